@@ -1,14 +1,14 @@
 # Every target sets up what it needs: a Python environment in .venv, npm's packages in node_modules.
 PYTHON ?= python3
 BIN := .venv/bin
-# Where this is set, each of the processes that the tests start compiles the whole product again.
+# If set, each process that the tests start compiles the whole product again.
 unexport PYTHONDONTWRITEBYTECODE
-# A long run too. Left out by name, because making up its calls takes seconds in each process.
+# Excluded by name: generating its calls takes seconds in each process that collects it.
 FUZZ := tests/bot/web/api/test_fuzz.py
 
 .PHONY: demo smoke test test-all mutations fuzz-api lint screenshots bench bench-router clean
 
-# Chromium from apt, by root or with sudo, where there is none.
+# Install Chromium from apt, as root or with sudo, unless it is installed.
 define chromium
 @command -v chromium || command -v chromium-browser || command -v google-chrome || \
 	$(if $(filter 0,$(shell id -u)),,sudo) env DEBIAN_FRONTEND=noninteractive sh -c \
@@ -21,7 +21,7 @@ demo: .venv/ready node_modules/ready
 smoke: .venv/ready node_modules/ready
 	$(BIN)/python app.py demo --smoke
 
-# Compiles the tests once, for all of the processes that run them.
+# Compile the tests once for all processes that run them.
 define compiled
 @$(BIN)/python -m pytest -q --collect-only --ignore $(FUZZ) tests > /dev/null || true
 endef
@@ -31,17 +31,17 @@ test: .venv/ready node_modules/ready
 	$(compiled)
 	$(BIN)/python -m pytest -n 3 --dist loadscope -m "not long" --ignore $(FUZZ)
 
-# With the long runs.
+# Includes the long runs.
 test-all: .venv/ready node_modules/ready
 	$(chromium)
 	$(compiled)
 	$(BIN)/python -m pytest -n 3 --dist loadscope
 
-# Breaks one rule at a time in a copy, and fails unless the tests notice: about five minutes of CPU time.
+# Breaks one rule at a time in a copy and fails unless the tests detect it: five minutes of CPU time.
 mutations: .venv/ready node_modules/ready
 	$(BIN)/python -m tests.mutations
 
-# As the tests do, but other calls each time, and a hundred times as many: about ten minutes.
+# New random calls each time, a hundred times as many as in the tests: about ten minutes.
 fuzz-api: .venv/ready
 	FUZZ_EXAMPLES=2500 $(BIN)/python -m pytest --timeout 0 $(FUZZ)
 

@@ -9,17 +9,16 @@ from zoneinfo import ZoneInfo
 from bson import ObjectId
 
 from bench.figures import Figure, milliseconds
-from services.accounts.users import UserService
 from services.assignment.assignment_service import AssignmentService
 from services.assignment.candidate import Candidate
 from services.assignment.ranking import choose_assignee, rate_candidates
 from services.calendar.work_week import WorkWeek
 from services.core.database import Document, Mongo
-from services.linking.links import LinkService
 from services.models.assignee_choice import AssigneeChoice
 from services.models.ticket import Ticket
 from services.models.user import Role
 from services.registry.indexes import ensure_indexes
+from services.registry.services import Services
 
 NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
 TEAM = "T0BENCH"
@@ -95,7 +94,7 @@ def _ticket(who: Candidate, drawn: random.Random) -> Document:
 
 
 def baseline(team: Sequence[Candidate], needed: Sequence[str]) -> AssigneeChoice | None:
-    """Everybody rated in full, each for themselves: with all that they share worked out anew."""
+    """Rate every candidate separately, and compute shared values again for each."""
     for who in team:
         rate_candidates(candidates=[who], skills=needed, requester=None, now=NOW)
     order = rate_candidates(candidates=team, skills=needed, requester=None, now=NOW)
@@ -122,9 +121,9 @@ def measure_in_memory() -> Figure:
 def measure_database(db: Mongo, *, people: int = DATABASE_COUNT) -> Iterator[Figure]:
     """With every query; the plain way reads everybody."""
     ticket = fill(db, people=people)
-    links = LinkService(db, UserService(db))
+    services = Services(db)
     for name, needed in (("two skills", NEEDED), ("no skill", ())):
-        store, asked = AssignmentService(db, links), replace(ticket, related_skills=needed)
+        store, asked = services.assignments, replace(ticket, related_skills=needed)
 
         def shortlisted(
             store: AssignmentService = store, asked: Ticket = asked

@@ -65,11 +65,13 @@ class TranslatingAck(Ack):
     """An answer may carry a view or a message too, and does not pass the client."""
 
     def __call__(self, *args: Any, **options: Any) -> BoltResponse:
-        response = super().__call__(*args, **options)
+        # Not super().__call__(): Bolt polls `response`, and could send it before it is translated.
+        response: BoltResponse = Ack()(*args, **options)  # type: ignore[no-untyped-call]
         if response.body:
             is_json = response.body.startswith("{")
             answer = json.loads(response.body) if is_json else {"text": response.body}
-            self.response = response = BoltResponse(status=response.status, body=_answer(answer))
+            response = BoltResponse(status=response.status, body=_answer(answer))
+        self.response = response
         return response
 
 

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.accounts.users import UserService
 from services.core.database import Mongo
-from services.linking.links import LinkService
 from services.models.permissions import OPERATOR
 from services.models.slack_member import SlackMember
 from services.models.user import Role
 from services.registry.indexes import ensure_indexes
+from services.registry.services import Services
 
 TEAM_ID = "T0DEMO"
 BOT_USER_ID = "U0HELPDESK"
@@ -91,17 +90,16 @@ def seed_accounts(db: Mongo, members: Sequence[Member], *, team_id: str = TEAM_I
     The employee is not among them: a first use makes that account.
     """
     ensure_indexes(db)
-    users = UserService(db)
-    links = LinkService(db, users)
+    services = Services(db)
     for member in members:
-        users.create(
+        services.users.create(
             actor=OPERATOR,
             email=member.email,
             role=member.role,
             skills=member.skills,
             name=member.first_name,
         )
-        links.get_or_create_user(
+        services.links.get_or_create_user(
             SlackMember(
                 team_id=team_id,
                 slack_user_id=member.slack_id,

@@ -5,6 +5,7 @@ Nobody is notified of their own action, except that a requester or assignee gets
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from bson import ObjectId
 
@@ -58,30 +59,26 @@ def _assigned(event: Event, ticket: Ticket) -> RecipientPairs:
         yield ASSIGNEE, event.to
 
 
-def _requester_rule(kind: str) -> "RecipientRule":
+def _notify_requester(kind: str, event: Event, ticket: Ticket) -> RecipientPairs:
+    yield from _notify_of_status(kind, ticket.created_by, event, ticket)
+
+
+def _notify_assignee(kind: str, event: Event, ticket: Ticket) -> RecipientPairs:
+    yield from _notify_of_status(kind, ticket.assigned_to, event, ticket)
+
+
+def _notify_of_status(
+    kind: str, user_id: ObjectId | None, event: Event, ticket: Ticket
+) -> RecipientPairs:
     """Notify as long as the ticket has the status that this event set."""
-
-    def rule(event: Event, ticket: Ticket) -> RecipientPairs:
-        if _is_current(event, ticket) and ticket.created_by and ticket.created_by != event.by:
-            yield kind, ticket.created_by
-
-    return rule
-
-
-def _assignee_rule(kind: str) -> "RecipientRule":
-    """Notify as long as the ticket has the status that this event set."""
-
-    def rule(event: Event, ticket: Ticket) -> RecipientPairs:
-        if _is_current(event, ticket) and ticket.assigned_to and ticket.assigned_to != event.by:
-            yield kind, ticket.assigned_to
-
-    return rule
+    if _is_current(event, ticket) and user_id and user_id != event.by:
+        yield kind, user_id
 
 
 def _resolved(event: Event, ticket: Ticket) -> RecipientPairs:
-    yield from _requester_rule(RESOLVED)(event, ticket)
+    yield from _notify_requester(RESOLVED, event, ticket)
     if event.by == ticket.created_by:
-        yield from _assignee_rule(SOLVED)(event, ticket)
+        yield from _notify_assignee(SOLVED, event, ticket)
 
 
 def _reminded(event: Event, ticket: Ticket) -> RecipientPairs:
@@ -104,10 +101,10 @@ RECIPIENT_RULES: dict[str, RecipientRule] = {
     EventType.ASSIGNED: _assigned,
     EventType.RESOLVED: _resolved,
     EventType.REMINDED: _reminded,
-    EventType.UNANSWERED: _requester_rule(UNANSWERED),
-    EventType.WAITING: _requester_rule(QUESTION),
-    EventType.REOPENED: _assignee_rule(REOPENED),
-    EventType.CANCELLED: _assignee_rule(CANCELLED),
+    EventType.UNANSWERED: partial(_notify_requester, UNANSWERED),
+    EventType.WAITING: partial(_notify_requester, QUESTION),
+    EventType.REOPENED: partial(_notify_assignee, REOPENED),
+    EventType.CANCELLED: partial(_notify_assignee, CANCELLED),
 }
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from copy import copy
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,24 +35,18 @@ from bot.web.flask_app import create_flask_app
 from bot.web.server import WebServer
 from demo.servers import MongoServer, RedisServer
 from services.accounts.users import UserService
-from services.auth.one_time_codes import OneTimeCodes
 from services.auth.passwords import PasswordHasher
 from services.core import ttl_cache
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo, connect
 from services.core.redis_client import connect_redis
 from services.core.settings import Settings, parse_settings
-from services.editing.ticket_edits import TicketEdits
-from services.linking.link_by_code import LinkByCode
-from services.linking.links import LinkService
 from services.models.permissions import OPERATOR, Actor
 from services.models.slack_member import link_id
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.registry.indexes import INDEXES, ensure_indexes
 from services.registry.services import Services
-from services.tickets.actions import TicketActions
-from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
 from services.tickets.queries import load_ticket
 from tasks import slack_status_sync
@@ -319,44 +314,17 @@ def services(db: Mongo, redis_server: RedisServer, clock: FixedClock) -> Iterato
             client.flushall()
 
 
-@pytest.fixture
-def users(services: Services) -> UserService:
-    return services.users
+def _service_fixture(name: str) -> Any:
+    def service(services: Services) -> Any:
+        return getattr(services, name)
+
+    return pytest.fixture(service, name=name)
 
 
-@pytest.fixture
-def links(services: Services) -> LinkService:
-    return services.links
-
-
-@pytest.fixture
-def codes(services: Services) -> OneTimeCodes:
-    return services.codes
-
-
-@pytest.fixture
-def link_by_code(services: Services) -> LinkByCode:
-    return services.link_by_code
-
-
-@pytest.fixture
-def tickets(services: Services) -> TicketService:
-    return services.tickets
-
-
-@pytest.fixture
-def ticket_actions(services: Services) -> TicketActions:
-    return services.ticket_actions
-
-
-@pytest.fixture
-def ticket_edits(services: Services) -> TicketEdits:
-    return services.ticket_edits
-
-
-@pytest.fixture
-def comments(services: Services) -> CommentService:
-    return services.comments
+# A fixture for each service, of the service's name.
+for _name, _attribute in vars(Services).items():
+    if isinstance(_attribute, cached_property) and not _name.startswith("_"):
+        globals()[f"{_name}_fixture"] = _service_fixture(_name)
 
 
 @pytest.fixture
@@ -376,7 +344,7 @@ def runtime(services: Services, slack: RecordingSlack, publisher: RecordingPubli
 
 
 class Bot:
-    """The whole Bolt app in front of the recording Slack."""
+    """The Bolt app with the recording Slack."""
 
     def __init__(self, app: App) -> None:
         self._app = app

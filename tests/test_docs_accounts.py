@@ -1,25 +1,19 @@
-"""docs/accounts.md holds what it says: its examples are run against a bot, as they stand there."""
+"""The examples in docs/accounts.md work as written, against a bot process."""
 
 import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from demo.binaries import ROOT
-from demo.servers import MongoServer, RedisServer
 from services.accounts.users import UserService
-from services.core.database import Mongo
 from services.models.permissions import OPERATOR
 from services.models.user import Role
 from services.registry.services import Services
 from tests.support.http_bot import HttpBot
-from tests.support.processes import Product
-from tests.support.recording_slack import RecordingSlack
+
+pytest_plugins = ["tests.support.product"]
 
 PAGE = (ROOT / "docs" / "accounts.md").read_text()
 README = (ROOT / "README.md").read_text()
@@ -32,19 +26,8 @@ SHAPES = {
 }
 
 
-@pytest.fixture
-def bot(
-    mongo: MongoServer, redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[HttpBot]:
-    product = Product(
-        mongo_uri=mongo.uri_for(db.name), redis=redis, slack=slack, directory=tmp_path
-    )
-    yield HttpBot(product)
-    product.stop()
-
-
 class Shell:
-    """Somebody who tries the examples one after the other, with what was answered before."""
+    """Runs the examples in order, with tokens and ids from the previous answers."""
 
     def __init__(self, url: str) -> None:
         self._lines = ["set -e"]
@@ -52,13 +35,13 @@ class Shell:
         self._token = self._ticket = ""
 
     def run(self, example: str) -> Any:
-        """What the example prints. Its assignments are there for those that follow."""
+        """Return what the example prints. Its variables stay set for the next examples."""
         example = example.replace("https://desk.example.com", self._url)
         example = example.replace("eyJ…", self._token).replace(TICKET, self._ticket)
         set_, _, call = example.rpartition("curl ")
         self._lines += [line for line in set_.splitlines() if line]
         script = "\n".join([*self._lines, f"curl {call}"])
-        done = subprocess.run(  # noqa: S603  what our own page says
+        done = subprocess.run(  # noqa: S603  examples of our own page
             ["/bin/bash", "-c", script],
             capture_output=True,
             text=True,
@@ -73,7 +56,7 @@ class Shell:
 
 
 def shape(value: Any) -> Any:
-    """The answer without what differs from one run to the next."""
+    """Replace the values that differ between runs."""
     if isinstance(value, dict):
         return {name: shape(held) for name, held in value.items()}
     if isinstance(value, list):
@@ -83,12 +66,12 @@ def shape(value: Any) -> Any:
 
 
 def test_every_example_works_as_it_stands(
-    bot: HttpBot, users: UserService, services: Services
+    http_bot: HttpBot, users: UserService, services: Services
 ) -> None:
     sign_up = services.sign_in.sign_up
     sign_up(email="mod@example.com", password="four words by chance")
     users.set_role(actor=OPERATOR, email="mod@example.com", role=Role.MODERATOR)
-    shell, seen = Shell(bot.url), []
+    shell, seen = Shell(http_bot.url), []
     for example, answer in EXAMPLE.findall(PAGE):
         answered = shell.run(example)
         seen.append(answered)

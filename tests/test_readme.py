@@ -1,4 +1,4 @@
-"""README.md holds what it says: its variables, commands, targets, files and pictures are there."""
+"""README.md names existing variables, commands, make targets, files and pictures."""
 
 import argparse
 import ast
@@ -15,7 +15,7 @@ from tests.support.processes import run
 
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
-# Blocks first, so that no backtick of theirs begins a span.
+# Blocks first, so that no backtick in a block starts a span.
 CODE = re.compile(r"^ *```\n(.*?)^ *```$|`([^`\n]+)`", re.MULTILINE | re.DOTALL)
 IMAGE = re.compile(r'<img src="([^"]+)" width="\d+" alt="([^"]+)">')
 LARGEST = 150_000
@@ -30,24 +30,24 @@ def code_lines() -> Iterator[str]:
 
 
 def commands() -> list[str]:
-    """What follows `app.py`, as in a shell."""
+    """Return the arguments of each `app.py` command."""
     found = (re.search(r"(?:^|\s)app\.py\b(.*)", line) for line in code_lines())
     return list(dict.fromkeys(match.group(1) for match in found if match))
 
 
 def table(heading: str) -> list[list[str]]:
-    """The cells of the rows below the first table row that begins with `heading`."""
+    """Return the cells of the table whose first column is `heading`."""
     rows = README[README.index(f"| {heading} |") :].split("\n\n")[0].splitlines()[2:]
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 
 def variables() -> dict[str, str]:
-    """Every variable of the table with its default."""
+    """Return the variables of the table with their defaults."""
     return {name.strip("`"): default for name, _, default in table("variable")}
 
 
 def read_variables() -> set[str]:
-    """Every variable that the product reads."""
+    """Return the variables that the product reads."""
     reader = ROOT / "services" / "core" / "settings.py"
     texts = [
         node.value

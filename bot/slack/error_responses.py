@@ -2,16 +2,17 @@
 
 import logging
 import uuid
+from enum import StrEnum
 from typing import Any
 
+from pymongo.errors import ConnectionFailure, PyMongoError
 from slack_bolt import BoltResponse
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.slack.error_kinds import ErrorKind, error_kind
 from bot.slack.request import Request
 from bot.views.modals import notice
 from bot.views.text import escape
-from services.core.errors import InvalidValue
+from services.core.errors import DomainError, InvalidValue
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,25 @@ DATABASE_UNAVAILABLE = (
     "This does not work right now, because the database is away. Try again in a minute."
 )
 SLACK_FAILED = "Slack had a problem just now. Try again in a moment."
+
+
+class ErrorKind(StrEnum):
+    """Decides what the user reads. The values are metric labels."""
+
+    REFUSED = "refused"  # the error's text is for the user
+    DATABASE_UNAVAILABLE = "database_away"
+    SLACK = "slack"
+    INTERNAL = "fault"
+
+
+def error_kind(error: Exception) -> ErrorKind:
+    if isinstance(error, DomainError):
+        return ErrorKind.REFUSED
+    if isinstance(error, ConnectionFailure) or (isinstance(error, PyMongoError) and error.timeout):
+        return ErrorKind.DATABASE_UNAVAILABLE
+    if isinstance(error, (SlackApiError, SlackClientError, OSError)):
+        return ErrorKind.SLACK
+    return ErrorKind.INTERNAL
 
 
 def error_message(error: Exception, *, database_unavailable: str = DATABASE_UNAVAILABLE) -> str:

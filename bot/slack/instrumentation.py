@@ -12,7 +12,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from slack_bolt import App, BoltRequest, BoltResponse
 
-from bot.slack.error_kinds import error_kind
+from bot.slack.error_responses import error_kind
 from services.core import request_context
 from services.core.metrics import ACK_SECONDS, HANDLED_PAYLOADS, NOOP_METER, Meter
 

@@ -124,25 +124,15 @@ def fetch_message(bot: BotProcess, source: MessageSource) -> dict[str, Any] | No
 
     Slack allows few such calls: use it for a button, never for an event.
     """
+    only: dict[str, Any] = {"channel": source.channel, "latest": source.ts, "oldest": source.ts}
     try:
         if source.thread_ts and source.thread_ts != source.ts:
-            # The thread's first message comes with every page of it.
+            # Each page of a thread begins with its first message.
             answer = bot.client.conversations_replies(
-                channel=source.channel,
-                ts=source.thread_ts,
-                latest=source.ts,
-                oldest=source.ts,
-                inclusive=True,
-                limit=2,
+                **only, ts=source.thread_ts, inclusive=True, limit=2
             )
         else:
-            answer = bot.client.conversations_history(
-                channel=source.channel,
-                latest=source.ts,
-                oldest=source.ts,
-                inclusive=True,
-                limit=1,
-            )
+            answer = bot.client.conversations_history(**only, inclusive=True, limit=1)
     except SLACK_ERRORS as error:
         code = error.response.get("error") if isinstance(error, SlackApiError) else None
         logger.info("a message cannot be read: %s", code or type(error).__name__)

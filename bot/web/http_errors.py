@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 
-from bot.slack.error_kinds import ErrorKind, error_kind
+from bot.slack.error_responses import ErrorKind, error_kind
 from bot.web.client_ip import bearer_token
 from services.core.errors import (
     Conflict,

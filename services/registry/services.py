@@ -126,10 +126,15 @@ class Services:
     team_settings = _lazy(lambda s: TeamSettings(s.db, clock=s.clock))
 
     reminders = _lazy(lambda s: Reminders(s.db, clock=s.clock))
-    digests = _lazy(lambda s: Digests(s.db, clock=s.clock))
     digest_preference = _lazy(lambda s: DigestPreference(s.db))
     ticket_threads = _lazy(lambda s: TicketThreads(s.db))
-    processed_events = _lazy(lambda s: ProcessedEvents(s.db, clock=s.clock))
+    # Their index expires them by MongoDB's clock.
+    processed_events = _lazy(lambda s: ProcessedEvents(s.db))
+
+    @property
+    def digests(self) -> Digests:
+        """A new service for each round, because it caches what the accounts of a round share."""
+        return Digests(self.db, clock=self.clock)
 
     @cached_property
     def ticket_edits(self) -> "TicketEdits":

@@ -19,9 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.preprocessing import normalize
-from sklearn.svm import LinearSVC
 
 from services.routing.features import extract_features
 from services.routing.learned_model import (
@@ -116,6 +113,8 @@ def _matrix(bags: Sequence[Mapping[int, float]]) -> tuple[Any, list[int]]:
 def _fit_matrix(
     matrix: Any, hashes: list[int], labels: tuple[str, ...], belongs: Sequence[Sequence[bool]]
 ) -> LearnedModel:
+    from sklearn.preprocessing import normalize
+
     count, width = matrix.shape
     spread = np.bincount(matrix.indices, minlength=width)
     rarity = np.log((1 + count) / (1 + spread)) + 1
@@ -164,6 +163,9 @@ def _fit_classifier(matrix: Any, belonging: Sequence[bool]) -> tuple[_Floats, fl
     count, own = len(belonging), sum(belonging)
     if own == count:  # nothing to tell it from
         return np.zeros(matrix.shape[1]), 1.0
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.svm import LinearSVC
+
     shares = {True: own, False: count - own}
     weight = {side: min(count / (2 * share), _MAX_CLASS_WEIGHT) for side, share in shares.items()}
     machine = LinearSVC(C=_SVM_COST, class_weight=weight, random_state=0)

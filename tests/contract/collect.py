@@ -27,7 +27,7 @@ from tests.contract.recordings import Json, Recording
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("bot", "services", "tasks")
-# Fields that hold one of a few words, or a key made of parts. The rest is text, or a number.
+# Fields with keywords or composed keys; all others are texts or numbers.
 CODED = [
     "codes._id",
     "codes.kind",
@@ -79,12 +79,12 @@ CODED = [
     "users.zoneSource",
 ]
 
-# What an analysis by a model leaves in a ticket: recordings have none.
+# Fields of a ticket that only an analysis by a model sets, which no recording has.
 STORED_BY_A_MODEL = {"timeout", "outage"}
 
 
 def walk(value: Any) -> Iterator[Json]:
-    """Every object in it, however deep."""
+    """Yield every nested object."""
     if isinstance(value, Mapping):
         yield dict(value)
         for inner in value.values():
@@ -107,9 +107,9 @@ _PARTS: Sequence[tuple[str, str]] = (
 
 
 def shape(value: Any) -> Any:
-    """The value with its changing parts replaced: ids, numbers, and the texts in JSON."""
+    """Replace the variable parts of a value: ids, numbers and texts in JSON."""
     if isinstance(value, Mapping):
-        # `told` has an entry for each field of a ticket that was changed meanwhile.
+        # `told` has an entry for each field of a ticket that was changed since the form was opened.
         return {key: "<object>" if key == "told" else shape(inner) for key, inner in value.items()}
     if not isinstance(value, str):
         return f"<{type(value).__name__}>"
@@ -125,7 +125,7 @@ def shape(value: Any) -> Any:
 
 
 def task_messages(celery: Celery[Any], recorded: Sequence[Recording]) -> Iterator[str]:
-    """Each task by name, how its message gives its arguments, and the queue."""
+    """Return each task by name, the form of its arguments, and the queue."""
     yield f"queue {celery.conf.task_default_queue}"
     for name in celery.tasks:
         if not name.startswith("celery."):
@@ -146,7 +146,7 @@ def job_names(table: Iterable[Any]) -> Iterator[str]:
 
 
 def indexes(db: Mongo) -> Iterator[str]:
-    """Of the collections that have any but the one on `_id`, which MongoDB makes by itself."""
+    """Return the indexes of each collection, without the default one on `_id`."""
     for collection in db.list_collection_names():
         found = db[collection].index_information()
         for name, index in found.items() if len(found) > 1 else ():
@@ -161,7 +161,7 @@ def indexes(db: Mongo) -> Iterator[str]:
 
 
 def stored(recorded: Sequence[Recording]) -> Iterator[tuple[str, Any]]:
-    """Every field of the recorded documents as a path, with its value."""
+    """Yield every field of the recorded documents as a path, with its value."""
     for recording in recorded:
         for collection, docs in recording.given["documents"].items():
             for doc in docs:
@@ -196,13 +196,13 @@ def coded_values(recorded: Sequence[Recording]) -> Iterator[str]:
 
 
 def sets_of_values(recorded: Sequence[Recording]) -> Iterator[str]:
-    """The values of each enumeration of which half are stored: all of them may be."""
+    """Return all values of each enumeration if at least half of them are stored."""
     found = list(stored(recorded))
     words = {part for path, _ in found for part in path.split(".")}
     coded = {str(value) for path, value in found if path in CODED}
     words = {*words, *coded, *(part for value in coded for part in re.split(r"\W+", value))}
     for file in _sources():
-        if "Enum)" in file.read_text():  # what has none may bring 100 MB of libraries
+        if "Enum)" in file.read_text():  # importing others may load 100 MB of libraries
             importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
     for members in _enumerations(Enum):
         values = sorted(member for member in members if isinstance(member, str))
@@ -226,7 +226,7 @@ def routes(table: Iterable[Any]) -> Iterator[str]:
 
 
 def shown(recorded: Sequence[Recording]) -> Iterator[Json]:
-    """Every object in what was shown in Slack: blocks, elements, views, options."""
+    """Yield every object shown in Slack: blocks, elements, views, options."""
     for recording in recorded:
         if recording.kind != "api":
             yield from walk([recording.outcome["calls"], recording.outcome["answer"]])
@@ -238,7 +238,7 @@ def action_values(recorded: Sequence[Recording]) -> Iterator[str]:
             continue
         name = f"{found['type']} {found['action_id']}"
         yield f"{name} {shape(found['value'])}" if found.get("value") else name
-        # The values of menus: in an overflow they tell what is chosen, in others what is entered.
+        # The value of an overflow option names an action, that of other menus is input.
         for option in found.get("options", []) if found["type"] == "overflow" else []:
             yield f"{name} {shape(option['value'])}"
 
@@ -275,7 +275,7 @@ def operations(document: Json) -> Iterator[str]:
 
 
 def json_fields(document: Json) -> Iterator[str]:
-    """Each field of bodies and answers as a path, whatever the schemas are called."""
+    """Return each field of bodies and answers as a path, without schema names."""
     for methods in document["paths"].values():
         for described in methods.values():
             body = described.get("requestBody", {})
@@ -324,13 +324,13 @@ def token_claims(token: str) -> Iterator[str]:
 
 
 def redis_keys(keys: Iterable[str], *, database: str) -> Iterator[str]:
-    """Without those that Celery's transport keeps for itself."""
+    """Return the keys, without those of Celery's transport."""
     ours = (key for key in keys if not key.startswith("_kombu."))
     return (shape(key.replace(database, "<database>")) for key in ours)
 
 
 def environment(read: Callable[[str, Mapping[str, str]], Any]) -> Iterator[str]:
-    """The names that make a difference to the settings of a bot, of all that are in the code."""
+    """Return the names in the code that change the settings of a bot."""
     nothing = repr_of(read("bot", {}))
     for name in sorted(_capitals()):
         if repr_of(read("bot", {name: "?"})) != nothing:
@@ -338,7 +338,7 @@ def environment(read: Callable[[str, Mapping[str, str]], Any]) -> Iterator[str]:
 
 
 def repr_of(settings: Any) -> str:
-    """With the secrets, which `repr` leaves out."""
+    """Return the settings including secrets, which `repr` omits."""
     found, problems = settings
     fields = {name: getattr(found, name) for name in found.__slots__}
     return f"{fields} {problems}"
@@ -360,7 +360,7 @@ def _capitals() -> set[str]:
 
 
 def metrics(page: str) -> Iterator[str]:
-    """Without those of the Prometheus client itself."""
+    """Return the metrics, without those of the Prometheus client."""
     for family in text_string_to_metric_families(page):
         if family.name.startswith(("process_", "python_")):
             continue

@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 from bot.routes import ROUTES
-from services.core.database import Mongo
+from services.registry.services import Services
 from tasks.processes import jobs, scheduler
 from tasks.processes.jobs import Job
 from tasks.queue.celery_app import celery
@@ -35,14 +35,24 @@ from tests.contract import recordings
 from tests.contract.recordings import Broker, Json, Recording
 from tests.support import api_client
 
-# A Wednesday so far ahead that no TTL index removes what expires after it.
+# A Wednesday in the far future, so that no TTL index deletes documents.
 CLOCK = datetime(2035, 1, 17, 10, tzinfo=UTC)
-FIXTURES = ("db", "slack", "clock", "publisher", "bot_process", "ticket_bot", "runtime", "api")
+FIXTURES = (
+    "db",
+    "slack",
+    "clock",
+    "publisher",
+    "services",
+    "bot_process",
+    "ticket_bot",
+    "runtime",
+    "api",
+)
 FOLDER = Path(os.environ.get("RECORD_TO", recordings.FOLDER))
 
 
 class _Now:
-    """The test that runs, its recordings, and whether one is being made."""
+    """The running test, its recordings, and whether one is in progress."""
 
     item: pytest.Item | None = None
     made: list[Recording] = []  # noqa: RUF012  one process runs one test at a time
@@ -93,7 +103,7 @@ def _keep(recording: Recording) -> None:
 
 
 def _fixture(name: str) -> Any:
-    """The test's fixture, if it is the one of tests/conftest.py."""
+    """Return the test's fixture if it is defined in tests/conftest.py."""
     item: Any = _Now.item
     found = item._fixtureinfo.name2fixturedefs.get(name, ()) if item else ()
     is_ours = found and found[-1].func.__module__ == conftest.__name__
@@ -101,7 +111,7 @@ def _fixture(name: str) -> Any:
 
 
 def _record(kind: str, name: str, payload: Any, act: Callable[[], Any], told: Any) -> Any:
-    """Do it, and keep what there was before and what came of it."""
+    """Run `act` and record the state before it and the outcome."""
     db, slack, clock = (_fixture(name) for name in ("db", "slack", "clock"))
     is_alone = threading.current_thread() is threading.main_thread() and not _Now.busy
     if db is None or slack is None or clock is None or slack._faults or not is_alone:
@@ -129,7 +139,7 @@ def _record(kind: str, name: str, payload: Any, act: Callable[[], Any], told: An
 
 
 def _needed(workspace: Json, happened: Json) -> Json:
-    """Without the views that nothing refers to: a payload carries its own."""
+    """Remove views without references; a payload includes its own."""
     text = recordings.as_text(happened["calls"])
     homes = set(workspace["homes"].values())
     views = {key: view for key, view in workspace["views"].items() if key in homes or key in text}
@@ -153,7 +163,7 @@ def _recording_bot(send: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def answer_of(response: Any) -> Json:
-    """Bolt's answer, as a recording keeps it."""
+    """Return Bolt's answer in the form of a recording."""
     return {"status": response.status, "body": _read(response.body)}
 
 
@@ -185,7 +195,7 @@ def _recording_api(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def operation_of(method: str, path: str) -> str:
-    """The operation's method and path, as the OpenAPI document has them."""
+    """Return the operation's method and path as in the OpenAPI document."""
     place = path.partition("?")[0]
     is_ticket = place.startswith("/api/tickets/")
     return f"{method} {'/api/tickets/{ticket_id}' if is_ticket else place}"
@@ -196,7 +206,7 @@ def http_answer(response: Any) -> Json:
 
 
 def _noting(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    """The publisher's method, which also notes the message that goes on the broker."""
+    """Wrap a publisher's method to record the message it sends."""
 
     @functools.wraps(method)
     def publishing(publisher: Any, *args: Any, **kwargs: Any) -> Any:
@@ -226,18 +236,18 @@ def _recording_task(task: Any, run: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _recording_jobs(
-    table: Callable[..., tuple[Job, ...]], db: Mongo, publisher: CeleryPublisher, **how: Any
+    table: Callable[..., tuple[Job, ...]], services: Services, publisher: CeleryPublisher
 ) -> tuple[Job, ...]:
     def recorded(job: Job) -> Callable[[Any], Any]:
         def work(go_on: Any) -> Any:
             def act() -> Any:
                 return job.work(go_on)
 
-            if db is not _fixture("db") or publisher is not _fixture("publisher"):
+            if services is not _fixture("services") or publisher is not _fixture("publisher"):
                 return act()
-            payload = {"job": job.name, "has_triage": how["has_triage"]}
+            payload = {"job": job.name, "has_triage": services.has_triage}
             return _record("job", job.name, payload, act, lambda _: None)
 
         return work
 
-    return tuple(replace(job, work=recorded(job)) for job in table(db, publisher, **how))
+    return tuple(replace(job, work=recorded(job)) for job in table(services, publisher))

@@ -27,9 +27,9 @@ Documents = dict[str, list[Json]]
 FOLDER = Path(__file__).parent / "recorded"
 # The parts of a workspace (tests/support/slack_workspace.py) that a recording restores.
 PLACES = ("members", "channels", "messages", "views", "homes", "quiet")
-# What people read, in what Slack is sent and in answers.
+# Texts that people read, in Slack and in answers.
 WORDS = ("text", "error", "message")
-# So deep a recording is spread over lines.
+# Nesting depth down to which a recording is spread over lines.
 LEVELS = 4
 # Two days in seconds: times of the real clock are within this distance of now.
 NEAR = 172_800
@@ -76,7 +76,7 @@ def as_text(value: Any) -> str:
 
 
 def _in_lines(value: Any, depth: int = 0) -> str:
-    """As JSON with a document, a message and a call on a line each."""
+    """Format as JSON, with one document, message or call per line."""
     if depth == LEVELS or not isinstance(value, (dict, list)) or not value:
         return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     inner = [
@@ -91,7 +91,7 @@ def _in_lines(value: Any, depth: int = 0) -> str:
 
 
 def routes_of(payload: Mapping[str, Any], subcommands: Iterable[str] = ()) -> list[str]:
-    """The routes that a payload of Slack takes, as "KIND ID"."""
+    """Return the routes of a Slack payload, as "KIND ID"."""
     if "command" in payload:
         words = str(payload.get("text") or "").split()
         first = words[0].lower() if words else ""
@@ -116,13 +116,13 @@ def routes_of(payload: Mapping[str, Any], subcommands: Iterable[str] = ()) -> li
 
 
 def documents(db: Database[Json]) -> Documents:
-    """Every document, by collection; collections without any are left out."""
+    """Return all documents by collection, without empty collections."""
     found = {name: list(db[name].find({}).sort("_id")) for name in db.list_collection_names()}
     return {name: docs for name, docs in sorted(found.items()) if docs}
 
 
 def workspace_of(slack: Any) -> Json:
-    """What `restore` needs to make the workspace again."""
+    """Return what `restore` needs to rebuild the workspace."""
     places = slack.workspace
     held = {name: copy.deepcopy(getattr(places, name)) for name in PLACES}
     clock = {"number": next(copy.copy(places._numbers)), "started": places._started}
@@ -130,7 +130,7 @@ def workspace_of(slack: Any) -> Json:
 
 
 def with_fixed_times(given: Any, clock: datetime) -> Any:
-    """With times of the real clock set to the recording's: a TTL index would remove the old."""
+    """Set times of the real clock to the recording's: a TTL index would delete old documents."""
     if isinstance(given, dict):
         return {key: with_fixed_times(value, clock) for key, value in given.items()}
     if isinstance(given, list):
@@ -155,7 +155,7 @@ def restore(recording: Recording, db: Database[Json], slack: Any) -> None:
 
 @dataclass
 class Broker:
-    """Stands in for the Celery application of a publisher: keeps the messages in place of Redis."""
+    """Replaces a publisher's Celery application and records the messages."""
 
     sent: list[Json] = field(default_factory=list)
 
@@ -172,7 +172,7 @@ class Broker:
 
 
 def message_to(task: Any, *values: str) -> Json:
-    """The message by which `task` is asked for, as tasks/queue/publisher.py puts it on the broker.
+    """Return the message for `task`, as tasks/queue/publisher.py puts it on the broker.
 
     A ticket's id goes by position, because the log takes a first argument for a ticket's id.
     """
@@ -192,7 +192,7 @@ def outcome(
 
 
 def changes(before: Documents, after: Documents) -> Json:
-    """By collection: new documents whole, of changed ones the fields that changed."""
+    """Return the changes by collection: new documents, and the changed fields of others."""
     found: dict[str, list[Json]] = {}
     for name in sorted({*before, *after}):
         old = {as_text(doc["_id"]): doc for doc in before.get(name, [])}
@@ -230,7 +230,7 @@ def _without_ids(text: str) -> str:
 
 
 def normalised(found: Json, *, given: Any) -> Json:
-    """The outcome with a placeholder for each random value that was not in what was given."""
+    """Replace each random value that was not in the input by a placeholder."""
     text = as_text(given)
     known = {match[0] for match in _RANDOM.finditer(text)}
     known |= {str(int(_seconds(one))) for one in known if one.endswith("Z")}
@@ -253,7 +253,7 @@ def normalised(found: Json, *, given: Any) -> Json:
 
 
 def without_words(shown: Any, key: str = "") -> Any:
-    """Without the sentences people read: they may be worded anew, which changes nothing stored."""
+    """Remove the texts that people read: rewording them changes nothing stored."""
     if isinstance(shown, dict):
         words = shown.keys() if key == "errors" else WORDS
         return {
@@ -272,7 +272,7 @@ def _seconds(text: str) -> float:
 
 
 def differences(recorded: Any, now: Any, path: str = "") -> list[str]:
-    """A line for each place where they differ."""
+    """Return a line for each difference."""
     if isinstance(recorded, dict) and isinstance(now, dict):
         keys = sorted({*recorded, *now})
         return [

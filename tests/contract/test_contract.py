@@ -1,4 +1,4 @@
-"""Holds the names that are stored or live outside to the list in contract.json.
+"""Compares names that are stored or used outside with the list in contract.json.
 
 A ticket's fields lie in MongoDB, a button's value lies in a message in Slack, a task's name lies in
 Redis, and a path in another program. None of them changes with a module's name, so each is compared
@@ -95,7 +95,7 @@ def made(
     meter: metrics.InMemoryMeter,
     app_url: str,
 ) -> Flask:
-    """What a bot process answers over HTTP, with everything set that adds a path."""
+    """Return a bot's HTTP app, with every setting that adds a path."""
     env = {
         "MONGO_URI": "mongodb://127.0.0.1/unused",
         "REDIS_URL": redis_url,
@@ -124,7 +124,7 @@ def made(
 
 
 def signed_in(web: Flask) -> FlaskClient:
-    """A browser that has signed in, after a sign-in that failed and a forgotten password."""
+    """A signed-in browser, after a failed sign-in and a password reset request."""
     client = web.test_client()
     base = "https://desk.example.com"
     sent = {"email": EMAIL, "password": PASSWORD}
@@ -137,7 +137,7 @@ def signed_in(web: Flask) -> FlaskClient:
 
 
 def token_of(client: FlaskClient) -> str:
-    """Of a sign-in; another one fails."""
+    """Return the token of a sign-in, after one that fails."""
     path, sent = "/api/auth/login", {"email": EMAIL, "password": PASSWORD}
     client.post(path, json={**sent, "email": "other@example.com"})
     return str(client.post(path, json=sent).get_json()["token"])
@@ -156,7 +156,7 @@ def page_of_metrics(web: Flask, meter: metrics.InMemoryMeter) -> str:
 
 
 def keys_in_redis(redis_url: str) -> None:
-    """Put a task message and a count there; the attempts to sign in are there already."""
+    """Add a task message and a counter; sign-in attempts are already there."""
     publisher = CeleryPublisher(Celery("contract", broker=redis_url))
     publisher.publish_ticket("65f0c0ffee65f0c0ffee0001")
     publisher.publish_home_refresh("T0TEAM:U0ANN", countdown=3)
@@ -173,7 +173,7 @@ def keys_of(redis_url: str) -> Iterable[str]:
 
 
 def complaints(listed: Entries, found: Entries) -> list[str]:
-    """A sentence for each difference."""
+    """Yield a sentence for each difference."""
     lines = []
     for category in sorted({*listed, *found}):
         old, new = set(listed.get(category, ())), set(found.get(category, ()))

@@ -1,4 +1,4 @@
-"""The plugin that makes recordings, with a test of each kind."""
+"""The recording plugin makes a recording of each kind."""
 
 import os
 import subprocess

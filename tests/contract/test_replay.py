@@ -1,4 +1,4 @@
-"""Replays what was recorded from the version before the packages were made.
+"""Replays the recordings and compares the outcomes.
 
 Buttons, forms and task messages outlive an upgrade: they lie in Slack and in Redis, and what they
 are about lies in MongoDB. Each recording (tests/contract/recordings.py) holds the state before, one
@@ -38,7 +38,7 @@ from tests.support.recording_slack import RecordingSlack
 
 HOW = "python -m pytest -p tests.contract.record TESTS makes one from the tests that use it"
 PATHS = recordings.paths()
-# For what the bot does after it has answered over HTTP.
+# For work that the bot does after its HTTP answer.
 SECONDS = 2.0
 
 
@@ -49,7 +49,7 @@ def broker() -> Broker:
 
 @pytest.fixture
 def publisher(broker: Broker) -> CeleryPublisher:
-    """Puts the messages as they go on the broker into a list."""
+    """Records the messages sent to the broker."""
     application: Any = broker
     return CeleryPublisher(application)
 

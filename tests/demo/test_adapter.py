@@ -8,7 +8,7 @@ import pytest
 from slack_bolt import Ack, App, BoltContext, BoltRequest
 from slack_sdk import WebClient
 
-from demo.adapter import MIDDLEWARE, register_app, wrap_client
+from demo.adapter import MIDDLEWARE, TranslatingAck, register_app, wrap_client
 from demo.servers import LocalSlack
 from tests.conftest import Inline
 
@@ -207,3 +207,18 @@ def test_a_press_in_home_is_one_in_a_view(client: WebClient) -> None:
         "container": {"type": "view"},
         "view": {"type": "home", "blocks": []},
     }
+
+
+def test_bolt_never_sees_an_answer_before_it_is_translated() -> None:
+    """Bolt's listener runner polls `response` from another thread."""
+    seen: list[str] = []
+
+    class WatchedAck(TranslatingAck):
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name == "response" and value is not None:
+                seen.append(value.body)
+            super().__setattr__(name, value)
+
+    WatchedAck()(text="a", blocks=[ESCAPED])  # type: ignore[no-untyped-call]
+    (body,) = seen
+    assert json.loads(body)["blocks"] == [DRAWN]

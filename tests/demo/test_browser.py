@@ -1,4 +1,4 @@
-"""What somebody reads who has no browser. That it works, its pictures show."""
+"""Errors if Chromium is missing or ends. The screenshots show that it works."""
 
 from pathlib import Path
 

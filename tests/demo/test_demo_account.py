@@ -1,27 +1,12 @@
 """`/account` in the demo's Slack, with the page behind it."""
 
 import re
-from collections.abc import Iterator
-
-import pytest
 
 from demo import seed
 from demo.local_stack import Stack
 from demo.slack_page import SlackPage
 from demo.slack_user import SlackUser
 from tests.support.page_client import Browser
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with Stack(staff=seed.staff()) as made:
-        yield made
-
-
-@pytest.fixture
-def workspace(stack: Stack) -> Iterator[SlackPage]:
-    with SlackPage(stack.slack.url) as made:
-        yield made
 
 
 def test_somebody_links_an_account_of_the_page_and_unlinks_it(

@@ -15,7 +15,7 @@ def option(text: str) -> Json:
 
 
 VPN, DNS, SAP = option("VPN"), option("DNS"), option("SAP")
-# As somebody in this machine's zone means it.
+# In this machine's time zone.
 AT = int(datetime(2026, 3, 5, 14, 7).astimezone().timestamp())
 
 

@@ -1,4 +1,4 @@
-"""Page and Slack together: a real bot process, a browser, and signed HTTP from Slack."""
+"""Linking an account with browser and Slack, through a bot process."""
 
 import re
 from typing import Any
@@ -21,7 +21,7 @@ MONA = "U0MONA"
 
 
 def type_code(http_bot: HttpBot, slack: RecordingSlack, view: Json, code: str, user: str) -> Json:
-    """Both presses; the modal at the end."""
+    """Submit the code and confirm it. Returns the last modal."""
     typed = payloads.view_submission(view, {"code": code}, user=user)
     asked = http_bot.answer(typed)
     assert asked["response_action"] == "update", asked

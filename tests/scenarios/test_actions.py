@@ -1,4 +1,4 @@
-"""What the buttons do, from card to card: who sees what, and who is notified."""
+"""Ticket actions by button: cards and notifications of every participant."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,21 +8,21 @@ from services.models.events import EventType
 from services.models.permissions import Actor
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
-from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
-from tests.conftest import People, file_ticket, pressed, reload
+from tests.conftest import People, file_ticket, pressed
+from tests.support.action_helpers import by
 from tests.support.bot_and_workers import BotAndWorkers, buttons, message_counts, said
 
 pytest_plugins = ["tests.support.scenario"]
 
 
 def test_accepting_updates_cards_and_sends_no_message(
-    system: BotAndWorkers, ticket: Ticket, db: Mongo, ann: User, ben: User
+    system: BotAndWorkers, ticket: Ticket, ann: User, ben: User
 ) -> None:
     assert buttons(system.card(ben)) == ["Accept", "Reassign", "Not mine"]
     system.press(ben, system.card(ben), "accept")
     system.work()
-    assert reload(db, ticket).accepted_at is not None
+    assert system.now(ticket).accepted_at is not None
     assert buttons(system.card(ben)) == ["Resolve", "Comment", "Ask the requester"]
     assert (message_counts(system, ann, ben), system.ephemeral_messages()) == ([1, 1], [])
     assert (system.texts(ann), system.texts(ben)) == (
@@ -34,17 +34,10 @@ def test_accepting_updates_cards_and_sends_no_message(
 
 
 def test_what_was_reassigned_is_not_accepted_any_more(
-    system: BotAndWorkers,
-    ticket: Ticket,
-    ticket_actions: TicketActions,
-    ann: User,
-    ben: User,
-    cleo: User,
+    system: BotAndWorkers, ticket: Ticket, ann: User, ben: User, cleo: User
 ) -> None:
-    ticket_actions.accept(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
-    ticket_actions.reassign(
-        actor=Actor.from_user(ben), ticket_id=str(ticket.id), assignee_id=str(cleo.id)
-    )
+    system.actions.accept(**by(ben, ticket))
+    system.actions.reassign(**by(ben, ticket), assignee_id=str(cleo.id))
     system.work(ticket)
     assert f"Assigned to <@{People.slack_id(cleo)}>" in said(system.card(ann))
     assert (system.texts(ben), system.texts(cleo)) == (
@@ -55,13 +48,13 @@ def test_what_was_reassigned_is_not_accepted_any_more(
 
 
 def test_pressing_twice_does_it_once(
-    system: BotAndWorkers, ticket: Ticket, db: Mongo, ann: User, ben: User
+    system: BotAndWorkers, ticket: Ticket, ann: User, ben: User
 ) -> None:
     card = system.card(ben)
     system.press(ben, card, "accept")
     system.press(ben, card, "accept")
     system.work()
-    events = [e.type for e in reload(db, ticket).events if e.type == EventType.ACCEPTED]
+    events = [e.type for e in system.now(ticket).events if e.type == EventType.ACCEPTED]
     assert (events, system.ephemeral_messages(), message_counts(system, ann, ben)) == (
         ["accepted"],
         [],
@@ -70,7 +63,7 @@ def test_pressing_twice_does_it_once(
 
 
 def test_taking_a_ticket_that_nobody_could_take(
-    system: BotAndWorkers, tickets: TicketService, people: People, db: Mongo, ann: User
+    system: BotAndWorkers, tickets: TicketService, people: People, ann: User
 ) -> None:
     admin = people.add(Role.ADMIN, capacity=0)
     unassigned = file_ticket(tickets, ann, "The roof leaks")
@@ -78,7 +71,7 @@ def test_taking_a_ticket_that_nobody_could_take(
     system.send_due_reminders()
     assert system.texts(admin) == ["nobody is available to take it"]
     assert buttons(system.card(admin)) == ["Assign", "Details"]
-    system.bot.answer(pressed("take", reload(db, unassigned), admin))
+    system.bot.answer(pressed("take", system.now(unassigned), admin))
     system.work()
     assert system.texts(admin) == ["nobody is available to take it", "accepted by you"]
     assert "Why you: you took it" in said(system.card(admin, 1))
@@ -87,31 +80,26 @@ def test_taking_a_ticket_that_nobody_could_take(
 
 
 def test_taking_it_back_shows_on_the_card_one_has(
-    system: BotAndWorkers,
-    ticket: Ticket,
-    ticket_actions: TicketActions,
-    db: Mongo,
-    ben: User,
-    cleo: User,
+    system: BotAndWorkers, ticket: Ticket, ben: User, cleo: User
 ) -> None:
-    ticket_actions.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
+    system.actions.take(**by(cleo, ticket))
     system.work(ticket)
     assert system.texts(ben) == [f"in progress, accepted by {cleo.name}"]
-    system.bot.answer(pressed("take", reload(db, ticket), ben))
+    system.bot.answer(pressed("take", system.now(ticket), ben))
     system.work()
     assert system.texts(ben) == ["accepted by you"]
     assert system.texts(cleo) == [f"in progress, accepted by {ben.name}"]
 
 
 def test_reassigning_it_through_the_menu(
-    system: BotAndWorkers, ticket: Ticket, db: Mongo, ann: User, ben: User, cleo: User
+    system: BotAndWorkers, ticket: Ticket, ann: User, ben: User, cleo: User
 ) -> None:
     system.press(ben, system.card(ben), "reassign")
     assert system.slack.last_view()["title"]["text"] == "Reassign ticket 1"
     answer = system.submit(ben, assignedTo=str(cleo.id), reason="It is the printer's VPN.")
     assert answer == {}
     system.work()
-    assert reload(db, ticket).assigned_to == cleo.id
+    assert system.now(ticket).assigned_to == cleo.id
     assert system.texts(cleo) == ["assigned to you"]
     why = f"Why you: {ben.name} gave it to you: It is the printer's VPN."
     assert why in [
@@ -128,32 +116,24 @@ def test_reassigning_it_through_the_menu(
 
 
 def test_reassigning_back_and_forth_notifies_each_time(
-    system: BotAndWorkers, ticket: Ticket, ticket_actions: TicketActions, ben: User, cleo: User
+    system: BotAndWorkers, ticket: Ticket, ben: User, cleo: User
 ) -> None:
     for giver, taker in ((ben, cleo), (cleo, ben)):
-        ticket_actions.reassign(
-            actor=Actor.from_user(giver), ticket_id=str(ticket.id), assignee_id=str(taker.id)
-        )
+        system.actions.reassign(**by(giver, ticket), assignee_id=str(taker.id))
         system.work(ticket)
     assert system.texts(ben) == ["assigned to you", "assigned to you"]
     assert system.texts(cleo) == [f"in progress ({ben.name})"]
 
 
 def test_unassigning_finds_another_assignee(
-    system: BotAndWorkers,
-    ticket: Ticket,
-    db: Mongo,
-    people: People,
-    ann: User,
-    ben: User,
-    cleo: User,
+    system: BotAndWorkers, ticket: Ticket, people: People, ann: User, ben: User, cleo: User
 ) -> None:
     other = people.add(Role.MODERATOR, "VPN")
     system.press(ben, system.card(ben), "reassign")
     assert system.submit(ben, assignedTo=None, reason="I am swamped.") == {}
-    assert reload(db, ticket).status is Status.TODO
+    assert system.now(ticket).status is Status.TODO
     system.work()
-    assert reload(db, ticket).assigned_to == other.id
+    assert system.now(ticket).assigned_to == other.id
     assert system.texts(other) == ["assigned to you"]
     assert system.texts(ben) == [f"in progress ({other.name})"]
     assert system.texts(ann) == [f"in progress ({other.name})"]
@@ -161,28 +141,28 @@ def test_unassigning_finds_another_assignee(
 
 
 def test_unassigning_without_another_candidate(
-    system: BotAndWorkers, ticket: Ticket, db: Mongo, people: People, ann: User, ben: User
+    system: BotAndWorkers, ticket: Ticket, people: People, ann: User, ben: User
 ) -> None:
     admin = people.add(Role.ADMIN, capacity=0)
     system.press(ben, system.card(ben), "reassign")
     system.submit(ben, assignedTo=None)
     system.work()
     system.send_due_reminders()
-    assert reload(db, ticket).assigned_to is None
+    assert system.now(ticket).assigned_to is None
     assert (system.texts(ben), system.texts(ann)) == (["to do"], ["to do"])
     assert "Nobody is available right now" in said(system.card(ann))
     assert system.texts(admin) == ["nobody is available to take it"]
 
 
 def test_waiting_asks_the_requester_once(
-    system: BotAndWorkers, ticket: Ticket, db: Mongo, ann: User, ben: User
+    system: BotAndWorkers, ticket: Ticket, ann: User, ben: User
 ) -> None:
     system.press(ben, system.card(ben), "wait")
     assert system.slack.last_view()["title"]["text"] == "Ask about ticket 1"
     assert system.submit(ben, question="Which <VPN>?") == {}
     system.work()
     system.work(ticket)
-    assert reload(db, ticket).status is Status.WAITING
+    assert system.now(ticket).status is Status.WAITING
     assert system.texts(ann) == [
         f"waiting for your answer ({ben.name})",
         f"{ben.name} waits for your answer",
@@ -218,16 +198,9 @@ def test_resolving_notifies_the_requester(
 
 
 def test_a_colleague_who_resolves_it_is_named(
-    system: BotAndWorkers,
-    ticket: Ticket,
-    ticket_actions: TicketActions,
-    ann: User,
-    ben: User,
-    cleo: User,
+    system: BotAndWorkers, ticket: Ticket, ann: User, ben: User, cleo: User
 ) -> None:
-    ticket_actions.resolve(
-        actor=Actor.from_user(cleo), ticket_id=str(ticket.id), resolution="Done."
-    )
+    system.actions.resolve(**by(cleo, ticket), resolution="Done.")
     system.work(ticket)
     assert system.texts(ann) == [f"resolved by {cleo.name}", f"resolved by {cleo.name}"]
     assert system.texts(ben) == [f"resolved by {cleo.name}"]
@@ -235,56 +208,50 @@ def test_a_colleague_who_resolves_it_is_named(
 
 
 def test_reopening_notifies_the_assignee(
-    system: BotAndWorkers,
-    ticket: Ticket,
-    ticket_actions: TicketActions,
-    db: Mongo,
-    ann: User,
-    ben: User,
+    system: BotAndWorkers, ticket: Ticket, ann: User, ben: User
 ) -> None:
-    ticket_actions.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution="Done.")
+    system.actions.resolve(**by(ben, ticket), resolution="Done.")
     system.work(ticket)
     before = message_counts(system, ann)
     system.press(ann, system.card(ann), "reopen")
     system.work()
-    assert (reload(db, ticket).status, message_counts(system, ann)) == (Status.REOPENED, before)
+    assert (system.now(ticket).status, message_counts(system, ann)) == (Status.REOPENED, before)
     assert system.texts(ann)[0] == f"reopened ({ben.name})"
     assert system.texts(ben) == ["assigned to you", f"reopened by {ann.name}"]
     assert buttons(system.card(ben)) == ["Accept", "Reassign", "Not mine"]
     system.press(ben, system.card(ben), "accept")
     system.work()
-    assert reload(db, ticket).status is Status.IN_PROGRESS
+    assert system.now(ticket).status is Status.IN_PROGRESS
     assert message_counts(system, ann, ben) == [*before, 2]
 
 
 def test_reopening_what_somebody_had_who_left(
     system: BotAndWorkers,
     ticket: Ticket,
-    ticket_actions: TicketActions,
     db: Mongo,
     ann: User,
     ben: User,
     cleo: User,
     people: People,
 ) -> None:
-    ticket_actions.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution="Done.")
+    system.actions.resolve(**by(ben, ticket), resolution="Done.")
     db.users.update_one({"_id": ben.id}, {"$set": {"active": False}})
     other = people.add(Role.MODERATOR, "VPN")
     system.work(ticket)
     system.press(ann, system.card(ann), "reopen")
     system.work()
-    assert reload(db, ticket).assigned_to == other.id
+    assert system.now(ticket).assigned_to == other.id
     assert system.texts(other) == ["assigned to you"]
     assert message_counts(system, ben, cleo) == [1, 0]
 
 
 def test_cancelling_is_confirmed_once_and_notifies_the_assignee(
-    system: BotAndWorkers, ticket: Ticket, db: Mongo, ann: User, ben: User
+    system: BotAndWorkers, ticket: Ticket, ann: User, ben: User
 ) -> None:
     system.press(ann, system.card(ann), "cancel")
     view = system.slack.last_view()
     assert (view["title"]["text"], view["close"]["text"]) == ("Cancel ticket 1", "Keep it")
-    assert reload(db, ticket).status is Status.IN_PROGRESS
+    assert system.now(ticket).status is Status.IN_PROGRESS
     assert system.submit(ann) == {}
     system.work()
     assert system.texts(ann) == [f"cancelled by {ann.name}"]
@@ -294,10 +261,10 @@ def test_cancelling_is_confirmed_once_and_notifies_the_assignee(
 
 
 def test_cancelling_what_was_resolved_meanwhile(
-    system: BotAndWorkers, ticket: Ticket, ticket_actions: TicketActions, ann: User, ben: User
+    system: BotAndWorkers, ticket: Ticket, ann: User, ben: User
 ) -> None:
     system.press(ann, system.card(ann), "cancel")
-    ticket_actions.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution="Done.")
+    system.actions.resolve(**by(ben, ticket), resolution="Done.")
     answer = system.submit(ann)
     assert answer["response_action"] == "update"
     assert answer["view"]["blocks"][0]["text"]["text"] == (
@@ -310,23 +277,18 @@ ActionCall = Callable[..., Ticket]
 
 
 def test_each_is_notified_once_whatever_is_retried(
-    system: BotAndWorkers,
-    ticket: Ticket,
-    ticket_actions: TicketActions,
-    ann: User,
-    ben: User,
-    cleo: User,
+    system: BotAndWorkers, ticket: Ticket, ann: User, ben: User, cleo: User
 ) -> None:
-    """A long life, with everything published three times."""
+    """Every action of a ticket's life, published three times."""
     ids = {"ticket_id": str(ticket.id)}
     steps: list[tuple[ActionCall, User, dict[str, Any]]] = [
-        (ticket_actions.accept, ben, {}),
-        (ticket_actions.ask_requester, ben, {"question": "Which one?"}),
-        (ticket_actions.reassign, ben, {"assignee_id": str(cleo.id)}),
-        (ticket_actions.resolve, cleo, {"resolution": "Done."}),
-        (ticket_actions.reopen, ann, {}),
-        (ticket_actions.accept, cleo, {}),
-        (ticket_actions.cancel, ann, {}),
+        (system.actions.accept, ben, {}),
+        (system.actions.ask_requester, ben, {"question": "Which one?"}),
+        (system.actions.reassign, ben, {"assignee_id": str(cleo.id)}),
+        (system.actions.resolve, cleo, {"resolution": "Done."}),
+        (system.actions.reopen, ann, {}),
+        (system.actions.accept, cleo, {}),
+        (system.actions.cancel, ann, {}),
     ]
     for step, user, fields in steps:
         step(actor=Actor.from_user(user), **ids, **fields)
@@ -346,19 +308,14 @@ def test_each_is_notified_once_whatever_is_retried(
 
 
 def test_what_was_over_before_its_notification_is_not_sent(
-    system: BotAndWorkers,
-    ticket: Ticket,
-    ticket_actions: TicketActions,
-    ann: User,
-    ben: User,
-    cleo: User,
+    system: BotAndWorkers, ticket: Ticket, ann: User, ben: User, cleo: User
 ) -> None:
     ids = {"ticket_id": str(ticket.id)}
-    ticket_actions.reassign(actor=Actor.from_user(ben), **ids, assignee_id=str(cleo.id))
-    ticket_actions.reassign(actor=Actor.from_user(cleo), **ids, assignee_id=str(ben.id))
-    ticket_actions.resolve(actor=Actor.from_user(ben), **ids, resolution="Done.")
-    ticket_actions.reopen(actor=Actor.from_user(ann), **ids)
-    ticket_actions.cancel(actor=Actor.from_user(ann), **ids)
+    system.actions.reassign(actor=Actor.from_user(ben), **ids, assignee_id=str(cleo.id))
+    system.actions.reassign(actor=Actor.from_user(cleo), **ids, assignee_id=str(ben.id))
+    system.actions.resolve(actor=Actor.from_user(ben), **ids, resolution="Done.")
+    system.actions.reopen(actor=Actor.from_user(ann), **ids)
+    system.actions.cancel(actor=Actor.from_user(ann), **ids)
     system.work(ticket)
     assert system.texts(ann) == [f"cancelled by {ann.name}"]
     assert message_counts(system, cleo) == [0]

@@ -1,4 +1,4 @@
-"""Ticket actions over signed HTTP: real bot, worker and jobs processes, and the recording Slack."""
+"""Ticket actions over signed HTTP, with bot, worker and jobs processes."""
 
 from typing import Any
 
@@ -60,7 +60,7 @@ def test_from_accepting_to_cancelling(
     )
     wait_for_texts((ben, [f"in progress ({cleo.name})"]), (cleo, ["assigned to you"]))
 
-    # The card as Ben had it open all the while.
+    # The outdated card that Ben still has open.
     assert bot.answer(payloads.menu_choice(card, "resolve", user=b)) == {}
     (told,) = slack.wait_for("chat.postEphemeral")
     assert (told.args["user"], told.args["text"]) == (

@@ -1,4 +1,4 @@
-"""The API of a real bot process, with a worker behind it."""
+"""The HTTP API of a bot process, with a worker."""
 
 import http.client
 import itertools
@@ -71,7 +71,7 @@ def test_with_redis_away_a_ticket_is_filed_once_and_found_again(
 
 
 class Crowd:
-    """Clients that each keep a connection; `filers` are enough for nobody to reach a limit."""
+    """Concurrent clients with one connection each; `filers` are enough to stay below limits."""
 
     def __init__(self, port: int, filers: list[str]) -> None:
         self._port = port
@@ -80,7 +80,7 @@ class Crowd:
         self.statuses: set[int] = set()
 
     def rate(self, clients: int, method: str, token: str | None = None) -> float:
-        """Calls a second."""
+        """Return the calls per second."""
         threads = [
             threading.Thread(target=self._work, args=(CALLS // clients, method, token))
             for _ in range(clients)

@@ -31,12 +31,13 @@ from services.tickets.filing import TicketService
 from tasks.queue.celery_app import NOTIFY_TASK
 from tasks.runtime import Runtime
 from tests.conftest import FixedClock, People, RecordingPublisher, file_ticket, reload, work
+from tests.support.action_helpers import by
 from tests.support.slack_workspace import TEAM_ID
 
 
 @dataclass
 class HelpDesk:
-    """A help desk whose one admin takes no tickets, and all that changes it."""
+    """A help desk whose only admin has no capacity, and the services that change that."""
 
     db: Mongo
     people: People
@@ -62,10 +63,10 @@ class HelpDesk:
         return Actor.from_user(self.boss)
 
     def with_one_open(self) -> tuple[User, Ticket]:
-        """A moderator who can take one ticket, and has it."""
+        """Add a moderator with a capacity of one ticket, and assign it."""
         full = self.people.add(Role.MODERATOR, capacity=1)
         ticket = file_ticket(self.tickets, self.people.add())
-        self.ticket_actions.take(actor=Actor.from_user(full), ticket_id=str(ticket.id))
+        self.ticket_actions.take(**by(full, ticket))
         return full, ticket
 
     def member(self, user: User) -> SlackMember:
@@ -79,7 +80,7 @@ class HelpDesk:
         )
 
     def change(self, user: User, **fields: str) -> None:
-        """As an admin in Slack."""
+        """Edit the account as an admin does in Slack."""
         now = PersonFields.from_user(self.users.get(user.id) or user)
         self.accounts.update(
             actor=self.admin, user_id=str(user.id), shown=now, wanted=replace(now, **fields)
@@ -125,8 +126,8 @@ def help_desk(
     )
 
 
-# Each makes ready, stops for a ticket to wait in vain, goes on with what makes somebody available,
-# and tells who that is.
+# Each prepares a user, yields None while no assignee is available for the ticket, makes the user
+# available and yields the user.
 Way = Iterator[User | None]
 
 
@@ -243,9 +244,7 @@ def an_absence_that_is_over(help_desk: HelpDesk) -> Way:
 def a_ticket_resolved(help_desk: HelpDesk) -> Way:
     full, ticket = help_desk.with_one_open()
     yield None
-    help_desk.ticket_actions.resolve(
-        actor=Actor.from_user(full), ticket_id=str(ticket.id), resolution="Done."
-    )
+    help_desk.ticket_actions.resolve(**by(full, ticket), resolution="Done.")
     yield full
 
 
@@ -254,7 +253,7 @@ def a_ticket_cancelled(help_desk: HelpDesk) -> Way:
     yield None
     requester = help_desk.users.get(ticket.created_by) if ticket.created_by else None
     assert requester is not None
-    help_desk.ticket_actions.cancel(actor=Actor.from_user(requester), ticket_id=str(ticket.id))
+    help_desk.ticket_actions.cancel(**by(requester, ticket))
     yield full
 
 
@@ -262,9 +261,7 @@ def a_ticket_given_away(help_desk: HelpDesk) -> Way:
     full, ticket = help_desk.with_one_open()
     yield None
     to = str(help_desk.boss.id)
-    help_desk.ticket_actions.reassign(
-        actor=Actor.from_user(full), ticket_id=str(ticket.id), assignee_id=to
-    )
+    help_desk.ticket_actions.reassign(**by(full, ticket), assignee_id=to)
     yield full
 
 
@@ -278,7 +275,7 @@ def a_ticket_taken_over(help_desk: HelpDesk) -> Way:
 def a_ticket_not_theirs(help_desk: HelpDesk) -> Way:
     full, ticket = help_desk.with_one_open()
     yield None
-    help_desk.reassignment.decline(actor=Actor.from_user(full), ticket_id=str(ticket.id))
+    help_desk.reassignment.decline(**by(full, ticket))
     yield full
 
 
@@ -286,8 +283,7 @@ def a_ticket_edited_to_be_resolved(help_desk: HelpDesk) -> Way:
     full, ticket = help_desk.with_one_open()
     yield None
     help_desk.ticket_edits.update(
-        actor=Actor.from_user(full),
-        ticket_id=str(ticket.id),
+        **by(full, ticket),
         expected_seq=reload(help_desk.db, ticket).seq,
         changes={"status": "COMPLETED", "message": "Done."},
     )
@@ -354,7 +350,7 @@ def test_they_get_what_waited(
 def test_a_skill_is_somebodys_chance_too(
     help_desk: HelpDesk, runtime: Runtime, publisher: RecordingPublisher, by: str
 ) -> None:
-    """Where nobody who knows it has room, and no admin either, they are the first who has."""
+    """With a new skill, the user is the first with capacity who knows it."""
     user = help_desk.people.add(Role.MODERATOR, "Roofs")
     other = help_desk.people.add(Role.MODERATOR, "Roofs", capacity=0)
     help_desk.users.set_skills(actor=OPERATOR, email=user.email, skills=[])

@@ -1,4 +1,4 @@
-"""A conversation over signed HTTP: real bot, worker and jobs processes, and the recording Slack."""
+"""Comments in threads over signed HTTP, with bot, worker and jobs processes."""
 
 import pytest
 
@@ -17,10 +17,9 @@ from tests.support.comment_helpers import (
 from tests.support.http_bot import HttpBot
 from tests.support.processes import Product, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
+from tests.support.slack_workspace import TRIAGE
 
 pytest_plugins = ["tests.support.product"]
-
-TRIAGE = "C0TRIAGE"
 
 
 @pytest.fixture
@@ -49,7 +48,7 @@ def test_they_talk_in_the_threads_of_their_cards(
     eventually(lambda: in_thread(slack, emma, emmas) == seen, what="Emma reads it")
 
     answer = said(slack, emma, emmas, "Version 4")
-    for bot in (http_bot, second, http_bot):  # Slack sends it again, to whichever process
+    for bot in (http_bot, second, http_bot):  # Slack repeats an event, perhaps to another process
         bot.answer(answer)
     seen = ["Ticket 1: User 1 wrote: Version 4"]
     eventually(lambda: in_thread(slack, nils, his) == seen, what="Nils reads it")
@@ -77,6 +76,6 @@ def test_they_talk_in_the_threads_of_their_cards(
     ]
     assert message_of(question)["ts"] == ticket["comments"][0]["slack"]["ts"]
 
-    written = "".join(process.log.read_text() for process in product.processes)
+    written = product.logs()
     for canary in ("Which client", "Version 4", "Version 5", "Known since"):
         assert canary not in written

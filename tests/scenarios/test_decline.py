@@ -1,14 +1,13 @@
-"""What an assignee can do with a new ticket, from card to card."""
+"""Declining and reassigning a new ticket."""
 
 import pytest
 
 from services.core.database import Mongo
-from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import Role, User
-from services.tickets.actions import TicketActions
-from tests.conftest import People, reload
+from tests.conftest import People
 from tests.support import payloads
+from tests.support.action_helpers import by
 from tests.support.bot_and_workers import BotAndWorkers, buttons, message_counts, said
 
 pytest_plugins = ["tests.support.scenario"]
@@ -16,12 +15,12 @@ pytest_plugins = ["tests.support.scenario"]
 
 @pytest.fixture
 def cleo(people: People, ben: User) -> User:
-    """Who is the next best."""
+    """The next best candidate."""
     return people.add(Role.MODERATOR, "VPN")
 
 
 def test_a_declined_ticket_goes_to_the_next_best_and_says_to_whom(
-    system: BotAndWorkers, ticket: Ticket, db: Mongo, ann: User, ben: User, cleo: User
+    system: BotAndWorkers, ticket: Ticket, ann: User, ben: User, cleo: User
 ) -> None:
     assert buttons(system.card(ben)) == ["Accept", "Reassign", "Not mine"]
     system.press(ben, system.card(ben), "not_mine")
@@ -37,7 +36,7 @@ def test_a_declined_ticket_goes_to_the_next_best_and_says_to_whom(
     )
     assert "Why you: knows VPN · 0 of 8 open" in said(system.card(cleo))
     assert buttons(system.card(ben)) == ["Details"]
-    assert reload(db, ticket).assigned_to == cleo.id
+    assert system.now(ticket).assigned_to == cleo.id
 
 
 def test_the_requester_only_sees_who_has_it_now(
@@ -92,21 +91,19 @@ def test_a_double_submit_is_one_answer(
 
 
 def test_a_form_left_open_while_it_was_given_away(
-    system: BotAndWorkers, ticket: Ticket, ticket_actions: TicketActions, ben: User, cleo: User
+    system: BotAndWorkers, ticket: Ticket, ben: User, cleo: User
 ) -> None:
     system.press(ben, system.card(ben), "not_mine")
-    ticket_actions.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
+    system.actions.take(**by(cleo, ticket))
     assert system.submit(ben, why="Not my subject")["errors"] == {
         "why": f"Ticket 1 is in progress and {cleo.name} has it now, so this was not done. Look at "
         "it again, then decide."
     }
 
 
-def test_a_card_of_before(
-    system: BotAndWorkers, ticket: Ticket, ticket_actions: TicketActions, ben: User, cleo: User
-) -> None:
+def test_a_card_of_before(system: BotAndWorkers, ticket: Ticket, ben: User, cleo: User) -> None:
     card = system.card(ben)
-    ticket_actions.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
+    system.actions.take(**by(cleo, ticket))
     system.press(ben, card, "not_mine")
     ((_, ephemeral_text),) = system.ephemeral_messages()
     assert ephemeral_text.startswith(f"Ticket 1 is in progress and {cleo.name} has it now")
@@ -115,13 +112,7 @@ def test_a_card_of_before(
 
 
 def test_the_last_one_who_says_so_leaves_it_to_the_admins(
-    system: BotAndWorkers,
-    ticket: Ticket,
-    db: Mongo,
-    people: People,
-    ann: User,
-    ben: User,
-    cleo: User,
+    system: BotAndWorkers, ticket: Ticket, people: People, ann: User, ben: User, cleo: User
 ) -> None:
     admin = people.add(Role.ADMIN, capacity=0)
     for holder in (ben, cleo):
@@ -135,7 +126,7 @@ def test_the_last_one_who_says_so_leaves_it_to_the_admins(
     system.send_due_reminders()
     assert system.texts(admin) == ["nobody is available to take it"]
     assert "Nobody is available right now" in said(system.card(ann))
-    assert (message_counts(system, ben, cleo), reload(db, ticket).assigned_to) == ([1, 1], None)
+    assert (message_counts(system, ben, cleo), system.now(ticket).assigned_to) == ([1, 1], None)
 
 
 def test_reassigning_to_the_next_best_is_one_press(
@@ -150,16 +141,16 @@ def test_reassigning_to_the_next_best_is_one_press(
     )
     assert system.submit(ben, nextBest=str(cleo.id), reason="Yours, I think.") == {}
     system.work()
-    assert reload(db, ticket).assigned_to == cleo.id
+    assert system.now(ticket).assigned_to == cleo.id
     assert f"{ben.name} gave it to you: Yours, I think." in said(system.card(cleo))
     (kept,) = db.corrections.find()
     assert (kept["kind"], kept["from"], kept["to"]) == ("reassigned", ben.id, cleo.id)
 
 
 def test_whoever_is_searched_for_counts_before_the_radio_buttons(
-    system: BotAndWorkers, ticket: Ticket, db: Mongo, people: People, ben: User, cleo: User
+    system: BotAndWorkers, ticket: Ticket, people: People, ben: User, cleo: User
 ) -> None:
     dora = people.add(Role.MODERATOR, "Printer")
     system.press(ben, system.card(ben), "reassign")
     assert system.submit(ben, nextBest=str(cleo.id), assignedTo=str(dora.id)) == {}
-    assert reload(db, ticket).assigned_to == dora.id
+    assert system.now(ticket).assigned_to == dora.id

@@ -1,4 +1,4 @@
-"""The modal to update a ticket, through the whole app: opened, sent in, and by two at once."""
+"""The modal to update a ticket: opening, saving and concurrent edits."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -38,7 +38,7 @@ Open = Callable[[User], Json]
 
 @pytest.fixture
 def form(ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket) -> Open:
-    """The modal as somebody has just opened it."""
+    """Open the modal as the user and return it."""
 
     def opened(user: User) -> Json:
         ticket_bot.answer(pressed("update", ticket, user))
@@ -51,7 +51,7 @@ def save(bot: Bot, view: Json, user: User, **values: Any) -> Json:
     return bot.answer(payloads.view_submission(view, values, user=People.slack_id(user)))
 
 
-# Opening it
+# Opening
 
 
 @pytest.mark.parametrize("text", ["update 1", "Update #1"])
@@ -80,7 +80,7 @@ def test_its_requester_is_told_that_it_is_not_for_them(
     assert slack.calls_to("views.open") == []
 
 
-# Sending it in
+# Saving
 
 
 def test_an_untouched_form_closes_and_changes_nothing(
@@ -171,7 +171,7 @@ def test_a_view_replayed_by_somebody_else_is_refused(
     assert reload(db, ticket) == ticket
 
 
-# Two at once
+# Concurrent edits
 
 
 def test_two_people_with_different_fields_both_have_their_way(
@@ -206,7 +206,7 @@ def test_the_second_sees_what_changed_keeps_their_text_and_may_send_it_again(
     assert save(ticket_bot, {**second, **again}, moderator) == {}
     now = reload(db, ticket)
     assert (now.description, now.title) == (typed, "VPN down")
-    # Which they did not touch, and their form showed as it was.
+    # Not edited in this form.
     assert now.priority is Priority.HIGH
 
 
@@ -231,7 +231,7 @@ def test_what_changes_once_more_is_notified_once_more(
     save(ticket_bot, form(admin), admin, priority="urgent")
     third = save(ticket_bot, {**second, **again}, moderator)
     assert read(third["view"])[0] == f"{admin.name} set the priority to Urgent meanwhile."
-    # Its title had not been touched, so what they see of it now is no decision of theirs.
+    # The moderator has not edited the title, so a conflict about it is new to them.
     save(ticket_bot, form(admin), admin, title="Theirs")
     last = save(ticket_bot, {**second, **third["view"]}, moderator, title="Mine")
     assert read(last["view"])[0] == f"{admin.name} changed the title meanwhile."
@@ -261,7 +261,7 @@ def test_a_long_legacy_text_is_not_overwritten_by_what_was_shown_of_it(
     assert kept == legacy
 
 
-# Its menus
+# Menus
 
 
 def asked(bot: Bot, view: Json, action_id: str, user: User, query: str = "") -> list[str]:

@@ -1,4 +1,4 @@
-"""A ticket's page and its update over signed HTTP: real processes, two moderators at once."""
+"""A ticket's page and concurrent updates by two moderators, over signed HTTP."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 class Moderator:
-    """Somebody who works with the bot in Slack."""
+    """A user of the bot in Slack."""
 
     def __init__(self, bot: HttpBot, slack: RecordingSlack, user: User) -> None:
         self._bot, self._slack, self.user = bot, slack, user

@@ -1,4 +1,4 @@
-"""Worker and jobs as in production, and a mail server that stops answering and comes back."""
+"""Worker and jobs processes with a mail server that stops answering and recovers."""
 
 import socket
 
@@ -28,13 +28,13 @@ def publisher(redis: RedisServer) -> CeleryPublisher:
 
 
 def let_claims_expire(db: Mongo) -> None:
-    """As time does: those of whoever died."""
+    """Expire the claims of a worker that was killed."""
     db.leases.update_one({"_id": "mail"}, {"$set": {"until": utcnow()}})
     db.letters.update_many({"state": "waiting"}, {"$set": {"nextTryAt": utcnow()}})
 
 
 def sent(redis: RedisServer) -> float:
-    """So many letters of an assignment have been counted as sent, in all tests of this Redis."""
+    """Return how many assignment emails this Redis has counted as sent."""
     counts = SharedCounts(redis.url)() or {}
     ours = (n for key, n in counts.items() if key.labels == ("assigned", "sent"))
     return sum(ours)
@@ -61,7 +61,7 @@ def test_a_silent_mail_server_delays_nobody_and_a_killed_worker_mails_nobody_twi
             "APP_URL": "https://desk.example.com",
         }
         worker = product.start("worker", **settings)
-        # More than there are processes: if each letter waited, nobody would be left for Slack.
+        # More emails than worker processes: if each waited, none would be left for Slack.
         for number in range(6):
             ticket = file_ticket(tickets, employee, f"VPN fault {number}")
             publisher.publish_ticket(str(ticket.id))

@@ -1,4 +1,4 @@
-"""A ticket that nobody accepts, with the product's own processes and the real clock."""
+"""Escalation of a ticket that is not accepted, with real processes and the real clock."""
 
 from datetime import timedelta
 
@@ -6,14 +6,14 @@ from demo.servers import RedisServer
 from services.accounts.users import UserService
 from services.core.clock import utcnow
 from services.core.database import Mongo
-from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import Role
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
 from tasks.queue.publisher import CeleryPublisher
 from tests.conftest import FixedClock, People, file_ticket, reload
-from tests.support.escalation_day import buttons
+from tests.support.action_helpers import by
+from tests.support.bot_and_workers import buttons
 from tests.support.processes import Product, celery_for, eventually
 from tests.support.recording_slack import RecordingSlack
 
@@ -21,7 +21,7 @@ pytest_plugins = ["tests.support.product"]
 
 
 def long_ago(db: Mongo, ticket: Ticket) -> None:
-    """As if it had been assigned two weeks before."""
+    """Move the assignment two weeks into the past."""
     then = utcnow() - timedelta(days=14)
     tracks = {"ladders.accept.since": then, "alarm.at": then}
     db.tickets.update_one({"_id": ticket.id}, {"$set": tracks})
@@ -44,11 +44,11 @@ def test_its_assignee_is_reminded_and_then_it_is_reassigned(
     eventually(lambda: reload(db, ticket).assigned_to == jo.id, what="it is Jo's")
     al = people.add(Role.MODERATOR, "VPN")
     long_ago(db, ticket)
-    for _ in range(2):  # two that would lead
+    for _ in range(2):  # two candidates for the leader
         product.start("jobs")
 
     eventually(lambda: db.nudges.count_documents({}) == 1, what="there is something to tell")
-    db.nudges.update_many({}, {"$set": {"at": utcnow()}})  # nothing else comes to wait for
+    db.nudges.update_many({}, {"$set": {"at": utcnow()}})  # skip the batch window
     eventually(lambda: len(slack.messages(people.slack_id(jo))) == 2, what="Jo was reminded")
     reminder = slack.messages(people.slack_id(jo))[1]
     assert reminder["text"] == "Ticket 1 “VPN is down” waits for you to accept it"
@@ -57,9 +57,7 @@ def test_its_assignee_is_reminded_and_then_it_is_reassigned(
     long_ago(db, ticket)
     eventually(lambda: reload(db, ticket).assigned_to == al.id, what="it was passed on")
     eventually(lambda: slack.messages(people.slack_id(al)) != [], what="Al has a card")
-    TicketActions(db, users, clock=clock).accept(
-        actor=Actor.from_user(al), ticket_id=str(ticket.id)
-    )
+    TicketActions(db, users, clock=clock).accept(**by(al, ticket))
     told = [event.to for event in reload(db, ticket).events if event.field == "alarm"]
     assert told == ["accept_reminder", "accept_next"]
     next_step = reload(db, ticket).next_step

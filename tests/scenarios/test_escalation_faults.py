@@ -1,4 +1,4 @@
-"""Escalation with odd data, and after an outage of days."""
+"""Escalation with invalid data, and after an outage of days."""
 
 import logging
 from dataclasses import replace
@@ -13,8 +13,9 @@ from services.calendar.business_hours import BusinessHours
 from services.core.database import Document
 from services.models.ticket import Ticket
 from services.models.user import User
-from tests.conftest import work
-from tests.support.escalation_day import TRIAGE, Day, at, buttons, texts
+from tests.support.bot_and_workers import buttons
+from tests.support.escalation_day import Day, at, texts
+from tests.support.slack_workspace import TRIAGE
 
 pytest_plugins = ["tests.support.business_day"]
 
@@ -68,7 +69,7 @@ def test_a_member_who_is_away_until_the_end_of_time_holds_up_nobody(
 
 
 def take_steps(day: Day, ticket: Ticket, *, until: datetime) -> None:
-    """Only the jobs run."""
+    """Run the jobs without workers."""
     while (next_step := day.now(ticket).next_step) and next_step.at < until:
         day.clock.now = max(next_step.at, day.clock())
         for due in day.steps.due():
@@ -76,19 +77,17 @@ def take_steps(day: Day, ticket: Ticket, *, until: datetime) -> None:
 
 
 def back(day: Day, ticket: Ticket, moment: datetime, *more: Ticket) -> None:
-    """The workers are back, and are told of these twice."""
+    """Let the workers act on the tickets, twice."""
     day.clock.now = moment
     for _ in range(2):
-        for untold in (ticket, *more):
-            day.publisher.publish_ticket(str(untold.id))
-        work(day.runtime, day.publisher)
+        day.deliver(ticket, *more)
         day.clock.advance(minutes=1)
         day.send_due_reminders()
 
 
 def test_the_workers_were_away_for_days(day: Day, employee: User) -> None:
-    """What the jobs took meanwhile is told once they are back: once to everybody that one of the
-    steps was for, and to no later admin."""
+    """Steps taken during the outage are notified once per recipient when the workers are back, and
+    not to admins added later."""
     jo, boss = day.moderator("VPN"), day.admin()
     ticket = day.file(employee)
     day.accept(ticket, jo)
@@ -102,8 +101,7 @@ def test_the_workers_were_away_for_days(day: Day, employee: User) -> None:
 
     late = day.admin()
     day.db.tickets.update_one({"_id": ticket.id}, {"$set": {"outbox": True}})
-    day.publisher.publish_ticket(str(ticket.id))
-    work(day.runtime, day.publisher)
+    day.deliver(ticket)
     day.clock.advance(minutes=1)
     day.send_due_reminders()
     assert day.texts_to(late) == []
@@ -111,7 +109,7 @@ def test_the_workers_were_away_for_days(day: Day, employee: User) -> None:
 
 
 def test_the_workers_were_away_while_nobody_could_accept(day: Day, employee: User) -> None:
-    """It was passed on meanwhile: who had it hears that, and who has it that it waits for them."""
+    """The former assignee hears of the reassignment, the new one that the ticket waits."""
     jo, boss = day.moderator("VPN"), day.admin()
     ticket = day.file(employee)
     al = day.moderator("VPN")
@@ -129,7 +127,7 @@ def test_the_workers_were_away_while_nobody_could_accept(day: Day, employee: Use
 def test_a_delayed_reminder_is_sent_though_others_were_notified_since(
     day: Day, employee: User
 ) -> None:
-    """It is missed on Jo's free day. Before Jo is at work the admins have heard of it."""
+    """The due date is missed outside Jo's hours; the admins are notified before Jo."""
     jo, boss = day.moderator("VPN"), day.admin()
     ticket = day.file(employee)
     day.accept(ticket, jo)
@@ -144,7 +142,7 @@ def test_a_delayed_reminder_is_sent_though_others_were_notified_since(
 
 
 def test_two_lines_of_one_ticket_are_one(day: Day, employee: User) -> None:
-    """Of being late and of waiting for an Accept, the first is said, with the button of both."""
+    """A ticket that is late and not accepted is listed once, with the buttons of both."""
     jo = day.moderator("VPN")
     first, second = day.file(employee), day.file(employee)
     for ticket in (first, second):
@@ -191,7 +189,7 @@ def test_a_deactivated_assignee_is_not_told_that_it_was_reassigned(
 
 
 def test_who_is_back_sooner_than_they_said_hears_what_was_held(day: Day, employee: User) -> None:
-    """Most statuses say no end, and a nudge that waits for one is not forgotten after a week."""
+    """A status without an end must not expire a reminder that waits for it."""
     jo = day.moderator("VPN")
     who = {"_id": jo.id}
     for minutes in (0, 20):

@@ -1,9 +1,6 @@
-"""The main job over signed HTTP: real bot, worker and jobs processes, and the recording Slack."""
+"""Filing and resolving tickets over signed HTTP, with bot, worker and jobs processes."""
 
 import socket
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 import requests
@@ -11,7 +8,7 @@ import requests
 from services.core.database import Mongo
 from services.models.ticket import Status
 from services.models.user import Role
-from tests.conftest import People
+from tests.conftest import People, at_once
 from tests.support import payloads
 from tests.support.http_bot import SECRET, HttpBot, opened_by
 from tests.support.processes import Product, eventually, is_outbox_empty, run
@@ -23,25 +20,6 @@ FOREIGN = "This help desk serves another workspace. Ask your contact there to fi
 GUEST = (
     "The help desk is not open to guests. Ask a full member of this workspace to file the ticket."
 )
-
-
-@pytest.fixture
-def http_bot(product: Product) -> HttpBot:
-    return HttpBot(product)
-
-
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return [future.result() for future in [pool.submit(call) for call in calls]]
-
-
-def home_opened(user: str, **overrides: Any) -> dict[str, Any]:
-    event = {"type": "app_home_opened", "user": user, "tab": "home", "channel": f"D{user[1:]}"}
-    return payloads.event(event, **overrides)
-
-
-def logs(product: Product) -> str:
-    return "".join(process.log.read_text() for process in product.processes)
 
 
 def test_from_the_command_to_the_resolution(
@@ -84,7 +62,7 @@ def test_from_the_command_to_the_resolution(
     (ticket,) = db.tickets.find()
     assert (ticket["status"], ticket["resolution"]) == (Status.COMPLETED, note)
 
-    written = logs(product)
+    written = product.logs()
     for canary in (SECRET, TOKEN, "emma@example.com", "Hourly since Monday", note):
         assert canary not in written
 
@@ -111,7 +89,7 @@ def test_another_workspace_is_told_so_and_gets_nothing(
     foreign = {**submission, "team": {"id": "T0OTHER"}, "user": {"id": "U0EVIL"}}
     answer = http_bot.answer(foreign)
     assert answer == {"response_action": "errors", "errors": {"title": FOREIGN}}
-    assert http_bot.answer(home_opened("U0EVIL", team="T0OTHER")) == {}
+    assert http_bot.answer(payloads.home_opened("U0EVIL", team="T0OTHER")) == {}
     assert slack.calls == []
     assert db.tickets.count_documents({}) == 0
 
@@ -121,16 +99,16 @@ def test_an_event_is_handled_once_whoever_gets_it(
 ) -> None:
     user = people.slack_id(people.add())
     second = HttpBot(product)
-    first_try = home_opened(user)
+    first_try = payloads.home_opened(user)
     at_once(lambda: http_bot.answer(first_try), lambda: second.answer(first_try))
     retry = {"x-slack-retry-num": "1", "x-slack-retry-reason": "http_timeout"}
     assert second.answer(first_try, **retry) == {}
     assert http_bot.answer(first_try, **retry) == {}
-    # The header alone says nothing: of this one nobody has seen the first delivery.
-    assert http_bot.answer(home_opened(user), **retry) == {}
+    # The header alone is no proof: the first delivery of this event never arrived.
+    assert http_bot.answer(payloads.home_opened(user), **retry) == {}
     slack.wait_for("views.publish", 2)
     for process in (http_bot.process, second.process):
-        assert process.stop(grace=10)  # whatever was under way has been done
+        assert process.stop(grace=10)  # after it has finished its work
     assert len(slack.calls_to("views.publish")) == 2
 
 

@@ -1,4 +1,4 @@
-"""After a day without jobs: everything that became due is done, without a storm of messages."""
+"""After a day without jobs all due steps are taken, with few messages."""
 
 from collections import Counter
 from copy import deepcopy
@@ -8,25 +8,25 @@ import pytest
 from bson import ObjectId
 
 from services.core.installation import claim_installation
-from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.ops.job_runs import job_problems, load_job_runs
 from services.sla.queue_key import queue_key
 from tasks.processes.scheduler import Scheduler
 from tests.conftest import People, work
-from tests.support.escalation_day import TRIAGE, Day, at
+from tests.support.action_helpers import by
+from tests.support.escalation_day import Day, at
 from tests.support.processes import is_outbox_empty
-from tests.support.slack_workspace import TEAM_ID
+from tests.support.slack_workspace import TEAM_ID, TRIAGE
 
 pytest_plugins = ["tests.support.business_day"]
 
-# Three working days before the Tuesday on which the jobs are back.
+# Three working days before the Tuesday when the jobs restart.
 THURSDAY = datetime(2037, 2, 26, 9, 30, tzinfo=UTC)
 UNACCEPTED, LATE, UNASSIGNED, WAITING = 160, 160, 160, 20
 
 
 def multiply(day: Day, ticket: Ticket, count: int) -> None:
-    """So many like that one, which is the first of them."""
+    """Insert copies of the ticket, until there are `count`."""
     doc = day.db.tickets.find_one({"_id": ticket.id})
     assert doc is not None
     known = day.db.tickets.count_documents({})
@@ -38,7 +38,7 @@ def multiply(day: Day, ticket: Ticket, count: int) -> None:
 
 
 def run_all(day: Day, jobs: Scheduler, *, minutes: int) -> None:
-    """Every job in turn, and what the workers make of it."""
+    """Run every job and the workers in turn."""
     until = day.clock.now.timestamp() + 60 * minutes
     while day.clock.now.timestamp() < until:
         jobs.renew_leadership()
@@ -58,17 +58,14 @@ def steps_taken(day: Day) -> Counter[str]:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)  # only bounds a test that fails; it takes about 20 s of one core
+@pytest.mark.timeout(300)  # only limits a test that fails; about 20 s of one core
 def test_five_hundred_tickets_are_a_handful_of_messages(day: Day) -> None:
     employee, jo, boss = day.people.add(), day.moderator("VPN", capacity=900), day.admin()
     claim_installation(day.db, team_id=TEAM_ID)
     day.clock.now = THURSDAY
     asked = day.file(employee)
-    day.ticket_actions.ask_requester(
-        actor=Actor.from_user(jo), ticket_id=str(asked.id), question="Which office?"
-    )
-    day.publisher.publish_ticket(str(asked.id))
-    work(day.runtime, day.publisher)
+    day.ticket_actions.ask_requester(**by(jo, asked), question="Which office?")
+    day.deliver(asked)
     day.clock.now = at(2, 9)
     unaccepted, late = day.file(employee), day.file(employee)
     day.accept(late, jo)
@@ -95,7 +92,7 @@ def test_five_hundred_tickets_are_a_handful_of_messages(day: Day) -> None:
         "waiting_ask": WAITING,
     }
     messages = {
-        People.slack_id(employee): WAITING,  # each of their own tickets asks a question of its own
+        People.slack_id(employee): WAITING,  # each ticket asks its own question
         People.slack_id(jo): 2,
         People.slack_id(boss): 2,
         TRIAGE: 1,

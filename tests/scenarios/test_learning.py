@@ -1,4 +1,4 @@
-"""What resolved tickets teach, from the resolution to the next ticket's card; real processes."""
+"""The learned router, from resolved tickets to the next ticket's card."""
 
 import os
 import subprocess
@@ -54,7 +54,7 @@ def test_after_one_resolved_ticket_the_next_like_it_finds_the_expert(
     resolved(db, clock, expert, "VPN", "The tunnel to the office drops")
     jobs = Scheduler(services, publisher)
     jobs.run("learn")
-    assert ModelStore(db, clock=clock).skill_model() is None  # who follows does not learn
+    assert ModelStore(db, clock=clock).skill_model() is None  # only the leader trains
     jobs.renew_leadership()
     jobs.run("learn")
 
@@ -100,7 +100,7 @@ def test_a_worker_takes_up_a_new_model_while_it_runs(
     publisher = CeleryPublisher(celery_for(redis.url))
 
     def skills_of_a_new_one() -> tuple[str, ...]:
-        # Another employee each time: they have so many tickets an hour.
+        # A new requester each time, because of the limit of tickets per hour.
         ticket = file_ticket(tickets, people.add(), "The tunnel drops", "It does so since Monday.")
         publisher.publish_ticket(str(ticket.id))
 
@@ -138,7 +138,8 @@ def test_two_processes_that_learn_at_once_keep_one_model(
     learn = (
         "import sys; from services.core.database import connect; "
         "from services.routing.training import Training; "
-        "import services.routing.trainer; print('ready', flush=True); sys.stdin.readline(); "
+        "import services.routing.trainer, sklearn.svm; "
+        "print('ready', flush=True); sys.stdin.readline(); "
         "print(Training(connect(sys.argv[1])).run_if_due())"
     )
     both = [

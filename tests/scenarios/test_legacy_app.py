@@ -1,4 +1,4 @@
-"""A team that ran the legacy app goes on in Slack, with the same database and beside it."""
+"""A team that used the legacy app uses Slack with the same database."""
 
 from datetime import timedelta
 from typing import Any
@@ -41,7 +41,7 @@ ONE_BY_ONE = pytest.mark.parametrize("doc", TICKETS, ids=lambda doc: str(doc["_i
 
 @pytest.fixture
 def shared(db: Mongo, slack: RecordingSlack, clock: FixedClock) -> Mongo:
-    """The predecessor's database, some of whose people have linked their accounts."""
+    """The legacy database, with some accounts linked."""
     clock.now = NEW + timedelta(hours=1)
     legacy_app.load_into(db, team_id=TEAM_ID)
     for slack_id, user_id in LINKED.items():
@@ -87,7 +87,7 @@ def test_jobs_and_worker_take_over_what_is_new_and_leave_the_old_alone(
     ]
     unmoved = {_id: doc for _id, doc in before.items() if _id not in ENTERING}
     assert legacy_app.lost(unmoved, after, frozenset()) == []
-    # Beside us, it files one more, and completes another one.
+    # The legacy app files another ticket and completes one.
     late = shared.tickets.insert_one(
         {"title": "From the old page", "description": "VPN.", "status": "TODO", "createdBy": USER}
     ).inserted_id
@@ -123,7 +123,7 @@ def test_each_ticket_can_be_updated_without_losing_a_word(
     saved = payloads.view_submission(slack.last_view(), {"priority": "urgent"}, user=BOSS)
     answer = ticket_bot.answer(saved)
     may = {"priority"}
-    if answer.get("response_action") == "errors":  # a form is not sent in without these
+    if answer.get("response_action") == "errors":  # required in the form
         assert set(answer["errors"]) <= {"title", "description"}
         assert len(ticket.title) < 3 or not ticket.description
         fine = {"title": "What it was about", "description": "Words.", "priority": "urgent"}
@@ -177,8 +177,7 @@ def test_lists_show_them_before_and_after_they_are_adopted(
 
 def test_home_shows_them(ticket_bot: Bot, slack: RecordingSlack, shared: Mongo) -> None:
     for user in LINKED:
-        opened = {"type": "app_home_opened", "user": user, "tab": "home", "channel": f"D{user[1:]}"}
-        ticket_bot.answer(payloads.event(opened))
+        ticket_bot.answer(payloads.home_opened(user))
     assert len(slack.calls_to("views.publish")) == len(LINKED)
 
 

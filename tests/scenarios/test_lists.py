@@ -1,8 +1,6 @@
-"""The lists over signed HTTP: typed for, narrowed, gone through, in a message and in Home."""
+"""Lists over signed HTTP: commands, filters and pages, in messages and in Home."""
 
 from typing import Any
-
-import pytest
 
 from bot.views import ids
 from services.core.database import Mongo
@@ -12,7 +10,7 @@ from tests.conftest import FixedClock, People, file_ticket
 from tests.support import payloads
 from tests.support.block_text import read
 from tests.support.http_bot import HttpBot
-from tests.support.processes import Product, eventually
+from tests.support.processes import eventually
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import GENERAL
 from tests.support.view_state import elements
@@ -22,18 +20,13 @@ pytest_plugins = ["tests.support.product"]
 Json = dict[str, Any]
 
 
-@pytest.fixture
-def http_bot(product: Product) -> HttpBot:
-    return HttpBot(product)
-
-
 def numbers(shown: Json) -> list[int]:
     rows = [text.partition(":")[0] for text in read(shown) if text.startswith("Ticket ")]
     return [int(row.removeprefix("Ticket ")) for row in rows]
 
 
 class Listener:
-    """Somebody who presses on the list that they see, wherever that is."""
+    """A user who filters and pages lists, in messages and in Home."""
 
     def __init__(self, bot: HttpBot, slack: RecordingSlack, user: str) -> None:
         self._bot = bot
@@ -45,7 +38,7 @@ class Listener:
         return self._bot.answer(payloads.slash_command(text, user=self._user))
 
     def press(self, shown: Json, action_id: str, value: str | None = None) -> Json:
-        """What the message is changed into."""
+        """Press and return what replaces the message."""
         message = {"channel": GENERAL, "ts": "1700000000.000001", "blocks": shown["blocks"]}
         body = payloads.block_actions(
             message, action_id, value, user=self._user, response_url=self._slack.response_url()
@@ -105,8 +98,7 @@ def test_the_queue_in_home(
     user = people.slack_id(moderator)
     file_ticket(tickets, people.add(), "Trouble", priority="high")
     ben = Listener(http_bot, slack, user)
-    opened = {"type": "app_home_opened", "user": user, "tab": "home", "channel": f"D{user[1:]}"}
-    assert http_bot.answer(payloads.event(opened)) == {}
+    assert http_bot.answer(payloads.home_opened(user)) == {}
     slack.wait_for("views.publish")
     assert numbers(ben.press_in_home(ids.HOME_QUEUE)) == [1]
     assert numbers(ben.press_in_home(ids.LIST_PRIORITY, "low")) == []
@@ -116,6 +108,6 @@ def test_the_queue_in_home(
 
 
 def _value(shown: Json, label: str) -> str:
-    """Of the option that reads so."""
+    """Return the value of the option with this label."""
     options = [option for e, _ in elements(shown) for option in e.get("options", ())]
     return next(str(o["value"]) for o in options if o["text"]["text"] == label)

@@ -1,36 +1,24 @@
-"""Many at once: a real bot process over signed HTTP, and the recording Slack."""
+"""Many concurrent users of one bot process over signed HTTP."""
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from demo.servers import MongoServer, RedisServer
 from services.core.database import Mongo
 from tests.conftest import People
 from tests.support import payloads
 from tests.support.http_bot import SLACK_SECONDS, HttpBot, Json, opened_by
-from tests.support.processes import Product
 from tests.support.recording_slack import RecordingSlack
+
+pytest_plugins = ["tests.support.product"]
 
 PEOPLE, TICKETS_EACH = 20, 10
 
 
-@pytest.fixture
-def http_bot(
-    mongo: MongoServer, redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[HttpBot]:
-    product = Product(
-        mongo_uri=mongo.uri_for(db.name), redis=redis, slack=slack, directory=tmp_path
-    )
-    yield HttpBot(product)
-    product.stop()
-
-
 class Crowd:
-    """People who file their tickets one after the other, all of them at the same time."""
+    """Concurrent users, each of whom files tickets one after the other."""
 
     def __init__(self, bot: HttpBot, slack: RecordingSlack) -> None:
         self._bot = bot
@@ -52,7 +40,7 @@ class Crowd:
             self._barrier.wait()
             for number in range(TICKETS_EACH):
                 self._file(user, number)
-        except Exception as error:  # noqa: BLE001  the test reports it, whatever it is
+        except Exception as error:  # noqa: BLE001  reported by the test
             self.faults.append(f"{user}: {error!r}"[:300])
 
     def _file(self, user: str, number: int) -> None:

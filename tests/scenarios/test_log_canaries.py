@@ -1,4 +1,4 @@
-"""No word of a ticket, no token, name or address in what bot and tasks log at DEBUG."""
+"""Logs at DEBUG contain no ticket text, token, name or address."""
 
 import io
 import logging
@@ -36,7 +36,7 @@ CANARIES = ("canary", "hunter2", "example.com", TOKEN)
 
 @pytest.fixture(autouse=True)
 def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """What is written with logging as `app.py` sets it up at LOG_LEVEL=DEBUG."""
+    """The log as `app.py` configures it at LOG_LEVEL=DEBUG."""
     root, names = logging.getLogger(), (None, *logs.PRODUCT_LOGGERS)
     handlers, levels = list(root.handlers), [logging.getLogger(name).level for name in names]
     written = io.StringIO()
@@ -59,7 +59,7 @@ def canary(slack: RecordingSlack) -> str:
 
 
 def assert_no_canary(log: io.StringIO, *, because: str) -> None:
-    """`because` shows that the path in question was taken."""
+    """`because` is in the log if the tested path was taken."""
     text = log.getvalue()
     assert because in text
     assert [canary for canary in CANARIES if canary.lower() in text.lower()] == []
@@ -133,7 +133,7 @@ def test_faults_of_ours(
 def test_an_address_in_the_databases_own_words(
     ticket_bot: Bot, canary: str, db: Mongo, log: io.StringIO
 ) -> None:
-    db.users.create_index("email", unique=True)  # as the predecessor has it
+    db.users.create_index("email", unique=True)  # as in the legacy app
     db.users.insert_one({"email": EMAIL, "emailKey": "someone else's"})
     ticket_bot.answer(payloads.slash_command(user=canary))
     assert "[left out: it may quote a document]" in log.getvalue()

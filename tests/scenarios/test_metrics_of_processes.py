@@ -1,4 +1,4 @@
-"""Bot, worker and jobs as in production: their counts in one scrape, one id in all their logs."""
+"""Bot, worker and jobs share one scrape of metrics and one request id in their logs."""
 
 import json
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ WORDS = {"title": "canary-7e1c: the VPN is down", "description": "canary-7e1c si
 
 @pytest.fixture
 def redis() -> Iterator[RedisServer]:
-    """Whose queue no other test's worker reads."""
+    """A Redis that the test can stop."""
     with RedisServer() as server:
         yield server
 
@@ -47,7 +47,7 @@ class Bot:
         assert answer.status_code == 200
 
     def scrape(self) -> dict[str, float]:
-        """Every sample of ours, as it is written."""
+        """Return the product's samples by name and labels."""
         answer = requests.get(f"{self._url}/metrics", timeout=10)
         assert answer.status_code == 200
         return {
@@ -63,7 +63,7 @@ def sample(name: str, **labels: str) -> str:
 
 
 def process_of(shown: dict[str, float]) -> str:
-    """What the bot's process calls itself."""
+    """Return the label of the bot's process."""
     timed = [name for name in shown if name.startswith("ticket_bot_ack_seconds_count")]
     (process,) = {json.loads(name[name.index("{") :])["process"] for name in timed}
     assert process.startswith("bot:")
@@ -71,9 +71,9 @@ def process_of(shown: dict[str, float]) -> str:
 
 
 def lines(process: Process) -> list[dict[str, Any]]:
-    """Its log; every line of it is an object, or this fails.
+    """Return the lines of the log, each a JSON object.
 
-    Celery's farewell is not of it: that goes to standard output, which is in the same file here.
+    Celery prints its shutdown message to standard output, which is the same file here.
     """
     written = process.log.read_text().replace("\nworker: Warm shutdown (MainProcess)\n", "")
     return [json.loads(line) for line in written.splitlines()]
@@ -150,7 +150,7 @@ def test_counts_of_all_processes_in_one_scrape_and_one_id_in_their_logs(
     assert alone[sample("ticket_bot_ack_seconds_count", **handled)] == 1
     assert not any("ticket_bot_tasks" in name for name in alone)
     assert all(process.stop(grace=10) for process in product.processes)
-    logs = "".join(process.log.read_text() for process in product.processes)
+    logs = product.logs()
     assert [canary for canary in CANARIES if canary in logs] == []
     for process in product.processes:
         lines(process)

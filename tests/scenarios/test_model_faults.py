@@ -1,8 +1,8 @@
-"""Half of the model's answers fail, in all ways, under load: real workers, a Gemini over HTTP."""
+"""Half of the model's answers fail in every way, under load, with real workers."""
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -29,14 +29,14 @@ TIMEOUT = "timeout"
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to fail, and what a ticket says of it."""
+    """A failure of the model, and the reason stored in the ticket."""
 
     reply: Reply
     said: str
 
 
 def good(number: int) -> Reply:
-    """It names another skill than the text does: the assignee shows whose reading it was."""
+    """Return an answer with another skill than the text, so that the assignee shows its source."""
     return Reply(gemini_body(answer_text(skills=[skill_read(number)])))
 
 
@@ -61,7 +61,7 @@ FAULTS: Mapping[str, Fault] = {
 
 
 def kind(number: int) -> str:
-    """Every second one fails, each way in turn."""
+    """Return how the model answers: every second ticket fails, in rotating ways."""
     return list(FAULTS)[number // 2 % len(FAULTS)] if number % 2 else GOOD
 
 
@@ -85,15 +85,8 @@ def decide(received: Received) -> Reply:
     return good(number) if kind(number) == GOOD else FAULTS[kind(number)].reply
 
 
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    """Whose queue no other test's worker reads."""
-    with RedisServer() as server:
-        yield server
-
-
 def filed(people: People, tickets: TicketService) -> list[str]:
-    """The tickets' ids; nobody may file more within an hour than they do."""
+    """File the tickets, within each requester's hourly limit, and return their ids."""
     requesters = [people.add() for _ in range(TICKETS // EACH_FILES)]
     return [
         str(
@@ -109,7 +102,7 @@ def filed(people: People, tickets: TicketService) -> list[str]:
 
 
 def experts(people: People) -> dict[str, set[object]]:
-    """By skill."""
+    """Return the experts' ids by skill."""
 
     def add(skill: str) -> User:
         return people.add(Role.MODERATOR, skill, capacity=TICKETS)
@@ -119,7 +112,7 @@ def experts(people: People) -> dict[str, set[object]]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """By whose reading a ticket was assigned, and what it says of the model."""
+    """The source of a ticket's analysis, and the model's failure."""
 
     source: str
     failure: str | None
@@ -130,7 +123,7 @@ class Outcome:
 
 
 def is_valid(number: int, outcome: Outcome) -> bool:
-    """A machine that is busy may make any answer late."""
+    """On a busy machine any answer may time out."""
     if outcome == Outcome("router", TIMEOUT):
         return True
     if kind(number) == GOOD:

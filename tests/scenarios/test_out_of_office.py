@@ -1,4 +1,4 @@
-"""A moderator goes on holiday by their Slack status: others get the tickets, until the return."""
+"""A Slack status makes a moderator absent: others get the tickets until it ends."""
 
 from datetime import timedelta
 from typing import Any
@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 
 def status(slack: RecordingSlack, user: User, emoji: str = "", until: float = 0) -> Json:
-    """What Slack sends once they have set it."""
+    """Set the member's status and return Slack's event."""
     profile = {"status_text": "", "status_emoji": emoji, "status_expiration": int(until)}
     member = slack.add_member(
         People.slack_id(user), email=user.email, name=user.display_name, profile=profile
@@ -63,7 +63,7 @@ def test_a_palm_tree_until_friday(
     offer = slack.messages(People.slack_id(nils))[-1]
     assert offer["text"] == "You have 1 open ticket. Shall somebody else take it?"
 
-    # He is the only one who knows VPN, and is not chosen.
+    # The only moderator with the skill is absent.
     second = filed("VPN drops again")
     assert second.assigned_to is None
 
@@ -72,7 +72,7 @@ def test_a_palm_tree_until_friday(
     assert ticket_bot.answer(press) == {}
     work(runtime, publisher)
     assert reload(db, first).assigned_to is None
-    lara = people.add(Role.MODERATOR, "VPN", capacity=1)  # which wakes what waits
+    lara = people.add(Role.MODERATOR, "VPN", capacity=1)  # which retries unassigned tickets
     clock.advance(seconds=20)
     jobs = Scheduler(services, publisher)
     jobs.renew_leadership()
@@ -81,7 +81,7 @@ def test_a_palm_tree_until_friday(
     taken = [reload(db, ticket).assigned_to for ticket in (first, second)]
     assert sorted(map(str, taken)) == sorted(["None", str(lara.id)])
 
-    # On Friday he is back by himself, and the other one is his, if he has not handed that over.
+    # The absence ends on Friday; new tickets are assigned to Nils again.
     clock.now = friday
     status(slack, nils)
     jobs.renew_leadership()

@@ -1,4 +1,4 @@
-"""Triage, intake and people over signed HTTP: real processes, and the recording Slack."""
+"""Triage, intake and People over signed HTTP, with real processes."""
 
 from datetime import timedelta
 from typing import Any
@@ -15,36 +15,30 @@ from tests.support.block_text import read
 from tests.support.http_bot import HttpBot, opened_by
 from tests.support.processes import Product, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
-from tests.support.slack_workspace import GENERAL
+from tests.support.slack_workspace import GENERAL, TRIAGE
 from tests.support.view_state import elements
 
 pytest_plugins = ["tests.support.product"]
 
 Json = dict[str, Any]
-TRIAGE = "C0TRIAGE"
 
 
 @pytest.fixture
 def product(product: Product, slack: RecordingSlack) -> Product:
-    """With a triage channel, and another emoji than usual."""
+    """With a triage channel and a custom emoji."""
     slack.add_channel(TRIAGE, is_member=True)
     product.settings |= {"TRIAGE_CHANNEL": TRIAGE, "TICKET_EMOJI": ":sos:"}
     return product
 
 
-@pytest.fixture
-def http_bot(product: Product) -> HttpBot:
-    return HttpBot(product)
-
-
 def last_dm(slack: RecordingSlack, user: str) -> Json:
-    """What the bot wrote to them last, once it has."""
+    """Wait for a direct message of the bot and return the last one."""
     eventually(lambda: any(m.get("bot_id") for m in slack.messages(user)), what="a DM came")
     return [m for m in slack.messages(user) if m.get("bot_id")][-1]
 
 
 def submit(http_bot: HttpBot, slack: RecordingSlack, press: Json, user: str, **values: Any) -> Json:
-    """Press, wait for the form that comes of it, and send it in."""
+    """Press, wait for the form and submit it."""
     assert http_bot.answer(press) == {}
     view_id = opened_by(slack, press["trigger_id"])["id"]
     eventually(lambda: bool(slack.view(view_id).get("callback_id")), what="the form is there")
@@ -111,7 +105,7 @@ def test_a_marked_message_becomes_a_ticket(
 
 
 def pressed(home: Json, label: str, user: str, number: int = 0) -> Json:
-    """A press on the button of that label."""
+    """Return a press on the button with this label."""
     found = [
         (element, block)
         for element, block in elements(home)
@@ -133,8 +127,7 @@ def test_an_admin_deactivates_somebody_and_their_tickets_go_on(
     pia = people.add(Role.MODERATOR, "VPN")
 
     ada = people.slack_id(admin)
-    opened = {"type": "app_home_opened", "user": ada, "tab": "home", "channel": f"D{ada[1:]}"}
-    assert http_bot.answer(payloads.event(opened)) == {}
+    assert http_bot.answer(payloads.home_opened(ada)) == {}
     slack.wait_for("views.publish")
     assert http_bot.answer(pressed(slack.home(ada), "People", ada)) == {}
     eventually(lambda: read(slack.home(ada))[0] == "People", what="the people are there")
@@ -153,7 +146,7 @@ def test_an_admin_deactivates_somebody_and_their_tickets_go_on(
     assert (db.tickets.find_one() or {})["status"] == Status.IN_PROGRESS
     deactivated = "Your help desk account has been deactivated. Ask an admin of this help desk."
     gone = people.slack_id(nils)
-    assert http_bot.answer(payloads.event({**opened, "user": gone})) == {}
+    assert http_bot.answer(payloads.home_opened(gone)) == {}
     slack.wait_for("views.publish", where=lambda call: call.args["user_id"] == gone)
     assert read(slack.home(gone)) == ["Help desk", deactivated]
 
@@ -165,8 +158,7 @@ def test_somebody_away_gets_nothing_until_they_are_back(
     product.start("jobs")
     nils = people.add(Role.MODERATOR, "VPN")
     user = people.slack_id(nils)
-    opened = {"type": "app_home_opened", "user": user, "tab": "home", "channel": f"D{user[1:]}"}
-    http_bot.answer(payloads.event(opened))
+    http_bot.answer(payloads.home_opened(user))
     slack.wait_for("views.publish")
     at = {"selected_date_time": int((utcnow() + timedelta(days=30)).timestamp())}
     form = pressed(slack.home(user), "My availability", user)

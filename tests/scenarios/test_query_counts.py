@@ -1,4 +1,4 @@
-"""How often a request asks the database. Each question is a wait, and none is added unseen."""
+"""The database queries of a request, listed so that a new one is noticed."""
 
 import uuid
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ FILING = [OWN_TICKETS_OF_AN_HOUR, "findAndModify counters", "insert tickets"]
 
 @pytest.fixture
 def db(mongo: MongoServer, commands: Commands) -> Iterator[Mongo]:
-    """The test's database, every command to which is noted."""
+    """The test's database, whose commands are recorded."""
     client: MongoClient[dict[str, Any]] = MongoClient(
         mongo.uri, tz_aware=True, event_listeners=[commands]
     )
@@ -40,7 +40,7 @@ def requester(people: People) -> User:
 
 
 def asked(commands: Commands) -> list[str]:
-    """Since the last time; without the settings, which are read every few seconds for all."""
+    """Return the commands since the last call, without the cached read of the settings."""
     found = [f"{name} {command[name]}" for name, command in commands.sent]
     commands.sent.clear()
     return [line for line in found if not line.endswith(" settings")]
@@ -65,7 +65,7 @@ def test_filing_with_a_key_looks_first_whether_it_was(
 
 def test_reading_over_the_api(api: Api, requester: User, commands: Commands) -> None:
     path = f"/api/tickets/{api.filed(requester)['_id']}"
-    api.get("/api/tickets", by=requester)  # from here on the list is known for a short one
+    api.get("/api/tickets", by=requester)  # so that the list is known to be short
     asked(commands)
     assert len(api.get("/api/tickets", by=requester).json()["tickets"]) == 1
     assert asked(commands) == [WHO, "find tickets"]

@@ -1,8 +1,5 @@
-"""Two jobs processes as in production; the one that leads is killed."""
+"""Two jobs processes, the leader of which is killed."""
 
-from collections.abc import Iterator
-
-import pytest
 from redis import Redis
 
 from demo.servers import RedisServer
@@ -16,21 +13,14 @@ from tests.support.processes import Product, eventually
 pytest_plugins = ["tests.support.product"]
 
 
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    """Whose queue no other test's worker reads."""
-    with RedisServer() as server:
-        yield server
-
-
 def leader(db: Mongo) -> str:
-    """Its process id."""
+    """Return the leader's process id."""
     doc = db.leases.find_one({"_id": "jobs"}) or {"holder": "::"}
     return str(doc["holder"]).split(":")[1]
 
 
 def is_asked_for(server: RedisServer, ticket: Ticket) -> bool:
-    """Whether a hint at it waits in the broker for a worker."""
+    """Return whether a message about the ticket waits in the broker."""
     with Redis.from_url(server.url) as client:
         return any(str(ticket.id).encode() in message for message in client.lrange("celery", 0, -1))
 
@@ -46,8 +36,8 @@ def test_another_leads_within_thirty_seconds_of_the_leaders_death(
     was = leader(db)
     first.kill()
     people.add(Role.MODERATOR, "VPN")
-    ticket = file_ticket(tickets, people.add())  # and the bot's own hint is lost
-    # The lease lasts 20 s, and whoever follows looks every five.
+    ticket = file_ticket(tickets, people.add())  # and the bot's message is lost
+    # The lease lasts 20 s; followers check it every 5 s.
     eventually(lambda: leader(db) not in ("", was), what="the other leads", seconds=30)
     eventually(lambda: "this process leads" in second.output(), what="it says so")
     eventually(lambda: is_asked_for(redis, ticket), what="its sweep publishes the ticket")

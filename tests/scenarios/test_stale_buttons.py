@@ -1,15 +1,13 @@
-"""Buttons that are out of date or not for their user, and the pages they are on."""
+"""Outdated and unauthorised buttons, and the pages they are on."""
 
 import pytest
 
-from services.core.database import Mongo
 from services.home.sessions import Screen
-from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import User
-from services.tickets.actions import TicketActions
-from tests.conftest import Bot, People, pressed, reload
+from tests.conftest import Bot, People, pressed
 from tests.support import payloads
+from tests.support.action_helpers import by
 from tests.support.bot_and_workers import BotAndWorkers, Json, buttons
 
 pytest_plugins = ["tests.support.scenario"]
@@ -17,17 +15,11 @@ pytest_plugins = ["tests.support.scenario"]
 
 @pytest.mark.parametrize("step", ["accept", "resolve", "reassign", "wait"])
 def test_an_old_card_says_how_it_stands_and_is_updated(
-    system: BotAndWorkers,
-    ticket: Ticket,
-    ticket_actions: TicketActions,
-    db: Mongo,
-    ben: User,
-    cleo: User,
-    step: str,
+    system: BotAndWorkers, ticket: Ticket, ben: User, cleo: User, step: str
 ) -> None:
     old = system.card(ben)
-    ticket_actions.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
-    taken = reload(db, ticket)
+    system.actions.take(**by(cleo, ticket))
+    taken = system.now(ticket)
     system.press(ben, old, step)
     assert system.ephemeral_messages() == [
         (
@@ -37,23 +29,18 @@ def test_an_old_card_says_how_it_stands_and_is_updated(
         )
     ]
     assert system.slack.calls_to("views.open") == []
-    assert reload(db, ticket).events == taken.events
+    assert system.now(ticket).events == taken.events
     system.work()
     assert system.texts(ben) == [f"in progress, accepted by {cleo.name}"]
     assert buttons(system.card(ben)) == ["Details"]
 
 
 def test_a_card_that_slack_shows_wrongly_is_updated(
-    system: BotAndWorkers,
-    ticket: Ticket,
-    ticket_actions: TicketActions,
-    db: Mongo,
-    ann: User,
-    ben: User,
+    system: BotAndWorkers, ticket: Ticket, ann: User, ben: User
 ) -> None:
-    """Its digest says that it is up to date; whoever presses on it knows better."""
+    """The stored digest is current, but the press shows that Slack has an old card."""
     old = system.card(ann)
-    ticket_actions.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution="Done.")
+    system.actions.resolve(**by(ben, ticket), resolution="Done.")
     system.work(ticket)
     current = system.card(ann)
     system.slack.calls.clear()
@@ -61,7 +48,7 @@ def test_a_card_that_slack_shows_wrongly_is_updated(
     system.work()
     updated = [call.args["ts"] for call in system.slack.calls_to("chat.update")]
     assert updated == [current["ts"]]
-    assert not reload(db, ticket).is_in_outbox
+    assert not system.now(ticket).is_in_outbox
 
 
 def test_an_old_menu_says_so(system: BotAndWorkers, ticket: Ticket, ben: User) -> None:
@@ -91,9 +78,9 @@ def test_an_old_menu_says_so(system: BotAndWorkers, ticket: Ticket, ben: User) -
     ],
 )
 def test_a_role_that_is_not_enough(
-    system: BotAndWorkers, ticket: Ticket, db: Mongo, ann: User, step: str, words: str
+    system: BotAndWorkers, ticket: Ticket, ann: User, step: str, words: str
 ) -> None:
-    before = reload(db, ticket)
+    before = system.now(ticket)
     system.bot.answer(pressed(step, before, ann))
     assert system.ephemeral_messages() == [
         (
@@ -101,14 +88,14 @@ def test_a_role_that_is_not_enough(
             f"Your role does not allow you to {words}. Ask an admin if it should.",
         )
     ]
-    assert reload(db, ticket) == before
+    assert system.now(ticket) == before
 
 
 @pytest.mark.parametrize("step", ["resolve", "take"])
 def test_a_choice_in_the_menu_needs_the_role_of_its_button(
-    system: BotAndWorkers, ticket: Ticket, db: Mongo, ann: User, step: str
+    system: BotAndWorkers, ticket: Ticket, ann: User, step: str
 ) -> None:
-    before = reload(db, ticket)
+    before = system.now(ticket)
     value = f"{step}:{ticket.id}"
     option = {"text": {"type": "plain_text", "text": "x"}, "value": value}
     menu = {"type": "overflow", "action_id": "more", "options": [option]}
@@ -116,26 +103,25 @@ def test_a_choice_in_the_menu_needs_the_role_of_its_button(
     system.bot.answer(payloads.block_actions(message, "more", value, user=People.slack_id(ann)))
     ((_, sentence),) = system.ephemeral_messages()
     assert sentence.startswith("Your role does not allow you to ")
-    assert reload(db, ticket) == before
+    assert system.now(ticket) == before
 
 
 @pytest.mark.parametrize("step", ["reopen", "cancel"])
 def test_a_strangers_ticket_is_not_found(
-    system: BotAndWorkers, ticket: Ticket, db: Mongo, people: People, step: str
+    system: BotAndWorkers, ticket: Ticket, people: People, step: str
 ) -> None:
-    before = reload(db, ticket)
+    before = system.now(ticket)
     stranger = people.add()
     system.bot.answer(pressed(step, before, stranger))
     assert system.ephemeral_messages() == [
         (People.slack_id(stranger), "There is no such ticket, or you may not see it.")
     ]
-    assert reload(db, ticket) == before
+    assert system.now(ticket) == before
 
 
 def in_home(system: BotAndWorkers, user: User, ticket: Ticket) -> Json:
-    """The user's Home, with the ticket's page open."""
-    opened = {"type": "app_home_opened", "user": People.slack_id(user), "tab": "home"}
-    system.bot.answer(payloads.event({**opened, "channel": "D0X"}))
+    """Open the ticket's page in the user's Home."""
+    system.bot.answer(payloads.home_opened(People.slack_id(user)))
     home = dict(system.slack.calls_to("views.publish")[-1].answer["view"])
     button = {
         "type": "button",
@@ -150,19 +136,14 @@ def in_home(system: BotAndWorkers, user: User, ticket: Ticket) -> Json:
 
 
 def test_a_page_in_home_changes_at_once(
-    system: BotAndWorkers,
-    ticket: Ticket,
-    db: Mongo,
-    ben: User,
-    cleo: User,
-    ticket_actions: TicketActions,
+    system: BotAndWorkers, ticket: Ticket, ben: User, cleo: User
 ) -> None:
     page = in_home(system, ben, ticket)
     assert buttons(page)[:4] == ["Back", "Accept", "Reassign", "Not mine"]
     system.press(ben, page, "accept")
     changed = system.slack.calls_to("views.publish")[-1].args["view"]
     assert buttons(changed)[:4] == ["Back", "Resolve", "Comment", "Ask the requester"]
-    ticket_actions.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
+    system.actions.take(**by(cleo, ticket))
     system.press(ben, page, "resolve")
     stale = system.slack.calls_to("views.publish")[-1].args["view"]
     assert buttons(stale)[:2] == ["Back", "Take it"]
@@ -172,20 +153,14 @@ def test_a_page_in_home_changes_at_once(
 
 @pytest.mark.parametrize("is_stale", [False, True])
 def test_a_page_among_the_messages_changes_at_once(
-    system: BotAndWorkers,
-    ticket: Ticket,
-    db: Mongo,
-    ben: User,
-    cleo: User,
-    ticket_actions: TicketActions,
-    is_stale: bool,
+    system: BotAndWorkers, ticket: Ticket, ben: User, cleo: User, is_stale: bool
 ) -> None:
     url = system.slack.response_url()
-    body = pressed("accept", reload(db, ticket), ben, response_url=url)
+    body = pressed("accept", system.now(ticket), ben, response_url=url)
     body["container"]["is_ephemeral"] = True
     del body["message"]
     if is_stale:
-        ticket_actions.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
+        system.actions.take(**by(cleo, ticket))
     system.bot.answer(body)
     (shown,) = system.slack.calls_to("response_url")
     assert shown.args["replace_original"] is True
@@ -195,12 +170,12 @@ def test_a_page_among_the_messages_changes_at_once(
 
 
 def test_a_page_that_slack_does_not_change_costs_nothing(
-    system: BotAndWorkers, ticket: Ticket, db: Mongo, ben: User, caplog: pytest.LogCaptureFixture
+    system: BotAndWorkers, ticket: Ticket, ben: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     page = in_home(system, ben, ticket)
     system.slack.fail("views.publish", status=500)
     system.press(ben, page, "accept")
-    assert reload(db, ticket).accepted_at is not None
+    assert system.now(ticket).accepted_at is not None
     assert system.ephemeral_messages() == []
     assert "the page it was pressed on stays as it was" in caplog.text
 

@@ -1,4 +1,4 @@
-"""Second presses, old cards, and several people at once."""
+"""Repeated presses, outdated cards and concurrent actions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,6 @@ from services.core.clock import utcnow
 from services.core.database import Mongo
 from services.core.errors import Conflict, NotFound
 from services.models.events import EventType, NewEvent
-from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.tickets import ticket_store
@@ -18,69 +17,54 @@ from services.tickets.actions import MAX_UPDATE_ATTEMPTS, TICKET_BUSY, TicketAct
 from services.tickets.filing import TicketService
 from services.tickets.lifecycle import TicketAction, state_token
 from tests.conftest import FixedClock, People, at_once, file_ticket, reload
-from tests.support.action_helpers import NOT_FOUND, in_progress, put, refusal
+from tests.support.action_helpers import NOT_FOUND, by, in_progress, put, refusal
+
+pytest_plugins = ["tests.support.scenario"]
 
 
 @pytest.fixture
-def requester(people: People) -> User:
-    return people.add()
+def ticket(tickets: TicketService, ann: User) -> Ticket:
+    return file_ticket(tickets, ann)
 
 
-@pytest.fixture
-def ben(people: People) -> User:
-    return people.add(Role.MODERATOR)
-
-
-@pytest.fixture
-def cleo(people: People) -> User:
-    return people.add(Role.MODERATOR)
-
-
-@pytest.fixture
-def ticket(tickets: TicketService, requester: User) -> Ticket:
-    return file_ticket(tickets, requester)
+def has_it_now(user: User) -> str:
+    return (
+        f"Ticket 1 is in progress and {user.name} has it now, so this was not done. "
+        "Look at it again, then decide."
+    )
 
 
 def test_a_second_press_changes_nothing(
-    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User, requester: User
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User, ann: User
 ) -> None:
-    ids = {"ticket_id": str(ticket.id)}
     steps: list[tuple[Callable[..., Ticket], User, dict[str, Any]]] = [
         (ticket_actions.take, ben, {"expected_state": state_token(ticket)}),
         (ticket_actions.reassign, ben, {"assignee_id": str(cleo.id), "reason": "Hers."}),
         (ticket_actions.accept, cleo, {}),
         (ticket_actions.ask_requester, cleo, {"question": "Which one?"}),
         (ticket_actions.resolve, cleo, {"resolution": "Done."}),
-        (ticket_actions.reopen, requester, {}),
+        (ticket_actions.reopen, ann, {}),
         (ticket_actions.reassign, cleo, {"assignee_id": None}),
-        (ticket_actions.cancel, requester, {}),
+        (ticket_actions.cancel, ann, {}),
     ]
     for step, user, fields in steps:
-        first = step(actor=Actor.from_user(user), **ids, **fields)
-        again = step(actor=Actor.from_user(user), **ids, **fields)
+        first = step(**by(user, ticket), **fields)
+        again = step(**by(user, ticket), **fields)
         assert again == first == reload(db, ticket)
 
 
 def test_other_words_are_no_second_press(
     ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User
 ) -> None:
-    ids: dict[str, Any] = {"actor": Actor.from_user(ben), "ticket_id": str(ticket.id)}
-    done = ticket_actions.resolve(**ids, resolution="Restarted.")
-    sentence = "Ticket 1 is resolved now, so this was not done. Look at it again, then decide."
-    assert refusal(Conflict, ticket_actions.resolve, **ids, resolution="Replaced.") == sentence
-    assert (
-        refusal(Conflict, ticket_actions.get_for_action, **ids, action=TicketAction.RESOLVE)
-        == sentence
-    )
-    assert (
-        refusal(
-            Conflict,
-            ticket_actions.resolve,
-            **{**ids, "actor": Actor.from_user(cleo)},
-            resolution="Restarted.",
+    done = ticket_actions.resolve(**by(ben, ticket), resolution="Restarted.")
+    for step, user, fields in (
+        (ticket_actions.resolve, ben, {"resolution": "Replaced."}),
+        (ticket_actions.get_for_action, ben, {"action": TicketAction.RESOLVE}),
+        (ticket_actions.resolve, cleo, {"resolution": "Restarted."}),
+    ):
+        assert refusal(Conflict, step, **by(user, ticket), **fields) == (
+            "Ticket 1 is resolved now, so this was not done. Look at it again, then decide."
         )
-        == sentence
-    )
     assert reload(db, ticket) == done
 
 
@@ -88,42 +72,27 @@ def test_the_same_question_may_be_asked_again(
     ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User
 ) -> None:
     in_progress(db, ticket, ben)
-    ask: dict[str, Any] = {
-        "actor": Actor.from_user(ben),
-        "ticket_id": str(ticket.id),
-        "question": "Which one?",
-    }
+    ask = by(ben, ticket) | {"question": "Which one?"}
     waiting = ticket_actions.ask_requester(**ask)
-    put(db, ticket, status="IN_PROGRESS")  # by somebody's edit of the status
+    put(db, ticket, status="IN_PROGRESS")  # as an edit of the status does
     assert ticket_actions.ask_requester(**ask).seq == waiting.seq + 2
 
 
 def test_who_decides_by_an_old_card_is_told(
     ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User
 ) -> None:
-    taken = ticket_actions.take(
-        actor=Actor.from_user(ben), ticket_id=str(ticket.id), expected_state=state_token(ticket)
-    )
-    ask: dict[str, Any] = {
-        "actor": Actor.from_user(cleo),
-        "ticket_id": str(ticket.id),
-        "expected_state": state_token(ticket),
-    }
-    sentence = (
-        f"Ticket 1 is in progress and {ben.display_name} has it now, so this was not done. "
-        "Look at it again, then decide."
-    )
-    assert refusal(Conflict, ticket_actions.take, **ask) == sentence
-    assert (
-        refusal(Conflict, ticket_actions.get_for_action, **ask, action=TicketAction.RESOLVE)
-        == sentence
-    )
-    assert refusal(Conflict, ticket_actions.reassign, **ask, assignee_id=str(cleo.id)) == sentence
+    taken = ticket_actions.take(**by(ben, ticket), expected_state=state_token(ticket))
+    ask = by(cleo, ticket) | {"expected_state": state_token(ticket)}
+    for step, fields in (
+        (ticket_actions.take, {}),
+        (ticket_actions.get_for_action, {"action": TicketAction.RESOLVE}),
+        (ticket_actions.reassign, {"assignee_id": str(cleo.id)}),
+    ):
+        assert refusal(Conflict, step, **ask, **fields) == has_it_now(ben)
     assert reload(db, ticket) == taken
-    # Having looked again, one may.
-    assert (
-        ticket_actions.take(**(ask | {"expected_state": state_token(taken)})).assigned_to == cleo.id
-    )
+    # Having seen the new state, Cleo may take it over.
+    ask["expected_state"] = state_token(taken)
+    assert ticket_actions.take(**ask).assigned_to == cleo.id
 
 
 def test_of_many_who_take_it_at_once_one_does(
@@ -131,16 +100,11 @@ def test_of_many_who_take_it_at_once_one_does(
 ) -> None:
     staff = [people.add(Role.MODERATOR) for _ in range(8)]
     answers = at_once(
-        *[
-            lambda user=user: ticket_actions.take(
-                actor=Actor.from_user(user), ticket_id=str(ticket.id)
-            )
-            for user in staff
-        ]
+        *[lambda user=user: ticket_actions.take(**by(user, ticket)) for user in staff]
     )
     taken = [answer for answer in answers if isinstance(answer, Ticket)]
     refused = [str(answer) for answer in answers if isinstance(answer, Conflict)]
-    # Who came later than another's whole step took it from them knowingly; nobody did so blindly.
+    # A call that starts after another one ended may take the ticket over; no update is lost.
     assert len(taken) + len(refused) == 8
     now = reload(db, ticket)
     assert now.assigned_to == max(taken, key=lambda answer: answer.seq).assigned_to
@@ -156,9 +120,7 @@ def test_of_many_with_the_same_old_card_one_takes_it(
     seen = state_token(ticket)
     answers = at_once(
         *[
-            lambda user=user: ticket_actions.take(
-                actor=Actor.from_user(user), ticket_id=str(ticket.id), expected_state=seen
-            )
+            lambda user=user: ticket_actions.take(**by(user, ticket), expected_state=seen)
             for user in staff
         ]
     )
@@ -172,7 +134,7 @@ def test_the_same_press_many_times_at_once_is_one_step(
     ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User
 ) -> None:
     in_progress(db, ticket, ben)
-    ask: dict[str, Any] = {"actor": Actor.from_user(ben), "ticket_id": str(ticket.id)}
+    ask = by(ben, ticket)
     for step in (
         lambda: ticket_actions.accept(**ask),
         lambda: ticket_actions.resolve(**ask, resolution="Done."),
@@ -190,9 +152,7 @@ def test_of_those_who_resolve_at_once_one_does(
     notes = [f"Note {number}" for number in range(8)]
     answers = at_once(
         *[
-            lambda note=note: ticket_actions.resolve(
-                actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution=note
-            )
+            lambda note=note: ticket_actions.resolve(**by(ben, ticket), resolution=note)
             for note in notes
         ]
     )
@@ -202,8 +162,8 @@ def test_of_those_who_resolve_at_once_one_does(
     assert [event.seq for event in won.events] == [1, 2]
 
 
-class Meanwhile(FixedClock):
-    """Something happens between a step's look at the ticket and its update."""
+class Interrupt(FixedClock):
+    """Calls `happen` between an action's read of the ticket and its update."""
 
     def __init__(self, happen: Callable[[], Any], times: int) -> None:
         super().__init__()
@@ -226,11 +186,9 @@ def test_what_does_not_matter_to_a_step_does_not_hinder_it(
     db: Mongo, users: UserService, ticket: Ticket, ben: User
 ) -> None:
     ticket_actions = TicketActions(
-        db, users, clock=Meanwhile(lambda: edit(db, ticket), MAX_UPDATE_ATTEMPTS - 1)
+        db, users, clock=Interrupt(lambda: edit(db, ticket), MAX_UPDATE_ATTEMPTS - 1)
     )
-    after = ticket_actions.take(
-        actor=Actor.from_user(ben), ticket_id=str(ticket.id), expected_state=state_token(ticket)
-    )
+    after = ticket_actions.take(**by(ben, ticket), expected_state=state_token(ticket))
     assert (after.assigned_to, after.priority, after.seq) == (
         ben.id,
         "low",
@@ -241,9 +199,8 @@ def test_what_does_not_matter_to_a_step_does_not_hinder_it(
 def test_a_ticket_that_never_stands_still(
     db: Mongo, users: UserService, ticket: Ticket, ben: User
 ) -> None:
-    ticket_actions = TicketActions(db, users, clock=Meanwhile(lambda: edit(db, ticket), 99))
-    asked = {"actor": Actor.from_user(ben), "ticket_id": str(ticket.id)}
-    assert refusal(Conflict, ticket_actions.take, **asked) == TICKET_BUSY
+    ticket_actions = TicketActions(db, users, clock=Interrupt(lambda: edit(db, ticket), 99))
+    assert refusal(Conflict, ticket_actions.take, **by(ben, ticket)) == TICKET_BUSY
     assert reload(db, ticket).assigned_to is None
 
 
@@ -256,21 +213,16 @@ def test_who_is_overtaken_between_look_and_update_is_told(
     cleo: User,
 ) -> None:
     def quicker() -> None:
-        ticket_actions.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+        ticket_actions.take(**by(ben, ticket))
 
-    slow = TicketActions(db, users, clock=Meanwhile(quicker, 1))
-    asked = {"actor": Actor.from_user(cleo), "ticket_id": str(ticket.id)}
-    assert refusal(Conflict, slow.take, **asked) == (
-        f"Ticket 1 is in progress and {ben.display_name} has it now, so this was not done. "
-        "Look at it again, then decide."
-    )
+    slow = TicketActions(db, users, clock=Interrupt(quicker, 1))
+    assert refusal(Conflict, slow.take, **by(cleo, ticket)) == has_it_now(ben)
     assert reload(db, ticket).assigned_to == ben.id
 
 
 def test_a_ticket_deleted_meanwhile_is_not_found(
     db: Mongo, users: UserService, ticket: Ticket, ben: User
 ) -> None:
-    gone = Meanwhile(lambda: db.tickets.delete_one({"_id": ticket.id}), 1)
+    gone = Interrupt(lambda: db.tickets.delete_one({"_id": ticket.id}), 1)
     ticket_actions = TicketActions(db, users, clock=gone)
-    asked = {"actor": Actor.from_user(ben), "ticket_id": str(ticket.id)}
-    assert refusal(NotFound, ticket_actions.take, **asked) == NOT_FOUND
+    assert refusal(NotFound, ticket_actions.take, **by(ben, ticket)) == NOT_FOUND

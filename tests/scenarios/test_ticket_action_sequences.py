@@ -1,4 +1,4 @@
-"""Whatever people and assignment do to a ticket, one after the other: the status table holds."""
+"""Random sequences of actions on a ticket follow the table of status transitions."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -17,7 +17,6 @@ from services.core.errors import DomainError
 from services.editing.ticket_edits import TicketEdits
 from services.linking.links import LinkService
 from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
-from services.models.permissions import Actor
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.tickets.actions import TicketActions
@@ -25,13 +24,14 @@ from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
 from services.tickets.lifecycle import STATUS_TRANSITIONS
 from tests.conftest import FixedClock, People, file_ticket, reload
+from tests.support.action_helpers import by
 
 HELD = (Status.IN_PROGRESS, Status.WAITING)
 
 
 @dataclass(frozen=True)
 class HelpDesk:
-    """Everything that can move a ticket; `crew` are its requester, two moderators and an admin."""
+    """The services that change a ticket; `crew`: its requester, two moderators and an admin."""
 
     db: Mongo
     ticket_actions: TicketActions
@@ -42,19 +42,15 @@ class HelpDesk:
     clock: FixedClock
 
     def file(self) -> Ticket:
-        self.clock.advance(hours=1)  # nobody files more than a few an hour
+        self.clock.advance(hours=1)  # below the limit of tickets per hour
         return file_ticket(TicketService(self.db, clock=self.clock), self.crew[0])
 
 
 Deed = Callable[[HelpDesk, Ticket, User, User], Any]
 
 
-def ids(ticket: Ticket, user: User) -> dict[str, Any]:
-    return {"actor": Actor.from_user(user), "ticket_id": str(ticket.id)}
-
-
 def assigned(help_desk: HelpDesk, ticket: Ticket, _: User, to: User) -> None:
-    """Assignment does its work on the ticket, whether or not it should."""
+    """Run assignment on the ticket, whether or not it is due."""
     claimed = help_desk.store.claim(ticket.id, now=utcnow()) or ticket
     choice = AssigneeChoice(to.id, ChoiceReason.SKILLS, "knows it", 1.0, {})
     help_desk.store.assign(claimed, choice, source=AnalysisSource.ROUTER, now=utcnow())
@@ -62,34 +58,37 @@ def assigned(help_desk: HelpDesk, ticket: Ticket, _: User, to: User) -> None:
 
 
 def set_status(status: Status) -> Deed:
-    def deed(help_desk: HelpDesk, ticket: Ticket, by: User, _: User) -> None:
+    def deed(help_desk: HelpDesk, ticket: Ticket, user: User, _: User) -> None:
         ready = {Status.WAITING, Status.COMPLETED}
         message = {"message": "Well?"} if status in ready else {}
         wanted = {"status": status.value, **message}
-        help_desk.ticket_edits.update(**ids(ticket, by), expected_seq=ticket.seq, changes=wanted)
+        help_desk.ticket_edits.update(**by(user, ticket), expected_seq=ticket.seq, changes=wanted)
+
+    return deed
+
+
+def act(action: str, **fields: Any) -> Deed:
+    """Return a deed that calls the method of `TicketActions`."""
+
+    def deed(help_desk: HelpDesk, ticket: Ticket, user: User, _: User) -> None:
+        getattr(help_desk.ticket_actions, action)(**by(user, ticket), **fields)
 
     return deed
 
 
 DEEDS: dict[str, Deed] = {
-    "accept": lambda help_desk, ticket, by, _: help_desk.ticket_actions.accept(**ids(ticket, by)),
-    "take": lambda help_desk, ticket, by, _: help_desk.ticket_actions.take(**ids(ticket, by)),
-    "reassign": lambda help_desk, ticket, by, to: help_desk.ticket_actions.reassign(
-        **ids(ticket, by), assignee_id=str(to.id)
+    "accept": act("accept"),
+    "take": act("take"),
+    "reassign": lambda help_desk, ticket, user, to: help_desk.ticket_actions.reassign(
+        **by(user, ticket), assignee_id=str(to.id)
     ),
-    "hand back": lambda help_desk, ticket, by, _: help_desk.ticket_actions.reassign(
-        **ids(ticket, by), assignee_id=None
-    ),
-    "wait": lambda help_desk, ticket, by, _: help_desk.ticket_actions.ask_requester(
-        **ids(ticket, by), question="Which?"
-    ),
-    "resolve": lambda help_desk, ticket, by, _: help_desk.ticket_actions.resolve(
-        **ids(ticket, by), resolution="Done."
-    ),
-    "cancel": lambda help_desk, ticket, by, _: help_desk.ticket_actions.cancel(**ids(ticket, by)),
-    "reopen": lambda help_desk, ticket, by, _: help_desk.ticket_actions.reopen(**ids(ticket, by)),
-    "comment": lambda help_desk, ticket, by, _: help_desk.comments.add(
-        **ids(ticket, by), text="This one."
+    "hand back": act("reassign", assignee_id=None),
+    "wait": act("ask_requester", question="Which?"),
+    "resolve": act("resolve", resolution="Done."),
+    "cancel": act("cancel"),
+    "reopen": act("reopen"),
+    "comment": lambda help_desk, ticket, user, _: help_desk.comments.add(
+        **by(user, ticket), text="This one."
     ),
     "assign": assigned,
     "park": lambda help_desk, ticket, _, __: help_desk.store.queue_unassigned(ticket, now=utcnow()),
@@ -115,7 +114,7 @@ def assert_sound(before: Ticket, after: Ticket, name: str) -> None:
     assert all(Status(event.to) in STATUS_TRANSITIONS[Status(event.from_)] for event in moved), name
 
 
-# Those that lead on more often than those that are refused nearly always.
+# Actions that are seldom refused are drawn more often.
 NAMES = [*DEEDS, "accept", "take", "assign", "wait", "reopen", "hand back", "resolve"]
 STAFF_FIRST = [1, 2, 3, 0]
 
@@ -135,13 +134,13 @@ def help_desk(db: Mongo, users: UserService, links: LinkService, people: People)
 
 
 def walk(help_desk: HelpDesk, deeds: Iterable[tuple[str, int, int]]) -> set[tuple[Status, Status]]:
-    """The steps from status to status that were taken on the way."""
+    """Apply the deeds to a new ticket and return the status transitions taken."""
     ticket = help_desk.file()
     taken = set()
-    for name, by, to in deeds:
+    for name, user, to in deeds:
         before = reload(help_desk.db, ticket)
         try:
-            DEEDS[name](help_desk, before, help_desk.crew[by], help_desk.crew[to])
+            DEEDS[name](help_desk, before, help_desk.crew[user], help_desk.crew[to])
         except DomainError:
             assert reload(help_desk.db, ticket) == before, name
         after = reload(help_desk.db, ticket)
@@ -163,7 +162,7 @@ def walk(help_desk: HelpDesk, deeds: Iterable[tuple[str, int, int]]) -> set[tupl
 @settings(
     max_examples=50,
     deadline=None,
-    # Every example files a ticket of its own in the one database.
+    # Each example files its own ticket, so they can share the database.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_only_the_tables_steps_ever_happen(
@@ -173,7 +172,7 @@ def test_only_the_tables_steps_ever_happen(
 
 
 def test_on_a_long_way_every_step_of_the_table_happens(help_desk: HelpDesk) -> None:
-    dice = random.Random(4)  # noqa: S311  always the same way
+    dice = random.Random(4)  # noqa: S311  the same sequence in each run
     taken: set[tuple[Status, Status]] = set()
     for _ in range(25):
         way = [

@@ -1,4 +1,4 @@
-"""A ticket that waits for its requester: asked once more, then closed, unless they answer."""
+"""A ticket that waits for its requester asks once more, then is closed."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from services.core.errors import Conflict, NotFound, PermissionDenied
 from services.linking.directory import resolve_people
 from services.linking.links import LinkService
 from services.models.events import EventType
-from services.models.permissions import OPERATOR, Actor
+from services.models.permissions import OPERATOR
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.sla.targets import TargetFields, Targets
@@ -26,7 +26,9 @@ from services.tickets.requester_actions import (
 )
 from tests.conftest import Bot, FixedClock, People, at_once, work
 from tests.support import payloads
-from tests.support.escalation_day import Day, at, buttons, texts
+from tests.support.action_helpers import by
+from tests.support.bot_and_workers import buttons
+from tests.support.escalation_day import Day, at, texts
 from tests.support.slack_workspace import TEAM_ID
 
 pytest_plugins = ["tests.support.business_day"]
@@ -47,7 +49,7 @@ def eve(day: Day) -> User:
 
 @pytest.fixture
 def ticket(day: Day, jo: User, eve: User) -> Ticket:
-    """Since Monday noon it waits for an answer."""
+    """A ticket that waits for an answer since Monday noon."""
     return waiting(day, jo, eve)
 
 
@@ -55,25 +57,18 @@ def waiting(day: Day, jo: User, eve: User, title: str = "VPN is down") -> Ticket
     day.clock.now = at(2, 12)
     ticket = day.file(eve, title)
     day.accept(ticket, jo)
-    day.ticket_actions.ask_requester(
-        actor=Actor.from_user(jo), ticket_id=str(ticket.id), question="Since <when>?"
-    )
-    delivered(day, ticket)
+    day.ticket_actions.ask_requester(**by(jo, ticket), question="Since <when>?")
+    day.deliver(ticket)
     return day.now(ticket)
 
 
-def delivered(day: Day, ticket: Ticket) -> None:
-    day.publisher.publish_ticket(str(ticket.id))
-    work(day.runtime, day.publisher)
-
-
 def told(day: Day, eve: User) -> list[str]:
-    """What its requester was told since the question."""
+    """Return the requester's messages since the question."""
     return day.texts_to(eve)[1:]
 
 
 def press(bot: Bot, day: Day, message: dict[str, Any], action_id: str, user: User) -> Any:
-    """What then stands in place of the message, or what they are told instead."""
+    """Press and return what replaces the message, or the ephemeral message."""
     day.slack.clear()
     body = payloads.block_actions(message, action_id, user=People.slack_id(user))
     body["response_url"] = day.slack.response_url()
@@ -154,8 +149,8 @@ def test_an_answer_ends_it(
     day: Day, eve: User, ticket: Ticket, comments: CommentService, after: Any
 ) -> None:
     day.runs_until(after)
-    comments.add(actor=Actor.from_user(eve), ticket_id=str(ticket.id), text="Since nine.")
-    delivered(day, ticket)
+    comments.add(**by(eve, ticket), text="Since nine.")
+    day.deliver(ticket)
     before = told(day, eve)
     day.runs_until(at(20, 9))
     assert day.now(ticket).status is Status.IN_PROGRESS
@@ -235,9 +230,7 @@ def test_what_somebody_else_has_resolved(
 ) -> None:
     day.runs_until(at(5, 12))
     asked = day.messages(eve)[-1]
-    day.ticket_actions.resolve(
-        actor=Actor.from_user(jo), ticket_id=str(ticket.id), resolution="Mended."
-    )
+    day.ticket_actions.resolve(**by(jo, ticket), resolution="Mended.")
     shown = press(ticket_bot, day, asked, "solved", eve)
     assert shown["text"] == (
         "Ticket 1 is resolved now, so this was not done. Look at it again, then decide."
@@ -254,11 +247,9 @@ def test_only_its_requester_answers(
     )
     for user, error in ((jo, PermissionDenied), (other, NotFound)):
         with pytest.raises(error):
-            service.confirm_solved(actor=Actor.from_user(user), ticket_id=str(ticket.id))
+            service.confirm_solved(**by(user, ticket))
         with pytest.raises(error):
-            service.report_unsolved(
-                actor=Actor.from_user(user), ticket_id=str(ticket.id), request_id="x"
-            )
+            service.report_unsolved(**by(user, ticket), request_id="x")
     assert day.now(ticket).status is Status.WAITING
 
 
@@ -271,7 +262,7 @@ def test_solved_and_closed_at_once(
     service = RequesterActions(db, day.ticket_actions, comments, clock=clock)
 
     def solve() -> Any:
-        return service.confirm_solved(actor=Actor.from_user(eve), ticket_id=str(ticket.id))
+        return service.confirm_solved(**by(eve, ticket))
 
     outcomes = at_once(solve, lambda: day.steps.take(due))
     done = day.now(ticket)
@@ -286,7 +277,7 @@ def test_who_is_written_to_again_has_all_the_time_again(
     day: Day, jo: User, eve: User, ticket: Ticket, comments: CommentService
 ) -> None:
     day.runs_until(at(5, 11))
-    comments.add(actor=Actor.from_user(jo), ticket_id=str(ticket.id), text="Or is it the router?")
+    comments.add(**by(jo, ticket), text="Or is it the router?")
     day.runs_until(at(10, 10))
     assert "waiting_ask" not in day.history(ticket)
     day.runs_until(at(10, 12))
@@ -297,7 +288,7 @@ def test_a_note_is_no_question(
     day: Day, jo: User, eve: User, ticket: Ticket, comments: CommentService
 ) -> None:
     day.runs_until(at(5, 11))
-    comments.add(actor=Actor.from_user(jo), ticket_id=str(ticket.id), text="Away?", internal=True)
+    comments.add(**by(jo, ticket), text="Away?", internal=True)
     day.runs_until(at(5, 12))
     assert day.history(ticket) == ["waiting_ask"]
 
@@ -337,7 +328,7 @@ def test_each_once_whoever_takes_it(day: Day, jo: User, eve: User) -> None:
 
 
 def test_nobody_is_asked_at_night_or_while_away(day: Day, jo: User) -> None:
-    """Her day begins when the office's ends, and then she is away until Friday."""
+    """Eve's day begins when business hours end, and then she is absent until Friday."""
     eve = day.moderator(timezone="America/Los_Angeles")
     ticket = waiting(day, jo, eve)
     day.runs_until(at(5, 16, 30))
@@ -348,7 +339,7 @@ def test_nobody_is_asked_at_night_or_while_away(day: Day, jo: User) -> None:
     assert told(day, eve) == []
     day.runs_until(at(6, 19))
     assert told(day, eve) == [ASKED]
-    away["until"] = at(31, 19) + timedelta(days=9)  # gone for long: nobody waits for that
+    away["until"] = at(31, 19) + timedelta(days=9)  # a long absence does not hold up the ticket
     day.db.users.update_one({"_id": eve.id}, {"$set": {"away": away}})
     day.runs_until(at(13, 9))
     assert day.now(ticket).status is Status.COMPLETED
@@ -359,7 +350,7 @@ def test_closing_makes_room_for_one_more(day: Day, jo: User, eve: User, ticket: 
     unassigned = day.file(eve, "VPN again")
     assert unassigned.assigned_to is None
     day.runs_until(at(11, 12))
-    delivered(day, unassigned)
+    day.deliver(unassigned)
     assert day.now(unassigned).assigned_to == jo.id
 
 

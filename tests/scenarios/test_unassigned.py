@@ -1,4 +1,4 @@
-"""Thirty unassigned tickets, over real workers and jobs: one message an admin."""
+"""Thirty unassigned tickets are one message per admin, with real workers and jobs."""
 
 import pytest
 
@@ -49,7 +49,7 @@ def test_many_tickets_make_one_message_an_admin(
         theirs = [call for call in posted if call.args["channel"] == people.slack_id(admin)]
         assert len(theirs) == 1
 
-    # Somebody for all of them: each is tried again at once, and nobody hears of it twice.
+    # A moderator becomes available: each ticket is retried, without a second message.
     expert = people.add(Role.MODERATOR, capacity=TICKETS)
     users.set_skills(actor=OPERATOR, email=expert.email, skills=["Roofs"])
     eventually(

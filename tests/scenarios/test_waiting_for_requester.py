@@ -1,4 +1,4 @@
-"""With real processes: a digest, and a ticket whose requester does not answer."""
+"""A digest and a ticket without an answer, with real processes."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from services.models.user import Role, User
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
 from tests.conftest import People, file_ticket, reload
-from tests.support.escalation_day import buttons
+from tests.support.bot_and_workers import buttons
 from tests.support.processes import Product, eventually
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
@@ -26,7 +26,7 @@ LONG_AGO = timedelta(days=60)
 
 
 def nine_o_clock(now: datetime) -> str:
-    """A zone where it is between nine and ten in the morning; its sign says the opposite."""
+    """Return a time zone where it is 9 a.m. The sign in Etc/GMT zones is inverted."""
     ahead = (9 - now.hour + 11) % 24 - 11
     return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"
 

@@ -1,4 +1,4 @@
-"""A bad day: the worker is killed with a message in its hands, and Redis goes away."""
+"""The worker is killed during a delivery, and Redis goes down."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,21 +24,21 @@ CANARY = "canary-5f1d"
 
 @pytest.fixture
 def redis() -> Iterator[RedisServer]:
-    """Whose queue no other test's worker reads."""
+    """A Redis that the test can stop."""
     with RedisServer() as server:
         yield server
 
 
 @pytest.fixture
 def publishing_bot(redis: RedisServer, bot_process: BotProcess, db: Mongo) -> Bot:
-    """A bot that publishes to this test's Redis, and files at the real time."""
+    """A bot with this test's Redis and the real clock."""
     publisher = CeleryPublisher(celery_for(redis.url))
     real = with_services(bot_process, tickets=TicketService(db))
     return inline_bot(replace(real, publisher=publisher))
 
 
 def file(publishing_bot: Bot, slack: RecordingSlack, person: User, title: str) -> str:
-    """File a ticket through the form; the title of the modal it ends in."""
+    """File a ticket through the form and return the answer."""
     user = People.slack_id(person)
     publishing_bot.send(payloads.slash_command(user=user))
     values = {"title": title, "description": f"{CANARY}: please help"}
@@ -91,6 +91,6 @@ def test_nothing_is_lost(
     for expert in experts.values():
         cards = slack.messages(people.slack_id(expert))
         assert len(cards) == sum(t["assignedTo"] == expert.id for t in tickets)
-    logs = "".join(process.log.read_text() for process in product.processes)
+    logs = product.logs()
     assert CANARY not in logs
     assert employee.email not in logs

@@ -7,11 +7,17 @@ import pytest
 
 from services.core.database import Mongo
 from services.core.errors import DomainError
+from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import User
 from tests.conftest import reload
 
 NOT_FOUND = "There is no such ticket, or you may not see it."
+
+
+def by(user: User, ticket: Ticket) -> dict[str, Any]:
+    """Return the arguments of a service method that say who acts on which ticket."""
+    return {"actor": Actor.from_user(user), "ticket_id": str(ticket.id)}
 
 
 def doc_of(db: Mongo, ticket: Ticket) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A client of the HTTP API that holds every answer to the document it serves."""
+"""A client of the HTTP API that validates every answer with the OpenAPI document."""
 
 import itertools
 from typing import Any
@@ -20,7 +20,7 @@ FINE = {"title": "VPN drops", "description": "Every hour since Monday."}
 
 
 class Api:
-    """Calls as several people would; each call comes from an address of its own."""
+    """A client of the API for any number of users, with its own client address."""
 
     _hosts = itertools.count(1)
 
@@ -28,14 +28,14 @@ class Api:
         self.url = url
         self._sign_in = sign_in
         self._session = requests.Session()
-        # As a trusted proxy would tell, so that one test's callers are not counted for another's.
+        # As a trusted proxy sends it, so that rate limits of tests do not add up.
         number = next(self._hosts)
         self.host = f"198.18.{number // 250}.{number % 250}"
 
     def call(
         self, method: str, path: str, *, by: User | str | None = None, **sent: Any
     ) -> requests.Response:
-        """`by` is an account, or a token. `json` is the body, `headers` come on top."""
+        """`by` is an account or a token; `sent` is passed to requests."""
         headers = {"X-Forwarded-For": self.host, **sent.pop("headers", {})}
         if by is not None:
             headers["Authorization"] = f"Bearer {self.token(by)}"
@@ -66,7 +66,7 @@ class Api:
 
     @staticmethod
     def check(method: str, path: str, answer: requests.Response) -> None:
-        """JSON whatever happened, no password in it, and as the document says."""
+        """Check that the answer is JSON without passwords and matches the document."""
         assert answer.headers["Content-Type"] == "application/json"
         assert answer.headers["Cache-Control"] == "no-store"
         assert "$2" not in answer.text

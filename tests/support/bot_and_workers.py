@@ -1,11 +1,21 @@
-"""The bot, its workers, and people who press what they were sent, over the recording Slack."""
+"""The bot and its workers over the recording Slack, and users who press what they were sent."""
 
 from typing import Any
 
+from services.core.database import Mongo
 from services.models.ticket import Ticket
 from services.models.user import User
 from tasks.runtime import Runtime
-from tests.conftest import Bot, FixedClock, People, RecordingPublisher, send_due_reminders, work
+from tests.conftest import (
+    Bot,
+    FixedClock,
+    People,
+    RecordingPublisher,
+    file_ticket,
+    reload,
+    send_due_reminders,
+    work,
+)
 from tests.support import payloads
 from tests.support.recording_slack import RecordingSlack
 
@@ -13,36 +23,57 @@ Json = dict[str, Any]
 
 
 class BotAndWorkers:
+    """`tickets` and `actions` change tickets without Slack, as a request to the API does."""
+
     def __init__(
         self, bot: Bot, slack: RecordingSlack, runtime: Runtime, publisher: RecordingPublisher
     ) -> None:
-        self.bot, self.slack = bot, slack
-        self._runtime, self._publisher = runtime, publisher
+        self.bot, self.slack, self.runtime, self.publisher = bot, slack, runtime, publisher
+        self.tickets, self.actions = runtime.services.tickets, runtime.services.ticket_actions
+
+    @property
+    def db(self) -> Mongo:
+        return self.runtime.db
+
+    def file(self, requester: User, title: str = "VPN is down") -> Ticket:
+        """File a ticket and let the workers act on it."""
+        ticket = file_ticket(self.tickets, requester, title)
+        self.work(ticket)
+        return ticket
+
+    def now(self, ticket: Ticket) -> Ticket:
+        return reload(self.db, ticket)
 
     def work(self, ticket: Ticket | None = None) -> None:
         if ticket:
-            self._publisher.publish_ticket(str(ticket.id))
-        work(self._runtime, self._publisher)
+            self.publisher.publish_ticket(str(ticket.id))
+        work(self.runtime, self.publisher)
+
+    def deliver(self) -> None:
+        """Publish every ticket in the outbox, as the sweep does, and let the workers act."""
+        for doc in self.db.tickets.find({"outbox": True}):
+            self.publisher.publish_ticket(str(doc["_id"]))
+        self.work()
 
     def send_due_reminders(self) -> None:
-        """What gathers before it is told, a moment later."""
-        clock = self._runtime.clock
+        """Send the reminders that are held back to be sent together."""
+        clock = self.runtime.clock
         assert isinstance(clock, FixedClock)
-        send_due_reminders(self._runtime, clock)
+        send_due_reminders(self.runtime, clock)
 
     def messages(self, user: User) -> list[Json]:
         return self.slack.messages(People.slack_id(user))
 
     def texts(self, user: User) -> list[str]:
-        """What their messages say of the ticket, less those in threads."""
+        """Return what the user's messages say of the ticket, without those in threads."""
         shown = [m["text"] for m in self.messages(user) if "thread_ts" not in m]
         return [text.split("”: ", 1)[1] for text in shown]
 
     def card(self, user: User, number: int = 0) -> Json:
         return self.messages(user)[number]
 
-    def press(self, user: User, message: Json, step: str) -> None:
-        """A button, or the choice in the menu that stands for it."""
+    def press(self, user: User, message: Json, step: str, **overrides: Any) -> None:
+        """Press the button, or choose the step in the card's menu."""
         labels = {
             e["action_id"]: e
             for b in message["blocks"]
@@ -51,11 +82,9 @@ class BotAndWorkers:
         }
         slack_id = People.slack_id(user)
         if step in labels:
-            body = payloads.block_actions(message, step, user=slack_id)
+            body = payloads.block_actions(message, step, user=slack_id, **overrides)
         else:
-            options = labels["more"]["options"]
-            (value,) = [o["value"] for o in options if o["value"].startswith(f"{step}:")]
-            body = payloads.block_actions(message, "more", value, user=slack_id)
+            body = payloads.menu_choice(message, step, user=slack_id, **overrides)
         assert self.bot.answer(body) == {}
 
     def submit(self, user: User, **values: str | None) -> Json:
@@ -81,5 +110,4 @@ def said(message: Json) -> str:
 
 
 def message_counts(system: BotAndWorkers, *users: User) -> list[int]:
-    """How many messages each of them has got by now."""
     return [len(system.messages(user)) for user in users]

@@ -1,4 +1,4 @@
-"""A working day for a module that names this file in `pytest_plugins`."""
+"""Working days, for modules that name this file in `pytest_plugins`."""
 
 import pytest
 

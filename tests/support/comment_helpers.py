@@ -1,4 +1,4 @@
-"""Users who reply in the threads of a ticket's messages, as Slack's events to the bot."""
+"""Replies in the threads of a ticket's messages, as Slack's events."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,14 +12,14 @@ Json = dict[str, Any]
 
 
 def card_of(slack: RecordingSlack, user: User, kind: str = "Ticket") -> Json:
-    """The first message of the bot to somebody that begins so."""
+    """Return the bot's first message to the user that starts with `kind`."""
     return next(m for m in slack.messages(People.slack_id(user)) if m["text"].startswith(kind))
 
 
 def said(
     slack: RecordingSlack, user: User, thread: Json, text: str, *, is_im: bool = True, **more: Any
 ) -> Json:
-    """A reply in that message's thread, as the event that tells of it."""
+    """Post a reply in the message's thread and return Slack's event."""
     message = slack.say(
         thread["channel"], text, user=People.slack_id(user), thread_ts=thread["ts"], **more
     )
@@ -31,7 +31,7 @@ def event_of(message: Json, *, is_im: bool = True) -> Json:
 
 
 def changed(event: Json, text: str, **more: Any) -> Json:
-    """The author has changed what that event told of."""
+    """Return the event of an edit of the message."""
     before = message_of(event)
     after = {**before, "text": text, "edited": {"user": before["user"]}, **more}
     return payloads.event(
@@ -63,7 +63,7 @@ def deleted(event: Json) -> Json:
 
 
 def message_of(event: Json) -> Json:
-    """What an event of a message tells of, as Slack keeps it."""
+    """Return the message of an event, as Slack stores it."""
     inner = event["event"]
     message = inner.get("message", inner)
     kept = {key: value for key, value in message.items() if key not in ("channel_type", "event_ts")}
@@ -71,7 +71,7 @@ def message_of(event: Json) -> Json:
 
 
 def in_thread(slack: RecordingSlack, user: User, thread: Json) -> list[str]:
-    """What the bot wrote there."""
+    """Return the bot's texts in the thread."""
     return texts(slack, People.slack_id(user), thread)
 
 
@@ -84,15 +84,15 @@ def texts(slack: RecordingSlack, channel: str, thread: Json) -> list[str]:
 
 
 def ephemeral_messages(slack: RecordingSlack) -> list[tuple[str, str]]:
-    """What the bot said to somebody alone: to whom, and what."""
+    """Return the bot's ephemeral messages, as (user, text)."""
     return [(c.args["user"], c.args["text"]) for c in slack.calls_to("chat.postEphemeral")]
 
 
 class Conversation:
-    """Those who talk about the one ticket there is, each in the thread of their own card."""
+    """The participants of one ticket, who reply in the threads of their cards."""
 
     def __init__(self, bot: Bot, slack: RecordingSlack, deliver: Callable[[], None]) -> None:
-        """`deliver` does what the workers do."""
+        """`deliver` runs the workers."""
         self.slack, self.deliver = slack, deliver
         self.answer, self.send = bot.answer, bot.send
 
@@ -100,7 +100,7 @@ class Conversation:
         return said(self.slack, user, card_of(self.slack, user), text, **more)
 
     def replies_to(self, user: User) -> list[str]:
-        """What the bot wrote to them there."""
+        """Return the bot's texts in the user's thread."""
         return in_thread(self.slack, user, card_of(self.slack, user))
 
     def ephemeral_messages(self) -> list[tuple[str, str]]:

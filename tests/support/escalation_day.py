@@ -1,4 +1,4 @@
-"""A working day that a test drives: jobs and workers do what is due as its clock goes on."""
+"""Working days with a clock that the test moves; jobs and workers run what is due."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,18 +16,17 @@ from tasks import escalation
 from tasks.runtime import Runtime
 from tests.conftest import FixedClock, People, RecordingPublisher, file_ticket, reload, work
 from tests.support.recording_slack import RecordingSlack
-
-TRIAGE = "C0TRIAGE"
+from tests.support.slack_workspace import TRIAGE
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
-    """Of March 2037, whose second day is a Monday."""
+    """A time in March 2037; the 2nd is a Monday."""
     return datetime(2037, 3, day, hour, minute, tzinfo=UTC)
 
 
 @dataclass
 class Day:
-    """Begins on Monday, 2 March 2037, at nine in UTC, when the office opens."""
+    """Starts on Monday, 2 March 2037, at 09:00 UTC, when business hours start."""
 
     db: Mongo
     clock: FixedClock
@@ -53,10 +52,9 @@ class Day:
     def file(
         self, requester: User, title: str = "VPN is down", priority: str | None = "high"
     ) -> Ticket:
-        """Filed and assigned to whoever fits."""
+        """File a ticket and let the workers assign it."""
         ticket = file_ticket(self.tickets, requester, title, priority=priority)
-        self.publisher.publish_ticket(str(ticket.id))
-        work(self.runtime, self.publisher)
+        self.deliver(ticket)
         return self.now(ticket)
 
     def now(self, ticket: Ticket) -> Ticket:
@@ -64,21 +62,26 @@ class Day:
 
     def accept(self, ticket: Ticket, by: User) -> None:
         self.ticket_actions.accept(actor=Actor.from_user(by), ticket_id=str(ticket.id))
-        self.publisher.publish_ticket(str(ticket.id))
+        self.deliver(ticket)
+
+    def deliver(self, *tickets: Ticket) -> None:
+        """Let the workers act on the tickets."""
+        for ticket in tickets:
+            self.publisher.publish_ticket(str(ticket.id))
         work(self.runtime, self.publisher)
 
     def sweep(self) -> None:
-        """One run of the job, and what the workers make of it."""
+        """Run the escalation job once and let the workers act."""
         escalation.take_due_steps(self.steps, self.publisher, should_continue=lambda: True)
         work(self.runtime, self.publisher)
 
     def send_due_reminders(self) -> None:
-        """What was posted by now is sent."""
+        """Send the reminders that are due."""
         escalation.request_due_reminders(self.runtime.services.reminders, self.publisher)
         work(self.runtime, self.publisher)
 
     def goes_on_at(self, moment: datetime) -> None:
-        """The jobs begin anew at that moment, after a pause."""
+        """Run the jobs at `moment`, after a pause since their last run."""
         self.clock.now = moment
         self.sweep()
         self.send_due_reminders()
@@ -86,20 +89,20 @@ class Day:
         self.send_due_reminders()
 
     def runs_until(self, moment: datetime) -> None:
-        """The jobs run all the time: at each moment that something is due at."""
+        """Run the jobs whenever something is due until `moment`."""
         while (due := self._next()) and due < moment:
             self.goes_on_at(max(due, self.clock.now))
         self.goes_on_at(moment)
 
     def _next(self) -> datetime | None:
-        """The first of all alarms and of all that is to be told."""
+        """Return the time of the next escalation step or reminder."""
         tickets, nudges = self.db.tickets, self.db.nudges
         first = [doc["alarm"]["at"] for doc in tickets.find({"alarm": {"$ne": None}})]
         first += [doc["at"] for doc in nudges.find({"at": {"$ne": None}})]
         return min(first, default=None)
 
     def texts_to(self, reader: User | str) -> list[str]:
-        """The texts of all messages but the cards."""
+        """Return the texts of all messages except cards."""
         return [message["text"] for message in self.messages(reader)]
 
     def messages(self, reader: User | str) -> list[dict[str, Any]]:
@@ -108,14 +111,14 @@ class Day:
         return [message for message in shown if not _is_card(message)]
 
     def history(self, ticket: Ticket) -> list[str]:
-        """What the clock has done."""
+        """Return the escalation steps taken."""
         return [str(event.to) for event in self.now(ticket).events if event.field == "alarm"]
 
     def moderator(self, *skills: str, **fields: Any) -> User:
         return self.people.add(Role.MODERATOR, *skills, **fields)
 
     def admin(self, **fields: Any) -> User:
-        """Who gets no tickets as long as there are moderators."""
+        """Add an admin, who gets tickets only if no moderator can."""
         return self.people.add(Role.ADMIN, **fields)
 
 
@@ -123,18 +126,8 @@ def _is_card(message: dict[str, Any]) -> bool:
     return bool(message["blocks"][0]["type"] == "header")
 
 
-def buttons(message: dict[str, Any]) -> list[str]:
-    """The labels, in order."""
-    return [
-        element["text"]["text"]
-        for block in message["blocks"]
-        if block["type"] == "actions"
-        for element in block["elements"]
-    ]
-
-
 def texts(message: dict[str, Any]) -> list[str]:
-    """What sections and contexts say."""
+    """Return the texts of sections and contexts."""
     found = []
     for block in message["blocks"]:
         if block["type"] == "section" and "text" in block:

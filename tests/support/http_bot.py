@@ -1,4 +1,4 @@
-"""A bot process as Slack reaches it: over signed HTTP."""
+"""A bot process that gets payloads over signed HTTP."""
 
 import json
 from collections.abc import Mapping
@@ -15,15 +15,15 @@ from tests.support.recording_slack import RecordingSlack
 
 SECRET = "0123456789abcdef0123456789abcdef"
 SLACK_SECONDS = 3.0
-"""How long Slack waits for an acknowledgement; what comes later is counted, not refused."""
+"""Seconds that Slack waits for an acknowledgement; later ones are only counted."""
 PATIENCE = 30.0
-"""Seconds; a busy machine is slow, only a fault takes so long."""
+"""Seconds; exceeded only by a fault, even on a busy machine."""
 
 Json = dict[str, Any]
 
 
 class HttpBot:
-    """`app.py` without Socket Mode. It is at work once this is made."""
+    """`app.py` without Socket Mode, ready after construction."""
 
     def __init__(self, product: Product, *, port: int | None = None, **settings: str) -> None:
         self.port = port or free_port()
@@ -33,7 +33,7 @@ class HttpBot:
         )
 
     def send(self, payload: Mapping[str, Any], **headers: str) -> requests.Response:
-        """Slack's POST, on a connection of its own."""
+        """Send the payload as Slack does, on a new connection."""
         body, signed = payloads.signed(payload, SECRET)
         return requests.post(
             f"{self.url}/slack/events",
@@ -43,7 +43,7 @@ class HttpBot:
         )
 
     def answer(self, payload: Mapping[str, Any], **headers: str) -> Json:
-        """What the acknowledgement carries; {} if that is nothing."""
+        """Send the payload and return the acknowledgement, {} if it is empty."""
         response = self.send(payload, **headers)
         assert response.status_code == 200, response.text
         answer: Json = json.loads(response.text) if response.text else {}
@@ -60,6 +60,6 @@ class HttpBot:
 
 
 def opened_by(slack: RecordingSlack, trigger_id: str) -> Json:
-    """The modal as it was opened with this trigger, whatever became of it and others open."""
+    """Return the modal that was opened with this trigger."""
     (call,) = slack.wait_for("views.open", where=lambda c: c.args["trigger_id"] == trigger_id)
     return dict(call.answer["view"])

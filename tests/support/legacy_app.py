@@ -125,7 +125,7 @@ TICKETS: list[Document] = [
     _ticket(127, at=NEW, createdAt=..., relatedSkills=["VPN"]),
     _ticket(128, at=NEW, createdAt=NEW, status="BANANA"),
 ]
-# What is newer than the installation, and waits for somebody.
+# Unassigned tickets that are newer than the installation.
 ENTERING = {number(125, at=NEW), number(127, at=NEW)}
 
 

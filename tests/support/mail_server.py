@@ -1,4 +1,4 @@
-"""Mail servers to send to: one that behaves as it is told, and one that never says a word."""
+"""Mail servers: one with configurable answers, and one that never answers."""
 
 import asyncio
 import ssl

@@ -1,4 +1,4 @@
-"""The bot's pages on a real server, for a module that names this file in `pytest_plugins`."""
+"""The account pages on a real server, for modules that name this file in `pytest_plugins`."""
 
 from collections.abc import Iterator
 
@@ -16,5 +16,5 @@ def url(bot_process: BotProcess) -> Iterator[str]:
 
 @pytest.fixture
 def browser(url: str) -> Browser:
-    """Nobody is signed in."""
+    """A browser without a session."""
     return Browser(url)

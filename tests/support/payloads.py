@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.support.slack_workspace import APP_ID, BOT_USER_ID, CLOCK, GENERAL, TEAM_ID
-from tests.support.view_state import entered, find_element, state_values
+from tests.support.view_state import elements, entered, find_element, state_values
 
 Json = dict[str, Any]
 
@@ -105,6 +105,11 @@ def view_submission(
     }
 
 
+def home_opened(user: str, **overrides: Any) -> Json:
+    opened = {"type": "app_home_opened", "user": user, "tab": "home", "channel": f"D{user[1:]}"}
+    return event(opened, **overrides)
+
+
 def view_closed(
     view: Mapping[str, Any], *, user: str, team: str = TEAM_ID, **overrides: Any
 ) -> Json:
@@ -150,8 +155,8 @@ def block_actions(
 
 
 def menu_choice(card: Mapping[str, Any], step: str, *, user: str, **overrides: Any) -> Json:
-    """That step, chosen in the overflow menu of a ticket's card."""
-    menu = next(e for e in card["blocks"][-1]["elements"] if e["type"] == "overflow")
+    """Choose `step` in the overflow menu of a ticket's card or page."""
+    menu = next(e for e, _ in elements(card) if e.get("action_id") == "more")
     (value,) = [o["value"] for o in menu["options"] if o["value"].startswith(f"{step}:")]
     return block_actions(card, "more", value, user=user, **overrides)
 
@@ -166,7 +171,7 @@ def block_suggestion(
     team: str = TEAM_ID,
     **overrides: Any,
 ) -> Json:
-    """Slack's request for options while a user types into a menu that takes them from the app."""
+    """Return Slack's request for the options of a menu in which the user types."""
     _, block = find_element(source, action_id, block_id)
     return {
         "type": "block_suggestion",

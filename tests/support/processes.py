@@ -1,4 +1,4 @@
-"""The product's own processes, as they run in production, against the tests' servers."""
+"""Processes of the product as in production, with the servers of the tests."""
 
 import os
 import subprocess
@@ -23,12 +23,12 @@ FORKED_APP = ForkedApp()
 
 
 def run(command: str, *more: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """`app.py` with this environment and nothing else of the product's."""
+    """Run `app.py` with this environment only."""
     return FORKED_APP.run([*command.split(), *more], env={"PATH": os.environ["PATH"], **env})
 
 
 class Product:
-    """Starts `app.py worker` and `app.py jobs`; their logs are kept in `directory`."""
+    """Starts bot, worker and jobs processes and writes their logs to `directory`."""
 
     def __init__(
         self, *, mongo_uri: str, redis: RedisServer, slack: RecordingSlack, directory: Path
@@ -45,7 +45,7 @@ class Product:
         self.processes: list[Process] = []
 
     def start(self, command: str, **settings: str) -> Process:
-        """Return once it is at work."""
+        """Start the process and return when it is ready."""
         log = self._directory / f"{command}-{len(self.processes)}.log"
         process = Process(
             command,
@@ -59,6 +59,9 @@ class Product:
         process.wait_until(lambda: READY[command] in process.output(), timeout=30)
         return process
 
+    def logs(self) -> str:
+        return "".join(process.log.read_text() for process in self.processes)
+
     def stop(self) -> None:
         for process in self.processes:
             process.terminate()
@@ -67,7 +70,7 @@ class Product:
 
 
 def eventually(condition: Callable[[], bool], *, what: str, seconds: float = 60) -> None:
-    """Wait until it holds; `seconds` only bounds a test that fails."""
+    """Wait until `condition` holds; `seconds` only limits a test that fails."""
     deadline = monotonic() + seconds
     while not condition():
         assert monotonic() < deadline, f"never came true: {what}"
@@ -75,14 +78,13 @@ def eventually(condition: Callable[[], bool], *, what: str, seconds: float = 60)
 
 
 def is_outbox_empty(db: Mongo) -> bool:
-    """Nobody is behind any ticket."""
     return db.tickets.count_documents({"outbox": True}) == 0
 
 
 def celery_for(redis_url: str) -> Celery:
-    """A publisher's Celery as the product configures its own, for a Redis of the test's own.
+    """Return a Celery app configured like the product's, for a publisher to this Redis.
 
-    The product's keeps its connections for good, to whichever Redis it met first.
+    The product's own app keeps its connections to the first Redis it published to.
     """
     made = Celery("test", broker=redis_url)
     made.conf.broker_transport_options = celery.conf.broker_transport_options

@@ -1,4 +1,4 @@
-"""Resolved tickets to learn from, made up."""
+"""Generated resolved tickets to train on."""
 
 import random
 
@@ -14,7 +14,7 @@ _FILLER = "please help since monday my colleague cannot work thanks it does not 
 
 
 def examples(count: int, *, seed: int = 1) -> list[Example]:
-    """Each names none of its skills, and has three words that tell of one."""
+    """Return examples with three words of one skill, which they do not name."""
     chance = random.Random(seed)  # noqa: S311  no secret
     made = []
     for _ in range(count):

@@ -1,17 +1,19 @@
-"""Where the stories of one ticket begin: a requester, a moderator who gets it, and a colleague.
+"""The users and the ticket that the scenarios of one ticket begin with.
 
-A module that tells one names this file in `pytest_plugins`.
+A module uses them by naming this file in `pytest_plugins`.
 """
+
+from dataclasses import replace
 
 import pytest
 
 from services.models.ticket import Ticket
 from services.models.user import Role, User
-from services.tickets.filing import TicketService
 from tasks.runtime import Runtime
-from tests.conftest import Bot, People, RecordingPublisher, file_ticket
+from tests.conftest import Bot, People, RecordingPublisher
 from tests.support.bot_and_workers import BotAndWorkers
 from tests.support.recording_slack import RecordingSlack
+from tests.support.slack_workspace import TRIAGE
 
 
 @pytest.fixture
@@ -22,29 +24,34 @@ def system(
 
 
 @pytest.fixture
+def triage(system: BotAndWorkers) -> BotAndWorkers:
+    """The help desk with a triage channel, in which the bot and all users are."""
+    system.slack.add_channel(TRIAGE, is_member=True, members=None)
+    system.runtime = replace(system.runtime, triage_channel=TRIAGE)
+    return system
+
+
+@pytest.fixture
 def ann(people: People) -> User:
-    """Who files the ticket."""
+    """The requester."""
     return people.add()
 
 
 @pytest.fixture
 def ben(people: People) -> User:
-    """Who gets it."""
+    """The assignee."""
     return people.add(Role.MODERATOR, "VPN")
 
 
 @pytest.fixture
 def cleo(people: People, ben: User) -> User:
-    """Who could have got it."""
+    """A moderator without the skill."""
     return people.add(Role.MODERATOR, "Printer")
 
 
 @pytest.fixture
-def ticket(
-    system: BotAndWorkers, tickets: TicketService, ann: User, ben: User, cleo: User
-) -> Ticket:
-    filed = file_ticket(tickets, ann, "VPN is down")
-    system.work(filed)
+def ticket(system: BotAndWorkers, ann: User, ben: User, cleo: User) -> Ticket:
+    filed = system.file(ann)
     assert (system.texts(ann), system.texts(ben), system.texts(cleo)) == (
         [f"in progress ({ben.name})"],
         ["assigned to you"],

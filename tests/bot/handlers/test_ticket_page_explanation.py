@@ -229,16 +229,15 @@ def test_parts_of_another_version_are_read_as_they_are() -> None:
 
 @pytest.fixture
 def ticket(
-    tickets: TicketService, people: People, db: Mongo, clock: FixedClock, store: AssignmentService
+    tickets: TicketService,
+    people: People,
+    db: Mongo,
+    clock: FixedClock,
+    assignments: AssignmentService,
 ) -> Ticket:
     filed = file_ticket(tickets, people.add(), title="VPN drops")
-    assert store.store_analysis(filed, READ, now=clock())
+    assert assignments.store_analysis(filed, READ, now=clock())
     return reload(db, filed)
-
-
-@pytest.fixture
-def store(db: Mongo, links: Any) -> AssignmentService:
-    return AssignmentService(db, links)
 
 
 def test_an_admin_asks_why_in_home(

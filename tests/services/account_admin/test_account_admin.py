@@ -39,11 +39,6 @@ def nils(people: People) -> User:
     return people.add(Role.MODERATOR, "VPN", "DNS")
 
 
-@pytest.fixture
-def account_admin(db: Mongo, clock: FixedClock) -> AccountAdmin:
-    return AccountAdmin(db, clock=clock)
-
-
 def edit(service: AccountAdmin, by: User, user: User, **wanted: str) -> User:
     """As a form that shows the account as `user` is and sends `wanted` back."""
     shown = PersonFields.from_user(user)

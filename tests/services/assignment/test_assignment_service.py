@@ -13,7 +13,6 @@ from services.assignment.assignment_service import (
 )
 from services.core.database import Mongo
 from services.editing.ticket_edits import TicketEdits
-from services.linking.links import LinkService
 from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
 from services.models.permissions import Actor
 from services.models.ticket import Priority, Status, Ticket
@@ -46,11 +45,6 @@ ROUTED = Analysis(
 
 
 @pytest.fixture
-def store(db: Mongo, links: LinkService) -> AssignmentService:
-    return AssignmentService(db, links)
-
-
-@pytest.fixture
 def requester(people: People) -> User:
     return people.add()
 
@@ -70,24 +64,24 @@ def chosen(user_id: ObjectId) -> AssigneeChoice:
 
 
 def test_one_of_many_claims_it(
-    store: AssignmentService, db: Mongo, clock: FixedClock, ticket: Ticket
+    assignments: AssignmentService, db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
-    answers = at_once(*[lambda: store.claim(ticket.id, now=clock())] * 8)
+    answers = at_once(*[lambda: assignments.claim(ticket.id, now=clock())] * 8)
     assert [answer for answer in answers if answer] == [reload(db, ticket)]
     assert reload(db, ticket).assignment == {"until": clock() + CLAIM_DURATION}
     assert reload(db, ticket).seq == ticket.seq  # a claim is no change
 
 
 def test_a_claim_ends_by_itself_or_by_release(
-    store: AssignmentService, clock: FixedClock, ticket: Ticket
+    assignments: AssignmentService, clock: FixedClock, ticket: Ticket
 ) -> None:
-    assert store.claim(ticket.id, now=clock())
+    assert assignments.claim(ticket.id, now=clock())
     clock.advance(seconds=CLAIM_DURATION.total_seconds() - 0.001)
-    assert store.claim(ticket.id, now=clock()) is None
+    assert assignments.claim(ticket.id, now=clock()) is None
     clock.advance(seconds=0.001)
-    assert store.claim(ticket.id, now=clock())
-    store.release_claim(ticket.id)
-    assert store.claim(ticket.id, now=clock())
+    assert assignments.claim(ticket.id, now=clock())
+    assignments.release_claim(ticket.id)
+    assert assignments.claim(ticket.id, now=clock())
 
 
 @pytest.mark.parametrize(
@@ -101,7 +95,7 @@ def test_a_claim_ends_by_itself_or_by_release(
     ],
 )
 def test_only_what_nobody_has_is_claimed(
-    store: AssignmentService,
+    assignments: AssignmentService,
     db: Mongo,
     clock: FixedClock,
     ticket: Ticket,
@@ -110,7 +104,7 @@ def test_only_what_nobody_has_is_claimed(
 ) -> None:
     db.tickets.update_one({"_id": ticket.id}, {"$set": fields})
     assert needs_assignment(reload(db, ticket)) is claimable
-    assert bool(store.claim(ticket.id, now=clock())) is claimable
+    assert bool(assignments.claim(ticket.id, now=clock())) is claimable
 
 
 def test_legacy_tickets_do_not_enter_by_themselves() -> None:
@@ -118,10 +112,10 @@ def test_legacy_tickets_do_not_enter_by_themselves() -> None:
 
 
 def test_an_analysis_is_stored(
-    store: AssignmentService, db: Mongo, clock: FixedClock, ticket: Ticket
+    assignments: AssignmentService, db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
     assert not is_analysed(ticket)
-    analysed = store.store_analysis(ticket, READ, now=clock())
+    analysed = assignments.store_analysis(ticket, READ, now=clock())
     assert analysed == reload(db, ticket)
     assert is_analysed(analysed)
     assert analysis_source(analysed) is AnalysisSource.GEMINI
@@ -133,9 +127,9 @@ def test_an_analysis_is_stored(
 
 
 def test_the_router_leaves_the_priority_in_the_middle(
-    store: AssignmentService, clock: FixedClock, ticket: Ticket
+    assignments: AssignmentService, clock: FixedClock, ticket: Ticket
 ) -> None:
-    analysed = store.store_analysis(ticket, ROUTED, now=clock())
+    analysed = assignments.store_analysis(ticket, ROUTED, now=clock())
     assert analysed is not None
     assert (analysed.priority, analysed.summary) == (Priority.MEDIUM, None)
     assert analysed.assignment["analysis"]["failure"] == "timeout"
@@ -143,43 +137,43 @@ def test_the_router_leaves_the_priority_in_the_middle(
 
 
 def test_a_persons_priority_stays(
-    store: AssignmentService, clock: FixedClock, tickets: TicketService, requester: User
+    assignments: AssignmentService, clock: FixedClock, tickets: TicketService, requester: User
 ) -> None:
     ticket: Ticket | None = file_ticket(tickets, requester, priority="low")
     for analysis in (READ, ROUTED, READ):
         assert ticket is not None
-        ticket = store.store_analysis(ticket, analysis, now=clock())
+        ticket = assignments.store_analysis(ticket, analysis, now=clock())
         assert ticket is not None
         assert ticket.priority is Priority.LOW
 
 
 def test_an_earlier_analysiss_priority_does_not_stay(
-    store: AssignmentService, clock: FixedClock, ticket: Ticket
+    assignments: AssignmentService, clock: FixedClock, ticket: Ticket
 ) -> None:
-    first = store.store_analysis(ticket, ROUTED, now=clock())
+    first = assignments.store_analysis(ticket, ROUTED, now=clock())
     assert first is not None
-    second = store.store_analysis(first, READ, now=clock())
+    second = assignments.store_analysis(first, READ, now=clock())
     assert second is not None
     assert second.priority is Priority.HIGH
 
 
 @pytest.mark.parametrize("field", ["title", "description"])
 def test_other_words_need_another_analysis(
-    store: AssignmentService, db: Mongo, clock: FixedClock, ticket: Ticket, field: str
+    assignments: AssignmentService, db: Mongo, clock: FixedClock, ticket: Ticket, field: str
 ) -> None:
-    store.store_analysis(ticket, READ, now=clock())
+    assignments.store_analysis(ticket, READ, now=clock())
     db.tickets.update_one({"_id": ticket.id}, {"$set": {field: "Something else"}})
     assert not is_analysed(reload(db, ticket))
 
 
 def test_a_ticket_is_reassigned(
-    store: AssignmentService, db: Mongo, clock: FixedClock, ticket: Ticket
+    assignments: AssignmentService, db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
     db.tickets.update_one({"_id": ticket.id}, {"$set": {"later": {"kept": True}}})
-    store.claim(ticket.id, now=clock())
+    assignments.claim(ticket.id, now=clock())
     assignee = ObjectId()
 
-    done = store.assign(ticket, chosen(assignee), source=AnalysisSource.GEMINI, now=clock())
+    done = assignments.assign(ticket, chosen(assignee), source=AnalysisSource.GEMINI, now=clock())
 
     assert done is not None
     assert (done.status, done.assigned_to) == (Status.IN_PROGRESS, assignee)
@@ -201,35 +195,41 @@ def test_a_ticket_is_reassigned(
     "change", [{"seq": 9}, {"status": "COMPLETED"}, {"assignedTo": ObjectId()}]
 )
 def test_a_ticket_that_changed_meanwhile_is_left_alone(
-    store: AssignmentService, db: Mongo, clock: FixedClock, ticket: Ticket, change: dict[str, Any]
+    assignments: AssignmentService,
+    db: Mongo,
+    clock: FixedClock,
+    ticket: Ticket,
+    change: dict[str, Any],
 ) -> None:
     db.tickets.update_one({"_id": ticket.id}, {"$set": change})
     before = stored(db, ticket)
     who = chosen(ObjectId())
-    assert store.assign(ticket, who, source=AnalysisSource.GEMINI, now=clock()) is None
-    assert store.queue_unassigned(ticket, now=clock()) is None
+    assert assignments.assign(ticket, who, source=AnalysisSource.GEMINI, now=clock()) is None
+    assert assignments.queue_unassigned(ticket, now=clock()) is None
     if "seq" in change:
-        assert store.store_analysis(ticket, READ, now=clock()) is None
+        assert assignments.store_analysis(ticket, READ, now=clock()) is None
     assert stored(db, ticket) == before
 
 
 def test_of_two_assignments_at_once_one_counts(
-    store: AssignmentService, db: Mongo, clock: FixedClock, ticket: Ticket
+    assignments: AssignmentService, db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
     def assign() -> Ticket | None:
-        return store.assign(ticket, chosen(ObjectId()), source=AnalysisSource.ROUTER, now=clock())
+        return assignments.assign(
+            ticket, chosen(ObjectId()), source=AnalysisSource.ROUTER, now=clock()
+        )
 
     answers = at_once(*[assign] * 8)
     assert [answer for answer in answers if answer] == [reload(db, ticket)]
 
 
 def test_who_was_notified_that_nobody_can_is_notified_once(
-    store: AssignmentService, db: Mongo, clock: FixedClock, ticket: Ticket
+    assignments: AssignmentService, db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
     for _ in range(3):
-        claimed = store.claim(ticket.id, now=clock())
+        claimed = assignments.claim(ticket.id, now=clock())
         assert claimed is not None
-        unassigned = store.queue_unassigned(claimed, now=clock())
+        unassigned = assignments.queue_unassigned(claimed, now=clock())
         assert unassigned is not None
         assert unassigned.assignment == {"next": clock() + UNASSIGNED_RETRY_INTERVAL}
         assert not needs_assignment(unassigned)
@@ -240,7 +240,7 @@ def test_who_was_notified_that_nobody_can_is_notified_once(
 
 
 def test_a_ticket_unassigned_again_is_notified_again(
-    store: AssignmentService,
+    assignments: AssignmentService,
     ticket_actions: TicketActions,
     people: People,
     db: Mongo,
@@ -249,11 +249,11 @@ def test_a_ticket_unassigned_again_is_notified_again(
 ) -> None:
     moderator = people.add(Role.MODERATOR)
     ids: dict[str, Any] = {"actor": Actor.from_user(moderator), "ticket_id": str(ticket.id)}
-    assert store.queue_unassigned(ticket, now=clock())
+    assert assignments.queue_unassigned(ticket, now=clock())
     ticket_actions.take(**ids)
     ticket_actions.reassign(**ids, assignee_id=None)
     for _ in range(2):
-        assert store.queue_unassigned(reload(db, ticket), now=clock())
+        assert assignments.queue_unassigned(reload(db, ticket), now=clock())
     types = [event.type for event in reload(db, ticket).events]
     assert types.count("nobody_available") == 2
     assert types[-2:] == ["handed_back", "nobody_available"]
@@ -276,7 +276,7 @@ def test_those_it_was_taken_from_are_not_chosen_again(
 
 
 def test_what_somebody_edited_is_not_overwritten_by_an_analysis(
-    store: AssignmentService,
+    assignments: AssignmentService,
     ticket_edits: TicketEdits,
     people: People,
     ticket: Ticket,
@@ -289,7 +289,7 @@ def test_what_somebody_edited_is_not_overwritten_by_an_analysis(
         expected_seq=ticket.seq,
         changes={"relatedSkills": ["SAP"], "helpfulNotes": "Ask Ada."},
     )
-    analysed = store.store_analysis(edited, READ, now=clock())
+    analysed = assignments.store_analysis(edited, READ, now=clock())
     assert analysed is not None
     assert (analysed.related_skills, analysed.helpful_notes) == (("SAP",), "Ask Ada.")
     assert analysed.summary == "No tunnel."

@@ -151,15 +151,10 @@ def ticket(db: Mongo, tickets: TicketService, people: People) -> Ticket:
     return needing(db, tickets, people)
 
 
-@pytest.fixture
-def store(db: Mongo, links: LinkService) -> AssignmentService:
-    return AssignmentService(db, links)
-
-
 def choose(
-    store: AssignmentService, ticket: Ticket, clock: FixedClock, **asked: Any
+    assignments: AssignmentService, ticket: Ticket, clock: FixedClock, **asked: Any
 ) -> AssigneeChoice:
-    found = store.choose(ticket, now=clock(), **asked)
+    found = assignments.choose(ticket, now=clock(), **asked)
     assert found is not None
     return found
 
@@ -191,11 +186,11 @@ def test_the_queries_of_a_choice_do_not_grow_with_the_team(
     team: int, sent: list[str],
 ) -> None:  # fmt: skip
     hire(db, team, "VPN")
-    store = AssignmentService(watched_db, LinkService(watched_db, UserService(watched_db)))
-    choose(store, ticket, clock)
+    assignments = AssignmentService(watched_db, LinkService(watched_db, UserService(watched_db)))
+    choose(assignments, ticket, clock)
     assert asked(commands) == sent
     commands.sent.clear()
-    choose(store, ticket, clock)  # a team known to be large is not counted again
+    choose(assignments, ticket, clock)  # a team known to be large is not counted again
     assert asked(commands) == sent[:1] + sent[2 if team > LARGE_TEAM_SIZE else 1 :]
 
 
@@ -234,7 +229,7 @@ def test_whoever_is_away_takes_nobodys_place_on_it(
 
 
 def test_a_large_teams_tickets_go_round(
-    store: AssignmentService, db: Mongo, tickets: TicketService, people: People,
+    assignments: AssignmentService, db: Mongo, tickets: TicketService, people: People,
     large: list[ObjectId], clock: FixedClock,
 ) -> None:  # fmt: skip
     experts = hire(db, SHORTLIST * 2, "VPN")
@@ -242,8 +237,8 @@ def test_a_large_teams_tickets_go_round(
     for _ in range(5):
         clock.advance(seconds=1)
         ticket = needing(db, tickets, people)
-        choice = choose(store, ticket, clock)
-        assert store.assign(ticket, choice, source=AnalysisSource.ROUTER, now=clock())
+        choice = choose(assignments, ticket, clock)
+        assert assignments.assign(ticket, choice, source=AnalysisSource.ROUTER, now=clock())
         chosen.append(choice.user_id)
     assert chosen == experts[:5]
     assert db.users.count_documents({"lastAssignedAt": {"$ne": None}}) == 5
@@ -251,30 +246,34 @@ def test_a_large_teams_tickets_go_round(
 
 @pytest.mark.parametrize("skills", [["VPN"], []])
 def test_where_nobody_on_the_shortlist_can_take_it_everybody_is_looked_at(
-    store: AssignmentService, db: Mongo, tickets: TicketService, people: People, clock: FixedClock,
+    assignments: AssignmentService,
+    db: Mongo,
+    tickets: TicketService,
+    people: People,
+    clock: FixedClock,
     skills: list[str],
-) -> None:  # fmt: skip
+) -> None:
     hire(db, LARGE_TEAM_SIZE + SHORTLIST, "VPN", capacity=0)
     (free,) = hire(db, 1, "VPN", lastAssignedAt=clock())
     ticket = needing(db, tickets, people, skills)
-    assert choose(store, ticket, clock).user_id == free
+    assert choose(assignments, ticket, clock).user_id == free
 
 
 def test_in_a_large_team_too_an_admin_has_what_nobody_knows(
-    store: AssignmentService, people: People, ticket: Ticket, large: list[ObjectId],
+    assignments: AssignmentService, people: People, ticket: Ticket, large: list[ObjectId],
     clock: FixedClock,
 ) -> None:  # fmt: skip
     admin = people.add(Role.ADMIN)
-    assert choose(store, ticket, clock).user_id == admin.id
+    assert choose(assignments, ticket, clock).user_id == admin.id
 
 
 def test_in_a_large_team_too_whoever_solved_such_tickets_is_looked_at(
-    store: AssignmentService, db: Mongo, tickets: TicketService, people: People,
+    assignments: AssignmentService, db: Mongo, tickets: TicketService, people: People,
     large: list[ObjectId], clock: FixedClock,
 ) -> None:  # fmt: skip
     veteran = large[-1]
     ticket = needing(db, tickets, people, [])
-    assert choose(store, ticket, clock, history={veteran: 0.5}).user_id == veteran
+    assert choose(assignments, ticket, clock, history={veteran: 0.5}).user_id == veteran
 
 
 def test_a_team_that_shrank_is_read_whole_again(
@@ -291,12 +290,12 @@ def test_a_team_that_shrank_is_read_whole_again(
 
 
 def test_a_small_teams_accounts_are_left_as_they_are(
-    store: AssignmentService, db: Mongo, people: People, ticket: Ticket, clock: FixedClock
+    assignments: AssignmentService, db: Mongo, people: People, ticket: Ticket, clock: FixedClock
 ) -> None:
     people.add(Role.MODERATOR, "VPN")
     before = list(db.users.find())
-    choice = choose(store, ticket, clock)
-    assert store.assign(ticket, choice, source=AnalysisSource.ROUTER, now=clock())
+    choice = choose(assignments, ticket, clock)
+    assert assignments.assign(ticket, choice, source=AnalysisSource.ROUTER, now=clock())
     assert list(db.users.find()) == before
 
 
@@ -331,11 +330,11 @@ def test_every_query_of_a_choice_is_served_by_an_index(
     watched_db: Mongo, commands: Commands, db: Mongo, tickets: TicketService, people: People,
     large: list[ObjectId], clock: FixedClock,
 ) -> None:  # fmt: skip
-    store = AssignmentService(watched_db, LinkService(watched_db, UserService(watched_db)))
+    assignments = AssignmentService(watched_db, LinkService(watched_db, UserService(watched_db)))
     db.users.update_many({}, {"$set": {"lastAssignedAt": clock()}})
     hire(db, 1, "VPN")
     for skills in (["VPN"], [], [], ["DNS"]):
-        store.choose(needing(db, tickets, people, skills), now=clock())
+        assignments.choose(needing(db, tickets, people, skills), now=clock())
     asked = [question for sent in commands.sent if sent[0] != "getMore"
              for question in filters(*sent)]  # fmt: skip
     assert {name for name, _ in asked} == {"corrections", "users", "settings", "links", "tickets"}

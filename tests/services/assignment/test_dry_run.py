@@ -62,11 +62,6 @@ def service(db: Mongo, users: UserService, links: LinkService, clock: FixedClock
 
 
 @pytest.fixture
-def store(db: Mongo, links: LinkService) -> AssignmentService:
-    return AssignmentService(db, links)
-
-
-@pytest.fixture
 def nils(service: ExplainService, people: People) -> User:
     return people.add(Role.MODERATOR, "VPN", "DNS", name="Nils Holm", timezone="Europe/Berlin")
 
@@ -96,7 +91,7 @@ def readme() -> str:
 def story(
     db: Mongo,
     runtime: Runtime,
-    store: AssignmentService,
+    assignments: AssignmentService,
     people: People,
     ticket: Ticket,
     nils: User,
@@ -113,7 +108,7 @@ def story(
     busy = {"status": "IN_PROGRESS", "priority": "low"}
     db.tickets.insert_many([{**busy, "assignedTo": who} for who in (ida.id, nils.id, nils.id)])
     db.tickets.update_one({"_id": ticket.id}, {"$set": {"number": 12}})
-    assert store.store_analysis(reload(db, ticket), READ, now=MONDAY)
+    assert assignments.store_analysis(reload(db, ticket), READ, now=MONDAY)
     assign_ticket.run(runtime, str(ticket.id))
     return reload(db, ticket)
 
@@ -178,9 +173,9 @@ def test_an_unread_ticket_is_read_offline_in_memory(
 
 
 def test_words_that_have_changed_are_read_again(
-    service: ExplainService, db: Mongo, store: AssignmentService, ticket: Ticket
+    service: ExplainService, db: Mongo, assignments: AssignmentService, ticket: Ticket
 ) -> None:
-    assert store.store_analysis(ticket, READ, now=MONDAY)
+    assert assignments.store_analysis(ticket, READ, now=MONDAY)
     words = {"title": "DNS is slow", "description": "My password: hunter2-secret"}
     db.tickets.update_one({"_id": ticket.id}, {"$set": words})
     said = section(lines(service), "Analysis")
@@ -222,12 +217,12 @@ def test_words_that_have_changed_are_read_again(
 )
 def test_the_analysis(
     service: ExplainService,
-    store: AssignmentService,
+    assignments: AssignmentService,
     ticket: Ticket,
     fields: dict[str, Any],
     told: list[str],
 ) -> None:
-    assert store.store_analysis(ticket, replace(READ, **fields), now=MONDAY)
+    assert assignments.store_analysis(ticket, replace(READ, **fields), now=MONDAY)
     said = [line[14:] for line in section(lines(service), "Analysis")]
     assert said[1] == "2 Mar 2026, 09:00 UTC"
     assert said[:1] + said[2:3] == told[:2]
@@ -246,7 +241,7 @@ def test_the_analysis(
 )
 def test_why_it_is_as_urgent_as_it_is(
     service: ExplainService,
-    store: AssignmentService,
+    assignments: AssignmentService,
     ticket_edits: TicketEdits,
     db: Mongo,
     nils: User,
@@ -255,7 +250,7 @@ def test_why_it_is_as_urgent_as_it_is(
     told: str,
 ) -> None:
     claimed = replace(READ, priority=Priority.URGENT, signal=signal)
-    assert store.store_analysis(ticket, claimed, now=MONDAY)
+    assert assignments.store_analysis(ticket, claimed, now=MONDAY)
     assert f"  Priority    {told}" in lines(service)
     ticket_edits.update(
         actor=Actor.from_user(nils),
@@ -463,7 +458,7 @@ def large(db: Mongo, nils: User) -> int:
 
 
 def test_of_a_large_team_everybody_is_shown_and_the_shortlist_chosen_from(
-    service: ExplainService, store: AssignmentService, ticket: Ticket, large: int
+    service: ExplainService, assignments: AssignmentService, ticket: Ticket, large: int
 ) -> None:
     run = service.explain(actor=OPERATOR, ticket_id=str(ticket.id), limit=20)
     assert (len(run.explanation.eligible), len(run.explanation.excluded)) == (20, 20)
@@ -471,7 +466,7 @@ def test_of_a_large_team_everybody_is_shown_and_the_shortlist_chosen_from(
     assert shown == large
     assert run.more_eligible == 20  # those on the shortlist
     assert len(run.people.users) < 50
-    chosen = store.choose(run.ticket, now=MONDAY)
+    chosen = assignments.choose(run.ticket, now=MONDAY)
     assert chosen is not None
     assert run.explanation.chosen is not None
     assert run.explanation.chosen.user_id == chosen.user_id

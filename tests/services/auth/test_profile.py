@@ -28,11 +28,6 @@ HERE = "198.51.100.7"
 
 
 @pytest.fixture
-def profiles(services: Services) -> ProfileService:
-    return services.profiles
-
-
-@pytest.fixture
 def jo(services: Services) -> User:
     return services.sign_in.sign_up(
         email="Jo@example.com", password=PASSWORD, skills=["VPN"], name="Jo"

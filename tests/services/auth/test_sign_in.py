@@ -27,11 +27,6 @@ COST_15 = "$2b$15$TW1gj9hhxx8nlhVPenzZtOK2Sv7RwryAFNw6WSXvLsMzh1iYKHENW"
 HERE = "198.51.100.7"
 
 
-@pytest.fixture
-def sign_in(services: Services) -> SignInService:
-    return services.sign_in
-
-
 def join(sign_in: SignInService, email: str = "jo@example.com", **fields: Any) -> User:
     return sign_in.sign_up(**{"email": email, "password": PASSWORD, **fields})
 

@@ -26,11 +26,6 @@ WORKWEEK = frozenset(range(5))
 
 
 @pytest.fixture
-def service(db: Mongo, clock: FixedClock) -> AvailabilityService:
-    return AvailabilityService(db, clock=clock)
-
-
-@pytest.fixture
 def nils(people: People) -> User:
     return people.add(Role.MODERATOR, "VPN")
 
@@ -44,12 +39,12 @@ def stored(db: Mongo, user: User) -> dict[str, Any]:
     return db.users.find_one({"_id": user.id}) or {}
 
 
-def get_availability(service: AvailabilityService, user: User) -> Availability:
-    return service.get(actor=Actor.from_user(user))
+def get_availability(availability: AvailabilityService, user: User) -> Availability:
+    return availability.get(actor=Actor.from_user(user))
 
 
 def test_at_first_the_teams_hours_count(
-    service: AvailabilityService, nils: User, db: Mongo, people: People, tickets: TicketService
+    availability: AvailabilityService, nils: User, db: Mongo, people: People, tickets: TicketService
 ) -> None:
     ticket = file_ticket(tickets, people.add())
     busy = {"assignedTo": nils.id, "status": "IN_PROGRESS"}
@@ -62,7 +57,7 @@ def test_at_first_the_teams_hours_count(
         end="16:30",
         country="DE",
     )
-    held = get_availability(service, nils)
+    held = get_availability(availability, nils)
     assert (held.absence, held.hours, held.has_own_hours) == (
         None, WorkHours(frozenset({0, 1}), "08:00", "16:30"), False
     )  # fmt: skip
@@ -72,7 +67,7 @@ def test_at_first_the_teams_hours_count(
 
 
 def test_each_part_is_ones_own(
-    service: AvailabilityService, nils: User, db: Mongo, clock: FixedClock
+    availability: AvailabilityService, nils: User, db: Mongo, clock: FixedClock
 ) -> None:
     until = clock() + timedelta(hours=3)
     before = stored(db, nils)
@@ -85,7 +80,7 @@ def test_each_part_is_ones_own(
         country="at",
         zone="Asia/Tokyo",
     )
-    assert service.update(actor=Actor.from_user(nils), change=wanted).away_until == until
+    assert availability.update(actor=Actor.from_user(nils), change=wanted).away_until == until
     assert stored(db, nils) == before | {
         "away": {"until": until, "source": "self"},
         "workHours": {"days": [0, 6], "start": "22:00", "end": "06:00"},
@@ -93,7 +88,7 @@ def test_each_part_is_ones_own(
         "timezone": "Asia/Tokyo",
         "zoneSource": "self",
     }
-    held = get_availability(service, nils)
+    held = get_availability(availability, nils)
     assert (held.country, held.zone, held.own_zone) == ("AT", "Asia/Tokyo", "Asia/Tokyo")
     assert held.hours == WorkHours(frozenset({0, 6}), "22:00", "06:00")
     assert held.absence
@@ -101,41 +96,45 @@ def test_each_part_is_ones_own(
 
 
 def test_what_was_not_touched_stays(
-    service: AvailabilityService, nils: User, db: Mongo, clock: FixedClock
+    availability: AvailabilityService, nils: User, db: Mongo, clock: FixedClock
 ) -> None:
-    service.update(actor=Actor.from_user(nils), change=AvailabilityChange(start="07:00"))
+    availability.update(actor=Actor.from_user(nils), change=AvailabilityChange(start="07:00"))
     assert stored(db, nils)["workHours"] == {
         "days": [0, 1, 2, 3, 4], "start": "07:00", "end": "17:00"
     }  # fmt: skip
     before = stored(db, nils)
-    assert service.update(actor=Actor.from_user(nils), change=AvailabilityChange()).id == nils.id
+    assert (
+        availability.update(actor=Actor.from_user(nils), change=AvailabilityChange()).id == nils.id
+    )
     assert stored(db, nils) == before
-    service.update(actor=Actor.from_user(nils), change=AvailabilityChange(end="15:00"))
+    availability.update(actor=Actor.from_user(nils), change=AvailabilityChange(end="15:00"))
     assert stored(db, nils)["workHours"]["start"] == "07:00"
 
 
 def test_whoever_chooses_the_teams_hours_follows_them(
-    service: AvailabilityService, nils: User, db: Mongo
+    availability: AvailabilityService, nils: User, db: Mongo
 ) -> None:
     hours: dict[str, Any] = {"zone": "UTC", "days": WORKWEEK, "start": "09:00", "end": "17:00"}
-    service.update(actor=Actor.from_user(nils), change=AvailabilityChange(start="07:00"))
-    service.update(actor=Actor.from_user(nils), change=AvailabilityChange(start="09:00"))
+    availability.update(actor=Actor.from_user(nils), change=AvailabilityChange(start="07:00"))
+    availability.update(actor=Actor.from_user(nils), change=AvailabilityChange(start="09:00"))
     assert "workHours" in stored(db, nils)  # nobody has said what the team's are
     BusinessHoursStore(db).write(actor=OPERATOR, **hours)
-    service.update(actor=Actor.from_user(nils), change=AvailabilityChange(days=WORKWEEK))
+    availability.update(actor=Actor.from_user(nils), change=AvailabilityChange(days=WORKWEEK))
     assert "workHours" not in stored(db, nils)
-    assert not get_availability(service, nils).has_own_hours
+    assert not get_availability(availability, nils).has_own_hours
 
 
 def test_country_and_zone_are_given_back(
-    service: AvailabilityService, nils: User, db: Mongo
+    availability: AvailabilityService, nils: User, db: Mongo
 ) -> None:
-    service.update(
+    availability.update(
         actor=Actor.from_user(nils), change=AvailabilityChange(country="DE", zone="Asia/Tokyo")
     )
-    service.update(actor=Actor.from_user(nils), change=AvailabilityChange(country="", zone=" "))
+    availability.update(
+        actor=Actor.from_user(nils), change=AvailabilityChange(country="", zone=" ")
+    )
     assert {"country", "zoneSource"} & stored(db, nils).keys() == set()
-    assert get_availability(service, nils).own_zone == ""
+    assert get_availability(availability, nils).own_zone == ""
 
 
 @pytest.mark.parametrize(
@@ -156,7 +155,7 @@ def test_country_and_zone_are_given_back(
     ],
 )
 def test_what_is_not_acceptable_is_said_at_its_field(
-    service: AvailabilityService,
+    availability: AvailabilityService,
     nils: User,
     db: Mongo,
     wanted: dict[str, Any],
@@ -165,7 +164,7 @@ def test_what_is_not_acceptable_is_said_at_its_field(
 ) -> None:
     before = stored(db, nils)
     with pytest.raises(InvalidValue) as refused:
-        service.update(actor=Actor.from_user(nils), change=AvailabilityChange(**wanted))
+        availability.update(actor=Actor.from_user(nils), change=AvailabilityChange(**wanted))
     assert (refused.value.field, str(refused.value)) == (field, sentence)
     assert stored(db, nils) == before
 
@@ -179,39 +178,43 @@ def test_what_is_not_acceptable_is_said_at_its_field(
     ],
 )
 def test_a_return_that_cannot_be(
-    service: AvailabilityService, nils: User, clock: FixedClock, ahead: timedelta, sentence: str
+    availability: AvailabilityService,
+    nils: User,
+    clock: FixedClock,
+    ahead: timedelta,
+    sentence: str,
 ) -> None:
     with pytest.raises(InvalidValue) as refused:
-        service.update(
+        availability.update(
             actor=Actor.from_user(nils), change=AvailabilityChange(away_until=clock() + ahead)
         )
     assert (refused.value.field, str(refused.value)) == ("awayUntil", sentence)
 
 
 def test_an_admin_says_it_for_others(
-    service: AvailabilityService, nils: User, ada: User, db: Mongo, clock: FixedClock
+    availability: AvailabilityService, nils: User, ada: User, db: Mongo, clock: FixedClock
 ) -> None:
     until: datetime = clock() + timedelta(days=3)
     wanted = AvailabilityChange(is_away=True, away_until=until, start="10:00")
-    service.update(actor=Actor.from_user(ada), user_id=str(nils.id), change=wanted)
+    availability.update(actor=Actor.from_user(ada), user_id=str(nils.id), change=wanted)
     assert stored(db, nils)["away"] == {"until": until, "source": "admin"}
     assert stored(db, nils)["handOver"]["to"] == ada.id
-    held = service.get(actor=Actor.from_user(ada), user_id=str(nils.id))
+    held = availability.get(actor=Actor.from_user(ada), user_id=str(nils.id))
     assert (held.user.id, held.hours.start) == (nils.id, "10:00")
     own = AvailabilityChange(is_away=True, away_until=until)
-    service.update(actor=Actor.from_user(ada), user_id=str(ada.id), change=own)
+    availability.update(actor=Actor.from_user(ada), user_id=str(ada.id), change=own)
     assert stored(db, ada)["away"]["source"] == "self"
 
 
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
 def test_nobody_else_does(
-    service: AvailabilityService, nils: User, people: People, db: Mongo, role: Role
+    availability: AvailabilityService, nils: User, people: People, db: Mongo, role: Role
 ) -> None:
     other = people.add(role)
     before = stored(db, nils)
     for use in (
-        lambda: service.get(actor=Actor.from_user(other), user_id=str(nils.id)),
-        lambda: service.update(
+        lambda: availability.get(actor=Actor.from_user(other), user_id=str(nils.id)),
+        lambda: availability.update(
             actor=Actor.from_user(other),
             user_id=str(nils.id),
             change=AvailabilityChange(is_away=False),
@@ -224,8 +227,8 @@ def test_nobody_else_does(
 
 @pytest.mark.parametrize("user_id", ["nonsense", str(ObjectId(b"nobody has 1")), ""])
 def test_an_unknown_account_is_not_found(
-    service: AvailabilityService, ada: User, user_id: str
+    availability: AvailabilityService, ada: User, user_id: str
 ) -> None:
     with pytest.raises(DomainError) as refused:
-        service.get(actor=Actor.from_user(ada), user_id=user_id)
+        availability.get(actor=Actor.from_user(ada), user_id=user_id)
     assert (type(refused.value), str(refused.value)) == (NotFound, UNKNOWN_ACCOUNT)

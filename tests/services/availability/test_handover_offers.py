@@ -24,11 +24,6 @@ from tests.conftest import FixedClock, People, at_once, file_ticket, reload
 
 
 @pytest.fixture
-def handover_offers(db: Mongo, clock: FixedClock) -> HandoverOffers:
-    return HandoverOffers(db, clock=clock)
-
-
-@pytest.fixture
 def nils(people: People) -> User:
     return people.add(Role.MODERATOR, "VPN")
 

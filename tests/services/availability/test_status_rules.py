@@ -12,19 +12,22 @@ from services.models.user import Role
 from tests.conftest import FixedClock
 
 
-@pytest.fixture
-def store(db: Mongo, clock: FixedClock) -> StatusRulesStore:
-    return StatusRulesStore(db, clock=clock)
+def test_nothing_is_set_at_first(status_rules: StatusRulesStore) -> None:
+    assert status_rules.read() == StatusRules()
 
 
-def test_nothing_is_set_at_first(store: StatusRulesStore) -> None:
-    assert store.read() == StatusRules()
-
-
-def test_an_admin_says_what_counts(store: StatusRulesStore, db: Mongo, clock: FixedClock) -> None:
+def test_an_admin_says_what_counts(
+    status_rules: StatusRulesStore, db: Mongo, clock: FixedClock
+) -> None:
     admin = Actor(ObjectId(), Role.ADMIN)
-    kept = store.write(actor=admin, away=[" Kur ", "Kur", ":sailboat:", ""], available=["holiday"])
-    assert kept == store.read() == StatusRules(away=("Kur", ":sailboat:"), available=("holiday",))
+    kept = status_rules.write(
+        actor=admin, away=[" Kur ", "Kur", ":sailboat:", ""], available=["holiday"]
+    )
+    assert (
+        kept
+        == status_rules.read()
+        == StatusRules(away=("Kur", ":sailboat:"), available=("holiday",))
+    )
     assert db.settings.find_one({"_id": "presence"}) == {
         "_id": "presence",
         "away": ["Kur", ":sailboat:"],
@@ -43,23 +46,23 @@ def test_an_admin_says_what_counts(store: StatusRulesStore, db: Mongo, clock: Fi
     ],
 )
 def test_what_is_too_much_is_said_at_its_field(
-    store: StatusRulesStore, away: list[str], sentence: str
+    status_rules: StatusRulesStore, away: list[str], sentence: str
 ) -> None:
     with pytest.raises(InvalidValue) as refused:
-        store.write(actor=OPERATOR, away=away, available=[])
+        status_rules.write(actor=OPERATOR, away=away, available=[])
     assert (refused.value.field, str(refused.value)) == ("away", sentence)
 
 
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
-def test_only_admins_say_so(store: StatusRulesStore, db: Mongo, role: Role) -> None:
+def test_only_admins_say_so(status_rules: StatusRulesStore, db: Mongo, role: Role) -> None:
     with pytest.raises(PermissionDenied):
-        store.write(actor=Actor(ObjectId(), role), away=["Kur"], available=[])
+        status_rules.write(actor=Actor(ObjectId(), role), away=["Kur"], available=[])
     assert db.settings.find_one() is None
 
 
 @pytest.mark.parametrize("stored", [{}, {"away": "Kur"}, {"away": [5, None, {}], "here": 7}])
 def test_what_makes_no_sense_is_left_out(
-    store: StatusRulesStore, db: Mongo, stored: dict[str, Any]
+    status_rules: StatusRulesStore, db: Mongo, stored: dict[str, Any]
 ) -> None:
     db.settings.insert_one({"_id": "presence", **stored})
-    assert store.read() == StatusRules()
+    assert status_rules.read() == StatusRules()

@@ -23,11 +23,6 @@ HERE = MemberStatus(zone="Europe/Berlin")
 
 
 @pytest.fixture
-def status_sync(db: Mongo, clock: FixedClock) -> StatusSync:
-    return StatusSync(db, clock=clock)
-
-
-@pytest.fixture
 def nils(people: People, db: Mongo) -> User:
     return people.add(Role.MODERATOR, "VPN")
 

@@ -39,7 +39,8 @@ from tests.conftest import (
     work,
 )
 from tests.support import payloads
-from tests.support.escalation_day import buttons, texts
+from tests.support.bot_and_workers import buttons
+from tests.support.escalation_day import texts
 from tests.support.recording_slack import TOKEN, RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
 

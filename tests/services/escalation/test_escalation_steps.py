@@ -23,8 +23,9 @@ from services.tickets.comments import CommentService
 from tasks.queue.celery_app import NOTIFY_TASK
 from tasks.queue.publisher import PublishFailed
 from tests.conftest import People, at_once, work
-from tests.support.escalation_day import TRIAGE, Day, at, buttons, texts
-from tests.support.slack_workspace import TEAM_ID
+from tests.support.bot_and_workers import buttons
+from tests.support.escalation_day import Day, at, texts
+from tests.support.slack_workspace import TEAM_ID, TRIAGE
 
 pytest_plugins = ["tests.support.business_day"]
 

@@ -30,11 +30,6 @@ from tests.support.slack_workspace import TEAM_ID
 
 
 @pytest.fixture
-def home(db: Mongo, users: UserService, links: LinkService, clock: FixedClock) -> HomeService:
-    return HomeService(db, users, links, clock=clock)
-
-
-@pytest.fixture
 def employee(people: People) -> User:
     return people.add()
 

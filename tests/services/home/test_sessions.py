@@ -19,11 +19,6 @@ SOON = timedelta(seconds=3)
 
 
 @pytest.fixture
-def home_sessions(db: Mongo, clock: FixedClock) -> HomeSessions:
-    return HomeSessions(db, clock=clock)
-
-
-@pytest.fixture
 def employee(people: People) -> User:
     return people.add()
 

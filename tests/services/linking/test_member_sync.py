@@ -35,13 +35,6 @@ ELSEWHERE = replace(JO, home_team_id="T2")
 
 
 @pytest.fixture
-def member_sync(
-    db: Mongo, users: UserService, codes: OneTimeCodes, clock: FixedClock
-) -> MemberSync:
-    return MemberSync(db, users, codes, clock=clock)
-
-
-@pytest.fixture
 def jo(users: UserService, links: LinkService) -> User:
     users.create(actor=OPERATOR, email="jo@example.com", role=Role.MODERATOR)
     return links.get_or_create_user(JO)

@@ -29,11 +29,6 @@ def jo(links: LinkService) -> User:
     return links.get_or_create_user(JO)
 
 
-@pytest.fixture
-def unlink_service(db: Mongo, users: UserService, links: LinkService, clock: FixedClock) -> Unlink:
-    return Unlink(db, users, links, Emails(db, clock=clock), clock=clock)
-
-
 def test_account_and_tickets_stay(
     unlink_service: Unlink,
     links: LinkService,

@@ -22,11 +22,6 @@ OWN, ASSIGNED, QUEUE = (ListQuery(kind) for kind in ListKind)
 
 
 @pytest.fixture
-def lists(db: Mongo, users: UserService, links: LinkService, clock: FixedClock) -> ListService:
-    return ListService(db, users, links, clock=clock)
-
-
-@pytest.fixture
 def employee(people: People) -> User:
     return people.add()
 

@@ -12,11 +12,6 @@ from tests.conftest import FixedClock, at_once
 USER = ObjectId("65f0c0ffee65f0c0ffee0001")
 
 
-@pytest.fixture
-def emails(db: Mongo, clock: FixedClock) -> Emails:
-    return Emails(db, clock=clock)
-
-
 def claimed(emails: Emails, email_id: str) -> Email:
     queued_email = emails.claim(email_id)
     assert queued_email is not None

@@ -47,11 +47,6 @@ MEMBER = SlackMember(TEAM_ID, SLACK_ID, TEAM_ID, EMAIL, email_confirmed=True, na
 
 
 @pytest.fixture
-def erasure(db: Mongo, users: UserService, clock: FixedClock) -> Erasure:
-    return Erasure(db, users, clock=clock)
-
-
-@pytest.fixture
 def zach(db: Mongo, slack: RecordingSlack, users: UserService, services: Services) -> User:
     """A moderator with a password and a Slack identity."""
     user = services.sign_in.sign_up(email=EMAIL, password=PASSWORD, name=NAME)

@@ -19,11 +19,6 @@ Resolve = Callable[..., ObjectId]
 
 
 @pytest.fixture
-def training(db: Mongo, clock: FixedClock) -> Training:
-    return Training(db, clock=clock)
-
-
-@pytest.fixture
 def expert(people: People) -> User:
     return people.add(Role.MODERATOR, "VPN", "DNS", linked=False)
 

@@ -56,11 +56,6 @@ def mailing(runtime: Runtime, email_config: EmailConfig) -> Runtime:
 
 
 @pytest.fixture
-def emails(db: Mongo, clock: FixedClock) -> Emails:
-    return Emails(db, clock=clock)
-
-
-@pytest.fixture
 def emma(people: People) -> User:
     return people.add()
 

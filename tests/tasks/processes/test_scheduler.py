@@ -346,7 +346,7 @@ def test_a_long_job_keeps_neither_the_lease_nor_another_job(
             time.sleep(0.01)
 
     jobs = Scheduler(
-        services,
+        Services(db),
         publisher,
         jobs=[Job("long", 1, long), Job("short", 1, lambda _: others.append(until()))],
     )
