@@ -119,9 +119,15 @@ def test_it_keeps_messages_current(client: WebClient, slack: RecordingSlack) -> 
     first, second = post(client, blocks=[SECTION]), post(client, "Ticket 13")
     assert first["ts"] < second["ts"]
     place = {"channel": first["channel"], "ts": first["ts"]}
-    update = {**place, "text": "Ticket 12: done", "parse": "none", "link_names": False}
-    for blocks, left in (({}, [SECTION]), ({"blocks": []}, [])):
-        client.chat_update(**update, **blocks)
+    update: dict[str, Any] = {
+        **place,
+        "text": "Ticket 12: done",
+        "parse": "none",
+        "link_names": False,
+    }
+    changes: list[dict[str, Any]] = [update, {**update, "blocks": []}]
+    for change, left in zip(changes, ([SECTION], []), strict=True):
+        client.chat_update(**change)
         assert [(m["ts"], m["text"], m["blocks"]) for m in slack.messages("U0EMP")] == [
             (first["ts"], "Ticket 12: done", left),
             (second["ts"], "Ticket 13", []),
