@@ -36,20 +36,13 @@ HANDLER_TIMEOUT_SECONDS, CHECK_TIMEOUT_SECONDS, TASK_TIMEOUT_SECONDS = 2, 4, 10
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
 
-def _keep_client(client: "WebClient") -> "WebClient":
-    return client
-
-
-def _ignore_app(_: "App") -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """How the demo adds its adapter. `on_app_built` receives the bot's app."""
 
-    wrap_client: "Callable[[WebClient], WebClient]" = _keep_client
+    wrap_client: "Callable[[WebClient], WebClient]" = lambda client: client
     middleware: Sequence[Callable[..., Any]] = ()
-    on_app_built: "Callable[[App], None]" = _ignore_app
+    on_app_built: "Callable[[App], None]" = lambda _: None
 
 
 def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> int:

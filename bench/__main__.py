@@ -1,4 +1,4 @@
-"""Figures of one run on this machine, with a MongoDB of its own: `make bench`."""
+"""Measure on this machine, with a separate MongoDB: `make bench`."""
 
 from bench import choosing, open_tickets
 from bench.figures import table

@@ -1,4 +1,4 @@
-"""How long the choice of an assignee takes: 1,000 candidates at hand, and 10,000 in a database."""
+"""Time to choose an assignee: 1,000 candidates in memory, and 10,000 in a database."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -31,8 +31,8 @@ TICKETS_EACH = 4
 
 
 def candidates(count: int) -> list[Candidate]:
-    """Moderators with four skills each, in 40 different weeks of work."""
-    drawn = random.Random(1)  # noqa: S311  the same each time
+    """Return moderators with four skills each and 40 different work weeks."""
+    drawn = random.Random(1)  # noqa: S311  the same in each run
     return [
         Candidate(
             user_id=ObjectId(f"{number:024x}"),
@@ -49,9 +49,9 @@ def candidates(count: int) -> list[Candidate]:
 
 
 def fill(db: Mongo, *, people: int, needs: Sequence[str] = NEEDED) -> Ticket:
-    """A team of so many linked moderators, their tickets, and one that nobody has yet."""
+    """Store linked moderators, their tickets, and one unassigned ticket."""
     ensure_indexes(db)
-    drawn = random.Random(2)  # noqa: S311  the same each time
+    drawn = random.Random(2)  # noqa: S311  the same in each run
     team = candidates(people)
     db.users.insert_many([_account(who, drawn) for who in team])
     db.links.insert_many([_link(who) for who in team])
@@ -104,7 +104,7 @@ def baseline(team: Sequence[Candidate], needed: Sequence[str]) -> AssigneeChoice
 
 def measure_in_memory() -> Figure:
     team = candidates(IN_MEMORY_COUNT)
-    # Each its own, so that the plain way shares nothing by accident.
+    # Separate objects, so that the baseline shares no cached values.
     alone = [replace(who) for who in team]
 
     def ask() -> AssigneeChoice | None:
@@ -119,7 +119,7 @@ def measure_in_memory() -> Figure:
 
 
 def measure_database(db: Mongo, *, people: int = DATABASE_COUNT) -> Iterator[Figure]:
-    """With every query; the plain way reads everybody."""
+    """Measure including all queries; the baseline loads every account."""
     ticket = fill(db, people=people)
     services = Services(db)
     for name, needed in (("two skills", NEEDED), ("no skill", ())):

@@ -1,5 +1,5 @@
-"""How a figure is measured and shown: the least of several rounds, because whatever else runs on
-the machine only adds to it, beside its bound and the plain way to do the same in the same run."""
+"""Measure and format a figure: the minimum of several rounds, because other load only adds to it,
+with its bound and the time of a simple implementation (the baseline) in the same run."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -10,8 +10,8 @@ ROUNDS = 15
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`ms` of one run; `bound` is what it may take, `baseline_ms` what the plain way took, if there
-    is one. `note` says what else was found."""
+    """`ms` is the time of one run, `bound` its limit, `baseline_ms` the time of the baseline, if
+    there is one. `note` has further results."""
 
     name: str
     ms: float
@@ -21,7 +21,7 @@ class Figure:
 
 
 def milliseconds(work: Callable[[], object], *, rounds: int = ROUNDS) -> float:
-    """The least, after one round that nobody counts."""
+    """Return the minimum, after a warm-up round."""
     work()
     taken = []
     for _ in range(rounds):
@@ -49,7 +49,7 @@ def table(figures: Iterable[Figure]) -> str:
 
 
 def _beside(figure: Figure) -> tuple[str, str]:
-    """What the plain way took, and how many times as long that is."""
+    """Format the time of the baseline and its ratio."""
     if figure.baseline_ms is None:
         return "", ""
     ratio = f"{figure.baseline_ms / figure.ms:.1f}x" if figure.ms else ""

@@ -1,8 +1,8 @@
-"""What must not grow with the open tickets: the jobs' look at the clock, a page of the queue, and
-filing one more. Each is measured among 1,000 of them and again among 100,000.
+"""Time of work that must not grow with the number of open tickets: finding due steps, a page of the
+queue, and filing a ticket, each with 1,000 and with 100,000 open tickets.
 
-SecantusDB, which this runs on, looks at every ticket where a filter has more than `_id`, as each
-change of a ticket does, and sorts what an index has found already: there both do grow.
+In SecantusDB, which this runs on, the page and every change of a ticket do grow: it scans all
+tickets if a filter has more than `_id`, and sorts results that an index has sorted already.
 """
 
 import time
@@ -35,7 +35,7 @@ from services.tickets.filing import TicketService
 
 TEAM = "T0BENCH"
 FEW, MANY = 1_000, 100_000
-# So many fall due at one moment, which is more than the jobs take at once.
+# More than one batch of the jobs.
 DUE = 250
 FILED_COUNT, CONCURRENCY = 160, 8
 PAGE = 10
@@ -43,7 +43,7 @@ BOSS = Actor(ObjectId("b055" * 6), Role.ADMIN)
 
 
 class Reads(CommandListener):
-    """Counts the tickets that the database hands out, and the most of them in one answer."""
+    """Counts the tickets that the database returns, and the maximum in one reply."""
 
     def __init__(self) -> None:
         self.tickets = self.most = 0
@@ -63,8 +63,8 @@ class Reads(CommandListener):
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """One turn of the job: the steps it took, how long each, the tickets it read, and the most of
-    them at once."""
+    """One run of the job: steps taken, milliseconds per step, tickets read, and the maximum in
+    one reply."""
 
     taken: int
     ms: float
@@ -73,7 +73,7 @@ class Sweep:
 
 
 class BenchDatabase:
-    """A database with so many open tickets, made by `sweeping.fill`."""
+    """A database with `size` open tickets, filled by `sweeping.fill`."""
 
     def __init__(self, uri: str, name: str, *, size: int) -> None:
         self._reads = Reads()
@@ -84,14 +84,14 @@ class BenchDatabase:
         self.size = size
 
     def reserve_numbers(self) -> None:
-        """Those that are there have their numbers."""
+        """Reserve the numbers of the existing tickets."""
         allocate_numbers(self.db, team_id=TEAM, count=self.size)
 
     def close(self) -> None:
         self.db.client.close()
 
     def sweep(self, *, due: int) -> Sweep:
-        """After so many more have fallen due."""
+        """Run the job after `due` more tickets have become due."""
         people = [ObjectId() for _ in range(50)]
         numbers = allocate_numbers(self.db, team_id=TEAM, count=due)
         late = [sweeping.ticket(number - 1, people, is_due=True) for number in numbers]
@@ -103,7 +103,7 @@ class BenchDatabase:
         return Sweep(taken, ms / max(taken, 1), self._reads.tickets, self._reads.most)
 
     def check_due(self) -> float:
-        """How long it takes to see that nothing is due."""
+        """Return the milliseconds to find that nothing is due."""
         return milliseconds(lambda: sweeping.sweep(self.db))
 
     def page(self) -> int:
@@ -111,18 +111,18 @@ class BenchDatabase:
         return len(lists.page(actor=BOSS, list_query=queue, size=PAGE).tickets)
 
     def sort_all(self) -> int:
-        """A page in the plain way: the place of each open ticket is read, and all are sorted."""
+        """Return a page by the baseline: load the sort key of every open ticket, and sort all."""
         found = list(self.db.tickets.find(IN_QUEUE_FILTER, {QUEUE_KEY_FIELD: True}))
         found.sort(key=lambda doc: (doc[QUEUE_KEY_FIELD], doc["_id"]))
         return len(found[:PAGE])
 
     def file(self) -> float:
-        """Milliseconds a ticket, several filed at a time; each is on disk before it counts."""
+        """Return the milliseconds per ticket, filed concurrently and stored on disk."""
         tickets = TicketService(self.db)
 
         def one(_: int) -> bool:
             return tickets.create(
-                actor=Actor(ObjectId(), Role.USER),  # nobody may file many within minutes
+                actor=Actor(ObjectId(), Role.USER),  # a new requester, because of the rate limit
                 team_id=TEAM,
                 request_id=uuid.uuid4().hex,
                 title="The VPN is down",
@@ -136,7 +136,7 @@ class BenchDatabase:
 
 
 def figures(uri: str, *, few: int = FEW, many: int = MANY, due: int = DUE) -> Iterator[Figure]:
-    """In two databases of their own, each with its indexes before its tickets."""
+    """Measure in two new databases, with indexes created before the tickets."""
     small, large = (BenchDatabase(uri, f"bench-{ObjectId()}", size=size) for size in (few, many))
     try:
         sweeping.fill(small.db, count=few, due=0)

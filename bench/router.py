@@ -1,10 +1,10 @@
-"""How often the offline router's first answer is right, and how often one of its first three.
+"""Measure the top-1 and top-3 accuracy of the offline router.
 
     make bench-router DATA=tickets.csv
 
 The file has the columns `text` and `group`, the oldest ticket first. The first 1,000 rows are the
-history that is learned from; the figures are of the rest, which nobody has seen. The classes are
-those of production: `Trainer` learns, `rank_skills` answers; the groups stand for skills.
+training set; accuracy is measured on the rest. The code is that of production: `Trainer` learns,
+`rank_skills` answers; groups are used as skills.
 """
 
 import argparse
@@ -33,7 +33,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Of `asked` new tickets, how many had their group first, or among the first three."""
+    """Of `asked` new tickets, how many had their group first or among the first three."""
 
     asked: int
     first: int
@@ -44,7 +44,7 @@ class Result:
 
 
 def read(path: Path) -> list[Row]:
-    """Raises `ValueError`, with a sentence for a person."""
+    """Read the CSV file. Raises `ValueError` with a message for the user."""
     csv.field_size_limit(1_000_000)
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
@@ -54,7 +54,7 @@ def read(path: Path) -> list[Row]:
 
 
 def measure(rows: Sequence[Row]) -> Result:
-    """Raises `ValueError` where there are no new tickets."""
+    """Train and measure. Raises `ValueError` if there are no new tickets."""
     history, new = rows[:HISTORY], rows[HISTORY:]
     if not new:
         raise ValueError(f"{len(rows)} rows are too few: the first {HISTORY:,} are history")
@@ -77,7 +77,7 @@ def measure(rows: Sequence[Row]) -> Result:
 
 
 def interval(right: int, asked: int) -> tuple[float, float]:
-    """Wilson's, 95%: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927), 209-212."""
+    """Return the 95% Wilson interval: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927), 209-212."""
     share, square = right / asked, Z_95 * Z_95
     middle = (share + square / (2 * asked)) / (1 + square / asked)
     spread = share * (1 - share) / asked + square / (4 * asked * asked)

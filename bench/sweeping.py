@@ -1,11 +1,11 @@
-"""How long one look at what is due by the clock takes among many open tickets, and how much of
-them is in memory at once."""
+"""Time and memory of one run of the escalation job with many open tickets."""
 
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from bson import ObjectId
 
@@ -27,16 +27,16 @@ MEGABYTE = 1_048_576
 
 
 class NullPublisher(CeleryPublisher):
-    """Nobody works on what is published."""
+    """Drops what is published."""
 
     def __init__(self) -> None:
         super().__init__(celery)
 
-    def send(self, task: str, ticket_id: str) -> None: ...
+    def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None: ...
 
 
 def fill(db: Mongo, *, count: int, due: int) -> None:
-    """So many open tickets, of which some were missed a moment ago; the others have all day."""
+    """Insert open tickets, `due` of which have just missed their due date."""
     ensure_indexes(db)
     people = [ObjectId() for _ in range(50)]
     docs = (ticket(number, people, is_due=number < due) for number in range(count))
@@ -79,7 +79,7 @@ def sweep(db: Mongo) -> int:
 
 
 def baseline(db: Mongo) -> int:
-    """Every open ticket read and looked at; how many have a step to take."""
+    """Load every open ticket and return how many have a step to take."""
     by = load_policy(db)
     found = db.tickets.find({"status": {"$in": list(OPEN_STATUSES)}})
     return sum(bool(due_steps(Ticket.from_doc(doc), policy=by, now=NOW)) for doc in found)
@@ -104,7 +104,7 @@ def figures(db: Mongo, *, count: int = OPEN, due: int = DUE) -> Iterator[Figure]
 
 
 def _measured(work: Callable[[], int]) -> tuple[int, float, float]:
-    """What it returns, its time, and the most of our own memory it takes at once."""
+    """Return the result of `work`, its milliseconds, and its peak memory in megabytes."""
     tracemalloc.start()
     begun = time.perf_counter()
     done = work()

@@ -1,6 +1,7 @@
-"""The doctor's look at Slack: the tokens, what they may do, and whose workspace they are for."""
+"""The doctor's checks of Slack: tokens, scopes, workspace and triage channel."""
 
 from collections.abc import Callable, Collection
+from functools import partial
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -10,14 +11,14 @@ from services.ops.check_runner import Check, Finding, fail, ok, warn
 from services.ops.database_checks import MONGODB
 
 TOKEN_CHECK = "Slack token"  # noqa: S105  a check's name
-# A ValueError is urllib's word for a URL it cannot read.
-UNREACHABLE_ERRORS = (SlackClientError, OSError, ValueError)
+# urllib raises a ValueError for a malformed URL.
+CALL_ERRORS = (SlackClientError, OSError, ValueError)
 SHARED_CHANNEL_FLAGS = ("is_shared", "is_ext_shared", "is_org_shared")
 REINSTALL_ADVICE = 'reinstall the app under "Install App"'
 
 
 class SlackChecks:
-    """`client` gives up before the runner does, and asks once."""
+    """`client` has a timeout below the runner's, and does not retry."""
 
     def __init__(
         self,
@@ -34,21 +35,14 @@ class SlackChecks:
         self._auth_response: SlackResponse | None = None
 
     def checks(self, *, get_database_team_id: Callable[[], str | None]) -> list[Check]:
-        prerequisites = (MONGODB, TOKEN_CHECK)
+        check_workspace = partial(self.check_workspace, get_database_team_id)
+        needed_for_triage = (TOKEN_CHECK,) if self._triage_channel else ()
         return [
             Check(TOKEN_CHECK, self.check_token),
             Check("scopes", self.check_scopes, depends_on=(TOKEN_CHECK,)),
-            Check(
-                "workspace",
-                lambda: self.check_workspace(get_database_team_id),
-                depends_on=prerequisites,
-            ),
+            Check("workspace", check_workspace, depends_on=(MONGODB, TOKEN_CHECK)),
             Check("app token", self.check_app_token),
-            Check(
-                "triage",
-                self.check_triage_channel,
-                depends_on=(TOKEN_CHECK,) if self._triage_channel else (),
-            ),
+            Check("triage", self.check_triage_channel, depends_on=needed_for_triage),
         ]
 
     def check_token(self) -> list[Finding]:
@@ -56,15 +50,13 @@ class SlackChecks:
             return fail("not asked, because SLACK_BOT_TOKEN is missing", "See settings.")
         try:
             self._auth_response = self._client.auth_test()
-        except SlackApiError as error:
-            return _api_error_finding(error, f"Copy SLACK_BOT_TOKEN anew, or {REINSTALL_ADVICE}.")
-        except UNREACHABLE_ERRORS as error:
-            return _unreachable_finding(error)
+        except CALL_ERRORS as error:
+            return _failed_call(error, f"Copy SLACK_BOT_TOKEN anew, or {REINSTALL_ADVICE}.")
         team, team_id = self._auth_response.get("team"), self._auth_response.get("team_id")
         return ok(f"{self._auth_response.get('user')} in the workspace {team} ({team_id})")
 
     def check_scopes(self) -> list[Finding]:
-        """What Slack says the token may do, against the manifest."""
+        """Compare the scopes that Slack granted with the manifest's."""
         headers = self._auth_response.headers if self._auth_response else {}
         headers_by_name = {name.lower(): value for name, value in headers.items()}
         granted = headers_by_name.get("x-oauth-scopes")
@@ -81,7 +73,7 @@ class SlackChecks:
         return findings or ok("those of manifest.yml, no more and no fewer")
 
     def check_workspace(self, get_database_team_id: Callable[[], str | None]) -> list[Finding]:
-        """Whether database and token are of one workspace."""
+        """Check that database and token belong to the same workspace."""
         token_team = self._auth_response.get("team_id") if self._auth_response else None
         database_team_id = get_database_team_id()
         if database_team_id is None:
@@ -94,36 +86,31 @@ class SlackChecks:
         )
 
     def check_app_token(self) -> list[Finding]:
-        """Asks for a connection, and does not make it."""
+        """Request a Socket Mode URL without connecting to it."""
         if not self._app_token:
             return ok("none, so no Socket Mode: Slack has to come over HTTP")
         try:
             self._client.apps_connections_open(app_token=self._app_token)
-        except SlackApiError as error:
+        except CALL_ERRORS as error:
             advice = (
                 "Switch Socket Mode on, and make an app-level token with connections:write under "
                 '"Basic Information".'
             )
-            return _api_error_finding(error, advice)
-        except UNREACHABLE_ERRORS as error:
-            return _unreachable_finding(error)
+            return _failed_call(error, advice)
         return ok("Socket Mode is open to it")
 
     def check_triage_channel(self) -> list[Finding]:
-        """Whether cards can be posted there, and what is answered to them is heard."""
+        """Check that the bot can post cards to the channel and receives the replies to them."""
         if not self._triage_channel:
             return ok("off, because TRIAGE_CHANNEL is not set")
         try:
             channel = self._client.conversations_info(channel=self._triage_channel)["channel"]
-        except SlackApiError as error:
-            if error.response.get("error") == "channel_not_found":
+        except CALL_ERRORS as error:
+            if _error_code(error) == "channel_not_found":
                 found = "the bot finds no such channel"
                 return fail(found, "Check TRIAGE_CHANNEL; if it is private, invite the bot to it.")
-            return _api_error_finding(
-                error, f"Compare the scopes with manifest.yml, then {REINSTALL_ADVICE}."
-            )
-        except UNREACHABLE_ERRORS as error:
-            return _unreachable_finding(error)
+            advice = f"Compare the scopes with manifest.yml, then {REINSTALL_ADVICE}."
+            return _failed_call(error, advice)
         name = f"#{channel.get('name') or self._triage_channel}"
         if channel.get("is_archived"):
             return fail(f"{name} is archived", "Take it out of the archive, or use another.")
@@ -139,13 +126,16 @@ class SlackChecks:
         return findings or ok(f"the bot is in {name}")
 
 
-def _api_error_finding(error: SlackApiError, advice: str) -> list[Finding]:
-    code = str(error.response.get("error"))
+def _failed_call(error: Exception, advice: str) -> list[Finding]:
+    """The finding for one of `CALL_ERRORS`; `advice` is for an error that Slack answered."""
+    code = _error_code(error)
+    if code is None:
+        advice = "Check the network, a proxy, and SLACK_API_URL where it is set."
+        return fail(f"Slack cannot be reached ({type(error).__name__})", advice)
     if code == "ratelimited":
         return warn("Slack asks to wait", "Try again in a minute.")
     return fail(f"Slack answered {code}", advice)
 
 
-def _unreachable_finding(error: Exception) -> list[Finding]:
-    advice = "Check the network, a proxy, and SLACK_API_URL where it is set."
-    return fail(f"Slack cannot be reached ({type(error).__name__})", advice)
+def _error_code(error: Exception) -> str | None:
+    return str(error.response.get("error")) if isinstance(error, SlackApiError) else None

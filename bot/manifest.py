@@ -1,7 +1,7 @@
-"""The Slack app as Slack's "Create from manifest" takes it, made from the routes.
+"""The Slack app manifest, derived from the routes (bot/routes.py).
 
-manifest.yml is what `python app.py manifest` prints. Every scope says what it is for; the test
-holds the table against the routes and against the Web API methods the code calls.
+manifest.yml holds what `python app.py manifest` prints. A test compares the scopes with the routes
+and with the Web API methods that the code calls.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,7 @@ from typing import Any
 
 import yaml
 
-from bot.routes import RouteKind, top_level_routes
-from bot.views import ids
+from bot.routes import Route, RouteKind, top_level_routes
 
 APP_NAME = "AI Ticket Assistant"
 SHORT_DESCRIPTION = "File a ticket and the person who can help gets it, with the reason why."
@@ -40,7 +39,7 @@ HTTP_NEXT_STEPS = """\
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Why the bot asks for it: the Web API methods, events and kinds of entry that need it."""
+    """An OAuth scope: the reason, and the methods, events and kinds of route that need it."""
 
     reason: str
     methods: tuple[str, ...] = ()
@@ -50,84 +49,56 @@ class Scope:
 
 SCOPES: dict[str, Scope] = {
     "commands": Scope(
-        "the slash command and the shortcuts",
+        "slash commands and shortcuts",
         route_kinds=(RouteKind.COMMAND, RouteKind.SHORTCUT, RouteKind.MESSAGE_SHORTCUT),
     ),
-    # Enough for direct messages too, as long as they are addressed to a member and not to a
-    # conversation that has to be opened first.
+    # Also covers direct messages that are addressed to a member, not to a conversation that would
+    # have to be opened first.
     "chat:write": Scope(
-        "cards and notices, and sentences only their reader sees",
+        "cards, messages and ephemeral messages",
         methods=("chat.postMessage", "chat.update", "chat.delete", "chat.postEphemeral"),
     ),
     "chat:write.public": Scope(
-        "the line under a message of a public channel that the bot is not in",
+        "replies in public channels that the bot is not a member of",
         methods=("chat.postMessage",),
     ),
     "channels:read": Scope(
-        "whether a message is in a public channel, so that it may be quoted",
+        "whether a message is in a public channel and may be quoted",
         methods=("conversations.info",),
     ),
     "groups:read": Scope(
-        "whether the bot is in the triage channel, where that is private",
+        "whether the bot is in the triage channel, if it is private",
         methods=("conversations.info",),
     ),
     "channels:history": Scope(
-        "the words of a message in a public channel, once its reader wants a ticket of it; and "
-        "the replies to a ticket's card in the triage channel",
+        "the text of a public message that a member files as a ticket, and the replies to a card "
+        "in the triage channel",
         methods=("conversations.history", "conversations.replies"),
         events=("message.channels",),
     ),
     "groups:history": Scope(
-        "the replies to a ticket's card, where the triage channel is private",
+        "the replies to a card in the triage channel, if it is private",
         events=("message.groups",),
     ),
-    "im:history": Scope("what people write to the bot itself", events=("message.im",)),
-    "reactions:read": Scope("that somebody marked a message", events=("reaction_added",)),
+    "im:history": Scope("direct messages to the bot", events=("message.im",)),
+    "reactions:read": Scope("reactions that file a ticket", events=("reaction_added",)),
     "users:read": Scope(
-        "who files: no guest, bot or stranger, also not one who has become so; and which "
-        "moderators are away by their status",
+        "whether the requester is still a full member, and the status of moderators",
         methods=("users.info",),
         events=("user_change",),
     ),
     "dnd:read": Scope(
-        "which moderators do not want to be disturbed now",
+        "which moderators have paused their notifications",
         methods=("dnd.teamInfo",),
     ),
-    "users:read.email": Scope("which account a member has", methods=("users.info",)),
+    "users:read.email": Scope("the account of a member, by email address", methods=("users.info",)),
 }
 
-# Called, and free of any scope. apps.connections.open takes the app-level token.
-METHODS_WITHOUT_SCOPE = frozenset(
-    {
-        "apps.connections.open",
-        "auth.test",
-        "chat.getPermalink",
-        "views.open",
-        "views.publish",
-        "views.update",
-    }
-)
-# Received, and free of any scope.
-EVENTS_WITHOUT_SCOPE = frozenset({"app_home_opened"})
-# What arrives as one kind of event and is subscribed to by the conversations it comes from.
-EVENT_SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
-    "message": ("message.im", "message.channels", "message.groups")
-}
-
-# Command to what it does and how it is used.
-SLASH_COMMANDS = {
-    "/ticket": ("File a ticket with the help desk", "[title], list, view 12 or help"),
-    "/account": ("Your help desk account: see, edit, link or unlink it", ""),
-}
-# callback_id to name and description.
-SHORTCUTS = {
-    ids.FILE_TICKET_SHORTCUT: ("File a ticket", "Tell the help desk what you need"),
-    ids.FILE_FROM_MESSAGE: ("Make a ticket", "File a ticket about this message"),
-}
+SHORTCUT_TYPES = {RouteKind.SHORTCUT: "global", RouteKind.MESSAGE_SHORTCUT: "message"}
 
 
 def build_manifest(*, http_url: str | None) -> dict[str, Any]:
-    """For Socket Mode, or for requests to the host at `http_url`."""
+    """The manifest for HTTP requests to the host at `http_url`, or for Socket Mode if None."""
     request_url = {} if http_url is None else {"request_url": http_url.rstrip("/") + EVENTS_PATH}
     return {
         "_metadata": {"major_version": 1, "minor_version": 1},
@@ -150,7 +121,7 @@ def build_manifest(*, http_url: str | None) -> dict[str, Any]:
 
 
 def manifest_yaml(*, http_url: str | None) -> str:
-    """Ready to paste, with what to do next as a comment."""
+    """The manifest to paste into Slack, with the next steps as a comment."""
     header = (
         HEADER.format(option="") + SOCKET_MODE_NEXT_STEPS
         if http_url is None
@@ -166,7 +137,7 @@ def manifest_yaml(*, http_url: str | None) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Paragraphs as they are read."""
+    """Writes text of several lines as a block, not as one quoted line."""
 
 
 def _as_block(dumper: _Dumper, text: str) -> yaml.ScalarNode:
@@ -178,7 +149,7 @@ _Dumper.add_representer(str, _as_block)
 
 
 def app_url_advice(app_url: str | None) -> str:
-    """What is wrong with the address for Slack, if anything."""
+    """Advice if Slack cannot call `app_url`, or "" if it can."""
     if app_url is None:
         return (
             f"APP_URL is not set: replace {PLACEHOLDER_HOST} by the address Slack reaches "
@@ -190,19 +161,6 @@ def app_url_advice(app_url: str | None) -> str:
 
 
 def _features(request_url: str | None) -> dict[str, Any]:
-    shortcuts = [
-        {
-            "name": SHORTCUTS[callback_id][0],
-            "type": kind,
-            "callback_id": callback_id,
-            "description": SHORTCUTS[callback_id][1],
-        }
-        for route_kind, kind in (
-            (RouteKind.SHORTCUT, "global"),
-            (RouteKind.MESSAGE_SHORTCUT, "message"),
-        )
-        for callback_id in _route_ids(route_kind)
-    ]
     return {
         "app_home": {
             "home_tab_enabled": True,
@@ -210,30 +168,34 @@ def _features(request_url: str | None) -> dict[str, Any]:
             "messages_tab_read_only_enabled": False,
         },
         "bot_user": {"display_name": APP_NAME, "always_online": True},
-        **({"shortcuts": shortcuts} if shortcuts else {}),
-        "slash_commands": [_command(name, request_url) for name in _route_ids(RouteKind.COMMAND)],
-    }
-
-
-def _command(name: str, request_url: str | None) -> dict[str, Any]:
-    description, usage = SLASH_COMMANDS[name]
-    return {
-        "command": name,
-        **({} if request_url is None else {"url": request_url}),
-        "description": description,
-        **({"usage_hint": usage} if usage else {}),
-        "should_escape": False,
+        "shortcuts": [
+            {
+                "name": route.manifest["name"],
+                "type": shortcut_type,
+                "callback_id": route.id,
+                "description": route.manifest["description"],
+            }
+            for kind, shortcut_type in SHORTCUT_TYPES.items()
+            for route in _routes(kind)
+        ],
+        "slash_commands": [
+            {
+                "command": route.id,
+                **({} if request_url is None else {"url": request_url}),
+                **route.manifest,
+                "should_escape": False,
+            }
+            for route in _routes(RouteKind.COMMAND)
+        ],
     }
 
 
 def _event_settings(request_url: dict[str, str]) -> dict[str, Any]:
     events = [
-        name
-        for event in _route_ids(RouteKind.EVENT)
-        for name in EVENT_SUBSCRIPTIONS.get(event, (event,))
+        name for route in _routes(RouteKind.EVENT) for name in route.subscriptions or (route.id,)
     ]
-    return {"event_subscriptions": {**request_url, "bot_events": events}} if events else {}
+    return {"event_subscriptions": {**request_url, "bot_events": events}}
 
 
-def _route_ids(kind: RouteKind) -> list[str]:
-    return [route.id for route in top_level_routes() if route.kind is kind]
+def _routes(kind: RouteKind) -> list[Route]:
+    return [route for route in top_level_routes() if route.kind is kind]

@@ -1,4 +1,4 @@
-"""Why a process cannot start or a command cannot be carried out, in a sentence for its operator."""
+"""Messages for the operator when a process cannot start or a command fails."""
 
 from urllib.error import URLError
 
@@ -19,13 +19,13 @@ EXPECTED_ERRORS = (DomainError, PyMongoError, *SLACK_STARTUP_ERRORS)
 
 
 def settings_error_message(command: str, error: SettingsError) -> str:
-    """A line for each setting that is missing or bad, below what cannot start."""
+    """The command that cannot start, and a line for each missing or bad setting."""
     problems = (f"  - {problem}" for problem in error.problems)
     return "\n".join([f"app.py {command} cannot start:", *problems])
 
 
 def startup_error_message(error: Exception) -> str:
-    """For one of `EXPECTED_ERRORS`. Quotes no setting: only what kind of error it is."""
+    """The message for one of `EXPECTED_ERRORS`. It names the error's type and quotes no setting."""
     kind = type(error).__name__
     if isinstance(error, DomainError):
         return str(error)

@@ -1,4 +1,4 @@
-"""The doctor's look at what tasks need: Redis, a worker, Gemini, mail."""
+"""The doctor's checks of Redis, worker, Gemini and mail."""
 
 import smtplib
 import ssl
@@ -16,11 +16,11 @@ from tasks.email.email_config import LOCAL_DOMAIN, sender_address, smtp_server
 from tasks.email.smtp import SmtpServer
 
 REDIS = "Redis"
-# Below the runner's bound, so that a finding says what it waited for.
+# Below the runner's timeout, so that a finding names what did not answer.
 CHECK_TIMEOUT_SECONDS = 4.0
 PING_TIMEOUT_SECONDS = 2.0
 
-# What an operator can mend; the others pass by themselves, and the offline router stands in.
+# The failures that an operator can fix. Others are temporary, and the offline router is used.
 OPERATOR_FIXES = {
     FailureReason.REFUSED_KEY: (
         "Gemini refuses the key",
@@ -67,7 +67,7 @@ def check_worker(celery: Celery) -> list[Finding]:
 
 
 def check_gemini(check: Callable[[], None] | None) -> list[Finding]:
-    """`check` asks for one token and raises `AnalysisFailed`; None where no key is set."""
+    """`check` requests one token and raises `AnalysisFailed`; None without an API key."""
     if check is None:
         return ok("no GEMINI_API_KEY, so the offline router reads the tickets")
     try:
@@ -81,7 +81,7 @@ def check_gemini(check: Callable[[], None] | None) -> list[Finding]:
 
 
 def check_smtp(server: SmtpServer) -> list[Finding]:
-    """Connects and signs in; sends nothing."""
+    """Connect and sign in, without sending anything."""
     if not server.host:
         return ok("off, because MAILTRAP_SMTP_HOST is not set")
     try:
@@ -100,7 +100,7 @@ def check_smtp(server: SmtpServer) -> list[Finding]:
 
 
 def check_email_settings(config: Settings) -> list[Finding]:
-    """What emails lack that the settings could give them."""
+    """Check for settings without which emails are incomplete or refused."""
     if not config.smtp_host:
         return []
     found = []

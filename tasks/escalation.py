@@ -2,16 +2,26 @@
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 
 from pymongo.errors import PyMongoError
 
 from services.escalation.escalation_steps import BATCH_SIZE, EscalationSteps, StepOutcome
 from services.models.ticket import Ticket
 from services.outbox.reminders import Reminders
-from tasks.queue.celery_app import NOTIFY_TASK
+from tasks.queue.celery_app import NOTIFY_TASK, REMINDER_TASK
+from tasks.queue.job_registry import JobContext, job
 from tasks.queue.publisher import CeleryPublisher
 
 logger = logging.getLogger(__name__)
+
+
+@job("alarms", every=timedelta(seconds=10))
+def run_escalation(context: JobContext) -> None:
+    """Take the escalation steps that are due, and publish the reminders."""
+    services, publisher = context.services, context.publisher
+    take_due_steps(services.escalation_steps, publisher, should_continue=context.should_continue)
+    request_due_reminders(services.reminders, publisher)
 
 
 def take_due_steps(
@@ -21,10 +31,9 @@ def take_due_steps(
     should_continue: Callable[[], bool],
     limit: int = BATCH_SIZE,
 ) -> int:
-    """Take the steps that are due, `limit` at once, while `should_continue` says so; return how
-    many.
+    """Take the steps that are due in batches of `limit`; return how many were taken.
 
-    Raises `PublishFailed`: what was taken until then is delivered by the outbox's sweep.
+    Raises `PublishFailed`: the sweep then delivers the steps that were taken.
     """
     taken = 0
     while should_continue():
@@ -34,8 +43,8 @@ def take_due_steps(
         for ticket in done:
             publisher.send(NOTIFY_TASK, str(ticket.id))
         taken += len(done)
-        # Until nothing is left: a ticket may have another step, to be sent together with the first.
-        # What changed concurrently comes back with the next sweep.
+        # Repeat, because a ticket may have a further step, to be sent together with the first.
+        # A ticket that changed concurrently comes back with the next run.
         if all(outcome is StepOutcome.STALE for _, outcome in outcomes):
             break
     return taken
@@ -44,10 +53,10 @@ def take_due_steps(
 def _take(steps: EscalationSteps, ticket: Ticket) -> StepOutcome:
     try:
         return steps.take(ticket)
-    except PyMongoError:  # it is not the ticket
+    except PyMongoError:  # not the ticket's fault
         raise
-    except Exception as error:  # whatever it is, it would stop every sweep at the same ticket
-        logger.exception("a step of ticket %s is set aside", ticket.id)
+    except Exception as error:  # would end every run at the same ticket
+        logger.exception("an escalation step of ticket %s is set aside", ticket.id)
         steps.schedule_retry(ticket, error)
         return StepOutcome.POSTPONED
 
@@ -55,4 +64,4 @@ def _take(steps: EscalationSteps, ticket: Ticket) -> StepOutcome:
 def request_due_reminders(reminders: Reminders, publisher: CeleryPublisher) -> None:
     """Publish the reminder task for each recipient with reminders that are due."""
     for recipient in reminders.due_recipients():
-        publisher.publish_reminders(recipient)
+        publisher.send(REMINDER_TASK, to=recipient)

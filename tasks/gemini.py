@@ -1,9 +1,8 @@
-"""Asks Gemini what a ticket is about. The one module that knows google-generativeai.
+"""Analyse a ticket with Gemini. The only module that imports google-generativeai.
 
-Google ended that library's support, so whatever follows it must pass tests/tasks/test_gemini.py,
-which
-looks only at what goes over HTTP. Importing it costs about half a second and 60 MB: import this
-module where a key is set.
+Google has ended the library's support. tests/tasks/test_gemini.py checks the HTTP requests only, so
+that a replacement has to pass it, too. The import takes half a second and 60 MB: import this module
+only if a key is set.
 """
 
 import io
@@ -29,7 +28,7 @@ from services.analysis.model_answer import (
 from services.analysis.prompt import INSTRUCTION, build_prompt, new_fence_token
 from services.models.assignee_choice import AnalysisSource
 
-with warnings.catch_warnings():  # it announces its end at every import; requirements.txt knows
+with warnings.catch_warnings():  # the library's end-of-support notice
     warnings.simplefilter("ignore", FutureWarning)
     from google.ai.generativelanguage import GenerativeServiceClient
     from google.generativeai.client import configure, get_default_generative_client
@@ -43,10 +42,10 @@ with warnings.catch_warnings():  # it announces its end at every import; require
     )
     from google.protobuf.json_format import ParseError
 
-# A thinking model's thoughts count as output: 1,000 would be spent before its first word.
+# A thinking model's thoughts count as output: with 1,000 it may not reach its answer.
 MAX_OUTPUT_TOKENS = 8_192
 MAX_ANSWER_BYTES = 1_000_000
-# What may stand on a card as the model's name.
+# A model name that may be shown on a card.
 MODEL_NAME_PATTERN = re.compile(r"[\w./:@-]{1,80}", re.ASCII)
 
 FAILURE_BY_STATUS = {
@@ -66,7 +65,7 @@ BLOCKED_FINISH_REASONS = frozenset(
         Candidate.FinishReason.SPII,
     }
 )
-# These write whole requests at DEBUG, the ticket and all.
+# These log whole requests at DEBUG, with the text of the ticket.
 TALKATIVE_LOGGERS = (
     "google.auth.transport.requests",
     "google.ai.generativelanguage_v1beta.services.generative_service.transports.rest",
@@ -74,11 +73,10 @@ TALKATIVE_LOGGERS = (
 
 
 class GeminiAnalyst:
-    """`services.analysis.model_answer.Analyst` by Gemini's REST API.
+    """`services.analysis.model_answer.Analyst` over Gemini's REST API.
 
-    `timeout` (seconds) bounds connecting, the wait for an answer's start, and the answer's end
-    counted from the call; only a server that drips its *headers* outlives it, until Celery's soft
-    limit. Asks once: a failure is the caller's to handle.
+    `timeout` (seconds) limits connecting, the wait for the response, and the whole call. Only a
+    server that drips its *headers* takes longer, until Celery's soft limit. It does not retry.
     """
 
     def __init__(
@@ -106,7 +104,7 @@ class GeminiAnalyst:
         skills: Sequence[str],
         precedents: Sequence[Precedent] = (),
     ) -> Analysis:
-        """Secrets are masked here. Raises `AnalysisFailed`, which never holds any text."""
+        """Analyse the ticket, with secrets masked. Raises `AnalysisFailed`, which holds no text."""
         began = time.monotonic()
         prompt_text = build_prompt(
             title=title, description=description, precedents=precedents, fence_token=self._mark()
@@ -140,10 +138,7 @@ class GeminiAnalyst:
         )
 
     def check(self) -> None:
-        """Ask for a single token, to see that key, model and network are good.
-
-        Raises `AnalysisFailed`.
-        """
+        """Request one token, to check key, model and network. Raises `AnalysisFailed`."""
         self._ask(
             GenerateContentRequest(
                 model=self._model,
@@ -153,10 +148,10 @@ class GeminiAnalyst:
         )
 
     def _ask(self, request: GenerateContentRequest) -> GenerateContentResponse:
-        # Raised after the excepts, so that no library's message, which may quote the ticket or
-        # the answer, hangs on to ours. Celery's SoftTimeLimitExceeded is none of these: it passes.
+        # Raised outside of `except`, so that it is not chained to a library's error, whose message
+        # may quote the ticket or the answer. Celery's SoftTimeLimitExceeded passes through.
         try:
-            # Without retry=None the library repeats a 503 for minutes, whatever the timeout.
+            # Without retry=None the library retries a 503 for minutes, beyond the timeout.
             return self._client.generate_content(request, timeout=self._timeout, retry=None)
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
             reason = FailureReason.TIMEOUT
@@ -168,13 +163,13 @@ class GeminiAnalyst:
 
 
 def _model_name(response: GenerateContentResponse) -> str | None:
-    """What the model calls itself, if that is a name."""
+    """The model's name in the response, if it is well-formed."""
     version: str = response.model_version
     return version if MODEL_NAME_PATTERN.fullmatch(version) else None
 
 
 def _text(response: GenerateContentResponse) -> str:
-    """The answer's text, if it came to its proper end."""
+    """The text of a complete answer. Raises `AnalysisFailed` for any other."""
     if response.prompt_feedback.block_reason:
         raise AnalysisFailed(FailureReason.BLOCKED)
     if not response.candidates:
@@ -187,42 +182,42 @@ def _text(response: GenerateContentResponse) -> str:
     text = "".join(part.text for part in candidate.content.parts)
     if not text:
         raise AnalysisFailed(FailureReason.EMPTY)
-    if candidate.finish_reason != Candidate.FinishReason.STOP:  # one that is newer than the library
+    if candidate.finish_reason != Candidate.FinishReason.STOP:  # one the library does not know
         raise AnalysisFailed(FailureReason.UNREADABLE)
     return text
 
 
 def _client(*, api_key: str, api_url: str | None, timeout: float) -> GenerativeServiceClient:
-    """A client of our own: configuring another one later does not change this one's key or URL."""
+    """A separate client: configuring another one does not change this one's key or URL."""
     endpoint = {"api_endpoint": api_url.rstrip("/")} if api_url else None
     configure(api_key=api_key, transport="rest", client_options=endpoint)  # no gRPC: workers fork
     client = get_default_generative_client()
     transport: Any = client.transport
-    session: requests.Session = transport._session  # there is no public way to it
+    session: requests.Session = transport._session  # it has no public accessor
     session.hooks["response"] = [_raise_for_status]
-    session.headers["Accept-Encoding"] = "identity"  # what drips compressed cannot be timed
+    session.headers["Accept-Encoding"] = "identity"  # a slow compressed body cannot be timed
     for scheme in ("https://", "http://"):
         session.mount(scheme, _DeadlineAdapter(seconds=timeout))
     return client
 
 
 def _raise_for_status(response: requests.Response, **_: Any) -> None:
-    """Ends the call on anything but 200, before the library could send it again or follow it.
+    """Raise for any status but 200, before the library handles it.
 
-    It repeats a 401 twice, carries the key along a redirect to another host, and fails with
-    AttributeError on an error body that is not of Google's shape.
+    The library would retry a 401 twice, send the key along with a redirect to another host, and
+    raise an AttributeError for an error body that is not in Google's format.
     """
     status = response.status_code
     if status == requests.codes.ok:
         return
-    if "API_KEY_INVALID" in response.text:  # Google says it with a 400
+    if "API_KEY_INVALID" in response.text:  # Google answers with a 400
         raise AnalysisFailed(FailureReason.REFUSED_KEY)
     other = FailureReason.REFUSED_REQUEST if 400 <= status < 500 else FailureReason.UNAVAILABLE
     raise AnalysisFailed(FAILURE_BY_STATUS.get(status, other))
 
 
 class _DeadlineAdapter(HTTPAdapter):
-    """Reads the whole answer itself, since requests' timeout starts anew with every byte."""
+    """Reads the whole body itself, because requests' timeout restarts with every byte."""
 
     def __init__(self, *, seconds: float) -> None:
         super().__init__(max_retries=0)

@@ -71,11 +71,14 @@ def current_runtime() -> Runtime:
 def build_runtime(config: Settings, *, slack: WebClient, meter: Meter) -> Runtime:
     """Connect to MongoDB, as every process has to after its fork."""
     services = Services.build(database.connect(config.mongo_uri), config)
+    analyst = None
+    if config.is_ai_enabled:
+        analyst = MeasuredAnalyst(_gemini(config, timeout=config.gemini_timeout), meter)
     return Runtime(
         services,
         slack=slack,
         publisher=CeleryPublisher(configure_celery(redis_url=config.redis_url)),
-        analyst=_analyst(config, meter),
+        analyst=analyst,
         triage_channel=config.triage_channel,
         email=build_email_config(config, services.codes, meter),
     )
@@ -87,12 +90,6 @@ def gemini_check(config: Settings, *, timeout: int) -> Callable[[], None] | None
     `timeout` is in seconds.
     """
     return _gemini(config, timeout=timeout).check if config.is_ai_enabled else None
-
-
-def _analyst(config: Settings, meter: Meter) -> MeasuredAnalyst | None:
-    if not config.is_ai_enabled:
-        return None
-    return MeasuredAnalyst(_gemini(config, timeout=config.gemini_timeout), meter)
 
 
 def _gemini(config: Settings, *, timeout: int) -> "GeminiAnalyst":

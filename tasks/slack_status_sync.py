@@ -1,4 +1,4 @@
-"""Syncs members' Slack status and do not disturb, in batches within Slack's rate limits.
+"""Sync members' Slack status and do not disturb, in batches within Slack's rate limits.
 
 The task also sends the hand-over offers that follow; the job publishes it when something is due.
 """
@@ -20,20 +20,19 @@ from services.availability.slack_status import (
 from services.availability.status_sync import StatusSync
 from services.core.installation import get_installation
 from services.core.leases import is_paused, pause
-from services.registry.services import Services
 from tasks.notifications import handover_offers
 from tasks.notifications.slack_delivery import error_code, is_permanent, rate_limit_error
 from tasks.queue.celery_app import STATUS_SYNC_LIMIT_SECONDS, STATUS_SYNC_TASK, celery
-from tasks.queue.publisher import CeleryPublisher
+from tasks.queue.job_registry import JobContext, job
 from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
-# Every half minute at most so many: half of what Slack allows `users.info`, which others need, too.
+# Members per half minute: half of Slack's limit for `users.info`, which other code calls, too.
 BATCH_SIZE = 25
-# After so long the rest are left for the next task.
+# After this time the rest is left to the next task.
 MAX_ROUND_SECONDS = 15.0
 PAUSE_AFTER_ERROR = timedelta(minutes=1)
-# `dnd.teamInfo` may be asked twenty times a minute, of fifty members at once.
+# Slack allows twenty calls of `dnd.teamInfo` a minute, each for fifty members.
 DND_INTERVAL = timedelta(seconds=4)
 STATUS_LIMIT, DND_LIMIT = "slack: users.info", "slack: dnd.teamInfo"
 
@@ -41,7 +40,7 @@ STATUS_LIMIT, DND_LIMIT = "slack: users.info", "slack: dnd.teamInfo"
 def sync_due(runtime: Runtime) -> int:
     """Sync the members who are due; return how many were read.
 
-    If Slack asks to wait or fails, no process asks again before the pause is over.
+    After a 429 or a failure no process calls Slack again until the pause is over.
     """
     team = get_installation(runtime.db)
     if team is None or is_paused(runtime.db, STATUS_LIMIT, now=runtime.clock()):
@@ -64,7 +63,7 @@ def sync_due(runtime: Runtime) -> int:
     time_limit=STATUS_SYNC_LIMIT_SECONDS + 10,
 )
 def sync_availability() -> None:
-    """Sync who is due, and send the offers that are due. A fault leaves it to the jobs."""
+    """Sync the members and send the offers that are due. After a failure the job repeats it."""
     run(current_runtime())
 
 
@@ -73,15 +72,17 @@ def run(runtime: Runtime) -> None:
     handover_offers.send_due(runtime)
 
 
-def enqueue_due(services: Services, publisher: CeleryPublisher) -> None:
-    """The job: end absences that are over, and publish the task if something is due."""
+@job("availability", every=timedelta(seconds=30))
+def enqueue_due(context: JobContext) -> None:
+    """End absences that are over, and publish the task if something is due."""
+    services = context.services
     services.status_sync.end_absences()
     if services.status_sync.has_due() or services.handover_offers.has_due():
-        publisher.publish_availability_check()
+        context.publisher.publish_availability_check()
 
 
 def _sync(runtime: Runtime, status_sync: StatusSync, remaining: dict[ObjectId, str]) -> int:
-    """Members who have been read are removed from `remaining`."""
+    """Sync members and remove them from `remaining`."""
     until = time.monotonic() + MAX_ROUND_SECONDS
     do_not_disturb, count = _do_not_disturb(runtime, list(remaining.values())), 0
     for user_id, slack_id in list(remaining.items()):
@@ -92,7 +93,7 @@ def _sync(runtime: Runtime, status_sync: StatusSync, remaining: dict[ObjectId, s
         except SlackApiError as error:
             wait = rate_limit_error(error)
             if not wait and is_permanent(error):
-                del remaining[user_id]  # of somebody who has left Slack, an event tells
+                del remaining[user_id]  # left Slack: `user_change` handles that
                 continue
             _pause(runtime, STATUS_LIMIT, error_code(error), wait.seconds if wait else None)
             break
@@ -108,7 +109,7 @@ def _sync(runtime: Runtime, status_sync: StatusSync, remaining: dict[ObjectId, s
 def _do_not_disturb(
     runtime: Runtime, slack_ids: list[str]
 ) -> Mapping[str, tuple[DoNotDisturbSpan, ...]]:
-    """By member, without those it could not be read of now."""
+    """The spans by member, without members that could not be read."""
     now = runtime.clock()
     if not slack_ids or is_paused(runtime.db, DND_LIMIT, now=now):
         return {}
@@ -134,11 +135,11 @@ def _do_not_disturb(
 
 def _pause(runtime: Runtime, what: str, why: str, seconds: int | None = None) -> None:
     length = PAUSE_AFTER_ERROR if seconds is None else timedelta(seconds=seconds)
-    logger.warning("%s: %s; not asked again for %.0f s", what, why, length.total_seconds())
+    logger.warning("%s: %s; not called again for %.0f s", what, why, length.total_seconds())
     pause(runtime.db, what, until=runtime.clock() + length)
 
 
 @cache
 def _warn_once(error: str) -> None:
-    """An app installed before it asked for the scope, or a Slack that has no such method."""
-    logger.warning("do not disturb is not known, because slack says %s", error)
+    """Log once that the app lacks the scope, or that this Slack has no such method."""
+    logger.warning("do not disturb is unknown: slack answered %s", error)

@@ -230,23 +230,9 @@ class RecordingPublisher(CeleryPublisher):
         super().__init__(celery)
         self.asked: list[tuple[str, str]] = []
 
-    def send(self, task: str, ticket_id: str) -> None:
-        self.asked.append((task, ticket_id))
-
-    def publish_home_refresh(self, link_id: str, *, countdown: float) -> None:
-        self.asked.append((HOME_TASK, link_id))
-
-    def publish_email(self, email_id: str) -> None:
-        self.asked.append((EMAIL_TASK, email_id))
-
-    def publish_availability_check(self) -> None:
-        self.asked.append((STATUS_SYNC_TASK, ""))
-
-    def publish_digests(self) -> None:
-        self.asked.append((DIGEST_TASK, ""))
-
-    def publish_reminders(self, to: str) -> None:
-        self.asked.append((REMINDER_TASK, to))
+    def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None:
+        kwargs.pop("countdown", None)
+        self.asked.append((task, ticket_id or next(iter(kwargs.values()), "")))
 
 
 class Inline(Executor):
@@ -330,6 +316,11 @@ for _name, _attribute in vars(Services).items():
 @pytest.fixture
 def people(db: Mongo, slack: RecordingSlack, users: UserService) -> People:
     return People(db, slack, users)
+
+
+@pytest.fixture
+def requester(people: People) -> User:
+    return people.add()
 
 
 @pytest.fixture

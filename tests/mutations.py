@@ -1,8 +1,8 @@
 """Mutations of the product that the tests must catch: `python -m tests.mutations [NAME...]`.
 
-Coverage says which lines a test run executes. This says whether it would notice that one of them
-is wrong: each mutation breaks one rule of the product, alone and in a copy, and the tests named
-for it have to fail. So a faster suite can prove that it still checks what the slower one checked.
+Coverage shows which lines a test run executes, mutations whether it detects an error in them: each
+mutation breaks one rule of the product in a copy, and the tests named for it must fail. So a faster
+suite can prove that it still checks what the slower one checked.
 
 `find` is in `file` exactly once. When a rename breaks that, adapt `find` to the new text; when a
 mutation survives, a test was lost.
@@ -25,10 +25,10 @@ PYTEST = ("-m", "pytest", "-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"
 SHORT_RUN: tuple[str, ...] = ("-m", "not long")
 # Installed files that the tests start subprocesses from.
 LINKED = (".venv", "node_modules")
-# For one run of pytest, which itself ends a single test long before.
+# Limit of one pytest run; pytest's own timeout ends a single test earlier.
 MAX_SECONDS = 1_800
 TESTS_FAILED = 1  # https://docs.pytest.org/en/stable/reference/exit-codes.html
-# Without the parameters, which may be of any length.
+# Without parameters, which may be long.
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?::[^\s\[]+)", re.MULTILINE)
 
 
@@ -44,7 +44,7 @@ class Mutation:
 
 
 class Unusable(Exception):
-    """The mutation or its tests say nothing about the product."""
+    """The mutation or its tests cannot be evaluated."""
 
 
 MUTATIONS = (
@@ -122,17 +122,17 @@ MUTATIONS = (
     ),
     Mutation(
         "unknown-account-fields-lost",
-        "services/auth/profile.py",
-        "find_one_and_update(\n            expected, update,",
-        'find_one_and_replace(\n            expected, update["$set"],',
+        "services/accounts/users.py",
+        'find_one_and_update(\n            {"_id": before.id, **expected}, update,',
+        'find_one_and_replace(\n            {"_id": before.id, **expected}, values,',
         ("tests/services/auth/test_profile.py",),
     ),
     # Who is told, and of what
     Mutation(
         "requester-and-assignee-swapped",
         "tasks/recipients.py",
-        "yield kind, ticket.assigned_to",
-        "yield kind, ticket.created_by",
+        "(kind, ticket.assigned_to,",
+        "(kind, ticket.created_by,",
         ("tests/tasks/notifications/test_notify.py",),
     ),
     Mutation(
@@ -241,7 +241,7 @@ MUTATIONS = (
         "services/models/sla_clock.py",
         "left -= worked",
         "left += worked",
-        ("tests/services/sla/test_due.py",),
+        ("tests/services/sla/test_timing.py",),
     ),
     Mutation(
         "urgent-queued-as-low",
@@ -321,7 +321,7 @@ def _say(line: str) -> None:
 
 
 def _copy_tree(copy: Path) -> None:
-    """The tracked files as they are in the work tree, with whatever is not committed yet."""
+    """Copy the tracked files of the work tree, including uncommitted changes."""
     listed = subprocess.run(
         ("git", "ls-files", "-z"),  # noqa: S607  the developer's git
         cwd=ROOT,
@@ -339,7 +339,7 @@ def _copy_tree(copy: Path) -> None:
 
 
 def _not_applicable(copy: Path, mutations: Sequence[Mutation]) -> Iterator[str]:
-    """What to change in the table before anything is run."""
+    """Yield what to correct in the table before a run."""
     for mutation in mutations:
         missing = [name for name in (mutation.file, *mutation.tests) if not (copy / name).is_file()]
         if missing:
@@ -360,7 +360,7 @@ def _not_applicable(copy: Path, mutations: Sequence[Mutation]) -> Iterator[str]:
 
 
 def _undefined_names(text: str) -> str:
-    """Names without a definition and faults of syntax, as ruff prints them; "" for none."""
+    """Return undefined names and syntax errors as ruff prints them, "" if there are none."""
     rules = ("--isolated", "--quiet", "--output-format", "concise", "--select", "F821")
     found = subprocess.run(  # noqa: S603  ruff on a text of this repository
         (sys.executable, "-m", "ruff", "check", *rules, "-"),
@@ -393,7 +393,7 @@ def _report(copy: Path, mutation: Mutation) -> bool:
 
 
 def _caught_by(copy: Path, mutation: Mutation) -> str | None:
-    """The first test that fails with the mutation; None if all pass. Raises `Unusable`."""
+    """Return the first test that fails with the mutation, None if all pass. Raises `Unusable`."""
     file = copy / mutation.file
     original = file.read_text()
     try:
@@ -411,7 +411,7 @@ def _caught_by(copy: Path, mutation: Mutation) -> str | None:
 
 def _write(file: Path, text: str) -> None:
     file.write_text(text)
-    # Python takes a compiled file for current by size and whole second, which may be the same.
+    # Python detects an outdated .pyc by size and second, which may both be unchanged.
     Path(cache_from_source(str(file))).unlink(missing_ok=True)
 
 

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from app import _parser
-from bot.manifest import SLASH_COMMANDS
+from bot.routes import ROUTES
 from demo.binaries import ROOT
 
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
@@ -82,7 +82,7 @@ def is_command(span: str) -> bool:
         return True
     if words[:2] == ["python", "-m"]:
         return True
-    return words[0] in SLASH_COMMANDS
+    return words[0] in {route.id for route in ROUTES}
 
 
 def complaint(span: str, modules: Sequence[ModuleType]) -> str | None:

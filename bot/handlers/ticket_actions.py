@@ -69,7 +69,7 @@ def open_cancel_form(req: Request) -> None:
 def answer_still_a_problem(req: Request) -> None:
     """Idempotent: pressed twice, it is recorded once."""
     key = f"still:{(req.body.get('container') or {}).get('message_ts', '')}"
-    ticket = req.services.requester_actions.report_unsolved(
+    ticket = req.services.ticket_actions.report_unsolved(
         actor=req.actor, ticket_id=req.button_value, request_id=key
     )
     req.bot.publisher.publish_ticket(str(ticket.id))
@@ -77,9 +77,7 @@ def answer_still_a_problem(req: Request) -> None:
 
 
 def answer_solved(req: Request) -> None:
-    ticket = req.services.requester_actions.confirm_solved(
-        actor=req.actor, ticket_id=req.button_value
-    )
+    ticket = req.services.ticket_actions.confirm_solved(actor=req.actor, ticket_id=req.button_value)
     req.bot.publisher.publish_ticket(str(ticket.id))
     req.replace_message(ticket_updates.solved_confirmation(ticket))
 

@@ -7,7 +7,7 @@ that it does not have to be updated every minute. Slack shows a date in each rea
 from datetime import UTC, datetime, timedelta
 
 from services.availability.slack_status import NO_END
-from services.models.escalation_track import EscalationStep
+from services.models.escalation_track import LATE_STEPS
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.sla.escalation_schedule import NEXT_STEP_FIELD
 
@@ -15,9 +15,6 @@ PAUSED_TEXT = "paused while waiting"
 LATE_TEXT = "late"
 # Beyond that, the day and the time say more.
 SOON_THRESHOLD = timedelta(hours=6)
-_MISSED_STEPS = frozenset(
-    {EscalationStep.DUE_MISSED, EscalationStep.DUE_TRIAGE, EscalationStep.DUE_ADMINS}
-)
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _UNIT_SECONDS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
@@ -54,7 +51,7 @@ def is_notified_late(ticket: Ticket) -> bool:
     """Whether its history says that its present due time was missed."""
     at = ticket.due_at
     return at is not None and any(
-        event.field == NEXT_STEP_FIELD and event.to in _MISSED_STEPS and event.at >= at
+        event.field == NEXT_STEP_FIELD and event.to in LATE_STEPS and event.at >= at
         for event in ticket.events
     )
 

@@ -11,7 +11,7 @@ from bot.views.blocks import context
 from bot.views.due_text import format_datetime
 from bot.views.text import Block, DisplayPerson, display_person, escape, mrkdwn, truncate
 from services.linking.directory import Directory
-from services.models.escalation_track import EscalationStep
+from services.models.escalation_track import STEP_RULES
 from services.models.events import Event, EventType
 from services.models.ticket import Priority, Status
 from services.sla.escalation_schedule import NEXT_STEP_FIELD
@@ -50,7 +50,8 @@ def _author(event: Event, lookup: DisplayPersonLookup) -> str:
 
 def _event_phrase(event: Event, lookup: DisplayPersonLookup) -> str:
     if event.field == NEXT_STEP_FIELD:
-        return ESCALATION_PHRASES.get(event.to, "looked at it")
+        rule = STEP_RULES.get(event.to)
+        return rule.label if rule else "looked at it"
     if event.type == EventType.ASSIGNED:
         return _assignment_phrase(event, lookup)
     if event.type in (EventType.EDITED, EventType.STATUS_CHANGED):
@@ -88,19 +89,6 @@ EVENT_PHRASES: dict[str, str] = {
     EventType.NOTED: "wrote an internal note",
     EventType.COMMENT_EDITED: "edited a comment",
     EventType.COMMENT_DELETED: "deleted a comment",
-}
-
-
-ESCALATION_PHRASES: dict[str, str] = {
-    EscalationStep.ACCEPT_REMINDER: "reminded its assignee to accept it",
-    EscalationStep.ACCEPT_REASSIGN: "passed it on, because it was not accepted in time",
-    EscalationStep.ACCEPT_TRIAGE: "told the triage channel that nobody has accepted it",
-    EscalationStep.ACCEPT_ADMINS: "told the admins that nobody has accepted it",
-    EscalationStep.DUE_SOON: "reminded its assignee that it is due soon",
-    EscalationStep.DUE_MISSED: "reminded its assignee that it is overdue",
-    EscalationStep.DUE_TRIAGE: "told the triage channel that it is overdue",
-    EscalationStep.DUE_ADMINS: "told the admins that it is overdue",
-    EscalationStep.WAITING_REMINDER: "asked its requester once more",
 }
 
 

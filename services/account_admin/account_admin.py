@@ -1,27 +1,25 @@
-"""Accounts as admins keep them, and what everybody may change of their own."""
+"""Accounts for admins, and the profile that every user may change."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from bson import ObjectId
-from pymongo import ReturnDocument
 
-from services.accounts import account_search, users
+from services.accounts import account_search
 from services.accounts.account_search import AccountCursor, AccountPage
-from services.accounts.users import UNKNOWN_ACCOUNT, load_account_doc
-from services.accounts.validation import checked_name, checked_role, checked_skills
+from services.accounts.users import load_account_doc, update_account
+from services.accounts.validation import checked_account_values, checked_role, checked_skills
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import Conflict, InvalidValue, NotFound
+from services.core.errors import Conflict, InvalidValue
 from services.core.text import strip_invisible
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.user import User
-from services.outbox import pending
 from services.tickets import release
 
 MAX_CAPACITY = 100
-# As much as a form's input holds.
+# The maximum length of a form's input.
 MAX_SKILLS_TEXT_LENGTH = 3_000
 ACTIVE, DEACTIVATED = "active", "deactivated"
 _COUNT = re.compile(r"\d{1,3}", re.ASCII)
@@ -29,7 +27,7 @@ _COUNT = re.compile(r"\d{1,3}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class PersonFields:
-    """An account as a form shows it and sends it back; each field in a form's words."""
+    """An account as a form shows and submits it: every field as text."""
 
     role: str
     skills: str
@@ -47,7 +45,7 @@ class PersonFields:
 
 
 def format_skills(skills: Sequence[str]) -> str:
-    """Skills as they are typed, with commas between; as many whole ones as a form holds."""
+    """Return the skills separated by commas, as many as the form's input holds."""
     text = ""
     for skill in map(strip_invisible, skills):
         longer = f"{text}, {skill}" if text else skill
@@ -65,7 +63,7 @@ class AccountAdmin:
         self._clock = clock
 
     def page(self, *, actor: Actor, cursor: AccountCursor) -> AccountPage:
-        """Ten accounts, by address."""
+        """Return a page of accounts, ordered by address."""
         require_permission(actor, Permission.MANAGE_USERS)
         return account_search.account_page(self._db, cursor)
 
@@ -76,64 +74,52 @@ class AccountAdmin:
     def update(
         self, *, actor: Actor, user_id: str, shown: PersonFields, wanted: PersonFields
     ) -> User:
-        """Store what differs from what the form showed, and leave the rest as it is now.
+        """Store the fields that differ from what the form showed, as `update_account` does.
 
-        A new role or a deactivation ends the account's sessions; if it can no longer work on
-        tickets, its tickets are released (`release_tickets`). Raises `InvalidValue`, also for a
-        field that another admin has changed since, and for the last active admin.
+        Raises `InvalidValue`, also if another admin has changed the field since, and for the last
+        active admin.
         """
         require_permission(actor, Permission.MANAGE_USERS)
-        while True:
-            doc = load_account_doc(self._db, user_id)
-            user = User.from_doc(doc)
-            values = _checked(PersonFields.from_user(user), shown, wanted)
-            if not values:
-                return user
-            try:
-                stored = users.update_account(
-                    self._db, doc, values, by=actor.user_id, now=self._clock()
-                )
-            except Conflict as refusal:
-                raise InvalidValue(
-                    "active" if "active" in values else "role", str(refusal)
-                ) from None
-            if stored:
-                pending.retry_unassigned(self._db, now=self._clock())
-                return stored
+        try:
+            return update_account(
+                self._db,
+                lambda: load_account_doc(self._db, user_id),
+                lambda doc: _checked(PersonFields.from_user(User.from_doc(doc)), shown, wanted),
+                by=actor.user_id,
+                now=self._clock(),
+            )
+        except Conflict as refusal:  # for the last active admin
+            is_deactivation = wanted.active == DEACTIVATED != shown.active
+            field = "active" if is_deactivation else "role"
+            raise InvalidValue(field, str(refusal)) from None
 
     def release_tickets(self, *, actor: Actor, user_id: ObjectId) -> list[ObjectId]:
-        """Release the first of an account's open tickets and return them; the sweep does the
-        rest."""
+        """Release a batch of an account's open tickets and return them; the sweep continues."""
         require_permission(actor, Permission.MANAGE_USERS)
         return release.release_tickets(self._db, user_id, now=self._clock())
 
     def get_own(self, *, actor: Actor) -> User:
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
-        return User.from_doc(load_account_doc(self._db, str(actor.user_id)))
+        return User.from_doc(load_account_doc(self._db, actor.user_id))
 
     def update_own(
         self, *, actor: Actor, name: str | None = None, skills: str | None = None
     ) -> User:
-        """Set one's name and skills ("VPN, DNS"); None leaves as it is. Raises `InvalidValue`."""
+        """Set the actor's name and skills ("VPN, DNS"); None leaves as it is."""
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
-        values: Document = {}
-        if name is not None:
-            values |= {"name": checked_name(name), "searchKeys": None}  # found anew by a search
-        if skills is not None:
-            values["skills"] = checked_skills(skills.split(","))
-        if not values:
-            return User.from_doc(load_account_doc(self._db, str(actor.user_id)))
-        doc = self._db.users.find_one_and_update(
-            {"_id": actor.user_id}, {"$set": values}, return_document=ReturnDocument.AFTER
+        listed = None if skills is None else skills.split(",")
+        values = checked_account_values(name=name, skills=listed)
+        return update_account(
+            self._db,
+            lambda: load_account_doc(self._db, actor.user_id),
+            lambda _: values,
+            by=actor.user_id,
+            now=self._clock(),
         )
-        if doc is None:
-            raise NotFound(UNKNOWN_ACCOUNT)
-        pending.retry_unassigned(self._db, now=self._clock())
-        return User.from_doc(doc)
 
 
 def _checked(stored: PersonFields, shown: PersonFields, wanted: PersonFields) -> Document:
-    """What to store of the fields that were touched. Raises `InvalidValue`."""
+    """Return what to store of the fields the form changed. Raises `InvalidValue`."""
     values: Document = {}
     for field in (field.name for field in fields(PersonFields)):
         new, old, current = (getattr(form, field) for form in (wanted, shown, stored))

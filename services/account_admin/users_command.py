@@ -15,6 +15,7 @@ from services.privacy.erasure import ERASED_NAME, Erasure, ErasureResult
 from services.privacy.export import DataExport
 
 SKILLS_HELP = 'for example "VPN, DNS"'
+NOTHING_TO_ERASE = "There is no account with that address, so there is nothing to erase."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,59 +53,34 @@ def run_users_command(
     app_url: str,
 ) -> list[str]:
     """Run the action and return the lines to print. Raises the services' errors."""
-    if args.action == "reset":
-        return [reset_link(users, codes, app_url=app_url, email=args.email)]
-    if args.action == "erase":
-        return erase(erasure, email=args.email)
-    if args.action == "export":
-        return [export(data_export, email=args.email)]
-    asked = {name: value for name, value in vars(args).items() if name != "command"}
-    return manage_accounts(users, **asked)
+    actor = OPERATOR
+    match args.action:
+        case "create":
+            role, skills = Role(args.role), args.skills.split(",")
+            created = users.create(
+                actor=actor, email=args.email, role=role, skills=skills, name=args.name
+            )
+            return [_line(created)]
+        case "role":
+            return [_line(users.update(actor=actor, email=args.email, role=args.role))]
+        case "skills":
+            skills = args.skills.split(",")
+            return [_line(users.update(actor=actor, email=args.email, skills=skills))]
+        case "reset":
+            from services.auth import password_reset  # noqa: PLC0415  loads redis and jwt
 
-
-def manage_accounts(
-    users: UserService,
-    *,
-    action: str,
-    email: str = "",
-    role: str = Role.USER.value,
-    skills: str = "",
-    name: str | None = None,
-) -> list[str]:
-    """Run `create`, `role`, `skills` or `list`. Raises the service's errors."""
-    listed = skills.split(",")
-    if action == "create":
-        made = users.create(actor=OPERATOR, email=email, role=Role(role), skills=listed, name=name)
-        return [_line(made)]
-    if action == "role":
-        return [_line(users.set_role(actor=OPERATOR, email=email, role=Role(role)))]
-    if action == "skills":
-        return [_line(users.set_skills(actor=OPERATOR, email=email, skills=listed))]
-    return [_line(user) for user in users.list_all(actor=OPERATOR)]
-
-
-def reset_link(users: UserService, codes: OneTimeCodes, *, app_url: str, email: str) -> str:
-    """Return a link that sets the account's password, once, within an hour."""
-    from services.auth import password_reset  # noqa: PLC0415  loads redis and jwt
-
-    code = password_reset.issue_reset_code(users, codes, actor=OPERATOR, email=email)
-    return app_url + password_reset.reset_path(code)
-
-
-def erase(erasure: Erasure, *, email: str) -> list[str]:
-    """Erase without asking for confirmation; the lines say what was done."""
-    done = erasure.erase(actor=OPERATOR, email=email)
-    if not done:
-        return ["There is no account with that address, so there is nothing to erase."]
-    return [line for erased in done for line in _erased(erased)]
-
-
-def export(data_export: DataExport, *, email: str) -> str:
-    """Return indented JSON, for programs and people."""
-    found = data_export.export(actor=OPERATOR, email=email)
-    if not found["accounts"]:
-        raise NotFound("There is no account with that address.")
-    return json.dumps(found, indent=2, ensure_ascii=False)
+            code = password_reset.issue_reset_code(users, codes, actor=actor, email=args.email)
+            return [app_url + password_reset.reset_path(code)]
+        case "erase":
+            erased = erasure.erase(actor=actor, email=args.email)
+            return [line for result in erased for line in _erased(result)] or [NOTHING_TO_ERASE]
+        case "export":
+            found = data_export.export(actor=actor, email=args.email)
+            if not found["accounts"]:
+                raise NotFound("There is no account with that address.")
+            return [json.dumps(found, indent=2, ensure_ascii=False)]
+        case _:
+            return [_line(user) for user in users.list_all(actor=actor)]
 
 
 def _erased(erased: ErasureResult) -> list[str]:

@@ -1,6 +1,6 @@
-"""The accounts, searched and a page at a time, by address.
+"""Search of accounts, in pages ordered by address.
 
-`searchKeys` holds the beginnings one may search by: each word of a name, an address and its parts.
+`searchKeys` holds what a search word may begin: each word of a name, an address and its parts.
 """
 
 import re
@@ -32,13 +32,13 @@ class AccountCursor:
     is_backward: bool = False
 
     def encode(self) -> str:
-        """For a button's value: no "|" in it."""
+        """Encode for a button's value, which may not contain "|"."""
         at = f"{'<' if self.is_backward else '>'}{self.anchor_id}" if self.anchor_id else ""
         return f"{at}~{quote(self.search, safe='')}"
 
     @classmethod
     def decode(cls, text: str) -> Self | None:
-        """None for whatever `encode` would not have written."""
+        """Return None if `encode` did not write `text`."""
         found = _CURSOR_PATTERN.fullmatch(text)
         if found is None:
             return None
@@ -59,7 +59,7 @@ class AccountPage:
 
 
 def checked_search(text: str) -> str:
-    """On one line, and no longer than anybody would type."""
+    """Return the search on one line, cut at `MAX_SEARCH_LENGTH`."""
     return " ".join(strip_invisible(text).split())[:MAX_SEARCH_LENGTH].strip()
 
 
@@ -70,7 +70,7 @@ def search_keys(user: User) -> list[str]:
 
 
 def index_new_accounts(db: Mongo) -> None:
-    """Give accounts made since, also the predecessor's, what they are searched and sorted by."""
+    """Set the search and sort keys of new accounts, also of the predecessor's."""
     found = db.users.find({"searchKeys": None}, {"email": True, "name": True})
     keys = [
         UpdateOne(
@@ -84,36 +84,28 @@ def index_new_accounts(db: Mongo) -> None:
 
 
 def account_page(db: Mongo, cursor: AccountCursor) -> AccountPage:
-    """The page at `cursor`, or the first if that one has become empty since."""
+    """Return the page at `cursor`, or the first one if that one has become empty."""
     index_new_accounts(db)
-    anchor = _anchor(db, cursor)
-    if anchor is None:
-        users, more = _read_page(db, cursor.search, None, is_backward=False)
-        return _build_page(
-            AccountCursor(search=cursor.search), users, has_previous=False, has_next=more
-        )
-    users, more = _read_page(db, cursor.search, anchor, is_backward=cursor.is_backward)
-    if not cursor.is_backward and users:
-        return _build_page(cursor, users, has_previous=True, has_next=more)
-    if cursor.is_backward and more:
-        return _build_page(cursor, users, has_previous=True, has_next=True)
-    # So the first page is always a full one.
-    return account_page(db, AccountCursor(search=cursor.search))
-
-
-def _anchor(db: Mongo, cursor: AccountCursor) -> Document | None:
-    """The user beside the page; None for the first page."""
-    return (
+    anchor = (
         db.users.find_one({"_id": cursor.anchor_id}, {"emailKey": True})
         if cursor.anchor_id
         else None
     )
+    first = AccountCursor(search=cursor.search)
+    cursor = cursor if anchor else first
+    users, has_more = _read_page(db, cursor.search, anchor, is_backward=cursor.is_backward)
+    # A backward page without more before it is the first one, which is read as a full page.
+    if anchor and not (has_more if cursor.is_backward else users):
+        return account_page(db, first)
+    before = AccountCursor(cursor.search, users[0].id, is_backward=True) if anchor else None
+    after = AccountCursor(cursor.search, users[-1].id) if has_more else None
+    return AccountPage(cursor, tuple(users), previous=before, next=after)
 
 
 def _read_page(
     db: Mongo, search: str, anchor: Document | None, *, is_backward: bool
 ) -> tuple[list[User], bool]:
-    """A page's accounts in order, and whether more follow on the side looked at."""
+    """Return a page's accounts in order, and whether there are more in that direction."""
     order = DESCENDING if is_backward else ASCENDING
     docs = list(
         db.users.find({**_matching(search), **_bounds(anchor, is_backward=is_backward)})
@@ -125,7 +117,7 @@ def _read_page(
 
 
 def _matching(search: str) -> Document:
-    """Every word of the search begins one of the keys."""
+    """Return a filter: each word of the search begins one of the keys."""
     words = search.casefold().split()[:MAX_SEARCH_WORDS]
     if not words:
         return {}
@@ -142,16 +134,3 @@ def _bounds(anchor: Document | None, *, is_backward: bool) -> Document:
         "emailKey": {to: key},
         "$or": [{"emailKey": {beyond: key}}, {"_id": {beyond: anchor["_id"]}}],
     }
-
-
-def _build_page(
-    cursor: AccountCursor, users: list[User], *, has_previous: bool, has_next: bool
-) -> AccountPage:
-    return AccountPage(
-        cursor=cursor,
-        users=tuple(users),
-        previous=AccountCursor(cursor.search, users[0].id, is_backward=True)
-        if has_previous
-        else None,
-        next=AccountCursor(cursor.search, users[-1].id) if has_next else None,
-    )

@@ -1,10 +1,6 @@
-"""User accounts: look-up, invitation, roles and skills.
+"""User accounts: look-up, invitation and changes."""
 
-`update_account` is the one way to change what decides what an account may do, with all that follows
-from it.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from datetime import datetime
 
@@ -12,11 +8,19 @@ from bson import ObjectId
 from pymongo import ReturnDocument, UpdateOne
 
 from services.accounts import last_admin
-from services.accounts.validation import checked_email, checked_skills, email_key
+from services.accounts.validation import (
+    checked_account_values,
+    checked_email,
+    checked_skills,
+    checked_string,
+    email_key,
+)
 from services.core.clock import Clock, utcnow
 from services.core.coerce import as_string_list
 from services.core.database import Document, Mongo
 from services.core.errors import Conflict, NotFound
+from services.core.optimistic_retry import retry_on_conflict
+from services.core.text import strip_invisible
 from services.models import user as model_user
 from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.models.user import ACTIVE_STAFF, DEFAULT_CAPACITY, Role, User, can_work_on_tickets
@@ -25,6 +29,8 @@ from services.outbox import pending
 DEACTIVATED_REASON = "the account was deactivated"
 DEMOTED_REASON = "the account no longer works on tickets"
 UNKNOWN_ACCOUNT = "There is no such account any more."
+# A change of these may give a queued ticket an assignee.
+_ASSIGNMENT_FIELDS = frozenset({"role", "skills", "capacity", "active"})
 
 
 class UserService:
@@ -36,17 +42,21 @@ class UserService:
         doc = self._db.users.find_one({"_id": user_id})
         return User.from_doc(doc) if doc else None
 
+    def can_work_on_tickets(self, user_id: ObjectId | None) -> bool:
+        user = self.get(user_id) if user_id else None
+        return user is not None and can_work_on_tickets(user)
+
     def get_many(self, user_ids: set[ObjectId]) -> dict[ObjectId, User]:
         docs = self._db.users.find({"_id": {"$in": list(user_ids)}})
         return {doc["_id"]: User.from_doc(doc) for doc in docs}
 
     def active_ids_with_role(self, role: Role) -> list[ObjectId]:
-        """The active accounts of a role, oldest first."""
+        """Return the active accounts of a role, oldest first."""
         query = {"role": role, "active": {"$ne": False}}
         return [doc["_id"] for doc in self._db.users.find(query, {"_id": True}).sort("_id")]
 
     def list_all(self, *, actor: Actor | Operator) -> list[User]:
-        """Every account, by address."""
+        """Return every account, ordered by address."""
         require_permission(actor, Permission.MANAGE_USERS)
         self._index_legacy_emails()
         return [User.from_doc(doc) for doc in self._db.users.find().sort("emailKey")]
@@ -60,7 +70,7 @@ class UserService:
         skills: Sequence[str] = (),
         name: str | None = None,
     ) -> User:
-        """An invitation: an account without password, for the Slack member of that address.
+        """Create an invitation: an account without password, for the Slack member of that address.
 
         Raises `InvalidValue` for a bad address or skill, `Conflict` if the address has an account.
         """
@@ -76,42 +86,48 @@ class UserService:
         pending.retry_unassigned(self._db, now=self._clock())
         return User.from_doc(doc)
 
-    def set_role(self, *, actor: Actor | Operator, email: str, role: Role) -> User:
-        """Raises `Conflict` if no active admin would be left."""
-        require_permission(actor, Permission.MANAGE_USERS)
-        while True:
-            doc = self.get_doc_by_email(email)
-            if doc.get("role") == role:
-                return User.from_doc(doc)
-            stored = update_account(
-                self._db, doc, {"role": role.value}, by=actor.event_author, now=self._clock()
-            )
-            if stored:
-                pending.retry_unassigned(self._db, now=self._clock())
-                return stored
+    def update(
+        self,
+        *,
+        actor: Actor | Operator,
+        email: str,
+        role: str | None = None,
+        skills: Sequence[str] | None = None,
+    ) -> User:
+        """Change the role or skills of the account with that address; None leaves them as they are.
 
-    def set_skills(self, *, actor: Actor | Operator, email: str, skills: Sequence[str]) -> User:
+        Raises `InvalidValue`; `NotFound`; `Conflict` for the last active admin, and if several
+        accounts have the address.
+        """
         require_permission(actor, Permission.MANAGE_USERS)
-        return self._set(email, {"skills": checked_skills(skills)})
+        address = strip_invisible(checked_string("email", email))
+        values = checked_account_values(role=role, skills=skills)
+        return update_account(
+            self._db,
+            lambda: self.get_doc_by_email(address),
+            lambda _: values,
+            by=actor.event_author,
+            now=self._clock(),
+        )
 
     def find_by_email(self, email: str) -> list[User]:
-        """All accounts of an address, whatever its capitals; more than one is a legacy mishap."""
+        """Return all accounts of an address, whatever its case. More than one is a legacy fault."""
         return [User.from_doc(doc) for doc in self.find_docs_by_email(email)]
 
     def find_docs_by_email(self, email: str) -> list[Document]:
-        """As `find_by_email`, as stored."""
+        """Return the documents of `find_by_email`."""
         self._index_legacy_emails()
         return list(self._db.users.find({"emailKey": email_key(email)}))
 
     def team_skills(self) -> list[str]:
-        """The distinct skills of active moderators and admins, sorted, each in one spelling."""
+        """Return the skills of active moderators and admins, sorted, each in one spelling."""
         spelled: dict[str, str] = {}
         for skill in sorted(as_string_list(self._db.users.distinct("skills", ACTIVE_STAFF))):
             spelled.setdefault(skill.casefold(), skill)
         return sorted(spelled.values(), key=str.casefold)
 
     def get_doc_by_email(self, email: str) -> Document:
-        """The one account of an address, as stored. Raises `NotFound`, `Conflict` for several."""
+        """Return the only account of an address. Raises `NotFound`, `Conflict` for several."""
         found = self.find_by_email(email)
         if len(found) > 1:
             raise Conflict("Several accounts have that address. Remove all but one first.")
@@ -120,19 +136,8 @@ class UserService:
             raise NotFound("There is no account with that address.")
         return doc
 
-    def _set(self, email: str, values: Document) -> User:
-        doc = self._db.users.find_one_and_update(
-            {"_id": self.get_doc_by_email(email)["_id"]},
-            {"$set": values},
-            return_document=ReturnDocument.AFTER,
-        )
-        if doc is None:  # deleted meanwhile
-            raise NotFound("There is no account with that address.")
-        pending.retry_unassigned(self._db, now=self._clock())
-        return User.from_doc(doc)
-
     def _index_legacy_emails(self) -> None:
-        """Give the predecessor's accounts, also those it makes from now on, their emailKey."""
+        """Set the `emailKey` of the predecessor's accounts, which may still create new ones."""
         keys = [
             UpdateOne({"_id": user.id}, {"$set": {"emailKey": email_key(user.email)}})
             for user in map(User.from_doc, self._db.users.find({"emailKey": None}, {"email": True}))
@@ -150,7 +155,7 @@ def new_account_doc(
     name: str | None = None,
     user_id: ObjectId | None = None,
 ) -> Document:
-    """The document of a new account, with the predecessor's fields and ours."""
+    """Return the document of a new account, with the predecessor's fields and ours."""
     return {
         "_id": user_id or ObjectId(),
         "email": email,
@@ -166,47 +171,64 @@ def new_account_doc(
 
 
 def update_account(
+    db: Mongo,
+    load: Callable[[], Document],
+    values_for: Callable[[Document], Document],
+    *,
+    by: ObjectId | str,
+    now: datetime,
+) -> User:
+    """Change an account: the only way to change what an admin or its owner edits.
+
+    `load` returns the account as stored, `values_for` the checked values to set in it; both are
+    called again if a concurrent change came first. A new role, a new password and a deactivation
+    end the account's sessions. If it can no longer work on tickets, its open tickets are marked to
+    be released. Raises `Conflict` if no active admin would be left.
+    """
+
+    def attempt() -> User | None:
+        doc = load()
+        wanted = values_for(doc)
+        # An absent field equals None here, as it does in a filter.
+        values = {name: value for name, value in wanted.items() if doc.get(name) != value}
+        return _store(db, doc, values, by=by, now=now) if values else User.from_doc(doc)
+
+    return retry_on_conflict(attempt)
+
+
+def _store(
     db: Mongo, doc: Document, values: Document, *, by: ObjectId | str, now: datetime
 ) -> User | None:
-    """Change `role`, `skills`, `capacity` or `active` of the account as loaded; None if one of them
-    has changed since. Raises `Conflict` if no active admin would be left.
-
-    A new role or a deactivation ends its sessions; an account that can no longer work on tickets is
-    marked to have its open tickets released.
-    """
-    before, wanted = User.from_doc(doc), User.from_doc({**doc, **values})
+    """Return None if one of the values, the role or `active` has changed since `doc` was loaded."""
+    before, after = User.from_doc(doc), User.from_doc({**doc, **values})
     update: Document = {"$set": dict(values)}
-    if (before.role, before.active) != (wanted.role, wanted.active):
+    if (before.role, before.active) != (after.role, after.active) or "password" in values:
         update["$inc"] = {"tokenVersion": 1}
-    if can_work_on_tickets(wanted) and not can_work_on_tickets(before):
-        update["$unset"] = {"handBack": ""}
-    elif can_work_on_tickets(before) and not can_work_on_tickets(wanted):
-        reason = DEMOTED_REASON if wanted.active else DEACTIVATED_REASON
+    if "name" in values:
+        update["$unset"] = {"searchKeys": ""}  # the next search adds them
+    if can_work_on_tickets(after) and not can_work_on_tickets(before):
+        update.setdefault("$unset", {})["handBack"] = ""
+    elif can_work_on_tickets(before) and not can_work_on_tickets(after):
+        reason = DEMOTED_REASON if after.active else DEACTIVATED_REASON
         update["$set"]["handBack"] = model_user.release_request(by=by, now=now, reason=reason)
-    # An absent field equals None here, as it does in what was loaded.
     expected = {name: doc.get(name) for name in ("role", "active", *values)}
-    last_of = (
-        last_admin.removing_admin(db, before.id, now=now)
-        if _loses_admin_rights(before, wanted)
-        else None
-    )
-    with last_of or nullcontext():
+    is_removing_admin = _is_active_admin(before) and not _is_active_admin(after)
+    with last_admin.removing_admin(db, before.id, now=now) if is_removing_admin else nullcontext():
         stored = db.users.find_one_and_update(
             {"_id": before.id, **expected}, update, return_document=ReturnDocument.AFTER
         )
+    if stored and _ASSIGNMENT_FIELDS & values.keys():
+        pending.retry_unassigned(db, now=now)
     return User.from_doc(stored) if stored else None
 
 
-def load_account_doc(db: Mongo, user_id: str) -> Document:
-    """As stored. Raises `NotFound`."""
+def load_account_doc(db: Mongo, user_id: ObjectId | str) -> Document:
+    """Return the account as stored. Raises `NotFound`."""
     doc = db.users.find_one({"_id": ObjectId(user_id)}) if ObjectId.is_valid(user_id) else None
     if doc is None:
         raise NotFound(UNKNOWN_ACCOUNT)
     return doc
 
 
-def _loses_admin_rights(before: User, wanted: User) -> bool:
-    def leads(user: User) -> bool:
-        return user.active and user.role is Role.ADMIN
-
-    return leads(before) and not leads(wanted)
+def _is_active_admin(user: User) -> bool:
+    return user.active and user.role is Role.ADMIN

@@ -1,8 +1,9 @@
-"""Validation of an account's fields, whether they come from a form or as JSON from any caller."""
+"""Validation of an account's fields, from a form or from JSON."""
 
 from collections.abc import Sequence
 from unicodedata import normalize
 
+from services.core.database import Document
 from services.core.errors import InvalidValue
 from services.core.text import EMAIL_PATTERN, strip_invisible
 from services.models.user import Role
@@ -14,22 +15,22 @@ MAX_SKILL_LENGTH = 50
 
 
 def email_key(email: str) -> str:
-    """What an address is stored and looked up by: stripped, lower case, in one spelling.
+    """Return the key an address is stored and looked up by: stripped, lower case, normalised.
 
-    Unicode has several for what looks the same and gets the same mail: é may be an e and an accent.
+    Unicode has several encodings of one address: é may be one character, or an e and an accent.
     """
     return _in_one_spelling(email).strip().lower()
 
 
 def checked_string(field: str, value: str) -> str:
-    """The value, if it is a text. An object such as `{"$gt": ""}` would be a query's condition."""
+    """Refuse anything but text: an object such as `{"$gt": ""}` would be a query's condition."""
     if not isinstance(value, str):
         raise InvalidValue(field, f"Write the {field} as text.")
     return value
 
 
 def checked_email(email: str) -> str:
-    """As it is to be stored. Raises `InvalidValue`."""
+    """Return the address as it is stored."""
     typed = strip_invisible(email).strip()
     address = _in_one_spelling(typed)
     for written in (typed, address):
@@ -41,7 +42,7 @@ def checked_email(email: str) -> str:
 
 
 def checked_name(name: str | None) -> str | None:
-    """On one line; None for none."""
+    """Return the name on one line, or None if it is empty."""
     if name is None:
         return None
     text = " ".join(strip_invisible(checked_string("name", name)).split())
@@ -56,14 +57,10 @@ def checked_role(role: str) -> Role:
     return Role(role)
 
 
-def checked_skill_list(skills: Sequence[str]) -> list[str]:
+def checked_skills(skills: Sequence[str]) -> list[str]:
+    """Return the skills stripped, without blanks, each in its first spelling whatever its case."""
     if not isinstance(skills, (list, tuple)) or not all(isinstance(one, str) for one in skills):
         raise InvalidValue("skills", "Write the skills as a list of texts.")
-    return checked_skills(skills)
-
-
-def checked_skills(skills: Sequence[str]) -> list[str]:
-    """Stripped, without blanks, each once whatever its capitals, as it was written first."""
     unique: dict[str, str] = {}
     for skill in skills:
         name = _composed(" ".join(strip_invisible(skill).split()))
@@ -77,11 +74,25 @@ def checked_skills(skills: Sequence[str]) -> list[str]:
     return list(unique.values())
 
 
+def checked_account_values(
+    *, name: str | None = None, role: str | None = None, skills: Sequence[str] | None = None
+) -> Document:
+    """Return what to store of an account; None leaves a field as it is, a name "" removes it."""
+    values: Document = {}
+    if name is not None:
+        values["name"] = checked_name(name)
+    if role is not None:
+        values["role"] = checked_role(role).value
+    if skills is not None:
+        values["skills"] = checked_skills(skills)
+    return values
+
+
 def _composed(skill: str) -> str:
-    """With letters and their accents in one: some keyboards write them apart."""
+    """Compose letters with their accents, which some keyboards write apart."""
     return normalize("NFC", skill) if len(skill) <= 2 * MAX_SKILL_LENGTH else skill
 
 
 def _in_one_spelling(email: str) -> str:
-    """What is too long for an address stays: a long row of accents takes minutes to be sorted."""
+    """Normalise; skip what is too long for an address: many accents take minutes to sort."""
     return normalize("NFKC", email) if len(email) <= MAX_EMAIL_LENGTH else email

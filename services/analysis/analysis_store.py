@@ -15,6 +15,7 @@ from services.models.events import EventType, NewEvent
 from services.models.ticket import Priority, Ticket, parse_priority
 from services.models.user import User, can_work_on_tickets
 from services.tickets import ticket_store
+from services.tickets.transitions import Change
 
 # What a moderator may edit of an analysis. Other words of the ticket bring another analysis.
 _EDITABLE_FIELDS = frozenset({"helpfulNotes", "relatedSkills"})
@@ -61,16 +62,14 @@ def store_analysis(
         "claim": priority.claim.value if priority.claim else None,
         "signal": analysis.signal.value if analysis.signal else None,
     }
-    return ticket_store.apply(
-        db,
-        ticket,
+    change = Change(
         values={**_found(ticket, analysis, priority), "assignment.analysis": stored},
-        events=[
+        events=(
             NewEvent(EventType.ANALYSED, by=_author(analysis.source)),
             *_lowered(ticket, priority),
-        ],
-        now=now,
+        ),
     )
+    return ticket_store.apply(db, ticket, change, now=now)
 
 
 def _found(ticket: Ticket, analysis: Analysis, priority: PriorityDecision) -> Document:

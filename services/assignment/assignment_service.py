@@ -152,15 +152,7 @@ class AssignmentService:
         )
 
     def _store(self, ticket: Ticket, change: Change, now: datetime) -> Ticket | None:
-        return ticket_store.apply(
-            self._db,
-            ticket,
-            values=change.values,
-            events=change.events,
-            now=now,
-            remove=change.remove,
-            **UNASSIGNED,
-        )
+        return ticket_store.apply(self._db, ticket, change, now=now, **UNASSIGNED)
 
 
 def _evaluate(ticket: Ticket, pool: CandidatePool, criteria: Criteria) -> Evaluation:

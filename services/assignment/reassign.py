@@ -17,7 +17,8 @@ from services.assignment.assignee_options import AssigneeOption, rank_options
 from services.assignment.assignment_service import AssignmentService
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
-from services.core.errors import Conflict, InvalidValue
+from services.core.errors import InvalidValue
+from services.core.optimistic_retry import retry_on_conflict
 from services.linking.links import LinkService
 from services.models.assignee_choice import AssigneeChoice
 from services.models.events import Event, EventType
@@ -27,11 +28,11 @@ from services.models.user import User
 from services.outbox import pending
 from services.routing.model_store import ModelStore
 from services.tickets import ticket_store, transitions
-from services.tickets.actions import ACTION_EVENTS, MAX_UPDATE_ATTEMPTS, TICKET_BUSY, TicketActions
+from services.tickets.actions import ACTION_EVENTS, TicketActions
 from services.tickets.lifecycle import ACTION_PERMISSIONS, TicketAction, state_token
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
-from services.tickets.validation import MAX_REASON_LENGTH, checked_required_text
+from services.tickets.validation import checked_reason
 
 # How many other assignees are offered: of those who match; if these are too few, filled up with
 # others who are available.
@@ -39,7 +40,7 @@ MAX_MATCHES, MIN_OPTIONS = 5, 3
 
 
 class DeclineReason(StrEnum):
-    """Why it is not theirs; the values are what the history says."""
+    """Reasons to decline; the values are the texts in the history."""
 
     SKILL = "Not my subject"
     TIME = "No time right now"
@@ -126,33 +127,25 @@ class Reassignment:
         """
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.DECLINE])
         note = _decline_note(decline_reason, details)
-        for _ in range(MAX_UPDATE_ATTEMPTS):
+
+        def attempt() -> Ticket | None:
+            nonlocal expected_state
             ticket = require_visible(actor, load_ticket(self._db, ticket_id))
             if _is_repeated(ticket, actor.user_id, note):
-                return self._result(ticket)
+                return ticket
             expected_state = expected_state or state_token(ticket)
             self._ticket_actions.check_action(actor, ticket, TicketAction.DECLINE, expected_state)
-            stored = self._decline(ticket, actor.user_id, note, self._clock())
-            if stored:
-                return self._result(stored)
-        raise Conflict(TICKET_BUSY)
+            return self._decline(ticket, actor.user_id, note, self._clock())
+
+        return self._result(retry_on_conflict(attempt))
 
     def _decline(self, ticket: Ticket, by: ObjectId, note: str, now: datetime) -> Ticket | None:
         """None where it has changed meanwhile."""
         back = transitions.unassign(by, ticket, reason=note)
         change, choice = self._next_assignment(ticket, back, now)
-        stored = ticket_store.apply(
-            self._db,
-            ticket,
-            values=change.values,
-            events=change.events,
-            now=now,
-            remove=change.remove,
-        )
-        if stored:
-            if choice:
-                self._assignments.record_chosen(choice, now=now)
-            pending.retry_unassigned(self._db, now=now)  # whoever had it has room for one more
+        stored = ticket_store.apply(self._db, ticket, change, now=now)
+        if stored and choice:
+            self._assignments.record_chosen(choice, now=now)
         return stored
 
     def _next_assignment(
@@ -189,18 +182,10 @@ def _after_unassign(ticket: Ticket, back: Change, now: datetime) -> Ticket:
 
 
 def _decline_note(decline_reason: str, details: str) -> str:
-    """What the history keeps, for the staff."""
+    """Return the internal note for the history."""
     if decline_reason and decline_reason not in set(DeclineReason):
         raise InvalidValue("why", "Choose one of these, or none.")
-    parts = [decline_reason] if decline_reason else []
-    if details.strip():
-        missing = "Say why in a few words, or leave it empty."
-        parts.append(
-            checked_required_text(
-                details, field="reason", limit=MAX_REASON_LENGTH, empty_message=missing
-            )
-        )
-    return ": ".join(parts)
+    return ": ".join(filter(None, (decline_reason, checked_reason(details))))
 
 
 def _is_repeated(ticket: Ticket, by: ObjectId, note: str) -> bool:

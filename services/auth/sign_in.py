@@ -10,7 +10,7 @@ from services.accounts.users import new_account_doc
 from services.accounts.validation import (
     checked_email,
     checked_name,
-    checked_skill_list,
+    checked_skills,
     checked_string,
     email_key,
 )
@@ -52,7 +52,7 @@ class SignInService(AccountServiceBase):
         an invitation: the address's owner sets its password by email.
         """
         email = checked_email(checked_string("email", email))
-        values = {"skills": checked_skill_list(skills), "name": checked_name(name)}
+        values = {"skills": checked_skills(skills), "name": checked_name(name)}
         checked_password(password)
         self._rate_limiter.record_attempt(RateLimitedAction.SIGN_UP, client_ip=client_ip)
         self._refuse_known(email)

@@ -17,6 +17,7 @@ from services.availability.status_rules import StatusRulesStore
 from services.calendar.work_week import parse_time_zone
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
+from services.core.optimistic_retry import retry_on_conflict
 from services.models.slack_member import link_id
 from services.models.user import STAFF, User
 from services.outbox import pending
@@ -24,8 +25,6 @@ from services.outbox import pending
 # How often Slack is asked about each; between, it tells of changes itself.
 POLL_INTERVAL = timedelta(minutes=10)
 BATCH_SIZE = 200
-# Each is lost only to somebody who has just said something of the same absence.
-MAX_UPDATE_ATTEMPTS = 3
 
 
 class StatusSync:
@@ -73,19 +72,22 @@ class StatusSync:
         `do_not_disturb` is as in `services.availability.slack_status.StatusReading`.
         """
         reading = member.read(self._rules.read(), now=self._clock(), do_not_disturb=do_not_disturb)
-        for _ in range(MAX_UPDATE_ATTEMPTS):
+
+        def attempt() -> Document | None:
             doc = self._db.users.find_one({"_id": user_id})
             if doc is None:
-                return False
+                return {}
             now = self._clock()
             values, gone = _after(doc, reading, now)
             change: Document = {"$set": values, **({"$unset": gone} if gone else {})}
             same = {"_id": user_id, **availability_absence.unchanged_absence(doc)}
-            if self._db.users.update_one(same, change).matched_count:
-                if "away" in gone:
-                    pending.retry_unassigned(self._db, now=now)
-                return "handOver" in values
-        return False
+            if not self._db.users.update_one(same, change).matched_count:
+                return None  # a concurrent change of the same absence
+            if "away" in gone:
+                pending.retry_unassigned(self._db, now=now)
+            return values
+
+        return "handOver" in retry_on_conflict(attempt)
 
     def on_status_event(self, *, team_id: str, slack_user_id: str, member: MemberStatus) -> bool:
         """Slack tells of a change. Whether it is one here: then Slack is due to be asked, because

@@ -1,4 +1,4 @@
 """Business hours, working time between two moments, and public holidays.
 
-It knows no tickets: due dates are computed in `services.sla`.
+It depends on no ticket: due dates are computed in `services.sla`.
 """

@@ -1,7 +1,7 @@
-"""The team's business hours, which apply to a member who has set no working hours.
+"""The team's business hours, which apply to users who have set no working hours of their own.
 
-Stored in `settings` as `_id: "office"`; a member's own in their account, as `timezone`, `workHours
-{days, start, end}` and `country`. Reading is forgiving, part by part.
+Stored in `settings` as `_id: "office"`, a user's own in the account as `timezone`, `workHours
+{days, start, end}` and `country`. A malformed part is replaced by its default.
 """
 
 import re
@@ -25,9 +25,9 @@ _PART = re.compile(r"[A-Z0-9]{1,3}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class BusinessHours:
-    """The team's hours: `days` from 0 for Monday, `start` and `end` as "09:00".
+    """`days` from 0 for Monday, `start` and `end` as "09:00".
 
-    `is_configured`: an admin has set them; if not, they are a guess that is not binding.
+    `is_configured`: an admin has set them; otherwise they are defaults.
     """
 
     zone: str = "UTC"
@@ -51,7 +51,7 @@ class BusinessHours:
 
 
 def business_hours_from_doc(doc: Mapping[str, Any] | None) -> BusinessHours:
-    """As stored; a part that makes no sense is as if it were not set."""
+    """Read the stored hours, with the default for a malformed part."""
     if doc is None:
         return BusinessHours()
     usual, hours = BusinessHours(), parse_work_hours(doc)
@@ -68,7 +68,7 @@ def business_hours_from_doc(doc: Mapping[str, Any] | None) -> BusinessHours:
 
 
 def parse_work_hours(stored: Any) -> tuple[frozenset[int], str, str] | None:
-    """Days, start and end of `{days, start, end}`; None where one of them makes no sense."""
+    """Days, start and end of `{days, start, end}`; None if one of them is malformed."""
     if not isinstance(stored, Mapping) or not isinstance(stored.get("days"), list):
         return None
     days = frozenset(day for day in stored["days"] if type(day) in (int, float) and day in range(7))
@@ -79,15 +79,15 @@ def parse_work_hours(stored: Any) -> tuple[frozenset[int], str, str] | None:
 
 
 def account_time_zone(account: Document) -> ZoneInfo | None:
-    """The owner's own time zone, or Slack's of them; None where neither is known."""
+    """The user's own time zone, or the one from Slack; None if neither is known."""
     named = account.get("timezone")
     return parse_time_zone(named) if isinstance(named, str) else None
 
 
 def account_work_week(account: Document, business_hours: BusinessHours) -> WorkWeek | None:
-    """When the owner of that account works: what they say, else what the team says.
+    """The user's own working hours, with the business hours for what they have not set.
 
-    None where neither has said so much as a time zone: then nothing is known.
+    None if neither is set, not even a time zone.
     """
     zone = account_time_zone(account)
     hours = parse_work_hours(account.get("workHours"))
@@ -101,7 +101,7 @@ def account_work_week(account: Document, business_hours: BusinessHours) -> WorkW
         start=(_time(hours[1]) if hours else None) or week.start,
         end=(_time(hours[2]) if hours else None) or week.end,
         country=own or week.country,
-        # Which part of their own country they are in is not known.
+        # The account stores no subdivision of another country.
         subdivision=week.subdivision if own in ("", week.country) else "",
     )
 
@@ -112,7 +112,7 @@ def check_zone(zone: str) -> None:
 
 
 def check_hours(*, days: frozenset[int], start: str, end: str) -> None:
-    """Raise `InvalidValue` for hours that are none; a person's are checked alike."""
+    """Raise `InvalidValue` if days or times are not valid, of the team or of a user."""
     if not days or not days <= frozenset(range(7)):
         raise InvalidValue("days", "Choose at least one day of the week.")
     for field, text in (("start", start), ("end", end)):
@@ -121,7 +121,7 @@ def check_hours(*, days: frozenset[int], start: str, end: str) -> None:
 
 
 def check_country(country: str, subdivision: str = "") -> None:
-    """ "" is none: then no public holidays are kept."""
+    """Raise `InvalidValue` for an unknown country. "" stands for none: no public holidays."""
     if country and not (_CODE.fullmatch(country) and has_holidays(country)):
         raise InvalidValue(
             "country", "Write a country's two letters such as DE, or leave it empty."

@@ -1,8 +1,7 @@
-"""Public holidays by country, from the `holidays` library (vacanza/holidays), and the countries
-that it knows, for a user to choose from.
+"""Public holidays by country, from the `holidays` library (vacanza/holidays), and its countries.
 
-The library is imported at the first question about a country: it takes 50 ms and several megabytes
-that a team without a country set never needs.
+The library is imported at first use: it takes 50 ms and several megabytes, which a team without a
+country never needs.
 """
 
 from datetime import date
@@ -15,10 +14,10 @@ _AS_IS = {word: word for word in ("and", "of", "the", "da")} | {"dr": "DR", "hon
 
 @lru_cache(maxsize=512)
 def public_holidays(country: str, subdivision: str, year: int) -> frozenset[date]:
-    """Days off in that country (ISO 3166-1 alpha-2, such as "DE") and, if one is named, that part
-    of it (ISO 3166-2 without the country, such as "BY").
+    """Public holidays of a country (ISO 3166-1 alpha-2, such as "DE") and, unless "", of its
+    subdivision (ISO 3166-2 without the country, such as "BY").
 
-    A part that is unknown counts as none, a country that is unknown has no holidays.
+    An unknown subdivision is ignored, an unknown country has no holidays.
     """
     if not country:
         return frozenset()
@@ -33,7 +32,7 @@ def public_holidays(country: str, subdivision: str, year: int) -> frozenset[date
 
 
 def has_holidays(country: str, subdivision: str = "") -> bool:
-    """Whether there are holidays of that country and part of it."""
+    """Whether the library knows the country and, unless "", its subdivision."""
     import holidays  # noqa: PLC0415  see above
 
     parts = holidays.list_supported_countries(include_aliases=False).get(country)
@@ -41,7 +40,7 @@ def has_holidays(country: str, subdivision: str = "") -> bool:
 
 
 def known_countries() -> dict[str, tuple[str, ...]]:
-    """By code, the library's key, such as "united_states", and all codes, such as US and USA."""
+    """Each country by its code: the library's key ("united_states") and all codes (US, USA)."""
     from holidays import registry  # noqa: PLC0415  see above
 
     return {names[1]: (key, *names[1:]) for key, names in registry.COUNTRIES.items()}
@@ -53,8 +52,8 @@ def country_name(code: str) -> str:
 
 
 def search_countries(query: str = "") -> list[tuple[str, str]]:
-    """Code and name: the one whose code the query is, such as US, USA or UK, then those whose name
-    holds it, by name."""
+    """Code and name of each match: first the country with the query as its code, such as US, USA
+    or UK, then those with the query in their name, sorted by name."""
     wanted = " ".join(strip_invisible(query).split()).casefold()
     called = _by_any_code().get(wanted)
     found = [
@@ -67,7 +66,7 @@ def search_countries(query: str = "") -> list[tuple[str, str]]:
 
 @lru_cache(maxsize=1)
 def _names() -> dict[str, str]:
-    """From the library's own keys, such as "united_states"."""
+    """Names by code, made from the library's keys, such as "united_states"."""
     return {
         code: " ".join(_AS_IS.get(word, word.capitalize()) for word in key.split("_"))
         for code, (key, *_) in known_countries().items()

@@ -1,8 +1,7 @@
-"""When somebody works, and working time between two moments. Pure.
+"""Weekly working hours, and working time between two moments. Pure.
 
-A week is of shifts: one begins on each working day that is no public holiday. Moments are aware;
-what is returned is in UTC, and a shift lasts as long as the clock on the wall says, so that the
-one of a night with a change of the clocks is an hour longer or shorter.
+A shift begins on each working day that is no public holiday. Moments are aware, results are in UTC.
+Shifts are in local time, so that a night shift during a clock change is an hour longer or shorter.
 """
 
 from collections.abc import Iterator
@@ -14,14 +13,14 @@ from zoneinfo import ZoneInfo
 from services.calendar.holidays import public_holidays
 
 DAY = timedelta(days=1)
-# No week is without a shift for longer, unless it never has one.
+# If there is no shift for so long, there never is one.
 SEARCH_HORIZON = timedelta(days=400)
 ZERO_DURATION = timedelta(0)
 
 
 @lru_cache(maxsize=1_024)
 def parse_time_zone(name: str | None) -> ZoneInfo | None:
-    """None for what is no time zone's name."""
+    """Return None for an unknown name."""
     try:
         return ZoneInfo(name) if name else None
     except (KeyError, ValueError, OSError):
@@ -30,10 +29,10 @@ def parse_time_zone(name: str | None) -> ZoneInfo | None:
 
 @dataclass(frozen=True, slots=True)
 class WorkWeek:
-    """`days` are those on which a shift begins, Monday being 0. One that ends at or before its
-    `start` ends the day after: 22:00 to 06:00 is a night, 00:00 to 00:00 a whole day.
+    """`days` are those on which a shift begins, Monday being 0. An `end` at or before `start` is on
+    the next day: 22:00 to 06:00 is a night shift, 00:00 to 00:00 a whole day.
 
-    `country` and `subdivision` are ISO codes ("DE", "BY"), or "" where holidays are not kept.
+    `country` and `subdivision` are ISO codes ("DE", "BY"), or "" for no public holidays.
     """
 
     zone: ZoneInfo
@@ -47,7 +46,7 @@ class WorkWeek:
         return any(start <= now < end for start, end in self._shifts(now, now))
 
     def current_work_end(self, now: datetime) -> datetime | None:
-        """When the work under way at `now` ends; None where none is, or where it never does."""
+        """When the current working time ends; None outside of it, or if it never ends."""
         until: datetime | None = None
         for start, end in self._shifts(now, now + SEARCH_HORIZON):
             if until is None and not start <= now < end:
@@ -60,12 +59,12 @@ class WorkWeek:
         return None
 
     def next_start(self, now: datetime) -> datetime | None:
-        """When work begins next after `now`; None where it never does."""
+        """When the next shift after `now` begins; None if none does."""
         starts = (start for start, _ in self._shifts(now, now + SEARCH_HORIZON))
         return next((start for start in starts if start > now), None)
 
     def add_working_time(self, start: datetime, duration: timedelta) -> datetime | None:
-        """When so much work after `start` will be done; None where nobody ever works.
+        """The moment after so much working time; None if there are no shifts.
 
         Raises `ValueError` for a negative duration.
         """
@@ -85,17 +84,17 @@ class WorkWeek:
         return at
 
     def working_time_between(self, first: datetime, last: datetime) -> timedelta:
-        """How much of the time from `first` to `last` is work; negative where `last` is earlier."""
+        """Working time from `first` to `last`, negative if `last` is earlier."""
         if last < first:
             return -self.working_time_between(last, first)
         spans = (min(e, last) - max(s, first) for s, e in self._shifts(first, last))
         return sum((max(span, ZERO_DURATION) for span in spans), ZERO_DURATION)
 
     def _shifts(self, first: datetime, last: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """Those that end after `first` and begin by `last`, in order and never overlapping."""
+        """The shifts that end after `first` and begin by `last`, in order, without overlap."""
         if not self.days:
             return
-        # A shift may have begun the day before, and a zone's clock may jump over a whole day.
+        # A shift may have begun the day before, and a time zone may skip a whole day.
         day = first.astimezone(self.zone).date() - 2 * DAY
         ended = datetime.min.replace(tzinfo=UTC)
         while True:
@@ -105,7 +104,7 @@ class WorkWeek:
             if self._is_working(day):
                 overnight = self.end <= self.start
                 end = self._moment(day + DAY if overnight else day, self.end)
-                # A clock that jumps forward may leave nothing of a short shift.
+                # A clock change may leave nothing of a short shift.
                 if end > start:
                     ended = end
                     if end > first:

@@ -1,4 +1,4 @@
-"""What others changed of a ticket while somebody was editing it. Pure."""
+"""Conflicts between an edit and changes by other users since its author read the ticket. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from services.models.user import User
 
 @dataclass(frozen=True, slots=True)
 class FieldConflict:
-    """Somebody else changed that field meanwhile; `value` is what it holds now."""
+    """A field that another user has changed; `value` is its current value."""
 
     field: str
     by: ObjectId | str
@@ -23,7 +23,7 @@ class FieldConflict:
 
 
 class EditConflict(Conflict):
-    """Others changed what this edit changes. `ticket` is as it is now, with `people` by id."""
+    """Other users changed the same fields. `ticket` is the current one, `people` are by id."""
 
     def __init__(
         self, conflicts: Sequence[FieldConflict], ticket: Ticket, people: Mapping[ObjectId, User]
@@ -37,7 +37,7 @@ class EditConflict(Conflict):
 def find_conflicts(
     ticket: Ticket, edit: Mapping[str, Any], *, expected_seq: int, acknowledged: Mapping[str, int]
 ) -> list[FieldConflict]:
-    """The fields of the edit that others changed after their author looked."""
+    """Return the fields of the edit that other users changed after its author read them."""
     last: dict[str, Event] = {}
     for event in ticket.events:
         for field in _changed_fields(event, ticket):
@@ -51,7 +51,7 @@ def find_conflicts(
 
 
 def _changed_fields(event: Event, ticket: Ticket) -> tuple[str, ...]:
-    """The fields of the form that an event has changed."""
+    """Return the form fields that an event changed."""
     if event.type in (EventType.UNASSIGNED, EventType.REOPENED):
         return "status", "assignedTo"
     if event.type == EventType.ANALYSED:
@@ -60,7 +60,7 @@ def _changed_fields(event: Event, ticket: Ticket) -> tuple[str, ...]:
 
 
 def _analysed_fields(ticket: Ticket) -> tuple[str, ...]:
-    """An analysis leaves alone the priority a person chose, and what somebody had edited."""
+    """Return what an analysis changed: not a priority that a user chose, nor edited fields."""
     edited = {event.field for event in ticket.events if event.type == EventType.EDITED}
     has_priority = (ticket.assignment.get("analysis") or {}).get("priority") is not None
     found = ("priority",) if has_priority else ()

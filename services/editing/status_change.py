@@ -1,4 +1,4 @@
-"""A status and an assignee chosen in a form, as the steps that lead there. Pure."""
+"""A status and an assignee chosen in a form, as the transitions that lead there. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,14 +13,8 @@ from services.models.ticket import Status, Ticket
 from services.tickets import transitions
 from services.tickets.lifecycle import check_transition, describe_state
 from services.tickets.transitions import Change, with_change
-from services.tickets.validation import (
-    MAX_QUESTION_LENGTH,
-    MAX_RESOLUTION_LENGTH,
-    checked_required_text,
-)
+from services.tickets.validation import checked_question, checked_resolution
 
-QUESTION_REQUIRED = "Ask what you need to know; the requester reads it."
-RESOLUTION_REQUIRED = "Say in a sentence what was done; the requester reads it."
 MESSAGE_NOT_ALLOWED = (
     "This goes out with the status Resolved or Waiting. For anything else, add a comment."
 )
@@ -35,11 +29,10 @@ def build_status_change(
     keep_assignee: bool,
     now: datetime,
 ) -> Change:
-    """The change for the `status` and `assignedTo` in `edit`, if it has them.
+    """Return the change for the `status` and `assignedTo` in `edit`, if it has them.
 
-    `message` is for the requester; `keep_assignee`: the present assignee is still there to
-    continue. Raises `NotAllowedInState` for what the status table does not allow, and
-    `InvalidValue`, naming the field.
+    `message` is for the requester; `keep_assignee`: the assignee still works on tickets. Raises
+    `NotAllowedInState` if the status table does not allow it, and `InvalidValue`.
     """
     status = Status(edit["status"]) if "status" in edit else None
     if status not in (Status.COMPLETED, Status.WAITING) and not _is_already_sent(
@@ -61,7 +54,7 @@ def build_status_change(
 
 
 def _is_already_sent(by: ObjectId, ticket: Ticket, message: str) -> bool:
-    """Also by the same form, sent twice: the first time it went out with the status."""
+    """Return whether there is no message, or a first submission of this form has sent it."""
     notes = [event.note for event in ticket.events if event.by == by]
     return not message.strip() or strip_invisible(message).strip() in notes
 
@@ -88,7 +81,7 @@ def _assignee_change(
 def _status_transition(
     by: ObjectId, ticket: Ticket, status: Status, message: str, now: datetime
 ) -> Change:
-    if status is ticket.status:  # giving it away or back has led there
+    if status is ticket.status:  # the change of the assignee has led there
         return Change()
     if status is Status.IN_PROGRESS and ticket.assigned_to is None:
         raise InvalidValue("assignedTo", "Choose who works on it.")
@@ -98,15 +91,10 @@ def _status_transition(
     if status is Status.TODO:
         return transitions.unassign(by, ticket, reason="")
     if status is Status.WAITING:
-        return transitions.wait_for_requester(
-            by, ticket, question=_message(message, MAX_QUESTION_LENGTH, QUESTION_REQUIRED)
-        )
-    note = _message(message, MAX_RESOLUTION_LENGTH, RESOLUTION_REQUIRED)
+        question = checked_question(message, field="message")
+        return transitions.ask_requester(by, ticket, question=question, now=now)
+    note = checked_resolution(message, field="message")
     return transitions.complete(by, ticket, EventType.RESOLVED, resolution=note, now=now, note=note)
-
-
-def _message(text: str, limit: int, missing: str) -> str:
-    return checked_required_text(text, field="message", limit=limit, empty_message=missing)
 
 
 def _check(ticket: Ticket, status: Status) -> None:

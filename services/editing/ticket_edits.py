@@ -1,11 +1,10 @@
 """Edits of a ticket's fields, by a form or by a program.
 
-An edit says which `seq` of the ticket its author had read. Changes by others since then stay,
-unless the edit touches the same field. If it does, `EditConflict` says who changed what; having
-read that (`acknowledged`), the author may send the edit once more.
+A form's edit names the `seq` of the ticket that its author read. Changes by others since then stay,
+unless the edit changes the same field. If it does, `EditConflict` says who changed what; having
+read that (`acknowledged`), the author may submit the edit again.
 
-A program (`TicketPatches`) sees no form: it edits the ticket as it is, and what it leaves out gets
-a default.
+A program's edit (`patch`) changes the ticket as it is now.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,31 +20,27 @@ from services.assignment.assignment_service import AssignmentService, declined_b
 from services.assignment.feedback import correction_scores
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
-from services.core.errors import Conflict, InvalidValue
+from services.core.errors import InvalidValue
+from services.core.optimistic_retry import retry_on_conflict
 from services.editing.conflicts import EditConflict, FieldConflict, find_conflicts
 from services.editing.editable_fields import PLAIN_FIELDS, current_value, is_equal, validate_field
 from services.editing.status_change import build_status_change
 from services.linking.links import LinkService
 from services.models.events import EventType, NewEvent
 from services.models.permissions import Actor, Permission, require_permission, require_visible
-from services.models.ticket import OPEN_STATUSES, Status, Ticket
-from services.models.user import User, can_work_on_tickets
-from services.outbox import pending
+from services.models.ticket import Status, Ticket
+from services.models.user import User
 from services.tickets import ticket_store
 from services.tickets.lifecycle import TicketAction, check_allowed
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
 
-MAX_UPDATE_ATTEMPTS = 5
-
-MAX_PATCH_ATTEMPTS = 5
-BUSY = "Several people are changing this ticket right now. Send it again in a moment."
 NONE_ACKNOWLEDGED: Mapping[str, int] = MappingProxyType({})
-# `message` is for the requester: what was done, or a question.
+# `message` is for the requester: what was done (Resolved), or a question (Waiting).
 UPDATABLE_FIELDS = frozenset({*PLAIN_FIELDS, "status", "assignedTo", "message"})
-# A change of these may make it possible to assign a ticket that is queued as unassigned.
+# A change of these may give a queued ticket an assignee.
 _ROUTING_FIELDS = frozenset({"title", "description", "relatedSkills"})
-# What the requester reads if a program sets only the status.
+# The message if a program sets only the status.
 DEFAULT_MESSAGES = {
     Status.COMPLETED: "Marked as completed.",
     Status.WAITING: "The help desk needs to know more. Please write a comment.",
@@ -54,7 +49,7 @@ DEFAULT_MESSAGES = {
 
 @dataclass(frozen=True, slots=True)
 class EditForm:
-    """What a form to edit a ticket is filled in with."""
+    """Initial values of the form to edit a ticket."""
 
     ticket: Ticket
     team_skills: tuple[str, ...]
@@ -71,7 +66,7 @@ class TicketEdits:
         self._clock = clock
 
     def get_form(self, *, actor: Actor, team_id: str, ticket_id: str) -> EditForm:
-        """The ticket as it is to be edited. Raises `NotFound`, `PermissionDenied`."""
+        """Return what the form shows. Raises `NotFound`, `PermissionDenied`."""
         ticket = self._editable(actor, ticket_id)
         options = self._options(team_id, ticket) if ticket.assigned_to else []
         assignee = (option for option in options if option.user.id == ticket.assigned_to)
@@ -84,15 +79,15 @@ class TicketEdits:
     def assignee_options(
         self, *, actor: Actor, team_id: str, ticket_id: str | None = None, query: str = ""
     ) -> list[AssigneeOption]:
-        """The users to whom a ticket may be assigned, the best fit first; by load if no ticket is
-        named."""
+        """Return the users a ticket may be assigned to, the best match first; without a ticket,
+        the least loaded first."""
         require_permission(actor, Permission.WORK_ON_TICKETS)
         return self._options(
             team_id, load_ticket(self._db, ticket_id) if ticket_id else None, query
         )
 
     def team_skills(self, *, actor: Actor, query: str = "") -> list[str]:
-        """The skills of the team whose name contains the query, whatever its capitals."""
+        """Return the team's skills that contain the query, ignoring case."""
         require_permission(actor, Permission.WORK_ON_TICKETS)
         wanted = " ".join(query.split()).casefold()
         return [skill for skill in self._users.team_skills() if wanted in skill.casefold()]
@@ -108,15 +103,16 @@ class TicketEdits:
     ) -> Ticket:
         """Store the `changes`, by field, in one update with an event for each field.
 
-        `acknowledged` says, by field, up to which seq the author knows of others' changes, if that
-        is further than `expected_seq`. A status or an assignee changes the ticket as the buttons
-        do; an `assignedTo` of None unassigns it. A value that is the same already is no change.
-        Raises `InvalidValue`, `EditConflict`, `NotFound`, `PermissionDenied`, `Conflict`.
+        `acknowledged` says, by field, up to which seq the author knows others' changes, if later
+        than `expected_seq`. A status or an assignee changes the ticket as the buttons do; an
+        `assignedTo` of None unassigns it. An equal value is no change. Raises `InvalidValue`,
+        `EditConflict`, `NotFound`, `PermissionDenied`, `Conflict`.
         """
         require_permission(actor, Permission.WORK_ON_TICKETS)
         for unknown in sorted(changes.keys() - UPDATABLE_FIELDS):
             raise InvalidValue(unknown, "A ticket has no such field.")
-        for _ in range(MAX_UPDATE_ATTEMPTS):
+
+        def attempt() -> Ticket | None:
             ticket = self._editable(actor, ticket_id)
             edit = self._changed_values(ticket, changes)
             conflicts = find_conflicts(
@@ -127,9 +123,31 @@ class TicketEdits:
             change = self._build_change(actor, ticket, edit, changes.get("message"))
             if not change.events:
                 return ticket
-            if done := self._store(ticket, change):
-                return done
-        raise Conflict(BUSY)
+            return ticket_store.apply(self._db, ticket, change, now=self._clock())
+
+        return retry_on_conflict(attempt)
+
+    def patch(self, *, actor: Actor, ticket_id: str, changes: Mapping[str, Any]) -> Ticket:
+        """Update the ticket as it is now: of two concurrent changes of a field the later counts.
+
+        A status alone is enough: the message gets a default, and an actor who puts an unassigned
+        ticket in progress becomes its assignee. Raises as `update`, but no `EditConflict`;
+        `NotFound` comes before `PermissionDenied`, because requesters know of their own tickets.
+        """
+
+        def attempt() -> Ticket | None:
+            ticket = require_visible(actor, load_ticket(self._db, ticket_id))
+            try:
+                return self.update(
+                    actor=actor,
+                    ticket_id=ticket_id,
+                    expected_seq=ticket.seq,
+                    changes=_with_defaults(actor, ticket, changes),
+                )
+            except EditConflict:  # changed since it was read
+                return None
+
+        return retry_on_conflict(attempt)
 
     def _editable(self, actor: Actor, ticket_id: str) -> Ticket:
         require_permission(actor, Permission.WORK_ON_TICKETS)
@@ -155,7 +173,7 @@ class TicketEdits:
         )
 
     def _changed_values(self, ticket: Ticket, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields that become different, each as it is to be stored."""
+        """Return the new values of the fields that differ, as they are stored."""
         skills = self._users.team_skills() if "relatedSkills" in changes else ()
         edit: dict[str, Any] = {}
         for field in (*PLAIN_FIELDS, "status", "assignedTo"):
@@ -173,7 +191,8 @@ class TicketEdits:
         self, actor: Actor, ticket: Ticket, edit: Mapping[str, Any], message: Any
     ) -> Change:
         by, plain = actor.user_id, [field for field in PLAIN_FIELDS if field in edit]
-        if (assignee_id := edit.get("assignedTo")) and not self._can_work_on_tickets(assignee_id):
+        assignee_id = edit.get("assignedTo")
+        if assignee_id and not self._users.can_work_on_tickets(assignee_id):
             raise InvalidValue("assignedTo", "Choose a moderator or an admin who is still active.")
         change = Change(
             values={field: edit[field] for field in plain},
@@ -189,7 +208,7 @@ class TicketEdits:
             ),
             remove=("assignment.next",) if _ROUTING_FIELDS.intersection(plain) else (),
         )
-        keep_assignee = self._can_work_on_tickets(ticket.assigned_to)
+        keep_assignee = self._users.can_work_on_tickets(ticket.assigned_to)
         status_change = build_status_change(
             by,
             ticket,
@@ -200,62 +219,9 @@ class TicketEdits:
         )
         return change.then(status_change)
 
-    def _can_work_on_tickets(self, user_id: ObjectId | None) -> bool:
-        user = self._users.get(user_id) if user_id else None
-        return user is not None and can_work_on_tickets(user)
-
-    def _store(self, ticket: Ticket, change: Change) -> Ticket | None:
-        now = self._clock()
-        done = ticket_store.apply(
-            self._db,
-            ticket,
-            values=change.values,
-            events=change.events,
-            now=now,
-            remove=change.remove,
-        )
-        if done and ticket.assigned_to and _lost_ticket(ticket, done):
-            pending.retry_unassigned(self._db, now=now)  # its assignee has room for one more
-        return done
-
     def _people_in(self, conflicts: Sequence[FieldConflict]) -> dict[ObjectId, User]:
         named = [value for conflict in conflicts for value in (conflict.by, conflict.value)]
         return self._users.get_many({name for name in named if isinstance(name, ObjectId)})
-
-
-class TicketPatches:
-    def __init__(self, db: Mongo, edits: TicketEdits) -> None:
-        self._db = db
-        self._edits = edits
-
-    def apply(self, *, actor: Actor, ticket_id: str, changes: Mapping[str, Any]) -> Ticket:
-        """`TicketEdits.update` of the ticket as it is now: of two concurrent edits the later
-        counts. Raises `NotFound` before `PermissionDenied`, because a requester knows of their own
-        tickets.
-
-        A status alone is enough. An actor who puts an unassigned ticket in progress becomes its
-        assignee.
-        """
-        for _ in range(MAX_PATCH_ATTEMPTS):
-            ticket = require_visible(actor, load_ticket(self._db, ticket_id))
-            require_permission(actor, Permission.WORK_ON_TICKETS)
-            try:
-                return self._edits.update(
-                    actor=actor,
-                    ticket_id=ticket_id,
-                    expected_seq=ticket.seq,
-                    changes=_with_defaults(actor, ticket, changes),
-                )
-            except EditConflict:  # changed since it was read
-                continue
-        raise Conflict(BUSY)
-
-
-def _lost_ticket(before: Ticket, now: Ticket) -> bool:
-    is_open = now.status in OPEN_STATUSES
-    return before.status in OPEN_STATUSES and not (
-        is_open and now.assigned_to == before.assigned_to
-    )
 
 
 def _with_defaults(actor: Actor, ticket: Ticket, changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 """Take the escalation steps that are due.
 
-When each step is due is in `services.sla`; who is told of it is in
+Their times are computed in `services.sla`, their recipients in
 `tasks.notifications.reminder_rules`.
 """

@@ -1,14 +1,15 @@
-"""Taking the escalation steps that services/sla/escalation_schedule.py says are due.
+"""Take the escalation steps that are due by services/sla/escalation_schedule.py.
 
-Each is one conditional update, with its event, the outbox fields and the next step: of several
-processes one takes it, and once. No assignee is asked to accept a ticket outside their working
-hours, unless it is urgent; and an assignee who is away is not asked at all.
+A step is one conditional update that stores its event, the outbox fields and the next step, so
+only one of several processes takes it. An assignee is not asked to accept a ticket outside their
+working hours, unless it is urgent, and not at all while away.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 
 from bson import ObjectId
 
@@ -17,23 +18,28 @@ from services.availability import quiet_hours
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.retry import record_failure
-from services.escalation import escalation_changes
 from services.models.assignee_choice import AssigneeChoice
-from services.models.escalation_track import EscalationStep, EscalationTrack, ScheduledStep
-from services.models.events import Event, EventType
-from services.models.ticket import Priority, Ticket
+from services.models.escalation_track import (
+    EscalationStep,
+    EscalationTrack,
+    ScheduledStep,
+    StepChange,
+    StepCondition,
+)
+from services.models.events import Event, EventType, NewEvent
+from services.models.ticket import Priority, Status, Ticket
 from services.models.user import User, can_work_on_tickets
-from services.outbox import pending
-from services.sla.escalation_schedule import due_steps, next_scheduled_step
+from services.sla.escalation_schedule import NEXT_STEP_FIELD, due_steps, next_scheduled_step
 from services.sla.policy import SlaPolicy, cached_policy
 from services.tickets import ticket_store
 from services.tickets.transitions import Change, close_unanswered
 
 BATCH_SIZE = 200
-# A step is put off while its user is away, but not for an absence longer than this.
+# A step is postponed while its user is away, but not for a longer absence.
 MAX_HOLD = timedelta(days=21)
-# Arrays that may be long and that no step depends on. The history tells who has had a ticket.
+# Long arrays that no step depends on. Events stay: they name the former assignees.
 _EXCLUDED_FIELDS = dict.fromkeys(("comments", "notices", "cards"), False)
+NOT_ACCEPTED_REASON = "passed on to you, because it was not accepted in time"
 
 History = Callable[[str], Mapping[ObjectId, float]]
 
@@ -41,11 +47,12 @@ History = Callable[[str], Mapping[ObjectId, float]]
 class StepOutcome(StrEnum):
     TAKEN = "taken"
     POSTPONED = "put_off"
-    STALE = "missed"  # it changed meanwhile
+    STALE = "missed"  # the ticket has changed since it was read
 
 
 class EscalationSteps:
-    """`history` tells who has solved what resembles a text; `has_triage`: there is a channel."""
+    """`history` scores the users who resolved tickets similar to a text; `has_triage`: a triage
+    channel is set."""
 
     def __init__(
         self,
@@ -68,7 +75,7 @@ class EscalationSteps:
         return [Ticket.from_doc(doc) for doc in found.sort("alarm.at").limit(limit)]
 
     def take(self, ticket: Ticket) -> StepOutcome:
-        """Take the ticket's step, or put off what is not to be taken now."""
+        """Take the ticket's step, or postpone it if its user cannot respond now."""
         now, policy = self._clock(), cached_policy(self._db)
         postponed: dict[EscalationTrack, datetime] = {}
         for scheduled_step in due_steps(ticket, policy=policy, now=now):
@@ -84,10 +91,9 @@ class EscalationSteps:
         )
 
     def schedule_retry(self, ticket: Ticket, error: Exception) -> None:
-        """Put off a step that could not be taken, so that the others do not wait for it
-        (services/core/retry.py).
+        """Postpone a step that failed, with back-off (services/core/retry.py).
 
-        What is stored of the step is left as it is, also if it cannot be read.
+        The rest of the stored step is left unchanged, even if it is malformed.
         """
         now = self._clock()
         retry = record_failure(ticket.next_step.retry if ticket.next_step else None, error, now=now)
@@ -95,20 +101,19 @@ class EscalationSteps:
         unchanged = {**_unchanged_filter(ticket), "alarm.at": {"$ne": None}}
         self._db.tickets.update_one(unchanged, {"$set": later})
 
-    def _effective_step(self, ticket: Ticket, kind: EscalationStep) -> EscalationStep:
-        """What is done in place of a step that makes no sense."""
-        if kind is EscalationStep.ACCEPT_REMINDER and not self._can_accept(ticket):
-            return EscalationStep.ACCEPT_REASSIGN
-        return self._with_fallback(kind)
+    def _effective_step(self, ticket: Ticket, step: EscalationStep) -> EscalationStep:
+        """The step, or the first after it whose condition is met."""
+        while not self._is_met(step.rule.condition, ticket):
+            step = step.next
+        return step
 
-    def _with_fallback(self, kind: EscalationStep) -> EscalationStep:
-        """Where there is no triage channel, the admins are next."""
-        if self._has_triage:
-            return kind
-        return _WITHOUT_TRIAGE.get(kind, kind)
+    def _is_met(self, condition: StepCondition | None, ticket: Ticket) -> bool:
+        if condition is StepCondition.ASSIGNEE_CAN_ACCEPT:
+            return self._can_accept(ticket)
+        return condition is not StepCondition.HAS_TRIAGE_CHANNEL or self._has_triage
 
     def _can_accept(self, ticket: Ticket) -> bool:
-        """Whether the assignee still works on tickets, and is not away."""
+        """Whether the assignee works on tickets and is not away."""
         account = self._account(ticket)
         user = User.from_doc(account) if account else None
         if user is None or not can_work_on_tickets(user):
@@ -118,10 +123,14 @@ class EscalationSteps:
     def _postponed_until(
         self, ticket: Ticket, step: EscalationStep, policy: SlaPolicy, now: datetime
     ) -> datetime | None:
-        """Until when the user who is to answer is not at work, or away; None for a long absence."""
+        """When the user who has to respond is back at work; None if they are at work, or away for
+        longer than `MAX_HOLD`."""
         if step.track is EscalationTrack.WAITING:
             account = self._db.users.find_one({"_id": ticket.created_by})
-        elif step is EscalationStep.ACCEPT_REMINDER and ticket.priority is not Priority.URGENT:
+        elif (
+            step.rule.condition is StepCondition.ASSIGNEE_CAN_ACCEPT
+            and ticket.priority is not Priority.URGENT
+        ):
             account = self._account(ticket)
         else:
             return None
@@ -136,20 +145,13 @@ class EscalationSteps:
         return self._db.users.find_one({"_id": ticket.assigned_to})
 
     def _take_step(self, ticket: Ticket, step: EscalationStep, now: datetime) -> Ticket | None:
-        if step is EscalationStep.ACCEPT_REASSIGN:
-            choice = self._next_candidate(ticket, now)
-            if choice:
-                return self._reassign(ticket, choice, now)
-            step = self._with_fallback(EscalationStep.ACCEPT_TRIAGE)
-        if step is EscalationStep.WAITING_CLOSE:
-            return self._close_unanswered(ticket, now)
-        return self._store(ticket, escalation_changes.record_step(ticket, step), now)
+        return CHANGES[step.rule.change](self, ticket, step, now)
 
-    def _close_unanswered(self, ticket: Ticket, now: datetime) -> Ticket | None:
-        stored = self._store(ticket, close_unanswered(ticket, now=now), now)
-        if stored and stored.assigned_to:
-            pending.retry_unassigned(self._db, now=now)
-        return stored
+    def _record(self, ticket: Ticket, step: EscalationStep, now: datetime) -> Ticket | None:
+        return self._store(ticket, _record_step(ticket, step), now)
+
+    def _close_unanswered(self, ticket: Ticket, _: EscalationStep, now: datetime) -> Ticket | None:
+        return self._store(ticket, close_unanswered(ticket, now=now), now)
 
     def _next_candidate(self, ticket: Ticket, now: datetime) -> AssigneeChoice | None:
         had = Event(0, now, "system", EventType.REASSIGNED_BY_ESCALATION, from_=ticket.assigned_to)
@@ -157,25 +159,21 @@ class EscalationSteps:
         history = self._history(f"{ticket.title}\n{ticket.description}")
         return self._assignments.choose(without, now=now, history=history)
 
-    def _reassign(self, ticket: Ticket, choice: AssigneeChoice, now: datetime) -> Ticket | None:
-        stored = self._store(ticket, escalation_changes.reassign(ticket, choice, now=now), now)
+    def _reassign(self, ticket: Ticket, step: EscalationStep, now: datetime) -> Ticket | None:
+        """Reassign to the next candidate, or take the next step if there is none."""
+        choice = self._next_candidate(ticket, now)
+        if choice is None:
+            return self._take_step(ticket, self._effective_step(ticket, step.next), now)
+        stored = self._store(ticket, _reassign_change(ticket, choice, now=now), now)
         if stored:
             self._assignments.record_chosen(choice, now=now)
-            pending.retry_unassigned(self._db, now=now)  # the former assignee has room for one more
         return stored
 
     def _store(self, ticket: Ticket, change: Change, now: datetime) -> Ticket | None:
-        return ticket_store.apply(
-            self._db,
-            ticket,
-            values=change.values,
-            events=change.events,
-            now=now,
-            remove=change.remove,
-        )
+        return ticket_store.apply(self._db, ticket, change, now=now)
 
     def _postpone(self, ticket: Ticket, scheduled_step: ScheduledStep | None) -> StepOutcome:
-        """Look at the ticket again later. No change of the ticket, so no one is notified."""
+        """Store a later time for the step. This raises no event, so no one is notified."""
         change: Document = {"$unset": {"alarm": ""}}
         if scheduled_step:
             change = {"$set": {"alarm": scheduled_step.to_doc()}}
@@ -183,10 +181,58 @@ class EscalationSteps:
         return StepOutcome.POSTPONED if done.modified_count else StepOutcome.STALE
 
 
-_WITHOUT_TRIAGE = {
-    EscalationStep.ACCEPT_TRIAGE: EscalationStep.ACCEPT_ADMINS,
-    EscalationStep.DUE_TRIAGE: EscalationStep.DUE_ADMINS,
+CHANGES: Mapping[
+    StepChange, Callable[[EscalationSteps, Ticket, EscalationStep, datetime], Ticket | None]
+] = {
+    StepChange.REMIND: EscalationSteps._record,
+    StepChange.ESCALATE: EscalationSteps._record,
+    StepChange.REASSIGN: EscalationSteps._reassign,
+    StepChange.CLOSE: EscalationSteps._close_unanswered,
 }
+
+
+def _record_step(ticket: Ticket, step: EscalationStep) -> Change:
+    """The event of a step that only notifies its audience."""
+    state = ticket.escalation_tracks[step.track]
+    is_reminder = step.rule.change is StepChange.REMIND
+    event = NewEvent(
+        EventType.REMINDED if is_reminder else EventType.ESCALATED,
+        by="system",
+        field=NEXT_STEP_FIELD,
+        from_=state.last_step.value if state.last_step else None,
+        to=step.value,
+    )
+    return Change(events=(event,))
+
+
+def _reassign_change(ticket: Ticket, choice: AssigneeChoice, *, now: datetime) -> Change:
+    former, reason = ticket.assigned_to, f"{choice.reason_text} · {NOT_ACCEPTED_REASON}"
+    by_system = partial(NewEvent, by="system")
+    events = [
+        by_system(
+            EventType.REASSIGNED_BY_ESCALATION,
+            field=NEXT_STEP_FIELD,
+            from_=former,
+            to=EscalationStep.ACCEPT_REASSIGN.value,
+        ),
+        by_system(
+            EventType.ASSIGNED, field="assignedTo", from_=former, to=choice.user_id, note=reason
+        ),
+    ]
+    before, after = ticket.status.value, Status.IN_PROGRESS.value
+    if before != after:
+        events.append(by_system(EventType.STATUS_CHANGED, field="status", from_=before, to=after))
+    values: Document = {
+        "assignedTo": choice.user_id,
+        "status": after,
+        "assignment.reason": reason,
+        "assignment.score": choice.score,
+        "assignment.parts": choice.score_parts,
+        "assignment.at": now,
+    }
+    if source := (ticket.assignment.get("analysis") or {}).get("source"):
+        values["assignment.source"] = source
+    return Change(values, tuple(events), ("acceptedAt",))
 
 
 def _unchanged_filter(ticket: Ticket) -> Document:

@@ -1,6 +1,8 @@
-"""How often a Slack member has typed a wrong code. Counted in the database, so that it holds
-whichever process they reach, and before the code is looked at, so that no crowd of guesses at one
-instant slips through."""
+"""Limit on wrong codes per Slack member.
+
+Counted in the database, so that it holds across processes, and before the code is checked, so that
+concurrent guesses do not pass it.
+"""
 
 import math
 from datetime import datetime, timedelta
@@ -22,14 +24,14 @@ WRONG_CODE = (
 
 
 class CodeAttempts:
-    """`link_id` is the id of the member's link, whether there is one yet or not."""
+    """`link_id` is the id that the member's link has or would have."""
 
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._clock = clock
 
     def record_attempt(self, link_id: str) -> int:
-        """One more; how many that makes within a quarter of an hour. Raises `LimitReached`."""
+        """Count an attempt; return the count in the current window. Raises `LimitReached`."""
         while True:
             counted = self._more(link_id) or self._first(link_id)
             if counted is not None:
@@ -39,11 +41,11 @@ class CodeAttempts:
         return int(counted["tries"])
 
     def forgive_attempt(self, link_id: str) -> None:
-        """That one was none. The wrong ones stay: a code of one's own must not wipe them out."""
+        """Uncount a right code. Wrong ones stay counted, or valid codes would reset the limit."""
         self._db.linkTries.update_one({"_id": link_id}, {"$inc": {"tries": -1}})
 
     def raise_wrong_code(self, link_id: str, *, attempts: int) -> NoReturn:
-        """Raises what to say of it; with the fifth, the lock begins."""
+        """Raise the refusal; the fifth wrong code starts the lockout."""
         if attempts < MAX_WRONG_CODES:
             raise InvalidValue("code", WRONG_CODE)
         until = self._clock() + LOCKOUT_DURATION
@@ -51,7 +53,7 @@ class CodeAttempts:
         raise self._locked(until)
 
     def _more(self, link_id: str) -> Document | None:
-        """None where they have not tried lately."""
+        """Return None if there is no current window."""
         return self._db.linkTries.find_one_and_update(
             {"_id": link_id, "expiresAt": {"$gt": self._clock()}},
             {"$inc": {"tries": 1}},
@@ -59,12 +61,12 @@ class CodeAttempts:
         )
 
     def _first(self, link_id: str) -> Document | None:
-        """None where another try of theirs was quicker."""
+        """Return None if a concurrent attempt started the window."""
         now = self._clock()
         begun = {"tries": 1, "expiresAt": now + LOCKOUT_DURATION}
         try:
             self._db.linkTries.insert_one({"_id": link_id, **begun})
-        except DuplicateKeyError:  # what is over is removed once a minute only
+        except DuplicateKeyError:  # MongoDB removes expired documents once a minute
             over = {"_id": link_id, "expiresAt": {"$lte": now}}
             replaced = self._db.linkTries.update_one(over, {"$set": begun})
             return begun if replaced.modified_count else None

@@ -1,4 +1,4 @@
-"""The people a ticket names, found all at once."""
+"""Accounts and Slack ids of the people in a ticket."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from services.models.user import User
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Accounts, and where they are reached in Slack; who has left is not in it."""
+    """Accounts and their Slack ids; members who have left Slack have no id."""
 
     users: Mapping[ObjectId, User]
     slack_ids: Mapping[ObjectId, str]
@@ -23,7 +23,7 @@ class Directory:
 def resolve_people(
     users: UserService, links: LinkService, *, team_id: str, user_ids: set[ObjectId]
 ) -> Directory:
-    """Two queries, however many people."""
+    """Look up all users in two queries."""
     return Directory(
         users=users.get_many(user_ids),
         slack_ids=links.slack_ids(team_id=team_id, user_ids=user_ids),
@@ -31,7 +31,7 @@ def resolve_people(
 
 
 def referenced_user_ids(ticket: Ticket) -> set[ObjectId]:
-    """Everybody a ticket and its history name."""
+    """Return all accounts in a ticket and its history."""
     named = [ticket.created_by, ticket.assigned_to]
     named += [comment.by for comment in ticket.comments]
     for event in ticket.events:

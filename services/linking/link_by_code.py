@@ -1,7 +1,7 @@
 """Linking a Slack member to an account by a one-time code.
 
-The code is shown on a page to whoever is signed in there, and typed into Slack: from browser to
-Slack, so that a link somebody is lured to press attaches no stranger to their account.
+The page shows the code to the signed-in user, who types it into Slack. In this direction, a
+phished link cannot attach another Slack member to the user's account.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,15 @@ from services.accounts.validation import email_key
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import Conflict, InvalidValue, MemberRefused
-from services.linking import suspension
+from services.core.errors import InvalidValue, MemberRefused
+from services.core.optimistic_retry import retry_on_conflict
 from services.linking.code_attempts import WRONG_CODE, CodeAttempts
-from services.linking.links import ACCOUNT_DEACTIVATED, LinkService, check_member
+from services.linking.links import (
+    ACCOUNT_DEACTIVATED,
+    LinkService,
+    cancel_release,
+    check_member,
+)
 from services.models.slack_member import SlackMember, link_id
 from services.models.user import User
 from services.outbox.emails import EmailKind, Emails, queue_link_email
@@ -29,15 +34,13 @@ LINKED_ELSEWHERE = (
     "type /account as that member, or open your profile on the page."
 )
 LINK_BUSY = "Somebody else was linking that account at the same moment. Try again with a new code."
-# Each further one means that another has changed the same links in between.
-MAX_LINK_ATTEMPTS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class LinkPreview:
-    """What a code would do: `code_id` is its id in `OneTimeCodes`; `is_slack_address`: the
-    account's address is the one that Slack has of the member; `previous_user` is the account the
-    member has now, with as many open tickets assigned to it."""
+    """What a code would do. `code_id` is its id in `OneTimeCodes`; `is_slack_address`: Slack has
+    the account's address for the member; `previous_user` is the account the member has now, and
+    `open_ticket_count` counts the tickets assigned to it."""
 
     code_id: str
     email: str
@@ -48,8 +51,7 @@ class LinkPreview:
 
 @dataclass(frozen=True, slots=True)
 class LinkResult:
-    """`email_ids` are emails to send: to the account's owner, and to the one of the previous
-    account."""
+    """`email_ids` are emails to send to the owners of both accounts."""
 
     user: User
     previous_user: User | None
@@ -57,7 +59,7 @@ class LinkResult:
 
 
 class AccountLinkedElsewhere(MemberRefused):
-    """A right code, typed by another than the Slack member `slack_user_id`, who has the account."""
+    """A valid code of an account that is linked to another Slack member, `slack_user_id`."""
 
     def __init__(self, user: User, slack_user_id: str) -> None:
         super().__init__(LINKED_ELSEWHERE)
@@ -85,14 +87,14 @@ class LinkByCode:
         self._clock = clock
 
     def can_link_by_email(self, *, team_id: str, slack_user_id: str) -> bool:
-        """Whether the account of their Slack address is there for the taking, without a code."""
+        """Return whether the member may link the account of their Slack address without a code."""
         link = self._link(team_id, slack_user_id)
         return not self._links.is_strict and (link is None or self._account(link) is None)
 
     def link_by_email(self, *, member: SlackMember) -> User:
-        """The account of the address that Slack calls theirs, also where they had unlinked it.
+        """Link the account of the member's Slack address, also if they had unlinked it.
 
-        Raises `InvalidValue` where a code is needed, `MemberRefused`.
+        Raises `InvalidValue` if a code is required, `MemberRefused`.
         """
         check_member(member)
         if not self.can_link_by_email(team_id=member.team_id, slack_user_id=member.slack_user_id):
@@ -100,10 +102,10 @@ class LinkByCode:
         return self._links.get_or_create_user(member, allow_unlinked=True)
 
     def preview(self, *, member: SlackMember, code: str) -> LinkPreview:
-        """What the code does once they confirm; until then it stays valid.
+        """Return what `confirm` would do; the code stays valid.
 
-        Raises `InvalidValue` for a wrong, a used and an expired one alike, `LimitReached` after
-        five of them, `AccountLinkedElsewhere` if the account is another member's, `MemberRefused`.
+        Raises `InvalidValue` for a wrong, used or expired code, `LimitReached` after five of them,
+        `AccountLinkedElsewhere` if the account is another member's, `MemberRefused`.
         """
         check_member(member)
         key = link_id(member.team_id, member.slack_user_id)
@@ -125,7 +127,7 @@ class LinkByCode:
         )
 
     def confirm(self, *, member: SlackMember, code_id: str) -> LinkResult:
-        """Use the code up and link its account. Raises as `preview`."""
+        """Redeem the code and link its account. Raises as `preview`."""
         check_member(member)
         user = self._owner(code_id)
         if user is None:
@@ -134,7 +136,7 @@ class LinkByCode:
         if self._codes.redeem_by_id(kind=CodeKind.LINK, code_id=code_id) is None:
             raise InvalidValue("code", WRONG_CODE)
         self._set_link(member, user)
-        suspension.cancel_release(self._db, {"userId": user.id}, now=self._clock())
+        cancel_release(self._db, {"userId": user.id}, now=self._clock())
         self._db.unlinked.delete_one({"_id": link_id(member.team_id, member.slack_user_id)})
         recipients = {EmailKind.LINKED: user, EmailKind.UNLINKED: previous_user}
         return LinkResult(
@@ -155,7 +157,7 @@ class LinkByCode:
         return self._users.get(user_id) if user_id else None
 
     def _previous_user(self, member: SlackMember, user: User, code_id: str) -> User | None:
-        """The other account the member has now. Raises where the new one is not to be theirs."""
+        """Return the other account the member has now. Raises if they may not link the new one."""
         if not user.active:
             raise MemberRefused(ACCOUNT_DEACTIVATED)
         own = self._link(member.team_id, member.slack_user_id)
@@ -166,35 +168,36 @@ class LinkByCode:
             member.team_id, member.slack_user_id
         )
         if current_link and not is_own and "stopped" not in current_link:
-            # Used up, so that the member with the account is notified once of each code that others
-            # know.
+            # Redeemed, so that the account's member is notified only once per code.
             self._codes.redeem_by_id(kind=CodeKind.LINK, code_id=code_id)
             raise AccountLinkedElsewhere(user, current_link["slackUserId"])
         return self._account(own) if own and own["userId"] != user.id else None
 
     def _set_link(self, member: SlackMember, user: User) -> None:
-        """Let the member's link lead to that account, be it new or another's before."""
+        """Create the member's link to that account, or change the existing one."""
         key = link_id(member.team_id, member.slack_user_id)
         fresh = {"userId": user.id, "createdAt": self._clock()}
         member_ids = {"teamId": member.team_id, "slackUserId": member.slack_user_id}
-        for _ in range(MAX_LINK_ATTEMPTS):
+
+        def attempt() -> Document | None:
             own = self._db.links.find_one({"_id": key})
             try:
                 if own is None:
                     self._db.links.insert_one({"_id": key, **member_ids, **fresh})
-                    return
+                    return fresh
                 changed = self._db.links.update_one(
                     {"_id": key, "userId": own["userId"]},
                     {"$set": fresh, "$unset": {"stopped": ""}},
                 )
-                if changed.matched_count:
-                    return
             except DuplicateKeyError:
                 self._remove_suspended_link(member, user)
-        raise Conflict(LINK_BUSY)
+                return None
+            return fresh if changed.matched_count else None
+
+        retry_on_conflict(attempt, busy_message=LINK_BUSY)
 
     def _remove_suspended_link(self, member: SlackMember, user: User) -> None:
-        """Remove the link of a member who is gone; one that works stays."""
+        """Remove the account's suspended link; raise for an active one."""
         current_link = self._db.links.find_one({"teamId": member.team_id, "userId": user.id})
         if current_link is None or current_link["_id"] == link_id(
             member.team_id, member.slack_user_id
@@ -214,6 +217,6 @@ class LinkByCode:
 
 
 def mask_email(email: str) -> str:
-    """Enough for its owner to know it by: the first letter, and where the mail is."""
+    """Return the first letter and the domain, enough for the owner to recognise."""
     name, at, host = email.rpartition("@")
     return f"{name[:1]}…{at}{host}" if at else f"{email[:1]}…"

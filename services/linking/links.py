@@ -1,12 +1,15 @@
 """Which account a Slack member acts as.
 
-The first use links the member: to a new account of role `user`, or to an invitation (an account
-without password and without links) of the address that Slack calls confirmed. If linking is strict,
+The first use links the member to a new account of role `user`, or to an invitation: an account
+without password and without links, of the address that Slack has confirmed. If linking is strict,
 or the member has unlinked themselves, only a code does (services/linking/link_by_code.py).
 
-A link whose member Slack no longer lets work here is `stopped` (services/linking/suspension.py): it
-gives no access until Slack says otherwise.
+A link is `stopped {at, reason}` while Slack does not let its member work here: it gives no access.
+Its account stays, and so do the tickets filed by it; those assigned to it are released.
 """
+
+from datetime import datetime
+from enum import StrEnum
 
 from bson import ObjectId
 from pymongo import ReturnDocument
@@ -15,12 +18,10 @@ from pymongo.errors import DuplicateKeyError
 from services.accounts.users import UserService, new_account_doc
 from services.accounts.validation import email_key
 from services.core.clock import Clock, utcnow
-from services.core.database import Mongo
+from services.core.database import Document, Mongo
 from services.core.errors import MemberRefused
-from services.linking import suspension
-from services.linking.suspension import ExclusionReason
 from services.models.slack_member import SlackMember, link_id
-from services.models.user import Role, User
+from services.models.user import Role, User, can_work_on_tickets, release_request
 from services.outbox import pending
 
 ASK_ADMIN = "Ask an admin of this help desk."
@@ -33,6 +34,22 @@ LINKING_REQUIRES_PROOF = (
 ACCOUNT_TAKEN = f"The account of your email address belongs to another Slack member. {ASK_ADMIN}"
 
 
+class ExclusionReason(StrEnum):
+    """Why a Slack member cannot use the help desk, with any account."""
+
+    INACTIVE = "nobody"  # deleted, or a bot
+    GUEST = "guest"
+    OTHER_ORGANISATION = "elsewhere"  # in another organisation
+
+
+# The reason in the history of each released ticket.
+_REASONS = {
+    ExclusionReason.INACTIVE: "the Slack member was deactivated",
+    ExclusionReason.GUEST: "the Slack member is a guest by now",
+    ExclusionReason.OTHER_ORGANISATION: "the Slack member belongs to another organisation by now",
+}
+
+
 class LinkService:
     def __init__(
         self,
@@ -43,7 +60,7 @@ class LinkService:
         is_strict: bool = False,
         clock: Clock = utcnow,
     ) -> None:
-        """`is_strict`: an address opens no account, and only a code links to one."""
+        """`is_strict`: an address creates no account, and only a code links to one."""
         self._db = db
         self._users = users
         self._admin_emails = admin_emails
@@ -51,10 +68,7 @@ class LinkService:
         self._clock = clock
 
     def find_user(self, *, team_id: str, slack_user_id: str) -> User | None:
-        """The linked account, or None where there is none yet.
-
-        Raises `MemberRefused` where it has been deactivated.
-        """
+        """Return the linked account, or None. Raises `MemberRefused` if it is deactivated."""
         link = self._db.links.find_one({"_id": link_id(team_id, slack_user_id)})
         user = self._users.get(link["userId"]) if link and "stopped" not in link else None
         if user and not user.active:
@@ -62,9 +76,9 @@ class LinkService:
         return user
 
     def get_or_create_user(self, member: SlackMember, *, allow_unlinked: bool = False) -> User:
-        """The account of a member seen for the first time; `MemberRefused` says why there is none.
+        """Return the account of a member without an active link. Raises `MemberRefused`.
 
-        `allow_unlinked`: also of a member who had unlinked it.
+        `allow_unlinked`: also for a member who has unlinked themselves.
         """
         check_member(member)
         resumed = self._resume(member)
@@ -74,39 +88,36 @@ class LinkService:
             raise MemberRefused(LINK_REQUIRED)
         check_email(member)
         existing = self._users.find_by_email(member.email)
-        # A link is written before its account: whoever finds the account finds the link, too.
+        # A link is stored before its account, so if the account is found, the link is there.
         linked = self.find_user(team_id=member.team_id, slack_user_id=member.slack_user_id)
         if linked:
             return linked
         own = {"_id": link_id(member.team_id, member.slack_user_id)}
         if not allow_unlinked and self._db.unlinked.find_one(own):
             raise MemberRefused(ACCOUNT_UNLINKED)
-        account = self._account(member, existing)
-        if account.role is not Role.USER:  # somebody more who can be given tickets
+        if len(existing) > 1:
+            raise MemberRefused(f"Several accounts have your email address. {ASK_ADMIN}")
+        account = (
+            self._accept_invitation(member, existing[0]) if existing else self._open_account(member)
+        )
+        if account.role is not Role.USER:  # one more candidate for queued tickets
             pending.retry_unassigned(self._db, now=self._clock())
         if allow_unlinked:
             self._db.unlinked.delete_one(own)
         return account
 
-    def _account(self, member: SlackMember, existing: list[User]) -> User:
-        if len(existing) > 1:
-            raise MemberRefused(f"Several accounts have your email address. {ASK_ADMIN}")
-        if existing:
-            return self._accept_invitation(member, existing[0])
-        return self._open_account(member)
-
     def slack_ids(self, *, team_id: str, user_ids: set[ObjectId]) -> dict[ObjectId, str]:
-        """Where these users are reached in Slack; those without a link are left out."""
+        """Return the users' Slack ids; users without an active link are left out."""
         query = {"teamId": team_id, "userId": {"$in": list(user_ids)}}
         found = [link for link in self._db.links.find(query) if "stopped" not in link]
         return {link["userId"]: link["slackUserId"] for link in found}
 
     def _resume(self, member: SlackMember) -> User | None:
-        """The account of a member whom Slack lets work here again."""
+        """Return the account of a member whom Slack lets work here again."""
         link = self._db.links.find_one({"_id": link_id(member.team_id, member.slack_user_id)})
         if link is None or "stopped" not in link:
             return None
-        suspension.resume_link(self._db, link, now=self._clock())
+        resume_link(self._db, link, now=self._clock())
         return self.find_user(team_id=member.team_id, slack_user_id=member.slack_user_id)
 
     def _accept_invitation(self, member: SlackMember, user: User) -> User:
@@ -124,7 +135,7 @@ class LinkService:
         if self._db.links.find_one({"userId": user.id, "_id": {"$ne": own}}):
             raise MemberRefused(ACCOUNT_TAKEN)
         former = self._link(member, user.id)
-        if former != user.id:  # that account is gone, or admit() had found it
+        if former != user.id:  # the account of the former link is gone
             relink = {"$set": {"userId": user.id}}
             self._db.links.update_one({"_id": own, "userId": former}, relink)
         return user
@@ -138,7 +149,7 @@ class LinkService:
             name=member.name,
             user_id=user_id,
         )
-        # An upsert: of two first uses at once either may be the one that writes it.
+        # An upsert: of two concurrent first uses, either may create the account.
         stored = self._db.users.find_one_and_update(
             {"_id": user_id},
             {"$setOnInsert": doc},
@@ -165,7 +176,7 @@ class LinkService:
             self._db.links.insert_one({"_id": key, **link})
         except DuplicateKeyError:
             existing = self._db.links.find_one({"_id": key})
-            if existing is None:  # not our key: another member took this account meanwhile
+            if existing is None:  # not our key: another member has linked this account
                 raise MemberRefused(ACCOUNT_TAKEN) from None
             return ObjectId(existing["userId"])
         return user_id
@@ -185,7 +196,7 @@ _REFUSALS = {
 
 
 def exclusion_reason(member: SlackMember) -> ExclusionReason | None:
-    """What keeps somebody out; None for a full, living member of this workspace."""
+    """Return why the member is excluded; None for a full, active member of this workspace."""
     if member.is_bot or member.is_deleted:
         return ExclusionReason.INACTIVE
     if member.is_stranger or member.home_team_id != member.team_id:
@@ -201,7 +212,7 @@ def check_member(member: SlackMember) -> None:
 
 
 def check_email(member: SlackMember) -> None:
-    """Raise `MemberRefused` for a member without an address by which an account may be found."""
+    """Raise `MemberRefused` for a member without a usable address."""
     if not member.email.strip():
         raise MemberRefused(f"Slack does not tell your email address. {ASK_ADMIN}")
     if member.email_confirmed is False:
@@ -209,3 +220,35 @@ def check_email(member: SlackMember) -> None:
             "Slack has not confirmed your email address yet. Confirm it in your Slack profile, "
             "then try again."
         )
+
+
+def suspend_link(db: Mongo, link: Document, reason: ExclusionReason, *, now: datetime) -> None:
+    """Suspend a link. Safe to repeat.
+
+    The release of its tickets is requested first, so that an interruption does not leave them with
+    an account that cannot work on them.
+    """
+    doc = db.users.find_one({"_id": link["userId"]})
+    if doc and can_work_on_tickets(User.from_doc(doc)):
+        request = release_request(
+            by="system", now=now, reason=_REASONS[reason], member_removed=True
+        )
+        db.users.update_one({"_id": doc["_id"], "handBack": None}, {"$set": {"handBack": request}})
+    db.links.update_one(
+        {"_id": link["_id"], "userId": link["userId"]},
+        {"$set": {"stopped": {"at": now, "reason": reason.value}}},
+    )
+
+
+def resume_link(db: Mongo, link: Document, *, now: datetime) -> None:
+    """Resume a link; tickets that are not released yet stay with the account."""
+    db.links.update_one({"_id": link["_id"]}, {"$unset": {"stopped": ""}})
+    cancel_release(db, link, now=now)
+
+
+def cancel_release(db: Mongo, link: Document, *, now: datetime) -> None:
+    """Release no more tickets of the link's account, and retry those that are queued."""
+    db.users.update_one(
+        {"_id": link["userId"], "handBack.isGone": True}, {"$unset": {"handBack": ""}}
+    )
+    pending.retry_unassigned(db, now=now)

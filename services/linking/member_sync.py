@@ -1,4 +1,4 @@
-"""What Slack tells of its members, followed by their accounts: who is gone, back, or renamed."""
+"""Update accounts after changes of their Slack members: removed, restored, new address."""
 
 from bson import ObjectId
 
@@ -8,15 +8,14 @@ from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import InvalidValue
-from services.linking import suspension
-from services.linking.links import exclusion_reason
+from services.linking.links import exclusion_reason, resume_link, suspend_link
 from services.models.slack_member import SlackMember, link_id
 from services.models.user import User
 from services.tickets import release
 
 
 class MemberSync:
-    """It has no actor: Slack says it, of its own members."""
+    """It has no actor: Slack reports changes of its own members."""
 
     def __init__(
         self, db: Mongo, users: UserService, codes: OneTimeCodes, *, clock: Clock = utcnow
@@ -27,13 +26,13 @@ class MemberSync:
         self._clock = clock
 
     def has_changes(self, *, member: SlackMember) -> bool:
-        """Whether that would change anything here: Slack tells of every new status, too."""
+        """Return whether `sync` would change anything: Slack reports each new status, too."""
         link = self._link(member)
         if link is None:
             return False
         if exclusion_reason(member) or "stopped" in link:
             return (exclusion_reason(member) is None) == ("stopped" in link)
-        # The event may leave out what Slack then says when it is asked.
+        # The event may lack fields that `users.info` has.
         user = self._users.get(link["userId"])
         return (
             user is not None
@@ -42,7 +41,7 @@ class MemberSync:
         )
 
     def sync(self, *, member: SlackMember) -> list[ObjectId]:
-        """Follow what Slack says now; returns the first tickets released, the sweep does the rest.
+        """Store the member's state. Return the first tickets released; the sweep continues.
 
         Safe to repeat.
         """
@@ -51,28 +50,28 @@ class MemberSync:
             return []
         now, reason = self._clock(), exclusion_reason(member)
         if reason:
-            suspension.suspend_link(self._db, link, reason, now=now)
+            suspend_link(self._db, link, reason, now=now)
             return release.release_tickets(self._db, link["userId"], now=now)
         if "stopped" in link:
-            suspension.resume_link(self._db, link, now=now)
+            resume_link(self._db, link, now=now)
         user = self._users.get(link["userId"])
         if user and member.email_confirmed is True and _has_new_email(user, member):
             self._sync_email(user, member)
         return []
 
     def _sync_email(self, user: User, member: SlackMember) -> None:
-        """An address that has an account already, or that is none, changes nothing."""
+        """Change the account's address unless it is invalid or has an account."""
         try:
             address = checked_email(member.email)
         except InvalidValue:
             return
         if self._users.find_by_email(address):
             return
-        # Who sets a password from now on keeps the address it was set with.
+        # An account with a password keeps its address.
         same = {"_id": user.id, "email": user.email, "password": None}
         if not self._db.users.update_one(same, _address(address)).modified_count:
             return
-        # A link to a new password may be on its way to whoever has the old address now.
+        # A password link may be in the old mailbox, which another person may have now.
         self._codes.revoke(user_id=user.id, kind=CodeKind.RESET)
         if len(self._users.find_by_email(address)) > 1:
             # Another account got that address concurrently: undo.
@@ -84,11 +83,10 @@ class MemberSync:
 
 
 def _has_new_email(user: User, member: SlackMember) -> bool:
-    """Whether an account without password, which so has its address from Slack, has another."""
+    """Return whether Slack has another address for an account without password."""
     key = email_key(member.email)
     return bool(key) and not user.has_password and key != email_key(user.email)
 
 
 def _address(email: str) -> Document:
-    """The search's words are found anew when somebody searches."""
     return {"$set": {"email": email, "emailKey": email_key(email)}, "$unset": {"searchKeys": ""}}

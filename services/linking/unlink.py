@@ -1,13 +1,11 @@
-"""Ending one's link: no Slack member acts as that account any more. Account and tickets stay."""
+"""Removal of the link between a Slack member and an account; account and tickets stay."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from pymongo.errors import DuplicateKeyError
-
 from services.accounts.users import UserService
 from services.core.clock import Clock, utcnow
-from services.core.database import Document, Mongo
+from services.core.database import Mongo
 from services.core.errors import Conflict
 from services.linking.links import LinkService
 from services.models.permissions import Actor, Permission, require_permission
@@ -21,8 +19,8 @@ LINK_CHANGED = "You are linked to another account by now, or to none. Type /acco
 
 @dataclass(frozen=True, slots=True)
 class UnlinkPreview:
-    """What a user is to know before they unlink. `can_relink_by_email`: they can come back without
-    a password, by their Slack address."""
+    """What the form to unlink says. `can_relink_by_email`: the user can link again by their Slack
+    address, without a password."""
 
     user: User
     open_ticket_count: int
@@ -74,15 +72,15 @@ class Unlink:
     ) -> UnlinkResult:
         """End the actor's link with that Slack member. `slack_name` is for the email.
 
-        From then on no first use links or opens an account by itself. Raises `Conflict` if there is
-        no such link.
+        After this, using the bot does not link or create an account automatically. Raises
+        `Conflict` if there is no such link.
         """
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
         user, key, now = self._own(actor), link_id(team_id, slack_user_id), self._clock()
-        # Before the link goes, so that no use in between opens an account. As long as there is a
-        # link, nobody asks for this.
+        # Before the link is removed, so that a concurrent use does not create an account. The
+        # record has no effect while there is a link.
         record = {"userId": user.id, "at": now}
-        self._remember(key, record)
+        self._db.unlinked.update_one({"_id": key}, {"$set": record}, upsert=True)
         gone = self._db.links.delete_one({"_id": key, "userId": user.id})
         if not gone.deleted_count:
             self._db.unlinked.delete_one({"_id": key, **record})
@@ -97,7 +95,7 @@ class Unlink:
         return UnlinkResult(user, email_ids)
 
     def linked_members(self, *, actor: Actor) -> list[LinkedMember]:
-        """The Slack members that act as the actor's account."""
+        """Return the Slack members linked to the actor's account."""
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
         return [
             LinkedMember(
@@ -114,9 +112,3 @@ class Unlink:
         if user is None:
             raise Conflict(LINK_CHANGED)
         return user
-
-    def _remember(self, key: str, record: Document) -> None:
-        try:
-            self._db.unlinked.insert_one({"_id": key, **record})
-        except DuplicateKeyError:
-            self._db.unlinked.update_one({"_id": key}, {"$set": record})

@@ -1,16 +1,14 @@
-"""The choice of an assignee: whom, why, and what analysed the ticket."""
+"""The choice of an assignee, its reasons, and what analysed the ticket."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 from bson import ObjectId
 
-MANUAL_SOURCE = "manual"  # the `assignment.source` of an assignee whom a person chose
+MANUAL_SOURCE = "manual"  # the `assignment.source` of an assignee chosen by a user
 
 
 class AnalysisSource(StrEnum):
-    """What analysed the ticket."""
-
     GEMINI = "gemini"
     ROUTER = "router"
 

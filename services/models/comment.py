@@ -1,4 +1,4 @@
-"""One comment on a ticket, as it is stored in the ticket's `comments`."""
+"""A comment, stored in its ticket's `comments`."""
 
 import re
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from services.core.text import strip_invisible
 
 MAX_FILES = 10
 MAX_FILE_NAME_LENGTH, MAX_URL_LENGTH = 100, 500
-# Nothing that could end a link, or begin another, in Slack's markup.
+# Without characters that end or begin a link in Slack's markup.
 _URL = re.compile(r"https?://[^\s<>|\"\\]+")
 
 
 @dataclass(frozen=True, slots=True)
 class FileLink:
-    """A file that stays where it is: its name, and the address that its readers open it at."""
+    """A file that is not copied: its name, and the URL that readers open."""
 
     name: str
     url: str
@@ -29,7 +29,7 @@ class FileLink:
 
 @dataclass(frozen=True, slots=True)
 class MessageRef:
-    """Where a comment was written in Slack: the message `ts` of a channel."""
+    """The Slack message of a comment: its channel and `ts`."""
 
     channel: str
     ts: str
@@ -40,10 +40,10 @@ class MessageRef:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """`position` is its index in the array: comments are never taken out of it.
+    """`position` is its index in the array, which is stable: comments are never removed from it.
 
-    Of a deleted one only the author and the time are left. `submission_id` is the modal it was
-    written in.
+    A deleted comment keeps its author and time only. `submission_id` is the id of the modal
+    submission that wrote it.
     """
 
     id: ObjectId
@@ -67,7 +67,7 @@ class Comment:
             by=doc["by"],
             text=str(doc.get("text") or ""),
             position=position,
-            # Whatever does not say that it is for everybody is not.
+            # Internal unless explicitly marked as public.
             internal=doc.get("internal") is not False,
             files=file_links(doc.get("files") or ()),
             slack_message=MessageRef(slack["channel"], slack["ts"]) if slack else None,
@@ -78,7 +78,7 @@ class Comment:
 
 
 def comments_from_doc(stored: Any) -> tuple[Comment, ...]:
-    """The comments of a ticket's document; what was not written by us is left out."""
+    """Return the comments of a ticket's document; entries of other programs are left out."""
     if not isinstance(stored, list):
         return ()
     return tuple(
@@ -89,7 +89,7 @@ def comments_from_doc(stored: Any) -> tuple[Comment, ...]:
 
 
 def file_links(files: Any) -> tuple[FileLink, ...]:
-    """Of things with a `name` and a `url`, the first ten that can be opened."""
+    """Return the first `MAX_FILES` files, given as `name` and `url`, that have a valid URL."""
     found = (_link(str(file.get("name") or ""), str(file.get("url") or "")) for file in files)
     return tuple(link for link in found if link)[:MAX_FILES]
 

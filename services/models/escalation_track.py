@@ -1,22 +1,44 @@
-"""Escalation state of a ticket: the tracks it is on, and its next scheduled step.
+"""The escalation steps, and how far a ticket is on each track of them.
 
 The steps of one kind that follow each other are a track. How far a ticket is on each is stored in
 `ladders: {accept|due|waiting: {about, since, done, ended}}`, and the next step of all tracks in
-`alarm: {at, kind, about, aside}`. When each step is due is in services/sla/escalation_schedule.py.
+`alarm: {at, kind, about, aside}`.
+
+`STEP_RULES` is the one table of steps. It holds names only: services/sla/escalation_schedule.py
+maps the delays to times, services/escalation/escalation_steps.py the conditions and changes to
+functions, and tasks/notifications/reminder_rules.py the audiences to recipients.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Any
 
 from services.core.coerce import as_datetime
 from services.core.retry import RetryState
 
 
+class EscalationTrack(StrEnum):
+    """The tracks: until the ticket is accepted, resolved, or answered by its requester."""
+
+    ACCEPT = "accept"
+    DUE = "due"
+    WAITING = "waiting"
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether each step is counted from when the one before was taken; the others are all
+        counted from the due time."""
+        return self is not EscalationTrack.DUE
+
+    @property
+    def steps(self) -> tuple["EscalationStep", ...]:
+        return tuple(step for step in EscalationStep if step.track is self)
+
+
 class EscalationStep(StrEnum):
-    """The steps, by track in their order."""
+    """The steps as stored, by track in their order. The value begins with the track's."""
 
     ACCEPT_REMINDER = "accept_reminder"
     ACCEPT_REASSIGN = "accept_next"
@@ -30,27 +52,159 @@ class EscalationStep(StrEnum):
     WAITING_CLOSE = "waiting_close"
 
     @property
-    def track(self) -> "EscalationTrack":
+    def track(self) -> EscalationTrack:
         return EscalationTrack(self.value.partition("_")[0])
 
+    @property
+    def rule(self) -> "StepRule":
+        return STEP_RULES[self]
 
-class EscalationTrack(StrEnum):
-    """The tracks: to be accepted, to be done, and to be answered by its requester."""
-
-    ACCEPT = "accept"
-    DUE = "due"
-    WAITING = "waiting"
+    def steps_after(self, previous: "EscalationStep | None") -> tuple["EscalationStep", ...]:
+        """The steps of its track after `previous`, up to this one; from the first one if None."""
+        steps = self.track.steps
+        first = steps.index(previous) + 1 if previous in steps else 0
+        return steps[first : steps.index(self) + 1]
 
     @property
-    def steps(self) -> tuple[EscalationStep, ...]:
-        return tuple(kind for kind in EscalationStep if kind.track is self)
+    def next(self) -> "EscalationStep":
+        """The step of its track that is taken if this one cannot be."""
+        steps = self.track.steps
+        return steps[steps.index(self) + 1]
+
+
+class StepDelay(Enum):
+    """What a step's time is counted by."""
+
+    ACCEPTANCE_TIME = auto()
+    HALF_ACCEPTANCE_TIME = auto()
+    BEFORE_DUE = auto()
+    DUE = auto()
+    ESCALATION_DELAY = auto()
+    WAITING_DAYS = auto()
+    AUTO_COMPLETE_DAYS = auto()
+
+
+class StepCondition(Enum):
+    """When a step is taken; otherwise the next one of its track is."""
+
+    IS_ASSIGNED = auto()
+    ASSIGNEE_CAN_ACCEPT = auto()
+    HAS_TRIAGE_CHANNEL = auto()
+
+
+class StepChange(Enum):
+    """What a step does to the ticket."""
+
+    REMIND = auto()
+    ESCALATE = auto()
+    REASSIGN = auto()
+    CLOSE = auto()
+
+
+class Audience(Enum):
+    """Who is notified of a step."""
+
+    ASSIGNEE = auto()
+    FORMER_ASSIGNEE = auto()
+    REQUESTER = auto()
+    TRIAGE_CHANNEL = auto()
+    ADMINS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class StepRule:
+    """`label` is the step in a ticket's history, as the end of "The help desk ...".
+
+    `is_late`: the ticket's due time has passed.
+    """
+
+    after: StepDelay
+    change: StepChange
+    audience: frozenset[Audience]
+    label: str
+    condition: StepCondition | None = None
+    is_late: bool = False
+
+
+STEP_RULES: Mapping[EscalationStep, StepRule] = {
+    EscalationStep.ACCEPT_REMINDER: StepRule(
+        after=StepDelay.ACCEPTANCE_TIME,
+        condition=StepCondition.ASSIGNEE_CAN_ACCEPT,
+        change=StepChange.REMIND,
+        audience=frozenset({Audience.ASSIGNEE}),
+        label="reminded its assignee to accept it",
+    ),
+    EscalationStep.ACCEPT_REASSIGN: StepRule(
+        after=StepDelay.HALF_ACCEPTANCE_TIME,
+        change=StepChange.REASSIGN,
+        audience=frozenset({Audience.FORMER_ASSIGNEE}),
+        label="passed it on, because it was not accepted in time",
+    ),
+    EscalationStep.ACCEPT_TRIAGE: StepRule(
+        after=StepDelay.ACCEPTANCE_TIME,
+        condition=StepCondition.HAS_TRIAGE_CHANNEL,
+        change=StepChange.ESCALATE,
+        # A new assignee has not been reminded before.
+        audience=frozenset({Audience.ASSIGNEE, Audience.TRIAGE_CHANNEL}),
+        label="told the triage channel that nobody has accepted it",
+    ),
+    EscalationStep.ACCEPT_ADMINS: StepRule(
+        after=StepDelay.ACCEPTANCE_TIME,
+        change=StepChange.ESCALATE,
+        audience=frozenset({Audience.ADMINS}),
+        label="told the admins that nobody has accepted it",
+    ),
+    EscalationStep.DUE_SOON: StepRule(
+        after=StepDelay.BEFORE_DUE,
+        condition=StepCondition.IS_ASSIGNED,
+        change=StepChange.REMIND,
+        audience=frozenset({Audience.ASSIGNEE}),
+        label="reminded its assignee that it is due soon",
+    ),
+    EscalationStep.DUE_MISSED: StepRule(
+        after=StepDelay.DUE,
+        condition=StepCondition.IS_ASSIGNED,
+        change=StepChange.REMIND,
+        audience=frozenset({Audience.ASSIGNEE}),
+        label="reminded its assignee that it is overdue",
+        is_late=True,
+    ),
+    EscalationStep.DUE_TRIAGE: StepRule(
+        after=StepDelay.ESCALATION_DELAY,
+        condition=StepCondition.HAS_TRIAGE_CHANNEL,
+        change=StepChange.ESCALATE,
+        audience=frozenset({Audience.TRIAGE_CHANNEL}),
+        label="told the triage channel that it is overdue",
+        is_late=True,
+    ),
+    EscalationStep.DUE_ADMINS: StepRule(
+        after=StepDelay.ESCALATION_DELAY,
+        change=StepChange.ESCALATE,
+        audience=frozenset({Audience.ADMINS}),
+        label="told the admins that it is overdue",
+        is_late=True,
+    ),
+    EscalationStep.WAITING_REMINDER: StepRule(
+        after=StepDelay.WAITING_DAYS,
+        change=StepChange.REMIND,
+        audience=frozenset({Audience.REQUESTER}),
+        label="asked its requester once more",
+    ),
+    EscalationStep.WAITING_CLOSE: StepRule(
+        after=StepDelay.AUTO_COMPLETE_DAYS,
+        change=StepChange.CLOSE,
+        audience=frozenset({Audience.REQUESTER}),
+        label="closed it",
+    ),
+}
+LATE_STEPS = frozenset(step for step, rule in STEP_RULES.items() if rule.is_late)
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledStep:
-    """The next step, and its `subject`: of another subject its time would be another.
+    """A step with its time. `subject` is what the time was computed for: an assignment or due time.
 
-    `retry`: the back-off state, if it could not be taken so far (services/core/retry.py).
+    `retry`: the back-off state, if the step could not be taken so far (services/core/retry.py).
     """
 
     at: datetime
@@ -68,15 +222,14 @@ class ScheduledStep:
         )
 
     def to_doc(self) -> dict[str, Any]:
-        """Without `retry`: a step that is stored again has just been worked out without a
-        failure."""
+        """The stored form without `retry`: storing a step again resets its back-off."""
         return {"at": self.at, "kind": self.step.value, "about": self.subject}
 
 
 @dataclass(frozen=True, slots=True)
 class TrackState:
-    """How far a ticket is on a track. `subject` tells one assignment or due time from another; with
-    another one the steps begin again.
+    """How far a ticket is on a track. `subject` identifies the assignment or due time; with another
+    one the steps start again.
 
     `counted_from` is what the next step is counted from, None while the clock is stopped;
     `last_step` is the last step that was taken. A track that `is_ended` has no further steps.
@@ -108,7 +261,7 @@ class TrackState:
         return {**doc, "ended": True} if self.is_ended else doc
 
     def is_pending(self, step: EscalationStep) -> bool:
-        """Whether that step is still to come."""
+        """Whether the step has not been taken yet."""
         steps = step.track.steps
         return not self.is_ended and (
             self.last_step is None or steps.index(step) > steps.index(self.last_step)
@@ -119,7 +272,7 @@ TrackStates = Mapping[EscalationTrack, TrackState]
 
 
 def track_states_from_doc(doc: Any) -> dict[EscalationTrack, TrackState]:
-    """As stored; what cannot be read is as if it were not there."""
+    """Read the stored states, without those that are malformed."""
     stored = doc if isinstance(doc, Mapping) else {}
     found = {track: TrackState.from_doc(stored.get(track.value)) for track in EscalationTrack}
-    return {family: state for family, state in found.items() if state}
+    return {track: state for track, state in found.items() if state}

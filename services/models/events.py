@@ -43,13 +43,12 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """An event to store. `by` is a user's id, "system" or "ai"; `field`, `from_`, `to` tell of one
-    field.
+    """An event to store. `by` is a user's id, "system" or "ai"; `field`, `from_` and `to` are for a
+    changed field.
 
-    `internal`: the note is for the staff. `skills` are those a ticket was thought to need when a
-    person chose its assignee: such an event is a correction (services/assignment/feedback.py).
-    `assignee_was_absent`: the ticket was taken from an assignee who was away or had left, not from
-    one it did not suit.
+    `internal`: the note is for the staff. `skills` are the ticket's when a user chose its
+    assignee: such an event is a correction (services/assignment/feedback.py).
+    `assignee_was_absent`: the former assignee was away or had left; this is no correction.
     """
 
     type: EventType

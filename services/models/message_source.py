@@ -1,4 +1,4 @@
-"""The Slack message a ticket was made of: ids only, and the address we make of them."""
+"""The Slack message a ticket was filed from: its ids, and the permalink built from them."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ MESSAGE_LOST = (
 @dataclass(frozen=True, slots=True)
 class MessageSource:
     """`channel` and `ts` name the message within the workspace; `thread_ts` is of the thread it
-    replies in; `slack_user_id` is who wrote it, where Slack tells."""
+    replies in; `slack_user_id` is its author, if Slack says."""
 
     channel: str
     ts: str
@@ -29,18 +29,18 @@ class MessageSource:
 
     @property
     def reply_thread_ts(self) -> str:
-        """The thread that an answer to the message belongs in."""
+        """The thread in which to reply to the message."""
         return self.thread_ts or self.ts
 
     @property
     def is_direct_message(self) -> bool:
-        """Whether it was written to the bot alone, so that a link to it leads nobody anywhere.
-        Slack's ids of such conversations begin with D; nothing private hangs on it."""
+        """Whether it is a direct message to the bot, which no one else can open. Ids of such
+        conversations begin with D; used for display only."""
         return self.channel.startswith("D")
 
     @classmethod
     def from_doc(cls, doc: Any) -> "MessageSource | None":
-        """None for whatever `to_doc` would not have written."""
+        """Return None if `to_doc` did not write it."""
         if not isinstance(doc, Mapping):
             return None
         team_url = str(doc.get("permalink")).partition("archives/")[0]
@@ -68,16 +68,15 @@ class MessageSource:
 def checked_source(
     *, team_url: str, channel: Any, ts: Any, thread_ts: Any = None, slack_user_id: Any = None
 ) -> MessageSource:
-    """The source made of ids that came from outside; `Conflict` where one cannot be an id.
+    """Return the source from untrusted ids. Raises `Conflict` if one is not an id.
 
-    `team_url` is the workspace's address as `auth.test` tells it, with a slash at its end: so the
-    permalink leads into no other workspace, whatever the ids say.
+    `team_url` is the workspace's URL from `auth.test`, ending in a slash, so that the permalink
+    cannot lead to another workspace.
     """
-    if not _fits(_TEAM_URL, team_url) or not _fits(_ID, channel) or not _fits(_TS, ts):
-        raise Conflict(MESSAGE_LOST)
-    if thread_ts is not None and not _fits(_TS, thread_ts):
-        raise Conflict(MESSAGE_LOST)
-    if slack_user_id is not None and not _fits(_ID, slack_user_id):
+    required = ((_TEAM_URL, team_url), (_ID, channel), (_TS, ts))
+    optional = ((_TS, thread_ts), (_ID, slack_user_id))
+    given = (*required, *((shape, value) for shape, value in optional if value is not None))
+    if not all(isinstance(value, str) and shape.fullmatch(value) for shape, value in given):
         raise Conflict(MESSAGE_LOST)
     reply_to = thread_ts if thread_ts != ts else None  # a thread's first message names itself
     return MessageSource(
@@ -87,10 +86,6 @@ def checked_source(
         thread_ts=reply_to,
         slack_user_id=slack_user_id,
     )
-
-
-def _fits(shape: re.Pattern[str], value: Any) -> bool:
-    return isinstance(value, str) and bool(shape.fullmatch(value))
 
 
 def _permalink(team_url: str, channel: str, ts: str, thread_ts: str | None) -> str:

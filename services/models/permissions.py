@@ -1,4 +1,4 @@
-"""Who may do what: the one table, checked by every service method."""
+"""Permissions of each role, checked by every service method."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -36,14 +36,14 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks: an account with the role it has at this moment."""
+    """The account that calls, with its current role."""
 
     user_id: ObjectId
     role: Role
 
     @property
     def event_author(self) -> ObjectId:
-        """How what they do is signed."""
+        """The author of events caused by this actor."""
         return self.user_id
 
     @classmethod
@@ -56,7 +56,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Whoever has a shell on the server: may do what an admin may."""
+    """A user with a shell on the server; may do what an admin may."""
 
     @property
     def event_author(self) -> str:
@@ -78,7 +78,7 @@ def require_permission(actor: Actor | Operator, permission: Permission) -> None:
 
 
 def require_visible(actor: Actor, ticket: Ticket | None) -> Ticket:
-    """The ticket, if the actor may know of it. A foreign ticket is "not found"."""
+    """Return the ticket if the actor may see it; otherwise raise `NotFound`."""
     if ticket is not None:
         if actor.has_permission(Permission.SEE_ANY_TICKET):
             return ticket

@@ -1,7 +1,7 @@
-"""The clock of a ticket's SLA target: when it ran, and since when it runs. Pure.
+"""Clock of a ticket's SLA target: when it ran, and since when it has been running. Pure.
 
-Stored as `target: {ran: [{from, to}], since, rules}`. It counts nothing itself: how much of that
-was working time is asked of a calendar, so that other hours or targets can be applied later.
+Stored as `target: {ran: [{from, to}], since, rules}`. It does not
+count: a calendar computes the working time, so that other hours or targets apply later.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,8 +45,7 @@ class SlaClock:
 
     @property
     def started_at(self) -> datetime | None:
-        """When the ticket was filed or reopened. None for the predecessor's: no target counts for
-        those."""
+        """When the ticket was filed or reopened. None for the predecessor's (no target)."""
         return self.spans[0][0] if self.spans else self.running_since
 
     @property
@@ -63,8 +62,8 @@ class SlaClock:
         return replace(self, spans=(*self.spans, span), running_since=None)
 
     def reaches_at(self, duration: timedelta, week: WorkWeek) -> datetime | None:
-        """When it has run for so much working time, if it goes on; None while it stands short of
-        that, where nobody ever works, and where it would be after the last year there is."""
+        """Return when it will have run for so much working time. None if it is stopped before that,
+        if the week has no working time, or if the result is beyond the year 9999."""
         left = duration
         for start, end in self.spans:
             worked = week.working_time_between(start, end)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SlackMember:
-    """What Slack says of a member. `email_confirmed` is None where Slack does not say."""
+    """A member from Slack's API. `email_confirmed` is None if Slack does not say."""
 
     team_id: str
     slack_user_id: str

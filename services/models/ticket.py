@@ -1,11 +1,11 @@
-"""The domain's objects, read from the predecessor's documents as well as from ours.
+"""A ticket, read from the predecessor's documents as well as from ours.
 
-Reading is forgiving (a legacy ticket has no number, a legacy user no name); writing is done by
-the services, field by field, so that fields unknown here survive.
+Reading accepts missing and unusual values. Services write single fields, so that unknown fields
+survive.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -46,7 +46,7 @@ class Priority(StrEnum):
 
 
 def parse_status(value: Any) -> Status | None:
-    """The status that somebody's word for it means; None where it means none."""
+    """Return the status that a stored or typed word means, or None."""
     word = match_word(value, Status, STATUS_ALIASES)
     return Status(word) if word else None
 
@@ -63,8 +63,8 @@ OPEN_STATUSES = (Status.TODO, Status.IN_PROGRESS, Status.WAITING, Status.REOPENE
 class Card:
     """A message that shows this ticket and is kept up to date.
 
-    `kind` is "requester", "assignee" or "triage", with a channel's id as its recipient; `seq` is
-    the ticket's when it was last rendered; `digest` is of the content Slack has.
+    `kind` is "requester", "assignee" or "triage"; a triage card's recipient is a channel id. `seq`
+    is the ticket's seq at the last rendering; `digest` is the hash of the content Slack has.
     """
 
     kind: str
@@ -76,14 +76,7 @@ class Card:
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> "Card":
-        return cls(
-            kind=doc["kind"],
-            recipient=doc["recipient"],
-            channel=doc["channel"],
-            ts=doc["ts"],
-            seq=doc["seq"],
-            digest=doc["digest"],
-        )
+        return cls(**{each.name: doc[each.name] for each in fields(cls)})
 
     def to_doc(self) -> Document:
         return asdict(self)
@@ -107,7 +100,7 @@ class Ticket:
     resolution: str | None = None
     deadline: datetime | None = None
     accepted_at: datetime | None = None
-    # The earlier of the deadline and the target (services/sla/due.py), whose clock is `sla_clock`.
+    # The earlier of deadline and target (services/sla/timing.py), whose clock is `sla_clock`.
     due_at: datetime | None = None
     sla_clock: SlaClock | None = None
     queue_key: str | None = None

@@ -28,8 +28,7 @@ ACTIVE_STAFF: Document = {"role": {"$in": [Role.MODERATOR, Role.ADMIN]}, "active
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """An account. `email` is as its owner wrote it; the stored `emailKey` is what it is looked up
-    by."""
+    """An account. `email` is as its owner wrote it; it is looked up by the stored `emailKey`."""
 
     id: ObjectId
     email: str
@@ -50,10 +49,10 @@ class User:
         return cls(
             id=doc["_id"],
             email=as_str(doc.get("email")),
-            # To the letter: a word that only resembles "admin" makes nobody one.
+            # An exact match: "Admin" or "administrator" does not make an admin.
             role=Role(doc["role"]) if doc.get("role") in tuple(Role) else Role.USER,
             skills=as_string_list(doc.get("skills")),
-            # Some editions keep first and last name apart.
+            # Some versions of the predecessor store first and last name apart.
             name=None if isinstance(doc.get("name"), Mapping) else as_str(doc.get("name")) or None,
             active=doc.get("active", True) is not False,
             capacity=DEFAULT_CAPACITY if capacity is None else capacity,

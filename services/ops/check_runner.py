@@ -1,4 +1,4 @@
-"""What `app.py doctor` says: checks in order, each bounded in time, none in the way of the next."""
+"""Runs the checks of `app.py doctor` in order, each with a timeout."""
 
 import queue
 import threading
@@ -13,7 +13,7 @@ CHECK_TIMEOUT_SECONDS = 5.0
 
 
 class CheckStatus(StrEnum):
-    """How a line begins. FAIL: something does not work; warn: it works, but look at it."""
+    """The start of a line. FAIL: something does not work; warn: it works, but needs attention."""
 
     OK = "ok"
     WARN = "warn"
@@ -22,7 +22,7 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found, and what to do about it. Never holds a secret: values are not quoted."""
+    """The result of a check and advice. It quotes no setting, so that it holds no secret."""
 
     status: CheckStatus
     message: str
@@ -59,7 +59,7 @@ def format_duration(age: timedelta) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`depends_on` names the checks without whose success this one could find nothing."""
+    """`depends_on` names the checks that have to succeed before this one is run."""
 
     name: str
     run: Callable[[], list[Finding]]
@@ -69,7 +69,7 @@ class Check:
 def run_checks(
     checks: Sequence[Check], *, seconds: float = CHECK_TIMEOUT_SECONDS
 ) -> Iterator[tuple[str, Finding]]:
-    """Every finding with what it is about, as soon as it is there."""
+    """Yield each finding with the name of its check, as it is found."""
     failed: set[str] = set()
     for check in checks:
         missed = [name for name in check.depends_on if name in failed]
@@ -90,11 +90,11 @@ def _run_with_timeout(seconds: float, check: Callable[[], list[Finding]]) -> lis
     def answer() -> None:
         try:
             answers.put(check())
-        except Exception as error:  # noqa: BLE001  whatever breaks one check, the others run
-            # Its text may quote what it was given, a password among it.
+        except Exception as error:  # noqa: BLE001  one failing check does not end the others
+            # Its text may quote a setting, such as a password.
             answers.put(fail(f"the check broke off ({type(error).__name__})", "Report this."))
 
-    # A daemon, so that a check that hangs holds up neither the next one nor the exit.
+    # A daemon thread, so that a check that hangs blocks neither the next one nor the exit.
     threading.Thread(target=answer, daemon=True).start()
     try:
         return answers.get(timeout=seconds)
@@ -103,7 +103,7 @@ def _run_with_timeout(seconds: float, check: Callable[[], list[Finding]]) -> lis
 
 
 def summary(states: Sequence[CheckStatus]) -> str:
-    """The last line: how it stands altogether."""
+    """The last line of the output."""
     failed, warned = states.count(CheckStatus.FAIL), states.count(CheckStatus.WARN)
     if failed:
         return f"{failed} FAIL, {warned} warn: what says FAIL has to be mended."

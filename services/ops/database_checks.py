@@ -1,4 +1,4 @@
-"""The doctor's look at the settings and at what MongoDB holds. It reads; one probe is written."""
+"""The doctor's checks of settings and MongoDB. They only read, except for one probe document."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ from services.ops.check_runner import (
 from services.outbox import pending
 
 MONGODB = "MongoDB"
-# Below the runner's bound, so that a finding says what it waited for.
+# Below the runner's timeout, so that a finding names what did not answer.
 QUERY_TIMEOUT_SECONDS = 4.0
 LATE_OUTBOX_AGE = timedelta(minutes=1)
 STUCK_OUTBOX_AGE = retry.MAX_DELIVERY_DELAY
@@ -40,7 +40,7 @@ UNAUTHORIZED = frozenset({13, 18, 8000})
 
 
 def check_settings(env: Mapping[str, str]) -> list[Finding]:
-    """Everything bot, worker and jobs would refuse to start on, then what is weak."""
+    """The problems that keep bot, worker or jobs from starting, then weak settings."""
     problems: dict[str, None] = {}
     for command in ("bot", "worker", "jobs"):
         problems |= dict.fromkeys(settings.parse_settings(command, env)[1])
@@ -71,13 +71,13 @@ def _weak(env: Mapping[str, str]) -> list[Finding]:
 def _is_open(url: str) -> bool:
     try:
         parts = urlsplit(url)
-    except ValueError:  # named as bad already
+    except ValueError:  # reported as a problem already
         return False
     return parts.hostname not in LOCAL_HOSTS and not (parts.password or "authMechanism" in url)
 
 
 def check_linking(*, app_url: str | None, is_strict: bool) -> list[Finding]:
-    """How Slack members come to their accounts."""
+    """The ways in which Slack members link their accounts."""
     if app_url:
         return ok("by a code" if is_strict else "by Slack's email address, or by a code")
     if is_strict:
@@ -87,10 +87,10 @@ def check_linking(*, app_url: str | None, is_strict: bool) -> list[Finding]:
 
 
 class DatabaseChecks:
-    """Connects at the first check, so that a bad URI is a finding as well.
+    """Connects at the first check, so that a bad URI is a finding, too.
 
-    `missing_indexes` names the indexes a database lacks; every package declares some, above this
-    one too.
+    `missing_indexes` returns the names of missing indexes. It is passed in because packages above
+    this one declare indexes, too.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class DatabaseChecks:
         ]
 
     def work_checks(self) -> list[Check]:
-        """Whether it gets done."""
+        """Checks of the jobs, the outbox and unassigned tickets."""
         return [
             Check("jobs", self.check_jobs, depends_on=(MONGODB,)),
             Check("outbox", self.check_outbox, depends_on=(MONGODB,)),
@@ -130,7 +130,7 @@ class DatabaseChecks:
             self._db.client.close()
 
     def check_connection(self) -> list[Finding]:
-        """That it answers, and that it takes a write as durable as the product's are."""
+        """Check that MongoDB answers and takes a write with the product's write concern."""
         if not self._uri:
             return fail("not asked, because MONGO_URI is missing", "See settings.")
         try:
@@ -158,7 +158,7 @@ class DatabaseChecks:
         return ok("every index is there")
 
     def check_accounts(self) -> list[Finding]:
-        """Who there is, and whose address has several accounts and so opens none of them."""
+        """Count the active accounts, and find email addresses with several accounts."""
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
             wanted = {"email": True, "emailKey": True, "role": True, "active": True}
             docs = list(self._db.users.find({}, wanted))
@@ -182,7 +182,7 @@ class DatabaseChecks:
         return warn("no admin, so nobody hears of tickets that nobody can take", advice)
 
     def team_id(self) -> str | None:
-        """The workspace this database belongs to; None before the bot's first start."""
+        """The id of the workspace of this database; None before the bot's first start."""
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
             known = self._db.meta.find_one({"_id": "installation"})
         return str(known["teamId"]) if known else None
@@ -199,7 +199,7 @@ class DatabaseChecks:
         return found or ok(f"one process leads; {went}" if went else "one process leads")
 
     def check_outbox(self) -> list[Finding]:
-        """Changes that somebody has not been told of yet."""
+        """Check the age of changes that are not delivered yet."""
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
             ages = pending.outbox_ages(self._db, now=self._clock())
         if not ages:

@@ -8,7 +8,7 @@ from services.core.retry import RetryState
 from services.models.user import User, can_work_on_tickets
 from services.ops.check_runner import CheckStatus, Finding, format_duration, pluralize
 
-# Once or twice may be chance.
+# A failure or two may be temporary.
 MAX_FAILURES_FOR_WARNING = 2
 MAX_LISTED = 5
 MAX_DIGEST_ACCOUNTS = 1_000
@@ -23,7 +23,7 @@ _DIGESTS: Document = {"digestAside.since": {"$gt": _ANY_TIME}}
 
 
 def count_failing(db: Mongo) -> dict[str, int]:
-    """How many of each kind."""
+    """The number of failing items by kind."""
     return {
         "step": db.tickets.count_documents(_STEPS),
         "digest": len(_digests(db)),
@@ -31,8 +31,7 @@ def count_failing(db: Mongo) -> dict[str, int]:
 
 
 def find_failing(db: Mongo, *, now: datetime) -> list[Finding]:
-    """A finding for each, the oldest first, of at most `MAX_LISTED` a kind, and one for the
-    others."""
+    """Findings for the oldest items, at most `MAX_LISTED` of each kind, and one for the rest."""
     tickets = db.tickets.find(_STEPS, {"number": True, "alarm": True})
     found = [
         _finding(
@@ -54,7 +53,7 @@ def find_failing(db: Mongo, *, now: datetime) -> list[Finding]:
 
 
 def _digests(db: Mongo) -> list[Document]:
-    """The accounts, the longest ago first. Whoever has left the help desk gets none anyway."""
+    """The accounts whose digest fails, the oldest failure first, without those that get none."""
     read = dict.fromkeys(("email", "role", "active", "digestAside"), True)
     found = db.users.find(_DIGESTS, read).sort("digestAside.since").limit(MAX_DIGEST_ACCOUNTS)
     users = ((doc, User.from_doc(doc)) for doc in found)

@@ -1,4 +1,4 @@
-"""The indexes of what fails repeatedly: failing_items.py."""
+"""The indexes of failing work: failing_items.py."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,6 +1,6 @@
-"""How the jobs last ended: kept in MongoDB, so that whoever asks needs neither Redis nor a log.
+"""The last run of each job, stored in MongoDB so that the doctor needs neither Redis nor a log.
 
-`meta` has one document a job, `job:NAME {at, seconds, dueBy, failures, error}`.
+`meta` has one document per job, `job:NAME {at, seconds, dueBy, failures, error}`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,22 +11,20 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.ops.check_runner import CheckStatus, Finding, format_duration, pluralize
 
-# So much later than its turn a job may end; it may take that long.
+# A job may end so much later than its interval, because a run takes time.
 GRACE_PERIOD = timedelta(minutes=1)
-# A fault that passes is no failure, and a day of work to catch up with none either.
+# Fewer failures may be temporary, and a job that is less late may be catching up.
 MAX_FAILURES_FOR_WARNING = 2
 FAIL_IF_LATE_BY = timedelta(minutes=15)
 LOG = "The log of the process that leads says why."
-_PREFIX, _AFTER = "job:", "job;"  # from the one to the other are all that begin with the first
+_PREFIX, _AFTER = "job:", "job;"  # the range of all ids with the prefix
 
 
 @dataclass(frozen=True, slots=True)
 class JobRun:
-    """`ended_at` is when it last ended, None before the first time; `due_by` when it should have
-    again.
-
-    The last run took so many `seconds`. `failures` are those in a row, and `error` what the last
-    one was, None if it succeeded.
+    """`ended_at`: the end of the last run, None before the first. `due_by`: the latest end of the
+    next one. `seconds`: how long the last run took. `failures`: the number of failures in a row.
+    `error`: the last failure, None if the last run succeeded.
     """
 
     name: str
@@ -54,7 +52,7 @@ class JobRuns:
         self._clock = clock
 
     def register(self, intervals: Mapping[str, timedelta]) -> None:
-        """A process leads now, and runs these; of others nothing is to be expected any more."""
+        """Record that a new leader runs these jobs, and remove jobs that no longer exist."""
         now = self._clock()
         ours = {f"{_PREFIX}{name}": interval for name, interval in intervals.items()}
         self._db.meta.delete_many({"_id": {"$gte": _PREFIX, "$lt": _AFTER, "$nin": list(ours)}})
@@ -65,7 +63,7 @@ class JobRuns:
     def record(
         self, name: str, *, seconds: float, interval: timedelta, error: str | None = None
     ) -> None:
-        """It has ended after so many seconds; `error` says in a word or two what went wrong."""
+        """Store the result of a run; `error` is a short text, None if it succeeded."""
         now = self._clock()
         values: Document = {"at": now, "seconds": seconds, "dueBy": now + interval + GRACE_PERIOD}
         if error:
@@ -76,13 +74,13 @@ class JobRuns:
 
 
 def load_job_runs(db: Mongo) -> list[JobRun]:
-    """Each job of the process that leads, or was the last to, by name."""
+    """The jobs of the current or last leader, by name."""
     found = db.meta.find({"_id": {"$gte": _PREFIX, "$lt": _AFTER}})
     return [JobRun.from_doc(doc) for doc in found.sort("_id") if doc.get("dueBy")]
 
 
 def describe_runs(runs: Sequence[JobRun], *, now: datetime) -> str:
-    """How many have run, when the last one ended and how long the slowest took; "" before any."""
+    """How many jobs have run, when the last one ended, how long the slowest took; "" if none."""
     ended = [(run.ended_at, run.seconds) for run in runs if run.ended_at]
     if not ended:
         return ""
@@ -94,7 +92,7 @@ def describe_runs(runs: Sequence[JobRun], *, now: datetime) -> str:
 
 
 def job_problems(runs: Sequence[JobRun], *, now: datetime) -> list[Finding]:
-    """A finding for each job that fails or is late; none where all is well."""
+    """A finding for each job that fails or is late."""
     return [finding for run in runs if (finding := _finding(run, now))]
 
 

@@ -1,4 +1,4 @@
-"""How many tickets stand where, for whoever watches the installation."""
+"""Counts of tickets and of the outbox, for monitoring."""
 
 import threading
 import time
@@ -21,12 +21,11 @@ _ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class TicketCounts:
-    """`oldest_due_seconds`: for how long the ticket longest overdue has waited to be looked at.
+    """`oldest_due_seconds`: how long the oldest entry of the outbox has been due.
 
-    `most_attempts` is how often the sweep has published the ticket that it published most often,
-    each time after twice the wait. `leader` is the process that runs the jobs; None: no process
-    does. `failing` counts the scheduled work that fails, by what it is
-    (services/ops/failing_items.py).
+    `most_attempts`: the highest number of times that a job has published a ticket again; each wait
+    is twice as long as the one before. `leader`: the process that runs the jobs, None if there is
+    none. `failing`: the number of failing items by kind (services/ops/failing_items.py).
     """
 
     by_status: Mapping[str, int]
@@ -38,9 +37,9 @@ class TicketCounts:
 
 
 def count_tickets(db: Mongo, *, clock: Clock = utcnow) -> TicketCounts:
-    """Counted now, from the indexes. Raises `PyMongoError`."""
+    """Count from the indexes, without a cache. Raises `PyMongoError`."""
     now = clock()
-    # Every status is named: a query for these alone is answered from the index without a ticket.
+    # With every status named, the index alone answers the query, without reading a ticket.
     known: Document = {"status": {"$in": [status.value for status in Status]}}
     groups = db.tickets.aggregate(
         [{"$match": known}, {"$group": {"_id": "$status", "tickets": {"$sum": 1}}}]
@@ -66,7 +65,7 @@ def count_tickets(db: Mongo, *, clock: Clock = utcnow) -> TicketCounts:
 
 
 class CachedTicketCounts:
-    """`count_tickets` at most every 15 s, whoever asks. None while MongoDB is away."""
+    """`count_tickets`, cached for 15 s. None while MongoDB is unreachable."""
 
     def __init__(
         self,
@@ -83,7 +82,7 @@ class CachedTicketCounts:
         self._expires_at: float | None = None
 
     def __call__(self) -> TicketCounts | None:
-        with self._lock:  # whoever comes meanwhile waits for the same answer
+        with self._lock:  # concurrent callers wait for the same result
             if self._expires_at is None or self._monotonic() >= self._expires_at:
                 self._cached = self._count()
                 self._expires_at = self._monotonic() + CACHE_SECONDS

@@ -1,11 +1,10 @@
 """Erasure of a person: their account is made anonymous, and their tickets stay.
 
-An erasure that was interrupted continues when it is run again: the account loses its email address,
-by which everything is found, last; and it keeps the list of its Slack members until nothing refers
-to them.
+To continue an interrupted erasure, run it again: the account loses its email address, by which it
+is found, last, and keeps its Slack ids until nothing refers to them.
 
-In tickets, only what leads to the person in Slack is removed. Texts stay as people wrote them, and
-so do ids of accounts: those lead nowhere once the account is anonymous.
+In tickets, only references to the person in Slack are removed. Texts stay as they were written, and
+so do account ids, which identify nobody once the account is anonymous.
 """
 
 from collections.abc import Collection
@@ -15,8 +14,12 @@ from typing import Any
 
 from bson import ObjectId
 
-from services.accounts import users as account_users
-from services.accounts.users import DEACTIVATED_REASON, UserService
+from services.accounts.users import (
+    DEACTIVATED_REASON,
+    UserService,
+    load_account_doc,
+    update_account,
+)
 from services.accounts.validation import email_key
 from services.core.clock import Clock, utcnow
 from services.core.coerce import own_entries
@@ -33,20 +36,19 @@ from services.tickets import release
 from services.tickets.queries import iter_tickets
 
 ERASED_NAME = "a former colleague"
-# No mail can ever arrive there (RFC 2606), and the predecessor requires a unique address.
+# A domain that cannot receive mail (RFC 2606); the predecessor requires unique addresses.
 ERASED_EMAIL_DOMAIN = "erased.invalid"
 ERASED_PLACEHOLDER = "erased"  # in place of Slack's error code
 
-# What `redaction_update` reads of a ticket.
+# The ticket fields that `redaction_update` reads.
 PERSONAL_FIELDS = ("cards", "notices", "comments", "source", "createdBy")
-# What is left of an account: nothing that says whose it was.
+# Account fields that are kept; none identifies the person.
 _RETAINED_FIELDS = ("createdAt", "handBack", "__v")
 
 
 @dataclass(frozen=True, slots=True)
 class ErasureResult:
-    """An account, and how many of each were removed; `released_tickets` and `redacted_tickets`
-    count tickets."""
+    """Counts of what was released, redacted and removed for one account."""
 
     user_id: ObjectId
     released_tickets: int
@@ -62,7 +64,7 @@ class Erasure:
         self._clock = clock
 
     def erase(self, *, actor: Actor | Operator, email: str) -> list[ErasureResult]:
-        """Make every account of that address anonymous; returns none if the address has no account.
+        """Make every account of that address anonymous; return [] if there is none.
 
         Raises `Conflict` if no active admin would be left.
         """
@@ -73,16 +75,17 @@ class Erasure:
         return [self._erase(user_id) for user_id in ids]
 
     def _deactivate(self, user_id: ObjectId, by: ObjectId | str) -> None:
-        """From here on nobody can sign in with the account, and no ticket is assigned to it."""
-        while True:
-            doc = self._db.users.find_one({"_id": user_id})
-            now = self._clock()
-            if doc is None or account_users.update_account(
-                self._db, doc, {"active": False}, by=by, now=now
-            ):
-                break
-        # A plain user has tickets, too, where the predecessor gave them some.
-        request = model_user.release_request(by=by, now=self._clock(), reason=DEACTIVATED_REASON)
+        """Stop sign-in and assignment for the account, and request the release of its tickets."""
+        now = self._clock()
+        update_account(
+            self._db,
+            lambda: load_account_doc(self._db, user_id),
+            lambda _: {"active": False},
+            by=by,
+            now=now,
+        )
+        # A plain user may have tickets, too, from the predecessor.
+        request = model_user.release_request(by=by, now=now, reason=DEACTIVATED_REASON)
         unmarked = {"_id": user_id, "handBack": None}
         self._db.users.update_one(unmarked, {"$set": {"handBack": request}})
 
@@ -102,7 +105,7 @@ class Erasure:
         return ErasureResult(user_id, released_tickets, tickets, links, removed_emails)
 
     def _unlink(self, user_id: ObjectId) -> tuple[int, list[str]]:
-        """How many links there were, and all Slack members the account ever acted for."""
+        """Remove the links; return their number and the ids of all Slack members ever linked."""
         of_account = {"userId": user_id}
         keys = [
             doc["_id"] for name in ("links", "unlinked") for doc in self._db[name].find(of_account)
@@ -117,18 +120,18 @@ class Erasure:
         return links, list(doc.get("erasing", ()))
 
     def _forget_messages(self, user_id: ObjectId) -> None:
-        """Forget the offers, sent to an admin, to hand over other people's tickets."""
+        """Remove references to handover offers that were sent to the person as an admin."""
         recipient_query = {"_id": {"$gt": ObjectId("0" * 24)}, "handOver.to": user_id}
         gone = {"handOver.channel": "", "handOver.ts": ""}
         self._db.users.update_many(recipient_query, {"$unset": gone})
 
     def _redact_ticket(self, doc: Document, user_id: ObjectId, slack_ids: list[str]) -> bool:
-        """Take them out of one ticket; False where they were not in it."""
+        """Redact one ticket; return whether it referred to the person."""
         update = redaction_update(doc, user_id=user_id, slack_ids=slack_ids)
         if not update:
             return False
         if doc.get("createdBy") == user_id and doc.get("status") in OPEN_STATUSES:
-            # Other people's cards name the person, so they have to be updated.
+            # Cards of other people show the requester's name, so they have to be updated.
             update["$set"] = {**update.get("$set", {}), **outbox_fields(self._clock())}
             update["$inc"] = {"seq": 1}
         self._db.tickets.update_one({"_id": doc["_id"]}, update)
@@ -144,7 +147,7 @@ class Erasure:
 
 
 def anonymous_account(user_id: ObjectId, *, token_version: object, now: datetime) -> Document:
-    """The account as everyone sees it after the erasure."""
+    """Return the account's document after the erasure."""
     address = f"{user_id}@{ERASED_EMAIL_DOMAIN}"
     version = token_version if isinstance(token_version, int) else 0
     return {
@@ -160,12 +163,12 @@ def anonymous_account(user_id: ObjectId, *, token_version: object, now: datetime
 
 
 def redaction_update(doc: Document, *, user_id: ObjectId, slack_ids: Collection[str]) -> Document:
-    """The update that takes the person out of the ticket; {} if it does not mention them.
+    """Return the update that redacts the ticket; {} if it does not refer to the person.
 
-    Positions in `notices` and `comments` are stable: nothing is ever taken out of those.
+    Positions in `notices` and `comments` are stable, because entries are never removed.
     """
     source: Document = doc["source"] if isinstance(doc.get("source"), dict) else {}
-    # A message that they wrote to the bot stands in their own conversation with it.
+    # A direct message to the bot is in the person's own conversation with it.
     is_direct = doc.get("createdBy") == user_id and _is_direct(source.get("channel"))
     recipients = {str(user_id), str(source["channel"])} if is_direct else {str(user_id)}
     values, gone = _redact_deliveries(doc, recipients)
@@ -185,7 +188,7 @@ def redaction_update(doc: Document, *, user_id: ObjectId, slack_ids: Collection[
 def _redact_deliveries(
     doc: Document, recipients: Collection[str]
 ) -> tuple[dict[str, Any], list[str]]:
-    """What to set and to remove, so that nobody can tell where they were sent a message."""
+    """Return what to set and to remove, so that no delivery says where it was sent."""
     values: dict[str, Any] = {}
     gone: list[str] = []
     listed = doc.get("notices")
@@ -196,7 +199,7 @@ def _redact_deliveries(
         this = f"notices.{position}"
         values |= {f"{this}.state": DeliveryState.FAILED.value, f"{this}.error": ERASED_PLACEHOLDER}
         gone += [f"{this}.channel", f"{this}.ts"]
-        if not ObjectId.is_valid(recipient):  # a conversation: nobody else's key is like that
+        if not ObjectId.is_valid(recipient):  # the key of a conversation with the bot
             values[f"{this}.key"] = delivery_key(
                 seq=int(seq), kind=kind, recipient=ERASED_PLACEHOLDER
             )
@@ -206,12 +209,12 @@ def _redact_deliveries(
 def _redact_comments(
     doc: Document, user_id: ObjectId, slack_ids: Collection[str]
 ) -> dict[str, Any]:
-    """Where in Slack they wrote their comments, and addresses of files that name them."""
+    """Remove where in Slack the comments were written, and file URLs with the person's id."""
     values: dict[str, Any] = {}
     for comment in comments_from_doc(doc.get("comments")):
         path = f"comments.{comment.position}"
         if comment.by == user_id and comment.slack_message and comment.slack_message.ts:
-            # In a channel it still counts as written there, so that it is not sent there again.
+            # Keep the channel, so that the comment is not delivered there again.
             channel = comment.slack_message.channel
             values[f"{path}.slack"] = (
                 None if _is_direct(channel) else {"channel": channel, "ts": ""}

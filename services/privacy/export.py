@@ -1,4 +1,4 @@
-"""What is kept about a person, as JSON can hold it."""
+"""Export of what is stored about a person, as JSON values."""
 
 import math
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ from services.models.permissions import Actor, Operator, Permission, require_per
 from services.outbox.deliveries import parse_delivery_key
 from services.tickets.queries import iter_tickets
 
-# An account's secrets, and what is only made to look it up.
+# Secrets and derived keys of an account, which are not exported.
 _SECRET = ("password", "tokenVersion", "emailKey", "searchKeys", "handBack")
-# What its requester may read of a ticket.
+# Ticket fields that the requester may read.
 _REQUESTER_FIELDS = (
     "number",
     "title",
@@ -55,10 +55,10 @@ class DataExport:
         self._users = users
 
     def export(self, *, actor: Actor | Operator, email: str) -> Document:
-        """All accounts of that address with what belongs to them; no account is an empty list.
+        """Return all accounts of that address with their data; an empty list if there are none.
 
-        Dates are ISO 8601 in UTC, ids are texts. Never a password's hash, nor what staff wrote to
-        each other, except by this person.
+        Dates are ISO 8601 in UTC, ids are strings. Excluded are password hashes, and internal notes
+        by anyone else.
         """
         require_permission(actor, Permission.MANAGE_USERS)
         found = self._users.find_docs_by_email(email)
@@ -94,7 +94,7 @@ class DataExport:
                     account[kind].append(entry)
 
     def _add_corrections(self, accounts: dict[ObjectId, Document]) -> None:
-        """What was said for and against giving them tickets, and what they said of others."""
+        """Add corrections of assignments by, from or to the person."""
         for doc in self._db.corrections.find({"_id": {"$gt": ""}}):
             correction = {name: doc[name] for name in _CORRECTION if name in doc}
             for side in ("from", "to", "by"):
@@ -118,7 +118,7 @@ def _entries(doc: Document) -> Iterator[tuple[str, Any, Document]]:
 
 
 def _assignee_entry(doc: Document) -> Document:
-    """Of a ticket they have, and why it is theirs; a reason that somebody typed is that one's."""
+    """Return data about the assignee; a reason typed by another user is that user's datum."""
     choice = doc.get("assignment")
     given = {name: doc[name] for name in _ASSIGNEE_FIELDS if name in doc}
     if isinstance(choice, dict) and choice.get("source") != MANUAL_SOURCE:
@@ -132,7 +132,7 @@ def _account_of(accounts: dict[ObjectId, Document], user_id: Any) -> Document | 
 
 
 def to_json_value(value: Any) -> Any:
-    """As JSON has it, whatever the predecessor has stored there."""
+    """Convert any stored value to JSON, also unusual ones of the predecessor."""
     if isinstance(value, dict):
         return {str(name): to_json_value(entry) for name, entry in value.items()}
     if isinstance(value, list):

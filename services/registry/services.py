@@ -34,7 +34,6 @@ from services.team_settings.settings_service import TeamSettings
 from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
-from services.tickets.requester_actions import RequesterActions
 
 if TYPE_CHECKING:
     from services.assignment.assignment_service import AssignmentService
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
     from services.auth.profile import ProfileService
     from services.auth.rate_limit import RateLimiter
     from services.auth.sign_in import SignInService
-    from services.editing.ticket_edits import TicketEdits, TicketPatches
+    from services.editing.ticket_edits import TicketEdits
     from services.escalation.escalation_steps import EscalationSteps
     from services.routing.model_store import ModelStore
     from services.routing.training import Training
@@ -111,9 +110,6 @@ class Services:
     tickets = _lazy(lambda s: TicketService(s.db, clock=s.clock))
     ticket_actions = _lazy(lambda s: TicketActions(s.db, s.users, clock=s.clock))
     comments = _lazy(lambda s: CommentService(s.db, clock=s.clock))
-    requester_actions = _lazy(
-        lambda s: RequesterActions(s.db, s.ticket_actions, s.comments, clock=s.clock)
-    )
     lists = _lazy(lambda s: ListService(s.db, s.users, s.links, clock=s.clock))
     ticket_pager = _lazy(lambda s: TicketPager(s.db, clock=s.clock))
     home = _lazy(lambda s: HomeService(s.db, s.users, s.links, clock=s.clock))
@@ -141,12 +137,6 @@ class Services:
         from services.editing.ticket_edits import TicketEdits
 
         return TicketEdits(self.db, self.users, self.links, clock=self.clock)
-
-    @cached_property
-    def ticket_patches(self) -> "TicketPatches":
-        from services.editing.ticket_edits import TicketPatches
-
-        return TicketPatches(self.db, self.ticket_edits)
 
     @cached_property
     def models(self) -> "ModelStore":

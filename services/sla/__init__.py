@@ -1,5 +1,4 @@
-"""SLA targets, due dates, queue order and escalation times.
+"""SLA targets, due dates, queue order and escalation times: computed here, stored by the callers.
 
-It computes; `services.escalation` takes the steps, and admins edit the targets through
-`services.team_settings`.
+`services.escalation` takes the steps, and admins edit the targets in `services.team_settings`.
 """

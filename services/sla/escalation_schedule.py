@@ -1,16 +1,16 @@
-"""When something happens to a ticket by the clock. Pure.
+"""The escalation steps of a ticket and their times, from the table in
+services/models/escalation_track.py. Pure.
 
-Not accepted in time: its assignee is reminded, then the next candidate gets it, then the triage
-channel hears of it, then the admins; each step is counted from the one before, so that everybody
-had their chance. Not done in time: its assignee is told when a quarter of the time is left and when
-it is missed, then the triage channel, then the admins, each counted from the due time. Waiting for
-its requester: they are asked once more, then it is completed.
+Until a ticket is accepted: its assignee is reminded, then the next candidate gets it, then the
+triage channel is notified, then the admins. Until it is resolved: its assignee is reminded when a
+quarter of the time is left and when the due time has passed, then the triage channel is notified,
+then the admins. While it waits for its requester: they are asked once more, then it is closed.
 
-All of this stands still or ends with the status. Another assignment, priority or due time begins
-its steps anew.
+Times are working time, as the targets are (services/sla/targets.py). A status change pauses or ends
+the tracks. Another assignment, priority or due time restarts its steps.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
@@ -19,23 +19,28 @@ from typing import Protocol
 
 from bson import ObjectId
 
+from services.calendar.work_week import ZERO_DURATION, WorkWeek
 from services.core.coerce import as_datetime
 from services.models.escalation_track import (
     EscalationStep,
     EscalationTrack,
     ScheduledStep,
+    StepCondition,
+    StepDelay,
     TrackState,
     TrackStates,
 )
-from services.models.ticket import Status, Ticket
-from services.sla.escalation_times import remaining_steps
+from services.models.ticket import Priority, Status, Ticket
 from services.sla.policy import SlaPolicy
 
-# An event with this as its field tells of a step, by its kind.
+# The `field` of events that record a step; `to` is the step.
 NEXT_STEP_FIELD = "alarm"
-
-# The field of events that tell of what people write to each other about it.
+# The `field` of events that record a comment.
 COMMENTS_FIELD = "comments"
+DUE_SOON_FRACTION = 0.25
+# Between a missed due time and the triage channel, and between that and the admins.
+URGENT_ESCALATION_DELAY, ESCALATION_DELAY = timedelta(minutes=15), timedelta(hours=1)
+MAX_WORKING_TIME_RANGE = timedelta(days=366)
 
 _NOTHING_POSTPONED: Mapping[EscalationTrack, datetime] = MappingProxyType({})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,7 +48,7 @@ _IN_WORK = frozenset({Status.IN_PROGRESS, Status.REOPENED})
 
 
 class EventLike(Protocol):
-    """What of an event counts here."""
+    """The fields of an event that the schedule depends on."""
 
     @property
     def by(self) -> ObjectId | str: ...
@@ -55,7 +60,7 @@ class EventLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EscalationSchedule:
-    """What a ticket is to keep of it."""
+    """The escalation fields to store in a ticket."""
 
     next_step: ScheduledStep | None
     tracks: TrackStates
@@ -72,11 +77,11 @@ def build_schedule(
     events: Sequence[EventLike] = (),
     is_recalculation: bool = False,
 ) -> EscalationSchedule:
-    """The schedule for a ticket with its new values, and with its tracks as they were.
+    """The schedule for a ticket with its new values and its previous tracks.
 
-    `events` are those of the change; what its assignee does counts as accepting it.
-    `is_recalculation`: nothing has changed, the ticket is looked at for the first time or by
-    another policy. Then no one is notified of what was late already.
+    `events` are those of the change; any event by the assignee counts as accepting the ticket.
+    `is_recalculation`: nothing has changed, the ticket gets its first schedule or one by another
+    policy. Then no one is notified of a time that had passed before.
     """
     if ticket.status is Status.COMPLETED:
         return NO_SCHEDULE
@@ -92,7 +97,8 @@ def build_schedule(
         EscalationTrack.WAITING: _waiting_state(ticket, now=now, taken=taken, events=events),
     }
     tracks = {track: state for track, state in found.items() if state}
-    return EscalationSchedule(_first_step_of_all(ticket, tracks, policy), tracks)
+    firsts = (_first_step(ticket, tracks, track, policy) for track in tracks)
+    return EscalationSchedule(_earliest(firsts), tracks)
 
 
 def next_scheduled_step(
@@ -101,36 +107,55 @@ def next_scheduled_step(
     policy: SlaPolicy,
     postponed: Mapping[EscalationTrack, datetime] = _NOTHING_POSTPONED,
 ) -> ScheduledStep | None:
-    """The next step of a ticket whose tracks are up to date. `postponed` are tracks whose next step
-    is put off until then."""
-    next_step = _first_step_of_all(
-        ticket,
-        {f: state for f, state in ticket.escalation_tracks.items() if f not in postponed},
-        policy,
+    """The next step of a ticket whose tracks are up to date. The next step of a track in
+    `postponed` is not taken before that time."""
+    firsts = (
+        _first_step(ticket, ticket.escalation_tracks, track, policy)
+        for track in ticket.escalation_tracks
     )
-    put_off = [
-        replace(first, at=max(first.at, until))
-        for track, until in postponed.items()
-        if (first := _first_step(ticket, ticket.escalation_tracks, track, policy))
-    ]
-    return min([*put_off, *([next_step] if next_step else [])], key=_step_time, default=None)
+    return _earliest(
+        replace(step, at=max(step.at, postponed.get(step.step.track, step.at)))
+        for step in firsts
+        if step
+    )
 
 
 def due_steps(ticket: Ticket, *, policy: SlaPolicy, now: datetime) -> list[ScheduledStep]:
     """The step of each track to take now, the longest overdue first. If several steps of a track
-    are overdue, after a pause of the jobs, it is the last: no one is notified twice at once."""
+    are overdue, after a pause of the jobs, it is the last one, to notify no one twice."""
     due = []
     for track, state in ticket.escalation_tracks.items():
-        overdue = list(
-            takewhile(lambda a: a.at <= now, remaining_steps(ticket, state, track, policy))
-        )
-        due += overdue[-1:]
+        steps = remaining_steps(ticket, state, track, policy)
+        due += list(takewhile(lambda step: step.at <= now, steps))[-1:]
     return sorted(due, key=_step_time)
 
 
+def remaining_steps(
+    ticket: Ticket, state: TrackState, track: EscalationTrack, policy: SlaPolicy
+) -> Iterator[ScheduledStep]:
+    """The pending steps of a track whose time is known, in their order."""
+    is_paused = ticket.status is Status.WAITING and track is not EscalationTrack.WAITING
+    if state.counted_from is None or is_paused:
+        return
+    previous: datetime | None = None
+    for step in track.steps:
+        if track.is_sequential and not state.is_pending(step):
+            continue
+        if step.rule.condition is StepCondition.IS_ASSIGNED and not ticket.assigned_to:
+            continue
+        at = _step_at(step.rule.after, ticket, state.counted_from, previous, policy)
+        if at is None:
+            continue
+        if state.is_pending(step):
+            yield ScheduledStep(_as_stored(at), step, state.subject)
+        if track.is_sequential:
+            return
+        previous = at
+
+
 def is_current_step(ticket: Ticket, step: EscalationStep) -> bool:
-    """Whether the ticket is still as it was when that step was taken: no step followed, and it was
-    not accepted, done, reassigned or given another due time."""
+    """Whether the ticket is unchanged since the step was taken: no step followed, and it was not
+    accepted, resolved, reassigned or given another due time."""
     state = ticket.escalation_tracks.get(step.track)
     is_paused = ticket.status is Status.WAITING and step.track is not EscalationTrack.WAITING
     return state is not None and state.last_step is step and not state.is_ended and not is_paused
@@ -145,7 +170,7 @@ def _accept_state(
     is_recalculation: bool,
 ) -> TrackState | None:
     known = ticket.escalation_tracks.get(EscalationTrack.ACCEPT)
-    if ticket.status is Status.WAITING and known:  # and counted anew when it is back
+    if ticket.status is Status.WAITING and known:  # counted from the start once it is back
         return TrackState(known.subject, None, known.last_step, known.is_ended or is_accepted)
     at = as_datetime(ticket.assignment.get("at"))
     if ticket.status not in _IN_WORK or not ticket.assigned_to or ticket.accepted_at or not at:
@@ -191,7 +216,7 @@ def _due_state(
 def _waiting_state(
     ticket: Ticket, *, now: datetime, taken: set[EscalationStep], events: Sequence[EventLike]
 ) -> TrackState | None:
-    """Who is written to again has all the time again."""
+    """A further comment gives the requester the whole time again."""
     if ticket.status is not Status.WAITING:
         return None
     if any(event.field == COMMENTS_FIELD for event in events):
@@ -201,19 +226,14 @@ def _waiting_state(
     return TrackState("", now, done) if done else known
 
 
-def _first_step_of_all(
-    ticket: Ticket, tracks: TrackStates, policy: SlaPolicy
-) -> ScheduledStep | None:
-    """The first step of all tracks."""
-    firsts = (_first_step(ticket, tracks, track, policy) for track in tracks)
-    return min((step for step in firsts if step), key=_step_time, default=None)
-
-
 def _first_step(
     ticket: Ticket, tracks: TrackStates, track: EscalationTrack, policy: SlaPolicy
 ) -> ScheduledStep | None:
-    state = tracks.get(track)
-    return next(remaining_steps(ticket, state, track, policy), None) if state else None
+    return next(remaining_steps(ticket, tracks[track], track, policy), None)
+
+
+def _earliest(steps: Iterable[ScheduledStep | None]) -> ScheduledStep | None:
+    return min((step for step in steps if step), key=_step_time, default=None)
 
 
 def _step_time(step: ScheduledStep) -> datetime:
@@ -221,7 +241,7 @@ def _step_time(step: ScheduledStep) -> datetime:
 
 
 def _last_taken(taken: set[EscalationStep], track: EscalationTrack) -> EscalationStep | None:
-    return next((kind for kind in reversed(track.steps) if kind in taken), None)
+    return next((step for step in reversed(track.steps) if step in taken), None)
 
 
 def _priority_value(ticket: Ticket) -> str:
@@ -230,3 +250,78 @@ def _priority_value(ticket: Ticket) -> str:
 
 def _milliseconds(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _step_at(
+    delay: StepDelay,
+    ticket: Ticket,
+    since: datetime,
+    previous: datetime | None,
+    policy: SlaPolicy,
+) -> datetime | None:
+    """When a step is due on a track that is counted from `since`, `previous` being the time of the
+    step before it. None if it is not taken."""
+    targets = policy.targets
+    match delay:
+        case StepDelay.ACCEPTANCE_TIME:
+            return _after(policy, since, targets.acceptance_time(ticket.priority))
+        case StepDelay.HALF_ACCEPTANCE_TIME:
+            return _after(policy, since, targets.acceptance_time(ticket.priority) / 2)
+        case StepDelay.BEFORE_DUE:
+            return _due_soon_at(ticket, since, policy)
+        case StepDelay.DUE:
+            return _missed_at(ticket, since)
+        case StepDelay.ESCALATION_DELAY:
+            return _after_escalation_delay(ticket, since, previous, policy)
+        case StepDelay.WAITING_DAYS:
+            return _after(policy, since, targets.waiting_days * _day(policy.work_week))
+        case StepDelay.AUTO_COMPLETE_DAYS:
+            return _after(policy, since, targets.auto_complete_days * _day(policy.work_week))
+
+
+def _missed_at(ticket: Ticket, since: datetime) -> datetime | None:
+    """A due time that had passed when it was set counts as missed from then on."""
+    return max(ticket.due_at, since) if ticket.due_at else None
+
+
+def _after_escalation_delay(
+    ticket: Ticket, since: datetime, previous: datetime | None, policy: SlaPolicy
+) -> datetime | None:
+    if previous is None:  # the ticket is unassigned, so no one was reminded
+        return _missed_at(ticket, since)
+    is_urgent = ticket.priority is Priority.URGENT
+    return _after(policy, previous, URGENT_ESCALATION_DELAY if is_urgent else ESCALATION_DELAY)
+
+
+def _due_soon_at(ticket: Ticket, since: datetime, policy: SlaPolicy) -> datetime | None:
+    """When a quarter of the time is left: of the whole target, even after a pause, or of the time
+    since a user set the deadline. None if less than that was left from the start."""
+    due = ticket.due_at
+    if due is None:
+        return None
+    left = policy.work_week.working_time_between(since, min(due, since + MAX_WORKING_TIME_RANGE))
+    # Outside business hours, or too far in the future to count each day.
+    if left <= ZERO_DURATION or due - since > MAX_WORKING_TIME_RANGE:
+        return since + (due - since) * (1 - DUE_SOON_FRACTION) if due > since else None
+    total = left if due == ticket.deadline else policy.targets.resolution_time(ticket.priority)
+    wait = left - total * DUE_SOON_FRACTION
+    return _after(policy, since, wait) if wait > ZERO_DURATION else None
+
+
+def _after(policy: SlaPolicy, start: datetime, wait: timedelta) -> datetime:
+    """After that much working time, or elapsed time if the team never works."""
+    try:
+        return policy.work_week.add_working_time(start, wait) or start + wait
+    except OverflowError:
+        return start + wait
+
+
+def _as_stored(at: datetime) -> datetime:
+    """Truncate to milliseconds: BSON keeps no more."""
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def _day(week: WorkWeek) -> timedelta:
+    """The length of a working day."""
+    start, end = (timedelta(hours=at.hour, minutes=at.minute) for at in (week.start, week.end))
+    return end - start if end > start else end - start + timedelta(days=1)

@@ -1,4 +1,4 @@
-"""The indexes of the queue: the order in which open tickets are worked on (queue_key.py)."""
+"""The indexes of the queue order (queue_key.py) and of outdated due dates (recompute.py)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,21 +7,21 @@ from pymongo import ASCENDING, IndexModel
 from services.core.database import Document
 from services.sla.queue_key import QUEUE_KEY_FIELD
 
-# Status and priority are there to be filtered by before a ticket is fetched.
+# With status and priority, so that they are filtered by before a ticket is fetched.
 _QUEUE_FIELDS = (QUEUE_KEY_FIELD, "_id", "status", "priority")
-# The team's queue and an assignee's: the lists read pages of them, the digest counts them.
+# For the pages of the team's queue and of an assignee's, and for the counts of the digest.
 QUEUE_INDEX = tuple((name, ASCENDING) for name in _QUEUE_FIELDS)
 ASSIGNEE_QUEUE_INDEX = (("assignedTo", ASCENDING), *QUEUE_INDEX)
-# The partial filter of every index in queue order. A query must imply it to be served by one.
+# The partial filter of every index in queue order. MongoDB uses one only if the query implies it.
 IN_QUEUE_FILTER: Document = {QUEUE_KEY_FIELD: {"$gt": ""}}
 
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "tickets": (
-        # Counted for /metrics; and the open ones without a place in the queue, to give them one.
+        # Counts for /metrics, and open tickets without a queue key.
         IndexModel([("status", ASCENDING), (QUEUE_KEY_FIELD, ASCENDING)]),
         IndexModel(QUEUE_INDEX, partialFilterExpression=IN_QUEUE_FILTER),
         IndexModel(ASSIGNEE_QUEUE_INDEX, partialFilterExpression=IN_QUEUE_FILTER),
-        # The policy a due date was computed with, to find those of another: recompute.py.
+        # Tickets whose due date was computed by another policy: recompute.py.
         IndexModel("target.rules", partialFilterExpression=IN_QUEUE_FILTER),
     ),
 }

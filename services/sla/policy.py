@@ -1,4 +1,4 @@
-"""The rules that a ticket's due time is worked out by: the targets, and the team's hours."""
+"""The SLA policy that due times are computed by: the targets and the business hours."""
 
 import hashlib
 import json
@@ -25,14 +25,14 @@ from services.sla.targets import (
 AROUND_THE_CLOCK = WorkWeek(
     zone=ZoneInfo("UTC"), days=frozenset(range(7)), start=time(0), end=time(0)
 )
-# Another one has the jobs work out all due times anew.
+# Increase it to have the jobs recompute every due time.
 _POLICY_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class SlaPolicy:
-    """`fingerprint` is the same for the same policy: eight hex digits by which a ticket says, in
-    `target.rules`, by which policy its due time was worked out."""
+    """`fingerprint` is a hash of the policy, eight hex digits. A ticket stores it in `target.rules`
+    to say which policy its due time was computed by."""
 
     targets: Targets
     business_hours: BusinessHours
@@ -44,7 +44,7 @@ class SlaPolicy:
 
     @property
     def work_week(self) -> WorkWeek:
-        """The hours that targets are of."""
+        """The hours that targets are counted in."""
         return (
             AROUND_THE_CLOCK
             if self.targets.counted_hours is CountedHours.AROUND_THE_CLOCK
@@ -53,7 +53,7 @@ class SlaPolicy:
 
 
 def cached_policy(db: Mongo) -> SlaPolicy:
-    """As they were within the last few seconds: for every change of a ticket."""
+    """The policy, at most a few seconds old."""
     return _POLICY_CACHE.get(db, load_policy)
 
 

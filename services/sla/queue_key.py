@@ -1,14 +1,13 @@
-"""The order in which open tickets are to be worked on, as a key stored with each. Pure.
+"""The order of the queue of open tickets, as a sort key stored in each ticket. Pure.
 
-Unassigned ones first, then by due time, by priority, and the oldest before the rest. The key is
-a text whose order is that order, so that an index serves the queue and its pages.
+Unassigned tickets come first, then the order is by due time, by priority, and by age. The key is a
+text that sorts in this order, so that an index serves the queue and its pages.
 """
 
 import re
 from datetime import UTC, datetime, timedelta
 
 from services.models.ticket import OPEN_STATUSES, Priority, Ticket
-from services.sla.due import effective_deadline
 
 QUEUE_KEY_FIELD = "queueKey"
 QUEUE_KEY_PATTERN = re.compile(r"[01]-[0-9]{15}-[0-9]-[0-9]{15}")
@@ -20,23 +19,31 @@ _RANKS = {Priority.URGENT: 0, Priority.HIGH: 1, Priority.MEDIUM: 2, Priority.LOW
 
 
 def queue_key(ticket: Ticket) -> str | None:
-    """The ticket's place among those that are open; None for one that is done."""
+    """The ticket's sort key, None for a completed ticket."""
     if ticket.status not in OPEN_STATUSES:
         return None
     is_assigned = int(ticket.assigned_to is not None)
-    at = ticket.due_at or effective_deadline(ticket)  # until its due time is worked out
+    at = ticket.due_at or effective_deadline(ticket)  # the deadline until the due time is computed
     due = _milliseconds(at) if at else _NEVER
-    # The predecessor's tickets without a date are older than all others.
+    # A legacy ticket without a creation date counts as the oldest.
     since = _milliseconds(ticket.created_at) if ticket.created_at else "0" * _DIGITS
     return f"{is_assigned}-{due}-{_RANKS[ticket.priority]}-{since}"
 
 
 def queue_key_bound(due: datetime | None, *, is_assigned: bool) -> str:
-    """Below it are the keys of those with or without an assignee that are due before; None: of all
-    that are ever due."""
+    """The upper bound of the keys of tickets, assigned or not, that are due before `due`; of all
+    that have a due time if None."""
     return f"{int(is_assigned)}-{_milliseconds(due) if due else _NEVER}"
 
 
+def effective_deadline(ticket: Ticket) -> datetime | None:
+    """The deadline, or None if it had passed when the target's clock last started: a ticket that is
+    reopened after its deadline would be days late at once."""
+    begun = ticket.sla_clock.started_at if ticket.sla_clock else None
+    passed = begun and ticket.deadline and ticket.deadline <= begun
+    return None if passed else ticket.deadline
+
+
 def _milliseconds(at: datetime) -> str:
-    passed = max(at - _EPOCH, timedelta())  # nothing is due before 1970, and nothing was filed
+    passed = max(at - _EPOCH, timedelta())  # earlier dates sort as 1970
     return f"{passed // timedelta(milliseconds=1):0{_DIGITS}d}"

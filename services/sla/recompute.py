@@ -1,7 +1,8 @@
-"""What goes by the clock (services/sla/timing.py), for open tickets that came without it or have it
-by other rules: the predecessor's, old ones and those it still makes, and all once an admin has
-changed the targets. A ticket that changes here gets it with the change
-(services/tickets/ticket_store.py)."""
+"""Recompute the timing (services/sla/timing.py) of open tickets that have none, as the legacy
+backend's, or that have it by another policy, after an admin changed the targets.
+
+Every other change of a ticket computes its timing itself (services/tickets/ticket_store.py).
+"""
 
 import time
 from collections.abc import Iterator
@@ -19,9 +20,9 @@ from services.sla.queue_key import QUEUE_KEY_FIELD
 from services.sla.timing import recompute_timing
 
 MAX_TICKETS_PER_RUN = 2_000
-# So many in one request, and no more of them after so long: the sweep has more to do.
+# Tickets per request, and the time after which no further request begins.
 _CHUNK, _SECONDS = 25, 3.0
-# What it is worked out by, as stored: as long as that is so, it holds.
+# The stored fields that the timing depends on: the update is valid while they are unchanged.
 _INPUT_FIELDS = ("status", "assignedTo", "deadline", "priority", "createdAt", "acceptedAt", "seq")
 _PROJECTION = dict.fromkeys(
     (*_INPUT_FIELDS, QUEUE_KEY_FIELD, "dueAt", "target", "events", "ladders", "assignment.at"), True
@@ -32,9 +33,10 @@ _POLICY_FIELD = "target.rules"
 def recompute_stale(
     db: Mongo, *, now: datetime | None = None, limit: int = MAX_TICKETS_PER_RUN
 ) -> int:
-    """How many were found to be put right, at most `limit`; so that many again may be left.
+    """Recompute at most `limit` tickets and return how many were found; if it is `limit`, more may
+    be left.
 
-    Safe to run at any time and by several at once: who changed meanwhile is left for the next run.
+    Safe to run concurrently. A ticket that changes in between is left to the next run.
     """
     policy, at = load_policy(db), now or utcnow()
     count, end = 0, time.monotonic() + _SECONDS
@@ -43,23 +45,23 @@ def recompute_stale(
         while is_helpful and count < limit and time.monotonic() < end:
             docs = list(db.tickets.find(query, _PROJECTION).limit(min(_CHUNK, limit - count)))
             updates = [update for doc in docs if (update := _timing_update(doc, policy, at))]
-            # What is left as it was would be found again and again.
+            # If no update applied, the query would find the same tickets again.
             is_helpful = bool(updates) and _write(db, updates)
             count += len(docs)
     return count
 
 
 def _write(db: Mongo, updates: list[UpdateOne]) -> bool:
-    """Whether any of them still held."""
+    """Whether any ticket was still unchanged."""
     return db.tickets.bulk_write(updates, ordered=False).matched_count > 0
 
 
 def _stale_queries(policy: SlaPolicy) -> Iterator[Document]:
-    """Each served by an index: "other than this" as what is less, and what is more."""
+    """One query per index range: "another policy" is a lower or a higher fingerprint."""
     yield {"status": {"$in": list(OPEN_STATUSES)}, QUEUE_KEY_FIELD: None}
     yield {**IN_QUEUE_FILTER, _POLICY_FIELD: None}
     yield {**IN_QUEUE_FILTER, _POLICY_FIELD: {"$lt": policy.fingerprint}}
-    # The next text after the mark: `$gt` would have every ticket with the mark looked at.
+    # The next text after the fingerprint. `$gt` would scan every ticket that has the fingerprint.
     yield {**IN_QUEUE_FILTER, _POLICY_FIELD: {"$gte": f"{policy.fingerprint}\0"}}
 
 
@@ -68,8 +70,7 @@ def _timing_update(doc: Document, policy: SlaPolicy, now: datetime) -> UpdateOne
     timed = recompute_timing(ticket, policy=policy, now=now)
     new_key = timed.values.get(QUEUE_KEY_FIELD, "")
     if ticket.queue_key and new_key[:1] != ticket.queue_key[:1]:
-        # by that services/tickets/legacy_reconcile.py sees what the predecessor did, and tells of
-        # it
+        # services/tickets/legacy.py finds the legacy backend's changes by this.
         return None
     update: dict[str, Any] = {"$set": timed.values}
     if timed.removed:

@@ -1,6 +1,6 @@
-"""By when tickets are to be accepted and done, as the admins set it.
+"""The SLA targets: how long accepting and resolving a ticket may take. Admins set them.
 
-Stored in `settings` as `_id: "targets"`. Reading is forgiving, part by part.
+Stored in `settings` as `_id: "targets"`. A malformed part is replaced by its default.
 """
 
 from collections.abc import Mapping
@@ -15,29 +15,26 @@ from services.core.errors import InvalidValue
 from services.models.ticket import Priority
 
 TARGETS_ID = "targets"
-# The most urgent first: none of them may take longer than the next.
+# The most urgent first. The target of one may not be longer than that of the next.
 PRIORITIES_BY_URGENCY = (Priority.URGENT, Priority.HIGH, Priority.MEDIUM, Priority.LOW)
-DEFAULT_PRIORITY = Priority.MEDIUM  # until somebody or the analysis has set a priority
+DEFAULT_PRIORITY = Priority.MEDIUM  # until a user or the analysis sets a priority
 MIN_HOURS, MAX_HOURS = 0.25, 2_000.0
 MIN_ACCEPTANCE_MINUTES, MAX_ACCEPTANCE_MINUTES = 1, 10_000  # minutes
 MIN_DAYS, MAX_DAYS = 1, 60
 
 
 class CountedHours(StrEnum):
-    """Which hours count."""
-
     BUSINESS = "business"
     AROUND_THE_CLOCK = "around"
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """`resolution_hours` and `acceptance_minutes` are the targets, by priority; both are of the
-    team's working time (services/calendar/business_hours.py), or around the clock, as
-    `counted_hours` says.
+    """`resolution_hours` and `acceptance_minutes` are counted in business hours
+    (services/calendar/business_hours.py) or around the clock, by `counted_hours`.
 
-    A ticket that has waited for its requester for `waiting_days` working days is asked about once
-    more, and completed after `auto_complete_days` further ones.
+    After `waiting_days` working days of waiting the requester is asked once more, and after
+    `auto_complete_days` further ones the ticket is completed.
     """
 
     resolution_hours: Mapping[Priority, float] = field(
@@ -63,7 +60,7 @@ class Targets:
 
 @dataclass(frozen=True, slots=True)
 class TargetFields:
-    """The targets as a form shows them and sends them back, each in a form's words."""
+    """The targets as the texts of a form's fields."""
 
     hours_urgent: str
     hours_high: str
@@ -95,7 +92,7 @@ class TargetFields:
 
 
 def targets_from_doc(doc: Mapping[str, Any] | None) -> Targets:
-    """As stored; a part that makes no sense is as if it were not set."""
+    """Read the stored targets, with the default for a malformed part."""
     usual, stored = Targets(), doc or {}
     hours = _by_priority(stored.get("hours"), MIN_HOURS, MAX_HOURS)
     accept = _by_priority(stored.get("accept"), MIN_ACCEPTANCE_MINUTES, MAX_ACCEPTANCE_MINUTES)
@@ -115,7 +112,7 @@ def targets_from_doc(doc: Mapping[str, Any] | None) -> Targets:
 
 
 def checked_targets(submitted: TargetFields) -> Targets:
-    """What a form's words mean; `InvalidValue` names the first field that is not acceptable."""
+    """Parse the form. Raises `InvalidValue` for the first field that is not valid."""
     hours = {priority: _parse_hours(submitted, priority) for priority in PRIORITIES_BY_URGENCY}
     _check_order(hours, "hours")
     accept = {
@@ -159,7 +156,6 @@ def _parse_whole_number(submitted: TargetFields, name: str, most: int) -> int:
 
 
 def _check_order(times: Mapping[Priority, float], kind: str) -> None:
-    """A higher priority takes no longer."""
     for higher, lower in pairwise(PRIORITIES_BY_URGENCY):
         if times[higher] > times[lower]:
             raise InvalidValue(
@@ -169,7 +165,7 @@ def _check_order(times: Mapping[Priority, float], kind: str) -> None:
 
 
 def _by_priority(stored: Any, least: float, most: float) -> dict[Priority, float] | None:
-    """None where one is missing, out of its bounds or out of order."""
+    """None if one is missing, out of bounds or out of order."""
     if not isinstance(stored, Mapping):
         return None
     found = {

@@ -1,18 +1,25 @@
-"""What a ticket keeps by the clock, worked out anew with every change of it: the clock of its
-target, its due time, and its place in the queue. Pure."""
+"""What a ticket stores about its time, computed again with every change: the clock of its target,
+its due time, its escalation schedule and its place in the queue. Pure.
 
-from collections.abc import Mapping, Sequence
+A ticket is due at the earlier of its deadline and its priority's target. Users set the deadline,
+and it never moves. The target's clock starts when the ticket is filed, stops while it waits for its
+requester, and starts again from zero when it is reopened. A completed ticket keeps its due time.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from services.calendar.work_week import WorkWeek
 from services.core.database import Document
+from services.models.events import Event
 from services.models.sla_clock import SlaClock
 from services.models.ticket import Priority, Status, Ticket
-from services.sla.due import clock_after_change, clock_from_events, due_at
 from services.sla.escalation_schedule import EventLike, build_schedule
 from services.sla.policy import SlaPolicy
-from services.sla.queue_key import QUEUE_KEY_FIELD, queue_key
+from services.sla.queue_key import QUEUE_KEY_FIELD, effective_deadline, queue_key
+from services.sla.targets import Targets
 
 DUE_AT_FIELD, SLA_CLOCK_FIELD, SCHEDULED_STEP_FIELD, TRACKS_FIELD = (
     "dueAt",
@@ -20,17 +27,57 @@ DUE_AT_FIELD, SLA_CLOCK_FIELD, SCHEDULED_STEP_FIELD, TRACKS_FIELD = (
     "alarm",
     "ladders",
 )
-# All of these are set or taken away together.
+# These are all written together, by `Timing` only.
 TIMING_FIELDS = (DUE_AT_FIELD, SLA_CLOCK_FIELD, SCHEDULED_STEP_FIELD, TRACKS_FIELD, QUEUE_KEY_FIELD)
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """`values` to set and fields that are `removed`; nothing else may change any of
-    `TIMING_FIELDS`."""
+    """The values of `TIMING_FIELDS` to set, and those of the fields to unset."""
 
     values: Document
     removed: tuple[str, ...]
+
+
+def clock_after_change(
+    clock: SlaClock, before: Status | None, after: Status, *, now: datetime
+) -> SlaClock:
+    """The clock after a status change at `now`; `before` is None for a new ticket.
+
+    A legacy ticket has no running clock until it is reopened.
+    """
+    if before is None or (after is Status.REOPENED and before is not Status.REOPENED):
+        return SlaClock(running_since=now)
+    if after in (Status.WAITING, Status.COMPLETED):
+        return clock.stop(now)
+    return clock.start(now) if clock.has_started else clock
+
+
+def clock_from_events(events: Iterable[Event]) -> SlaClock:
+    """The clock of a ticket that was stored without one, from its history."""
+    clock, status = SlaClock(), Status.TODO
+    for event in events:
+        if event.type == "filed":
+            clock = clock_after_change(clock, None, status, now=event.at)
+        elif event.field == "status" and event.to in set(Status):
+            before, status = status, Status(event.to)
+            clock = clock_after_change(clock, before, status, now=event.at)
+    return clock
+
+
+def due_at(ticket: Ticket, *, targets: Targets, week: WorkWeek) -> datetime | None:
+    """When the ticket is due, from its clock, status, priority and deadline.
+
+    None without a deadline if the clock is stopped: while the ticket waits for its requester, only
+    the deadline counts, even if the target was missed before.
+    """
+    if ticket.status is Status.COMPLETED:
+        return ticket.due_at
+    clock, target = ticket.sla_clock, None
+    if clock and clock.running_since:
+        target = clock.reaches_at(targets.resolution_time(ticket.priority), week)
+    known = [at for at in (effective_deadline(ticket), target) if at]
+    return min(known) if known else None
 
 
 def compute_timing(
@@ -42,18 +89,18 @@ def compute_timing(
     now: datetime,
     events: Sequence[EventLike] = (),
 ) -> Timing:
-    """For a ticket that gets those `values` and loses those fields, by stored name; `events` tell
-    of that."""
+    """The timing of a ticket after a change: stored fields get `values`, those in `remove` are
+    unset. `events` are the events of the change."""
     return _timing(_ticket_with(ticket, values, remove), ticket.status, policy, now, events)
 
 
 def timing_for_new_ticket(ticket: Ticket, *, policy: SlaPolicy, now: datetime) -> Timing:
-    """For one that is filed at `now`."""
     return _timing(ticket, None, policy, now)
 
 
 def recompute_timing(ticket: Ticket, *, policy: SlaPolicy, now: datetime) -> Timing:
-    """For one that has not changed, with its history: by other rules, or for the first time."""
+    """The timing of an unchanged ticket, read with its events: by a new policy, or for the first
+    time."""
     known = ticket.sla_clock or clock_from_events(ticket.events)
     return _timing(
         replace(ticket, sla_clock=known), ticket.status, policy, now, is_recalculation=True
@@ -69,7 +116,7 @@ def _timing(
     *,
     is_recalculation: bool = False,
 ) -> Timing:
-    """`ticket` as it will be, but for what this says."""
+    """`ticket` has its new values, except for the timing fields."""
     known = _known_clock(ticket)
     if known or before is None:
         clock = clock_after_change(known or SlaClock(), before, ticket.status, now=now)
@@ -91,8 +138,8 @@ def _timing(
 
 
 def _known_clock(ticket: Ticket) -> SlaClock | None:
-    """None where it was never kept, and the ticket was read without its history: the jobs' sweep
-    will work it out (services/sla/recompute.py)."""
+    """None if the ticket has no clock and was read without its events: a job computes it later
+    (services/sla/recompute.py)."""
     if ticket.sla_clock or ticket.events or not ticket.seq:
         return ticket.sla_clock or clock_from_events(ticket.events)
     return None

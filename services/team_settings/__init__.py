@@ -1,5 +1,5 @@
 """The SLA targets and business hours that admins set for the whole team.
 
-Environment variables are in `services.core.settings`, the words of a Slack status in
+Environment variables are read in `services.core.settings`, the words of a Slack status in
 `services.availability`.
 """

@@ -1,6 +1,6 @@
 """Team settings that admins change: SLA targets and business hours.
 
-A form sends back all of its fields; those not touched in it stay as others have set them.
+A form sends all of its fields; a field that the admin did not change keeps its current value.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -31,7 +31,7 @@ from services.sla.targets import (
 
 @dataclass(frozen=True, slots=True)
 class BusinessHoursFields:
-    """The business hours as a form's texts; `days` are numbers, Monday being 0: "0,1,2,3,4"."""
+    """The business hours as the texts of a form's fields; `days` as "0,1,2,3,4", Monday being 0."""
 
     zone: str
     days: str
@@ -73,7 +73,7 @@ class TeamSettings:
     def set_targets(
         self, *, actor: Actor, original: TargetFields, submitted: TargetFields
     ) -> Targets:
-        """Raises `InvalidValue`, also for a field that another admin has changed since."""
+        """Raises `InvalidValue`, also for a field that another admin changed in the meantime."""
         require_permission(actor, Permission.MANAGE_USERS)
         current = TargetFields.from_targets(self._targets.read())
         return self._targets.write(actor=actor, submitted=_merge_form(current, original, submitted))
@@ -105,7 +105,7 @@ class BusinessHoursStore:
         self._clock = clock
 
     def read(self) -> BusinessHours:
-        """The business hours; Monday to Friday, 9 to 5 in UTC, for what is not set."""
+        """The stored business hours; the default is Monday to Friday, 9:00 to 17:00 UTC."""
         return business_hours_from_doc(self._db.settings.find_one({"_id": BUSINESS_HOURS_ID}))
 
     def write(
@@ -119,7 +119,7 @@ class BusinessHoursStore:
         country: str = "",
         subdivision: str = "",
     ) -> BusinessHours:
-        """Set all of it. Raises `InvalidValue`, naming the field."""
+        """Store all fields. Raises `InvalidValue`, naming the field."""
         require_permission(actor, Permission.MANAGE_USERS)
         business_hours = BusinessHours(
             zone, days, start, end, country, subdivision, is_configured=True
@@ -148,13 +148,13 @@ class TargetStore:
         self._clock = clock
 
     def read(self) -> Targets:
-        """The targets as set, and the defaults for what is not set."""
+        """The stored targets, with the defaults for what is not set."""
         return targets_from_doc(self._db.settings.find_one({"_id": TARGETS_ID}))
 
     def write(self, *, actor: Actor | Operator, submitted: TargetFields) -> Targets:
-        """Set all of it. Raises `InvalidValue`, naming the field.
+        """Store all targets. Raises `InvalidValue`, naming the field.
 
-        Due times of open tickets follow with the jobs' next sweeps.
+        A job recomputes the due times of open tickets (services/sla/recompute.py).
         """
         require_permission(actor, Permission.MANAGE_USERS)
         targets = checked_targets(submitted)
@@ -176,7 +176,7 @@ class TargetStore:
 
 
 def _merge_form(current: Form, original: Form, submitted: Form) -> Form:
-    """The current values, except for the fields that were touched."""
+    """The current values with the fields that the admin changed."""
     touched: dict[str, str] = {}
     for name in (field.name for field in fields(current)):
         new, old, now = (getattr(form, name) for form in (submitted, original, current))

@@ -1,8 +1,8 @@
 """Actions on a ticket: accept, take, reassign, ask, resolve, cancel, reopen.
 
-What each action changes is in `services.tickets.transitions`; here it is decided whether it is
-allowed. An action is one conditional update. If another user was quicker, `Conflict` describes the
-ticket's state; if it was the same user with the same action (a second press), nothing more happens.
+`services.tickets.transitions` says what an action changes; this module decides if it is allowed.
+An action is one conditional update. If another user was first, `Conflict` describes the ticket's
+state; a second press by the same user changes nothing.
 """
 
 from collections.abc import Callable
@@ -13,18 +13,21 @@ from bson import ObjectId
 from services.accounts.users import UserService
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
-from services.core.errors import Conflict, InvalidValue
+from services.core.errors import Conflict, InvalidValue, PermissionDenied
+from services.core.optimistic_retry import retry_on_conflict
 from services.models.events import EventType
-from services.models.permissions import Actor, require_permission, require_visible
+from services.models.permissions import Actor, Permission, require_permission, require_visible
 from services.models.ticket import Status, Ticket
 from services.models.user import User, can_work_on_tickets
-from services.outbox import deliveries, pending
-from services.tickets import comments, ticket_store, transitions
+from services.outbox import deliveries
+from services.tickets import ticket_store, transitions
+from services.tickets.comments import CommentService
 from services.tickets.lifecycle import (
     ACTION_PERMISSIONS,
     CANCELLED_RESOLUTION,
     TicketAction,
     check_allowed,
+    completed_by,
     describe_state,
     stale_message,
     state_token,
@@ -32,16 +35,14 @@ from services.tickets.lifecycle import (
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
 from services.tickets.validation import (
-    MAX_QUESTION_LENGTH,
-    MAX_REASON_LENGTH,
-    MAX_RESOLUTION_LENGTH,
-    checked_required_text,
+    checked_question,
+    checked_reason,
+    checked_resolution,
 )
 
-# An attempt fails only because of a change that leaves the decision as it is, such as a comment.
-MAX_UPDATE_ATTEMPTS = 10
-TICKET_BUSY = "Many people are changing this ticket at the moment. Try again in a moment."
-# The events of actions; other events may come between a press and its repetition.
+SOLVED_BY_REQUESTER = "Its requester says that it is solved."
+STILL_A_PROBLEM = "It is still a problem."
+# Events of actions; other events may come between a press and its repetition.
 ACTION_EVENTS = frozenset(
     {
         EventType.ACCEPTED,
@@ -59,36 +60,36 @@ ChangeBuilder = Callable[[Ticket, datetime], Change]
 
 
 class TicketActions:
-    """`expected_state` is the `lifecycle.state_token` the user decided by: a later change is a
-    `Conflict`. Without it, the state in which the ticket is first read counts."""
+    """`expected_state` is the `lifecycle.state_token` the user decided by; a change since then is a
+    `Conflict`. Without it, the state at the first read counts."""
 
     def __init__(self, db: Mongo, users: UserService, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._users = users
+        self._comments = CommentService(db, clock=clock)
         self._clock = clock
 
     def get_for_action(
         self, *, actor: Actor, ticket_id: str, action: TicketAction, expected_state: str = ""
     ) -> Ticket:
-        """The ticket, if the actor may take that action now; `NotFound`, `PermissionDenied` or
-        `Conflict`."""
+        """Return the ticket if the actor may take that action now. Raises `NotFound`,
+        `PermissionDenied`, `Conflict`."""
         require_permission(actor, ACTION_PERMISSIONS[action])
         ticket = require_visible(actor, load_ticket(self._db, ticket_id))
         self.check_action(actor, ticket, action, expected_state or state_token(ticket))
         return ticket
 
     def accept(self, *, actor: Actor, ticket_id: str, expected_state: str = "") -> Ticket:
-        """The assignee says that they are at it."""
-
-        def build_change(ticket: Ticket, now: datetime) -> Change:
-            return transitions.accept(actor.user_id, ticket, now=now)
-
         return self._apply_action(
-            actor, ticket_id, TicketAction.ACCEPT, build_change, expected_state
+            actor,
+            ticket_id,
+            TicketAction.ACCEPT,
+            lambda ticket, now: transitions.accept(actor.user_id, ticket, now=now),
+            expected_state,
         )
 
     def take(self, *, actor: Actor, ticket_id: str, expected_state: str = "") -> Ticket:
-        """A moderator makes it their own, whoever had it. Taking it is accepting it."""
+        """Assign the ticket to the actor, accepted, also if another user is its assignee."""
 
         def build_change(ticket: Ticket, now: datetime) -> Change:
             own = actor.user_id
@@ -106,9 +107,9 @@ class TicketActions:
         expected_state: str = "",
     ) -> Ticket:
         """Assign it to that moderator or admin; None returns it to assignment, which does not
-        choose the same assignee again. `InvalidValue` for either field."""
+        choose the same assignee again. Raises `InvalidValue` for either field."""
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.REASSIGN])
-        why = _checked_reason(reason)
+        why = checked_reason(reason)
         person = self._assignable(assignee_id) if assignee_id else None
 
         def build_change(ticket: Ticket, now: datetime) -> Change:
@@ -131,30 +132,22 @@ class TicketActions:
         )
 
     def ask_requester(self, *, actor: Actor, ticket_id: str, question: str) -> Ticket:
-        """Its requester has to answer first; `InvalidValue` for the question."""
+        """Ask the requester and wait for the answer. Raises `InvalidValue` for the question."""
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.ASK_REQUESTER])
-        asked = checked_required_text(
-            question,
-            field="question",
-            limit=MAX_QUESTION_LENGTH,
-            empty_message="Ask what you need to know; the requester reads it.",
+        checked = checked_question(question, field="question")
+        return self._apply_action(
+            actor,
+            ticket_id,
+            TicketAction.ASK_REQUESTER,
+            lambda ticket, now: transitions.ask_requester(
+                actor.user_id, ticket, question=checked, now=now
+            ),
         )
-
-        def build_change(ticket: Ticket, now: datetime) -> Change:
-            waits = transitions.wait_for_requester(actor.user_id, ticket, question=asked)
-            return waits.then(comments.add_question(ticket, by=actor.user_id, text=asked, at=now))
-
-        return self._apply_action(actor, ticket_id, TicketAction.ASK_REQUESTER, build_change)
 
     def resolve(self, *, actor: Actor, ticket_id: str, resolution: str) -> Ticket:
-        """Complete it with a note for its requester; `InvalidValue` for the note."""
+        """Complete it with a note for the requester. Raises `InvalidValue` for the note."""
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.RESOLVE])
-        note = checked_required_text(
-            resolution,
-            field="resolution",
-            limit=MAX_RESOLUTION_LENGTH,
-            empty_message="Say in a sentence what was done; the requester reads it.",
-        )
+        note = checked_resolution(resolution, field="resolution")
 
         def build_change(ticket: Ticket, now: datetime) -> Change:
             by, done = actor.user_id, EventType.RESOLVED
@@ -163,8 +156,6 @@ class TicketActions:
         return self._apply_action(actor, ticket_id, TicketAction.RESOLVE, build_change)
 
     def cancel(self, *, actor: Actor, ticket_id: str) -> Ticket:
-        """Its requester no longer needs it."""
-
         def build_change(ticket: Ticket, now: datetime) -> Change:
             by, done = actor.user_id, EventType.CANCELLED
             return transitions.complete(by, ticket, done, resolution=CANCELLED_RESOLUTION, now=now)
@@ -172,25 +163,50 @@ class TicketActions:
         return self._apply_action(actor, ticket_id, TicketAction.CANCEL, build_change)
 
     def reopen(self, *, actor: Actor, ticket_id: str, expected_state: str = "") -> Ticket:
-        """It was not done after all: back to its assignee, or to assignment if they have left."""
+        """Return it to its assignee, or to assignment if they no longer work on tickets."""
 
         def build_change(ticket: Ticket, _: datetime) -> Change:
-            assignee = self._users.get(ticket.assigned_to) if ticket.assigned_to else None
-            return transitions.reopen(
-                actor.user_id,
-                ticket,
-                keep_assignee=bool(assignee and can_work_on_tickets(assignee)),
-            )
+            keep_assignee = self._users.can_work_on_tickets(ticket.assigned_to)
+            return transitions.reopen(actor.user_id, ticket, keep_assignee=keep_assignee)
 
         return self._apply_action(
             actor, ticket_id, TicketAction.REOPEN, build_change, expected_state
         )
 
-    def refresh_card(self, *, actor: Actor, ticket_id: str, channel: str, ts: str) -> bool:
-        """Have the card of that message updated, because it is out of date.
+    def confirm_solved(self, *, actor: Actor, ticket_id: str) -> Ticket:
+        """Complete the requester's own ticket, also if it has changed since they were asked.
 
-        False if that message is none of the ticket's cards.
+        Raises `Conflict` if another user has completed it.
         """
+        require_permission(actor, Permission.SEE_OWN_TICKET)
+
+        def attempt() -> Ticket | None:
+            ticket = self._own(actor, ticket_id)
+            if ticket.status is Status.COMPLETED:
+                if completed_by(ticket) == actor.user_id:
+                    return ticket
+                raise Conflict(stale_message(ticket))
+            now, by, note = self._clock(), actor.user_id, SOLVED_BY_REQUESTER
+            change = transitions.complete(
+                by, ticket, EventType.RESOLVED, resolution=note, note=note, now=now
+            )
+            return ticket_store.apply(self._db, ticket, change, now=now)
+
+        return retry_on_conflict(attempt)
+
+    def report_unsolved(self, *, actor: Actor, ticket_id: str, request_id: str) -> Ticket:
+        """Continue the requester's own ticket by a comment, once per `request_id`; reopen it if it
+        was completed."""
+        require_permission(actor, Permission.SEE_OWN_TICKET)
+        if self._own(actor, ticket_id).status is Status.COMPLETED:
+            return self.reopen(actor=actor, ticket_id=ticket_id)
+        written = self._comments.add(
+            actor=actor, ticket_id=ticket_id, text=STILL_A_PROBLEM, request_id=request_id
+        )
+        return written.ticket
+
+    def refresh_card(self, *, actor: Actor, ticket_id: str, channel: str, ts: str) -> bool:
+        """Request an update of the ticket's card in that message; False if it is no card."""
         ticket = require_visible(actor, load_ticket(self._db, ticket_id))
         return deliveries.invalidate_card(
             self._db, ticket.id, channel=channel, ts=ts, now=self._clock()
@@ -206,7 +222,9 @@ class TicketActions:
         validate: Callable[[Ticket], None] | None = None,
     ) -> Ticket:
         require_permission(actor, ACTION_PERMISSIONS[action])
-        for _ in range(MAX_UPDATE_ATTEMPTS):
+
+        def attempt() -> Ticket | None:
+            nonlocal expected_state
             ticket = require_visible(actor, load_ticket(self._db, ticket_id))
             now = self._clock()
             change = build_change(ticket, now)
@@ -216,19 +234,9 @@ class TicketActions:
             self.check_action(actor, ticket, action, expected_state)
             if validate:
                 validate(ticket)
-            stored = ticket_store.apply(
-                self._db,
-                ticket,
-                values=change.values,
-                events=change.events,
-                now=now,
-                remove=change.remove,
-                push=change.push,
-            )
-            if stored:
-                self._retry_unassigned(ticket, stored, now)
-                return stored
-        raise Conflict(TICKET_BUSY)
+            return ticket_store.apply(self._db, ticket, change, now=now)
+
+        return retry_on_conflict(attempt)
 
     def check_action(
         self, actor: Actor, ticket: Ticket, action: TicketAction, expected_state: str
@@ -240,8 +248,14 @@ class TicketActions:
         if expected_state != state_token(ticket):
             raise Conflict(stale_message(ticket, assignee_name=assignee_name))
 
+    def _own(self, actor: Actor, ticket_id: str) -> Ticket:
+        ticket = require_visible(actor, load_ticket(self._db, ticket_id))
+        if ticket.created_by != actor.user_id:
+            raise PermissionDenied("Only its requester can say that.")
+        return ticket
+
     def _assignee_name(self, actor: Actor, ticket: Ticket) -> str:
-        """How a sentence for the actor calls the assignee."""
+        """Return "you", a name or "", for a sentence to the actor."""
         if ticket.assigned_to is None or ticket.status is Status.COMPLETED:
             return ""
         if ticket.assigned_to == actor.user_id:
@@ -250,30 +264,14 @@ class TicketActions:
         return assignee.display_name if assignee else ""
 
     def _assignable(self, user_id: str) -> User:
-        """A moderator or admin who is still there."""
         user = self._users.get(ObjectId(user_id)) if ObjectId.is_valid(user_id) else None
         if user is None or not can_work_on_tickets(user):
             raise InvalidValue("assignedTo", "Choose a moderator or an admin who is still active.")
         return user
 
-    def _retry_unassigned(self, before: Ticket, after: Ticket, now: datetime) -> None:
-        """The former assignee has room for one more."""
-        is_done = after.status is Status.COMPLETED
-        if before.assigned_to and (is_done or after.assigned_to != before.assigned_to):
-            pending.retry_unassigned(self._db, now=now)
-
-
-def _checked_reason(reason: str) -> str:
-    if not reason.strip():
-        return ""
-    missing = "Say why in a few words, or leave it empty."
-    return checked_required_text(
-        reason, field="reason", limit=MAX_REASON_LENGTH, empty_message=missing
-    )
-
 
 def _is_repeated(ticket: Ticket, change: Change) -> bool:
-    """Whether the last step taken was this one, by the same person, and still stands."""
+    """Return whether the last action was this one, by the same user, and is still in effect."""
     taken = (past for past in reversed(ticket.events) if past.type in ACTION_EVENTS)
     last, new = next(taken, None), change.events[0]
     return (

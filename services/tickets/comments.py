@@ -1,7 +1,7 @@
 """Comments on a ticket and the staff's internal notes: adding, editing, deleting, and their limits.
 
-Each is stored as one conditional update. A comment does not depend on the ticket's state, so if
-another change was quicker the comment is stored on top of it.
+Each is one conditional update. A comment does not depend on the ticket's state, so after a
+concurrent change it is stored on top of that.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,38 +12,38 @@ from typing import Any
 from bson import ObjectId
 
 from services.core.clock import Clock, utcnow
-from services.core.database import Document, Mongo
-from services.core.errors import Conflict, LimitReached, PermissionDenied
+from services.core.database import Mongo
+from services.core.errors import LimitReached, PermissionDenied
+from services.core.optimistic_retry import retry_on_conflict
 from services.models.comment import Comment, FileLink, MessageRef
 from services.models.events import EventType, NewEvent
 from services.models.permissions import Actor, Permission, require_permission, require_visible
-from services.models.ticket import Status, Ticket
+from services.models.ticket import Ticket
 from services.tickets import ticket_store
 from services.tickets.lifecycle import ACTION_PERMISSIONS, TicketAction
 from services.tickets.queries import load_ticket
-from services.tickets.transitions import Change
+from services.tickets.transitions import (
+    EVENT_FIELD_BY_INTERNAL,
+    MAX_COMMENTS_PER_TICKET,
+    Change,
+    add_comment,
+    comment_doc,
+)
 from services.tickets.validation import checked_required_text
 
 MAX_COMMENT_LENGTH = 3_000
 
-MAX_COMMENTS_PER_TICKET = 500
 MAX_COMMENT_EDITS = 500
 MAX_RECENT_COMMENTS, COMMENT_RATE_WINDOW = 30, timedelta(minutes=10)
-# An attempt fails only because of another change of the same ticket.
-MAX_UPDATE_ATTEMPTS = 60
-# The field of the events: those of internal notes are left out of what a requester reads.
-EVENT_FIELD_BY_INTERNAL = {False: "comments", True: "notes"}
-
 _COMMENT_EVENTS = (EventType.COMMENTED, EventType.NOTED, EventType.COMMENT_EDITED)
 
 
 class CommentLimitReached(LimitReached):
-    """The ticket has as many comments, or edits of them, as it can hold."""
+    """The ticket has the maximum number of comments, or of edits of them."""
 
 
 class CommentRateLimitReached(LimitReached):
-    """Too many by one user within a short time; `last_seq` is the event of the last that was
-    stored."""
+    """Too many comments by one user in a short time; `last_seq` is the event of the last one."""
 
     def __init__(self, message: str, *, last_seq: int) -> None:
         super().__init__(message)
@@ -65,7 +65,7 @@ class CommentService:
         self._clock = clock
 
     def get_for_comment(self, *, actor: Actor, ticket_id: str, internal: bool) -> Ticket:
-        """The ticket, if the actor may write that about it; `NotFound` or `PermissionDenied`."""
+        """Return the ticket if the actor may comment. Raises `NotFound`, `PermissionDenied`."""
         require_permission(
             actor, ACTION_PERMISSIONS[TicketAction.NOTE if internal else TicketAction.COMMENT]
         )
@@ -88,26 +88,24 @@ class CommentService:
         `InvalidValue` for the text, `CommentLimitReached`, `CommentRateLimitReached`, `NotFound`,
         `PermissionDenied`.
         """
-        ticket = self.get_for_comment(actor=actor, ticket_id=ticket_id, internal=internal)
-        words = checked_comment_text(text, files)
-        comment_id = ObjectId()
-        for _ in range(MAX_UPDATE_ATTEMPTS):
+
+        def attempt() -> CommentResult | None:
+            ticket = self.get_for_comment(actor=actor, ticket_id=ticket_id, internal=internal)
+            checked_text = checked_comment_text(text, files)
             if known := _find_duplicate(ticket, message, request_id, by=actor.user_id):
                 return CommentResult(ticket, known, is_new=False)
             now = self._clock()
             check_comment_limits(ticket, actor, now)
             doc = {
-                **comment_doc(by=actor.user_id, text=words, at=now, internal=internal),
-                "id": comment_id,
+                **comment_doc(by=actor.user_id, text=checked_text, at=now, internal=internal),
                 "files": [file.to_doc() for file in files],
                 "slack": message.to_doc() if message else None,
                 **({"form": request_id} if request_id else {}),
             }
-            stored = self._store(ticket, add_comment(ticket, doc), now)
-            if stored:
-                return CommentResult(stored, stored.comments[-1], is_new=True)
-            ticket = self.get_for_comment(actor=actor, ticket_id=ticket_id, internal=internal)
-        raise Conflict("Many people are changing this ticket at the moment. Send it again.")
+            stored = ticket_store.apply(self._db, ticket, add_comment(ticket, doc), now=now)
+            return CommentResult(stored, stored.comments[-1], is_new=True) if stored else None
+
+        return retry_on_conflict(attempt)
 
     def edit(
         self,
@@ -118,7 +116,7 @@ class CommentService:
         text: str,
         files: tuple[FileLink, ...] = (),
     ) -> Ticket | None:
-        """Store what a message's author has changed in it. None if it is no comment.
+        """Store an edit of a comment by its message's author; None if the message is no comment.
 
         Raises `InvalidValue`, `PermissionDenied` for another author's comment,
         `CommentLimitReached` and `CommentRateLimitReached`.
@@ -139,10 +137,10 @@ class CommentService:
         return self._sync_with_message(ticket_id, message, change)
 
     def delete(self, *, ticket_id: str, message: MessageRef) -> Ticket | None:
-        """Delete the comment of a message that was deleted. None if it was no comment.
+        """Delete the comment of a deleted message; None if it was no comment.
 
-        Slack lets the author delete a message, and the workspace's admins, and does not say who it
-        was: so there is no permission to check.
+        Without a permission check: Slack lets the author and workspace admins delete a message, and
+        does not say who did.
         """
 
         def change(_: Ticket, comment: Comment, __: datetime) -> Change | None:
@@ -159,70 +157,28 @@ class CommentService:
         message: MessageRef,
         change: Callable[[Ticket, Comment, datetime], Change | None],
     ) -> Ticket | None:
-        for _ in range(MAX_UPDATE_ATTEMPTS):
+        def attempt() -> tuple[Ticket | None] | None:  # a tuple: None alone asks for a retry
             ticket = load_ticket(self._db, ticket_id)
             comment = _find_by_message(ticket, message) if ticket else None
             if ticket is None or comment is None:
-                return None
+                return (None,)
             now = self._clock()
             wanted = change(ticket, comment, now)
             if wanted is None:
-                return ticket
-            if stored := self._store(ticket, wanted, now):
-                return stored
-        raise Conflict("Many people are changing this ticket at the moment. Try again.")
+                return (ticket,)
+            stored = ticket_store.apply(self._db, ticket, wanted, now=now)
+            return (stored,) if stored else None
 
-    def _store(self, ticket: Ticket, change: Change, now: datetime) -> Ticket | None:
-        return ticket_store.apply(
-            self._db,
-            ticket,
-            values=change.values,
-            events=change.events,
-            now=now,
-            push=change.push,
-        )
+        return retry_on_conflict(attempt)[0]
 
 
 def checked_comment_text(text: str, files: Iterable[FileLink] = ()) -> str:
-    """The text as it is stored. A file may come without text."""
+    """Return the text as it is stored; it may be empty if there are files."""
     if not text.strip() and any(files):
         return ""
     return checked_required_text(
         text, field="text", limit=MAX_COMMENT_LENGTH, empty_message="Write something first."
     )
-
-
-def comment_doc(*, by: ObjectId, text: str, at: datetime, internal: bool = False) -> Document:
-    """A comment without files, and not from a message."""
-    return {
-        "id": ObjectId(),
-        "at": at,
-        "by": by,
-        "text": text,
-        "internal": internal,
-        "files": [],
-        "slack": None,
-    }
-
-
-def add_comment(ticket: Ticket, doc: Document) -> Change:
-    """The change that a new comment makes to its ticket, also for a question to the requester."""
-    by, internal = doc["by"], doc["internal"]
-    kind = EventType.NOTED if internal else EventType.COMMENTED
-    events = [NewEvent(kind, by=by, field=EVENT_FIELD_BY_INTERNAL[internal], to=doc["id"])]
-    values: dict[str, Any] = {}
-    if ticket.status is Status.WAITING and by == ticket.created_by and not internal:
-        was, goes_on = ticket.status.value, Status.IN_PROGRESS.value
-        values["status"] = goes_on
-        events.append(NewEvent(EventType.ANSWERED, by=by, field="status", from_=was, to=goes_on))
-    return Change(values, tuple(events), push={"comments": doc})
-
-
-def add_question(ticket: Ticket, *, by: ObjectId, text: str, at: datetime) -> Change:
-    """The question to the requester as a comment, if the ticket has room for one more."""
-    if len(ticket.comments) >= MAX_COMMENTS_PER_TICKET:
-        return Change()
-    return add_comment(ticket, comment_doc(by=by, text=text, at=at))
 
 
 def check_comment_limits(ticket: Ticket, actor: Actor, now: datetime) -> None:
@@ -247,7 +203,7 @@ def check_edit_limits(ticket: Ticket, actor: Actor, now: datetime) -> None:
 
 
 def _changed(comment: Comment, kind: EventType, values: dict[str, Any]) -> Change:
-    """The change of a comment in place: the filter's `seq` keeps positions in the array valid."""
+    """Change a comment in place: the filter's `seq` keeps its position in the array valid."""
     placed = {f"comments.{comment.position}.{name}": value for name, value in values.items()}
     event = NewEvent(
         kind, by=comment.by, field=EVENT_FIELD_BY_INTERNAL[comment.internal], to=comment.id
@@ -258,7 +214,7 @@ def _changed(comment: Comment, kind: EventType, values: dict[str, Any]) -> Chang
 def _find_duplicate(
     ticket: Ticket, message: MessageRef | None, request_id: str | None, *, by: ObjectId
 ) -> Comment | None:
-    """The comment that this one repeats."""
+    """Return the comment already stored for the same message or form."""
     for comment in ticket.comments:
         is_same_form = request_id is not None and (comment.submission_id, comment.by) == (
             request_id,
@@ -274,7 +230,6 @@ def _find_by_message(ticket: Ticket, message: MessageRef) -> Comment | None:
 
 
 def _check_rate_limit(ticket: Ticket, actor: Actor, now: datetime) -> None:
-    # The ticket is read with its events, the newest last.
     recent = [
         event.seq
         for event in ticket.events

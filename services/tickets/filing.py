@@ -1,6 +1,6 @@
 """Filing and reading tickets.
 
-A form files one ticket, however often it is submitted, and so does a Slack message, whoever asks.
+A form files one ticket even if it is submitted twice, and a Slack message even if two users ask.
 """
 
 import math
@@ -25,6 +25,7 @@ from services.sla.policy import cached_policy
 from services.sla.timing import timing_for_new_ticket
 from services.tickets import ticket_store
 from services.tickets.queries import load_ticket
+from services.tickets.transitions import Change
 from services.tickets.validation import TicketFields, checked_deadline, checked_fields
 
 MAX_TICKETS_PER_HOUR = 20
@@ -67,12 +68,11 @@ class TicketService:
         source: MessageSource | None = None,
         reject_edits: bool = False,
     ) -> FilingResult:
-        """File a ticket, once per `request_id`: a second submission finds the first's ticket. None
-        is for what cannot be told from another.
+        """File a ticket, once per `request_id`: a second submission returns the first's ticket.
 
-        A second submission with other words is the requester's edit, as long as the ticket is not
-        in progress; with `reject_edits` it is a `Conflict`. A message (`source`) makes one ticket
-        only, whoever asks. Raises `InvalidValue`, `LimitReached`, `AlreadyFiled`, `Conflict`.
+        A second submission with other values is the requester's edit if the ticket is not in
+        progress; with `reject_edits` it is a `Conflict`. A message (`source`) makes one ticket for
+        all users. Raises `InvalidValue`, `LimitReached`, `AlreadyFiled`, `Conflict`.
         """
         require_permission(actor, Permission.FILE_TICKET)
         fields = checked_fields(title=title, description=description, priority=priority)
@@ -81,14 +81,14 @@ class TicketService:
         earlier = self._by_request(team_id, request_id) if request_id else None
         if earlier:
             return FilingResult(again(actor, earlier, fields), is_new=False)
-        checked_deadline(deadline, now=self._clock())  # a repeated one may have passed by now
+        checked_deadline(deadline, now=self._clock())  # not of a repeated form: it may have passed
         self._check_not_filed(actor, team_id, source, request_id)
-        self._check_rate(actor)
+        self._check_rate_limit(actor)
         try:
             digest = fields.content_hash() if reject_edits and request_id else None
             filed = self._insert(actor, team_id, request_id, fields, source=source, digest=digest)
             return FilingResult(filed, is_new=True)
-        except DuplicateKeyError:  # concurrently by the same form, or by another reader
+        except DuplicateKeyError:  # a concurrent submission of the form or for the message
             duplicate = self._by_request(team_id, request_id) if request_id else None
             if duplicate is None:
                 self._check_not_filed(actor, team_id, source, request_id)
@@ -101,11 +101,11 @@ class TicketService:
         self._check_not_filed(actor, team_id, source)
 
     def get(self, *, actor: Actor, ticket_id: str) -> Ticket:
-        """The whole ticket. Raises `NotFound`, also for one the actor may not know of."""
+        """Return the ticket. Raises `NotFound`, also if the actor may not see it."""
         return require_visible(actor, load_ticket(self._db, ticket_id))
 
     def get_by_number(self, *, actor: Actor, team_id: str, number: int) -> Ticket:
-        """As `get`, by the number people call it."""
+        """Return the ticket with that number in the team, as `get`."""
         doc = self._db.tickets.find_one({"teamId": team_id, "number": number})
         try:
             return require_visible(actor, Ticket.from_doc(doc) if doc else None)
@@ -123,13 +123,21 @@ class TicketService:
         source: MessageSource | None,
         request_id: str | None = None,
     ) -> None:
-        if source:
-            check_not_filed(
-                self._db, actor=actor, team_id=team_id, source=source, request_id=request_id
-            )
+        """Raise `AlreadyFiled`, unless this form (`request_id`) filed the message's ticket."""
+        if source is None:
+            return
+        same = {"source.ts": source.ts, "source.channel": source.channel}
+        doc = self._db.tickets.find_one({"teamId": team_id, **same})
+        if doc is None or (request_id is not None and doc.get("requestId") == request_id):
+            return
+        ticket = Ticket.from_doc(doc)
+        try:
+            raise AlreadyFiled(ticket.number, require_visible(actor, ticket))
+        except NotFound:
+            raise AlreadyFiled(ticket.number, None) from None
 
-    def _check_rate(self, actor: Actor) -> None:
-        # Counted, not reserved: two submissions at the same instant may make it one more.
+    def _check_rate_limit(self, actor: Actor) -> None:
+        # Counted, not reserved: concurrent submissions may exceed the limit by one.
         since = self._clock() - timedelta(hours=1)
         recent = {"createdBy": actor.user_id, "createdAt": {"$gt": since}}
         found = self._db.tickets.find(recent, {"_id": False, "createdAt": True})
@@ -186,14 +194,14 @@ class TicketService:
         return Ticket.from_doc(doc)
 
     def _check_same_content(self, actor: Actor, ticket: Ticket, fields: TicketFields) -> Ticket:
-        """The ticket as it is now, if this caller filed it with these very words."""
+        """Return the ticket as it is now, if the actor filed it with the same values."""
         doc = self._db.tickets.find_one({"_id": ticket.id}, {"requestDigest": True}) or {}
         if ticket.created_by != actor.user_id or doc.get("requestDigest") != fields.content_hash():
             raise Conflict(REQUEST_ID_REUSED)
         return ticket
 
     def _apply_resubmission(self, actor: Actor, ticket: Ticket, fields: TicketFields) -> Ticket:
-        if ticket.created_by != actor.user_id:  # a replayed view of somebody else's
+        if ticket.created_by != actor.user_id:  # a replayed view of another user
             raise NotFound("This form is not yours. Open a new one with /ticket.")
         edits = _edits(ticket, fields)
         if not edits:
@@ -202,41 +210,24 @@ class TicketService:
             raise Conflict(f"Ticket {ticket.number} is being worked on; it can't be edited here.")
         if "deadline" in edits:
             checked_deadline(fields.deadline, now=self._clock())
-        events = [
-            NewEvent(EventType.EDITED, by=actor.user_id, field=name, from_=old, to=new)
-            for name, (old, new) in edits.items()
-        ]
-        edited = ticket_store.apply(
-            self._db,
-            ticket,
+        change = Change(
             values={name: new for name, (_, new) in edits.items()},
-            events=events,
-            now=self._clock(),
-            remove=["assignment.next"],  # other words may find an assignee
-            status=Status.TODO.value,
+            events=tuple(
+                NewEvent(EventType.EDITED, by=actor.user_id, field=name, from_=old, to=new)
+                for name, (old, new) in edits.items()
+            ),
+            remove=("assignment.next",),  # the new text may match an assignee
+        )
+        edited = ticket_store.apply(
+            self._db, ticket, change, now=self._clock(), status=Status.TODO.value
         )
         if edited is None:
             raise Conflict(TICKET_CHANGED)
         return edited
 
 
-def check_not_filed(
-    db: Mongo, *, actor: Actor, team_id: str, source: MessageSource, request_id: str | None = None
-) -> None:
-    """Raise `AlreadyFiled`, unless the caller's own form (`request_id`) filed that ticket."""
-    same = {"source.ts": source.ts, "source.channel": source.channel}
-    doc = db.tickets.find_one({"teamId": team_id, **same})
-    if doc is None or (request_id is not None and doc.get("requestId") == request_id):
-        return
-    ticket = Ticket.from_doc(doc)
-    try:
-        raise AlreadyFiled(ticket.number, require_visible(actor, ticket))
-    except NotFound:
-        raise AlreadyFiled(ticket.number, None) from None
-
-
 def _edits(ticket: Ticket, fields: TicketFields) -> dict[str, tuple[Any, Any]]:
-    """The fields a resubmission changes, with their old and new values."""
+    """Return the fields a resubmission changes, with their old and new values."""
     pairs = {
         "title": (ticket.title, fields.title),
         "description": (ticket.description, fields.description),
@@ -244,7 +235,7 @@ def _edits(ticket: Ticket, fields: TicketFields) -> dict[str, tuple[Any, Any]]:
     edits: dict[str, tuple[Any, Any]] = {
         name: pair for name, pair in pairs.items() if pair[0] != pair[1]
     }
-    # Nothing chosen leaves it as it is: analysis or staff may have set it meanwhile.
+    # An empty choice is no edit: analysis or staff may have set the field since then.
     if fields.priority and fields.priority != ticket.priority:
         edits["priority"] = (ticket.priority, fields.priority.value)
     if fields.deadline and fields.deadline != ticket.deadline:

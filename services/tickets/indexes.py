@@ -1,4 +1,4 @@
-"""The indexes tickets are filed, found and counted by."""
+"""Indexes of tickets, and of accounts whose tickets are released."""
 
 from collections.abc import Mapping, Sequence
 
@@ -32,7 +32,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel(ASSIGNEE_STATUS_NEWEST_INDEX),
         IndexModel(RESOLVED_INDEX),
         _unique_where_set("number", above=0),
-        # The predecessor's tickets that legacy_adopt.py has still to adopt, the oldest first.
+        # The predecessor's tickets that legacy.py has still to adopt, the oldest first.
         IndexModel(
             [("number", ASCENDING), ("_id", ASCENDING)],
             name="foreign",
@@ -41,6 +41,6 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         _unique_where_set("requestId", above=""),
         _unique_where_set("source.ts", "source.channel", above=""),
     ),
-    # Whose tickets are to be released: release.py.
+    # Accounts with a request to release their tickets: release.py.
     "users": (IndexModel("handBack.at", sparse=True),),
 }

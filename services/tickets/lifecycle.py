@@ -1,6 +1,6 @@
-"""The life cycle of a ticket: the status table, and who may take which action. Pure.
+"""Life cycle of a ticket: the status table, and who may take which action. Pure.
 
-Buttons are drawn from `allowed_actions`; the services ask the same function before they act.
+Views show buttons by `allowed_actions`; the services check it before they act.
 """
 
 from enum import StrEnum
@@ -21,12 +21,12 @@ STATUS_TRANSITIONS: dict[Status, frozenset[Status]] = {
 
 CANCELLED_RESOLUTION = "cancelled"  # the resolution of a ticket its requester no longer needs
 NO_ANSWER_RESOLUTION = "no_answer"  # of one whose requester did not answer
-# Resolutions that are no words about what was done.
+# Resolutions that are codes, not text.
 RESOLUTION_CODES = frozenset({CANCELLED_RESOLUTION, NO_ANSWER_RESOLUTION})
 
 
 class TicketAction(StrEnum):
-    """What a person can do with a ticket. The values are the buttons' action_ids."""
+    """What a user can do with a ticket. The values are the buttons' action_ids."""
 
     ACCEPT = "accept"
     TAKE = "take"
@@ -41,7 +41,7 @@ class TicketAction(StrEnum):
     CANCEL = "cancel"
 
 
-# What each step asks of a role. Which of them somebody may take also depends on whose ticket it is.
+# The role's permission for each action. Some also depend on who filed or has the ticket.
 ACTION_PERMISSIONS: dict[TicketAction, Permission] = {
     TicketAction.ACCEPT: Permission.WORK_ON_TICKETS,
     TicketAction.TAKE: Permission.WORK_ON_TICKETS,
@@ -58,17 +58,17 @@ ACTION_PERMISSIONS: dict[TicketAction, Permission] = {
 
 
 def allowed_actions(actor: Actor, ticket: Ticket) -> frozenset[TicketAction]:
-    """The steps this person may take now. Empty for a ticket they may not know of."""
+    """Return the actions the actor may take now; none for a ticket they may not see."""
     is_own = ticket.created_by == actor.user_id
     if not (is_own or actor.has_permission(Permission.SEE_ANY_TICKET)):
         return frozenset()
     actions = {
         action for action in _possible(ticket) if actor.has_permission(ACTION_PERMISSIONS[action])
     }
-    is_theirs = ticket.assigned_to == actor.user_id
-    actions -= {TicketAction.TAKE} if is_theirs else _OF_THE_ASSIGNEE
+    is_assignee = ticket.assigned_to == actor.user_id
+    actions -= {TicketAction.TAKE} if is_assignee else _OF_THE_ASSIGNEE
     if not is_own:
-        actions.discard(TicketAction.CANCEL)  # staff resolve, and say what was done
+        actions.discard(TicketAction.CANCEL)  # staff resolve it with a note
     return frozenset(actions)
 
 
@@ -78,7 +78,7 @@ def check_allowed(
     """Raise `PermissionDenied` if the role is not enough, `Conflict` if the state does not allow
     the action.
 
-    `assignee_name` is how the sentence calls the assignee.
+    `assignee_name` is the assignee's name in the sentence.
     """
     require_permission(actor, ACTION_PERMISSIONS[action])
     if action in allowed_actions(actor, ticket):
@@ -92,7 +92,7 @@ def check_allowed(
 
 
 def check_transition(ticket: Ticket, to: Status) -> None:
-    """Raise `Conflict` unless the table has that step."""
+    """Raise `Conflict` unless the status table allows it."""
     if to not in STATUS_TRANSITIONS[ticket.status]:
         raise Conflict(
             f"A ticket that is {_STATUS_PHRASES[ticket.status]} can't become {_STATUS_PHRASES[to]}."
@@ -100,21 +100,21 @@ def check_transition(ticket: Ticket, to: Status) -> None:
 
 
 def completed_by(ticket: Ticket) -> ObjectId | None:
-    """Who resolved or cancelled it; None while it is open, and for the predecessor's tickets."""
+    """Return who resolved or cancelled it; None if it is open or the predecessor's."""
     if ticket.status is not Status.COMPLETED:
         return None
     done = (e.by for e in reversed(ticket.events) if (e.field, e.to) == ("status", ticket.status))
     by = next(done, None)
-    return by if isinstance(by, ObjectId) else None  # "system": the predecessor, as it was found
+    return by if isinstance(by, ObjectId) else None  # "system": adopted as completed
 
 
 def state_token(ticket: Ticket) -> str:
-    """The state a user decides by: a button drawn with another token is out of date."""
+    """Return the state a user decides by: a button with another token is out of date."""
     return f"{ticket.status}:{ticket.assigned_to or ''}"
 
 
 def describe_state(ticket: Ticket, *, assignee_name: str = "") -> str:
-    """The ticket's state, as the end of a sentence. `assignee_name` is "you" or a name."""
+    """Return the state for the end of a sentence. `assignee_name` is "you" or a name."""
     if ticket.status is Status.COMPLETED and ticket.resolution == CANCELLED_RESOLUTION:
         return f"{_name(ticket)} is cancelled"
     if ticket.status is Status.COMPLETED and ticket.resolution == NO_ANSWER_RESOLUTION:
@@ -128,14 +128,14 @@ def describe_state(ticket: Ticket, *, assignee_name: str = "") -> str:
 
 
 def stale_message(ticket: Ticket, *, assignee_name: str = "") -> str:
-    """For whoever decided by what is no longer so."""
+    """Return the sentence for a user whose view of the ticket is out of date."""
     state = describe_state(ticket, assignee_name=assignee_name)
     return (
         f"{state[0].upper()}{state[1:]} now, so this was not done. Look at it again, then decide."
     )
 
 
-# What only whoever has the ticket can say of it.
+# Actions of the assignee only.
 _OF_THE_ASSIGNEE = frozenset({TicketAction.ACCEPT, TicketAction.DECLINE})
 _STATUS_PHRASES = {
     Status.TODO: "waiting for somebody to take it",
@@ -151,7 +151,7 @@ def _name(ticket: Ticket) -> str:
 
 
 def _possible(ticket: Ticket) -> set[TicketAction]:
-    """The steps the state allows, whoever takes them."""
+    """Return the actions that the state allows to anyone."""
     actions = {TicketAction.UPDATE, TicketAction.COMMENT, TicketAction.NOTE}
     if ticket.status not in OPEN_STATUSES:
         return actions | {TicketAction.REOPEN}
@@ -159,7 +159,6 @@ def _possible(ticket: Ticket) -> set[TicketAction]:
     if ticket.status is Status.IN_PROGRESS:
         actions |= {TicketAction.ASK_REQUESTER}
     # A reopened ticket that has kept its assignee is in progress once they accept it again.
-    begins = ticket.status in (Status.IN_PROGRESS, Status.REOPENED)
-    if begins and ticket.assigned_to:
+    if ticket.status in (Status.IN_PROGRESS, Status.REOPENED) and ticket.assigned_to:
         actions |= {TicketAction.DECLINE} if ticket.accepted_at else _OF_THE_ASSIGNEE
     return actions

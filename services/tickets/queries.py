@@ -1,4 +1,4 @@
-"""Queries for tickets: one by id, the number of an account's open ones, and all of them."""
+"""Queries for tickets: by id, count of an account's open ones, and all of them."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,36 +7,32 @@ from bson.errors import InvalidId
 
 from services.core.database import Document, Mongo
 from services.models.ticket import OPEN_STATUSES, Ticket
-from services.tickets import legacy_adopt
+from services.tickets import legacy
 
 BATCH_SIZE = 500
 
 
 def load_ticket(db: Mongo, ticket_id: str) -> Ticket | None:
-    """The ticket of that id; None for a malformed id as for an unknown one.
+    """Return the ticket, or None if the id is unknown or malformed.
 
-    A ticket of the predecessor is adopted by that.
+    Loading a ticket of the predecessor adopts it.
     """
     try:
         doc = db.tickets.find_one({"_id": ObjectId(ticket_id)})
     except InvalidId:
         return None
-    if doc and legacy_adopt.is_unadopted(doc):
-        doc = legacy_adopt.adopt(db, doc)
+    if doc and legacy.is_unadopted(doc):
+        doc = legacy.adopt(db, doc)
     return Ticket.from_doc(doc) if doc else None
 
 
 def count_open_tickets(db: Mongo, user_id: ObjectId) -> int:
-    """How many are assigned to that account."""
     open_tickets = {"assignedTo": user_id, "status": {"$in": list(OPEN_STATUSES)}}
     return db.tickets.count_documents(open_tickets)
 
 
 def iter_tickets(db: Mongo, fields: Iterable[str]) -> Iterator[Document]:
-    """Every ticket, by `_id`, some at a time, each with these fields only.
-
-    For the rare command that has to read all of them.
-    """
+    """Yield every ticket with these fields only, in batches, for commands that read all of them."""
     read = dict.fromkeys(fields, True)
     last = ObjectId("0" * 24)
     while found := list(

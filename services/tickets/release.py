@@ -1,8 +1,7 @@
-"""Release of the open tickets of an account that no longer works on tickets: they go back to
-assignment.
+"""Release of an account's open tickets to assignment when it can no longer work on them.
 
-The update that stops the account from working on tickets also sets `handBack {at, by, reason}` in
-it: if the release is interrupted, that request stays, and the sweep continues it.
+The update that stops the account from working on tickets also sets its `handBack {at, by, reason}`.
+If the release is interrupted, that request stays, and the sweep continues it.
 """
 
 from datetime import datetime, timedelta
@@ -16,15 +15,15 @@ from services.models.user import User, can_work_on_tickets
 from services.tickets import ticket_store
 from services.tickets.transitions import resume, unassign, with_change
 
-# An assignment that was under way at the time of the request may still be stored for so long.
+# An assignment that had begun before the request may be stored this much later.
 LATE_ASSIGNMENT_WINDOW = timedelta(minutes=3)
 BATCH_SIZE = 20
-# Arrays that may be long and that no step goes by.
+# Long arrays that the release does not need.
 _NOT_READ = dict.fromkeys(("comments", "notices", "cards", "events"), False)
 
 
 def accounts_to_release(db: Mongo, *, now: datetime) -> list[ObjectId]:
-    """The accounts with such a request."""
+    """Return the accounts with a due request."""
     return [doc["_id"] for doc in db.users.find({"handBack.at": {"$lte": now}}, {"_id": True})]
 
 
@@ -47,7 +46,7 @@ def release_tickets(
         if not is_one_off:
             return []
         if not _is_away(user, now):
-            # Else they would lose again and again what assignment gives back to them.
+            # Otherwise they would lose each ticket that is assigned to them after their return.
             db.users.update_one(request_filter, {"$unset": {"handBack": ""}})
             return []
     open_tickets = {"assignedTo": user_id, "status": {"$in": list(OPEN_STATUSES)}}
@@ -63,20 +62,12 @@ def _is_away(user: User, now: datetime) -> bool:
 
 
 def _release_ticket(db: Mongo, ticket: Ticket, request: dict[str, Any], now: datetime) -> bool:
-    """False where the ticket has changed meanwhile; the next round looks at it again."""
+    """Return False on a concurrent change; the next round reads the ticket again."""
     by, reason = request["by"], request["reason"]
     change = unassign(by, ticket, reason=reason, absent=True)
-    if ticket.status is Status.WAITING:  # nobody waits for an answer any more
+    if ticket.status is Status.WAITING:  # a waiting ticket cannot be unassigned
         resumed = resume(by, ticket)
         resumed_ticket = with_change(ticket, resumed)
         change = resumed.then(unassign(by, resumed_ticket, reason=reason, absent=True))
-    stored = ticket_store.apply(
-        db,
-        ticket,
-        values=change.values,
-        events=change.events,
-        remove=change.remove,
-        now=now,
-        assignedTo=ticket.assigned_to,
-    )
+    stored = ticket_store.apply(db, ticket, change, now=now, assignedTo=ticket.assigned_to)
     return stored is not None

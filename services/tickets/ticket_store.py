@@ -1,53 +1,62 @@
-"""How a ticket changes: one conditional update that carries its own audit trail and outbox mark.
+"""Store a ticket's change: one conditional update with its history events and the outbox flag.
 
-The filter holds the `seq` the change was decided on, so of two people who decide on the same
-state one wins and the other is told. Only classic update operators: in a pipeline a title such as
-"$teamId" would be evaluated.
+The filter holds the `seq` that the change was decided on, so of two concurrent changes one is
+stored. Only classic update operators: a pipeline would evaluate a title such as "$teamId".
 """
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from pymongo import ReturnDocument
 
 from services.core.database import Document, Mongo
-from services.models.events import NewEvent, event_docs
-from services.models.ticket import Ticket
-from services.outbox.pending import outbox_fields
+from services.models.events import event_docs
+from services.models.ticket import OPEN_STATUSES, Ticket
+from services.outbox import pending
 from services.sla.policy import cached_policy
 from services.sla.timing import compute_timing
+from services.tickets.transitions import Change
 
 
 def apply(
-    db: Mongo,
-    ticket: Ticket,
-    *,
-    values: Mapping[str, Any],
-    events: Sequence[NewEvent],
-    now: datetime,
-    remove: Sequence[str] = (),
-    push: Mapping[str, Any] | None = None,
-    **conditions: Any,
+    db: Mongo, ticket: Ticket, change: Change, *, now: datetime, **conditions: Any
 ) -> Ticket | None:
     """Store a change decided on `ticket`; None if the ticket has changed since.
 
-    `push` is what arrays get at their end, by field name; `conditions` are further conditions.
+    `conditions` are further conditions of the update's filter. If the assignee has room for one
+    more ticket after this, tickets queued as unassigned are retried.
     """
     sla_update = compute_timing(
-        ticket, values=values, remove=remove, policy=cached_policy(db), now=now, events=events
+        ticket,
+        values=change.values,
+        remove=change.remove,
+        policy=cached_policy(db),
+        now=now,
+        events=change.events,
     )
+    new_events = event_docs(change.events, seq=ticket.seq, at=now)
     update: Document = {
-        "$set": {**values, **sla_update.values, **outbox_fields(now)},
-        "$inc": {"seq": len(events)},
-        "$push": {"events": {"$each": event_docs(events, seq=ticket.seq, at=now)}, **(push or {})},
+        "$set": {**change.values, **sla_update.values, **pending.outbox_fields(now)},
+        "$inc": {"seq": len(change.events)},
+        "$push": {"events": {"$each": new_events}, **change.push},
     }
-    if gone := (*remove, *sla_update.removed):
-        update["$unset"] = dict.fromkeys(gone, "")
+    if removed := (*change.remove, *sla_update.removed):
+        update["$unset"] = dict.fromkeys(removed, "")
     doc = db.tickets.find_one_and_update(
-        # The predecessor's tickets have no seq before their first change here.
+        # The predecessor's tickets have no seq before their first change.
         {"_id": ticket.id, "seq": ticket.seq or None, **conditions},
         update,
         return_document=ReturnDocument.AFTER,
     )
-    return Ticket.from_doc(doc) if doc else None
+    stored = Ticket.from_doc(doc) if doc else None
+    if stored and _is_assignee_freed(ticket, stored, change):
+        pending.retry_unassigned(db, now=now)
+    return stored
+
+
+def _is_assignee_freed(before: Ticket, after: Ticket, change: Change) -> bool:
+    """Return whether the former assignee can take one more ticket."""
+    if before.assigned_to is None or before.status not in OPEN_STATUSES:
+        return False
+    is_lost = after.status not in OPEN_STATUSES or after.assigned_to != before.assigned_to
+    return is_lost and not any(event.assignee_was_absent for event in change.events)

@@ -1,7 +1,7 @@
-"""What each action changes in a ticket. Pure; `services.tickets.actions` and
-`services.editing.ticket_edits` store it.
+"""What each action changes in a ticket. Pure; `ticket_store.apply` stores a change.
 
-Two may be joined into one update: the second is then made of `with_change(ticket, first)`.
+Two changes may be joined into one update (`Change.then`) if the second is built from
+`with_change(ticket, first)`.
 """
 
 from collections.abc import Mapping
@@ -11,19 +11,23 @@ from typing import Any
 
 from bson import ObjectId
 
+from services.core.database import Document
 from services.models.assignee_choice import AnalysisSource, AssigneeChoice
 from services.models.events import EventType, NewEvent
 from services.models.ticket import Status, Ticket
 from services.tickets.lifecycle import NO_ANSWER_RESOLUTION
 
-TAKEN_REASON = "took it"  # the reason where somebody makes a ticket their own
-_RETRY_FIELDS = ("assignment.next", "assignment.until")  # assignment is not to look at it any more
+TAKEN_REASON = "took it"  # the reason of an assignment by taking the ticket
+MAX_COMMENTS_PER_TICKET = 500
+# The field of a comment's events: a requester does not read those of internal notes.
+EVENT_FIELD_BY_INTERNAL = {False: "comments", True: "notes"}
+RETRY_FIELDS = ("assignment.next", "assignment.until")  # removed: assignment is done with it
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`values` to set, fields to `remove`, what arrays get at their end, and the events that tell
-    of it."""
+    """Fields to set (`values`) and to `remove`, entries to append to arrays (`push`, by field), and
+    the events of the ticket's history."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     events: tuple[NewEvent, ...] = ()
@@ -31,19 +35,19 @@ class Change:
     push: Mapping[str, Any] = field(default_factory=dict)
 
     def then(self, later: "Change") -> "Change":
-        """Both in one update; of one field the later word counts."""
+        """Return both changes as one; `later` overrides this one field by field."""
         values = {name: value for name, value in self.values.items() if name not in later.remove}
-        gone = [name for name in self.remove if name not in later.values]
+        removed = [name for name in self.remove if name not in later.values]
         return Change(
             values={**values, **later.values},
             events=self.events + later.events,
-            remove=tuple(dict.fromkeys([*gone, *later.remove])),
+            remove=tuple(dict.fromkeys([*removed, *later.remove])),
             push={**self.push, **later.push},
         )
 
 
 def with_change(ticket: Ticket, change: Change) -> Ticket:
-    """The ticket as it is once that is stored, as far as actions depend on it."""
+    """Return the ticket with the change applied to the fields that actions depend on."""
     values = change.values
     accepted = None if "acceptedAt" in change.remove else ticket.accepted_at
     return replace(
@@ -55,7 +59,7 @@ def with_change(ticket: Ticket, change: Change) -> Ticket:
 
 
 def accept(by: ObjectId, ticket: Ticket, *, now: datetime) -> Change:
-    """The assignee is at it. A reopened ticket that kept its assignee is in progress by that."""
+    """Accept an assigned ticket; a reopened one that kept its assignee goes in progress, too."""
     accepted = Change({"acceptedAt": now}, (NewEvent(EventType.ACCEPTED, by=by),))
     return accepted.then(resume(by, ticket)) if ticket.status is Status.REOPENED else accepted
 
@@ -63,15 +67,15 @@ def accept(by: ObjectId, ticket: Ticket, *, now: datetime) -> Change:
 def assign(
     by: ObjectId, ticket: Ticket, assignee: ObjectId, *, reason: str, now: datetime
 ) -> Change:
-    """Somebody else's, or one's own: taking a ticket is accepting it."""
-    own = assignee == by
+    """Assign the ticket to any user. Taking it (`assignee` is `by`) also accepts it."""
+    is_taken = assignee == by
     values: dict[str, Any] = {
         "assignedTo": assignee,
         "assignment.source": "manual",
         "assignment.reason": reason,
         "assignment.at": now,
     }
-    given = NewEvent(
+    assigned = NewEvent(
         EventType.ASSIGNED,
         by=by,
         field="assignedTo",
@@ -81,20 +85,20 @@ def assign(
         internal=bool(reason),
         skills=ticket.related_skills,
     )
-    events = [given]
-    if own:
+    events = [assigned]
+    if is_taken:
         values["acceptedAt"] = now
     if ticket.status in (Status.TODO, Status.REOPENED):
         values["status"] = Status.IN_PROGRESS.value
         events.append(_status_event(EventType.STATUS_CHANGED, by, ticket, Status.IN_PROGRESS))
-    gone = [*_RETRY_FIELDS, "assignment.score", "assignment.parts"]
-    return Change(values, tuple(events), tuple(gone if own else [*gone, "acceptedAt"]))
+    removed = (*RETRY_FIELDS, "assignment.score", "assignment.parts")
+    return Change(values, tuple(events), removed if is_taken else (*removed, "acceptedAt"))
 
 
 def unassign(by: ObjectId, ticket: Ticket, *, reason: str, absent: bool = False) -> Change:
-    """Back to assignment. A ticket in progress is to do again.
+    """Return the ticket to assignment; one in progress becomes Open again.
 
-    `absent`: its assignee is away or gone, which says nothing of whether it suits them.
+    `absent`: the assignee is away or gone, so this says nothing about their skills.
     """
     event = NewEvent(
         EventType.UNASSIGNED,
@@ -110,13 +114,13 @@ def unassign(by: ObjectId, ticket: Ticket, *, reason: str, absent: bool = False)
     values: dict[str, Any] = {"assignedTo": None}
     if ticket.status is Status.IN_PROGRESS:
         values["status"] = Status.TODO.value
-    return Change(values, (event,), ("acceptedAt", *_RETRY_FIELDS))
+    return Change(values, (event,), ("acceptedAt", *RETRY_FIELDS))
 
 
 def auto_assign(
     ticket: Ticket, choice: AssigneeChoice, *, source: AnalysisSource, now: datetime
 ) -> Change:
-    """Assignment has chosen somebody for a ticket that nobody has."""
+    """Assign an unassigned ticket to the candidate that assignment chose."""
     values = {
         "assignedTo": choice.user_id,
         "status": Status.IN_PROGRESS.value,
@@ -126,7 +130,7 @@ def auto_assign(
         "assignment.parts": choice.score_parts,
         "assignment.at": now,
     }
-    given = NewEvent(
+    assigned = NewEvent(
         EventType.ASSIGNED,
         by="system",
         field="assignedTo",
@@ -134,21 +138,23 @@ def auto_assign(
         note=choice.reason_text,
     )
     status_event = _status_event(EventType.STATUS_CHANGED, "system", ticket, Status.IN_PROGRESS)
-    return Change(values, (given, status_event), _RETRY_FIELDS)
+    return Change(values, (assigned, status_event), RETRY_FIELDS)
 
 
 def queue_unassigned(ticket: Ticket, *, retry_at: datetime) -> Change:
-    """Nobody can take it. Its history says so once, and once more for a ticket that somebody had
-    meanwhile."""
+    """Queue a ticket for which no candidate is available.
+
+    The history says so once, and again if the ticket was assigned since.
+    """
     event = NewEvent(EventType.NOBODY_AVAILABLE, by="system")
     events = () if is_queued_unassigned(ticket) else (event,)
     return Change({"assignment.next": retry_at}, events, ("assignment.until",))
 
 
 def is_queued_unassigned(ticket: Ticket) -> bool:
-    """Whether nobody has had it since it was said that nobody is available for it."""
-    either = (EventType.NOBODY_AVAILABLE, EventType.ASSIGNED)
-    last = next((event for event in reversed(ticket.events) if event.type in either), None)
+    """Return whether the ticket has not been assigned since it was queued."""
+    relevant = (EventType.NOBODY_AVAILABLE, EventType.ASSIGNED)
+    last = next((event for event in reversed(ticket.events) if event.type in relevant), None)
     return last is not None and last.type == EventType.NOBODY_AVAILABLE
 
 
@@ -161,23 +167,22 @@ def complete(
     now: datetime,
     note: str | None = None,
 ) -> Change:
-    """Resolved or cancelled, as `event` says."""
+    """Complete the ticket; `event` says how: resolved, cancelled or unanswered."""
     return Change(
         {"status": Status.COMPLETED.value, "resolution": resolution, "completedAt": now},
         (_status_event(event, by, ticket, Status.COMPLETED, note=note),),
-        _RETRY_FIELDS,
+        RETRY_FIELDS,
     )
 
 
 def close_unanswered(ticket: Ticket, *, now: datetime) -> Change:
-    """Its requester has not answered."""
     note = "no answer, though asked once more"
     event = EventType.UNANSWERED
     return complete("system", ticket, event, resolution=NO_ANSWER_RESOLUTION, now=now, note=note)
 
 
 def reopen(by: ObjectId, ticket: Ticket, *, keep_assignee: bool) -> Change:
-    """`keep_assignee`: its assignee is still there to work on it."""
+    """Reopen the ticket. `keep_assignee`: the assignee still works on tickets."""
     values: dict[str, Any] = {"status": Status.REOPENED.value}
     if not keep_assignee:
         values["assignedTo"] = None
@@ -185,16 +190,46 @@ def reopen(by: ObjectId, ticket: Ticket, *, keep_assignee: bool) -> Change:
     return Change(values, (event,), ("resolution", "completedAt", "acceptedAt"))
 
 
-def wait_for_requester(by: ObjectId, ticket: Ticket, *, question: str) -> Change:
-    """Its requester has to answer first."""
+def ask_requester(by: ObjectId, ticket: Ticket, *, question: str, now: datetime) -> Change:
+    """Wait for the requester's answer. The question is a comment, if there is room for one more.
+
+    The comment's event follows the status event: notifications tell a question by that.
+    """
     event = _status_event(EventType.WAITING, by, ticket, Status.WAITING, note=question)
-    return Change({"status": Status.WAITING.value}, (event,))
+    wait = Change({"status": Status.WAITING.value}, (event,))
+    if len(ticket.comments) >= MAX_COMMENTS_PER_TICKET:
+        return wait
+    return wait.then(add_comment(ticket, comment_doc(by=by, text=question, at=now)))
 
 
-def resume(by: ObjectId, ticket: Ticket) -> Change:
-    """Its assignee goes on with it."""
-    event = _status_event(EventType.STATUS_CHANGED, by, ticket, Status.IN_PROGRESS)
-    return Change({"status": Status.IN_PROGRESS.value}, (event,))
+def comment_doc(*, by: ObjectId, text: str, at: datetime, internal: bool = False) -> Document:
+    """Return a comment as stored, without files and not from a Slack message."""
+    return {
+        "id": ObjectId(),
+        "at": at,
+        "by": by,
+        "text": text,
+        "internal": internal,
+        "files": [],
+        "slack": None,
+    }
+
+
+def add_comment(ticket: Ticket, doc: Document) -> Change:
+    """Add a comment; the requester's answer to a waiting ticket puts it in progress."""
+    by, internal = doc["by"], doc["internal"]
+    kind = EventType.NOTED if internal else EventType.COMMENTED
+    event = NewEvent(kind, by=by, field=EVENT_FIELD_BY_INTERNAL[internal], to=doc["id"])
+    change = Change(events=(event,), push={"comments": doc})
+    if ticket.status is Status.WAITING and by == ticket.created_by and not internal:
+        return change.then(resume(by, ticket, event=EventType.ANSWERED))
+    return change
+
+
+def resume(by: ObjectId, ticket: Ticket, *, event: EventType = EventType.STATUS_CHANGED) -> Change:
+    """Put the ticket in progress."""
+    resumed = _status_event(event, by, ticket, Status.IN_PROGRESS)
+    return Change({"status": Status.IN_PROGRESS.value}, (resumed,))
 
 
 def _status_event(

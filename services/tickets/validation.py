@@ -1,4 +1,4 @@
-"""What a ticket's fields accept, checked before anything is stored."""
+"""Validation of a ticket's fields before they are stored."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ MIN_TITLE_LENGTH, MAX_TITLE_LENGTH = 3, 150
 MAX_DESCRIPTION_LENGTH = 3_000
 MAX_RESOLUTION_LENGTH = 1_000
 MAX_QUESTION_LENGTH = 1_000  # to the requester
-MAX_REASON_LENGTH = 300  # why somebody else is to have it
+MAX_REASON_LENGTH = 300  # of a reassignment
 LAST_YEAR = 2099
 
 
@@ -25,21 +25,21 @@ class TicketFields:
     deadline: datetime | None = None
 
     def content_hash(self) -> str:
-        """The same for the same words."""
+        """Return the same hash for the same values."""
         due = self.deadline.isoformat() if self.deadline else None
         words = json.dumps([self.title, self.description, self.priority, due])
         return hashlib.sha256(words.encode()).hexdigest()
 
 
 def checked_fields(*, title: str, description: str, priority: str | None) -> TicketFields:
-    """The fields as they are stored; `InvalidValue` names the first that is not acceptable."""
+    """Return the fields as they are stored; `InvalidValue` names the first bad one."""
     title = checked_title(title)
     description = checked_description(description)
     return TicketFields(title=title, description=description, priority=checked_priority(priority))
 
 
 def checked_title(title: str) -> str:
-    """On one line: it stands in lists, subjects and notifications."""
+    """Return the title on one line, for lists, subjects and notifications."""
     title = " ".join(strip_invisible(title).split())
     if len(title) < MIN_TITLE_LENGTH:
         raise InvalidValue("title", f"Give it a title of at least {MIN_TITLE_LENGTH} characters.")
@@ -61,13 +61,41 @@ def checked_description(description: str) -> str:
 
 
 def checked_required_text(text: str, *, field: str, limit: int, empty_message: str) -> str:
-    """Stripped text of 1 to `limit` characters."""
+    """Return the stripped text, of 1 to `limit` characters."""
     text = strip_invisible(text).strip()
     if not text:
         raise InvalidValue(field, empty_message)
     if len(text) > limit:
         raise InvalidValue(field, f"At most {limit:,} characters; this text has {len(text):,}.")
     return text
+
+
+def checked_question(text: str, *, field: str) -> str:
+    return checked_required_text(
+        text,
+        field=field,
+        limit=MAX_QUESTION_LENGTH,
+        empty_message="Ask what you need to know; the requester reads it.",
+    )
+
+
+def checked_resolution(text: str, *, field: str) -> str:
+    return checked_required_text(
+        text,
+        field=field,
+        limit=MAX_RESOLUTION_LENGTH,
+        empty_message="Say in a sentence what was done; the requester reads it.",
+    )
+
+
+def checked_reason(text: str) -> str:
+    """Return the stripped reason; it may be empty."""
+    if not text.strip():
+        return ""
+    missing = "Say why in a few words, or leave it empty."
+    return checked_required_text(
+        text, field="reason", limit=MAX_REASON_LENGTH, empty_message=missing
+    )
 
 
 def checked_priority(value: str | None) -> Priority | None:

@@ -1,4 +1,4 @@
-"""Reads a ticket: by the model, and by plain code what the model's word is not enough for."""
+"""Analyse a ticket with the model, and in code where the model's answer is not enough."""
 
 import logging
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ from tasks.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
-# So many others who report the same make an outage of it.
+# So many other requesters with the same problem make it an outage.
 MIN_REPORTERS = 2
 
 
 def analyse(runtime: Runtime, ticket: Ticket) -> Analysis:
-    """Gemini's reading of it, or the offline router's where there is no key or Gemini fails."""
+    """Return Gemini's analysis, or the offline router's without a key or if Gemini fails."""
     skills = runtime.services.users.team_skills()
     found: Analysis | FailureReason | None = None
     if runtime.analyst:
@@ -61,15 +61,15 @@ def _ask_model(
 def _call_model(
     analyst: Analyst, ticket: Ticket, skills: Sequence[str], precedents: Sequence[Precedent]
 ) -> Analysis:
-    """Raises `AnalysisFailed`, and Celery's end of the time."""
+    """Raises `AnalysisFailed` and Celery's `SoftTimeLimitExceeded`."""
     try:
         return analyst.analyse(
             title=ticket.title, description=ticket.description, skills=skills, precedents=precedents
         )
     except (AnalysisFailed, SoftTimeLimitExceeded):
         raise
-    except Exception as error:  # noqa: BLE001  nobody mends the model's library any more: whatever
-        # it stumbles over, the ticket goes on. Its message may quote the ticket: not logged.
+    except Exception as error:  # noqa: BLE001  the library is unmaintained, and no fault in it may
+        # stop the ticket. The message is not logged, because it may quote the ticket.
         logger.error("gemini's library: %s", type(error).__name__)
     raise AnalysisFailed(FailureReason.UNREADABLE)
 
@@ -77,7 +77,7 @@ def _call_model(
 def _with_router_skills(
     runtime: Runtime, ticket: Ticket, found: Analysis, skills: Sequence[str]
 ) -> Analysis:
-    """The model's reading; where it is not sure of its skills, with those the text names."""
+    """The model's analysis; with low confidence, with the skills of a keyword match."""
     if not is_low_confidence(found.confidence):
         return found
     offline = _route_offline(runtime, ticket, skills)
@@ -99,7 +99,7 @@ def _route_offline(
 
 
 def _signal(runtime: Runtime, ticket: Ticket, analysis: Analysis) -> UrgencySignal | None:
-    """What besides a claim speaks for urgent; looked for only where somebody claims it."""
+    """Evidence for a ticket that is claimed to be urgent; None if it is not claimed."""
     if Priority.URGENT not in (requested_priority(ticket), analysis.priority):
         return None
     found = urgency.find_signal(f"{ticket.title}\n{ticket.description}")

@@ -1,4 +1,4 @@
-"""Assign a ticket: read it, find out what it is about, choose somebody, hand it over."""
+"""The task that assigns a ticket: analyse it, choose a candidate, assign it."""
 
 import logging
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
     name=ASSIGN_TASK, soft_time_limit=ASSIGN_LIMIT_SECONDS, time_limit=ASSIGN_LIMIT_SECONDS + 30
 )
 def assign_ticket(ticket_id: str) -> None:
-    """Assign the ticket if it still needs it. A fault leaves it to the sweep."""
+    """Assign the ticket if it still needs it. After a failure the sweep repeats the task."""
     run(current_runtime(), ticket_id)
 
 
@@ -26,21 +26,21 @@ def run(runtime: Runtime, ticket_id: str) -> None:
     if ticket is None or not needs_assignment(ticket):
         return
     claimed = runtime.services.assignments.claim(ticket.id, now=runtime.clock())
-    if claimed is None:  # another task is at it
+    if claimed is None:  # another task is assigning it
         return
     try:
         analysed = _ensure_analysed(runtime, claimed)
         outcome = _assign_or_queue(runtime, analysed) if analysed else None
     finally:
-        # Also when nothing came of it: the next attempt need not wait for the claim to expire.
+        # Also after a failure, so that the next attempt need not wait for the claim to expire.
         runtime.services.assignments.release_claim(ticket.id)
     if outcome is None:
-        logger.info("ticket %s changed during its assignment; it is tried again", ticket_id)
+        logger.info("ticket %s changed during its assignment, which is repeated", ticket_id)
     runtime.publisher.publish_ticket(ticket_id)
 
 
 def _ensure_analysed(runtime: Runtime, ticket: Ticket) -> Ticket | None:
-    """The ticket with an analysis of its present words, stored before anybody is chosen."""
+    """The ticket with an analysis of its current text, which is stored before it is assigned."""
     if is_analysed(ticket):
         return ticket
     analysis = analyse(runtime, ticket)
@@ -48,13 +48,13 @@ def _ensure_analysed(runtime: Runtime, ticket: Ticket) -> Ticket | None:
 
 
 def _assign_or_queue(runtime: Runtime, ticket: Ticket) -> Ticket | None:
-    """Give it to the best candidate, or keep it for later; None where it changed meanwhile."""
+    """Assign it to the best candidate, or queue it as unassigned; None if it has changed."""
     now = runtime.clock()
     history = runtime.services.models.resolver_scores(f"{ticket.title}\n{ticket.description}")
     choice = runtime.services.assignments.choose(ticket, now=now, history=history)
     if choice is None:
         return runtime.services.assignments.queue_unassigned(ticket, now=now)
-    logger.info("ticket %s goes to user %s", ticket.id, choice.user_id)
+    logger.info("ticket %s is assigned to user %s", ticket.id, choice.user_id)
     return runtime.services.assignments.assign(
         ticket, choice, source=analysis_source(ticket), now=now
     )

@@ -12,7 +12,6 @@ from bot.views.text import Message
 from services.core.database import Document
 from services.core.installation import get_installation
 from services.digest.digest_service import Digest, Digests
-from services.registry.services import Services
 from tasks.notifications.slack_delivery import (
     error_code,
     is_permanent,
@@ -20,7 +19,7 @@ from tasks.notifications.slack_delivery import (
     rate_limit_error,
 )
 from tasks.queue.celery_app import DIGEST_LIMIT_SECONDS, DIGEST_TASK, celery
-from tasks.queue.publisher import CeleryPublisher
+from tasks.queue.job_registry import JobContext, job
 from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
@@ -57,10 +56,11 @@ def run(runtime: Runtime) -> int:
     return sent
 
 
-def enqueue_due(services: Services, publisher: CeleryPublisher) -> None:
-    """The job: publish the task if digests are due."""
-    if services.digests.has_due():
-        publisher.publish_digests()
+@job("digest", every=timedelta(seconds=30))
+def enqueue_due(context: JobContext) -> None:
+    """Publish the task if digests are due."""
+    if context.services.digests.has_due():
+        context.publisher.send(DIGEST_TASK)
 
 
 def _build(digests: Digests, account: Document) -> tuple[Digest, Message] | None:

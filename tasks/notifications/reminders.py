@@ -114,7 +114,8 @@ def _still_relevant(
 
 
 def _one_per_ticket(pairs: list[ReminderPair]) -> list[ReminderPair]:
-    """That it is late says the most, and has the button to accept it as well."""
+    """Keep the most relevant reminder of each ticket: an overdue one, which also has the Accept
+    button."""
     by_ticket = {
         ticket.id: (reminder, ticket) for reminder, ticket in sorted(pairs, key=_relevance)
     }
@@ -123,10 +124,10 @@ def _one_per_ticket(pairs: list[ReminderPair]) -> list[ReminderPair]:
 
 def _relevance(pair: ReminderPair) -> tuple[int, int]:
     reminder, _ = pair
-    kind = EscalationStep(reminder.kind)
-    if kind is EscalationStep.DUE_SOON:
-        return 0, reminder.seq
-    return (2 if kind.track is EscalationTrack.DUE else 1), reminder.seq
+    step = EscalationStep(reminder.kind)
+    if step.rule.is_late:
+        return 2, reminder.seq
+    return (0 if step.track is EscalationTrack.DUE else 1), reminder.seq
 
 
 def _key(ticket: Ticket, due: DueReminder) -> str:

@@ -1,4 +1,4 @@
-"""The worker process, and the scheduler process with its table of jobs.
+"""The worker process, and the scheduler process with its jobs.
 
-The Celery app and its task names are in `tasks.queue`.
+The Celery app, its task names and the registry of jobs are in `tasks.queue`.
 """

@@ -1,9 +1,9 @@
-"""Runs the jobs (tasks/processes/jobs.py) in one process at a time, whichever of several leads."""
+"""Runs the jobs (tasks/processes/jobs.py) in the leader, one of several processes."""
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from datetime import timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -16,7 +16,8 @@ from services.core.leases import LEASE_RENEW_INTERVAL, Lease
 from services.core.metrics import JOB_LAST_RUN, JOB_LAST_SECONDS, JOB_RUNS, NOOP_METER, Meter
 from services.ops.job_runs import JobRuns
 from services.registry.services import Services
-from tasks.processes.jobs import Job, build_jobs
+from tasks.processes.jobs import ALL_JOBS
+from tasks.queue.job_registry import Job, JobContext
 from tasks.queue.publisher import CeleryPublisher, PublishFailed
 
 logger = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ UNEXPECTED_ERROR = "an unexpected error"
 
 
 class Scheduler:
-    """Leads while it holds the lease; a follower looks every five seconds if it may lead."""
+    """Leads while it holds the lease; a follower tries to acquire it every five seconds."""
 
     def __init__(
         self,
@@ -33,7 +34,7 @@ class Scheduler:
         publisher: CeleryPublisher,
         *,
         meter: Meter = NOOP_METER,
-        jobs: Sequence[Job] | None = None,
+        jobs: Collection[Job] = ALL_JOBS,
     ) -> None:
         self._clock = services.clock
         self._meter = meter
@@ -42,21 +43,20 @@ class Scheduler:
         self._was_leader = False
         self._faults: dict[str, str] = {}
         self._stopping = threading.Event()
-        if jobs is None:
-            jobs = build_jobs(services, publisher)
+        self._context = JobContext(services, publisher, self.is_leader)
         self.jobs = {job.name: job for job in jobs}
 
     def is_leader(self) -> bool:
-        """Whether this process may go on with what it does; False once it is to end."""
+        """Whether this process holds the lease and is not stopping."""
         return self._lease.is_held() and not self._stopping.is_set()
 
     def renew_leadership(self) -> bool:
-        """Take or renew the lease; whether this process leads only from now on."""
+        """Acquire or renew the lease. Return whether this process has just become the leader."""
         fault = ""
         try:
             self._lease.acquire()
         except PyMongoError as error:
-            # It leads on until the lease ends: until then nobody else can have it.
+            # It leads until the lease expires: no other process can acquire it before.
             fault = _database_fault(error)
         self._log_change("the lease", fault)
         was_leader, self._was_leader = self._was_leader, self._lease.is_held()
@@ -65,22 +65,22 @@ class Scheduler:
         became_leader = self._was_leader and not was_leader
         if became_leader:
             self._record(
-                lambda: self._runs.register({job.name: job.interval for job in self.jobs.values()})
+                lambda: self._runs.register({job.name: job.every for job in self.jobs.values()})
             )
         return became_leader
 
     def run(self, name: str) -> None:
-        """Run that job now if this process leads, and count it."""
+        """Run the job now if this process leads, and record the result."""
         if not self.is_leader():
             return
         job, began, error = self.jobs[name], time.monotonic(), UNEXPECTED_ERROR
         try:
             with request_context.request_scope():
-                error = _attempt(job, self.is_leader)
+                error = _attempt(job, self._context)
                 self._log_change(f"the job {name}", error)
         finally:
             seconds = time.monotonic() - began
-            # One that was broken off is done by whoever leads now: they say how it went.
+            # An interrupted run is repeated by the new leader, which records the result.
             is_complete = self.is_leader()
             outcome = ("failed" if error else "ok") if is_complete else "stopped"
             self._meter.count(JOB_RUNS, name, outcome)
@@ -89,23 +89,23 @@ class Scheduler:
             if is_complete:
                 self._record(
                     lambda: self._runs.record(
-                        name, seconds=seconds, interval=job.interval, error=error
+                        name, seconds=seconds, interval=job.every, error=error
                     )
                 )
 
     def request_stop(self) -> None:
-        """Begin nothing more: what runs stops before its next batch."""
+        """Start no further run; running jobs stop before their next batch."""
         self._stopping.set()
 
     def stop(self) -> None:
-        """Give up the lease; where the database is away, it ends by itself."""
+        """Release the lease; it expires if the database is unreachable."""
         self.request_stop()
         if not self._lease.is_held():
             return
         try:
             self._lease.release()
         except PyMongoError as error:
-            logger.error("the lease is left to end by itself: %s", type(error).__name__)
+            logger.error("the lease is left to expire: %s", type(error).__name__)
 
     def _record(self, write: Callable[[], None]) -> None:
         fault = ""
@@ -116,21 +116,21 @@ class Scheduler:
         self._log_change("the record of the jobs", fault)
 
     def _log_change(self, what: str, fault: str) -> None:
-        """When it begins to fail, or to do so otherwise, and when it is well again: in an outage
-        each turn of each job would have a line."""
+        """Log when `what` starts to fail, fails differently, or recovers: in an outage every run
+        would log a line."""
         if fault == self._faults.get(what, ""):
             return
         self._faults[what] = fault
         if fault:
-            logger.error("%s waits until it can go on (%s)", what, fault)
+            logger.error("%s fails and is retried (%s)", what, fault)
         else:
-            logger.info("%s goes on", what)
+            logger.info("%s works again", what)
 
 
-def _attempt(job: Job, should_continue: Callable[[], bool]) -> str:
-    """What went wrong, in a word or two; "" where nothing did."""
+def _attempt(job: Job, context: JobContext) -> str:
+    """Run the job. Return a short description of the failure, or ""."""
     try:
-        job.work(should_continue)
+        job.run(context)
     except PublishFailed as error:
         return f"the broker is away: {error}"
     except PyMongoError as error:
@@ -149,24 +149,23 @@ def run(
     ready: Callable[[], None],
     renew_every: timedelta = LEASE_RENEW_INTERVAL,
 ) -> None:
-    """Run the jobs until `stop` is set; then finish what is running and give up the lease."""
-    # It warns of each turn that comes while the one before is under way; that is meant.
+    """Run the jobs until `stop` is set; then finish running jobs and release the lease."""
+    # It warns of each run that is skipped because the one before has not ended. That is intended.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     scheduler = BackgroundScheduler(
         timezone="UTC",
-        # A thread for each job, and one for the lease: none waits for another that takes long.
+        # A thread for each job and one for the lease, so that no job blocks another.
         executors={
             "default": ThreadPoolExecutor(len(job_scheduler.jobs)),
             "lease": ThreadPoolExecutor(1),
         },
-        # After a pause of this machine each has one turn, however many it has missed.
+        # After a pause of the machine each job runs once, not once per missed run.
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
 
     def lead() -> None:
-        if (
-            job_scheduler.renew_leadership()
-        ):  # who led before may have died a while ago: no job waits for its turn
+        if job_scheduler.renew_leadership():
+            # The previous leader may have died some time ago, so every job runs at once.
             for name in job_scheduler.jobs:
                 scheduler.modify_job(name, next_run_time=utcnow())
 
@@ -174,7 +173,11 @@ def run(
     scheduler.add_job(lead, "interval", seconds=renew_every.total_seconds(), executor="lease")
     for job in job_scheduler.jobs.values():
         scheduler.add_job(
-            job_scheduler.run, "interval", [job.name], id=job.name, seconds=job.interval_seconds
+            job_scheduler.run,
+            "interval",
+            [job.name],
+            id=job.name,
+            seconds=job.every.total_seconds(),
         )
     scheduler.start()
     ready()

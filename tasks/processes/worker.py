@@ -12,9 +12,10 @@ from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import setup_logging, worker_process_init, worker_ready, worker_shutting_down
 
-from tasks import runtime, slack_status_sync
+from tasks import runtime
 from tasks.assignment import assign_ticket
-from tasks.notifications import digest, email_sender, home_refresh, notify, reminders
+from tasks.notifications import email_sender, home_refresh, notify, reminders
+from tasks.processes import jobs
 from tasks.queue.shared_metrics import RedisMeter
 from tasks.queue.task_instrumentation import TaskInstrumentation
 
@@ -24,15 +25,8 @@ logger = logging.getLogger(__name__)
 CONCURRENCY = 4
 # After SIGTERM; a task that runs longer is killed, and the outbox publishes it again.
 SHUTDOWN_GRACE_SECONDS = 6.0
-REGISTERED_TASKS = (
-    assign_ticket.assign_ticket,
-    notify.notify,
-    home_refresh.refresh_home,
-    email_sender.send_emails,
-    slack_status_sync.sync_availability,
-    reminders.send_reminders,
-    digest.send_digests,
-)
+# Importing a module registers its Celery tasks.
+TASK_MODULES = (assign_ticket, notify, home_refresh, email_sender, reminders, *jobs.MODULES)
 
 
 def run(celery: Celery, build: Callable[[], runtime.Runtime], meter: RedisMeter) -> None:
@@ -56,22 +50,10 @@ def run(celery: Celery, build: Callable[[], runtime.Runtime], meter: RedisMeter)
 
 def _connect_signals() -> None:
     # Keep our logging, which is configured before the fork.
-    setup_logging.connect(_keep_logging, weak=False)
-    worker_process_init.connect(_build_runtime, weak=False)
-    worker_ready.connect(_log_ready, weak=False)
+    setup_logging.connect(lambda **_: None, weak=False)
+    worker_process_init.connect(lambda **_: runtime.current_runtime(), weak=False)
+    worker_ready.connect(lambda **_: logger.info("the worker is ready"), weak=False)
     worker_shutting_down.connect(_limit_shutdown, weak=False)
-
-
-def _keep_logging(**_: Any) -> None:
-    pass
-
-
-def _build_runtime(**_: Any) -> None:
-    runtime.current_runtime()
-
-
-def _log_ready(**_: Any) -> None:
-    logger.info("the worker is ready")
 
 
 def _limit_shutdown(**_: Any) -> None:

@@ -1,4 +1,4 @@
-"""The Celery application: names, limits and what happens at a shutdown. Connects to nothing."""
+"""The Celery application, with the names and time limits of the tasks. Connects to nothing."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ EMAIL_TASK = "tasks.mail"
 STATUS_SYNC_TASK = "tasks.availability"
 REMINDER_TASK = "tasks.nudge"
 DIGEST_TASK = "tasks.digest"
-# The outer bound of one analysis: a model that drips outlives every timeout of its connection.
+# The upper limit of one analysis: a slow response can outlast every timeout of its connection.
 ASSIGN_LIMIT_SECONDS = 40
 EMAIL_LIMIT_SECONDS = 30
 STATUS_SYNC_LIMIT_SECONDS = 60
@@ -21,8 +21,7 @@ BROKER_TIMEOUT_SECONDS = 1.0
 
 
 class _Task(Task[Any, Any]):
-    # Celery logs no traceback of these, which are the driver's insides;
-    # tasks/queue/task_instrumentation.py logs a line.
+    # Celery logs no traceback of these; tasks/queue/task_instrumentation.py logs one line.
     throws = (PyMongoError,)
 
 
@@ -31,13 +30,13 @@ celery.conf.update(
     task_serializer="json",
     accept_content=["json"],
     task_ignore_result=True,
-    task_acks_late=True,  # every task looks first whether there is anything left to do
+    task_acks_late=True,  # every task first checks if there is anything left to do
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     broker_connection_retry_on_startup=True,
-    broker_connection_max_retries=None,  # a worker outlives any absence of Redis
+    broker_connection_max_retries=None,  # a worker survives any outage of Redis
     broker_transport_options={
         "visibility_timeout": 600,
         "socket_timeout": BROKER_TIMEOUT_SECONDS,

@@ -1,6 +1,6 @@
-"""Publishers of tasks: straight to Redis, or by a thread, so that a request need not wait for it.
+"""Publishers of tasks: directly to Redis, or in a thread, so that a request does not wait for it.
 
-What cannot be published is not lost: the sweep and the jobs find the work in the database.
+A task that cannot be published is not lost: the jobs find the work in the database.
 """
 
 import logging
@@ -10,7 +10,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
-from typing import Any
 
 from celery import Celery
 from celery.exceptions import CeleryError
@@ -21,20 +20,18 @@ from services.core import request_context as core_context
 from services.outbox.pending import Publisher
 from tasks.queue.celery_app import (
     ASSIGN_TASK,
-    DIGEST_TASK,
     EMAIL_TASK,
     HOME_TASK,
     NOTIFY_TASK,
-    REMINDER_TASK,
     STATUS_SYNC_TASK,
 )
 from tasks.queue.task_instrumentation import message_headers
 
 logger = logging.getLogger(__name__)
 
-# With Redis away each takes up to four seconds. What finds no room is left to the sweep.
+# Without Redis each call takes up to four seconds. Calls beyond this are left to the sweep.
 MAX_QUEUE_SIZE = 1_000
-# What still waits when the process ends is sent within so long, or left to the sweep.
+# When the process ends, the queue is sent within this time, or left to the sweep.
 STOP_TIMEOUT_SECONDS = 2.0
 
 
@@ -50,65 +47,73 @@ class CeleryPublisher:
 
     def publish_ticket(self, ticket_id: str) -> None:
         """Publish delivery of the ticket's updates; if that fails, the sweep does it."""
-        self._send_or_log(NOTIFY_TASK, ticket_id)
+        with core_context.bound_ids(ticket_id=ticket_id):
+            self._send_or_log(f"ticket {ticket_id} is left to the sweep", NOTIFY_TASK, ticket_id)
 
     def publish_assignment(self, ticket_id: str) -> None:
-        self._send_or_log(ASSIGN_TASK, ticket_id)
+        """Publish assignment of the ticket; if that fails, the sweep does it."""
+        with core_context.bound_ids(ticket_id=ticket_id):
+            self._send_or_log(f"ticket {ticket_id} is left to the sweep", ASSIGN_TASK, ticket_id)
 
     def publish_email(self, email_id: str) -> None:
         """Publish sending of the email; if that fails, the sweep does it."""
-        try:
-            self._send(EMAIL_TASK, kwargs={"letter_id": email_id})
-        except PublishFailed as error:
-            logger.warning("letter %s is left to the sweep: %s", email_id, error)
+        self._send_or_log(f"email {email_id} is left to the sweep", EMAIL_TASK, letter_id=email_id)
 
     def publish_availability_check(self) -> None:
-        """Publish a sync of Slack statuses; if that fails, the jobs do it."""
-        try:
-            self._send(STATUS_SYNC_TASK)
-        except PublishFailed as error:
-            logger.warning("who is here is left to the jobs: %s", error)
-
-    def publish_digests(self) -> None:
-        """Publish sending of the digests that are due; raises as `send`."""
-        self._send(DIGEST_TASK)
-
-    def publish_reminders(self, to: str) -> None:
-        """Publish sending of the reminders due for a recipient (services/outbox/reminders.py);
-        raises as `send`."""
-        self._send(REMINDER_TASK, kwargs={"to": to})
-
-    def send(self, task: str, ticket_id: str) -> None:
-        """Raises `PublishFailed`, within about four seconds."""
-        self._send(task, args=[ticket_id])
+        """Publish a sync of Slack statuses; if that fails, the job does it."""
+        self._send_or_log("the status sync is left to its job", STATUS_SYNC_TASK)
 
     def publish_home_refresh(self, link_id: str, *, countdown: float) -> None:
         """Publish a refresh of a Home in `countdown` seconds; if that fails, it is not repeated."""
-        try:
-            # By name: what is passed by position is taken for a ticket in the logs.
-            self._send(HOME_TASK, kwargs={"link_id": link_id}, countdown=countdown)
-        except PublishFailed as error:
-            logger.warning("the home of %s is not refreshed: %s", link_id, error)
+        self._send_or_log(
+            f"the home of {link_id} is not refreshed",
+            HOME_TASK,
+            countdown=countdown,
+            link_id=link_id,
+        )
 
-    def _send(self, task: str, **options: Any) -> None:
+    def send(
+        self,
+        task: str,
+        ticket_id: str | None = None,
+        *,
+        countdown: float | None = None,
+        **kwargs: str,
+    ) -> None:
+        """Publish a task. Raises `PublishFailed`, within about four seconds.
+
+        Only a ticket's id is passed by position: the worker logs the first argument as such.
+        """
         try:
-            self._celery.send_task(task, headers=message_headers(), retry=False, **options)
+            self._celery.send_task(
+                task,
+                args=[] if ticket_id is None else [ticket_id],
+                kwargs=kwargs,
+                countdown=countdown,
+                headers=message_headers(),
+                retry=False,
+            )
         except (RedisError, KombuError, CeleryError, OSError) as error:
             raise PublishFailed(type(error).__name__) from error
 
-    def _send_or_log(self, task: str, ticket_id: str) -> None:
-        with core_context.bound_ids(ticket_id=ticket_id):
-            try:
-                self.send(task, ticket_id)
-                logger.info("%s is asked for", task)
-            except PublishFailed as error:
-                logger.warning("ticket %s is left to the sweep: %s", ticket_id, error)
+    def _send_or_log(
+        self,
+        failure: str,
+        task: str,
+        ticket_id: str | None = None,
+        *,
+        countdown: float | None = None,
+        **kwargs: str,
+    ) -> None:
+        try:
+            self.send(task, ticket_id, countdown=countdown, **kwargs)
+            logger.info("%s is published", task)
+        except PublishFailed as error:
+            logger.warning("%s: %s", failure, error)
 
 
 class BackgroundPublisher:
-    """`services.outbox.pending.Publisher` over another one, which it calls in the order of its
-    calls.
-    """
+    """Calls another publisher in a thread, in the order of its own calls."""
 
     def __init__(self, publisher: Publisher, *, max_size: int = MAX_QUEUE_SIZE) -> None:
         self._publisher = publisher
@@ -126,21 +131,21 @@ class BackgroundPublisher:
         self._enqueue(self._publisher.publish_availability_check)
 
     def stop(self) -> None:
-        """Once nobody calls any more."""
+        """Stop the thread. There must be no further calls."""
         with suppress(queue.Full):
             self._queue.put_nowait(None)
             self._thread.join(STOP_TIMEOUT_SECONDS)
 
     def _enqueue(self, send: Callable[[], None]) -> None:
         try:
-            self._queue.put_nowait((copy_context(), send))  # the request's id goes with it
+            self._queue.put_nowait((copy_context(), send))  # with the request's id
         except queue.Full:
-            logger.warning("a hint is left to the sweep: too many wait")
+            logger.warning("a task is left to the sweep: the queue is full")
 
     def _run(self) -> None:
         while waiting := self._queue.get():
             context, send = waiting
             try:
                 context.run(send)
-            except Exception:  # the next one is not to suffer for it
-                logger.exception("a hint is left to the sweep")
+            except Exception:  # must not end the thread
+                logger.exception("a task is left to the sweep")

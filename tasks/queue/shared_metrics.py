@@ -1,4 +1,4 @@
-"""Counts that several processes share, kept in Redis, and what counts Gemini's answers."""
+"""Metrics that several processes share in Redis, and the metrics of Gemini's answers."""
 
 import json
 import os
@@ -28,15 +28,15 @@ from services.core.metrics import (
 from services.core.redis_client import connect_redis
 
 METRICS_KEY = "ticket-bot:metrics"
-# Counts of one moment travel together.
+# Counts within this time are sent together.
 FLUSH_DELAY_SECONDS = 0.2
 
 
 class RedisMeter(InMemoryMeter):
-    """Counts here, and a thread of its own brings it to Redis: what counts never waits.
+    """Counts in memory, and writes the counts to Redis in a thread: counting never blocks.
 
-    Where Redis is away the counts of that moment are lost, and nothing else is. A fork starts
-    with nothing counted, and with a thread of its own once it counts.
+    While Redis is unreachable the counts are lost. A forked process starts without counts and with
+    its own thread.
     """
 
     def __init__(self, redis_url: str) -> None:
@@ -54,7 +54,7 @@ class RedisMeter(InMemoryMeter):
         self._wake()
 
     def flush(self) -> None:
-        """Bring what is there to Redis now; at most about a second. Raises nothing."""
+        """Write the counts to Redis now, within about a second. Raises nothing."""
         with self._lock:
             sums, values = dict(self._sums), dict(self._values)
             self._sums.clear()
@@ -71,7 +71,7 @@ class RedisMeter(InMemoryMeter):
                 )
             pipe.execute()
         except (RedisError, OSError):
-            return  # whoever scrapes sees that Redis is away
+            return  # /metrics shows that Redis is unreachable
 
     def _add(self, amounts: Samples) -> None:
         super()._add(amounts)
@@ -93,7 +93,7 @@ class RedisMeter(InMemoryMeter):
 
 
 class SharedCounts:
-    """Reads what every `RedisMeter` has counted; None where Redis does not answer at once."""
+    """Reads the counts of every `RedisMeter`; None if Redis does not answer in time."""
 
     def __init__(self, redis_url: str) -> None:
         self._redis = connect_redis(redis_url)
@@ -116,7 +116,7 @@ def _key(field: str) -> SampleKey:
 
 
 class MeasuredAnalyst:
-    """An `Analyst` whose answers and failures are counted."""
+    """Counts the answers and failures of an `Analyst`."""
 
     def __init__(self, inner: Analyst, meter: Meter) -> None:
         self._inner = inner

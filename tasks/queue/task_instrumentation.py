@@ -1,4 +1,4 @@
-"""Around every task: the ids its log lines carry, how long it runs and how it ends."""
+"""Instrumentation of tasks: ids for the log lines, duration and outcome."""
 
 import logging
 import time
@@ -19,21 +19,21 @@ OUTCOMES: Mapping[str, str] = {"SUCCESS": "ok", "RETRY": "retried", "FAILURE": "
 
 
 def message_headers() -> dict[str, str]:
-    """What a message carries besides the task: the id of the request it comes from."""
+    """The headers of a task message: the id of the request that published it."""
     request_id = request_context.current_ids().get(request_context.REQUEST_ID)
     return {request_context.REQUEST_ID: request_id} if request_id else {}
 
 
 class TaskInstrumentation:
-    """One a process; a worker's process runs one task at a time."""
+    """One per process; a worker process runs one task at a time."""
 
     def __init__(self, meter: RedisMeter) -> None:
         self._meter = meter
         self._began = 0.0
 
     def connect(self) -> None:
-        # By signals rather than around the task's function: Celery's own line on a task that
-        # failed is written outside of that, and has to carry the ids, too.
+        # Signals, not a wrapper of the task's function: Celery logs a failure outside of the
+        # function, and that line needs the ids, too.
         task_prerun.connect(self.on_prerun, weak=False)
         task_postrun.connect(self.on_postrun, weak=False)
         task_failure.connect(self.on_failure, weak=False)
@@ -56,12 +56,12 @@ class TaskInstrumentation:
         request_context.reset_ids()
 
     def on_failure(self, sender: Any, exception: BaseException, **_: Any) -> None:
-        """A process that had to be killed says nothing of its task; its parent does."""
+        """Count tasks whose process was killed, for which there is no postrun signal."""
         if isinstance(exception, (TimeLimitExceeded, WorkerLostError)):
             self._meter.count(TASK_RUNS, sender.name, "killed")
         if isinstance(exception, PyMongoError):
             kind = type(exception).__name__
-            logger.error("%s is left to the sweep, because of the database: %s", sender.name, kind)
+            logger.error("%s is left to the sweep (database: %s)", sender.name, kind)
 
     def on_shutdown(self, **_: Any) -> None:
         self._meter.flush()

@@ -109,9 +109,9 @@ def test_every_entry_point_stands_in_the_table_once() -> None:
 def test_what_is_open_to_those_without_an_account() -> None:
     assert [name(route) for route in ROUTES if route.permission is None] == [
         "command /ticket",
-        "subcommand help",
-        # By these one comes to an account.
         "command /account",
+        "subcommand help",
+        # Linking an account.
         "action open_link",
         "action link_page",
         "view link_account",

@@ -138,10 +138,6 @@ def task_messages(celery: Celery[Any], recorded: Sequence[Recording]) -> Iterato
             yield f"message {message['task']} {told}".strip()
 
 
-def job_names(table: Iterable[Any]) -> Iterator[str]:
-    return (str(job.name) for job in table)
-
-
 # MongoDB
 
 

@@ -24,10 +24,9 @@ from typing import Any
 import pytest
 
 from bot.routes import ROUTES
-from services.registry.services import Services
-from tasks.processes import jobs, scheduler
-from tasks.processes.jobs import Job
+from tasks.processes.jobs import ALL_JOBS
 from tasks.queue.celery_app import celery
+from tasks.queue.job_registry import JOBS, Job, JobContext
 from tasks.queue.publisher import CeleryPublisher
 from tasks.runtime import Runtime
 from tests import conftest
@@ -71,9 +70,8 @@ def pytest_configure() -> None:
         if task.name.startswith("tasks."):
             module = sys.modules[task.run.__module__]
             module.run = _recording_task(task, module.run)  # type: ignore[attr-defined]
-    made = jobs.build_jobs
-    for module in (jobs, scheduler):
-        module.build_jobs = functools.partial(_recording_jobs, made)  # type: ignore[attr-defined]
+    for job in tuple(ALL_JOBS):
+        JOBS[job.name] = replace(job, run=_recording_job(job))
 
 
 def _fix_clock() -> None:
@@ -235,19 +233,15 @@ def _recording_task(task: Any, run: Callable[..., Any]) -> Callable[..., Any]:
     return running
 
 
-def _recording_jobs(
-    table: Callable[..., tuple[Job, ...]], services: Services, publisher: CeleryPublisher
-) -> tuple[Job, ...]:
-    def recorded(job: Job) -> Callable[[Any], Any]:
-        def work(go_on: Any) -> Any:
-            def act() -> Any:
-                return job.work(go_on)
+def _recording_job(job: Job) -> Callable[[JobContext], Any]:
+    def run(context: JobContext) -> Any:
+        def act() -> Any:
+            return job.run(context)
 
-            if services is not _fixture("services") or publisher is not _fixture("publisher"):
-                return act()
-            payload = {"job": job.name, "has_triage": services.has_triage}
-            return _record("job", job.name, payload, act, lambda _: None)
+        services, publisher = context.services, context.publisher
+        if services is not _fixture("services") or publisher is not _fixture("publisher"):
+            return act()
+        payload = {"job": job.name, "has_triage": services.has_triage}
+        return _record("job", job.name, payload, act, lambda _: None)
 
-        return work
-
-    return tuple(replace(job, work=recorded(job)) for job in table(services, publisher))
+    return run

@@ -3,14 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from services.core.database import Mongo
+from services.models.escalation_track import EscalationTrack
 from services.models.events import EventType
 from services.models.permissions import Actor
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.tickets.filing import TicketService
-from tests.conftest import People, file_ticket, pressed
+from tests.conftest import FixedClock, People, file_ticket, pressed
+from tests.support import payloads
 from tests.support.action_helpers import by
+from tests.support.api_client import Api
 from tests.support.bot_and_workers import BotAndWorkers, buttons, message_counts, said
 
 pytest_plugins = ["tests.support.scenario"]
@@ -154,22 +159,57 @@ def test_unassigning_without_another_candidate(
     assert system.texts(admin) == ["nobody is available to take it"]
 
 
-def test_waiting_asks_the_requester_once(
-    system: BotAndWorkers, ticket: Ticket, ann: User, ben: User
-) -> None:
+def ask_by_button(system: BotAndWorkers, api: Api, ticket: Ticket, ben: User) -> None:
     system.press(ben, system.card(ben), "wait")
     assert system.slack.last_view()["title"]["text"] == "Ask about ticket 1"
     assert system.submit(ben, question="Which <VPN>?") == {}
+
+
+def ask_by_command(system: BotAndWorkers, api: Api, ticket: Ticket, ben: User) -> None:
+    command = payloads.slash_command(f"update {ticket.number}", user=People.slack_id(ben))
+    assert system.bot.answer(command) == {}
+    assert system.submit(ben, status="WAITING", message="Which <VPN>?") == {}
+
+
+def ask_by_api(system: BotAndWorkers, api: Api, ticket: Ticket, ben: User) -> None:
+    question = {"status": "WAITING", "message": "Which <VPN>?"}
+    answer = api.patch(f"/api/tickets/{ticket.id}", by=ben, json=question)
+    assert (answer.status_code, answer.json()["ticket"]["status"]) == (200, "WAITING")
+
+
+@pytest.mark.parametrize("ask", [ask_by_button, ask_by_command, ask_by_api])
+def test_a_question_is_a_comment_and_asks_the_requester_once(
+    system: BotAndWorkers,
+    api: Api,
+    ticket: Ticket,
+    db: Mongo,
+    clock: FixedClock,
+    ann: User,
+    ben: User,
+    ask: Callable[[BotAndWorkers, Api, Ticket, User], None],
+) -> None:
+    ask(system, api, ticket, ben)
     system.work()
     system.work(ticket)
-    assert system.now(ticket).status is Status.WAITING
+    asked = system.now(ticket)
+    (comment,) = asked.comments
+    assert (comment.text, comment.by, comment.internal) == ("Which <VPN>?", ben.id, False)
+    assert [(e.type, e.by, e.field, e.to, e.note) for e in asked.events[-2:]] == [
+        ("waiting", ben.id, "status", "WAITING", "Which <VPN>?"),
+        ("commented", ben.id, "comments", comment.id, None),
+    ]
+    # The SLA clock stops, and the wait for the requester begins.
+    assert asked.status is Status.WAITING
+    assert asked.sla_clock is not None
+    assert (asked.sla_clock.running_since, asked.sla_clock.spans[-1][1]) == (None, clock())
+    assert asked.escalation_tracks[EscalationTrack.WAITING].counted_from == clock()
     assert system.texts(ann) == [
         f"waiting for your answer ({ben.name})",
         f"{ben.name} waits for your answer",
     ]
     assert "Which <VPN>?" in said(system.card(ann, 1))
     assert buttons(system.card(ann, 1)) == ["Answer"]
-    assert message_counts(system, ben) == [1]
+    assert message_counts(system, ann, ben) == [2, 1]
     assert buttons(system.card(ben)) == ["Resolve", "Comment", "Details"]
 
 

@@ -16,12 +16,11 @@ from services.routing.training import Training
 from services.tickets.filing import TicketService
 from tasks.processes.scheduler import Scheduler
 from tasks.queue.publisher import CeleryPublisher
-from tasks.runtime import Runtime
-from tests.conftest import FixedClock, People, RecordingPublisher, file_ticket, reload, work
+from tests.conftest import FixedClock, People, file_ticket, reload
+from tests.support.bot_and_workers import BotAndWorkers
 from tests.support.processes import Product, celery_for, eventually
-from tests.support.recording_slack import RecordingSlack
 
-pytest_plugins = ["tests.support.product"]
+pytest_plugins = ["tests.support.product", "tests.support.scenario"]
 
 
 def resolved(db: Mongo, clock: FixedClock, by: User, skill: str, title: str) -> None:
@@ -39,53 +38,35 @@ def resolved(db: Mongo, clock: FixedClock, by: User, skill: str, title: str) -> 
 
 
 def test_after_one_resolved_ticket_the_next_like_it_finds_the_expert(
-    services: Services,
-    runtime: Runtime,
-    db: Mongo,
-    people: People,
-    tickets: TicketService,
-    publisher: RecordingPublisher,
-    slack: RecordingSlack,
-    clock: FixedClock,
+    services: Services, system: BotAndWorkers, people: People, db: Mongo, clock: FixedClock
 ) -> None:
-    employee = people.add()
+    requester = people.add()
     people.add(Role.MODERATOR, "Printer")
     expert = people.add(Role.MODERATOR, "VPN")
     resolved(db, clock, expert, "VPN", "The tunnel to the office drops")
-    jobs = Scheduler(services, publisher)
+    jobs = Scheduler(services, system.publisher)
     jobs.run("learn")
     assert ModelStore(db, clock=clock).skill_model() is None  # only the leader trains
     jobs.renew_leadership()
     jobs.run("learn")
 
-    ticket = file_ticket(tickets, employee, "My tunnel to the office drops", "It does so today.")
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
-
-    found = reload(db, ticket)
+    found = system.now(system.file(requester, "My tunnel to the office drops"))
     assert (found.assigned_to, found.related_skills) == (expert.id, ("VPN",))
     assert found.assignment["analysis"]["basis"] == "learned"
     assert found.assignment["source"] == "router"
-    (card,) = slack.messages(people.slack_id(expert))
+    card = system.card(expert)
     assert "Skills guessed offline: similar resolved tickets needed them." in str(card["blocks"])
 
 
 def test_a_damaged_model_leaves_the_names_in_the_text(
-    runtime: Runtime,
-    db: Mongo,
-    people: People,
-    tickets: TicketService,
-    publisher: RecordingPublisher,
-    clock: FixedClock,
+    system: BotAndWorkers, people: People, db: Mongo, clock: FixedClock
 ) -> None:
-    employee, expert = people.add(), people.add(Role.MODERATOR, "VPN")
+    expert = people.add(Role.MODERATOR, "VPN")
     resolved(db, clock, expert, "VPN", "The tunnel drops")
     Training(db, clock=clock).run_if_due()
     db.models.update_many({}, {"$set": {"checksum": "0"}})
-    ticket = file_ticket(tickets, employee, "The vpn drops")
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
-    assert reload(db, ticket).related_skills == ("VPN",)
+    ticket = system.file(people.add(), "The vpn drops")
+    assert system.now(ticket).related_skills == ("VPN",)
 
 
 def test_a_worker_takes_up_a_new_model_while_it_runs(

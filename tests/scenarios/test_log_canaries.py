@@ -87,7 +87,7 @@ def test_filing_and_resolving(
     ticket_bot.answer(payloads.view_submission(view, values, user=People.slack_id(moderator)))
     work(runtime, publisher)
     assert reload(db, ticket).resolution == RESOLUTION
-    assert_no_canary(log, because="goes to user")
+    assert_no_canary(log, because="is assigned to user")
 
 
 def test_slack_failing(

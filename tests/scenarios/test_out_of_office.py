@@ -9,18 +9,17 @@ from services.core.installation import claim_installation
 from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.registry.services import Services
-from services.tickets.filing import TicketService
 from tasks.processes.scheduler import Scheduler
-from tasks.runtime import Runtime
-from tests.conftest import Bot, FixedClock, People, RecordingPublisher, file_ticket, reload, work
+from tests.conftest import FixedClock, People
 from tests.support import payloads
 from tests.support.block_text import read
+from tests.support.bot_and_workers import BotAndWorkers
 from tests.support.http_bot import HttpBot
 from tests.support.processes import Product, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
 
-pytest_plugins = ["tests.support.product"]
+pytest_plugins = ["tests.support.product", "tests.support.scenario"]
 
 Json = dict[str, Any]
 
@@ -35,60 +34,47 @@ def status(slack: RecordingSlack, user: User, emoji: str = "", until: float = 0)
 
 
 def test_a_palm_tree_until_friday(
-    services: Services,
-    ticket_bot: Bot,
-    slack: RecordingSlack,
-    people: People,
-    tickets: TicketService,
-    db: Mongo,
-    clock: FixedClock,
-    runtime: Runtime,
-    publisher: RecordingPublisher,
+    services: Services, system: BotAndWorkers, people: People, clock: FixedClock
 ) -> None:
-    claim_installation(db, team_id=TEAM_ID)
-    nils, employee = people.add(Role.MODERATOR, "VPN"), people.add()
+    claim_installation(system.db, team_id=TEAM_ID)
+    nils, requester = people.add(Role.MODERATOR, "VPN"), people.add()
 
     def filed(title: str) -> Ticket:
-        ticket = file_ticket(tickets, employee, title=title)
-        publisher.publish_ticket(str(ticket.id))
-        work(runtime, publisher)
-        return reload(db, ticket)
+        return system.now(system.file(requester, title))
 
     first = filed("VPN drops")
     assert first.assigned_to == nils.id
 
     friday = clock() + timedelta(days=4)
-    ticket_bot.answer(status(slack, nils, ":palm_tree:", friday.timestamp()))
-    work(runtime, publisher)
-    offer = slack.messages(People.slack_id(nils))[-1]
+    system.bot.answer(status(system.slack, nils, ":palm_tree:", friday.timestamp()))
+    system.work()
+    offer = system.card(nils, -1)
     assert offer["text"] == "You have 1 open ticket. Shall somebody else take it?"
 
     # The only moderator with the skill is absent.
     second = filed("VPN drops again")
     assert second.assigned_to is None
 
-    press = payloads.block_actions(offer, "hand_over", user=People.slack_id(nils))
-    press["response_url"] = slack.response_url()
-    assert ticket_bot.answer(press) == {}
-    work(runtime, publisher)
-    assert reload(db, first).assigned_to is None
+    system.press(nils, offer, "hand_over", response_url=system.slack.response_url())
+    system.work()
+    assert system.now(first).assigned_to is None
     lara = people.add(Role.MODERATOR, "VPN", capacity=1)  # which retries unassigned tickets
     clock.advance(seconds=20)
-    jobs = Scheduler(services, publisher)
+    jobs = Scheduler(services, system.publisher)
     jobs.renew_leadership()
     jobs.run("sweep")
-    work(runtime, publisher)
-    taken = [reload(db, ticket).assigned_to for ticket in (first, second)]
+    system.work()
+    taken = [system.now(ticket).assigned_to for ticket in (first, second)]
     assert sorted(map(str, taken)) == sorted(["None", str(lara.id)])
 
     # The absence ends on Friday; new tickets are assigned to Nils again.
     clock.now = friday
-    status(slack, nils)
+    status(system.slack, nils)
     jobs.renew_leadership()
     jobs.run("availability")
     jobs.run("sweep")
-    work(runtime, publisher)
-    assert "away" not in (db.users.find_one({"_id": nils.id}) or {})
+    system.work()
+    assert "away" not in (system.db.users.find_one({"_id": nils.id}) or {})
     third = filed("VPN drops for the third time")
     assert third.assigned_to == nils.id
 

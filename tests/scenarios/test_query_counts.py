@@ -34,11 +34,6 @@ def db(mongo: MongoServer, commands: Commands) -> Iterator[Mongo]:
     client.close()
 
 
-@pytest.fixture
-def requester(people: People) -> User:
-    return people.add()
-
-
 def asked(commands: Commands) -> list[str]:
     """Return the commands since the last call, without the cached read of the settings."""
     found = [f"{name} {command[name]}" for name, command in commands.sent]

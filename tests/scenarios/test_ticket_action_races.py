@@ -9,13 +9,15 @@ from services.accounts.users import UserService
 from services.core.clock import utcnow
 from services.core.database import Mongo
 from services.core.errors import Conflict, NotFound
+from services.core.optimistic_retry import BUSY, MAX_ATTEMPTS
 from services.models.events import EventType, NewEvent
 from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.tickets import ticket_store
-from services.tickets.actions import MAX_UPDATE_ATTEMPTS, TICKET_BUSY, TicketActions
+from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
 from services.tickets.lifecycle import TicketAction, state_token
+from services.tickets.transitions import Change
 from tests.conftest import FixedClock, People, at_once, file_ticket, reload
 from tests.support.action_helpers import NOT_FOUND, by, in_progress, put, refusal
 
@@ -179,20 +181,20 @@ class Interrupt(FixedClock):
 def edit(db: Mongo, ticket: Ticket) -> None:
     event = NewEvent(EventType.EDITED, by="system", field="priority", from_=None, to="low")
     now = reload(db, ticket)
-    assert ticket_store.apply(db, now, values={"priority": "low"}, events=[event], now=utcnow())
+    assert ticket_store.apply(db, now, Change({"priority": "low"}, (event,)), now=utcnow())
 
 
 def test_what_does_not_matter_to_a_step_does_not_hinder_it(
     db: Mongo, users: UserService, ticket: Ticket, ben: User
 ) -> None:
     ticket_actions = TicketActions(
-        db, users, clock=Interrupt(lambda: edit(db, ticket), MAX_UPDATE_ATTEMPTS - 1)
+        db, users, clock=Interrupt(lambda: edit(db, ticket), MAX_ATTEMPTS - 1)
     )
     after = ticket_actions.take(**by(ben, ticket), expected_state=state_token(ticket))
     assert (after.assigned_to, after.priority, after.seq) == (
         ben.id,
         "low",
-        MAX_UPDATE_ATTEMPTS + 2,
+        MAX_ATTEMPTS + 2,
     )
 
 
@@ -200,7 +202,7 @@ def test_a_ticket_that_never_stands_still(
     db: Mongo, users: UserService, ticket: Ticket, ben: User
 ) -> None:
     ticket_actions = TicketActions(db, users, clock=Interrupt(lambda: edit(db, ticket), 99))
-    assert refusal(Conflict, ticket_actions.take, **by(ben, ticket)) == TICKET_BUSY
+    assert refusal(Conflict, ticket_actions.take, **by(ben, ticket)) == BUSY
     assert reload(db, ticket).assigned_to is None
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from bot.views.history import history_blocks
 from services.accounts.users import UserService
-from services.core.database import Mongo
 from services.core.errors import Conflict, NotFound, PermissionDenied
 from services.linking.directory import resolve_people
 from services.linking.links import LinkService
@@ -17,13 +16,9 @@ from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.sla.targets import TargetFields, Targets
 from services.team_settings.settings_service import TargetStore
+from services.tickets.actions import SOLVED_BY_REQUESTER, STILL_A_PROBLEM
 from services.tickets.comments import CommentService
 from services.tickets.lifecycle import NO_ANSWER_RESOLUTION
-from services.tickets.requester_actions import (
-    SOLVED_BY_REQUESTER,
-    STILL_A_PROBLEM,
-    RequesterActions,
-)
 from tests.conftest import Bot, FixedClock, People, at_once, work
 from tests.support import payloads
 from tests.support.action_helpers import by
@@ -238,31 +233,22 @@ def test_what_somebody_else_has_resolved(
     assert day.now(ticket).resolution == "Mended."
 
 
-def test_only_its_requester_answers(
-    db: Mongo, day: Day, jo: User, ticket: Ticket, comments: CommentService, clock: FixedClock
-) -> None:
-    service, other = (
-        RequesterActions(db, day.ticket_actions, comments, clock=clock),
-        day.people.add(),
-    )
-    for user, error in ((jo, PermissionDenied), (other, NotFound)):
+def test_only_its_requester_answers(day: Day, jo: User, ticket: Ticket) -> None:
+    for user, error in ((jo, PermissionDenied), (day.people.add(), NotFound)):
         with pytest.raises(error):
-            service.confirm_solved(**by(user, ticket))
+            day.ticket_actions.confirm_solved(**by(user, ticket))
         with pytest.raises(error):
-            service.report_unsolved(**by(user, ticket), request_id="x")
+            day.ticket_actions.report_unsolved(**by(user, ticket), request_id="x")
     assert day.now(ticket).status is Status.WAITING
 
 
-def test_solved_and_closed_at_once(
-    db: Mongo, day: Day, eve: User, ticket: Ticket, comments: CommentService, clock: FixedClock
-) -> None:
+def test_solved_and_closed_at_once(day: Day, eve: User, ticket: Ticket, clock: FixedClock) -> None:
     day.runs_until(at(5, 12))
     clock.now = at(11, 12)
     (due,) = day.steps.due()
-    service = RequesterActions(db, day.ticket_actions, comments, clock=clock)
 
     def solve() -> Any:
-        return service.confirm_solved(**by(eve, ticket))
+        return day.ticket_actions.confirm_solved(**by(eve, ticket))
 
     outcomes = at_once(solve, lambda: day.steps.take(due))
     done = day.now(ticket)

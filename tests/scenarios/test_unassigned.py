@@ -51,7 +51,7 @@ def test_many_tickets_make_one_message_an_admin(
 
     # A moderator becomes available: each ticket is retried, without a second message.
     expert = people.add(Role.MODERATOR, capacity=TICKETS)
-    users.set_skills(actor=OPERATOR, email=expert.email, skills=["Roofs"])
+    users.update(actor=OPERATOR, email=expert.email, skills=["Roofs"])
     eventually(
         lambda: db.tickets.count_documents({"assignedTo": expert.id}) == TICKETS,
         what="they have all of them",

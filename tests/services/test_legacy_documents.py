@@ -35,8 +35,8 @@ from services.core.errors import DomainError
 from services.digest.digest_counts import DigestCounts
 from services.digest.digest_service import Digest, Digests
 from services.home.sessions import Screen
-from services.linking import suspension
-from services.linking.suspension import ExclusionReason
+from services.linking import links
+from services.linking.links import ExclusionReason
 from services.lists.list_pages import TicketLists
 from services.lists.list_query import ListKind, ListQuery
 from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
@@ -54,11 +54,11 @@ from services.registry.indexes import ensure_indexes
 from services.registry.services import Services
 from services.routing import similar_tickets
 from services.sla import recompute
-from services.tickets import legacy_adopt, legacy_reconcile, release, ticket_store
+from services.tickets import legacy, release, ticket_store
 from services.tickets import queries as ticket_queries
-from services.tickets.filing import check_not_filed
 from services.tickets.lifecycle import TicketAction, state_token
 from services.tickets.queries import load_ticket
+from services.tickets.transitions import Change
 from tests.conftest import CHEAP, JWT_SECRET, NOBODY_LISTENS
 from tests.support import legacy_app
 from tests.support.legacy_app import ADMIN, MODERATOR, NEW, PASSWORD, SECOND, TICKETS, USER, USERS
@@ -206,12 +206,12 @@ def linked(world: World) -> bool:
 
 def stopped(world: World) -> None:
     linked(world)
-    suspension.suspend_link(world.db, world.link, ExclusionReason.GUEST, now=world.now)
+    links.suspend_link(world.db, world.link, ExclusionReason.GUEST, now=world.now)
 
 
 def resumed(world: World) -> None:
     stopped(world)
-    suspension.resume_link(world.db, world.link, now=world.now)
+    links.resume_link(world.db, world.link, now=world.now)
 
 
 def watched(world: World) -> int:
@@ -319,7 +319,7 @@ def filed(world: World) -> None:
 TABLE: Mapping[str, Entry] = {
     "accounts.users.update_account": once(
         lambda w: users.update_account(
-            w.db, w.doc(MODERATOR), {"role": "user"}, by=ADMIN, now=w.now
+            w.db, lambda: w.doc(MODERATOR), lambda _: {"role": "user"}, by=ADMIN, now=w.now
         ),
         "role",
     ),
@@ -333,14 +333,9 @@ TABLE: Mapping[str, Entry] = {
     "analysis.analysis_store.store_analysis": each(
         lambda w, t: analysis_store.store_analysis(w.db, w.ticket(t), ANALYSIS, now=w.now), *FOUND
     ),
-    "tickets.requester_actions.RequesterActions.confirm_solved": each(
-        lambda w, t: w.requester_actions.confirm_solved(actor=JO, ticket_id=str(t)), *GROUNDS
-    ),
-    "tickets.requester_actions.RequesterActions.report_unsolved": each(
-        lambda w, t: w.requester_actions.report_unsolved(
-            actor=JO, ticket_id=str(t), request_id="V1"
-        ),
-        *GROUNDS,
+    "tickets.actions.TicketActions.confirm_solved": action("confirm_solved", *GROUNDS, actor=JO),
+    "tickets.actions.TicketActions.report_unsolved": action(
+        "report_unsolved", *GROUNDS, actor=JO, request_id="V1"
     ),
     "assignment.assignment_service.AssignmentService.claim": each(
         lambda w, t: w.assignments.claim(t, now=w.now)
@@ -380,8 +375,10 @@ TABLE: Mapping[str, Entry] = {
         lambda w, t: ticket_store.apply(
             w.db,
             w.ticket(t),
-            values={"title": "Another"},
-            events=[NewEvent(EventType.EDITED, by=ADMIN, field="title", to="Another")],
+            Change(
+                {"title": "Another"},
+                (NewEvent(EventType.EDITED, by=ADMIN, field="title", to="Another"),),
+            ),
             now=w.now,
         ),
         "title",
@@ -501,15 +498,11 @@ TABLE: Mapping[str, Entry] = {
         *{name for doc in USERS for name in doc} - {"_id", "createdAt", "__v"},
         *GROUNDS,
     ),
-    "tickets.legacy_adopt.adopt": each(
-        lambda w, t: legacy_adopt.adopt(w.db, _raw(w, t), now=w.now)
-    ),
-    "tickets.legacy_adopt.adopt_batch": once(lambda w: legacy_adopt.adopt_batch(w.db, now=w.now)),
-    "linking.suspension.suspend_link": once(stopped),
-    "linking.suspension.resume_link": once(resumed),
-    "linking.suspension.cancel_release": once(
-        lambda w: suspension.cancel_release(w.db, w.link, now=w.now)
-    ),
+    "tickets.legacy.adopt": each(lambda w, t: legacy.adopt(w.db, _raw(w, t), now=w.now)),
+    "tickets.legacy.adopt_batch": once(lambda w: legacy.adopt_batch(w.db, now=w.now)),
+    "linking.links.suspend_link": once(stopped),
+    "linking.links.resume_link": once(resumed),
+    "linking.links.cancel_release": once(lambda w: links.cancel_release(w.db, w.link, now=w.now)),
     "linking.link_by_code.LinkByCode.can_link_by_email": once(
         lambda w: w.link_by_code.can_link_by_email(team_id=TEAM_ID, slack_user_id=SLACK_ID)
     ),
@@ -542,9 +535,6 @@ TABLE: Mapping[str, Entry] = {
     ),
     "lists.list_service.ListService.assignees": once(lambda w: w.lists.assignees(actor=BOSS)),
     "lists.list_service.ListService.skills": once(lambda w: w.lists.skills(actor=BOSS)),
-    "tickets.filing.check_not_filed": once(
-        lambda w: check_not_filed(w.db, actor=JO, team_id=TEAM_ID, source=SAID)
-    ),
     "tickets.actions.TicketActions.get_for_action": action(
         "get_for_action", action=TicketAction.RESOLVE
     ),
@@ -588,14 +578,12 @@ TABLE: Mapping[str, Entry] = {
     ),
     "outbox.pending.outbox_ages": once(lambda w: pending.outbox_ages(w.db, now=w.now)),
     "outbox.pending.back_off": each(lambda w, t: pending.back_off(w.db, t, now=w.now)),
-    "tickets.legacy_reconcile.sync_legacy_tickets": once(
-        lambda w: legacy_reconcile.sync_legacy_tickets(w.db, now=w.now)
+    "tickets.legacy.sync_legacy_tickets": once(
+        lambda w: legacy.sync_legacy_tickets(w.db, now=w.now)
     ),
-    "tickets.legacy_reconcile.reconcile": once(
-        lambda w: legacy_reconcile.reconcile(w.db, now=w.now)
-    ),
-    "editing.ticket_edits.TicketPatches.apply": each(
-        lambda w, t: w.ticket_patches.apply(
+    "tickets.legacy.reconcile": once(lambda w: legacy.reconcile(w.db, now=w.now)),
+    "editing.ticket_edits.TicketEdits.patch": each(
+        lambda w, t: w.ticket_edits.patch(
             actor=BOSS, ticket_id=str(t), changes={"description": "Other words."}
         ),
         "description",
@@ -644,10 +632,6 @@ TABLE: Mapping[str, Entry] = {
     ),
     "auth.profile.ProfileService.update_own": once(
         lambda w: w.profiles.update_own(actor=MO, name="Mo", skills=["DNS"]), "skills"
-    ),
-    "auth.profile.ProfileService.update_other": once(
-        lambda w: w.profiles.update_other(actor=BOSS, email=MO_ADDRESS, role="admin"),
-        "role",
     ),
     "sla.recompute.recompute_stale": once(lambda w: recompute.recompute_stale(w.db)),
     "auth.password_reset.PasswordResetService.request_link": once(
@@ -740,6 +724,9 @@ TABLE: Mapping[str, Entry] = {
         lambda w: ticket_queries.count_open_tickets(w.db, MODERATOR)
     ),
     "accounts.users.UserService.get": once(lambda w: [w.users.get(doc["_id"]) for doc in USERS]),
+    "accounts.users.UserService.can_work_on_tickets": once(
+        lambda w: [w.users.can_work_on_tickets(doc["_id"]) for doc in USERS]
+    ),
     "accounts.users.UserService.get_many": once(
         lambda w: w.users.get_many({doc["_id"] for doc in USERS})
     ),
@@ -750,11 +737,12 @@ TABLE: Mapping[str, Entry] = {
     "accounts.users.UserService.create": once(
         lambda w: w.users.create(actor=OPERATOR, email="new@example.com")
     ),
-    "accounts.users.UserService.set_role": once(
-        lambda w: w.users.set_role(actor=OPERATOR, email=MO_ADDRESS, role=Role.USER), "role"
-    ),
-    "accounts.users.UserService.set_skills": once(
-        lambda w: w.users.set_skills(actor=OPERATOR, email="sec@example.com", skills=["DNS"]),
+    "accounts.users.UserService.update": once(
+        lambda w: [
+            w.users.update(actor=OPERATOR, email=MO_ADDRESS, role=Role.USER),
+            w.users.update(actor=OPERATOR, email="sec@example.com", skills=["DNS"]),
+        ],
+        "role",
         "skills",
     ),
     "accounts.users.UserService.find_by_email": once(

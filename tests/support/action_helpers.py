@@ -35,9 +35,9 @@ def in_progress(db: Mongo, ticket: Ticket, assignee: User) -> Ticket:
     return put(db, ticket, status="IN_PROGRESS", assignedTo=assignee.id)
 
 
-def refusal(kind: type[DomainError], call: Callable[..., Any], **fields: Any) -> str:
+def refusal(kind: type[DomainError], call: Callable[..., Any], *args: Any, **fields: Any) -> str:
     with pytest.raises(kind) as refused:
-        call(**fields)
+        call(*args, **fields)
     return str(refused.value)
 
 

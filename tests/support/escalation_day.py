@@ -47,7 +47,7 @@ class Day:
 
     @property
     def steps(self) -> EscalationSteps:
-        return self.runtime.services.escalation_steps
+        return replace(self.runtime.services, has_triage=self.has_triage).escalation_steps
 
     def file(
         self, requester: User, title: str = "VPN is down", priority: str | None = "high"

@@ -9,7 +9,7 @@ import redis as redis_client
 
 from demo.servers import RedisServer
 from services.core.settings import parse_settings
-from services.ops.check_runner import CheckStatus, Finding
+from services.ops.check_runner import CheckStatus, fail, ok, warn
 from tasks.doctor import (
     check_email_settings,
     check_gemini,
@@ -26,11 +26,6 @@ from tests.support.processes import celery_for
 PASSWORD = "pa55word"
 
 
-def said(findings: list[Finding]) -> tuple[CheckStatus, str, str]:
-    (finding,) = findings
-    return finding.status, finding.message, finding.advice
-
-
 # Redis and the worker
 
 
@@ -38,7 +33,7 @@ def test_redis_answers(redis: RedisServer) -> None:
     client = redis_client.Redis.from_url(redis.url)
     with client:
         version = client.info("server")["redis_version"]
-    assert said(check_redis(redis.url)) == (CheckStatus.OK, f"{version} answers", "")
+    assert check_redis(redis.url) == ok(f"{version} answers")
 
 
 @pytest.mark.parametrize(
@@ -49,38 +44,31 @@ def test_redis_answers(redis: RedisServer) -> None:
     ],
 )
 def test_redis_is_away(url: str, kind: str) -> None:
-    assert said(check_redis(url)) == (
-        CheckStatus.FAIL,
+    assert check_redis(url) == fail(
         f"it cannot be reached at REDIS_URL ({kind})",
         "Start it, or set REDIS_URL to where it runs. Tickets are stored meanwhile.",
     )
 
 
 def test_redis_is_not_set() -> None:
-    assert said(check_redis("")) == (
-        CheckStatus.FAIL,
-        "not asked, because REDIS_URL is missing",
-        "See settings.",
-    )
+    assert check_redis("") == fail("not asked, because REDIS_URL is missing", "See settings.")
 
 
 def test_redis_wants_another_password() -> None:
     with RedisServer() as server, redis_client.Redis.from_url(server.url) as client:
         client.config_set("requirepass", PASSWORD)
         client.execute_command("AUTH", PASSWORD)
-        refused = (CheckStatus.FAIL, "it refuses the password", "Check the password in REDIS_URL.")
-        assert said(check_redis(server.url)) == refused
+        refused = fail("it refuses the password", "Check the password in REDIS_URL.")
+        assert check_redis(server.url) == refused
         wrong = f"redis://:wrong@127.0.0.1:{server.port}/0"
-        assert said(check_redis(wrong)) == refused
+        assert check_redis(wrong) == refused
         right = f"redis://:{PASSWORD}@127.0.0.1:{server.port}/0"
         assert check_redis(right)[0].status is CheckStatus.OK
 
 
 def test_no_worker_answers(redis: RedisServer) -> None:
-    assert said(check_worker(celery_for(redis.url))) == (
-        CheckStatus.FAIL,
-        "none answers, so no ticket is assigned",
-        "Run: python app.py worker",
+    assert check_worker(celery_for(redis.url)) == fail(
+        "none answers, so no ticket is assigned", "Run: python app.py worker"
     )
 
 
@@ -101,26 +89,18 @@ def gemini() -> Iterator[BareGemini]:
 
 
 def test_without_a_key_the_router_reads() -> None:
-    assert said(check_gemini(None)) == (
-        CheckStatus.OK,
-        "no GEMINI_API_KEY, so the offline router reads the tickets",
-        "",
-    )
+    assert check_gemini(None) == ok("no GEMINI_API_KEY, so the offline router reads the tickets")
 
 
 def test_gemini_answers() -> None:
     with AIMock() as server:
         server.say("Hi")
-        assert said(check_gemini(check_of(server))) == (
-            CheckStatus.OK,
-            "Gemini takes the key and answers",
-            "",
-        )
+        assert check_gemini(check_of(server)) == ok("Gemini takes the key and answers")
 
 
 def test_it_asks_for_one_token_and_takes_one_cut_short(gemini: BareGemini) -> None:
     gemini.reply = Reply(gemini_body("", finish="MAX_TOKENS"))
-    assert said(check_gemini(check_of(gemini)))[0] is CheckStatus.OK
+    assert check_gemini(check_of(gemini))[0].status is CheckStatus.OK
     (asked,) = gemini.received
     assert asked.body["generationConfig"]["maxOutputTokens"] == 1
     assert asked.path.startswith("/v1beta/models/gemini-flash-latest:generateContent")
@@ -145,7 +125,7 @@ def test_what_an_operator_can_mend(
     gemini: BareGemini, reply: Reply, found: str, advice: str
 ) -> None:
     gemini.reply = reply
-    assert said(check_gemini(check_of(gemini))) == (CheckStatus.FAIL, found, advice)
+    assert check_gemini(check_of(gemini)) == fail(found, advice)
 
 
 @pytest.mark.parametrize(
@@ -158,8 +138,7 @@ def test_what_an_operator_can_mend(
 )
 def test_what_passes_by_itself(gemini: BareGemini, reply: Reply, reason: str) -> None:
     gemini.reply = reply
-    assert said(check_gemini(check_of(gemini, timeout=0.3))) == (
-        CheckStatus.WARN,
+    assert check_gemini(check_of(gemini, timeout=0.3)) == warn(
         f"Gemini did not answer ({reason})",
         "Until it answers, the offline router reads the tickets.",
     )
@@ -175,37 +154,25 @@ def mail_server() -> Iterator[MailServer]:
 
 
 def test_mail_is_off() -> None:
-    assert said(check_smtp(SmtpServer("", 2525))) == (
-        CheckStatus.OK,
-        "off, because MAILTRAP_SMTP_HOST is not set",
-        "",
-    )
+    assert check_smtp(SmtpServer("", 2525)) == ok("off, because MAILTRAP_SMTP_HOST is not set")
 
 
 def test_mail_answers_and_takes_the_sign_in(mail_server: MailServer) -> None:
-    assert said(check_smtp(mail_server.server())) == (
-        CheckStatus.OK,
-        "the mail server answers",
-        "",
-    )
-    assert said(check_smtp(mail_server.server(user="desk", password=MAIL_PASSWORD))) == (
-        CheckStatus.OK,
-        "the mail server takes the sign-in",
-        "",
+    assert check_smtp(mail_server.server()) == ok("the mail server answers")
+    assert check_smtp(mail_server.server(user="desk", password=MAIL_PASSWORD)) == ok(
+        "the mail server takes the sign-in"
     )
 
 
 def test_mail_refuses_the_password(mail_server: MailServer) -> None:
-    assert said(check_smtp(mail_server.server(user="desk", password="wrong"))) == (
-        CheckStatus.FAIL,
+    assert check_smtp(mail_server.server(user="desk", password="wrong")) == fail(
         "the mail server refuses name or password",
         "Check MAILTRAP_SMTP_USER and MAILTRAP_SMTP_PASS.",
     )
 
 
 def test_mail_is_away() -> None:
-    assert said(check_smtp(SmtpServer("127.0.0.1", 9))) == (
-        CheckStatus.FAIL,
+    assert check_smtp(SmtpServer("127.0.0.1", 9)) == fail(
         "the mail server cannot be used (ConnectionRefusedError)",
         "Check MAILTRAP_SMTP_HOST and MAILTRAP_SMTP_PORT.",
     )
@@ -221,8 +188,7 @@ def test_a_mail_server_that_hangs_up() -> None:
         hanging_up = Thread(target=hang_up)
         hanging_up.start()
         port = listener.getsockname()[1]
-        assert said(check_smtp(SmtpServer("127.0.0.1", port))) == (
-            CheckStatus.FAIL,
+        assert check_smtp(SmtpServer("127.0.0.1", port)) == fail(
             "the mail server cannot be used (SMTPServerDisconnected)",
             "Check MAILTRAP_SMTP_HOST and MAILTRAP_SMTP_PORT.",
         )

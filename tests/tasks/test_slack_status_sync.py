@@ -17,6 +17,7 @@ from services.registry.services import Services
 from tasks import slack_status_sync
 from tasks.processes.scheduler import Scheduler
 from tasks.queue.celery_app import STATUS_SYNC_TASK
+from tasks.queue.job_registry import JobContext
 from tasks.runtime import Runtime
 from tasks.slack_status_sync import BATCH_SIZE, STATUS_LIMIT, enqueue_due, sync_due
 from tests.conftest import FixedClock, People, RecordingPublisher, at_once
@@ -203,7 +204,7 @@ def test_without_do_not_disturb_the_rest_is_read_and_it_is_said_once(
             assert sync_due(runtime) == 1
             clock.advance(seconds=POLL_INTERVAL.total_seconds())
     assert [record.getMessage() for record in caplog.records] == [
-        f"do not disturb is not known, because slack says {error}"
+        f"do not disturb is unknown: slack answered {error}"
     ]
     assert "quiet" not in stored(db, nils)["presence"]
 
@@ -250,11 +251,12 @@ def test_the_job_asks_only_while_somebody_is_due(
     publisher: RecordingPublisher,
     nils: User,
 ) -> None:
-    enqueue_due(services, publisher)
+    context = JobContext(services, publisher, lambda: True)
+    enqueue_due(context)
     assert publisher.asked == [(STATUS_SYNC_TASK, "")]
     publisher.asked.clear()
     sync_due(runtime)
-    enqueue_due(services, publisher)
+    enqueue_due(context)
     assert publisher.asked == []
 
 

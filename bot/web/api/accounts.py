@@ -47,7 +47,7 @@ def _session(req: ApiRequest, user: StoredUser) -> Session:
 
 
 def _is_about_others(req: ApiRequest, body: UserPatch) -> bool:
-    """A role is never one's own to give, whosever it is."""
+    """Return whether an admin is needed: for another account, and for any role."""
     is_own = body.email is None or email_key(body.email) == email_key(req.user.email)
     return body.role is not None or not is_own
 
@@ -58,7 +58,7 @@ def _update_other(req: ApiRequest, body: UserPatch) -> UserChanged:
         raise InvalidValue(
             field, "Only the account's owner changes this, in a call without a role."
         )
-    user = req.services.profiles.update_other(
+    user = req.services.users.update(
         actor=req.actor,
         email=body.email or req.user.email,
         role=body.role,

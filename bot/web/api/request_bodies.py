@@ -157,8 +157,8 @@ class TicketPatch(RequestBody):
     )
     message: str = Field(
         "",
-        description="With the status COMPLETED or WAITING: what the requester reads. At most 1,000 "
-        "characters.",
+        description="With the status COMPLETED: what was done. With WAITING: a question, also "
+        "stored as a comment. The requester reads it. At most 1,000 characters.",
     )
 
 

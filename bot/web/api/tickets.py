@@ -50,7 +50,7 @@ def create_ticket(req: ApiRequest, body: NewTicket) -> TicketChanged:
 
 
 def update_ticket(req: ApiRequest, body: TicketPatch, ticket_id: str) -> TicketChanged:
-    ticket = req.services.ticket_patches.apply(
+    ticket = req.services.ticket_edits.patch(
         actor=req.actor, ticket_id=ticket_id, changes=body.sent_fields()
     )
     req.changed_tickets.append(ticket)
@@ -60,7 +60,7 @@ def update_ticket(req: ApiRequest, body: TicketPatch, ticket_id: str) -> TicketC
 
 
 def _request_id(req: ApiRequest, key: str) -> str:
-    """One's keys are one's own. Only a hash is kept, because a key may be anything."""
+    """Return the user's request id for a key. It has a hash, because a key may be any text."""
     if not _IDEMPOTENCY_KEY.fullmatch(key):
         raise InvalidValue(IDEMPOTENCY_KEY_HEADER, _INVALID_IDEMPOTENCY_KEY)
     return f"api:{req.user.id}:{hashlib.sha256(key.encode()).hexdigest()[:32]}"

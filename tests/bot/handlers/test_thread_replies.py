@@ -15,8 +15,9 @@ from services.models.permissions import Actor
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.tickets.actions import TicketActions
-from services.tickets.comments import CommentService, comment_doc
+from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
+from services.tickets.transitions import comment_doc
 from tasks.queue.publisher import CeleryPublisher
 from tasks.runtime import Runtime
 from tests.conftest import (

@@ -224,7 +224,7 @@ def test_a_changed_resubmission_comes_too_late(ticket_bot: Bot, form: FilledIn, 
     assert db.tickets.distinct("title") == ["VPN drops"]
 
 
-def test_somebody_elses_form_is_not_found(
+def test_another_users_form_is_not_found(
     ticket_bot: Bot, form: FilledIn, people: People, db: Mongo
 ) -> None:
     body = form()

@@ -1,4 +1,4 @@
-"""Accounts as admins edit them, and what users may change of their own."""
+"""Accounts edited by admins, and the user's own profile."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,10 +14,9 @@ from services.account_admin.account_admin import (
     PersonFields,
     format_skills,
 )
-from services.accounts import users as account_users
 from services.accounts.account_search import AccountCursor
 from services.accounts.last_admin import ANNOUNCEMENT_TTL, LAST_ADMIN_MESSAGE
-from services.accounts.users import UNKNOWN_ACCOUNT, UserService
+from services.accounts.users import UNKNOWN_ACCOUNT, UserService, update_account
 from services.core.database import Mongo
 from services.core.errors import Conflict, DomainError, InvalidValue, NotFound, PermissionDenied
 from services.models.permissions import OPERATOR, Actor
@@ -40,7 +39,7 @@ def nils(people: People) -> User:
 
 
 def edit(service: AccountAdmin, by: User, user: User, **wanted: str) -> User:
-    """As a form that shows the account as `user` is and sends `wanted` back."""
+    """Submit a form that showed the account as `user` is, with the `wanted` values."""
     shown = PersonFields.from_user(user)
     return service.update(
         actor=Actor.from_user(by),
@@ -61,7 +60,7 @@ def test_each_field_is_set_and_unknown_ones_stay(
     assert db.users.find_one({"_id": nils.id}) == before | new
 
 
-def test_what_was_not_touched_stays_as_it_is_by_now(
+def test_untouched_fields_keep_their_current_values(
     account_admin: AccountAdmin, admin: User, nils: User, db: Mongo
 ) -> None:
     db.users.update_one({"_id": nils.id}, {"$set": {"capacity": 2, "skills": ["SAP"]}})
@@ -69,7 +68,7 @@ def test_what_was_not_touched_stays_as_it_is_by_now(
     assert (changed.capacity, changed.skills, changed.role) == (2, ("SAP",), Role.ADMIN)
 
 
-def test_somebody_elses_change_of_the_same_field_is_not_overwritten(
+def test_another_admins_change_of_the_same_field_is_not_overwritten(
     account_admin: AccountAdmin, admin: User, nils: User, db: Mongo
 ) -> None:
     db.users.update_one({"_id": nils.id}, {"$set": {"skills": ["SAP"]}})
@@ -201,7 +200,7 @@ def test_the_last_active_admin_stays(
 
 def test_the_command_line_leaves_one_too(users: UserService, admin: User) -> None:
     with pytest.raises(Conflict) as refused:
-        users.set_role(actor=OPERATOR, email=admin.email, role=Role.USER)
+        users.update(actor=OPERATOR, email=admin.email, role=Role.USER)
     assert str(refused.value) == LAST_ADMIN_MESSAGE
 
 
@@ -245,17 +244,21 @@ def test_who_died_while_taking_one_away_counts_for_a_minute(
     assert edit(account_admin, one, one, role="user").role is Role.USER
 
 
-def test_who_was_changed_meanwhile_is_looked_at_again(
+def test_an_account_that_has_changed_is_read_again(
     admin: User, nils: User, db: Mongo, clock: FixedClock
 ) -> None:
     loaded = db.users.find_one({"_id": nils.id}) or {}
     db.users.update_one({"_id": nils.id}, {"$set": {"active": False}})
-    stored = account_users.update_account(db, loaded, {"role": "user"}, by=admin.id, now=clock())
-    assert stored is None
-    assert (db.users.find_one({"_id": nils.id}) or {})["role"] == "moderator"
+    loads = iter([loaded, db.users.find_one({"_id": nils.id}) or {}])
+    changed = update_account(
+        db, lambda: next(loads), lambda _: {"role": "user"}, by=admin.id, now=clock()
+    )
+    assert (changed.role, changed.active) == (Role.USER, False)
+    # The account could no longer work on tickets before this change.
+    assert "handBack" not in (db.users.find_one({"_id": nils.id}) or {})
 
 
-# Handing back
+# Release of tickets
 
 
 @pytest.mark.parametrize(
@@ -338,7 +341,7 @@ def test_a_change_retries_unassigned_tickets(
         assert "next" not in reload(db, waiting).assignment
 
 
-# One's own profile
+# The user's own profile
 
 
 def test_ones_own_skills(account_admin: AccountAdmin, nils: User, db: Mongo) -> None:

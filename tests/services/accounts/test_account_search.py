@@ -1,4 +1,4 @@
-"""The accounts, searched and a page at a time."""
+"""Search of accounts, in pages."""
 
 import pytest
 from bson import ObjectId
@@ -49,7 +49,7 @@ def test_every_word_begins_a_word_of_name_or_address(
 
 def test_an_account_made_later_is_found_too(db: Mongo, three: None) -> None:
     assert search(db, "new") == []
-    db.users.insert_one({"email": "new@example.com"})  # the predecessor goes on making them
+    db.users.insert_one({"email": "new@example.com"})  # the predecessor still creates accounts
     assert search(db, "new") == ["new@example.com"]
 
 

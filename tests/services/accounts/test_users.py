@@ -1,15 +1,24 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from bson import ObjectId
 
 from services.accounts.users import UserService
 from services.core.database import Mongo
-from services.core.errors import Conflict, InvalidValue, NotFound, PermissionDenied
-from services.models.permissions import OPERATOR, Actor
+from services.core.errors import (
+    Conflict,
+    InvalidValue,
+    NotFound,
+    PermissionDenied,
+    Unauthenticated,
+)
+from services.models.permissions import OPERATOR, Actor, Operator
 from services.models.user import Role, User
+from services.registry.services import Services
 from tests.conftest import FixedClock, at_once
 
+ADMIN = Actor(ObjectId(), Role.ADMIN)
 EXISTS = "There is an account with that address already."
 UNKNOWN = "There is no account with that address."
 SEVERAL = "Several accounts have that address. Remove all but one first."
@@ -57,9 +66,9 @@ def test_what_cannot_be_seen_in_an_address_goes(users: UserService) -> None:
 @pytest.mark.parametrize(
     ("typed", "twin"),
     [
-        ("Ke\u0301vin@example.com", "K\xe9vin@example.com"),  # an accent of its own
-        ("\u212aevin@example.com", "Kevin@example.com"),  # the sign for Kelvin
-        ("\uff2bevin@\uff45xample.com", "Kevin@example.com"),  # letters as wide as Chinese ones
+        ("Ke\u0301vin@example.com", "K\xe9vin@example.com"),  # a combining accent
+        ("\u212aevin@example.com", "Kevin@example.com"),  # the Kelvin sign
+        ("\uff2bevin@\uff45xample.com", "Kevin@example.com"),  # full-width letters
     ],
 )
 def test_an_address_has_one_spelling(users: UserService, typed: str, twin: str) -> None:
@@ -77,7 +86,7 @@ def test_what_only_becomes_an_address_is_none(users: UserService) -> None:
 
 
 def test_a_long_row_of_accents_is_refused_unread(users: UserService) -> None:
-    """To put so many in their order takes minutes, which the test's timeout would end."""
+    """Normalising so many accents takes minutes; the test's timeout would fail it."""
     row = "\u0316\u0301" * 300_000
     assert users.find_by_email(f"a{row}@example.com") == []
     with pytest.raises(InvalidValue):
@@ -117,35 +126,72 @@ def test_skills_are_cleaned(
 ) -> None:
     created = users.create(actor=OPERATOR, email="jo@example.com", skills=written)
     assert created.skills == skills
-    changed = users.set_skills(actor=OPERATOR, email="JO@example.com", skills=[*written, ""])
+    changed = users.update(actor=OPERATOR, email="JO@example.com", skills=[*written, ""])
     assert changed.skills == skills
 
 
 @pytest.mark.parametrize(
-    ("written", "sentence"),
+    ("given", "field", "sentence"),
     [
-        ([str(number) for number in range(21)], "Name at most 20 skills."),
-        (["x" * 51], "A skill has at most 50 characters."),
+        ({"skills": [str(number) for number in range(21)]}, "skills", "Name at most 20 skills."),
+        ({"skills": ["x" * 51]}, "skills", "A skill has at most 50 characters."),
+        ({"role": "emperor"}, "role", "Choose one of user, moderator, admin."),
+        ({"role": ""}, "role", "Choose one of user, moderator, admin."),
+        ({"role": {"$ne": "user"}}, "role", "Choose one of user, moderator, admin."),
+        ({"email": {"$gt": ""}}, "email", "Write the email as text."),
     ],
 )
-def test_too_much_of_a_skill_is_refused(
-    users: UserService, written: list[str], sentence: str
+def test_a_bad_value_is_named_and_nothing_is_stored(
+    users: UserService, db: Mongo, given: dict[str, Any], field: str, sentence: str
 ) -> None:
     users.create(actor=OPERATOR, email="jo@example.com", skills=["VPN"])
+    before = db.users.find_one()
+    whole = {"email": "jo@example.com", "role": "admin", "skills": ["DNS"], **given}
     with pytest.raises(InvalidValue) as refused:
-        users.set_skills(actor=OPERATOR, email="jo@example.com", skills=written)
-    assert (refused.value.field, str(refused.value)) == ("skills", sentence)
-    assert users.find_by_email("jo@example.com")[0].skills == ("VPN",)
+        users.update(actor=ADMIN, **whole)
+    assert (refused.value.field, str(refused.value)) == (field, sentence)
+    assert db.users.find_one() == before
+
+
+@pytest.mark.parametrize("actor", [ADMIN, OPERATOR], ids=["admin", "operator"])
+def test_role_and_skills_are_set_by_address(
+    users: UserService, db: Mongo, actor: Actor | Operator
+) -> None:
+    users.create(actor=OPERATOR, email="Jo@example.com", skills=["VPN"])
+    before = db.users.find_one() or {}
+    user = users.update(actor=actor, email=" JO@example.com", role="moderator", skills=["DNS"])
+    assert (user.role, user.skills) == (Role.MODERATOR, ("DNS",))
+    changed = {"role": "moderator", "skills": ["DNS"], "tokenVersion": 2}
+    assert db.users.find_one() == before | changed
+
+
+def test_only_a_new_role_ends_sessions(users: UserService, services: Services) -> None:
+    jo = users.create(actor=OPERATOR, email="jo@example.com")
+    token = services.sign_in.issue_token(jo)
+    unchanged: list[dict[str, Any]] = [{}, {"skills": ["DNS"]}, {"role": "user"}]
+    for same in unchanged:
+        users.update(actor=ADMIN, email=jo.email, **same)
+        assert services.sign_in.authenticate(token).id == jo.id
+    users.update(actor=ADMIN, email=jo.email, role="admin")
+    with pytest.raises(Unauthenticated):
+        services.sign_in.authenticate(token)
+
+
+def test_the_last_admin_stays(users: UserService) -> None:
+    jo = users.create(actor=OPERATOR, email="jo@example.com", role=Role.ADMIN)
+    with pytest.raises(Conflict) as refused:
+        users.update(actor=Actor.from_user(jo), email=jo.email, role="user")
+    assert str(refused.value) == (
+        "There has to be an active admin. Make somebody else an admin first."
+    )
 
 
 def test_a_new_role_leaves_all_else_alone(users: UserService, db: Mongo) -> None:
     user = users.create(actor=OPERATOR, email="jo@example.com", skills=["VPN"])
     db.users.update_one({"_id": user.id}, {"$set": {"badge": {"colour": "green"}}})
     before = db.users.find_one({"_id": user.id}) or {}
-    assert (
-        users.set_role(actor=OPERATOR, email="Jo@example.com", role=Role.ADMIN).role is Role.ADMIN
-    )
-    # Whoever is signed in with the old role is not any more.
+    assert users.update(actor=OPERATOR, email="Jo@example.com", role=Role.ADMIN).role is Role.ADMIN
+    # The new token version ends sessions with the old role.
     assert db.users.find_one({"_id": user.id}) == before | {"role": "admin", "tokenVersion": 2}
 
 
@@ -154,11 +200,12 @@ def test_a_new_role_leaves_all_else_alone(users: UserService, db: Mongo) -> None
     "method",
     [
         lambda users, actor: users.create(actor=actor, email="x@example.com", role=Role.ADMIN),
-        lambda users, actor: users.set_role(actor=actor, email="jo@example.com", role=Role.ADMIN),
-        lambda users, actor: users.set_skills(actor=actor, email="jo@example.com", skills=["VPN"]),
+        lambda users, actor: users.update(actor=actor, email="jo@example.com", role=Role.ADMIN),
+        lambda users, actor: users.update(actor=actor, email="jo@example.com", skills=["VPN"]),
+        lambda users, actor: users.update(actor=actor, email="jo@example.com"),
         lambda users, actor: users.list_all(actor=actor),
     ],
-    ids=["create", "set_role", "set_skills", "list_all"],
+    ids=["create", "role", "skills", "nothing", "list_all"],
 )
 def test_only_an_admin_manages_users(
     users: UserService, db: Mongo, role: Role, method: Callable[[UserService, Actor], object]
@@ -174,12 +221,13 @@ def test_only_an_admin_manages_users(
     method(users, Actor(ObjectId(), Role.ADMIN))
 
 
-def test_an_unknown_address_is_not_found(users: UserService) -> None:
-    with pytest.raises(NotFound) as role:
-        users.set_role(actor=OPERATOR, email="jo@example.com", role=Role.ADMIN)
-    with pytest.raises(NotFound) as skills:
-        users.set_skills(actor=OPERATOR, email="jo@example.com", skills=[])
-    assert str(role.value) == str(skills.value) == UNKNOWN
+@pytest.mark.parametrize("email", ["nobody@example.com", "", "\ud83d"])
+def test_an_unknown_address_is_not_found(users: UserService, email: str) -> None:
+    changes: list[dict[str, Any]] = [{"role": "admin"}, {"skills": []}]
+    for change in changes:
+        with pytest.raises(NotFound) as refused:
+            users.update(actor=OPERATOR, email=email, **change)
+        assert str(refused.value) == UNKNOWN
 
 
 def test_legacy_accounts_are_found_whatever_their_capitals(users: UserService, db: Mongo) -> None:
@@ -187,9 +235,9 @@ def test_legacy_accounts_are_found_whatever_their_capitals(users: UserService, d
         [{"email": " Jo@Example.com", "password": "hash"}, {"email": None}, {"role": "user"}]
     )
     assert [user.email for user in users.find_by_email("jo@example.COM ")] == [" Jo@Example.com"]
-    db.users.insert_one({"email": "LATER@example.com"})  # the predecessor goes on making them
+    db.users.insert_one({"email": "LATER@example.com"})  # the predecessor still creates accounts
     assert len(users.find_by_email("later@example.com")) == 1
-    assert users.set_role(actor=OPERATOR, email="Later@Example.com", role=Role.ADMIN)
+    assert users.update(actor=OPERATOR, email="Later@Example.com", role=Role.ADMIN)
     with pytest.raises(Conflict):
         users.create(actor=OPERATOR, email="jo@example.com")
 
@@ -198,7 +246,7 @@ def test_of_two_accounts_with_one_address_none_is_touched(users: UserService, db
     db.users.insert_many([{"email": "Jo@example.com"}, {"email": "jo@Example.com"}])
     assert len(users.find_by_email("jo@example.com")) == 2
     with pytest.raises(Conflict) as refused:
-        users.set_role(actor=OPERATOR, email="jo@example.com", role=Role.ADMIN)
+        users.update(actor=OPERATOR, email="jo@example.com", role=Role.ADMIN)
     assert str(refused.value) == SEVERAL
     assert db.users.count_documents({"role": "admin"}) == 0
 

@@ -1,4 +1,4 @@
-"""What may stand in an account."""
+"""Validation of account fields."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 from services.accounts.validation import (
     checked_name,
     checked_role,
-    checked_skill_list,
+    checked_skills,
     checked_string,
 )
 from services.core.errors import InvalidValue
@@ -51,11 +51,11 @@ def test_a_name_has_an_end() -> None:
 
 
 def test_skills_are_a_list_of_texts() -> None:
-    assert checked_skill_list([" VPN ", "vpn", "", "C++"]) == ["VPN", "C++"]
-    assert checked_skill_list(("VPN",)) == ["VPN"]
+    assert checked_skills([" VPN ", "vpn", "", "C++"]) == ["VPN", "C++"]
+    assert checked_skills(("VPN",)) == ["VPN"]
     for value in ("VPN", {"VPN": 1}, None, 7, [7], [["VPN"]], [{"$gt": ""}]):
         with pytest.raises(InvalidValue) as refused:
-            checked_skill_list(value)  # type: ignore[arg-type]
+            checked_skills(value)  # type: ignore[arg-type]
         assert str(refused.value) == "Write the skills as a list of texts."
 
 

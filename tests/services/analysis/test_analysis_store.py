@@ -28,11 +28,6 @@ BACKED = replace(URGENT, signal=UrgencySignal.OUTAGE)
 LOW = replace(URGENT, priority=Priority.LOW)
 
 
-@pytest.fixture
-def requester(people: People) -> User:
-    return people.add()
-
-
 class HelpDesk:
     def __init__(self, db: Mongo, ticket_edits: TicketEdits, clock: FixedClock) -> None:
         self._db = db

@@ -1,4 +1,4 @@
-"""What people change of their own account, and admins of anybody's."""
+"""Changes of the actor's own account."""
 
 from typing import Any
 
@@ -11,11 +11,9 @@ from services.auth.one_time_codes import CodeKind
 from services.auth.profile import ProfileService
 from services.core.database import Mongo
 from services.core.errors import (
-    Conflict,
     InvalidValue,
     LimitReached,
     NotFound,
-    PermissionDenied,
     Unauthenticated,
 )
 from services.models.permissions import OPERATOR, Actor
@@ -199,101 +197,3 @@ def test_an_account_that_is_gone(profiles: ProfileService, given: dict[str, Any]
     with pytest.raises(NotFound) as refused:
         profiles.update_own(actor=Actor(ObjectId(), Role.USER), **given)
     assert str(refused.value) == "There is no such account any more."
-
-
-# Others' accounts
-
-ADMIN = Actor(ObjectId(), Role.ADMIN)
-
-
-@pytest.mark.parametrize("actor", [ADMIN, OPERATOR], ids=["admin", "operator"])
-def test_an_admin_sets_role_and_skills_by_address(
-    profiles: ProfileService, jo: User, db: Mongo, actor: Actor
-) -> None:
-    before = stored(db, jo)
-    user = profiles.update_other(
-        actor=actor, email=" JO@example.com", role="moderator", skills=["DNS"]
-    )
-    assert (user.role, user.skills) == (Role.MODERATOR, ("DNS",))
-    changed = {"role": "moderator", "skills": ["DNS"], "tokenVersion": 2}
-    assert stored(db, jo) == before | changed
-
-
-def test_only_a_new_role_ends_sessions(services: Services, jo: User) -> None:
-    token, change = services.sign_in.issue_token(jo), services.profiles.update_other
-    for same in ({}, {"skills": ["DNS"]}, {"role": "user"}):
-        change(actor=ADMIN, email=jo.email, **same)
-        assert services.sign_in.authenticate(token).id == jo.id
-    change(actor=ADMIN, email=jo.email, role="admin")
-    with pytest.raises(Unauthenticated):
-        services.sign_in.authenticate(token)
-
-
-@pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
-@pytest.mark.parametrize("given", [{}, {"role": "admin"}, {"skills": ["DNS"]}], ids=str)
-def test_nobody_else_may(
-    profiles: ProfileService, jo: User, db: Mongo, role: Role, given: dict[str, Any]
-) -> None:
-    before = stored(db, jo)
-    with pytest.raises(PermissionDenied) as refused:
-        profiles.update_other(actor=Actor(jo.id, role), email=jo.email, **given)
-    assert str(refused.value) == (
-        "Your role does not allow you to manage people. Ask an admin if it should."
-    )
-    assert stored(db, jo) == before
-
-
-@pytest.mark.parametrize(
-    ("given", "field", "sentence"),
-    [
-        ({"role": "emperor"}, "role", "Choose one of user, moderator, admin."),
-        ({"role": ""}, "role", "Choose one of user, moderator, admin."),
-        ({"role": {"$ne": "user"}}, "role", "Choose one of user, moderator, admin."),
-        ({"skills": ["x" * 51]}, "skills", "A skill has at most 50 characters."),
-        ({"email": {"$gt": ""}}, "email", "Write the email as text."),
-    ],
-)
-def test_what_is_bad_of_anothers_is_named(
-    profiles: ProfileService, jo: User, db: Mongo, given: dict[str, Any], field: str, sentence: str
-) -> None:
-    before = stored(db, jo)
-    whole = {"email": jo.email, "role": "admin", "skills": ["DNS"], **given}
-    with pytest.raises(InvalidValue) as refused:
-        profiles.update_other(actor=ADMIN, **whole)
-    assert (refused.value.field, str(refused.value)) == (field, sentence)
-    assert stored(db, jo) == before
-
-
-def test_there_has_to_be_an_admin(profiles: ProfileService, jo: User) -> None:
-    profiles.update_other(actor=OPERATOR, email=jo.email, role="admin")
-    with pytest.raises(Conflict) as refused:
-        profiles.update_other(actor=Actor(jo.id, Role.ADMIN), email=jo.email, role="user")
-    assert str(refused.value) == (
-        "There has to be an active admin. Make somebody else an admin first."
-    )
-
-
-@pytest.mark.parametrize("email", ["nobody@example.com", "", "\ud83d"])
-def test_an_address_without_account(profiles: ProfileService, email: str) -> None:
-    with pytest.raises(NotFound) as refused:
-        profiles.update_other(actor=ADMIN, email=email, role="admin")
-    assert str(refused.value) == "There is no account with that address."
-
-
-def test_an_address_of_several_accounts(profiles: ProfileService, db: Mongo) -> None:
-    db.users.insert_many([{"email": "Jo@example.com"}, {"email": "jo@example.com"}])
-    with pytest.raises(Conflict) as refused:
-        profiles.update_other(actor=ADMIN, email="jo@example.com", role="admin")
-    assert str(refused.value) == "Several accounts have that address. Remove all but one first."
-
-
-def test_a_demoted_moderators_tickets_are_released(
-    profiles: ProfileService, jo: User, db: Mongo
-) -> None:
-    profiles.update_other(actor=ADMIN, email=jo.email, role="moderator")
-    profiles.update_other(actor=ADMIN, email=jo.email, role="user")
-    mark = stored(db, jo)["handBack"]
-    assert (mark["by"], mark["reason"]) == (
-        ADMIN.user_id,
-        "the account no longer works on tickets",
-    )

@@ -480,7 +480,7 @@ def _delete(db: Mongo, user: User) -> None:
 
 
 def _demote(db: Mongo, user: User) -> None:
-    UserService(db).set_role(actor=OPERATOR, email=user.email, role=Role.USER)
+    UserService(db).update(actor=OPERATOR, email=user.email, role=Role.USER)
 
 
 def _deactivate(db: Mongo, user: User) -> None:
@@ -497,7 +497,7 @@ def test_a_session_ends_with_what_it_stood_for(
     """The predecessor's demoted admins and deleted users kept their rights."""
     users.create(actor=OPERATOR, email="boss@example.com", role=Role.ADMIN)
     user = join(sign_in)
-    user = users.set_role(actor=OPERATOR, email=user.email, role=Role.ADMIN)
+    user = users.update(actor=OPERATOR, email=user.email, role=Role.ADMIN)
     token = sign_in.issue_token(user)
     assert sign_in.authenticate(token).role is Role.ADMIN
     happens(db, user)

@@ -473,10 +473,10 @@ def test_the_job_publishes_only_while_an_account_is_due(services: Services,
     assert len(read(slack, nils)) == 1
     clock.now = at(4, 9)
 
-    def away() -> None:
+    def away(_: str) -> None:
         raise PublishFailed("ConnectionError")
 
-    monkeypatch.setattr(publisher, "publish_digests", away)
+    monkeypatch.setattr(publisher, "send", away)
     leader.renew_leadership()
     leader.run("digest")  # the broker's absence ends no process
 

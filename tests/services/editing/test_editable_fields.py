@@ -12,7 +12,7 @@ from services.models.ticket import Priority, Status
 from tests.conftest import sample_ticket
 
 NOW = datetime(2026, 3, 5, 14, 7, tzinfo=UTC)
-BEN = ObjectId("6b0368971218f597fece92cf")  # in names that test processes compare
+BEN = ObjectId("6b0368971218f597fece92cf")  # in test ids, which pytest-xdist compares
 TEAM = ["DNS", "SAP", "VPN"]
 
 

@@ -45,7 +45,7 @@ def test_nothing_chosen_changes_nothing() -> None:
     assert edited(a_ticket(Status.TODO)) == Change()
 
 
-def test_giving_a_ticket_to_somebody_sets_it_in_progress() -> None:
+def test_assigning_a_ticket_puts_it_in_progress() -> None:
     change = edited(a_ticket(Status.TODO), assignedTo=BEN)
     assert told(change) == [
         (EventType.ASSIGNED, None, BEN),
@@ -72,7 +72,7 @@ def test_removing_the_assignee_unassigns_it(edit: dict[str, Any]) -> None:
     assert change.values == {"assignedTo": None, "status": "TODO"}
 
 
-def test_it_cannot_be_to_do_and_somebody_s() -> None:
+def test_an_assigned_ticket_cannot_be_to_do() -> None:
     about = refusal(a_ticket(Status.IN_PROGRESS), status="TODO", assignedTo=CHRIS)
     assert about == ("status", "Whoever has a ticket works on it. Choose In progress.")
 
@@ -99,8 +99,16 @@ def test_resolved_says_what_was_done() -> None:
 
 def test_waiting_says_what_is_asked() -> None:
     change = edited(a_ticket(Status.IN_PROGRESS), status="WAITING", message="Which floor?")
-    assert told(change) == [(EventType.WAITING, "IN_PROGRESS", "WAITING")]
-    assert change.events[0].note == "Which floor?"
+    comment = change.push["comments"]
+    assert told(change) == [
+        (EventType.WAITING, "IN_PROGRESS", "WAITING"),
+        (EventType.COMMENTED, None, comment["id"]),
+    ]
+    assert (change.events[0].note, comment["text"], comment["by"]) == (
+        "Which floor?",
+        "Which floor?",
+        ANN,
+    )
 
 
 @pytest.mark.parametrize(
@@ -159,7 +167,7 @@ def test_reopened_and_given_to_another_it_is_in_progress() -> None:
     assert {"resolution", "completedAt"} <= set(change.remove)
 
 
-def test_given_to_somebody_and_resolved_at_once() -> None:
+def test_assigned_and_resolved_in_one_edit() -> None:
     change = edited(a_ticket(Status.TODO), assignedTo=ANN, status="COMPLETED", message="Done.")
     assert [kind for kind, _, _ in told(change)] == [
         EventType.ASSIGNED,

@@ -1,4 +1,4 @@
-"""Editing a ticket: each field, several people at once, and what is left alone."""
+"""Edits of a ticket: each field, concurrent edits, and what stays unchanged."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,11 +11,12 @@ from bson import ObjectId
 from services.assignment.candidate import Obstacle
 from services.core.database import Mongo
 from services.core.errors import Conflict, InvalidValue, NotFound, PermissionDenied
+from services.core.optimistic_retry import BUSY
 from services.editing.conflicts import EditConflict
-from services.editing.ticket_edits import BUSY, TicketEdits
+from services.editing.ticket_edits import TicketEdits
 from services.models.events import EventType
 from services.models.permissions import Actor
-from services.models.ticket import Status, Ticket
+from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
@@ -34,7 +35,7 @@ def ticket(tickets: TicketService, people: People, moderator: User) -> Ticket:
 
 
 class Editor:
-    """One person's edits of one ticket, as somebody who has just opened it."""
+    """One user's edits of one ticket, read just before the edit unless `seen` says otherwise."""
 
     def __init__(self, ticket_edits: TicketEdits, db: Mongo, ticket: Ticket, user: User) -> None:
         self._edits, self._db, self._id = ticket_edits, db, ticket.id
@@ -142,7 +143,7 @@ def test_an_unknown_field_is_refused(update: Editor) -> None:
 # Status and assignee
 
 
-def test_giving_it_to_somebody_is_what_reassigning_does(
+def test_an_assignee_is_set_as_by_reassigning(
     update: Editor, people: People, db: Mongo, moderator: User
 ) -> None:
     ben = people.add(Role.MODERATOR)
@@ -195,7 +196,7 @@ def test_a_reopened_ticket_whose_assignee_has_left_is_nobody_s(
     assert (done.status, done.assigned_to, done.resolution) == (Status.REOPENED, None, None)
 
 
-# Several people at once
+# Concurrent edits
 
 
 @pytest.fixture
@@ -301,7 +302,7 @@ def test_an_analysis_counts_where_it_found_something(
     assert {c.by for c in clash.conflicts} == {"ai"}
 
 
-def test_a_comment_meanwhile_is_in_nobody_s_way(
+def test_a_concurrent_comment_is_no_conflict(
     update: Editor, db: Mongo, ticket: Ticket, clock: FixedClock
 ) -> None:
     event = {"seq": 2, "at": clock(), "by": ObjectId(), "type": EventType.COMMENTED}
@@ -339,7 +340,7 @@ def test_a_ticket_that_is_never_still_ends_in_a_sentence(
     assert str(busy.value) == BUSY
 
 
-# What is left alone
+# What stays unchanged
 
 
 def test_unknown_fields_and_long_legacy_texts_survive(
@@ -368,7 +369,7 @@ def test_unknown_fields_and_long_legacy_texts_survive(
     assert (changed.related_skills, changed.helpful_notes) == (("Cobol", "VPN"), "x")
 
 
-# Who may
+# Permissions
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -415,7 +416,7 @@ def test_no_such_ticket(ticket_edits: TicketEdits, moderator: User, ticket_id: s
         )
 
 
-# What a form is filled in with
+# Initial values of the form
 
 
 def test_a_draft_holds_the_team_s_skills_and_how_the_assignee_stands(
@@ -457,3 +458,36 @@ def test_the_team_s_skills_are_found_by_what_is_typed(
     ticket_edits: TicketEdits, update: Editor
 ) -> None:
     assert ticket_edits.team_skills(actor=update.actor, query=" vp") == ["VPN"]
+
+
+# Changes by programs
+
+
+def test_of_two_who_write_at_once_both_are_kept_and_the_later_counts(
+    db: Mongo, ticket_edits: TicketEdits, people: People, ticket: Ticket
+) -> None:
+    actors = [Actor.from_user(people.add(Role.MODERATOR)) for _ in range(4)]
+
+    def change(actor: Actor, priority: Priority) -> str:
+        ticket_edits.patch(actor=actor, ticket_id=str(ticket.id), changes={"priority": priority})
+        return priority
+
+    calls = zip(actors, Priority, strict=True)
+    done = at_once(*[lambda pair=pair: change(*pair) for pair in calls])
+    assert sorted(done) == sorted(Priority)
+    stored = reload(db, ticket)
+    told = [event.to for event in stored.events if event.field == "priority"]
+    assert sorted(told) == sorted(Priority)
+    assert told[-1] == stored.priority
+
+
+def test_of_those_who_take_a_ticket_at_once_one_has_it(
+    db: Mongo, ticket_edits: TicketEdits, people: People, ticket: Ticket
+) -> None:
+    actors = [Actor.from_user(people.add(Role.MODERATOR)) for _ in range(4)]
+    patch = partial(ticket_edits.patch, ticket_id=str(ticket.id), changes={"status": "IN_PROGRESS"})
+    answers = at_once(*[partial(patch, actor=actor) for actor in actors])
+    stored = reload(db, ticket)
+    assert stored.status is Status.IN_PROGRESS
+    assert {answer.assigned_to for answer in answers} == {stored.assigned_to}
+    assert kinds(stored).count("assigned") == 1

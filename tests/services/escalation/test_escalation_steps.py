@@ -9,10 +9,11 @@ from bot.views.history import history_blocks
 from services.accounts.users import UserService
 from services.calendar.business_hours import WORKDAYS
 from services.editing.ticket_edits import TicketEdits
+from services.escalation.escalation_steps import CHANGES
 from services.home.home_service import without_internals
 from services.linking.directory import referenced_user_ids, resolve_people
 from services.linking.links import LinkService
-from services.models.escalation_track import EscalationStep
+from services.models.escalation_track import EscalationStep, EscalationTrack, StepChange
 from services.models.events import EventType
 from services.models.permissions import Actor
 from services.models.ticket import Status, Ticket
@@ -41,6 +42,14 @@ def lines(day: Day, ticket: Ticket, users: UserService, links: LinkService) -> l
     people = resolve_people(users, links, team_id=TEAM_ID, user_ids=referenced_user_ids(found))
     (shown,) = texts({"blocks": history_blocks(found.events, people)})
     return [line.rpartition(" · ")[0] for line in shown.split("\n")]
+
+
+def test_every_change_has_a_function_and_every_condition_a_next_step() -> None:
+    assert set(CHANGES) == set(StepChange)
+    for track in EscalationTrack:
+        last = track.steps[-1].rule
+        assert last.condition is None
+        assert last.change is not StepChange.REASSIGN
 
 
 def test_nobody_accepts_it(

@@ -31,7 +31,7 @@ def test_the_fifth_wrong_code_locks_for_a_quarter_of_an_hour(
     locked = "Too many wrong codes. Try again in 15 minutes, at 14:45 UTC, with a new code."
     assert wrong(code_attempts) == locked
     clock.advance(minutes=14, seconds=30)
-    with pytest.raises(LimitReached) as reached:  # whatever they type by now
+    with pytest.raises(LimitReached) as reached:  # also with the right code
         code_attempts.record_attempt("T1:U1")
     assert str(reached.value) == (
         "Too many wrong codes. Try again in a minute, at 14:45 UTC, with a new code."

@@ -13,14 +13,7 @@ from services.models.slack_member import SlackMember
 from services.models.user import Role, User
 from tests.conftest import FixedClock, at_once
 
-JO = SlackMember(
-    team_id="T1",
-    slack_user_id="U1",
-    home_team_id="T1",
-    email="Jo@Example.com",
-    email_confirmed=True,
-    name="Jo",
-)
+JO = SlackMember("T1", "U1", "T1", "Jo@Example.com", email_confirmed=True, name="Jo")
 NO_PERSON = "Only people with a working Slack account can use the help desk."
 STRANGER = (
     "The help desk is for members of this workspace; you belong to another organisation. "
@@ -78,7 +71,7 @@ def invite(users: UserService, role: Role = Role.MODERATOR) -> User:
 def test_who_gets_no_account(
     links: LinkService, db: Mongo, what: dict[str, Any], sentence: str
 ) -> None:
-    db.users.insert_one({"email": ""})  # must not become a blank address's account
+    db.users.insert_one({"email": ""})  # must not match a blank address
     assert refusal(links, replace(JO, **what)) == sentence
     assert (db.links.count_documents({}), db.users.count_documents({})) == (0, 1)
 
@@ -178,14 +171,14 @@ def test_a_linked_account_that_was_deactivated_is_refused(links: LinkService, db
 
 def test_the_role_is_read_each_time(links: LinkService, users: UserService) -> None:
     links.get_or_create_user(JO)
-    users.set_role(actor=OPERATOR, email="jo@example.com", role=Role.ADMIN)
+    users.update(actor=OPERATOR, email="jo@example.com", role=Role.ADMIN)
     found = links.find_user(team_id="T1", slack_user_id="U1")
     assert found is not None
     assert found.role is Role.ADMIN
 
 
-def test_somebody_elses_account_is_not_shared(links: LinkService) -> None:
-    """An address that was handed on to another member does not hand on the account."""
+def test_another_members_account_is_not_shared(links: LinkService) -> None:
+    """If another member gets the address, they do not get the account."""
     links.get_or_create_user(JO)
     assert refusal(links, replace(JO, slack_user_id="U2")) == TAKEN
     assert links.find_user(team_id="T1", slack_user_id="U2") is None
@@ -211,7 +204,7 @@ def test_concurrent_first_uses_make_one_account_and_one_link(
 
 def test_a_concurrent_link_is_no_other_member(users: UserService, db: Mongo) -> None:
     class Late(LinkService):
-        """Looks for the member's link just before the twin makes it."""
+        """Look up the member's link just before a concurrent first use creates it."""
 
         def find_user(self, **_: str) -> None:
             LinkService(db, users).get_or_create_user(JO)
@@ -242,7 +235,7 @@ def test_a_link_whose_account_was_never_written_is_healed(links: LinkService, db
     assert links.get_or_create_user(JO).id == user_id
 
 
-def test_whoever_is_invited_again_after_a_deletion_is_linked_again(
+def test_a_new_invitation_after_a_deletion_is_linked_again(
     links: LinkService, users: UserService, db: Mongo
 ) -> None:
     db.users.delete_one({"_id": links.get_or_create_user(JO).id})
@@ -292,7 +285,7 @@ def test_where_linking_is_strict_a_link_works_as_ever(
     assert strict.find_user(team_id="T1", slack_user_id="U1") == user
 
 
-def test_whoever_has_unlinked_is_not_linked_by_the_next_use(
+def test_a_member_who_unlinked_is_not_linked_by_the_next_use(
     links: LinkService, db: Mongo, clock: FixedClock
 ) -> None:
     user = links.get_or_create_user(JO)

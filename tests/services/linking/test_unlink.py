@@ -13,14 +13,7 @@ from services.outbox.emails import EmailKind, Emails
 from services.tickets.filing import TicketService
 from tests.conftest import FixedClock, at_once, file_ticket
 
-JO = SlackMember(
-    team_id="T1",
-    slack_user_id="U1",
-    home_team_id="T1",
-    email="jo@example.com",
-    email_confirmed=True,
-    name="Jo",
-)
+JO = SlackMember("T1", "U1", "T1", "jo@example.com", email_confirmed=True, name="Jo")
 STALE = "You are linked to another account by now, or to none. Type /account to see which."
 
 
@@ -63,7 +56,7 @@ def test_the_next_use_neither_links_again_nor_makes_a_duplicate(
         links.get_or_create_user(JO)
     assert str(refused.value) == ACCOUNT_UNLINKED
     assert (db.users.count_documents({}), db.links.count_documents({})) == (1, 0)
-    # Until they ask for it; and they may unlink it as often as they like.
+    # They can link again on request, and unlink again.
     for _ in range(2):
         assert links.get_or_create_user(JO, allow_unlinked=True) == jo
         unlink_service.unlink(actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1")
@@ -80,7 +73,7 @@ def test_only_ones_own_link_is_ended(unlink_service: Unlink, links: LinkService,
     assert db.unlinked.count_documents({}) == 0
 
 
-def test_whoever_is_linked_to_another_account_by_now_is_told(
+def test_a_link_that_has_changed_is_a_conflict(
     unlink_service: Unlink, links: LinkService, db: Mongo, jo: User
 ) -> None:
     other = db.users.insert_one({"email": "other@example.com"}).inserted_id

@@ -1,4 +1,4 @@
-"""The message a ticket was made of, told by ids from outside."""
+"""The message a ticket was filed from, given by untrusted ids."""
 
 from typing import Any
 
@@ -91,7 +91,7 @@ def test_it_is_read_as_it_was_stored(team_url: str, thread_ts: str | None) -> No
     ],
     ids=str,
 )
-def test_what_somebody_else_stored_is_no_source(doc: Any) -> None:
+def test_what_another_program_stored_is_no_source(doc: Any) -> None:
     assert MessageSource.from_doc(doc) is None
 
 

@@ -15,7 +15,7 @@ from services.core.leases import Lease
 from services.linking.links import LinkService
 from services.models.permissions import OPERATOR
 from services.models.user import Role
-from services.ops.check_runner import CheckStatus, Finding
+from services.ops.check_runner import CheckStatus, fail, ok, warn
 from services.ops.database_checks import DatabaseChecks, check_linking, check_settings
 from services.ops.job_runs import JobRuns
 from services.outbox import pending
@@ -34,17 +34,11 @@ SECRETS = ("pa55word", "hunter2", "1-secret", "x0x0", "jwt-secret")
 SET = "Set it in the environment or in .env."
 
 
-def said(findings: list[Finding]) -> list[tuple[CheckStatus, str, str]]:
-    return [(finding.status, finding.message, finding.advice) for finding in findings]
-
-
 # Settings
 
 
 def test_good_settings() -> None:
-    assert said(check_settings(GOOD)) == [
-        (CheckStatus.OK, "all that bot, worker and jobs need is set", "")
-    ]
+    assert check_settings(GOOD) == ok("all that bot, worker and jobs need is set")
 
 
 @pytest.mark.parametrize(
@@ -69,12 +63,12 @@ def test_how_members_come_to_their_accounts(
 
 
 def test_everything_missing_is_named_once() -> None:
-    assert said(check_settings({})) == [
-        (CheckStatus.FAIL, "MONGO_URI is missing", SET),
-        (CheckStatus.FAIL, "REDIS_URL is missing", SET),
-        (CheckStatus.FAIL, "JWT_SECRET is missing", SET),
-        (CheckStatus.FAIL, "SLACK_BOT_TOKEN is missing", SET),
-        (CheckStatus.FAIL, "SLACK_APP_TOKEN or SLACK_SIGNING_SECRET is missing", SET),
+    assert check_settings({}) == [
+        *fail("MONGO_URI is missing", SET),
+        *fail("REDIS_URL is missing", SET),
+        *fail("JWT_SECRET is missing", SET),
+        *fail("SLACK_BOT_TOKEN is missing", SET),
+        *fail("SLACK_APP_TOKEN or SLACK_SIGNING_SECRET is missing", SET),
     ]
 
 
@@ -122,7 +116,7 @@ def test_everything_bad_is_named_and_never_quoted() -> None:
     ],
 )
 def test_what_is_weak(change: dict[str, str], found: str, advice: str) -> None:
-    assert said(check_settings(GOOD | change)) == [(CheckStatus.WARN, found, advice)]
+    assert check_settings(GOOD | change) == warn(found, advice)
 
 
 @pytest.mark.parametrize(
@@ -160,9 +154,9 @@ def checks(mongo: MongoServer, db: Mongo, clock: FixedClock) -> Iterator[CheckFa
 
 def test_mongodb_answers_and_takes_a_write(checks: CheckFactory, db: Mongo) -> None:
     version = db.client.server_info()["version"]
-    assert said(checks().check_connection()) == [
-        (CheckStatus.OK, f"{version}, replica set secantus; a majority takes writes", "")
-    ]
+    assert checks().check_connection() == ok(
+        f"{version}, replica set secantus; a majority takes writes"
+    )
     assert db.meta.count_documents({}) == 0
 
 
@@ -183,21 +177,18 @@ def test_mongodb_answers_and_takes_a_write(checks: CheckFactory, db: Mongo) -> N
     ],
 )
 def test_mongodb_is_away(checks: CheckFactory, uri: str, found: str, advice: str) -> None:
-    assert said(checks(uri).check_connection()) == [(CheckStatus.FAIL, found, advice)]
+    assert checks(uri).check_connection() == fail(found, advice)
 
 
 @pytest.mark.usefixtures("indexes_restored")
 def test_missing_indexes_are_named(checks: CheckFactory, db: Mongo) -> None:
-    assert said(checks().check_indexes()) == [(CheckStatus.OK, "every index is there", "")]
+    assert checks().check_indexes() == ok("every index is there")
     db.tickets.drop_index("outbox_due")
     db.links.drop_index("teamId_1_userId_1")
-    assert said(checks().check_indexes()) == [
-        (
-            CheckStatus.FAIL,
-            "missing: links.teamId_1_userId_1, tickets.outbox_due",
-            "Start the bot or the jobs: they create them.",
-        )
-    ]
+    assert checks().check_indexes() == fail(
+        "missing: links.teamId_1_userId_1, tickets.outbox_due",
+        "Start the bot or the jobs: they create them.",
+    )
 
 
 def test_an_empty_database_has_no_index(checks: CheckFactory, mongo: MongoServer) -> None:
@@ -215,9 +206,7 @@ def test_who_there_is(checks: CheckFactory, people: People) -> None:
     people.add(Role.MODERATOR, "VPN")
     people.add(Role.MODERATOR, active=False)
     people.add(Role.ADMIN)
-    assert said(checks().check_accounts()) == [
-        (CheckStatus.OK, "3 active, of them 1 moderator and 1 admin", "")
-    ]
+    assert checks().check_accounts() == ok("3 active, of them 1 moderator and 1 admin")
 
 
 def test_accounts_of_one_address_are_named_also_legacy_ones(
@@ -228,13 +217,10 @@ def test_accounts_of_one_address_are_named_also_legacy_ones(
     first = users.create(actor=OPERATOR, email="Ann@Example.com")
     legacy = {"_id": ObjectId(), "email": " ANN@example.com", "role": "user"}
     db.users.insert_many([legacy, {"email": "", "role": "user"}, {"role": "user"}])
-    assert said(checks().check_accounts()) == [
-        (
-            CheckStatus.WARN,
-            f"addresses with several accounts: ann@example.com ({first.id}, {legacy['_id']})",
-            "They can use none of them: delete all but one each.",
-        )
-    ]
+    assert checks().check_accounts() == warn(
+        f"addresses with several accounts: ann@example.com ({first.id}, {legacy['_id']})",
+        "They can use none of them: delete all but one each.",
+    )
     assert "emailKey" not in (db.users.find_one({"_id": legacy["_id"]}) or {})
 
 
@@ -251,18 +237,15 @@ def test_many_such_addresses_are_counted(checks: CheckFactory, db: Mongo) -> Non
 def test_nobody_to_take_tickets(checks: CheckFactory, people: People) -> None:
     nobody = "no admin, so nobody hears of tickets that nobody can take"
     advice = "Set ADMIN_EMAILS, or run: python app.py users create ADDRESS --role admin"
-    assert said(checks().check_accounts()) == [(CheckStatus.WARN, nobody, advice)]
-    assert said(checks(admin_emails=frozenset({"boss@example.com"})).check_accounts()) == [
-        (CheckStatus.WARN, "no admin yet", "Those in ADMIN_EMAILS become one at their first use.")
-    ]
+    assert checks().check_accounts() == warn(nobody, advice)
+    assert checks(admin_emails=frozenset({"boss@example.com"})).check_accounts() == warn(
+        "no admin yet", "Those in ADMIN_EMAILS become one at their first use."
+    )
     people.add(Role.ADMIN)
-    assert said(checks().check_accounts()) == [
-        (
-            CheckStatus.WARN,
-            "no moderator: admins get every ticket",
-            "python app.py users role ADDRESS moderator makes one.",
-        )
-    ]
+    assert checks().check_accounts() == warn(
+        "no moderator: admins get every ticket",
+        "python app.py users role ADDRESS moderator makes one.",
+    )
 
 
 def test_whose_database_it_is(checks: CheckFactory, db: Mongo) -> None:
@@ -277,12 +260,12 @@ def test_whose_database_it_is(checks: CheckFactory, db: Mongo) -> None:
 def test_jobs_are_alive_while_one_holds_the_lease(
     checks: CheckFactory, db: Mongo, clock: FixedClock
 ) -> None:
-    none = [(CheckStatus.FAIL, "none leads", "Run: python app.py jobs")]
-    assert said(checks().check_jobs()) == none
+    none = fail("none leads", "Run: python app.py jobs")
+    assert checks().check_jobs() == none
     assert Lease(db, "jobs", clock=clock).acquire()
-    assert said(checks().check_jobs()) == [(CheckStatus.OK, "one process leads", "")]
+    assert checks().check_jobs() == ok("one process leads")
     clock.advance(seconds=21)
-    assert said(checks().check_jobs()) == none
+    assert checks().check_jobs() == none
 
 
 def test_it_says_when_the_jobs_last_ended_and_how_long_they_take(
@@ -296,19 +279,17 @@ def test_it_says_when_the_jobs_last_ended_and_how_long_they_take(
     runs.record("digest", seconds=1.26, interval=every)
     clock.advance(seconds=2)
     told = "one process leads; 2 jobs, the last one ended 2 s ago, the slowest took 1.3 s"
-    assert said(checks().check_jobs()) == [(CheckStatus.OK, told, "")]
+    assert checks().check_jobs() == ok(told)
 
 
 def test_the_outbox_is_as_old_as_its_oldest_change(
     checks: CheckFactory, db: Mongo, clock: FixedClock, people: People, tickets: TicketService
 ) -> None:
-    assert said(checks().check_outbox()) == [(CheckStatus.OK, "empty", "")]
+    assert checks().check_outbox() == ok("empty")
     employee = people.add()
     ticket = file_ticket(tickets, employee)
     clock.advance(seconds=15)
-    assert said(checks().check_outbox()) == [
-        (CheckStatus.OK, "1 ticket, the oldest change 15 s old", "")
-    ]
+    assert checks().check_outbox() == ok("1 ticket, the oldest change 15 s old")
     advice = "If worker and jobs are alive, the worker's log says what keeps it."
     # Published again and again by the jobs, and taken by nobody.
     for _ in range(4):
@@ -320,9 +301,7 @@ def test_the_outbox_is_as_old_as_its_oldest_change(
     assert finding.message == "2 tickets, the oldest change 2 min old"
     assert finding.advice == advice
     clock.advance(minutes=30)
-    assert said(checks().check_outbox()) == [
-        (CheckStatus.FAIL, "2 tickets, the oldest change 32 min old", advice)
-    ]
+    assert checks().check_outbox() == fail("2 tickets, the oldest change 32 min old", advice)
 
 
 def test_the_age_counts_every_wait(db: Mongo, clock: FixedClock) -> None:
@@ -345,15 +324,9 @@ def test_tickets_nobody_is_available_for(
     people: People,
     tickets: TicketService,
 ) -> None:
-    assert said(checks().check_unassigned()) == [
-        (CheckStatus.OK, "no ticket waits for somebody to become available", "")
-    ]
+    assert checks().check_unassigned() == ok("no ticket waits for somebody to become available")
     ticket = file_ticket(tickets, people.add())
     AssignmentService(db, links).queue_unassigned(reload(db, ticket), now=clock())
-    assert said(checks().check_unassigned()) == [
-        (
-            CheckStatus.WARN,
-            "1 ticket that nobody is available for",
-            "Make a moderator, or raise a capacity.",
-        )
-    ]
+    assert checks().check_unassigned() == warn(
+        "1 ticket that nobody is available for", "Make a moderator, or raise a capacity."
+    )

@@ -75,9 +75,9 @@ def test_a_new_account_a_new_role_and_new_skills_retry_it(
 
     who = users.create(actor=OPERATOR, email="jo@example.com").email
     assert was_retried()
-    users.set_role(actor=OPERATOR, email=who, role=Role.MODERATOR)
+    users.update(actor=OPERATOR, email=who, role=Role.MODERATOR)
     assert was_retried()
-    users.set_skills(actor=OPERATOR, email=who, skills=["VPN"])
+    users.update(actor=OPERATOR, email=who, skills=["VPN"])
     assert was_retried()
 
 

@@ -50,8 +50,8 @@ MEMBER = SlackMember(TEAM_ID, SLACK_ID, TEAM_ID, EMAIL, email_confirmed=True, na
 def zach(db: Mongo, slack: RecordingSlack, users: UserService, services: Services) -> User:
     """A moderator with a password and a Slack identity."""
     user = services.sign_in.sign_up(email=EMAIL, password=PASSWORD, name=NAME)
-    users.set_role(actor=OPERATOR, email=EMAIL, role=Role.MODERATOR)
-    users.set_skills(actor=OPERATOR, email=EMAIL, skills=["VPN"])
+    users.update(actor=OPERATOR, email=EMAIL, role=Role.MODERATOR)
+    users.update(actor=OPERATOR, email=EMAIL, skills=["VPN"])
     slack.add_member(SLACK_ID, email=EMAIL, name=NAME)
     link = {"teamId": TEAM_ID, "slackUserId": SLACK_ID, "userId": user.id}
     db.links.insert_one({"_id": link_id(TEAM_ID, SLACK_ID), **link})
@@ -61,7 +61,7 @@ def zach(db: Mongo, slack: RecordingSlack, users: UserService, services: Service
 
 
 class Life:
-    """What they have left behind: a ticket to work on, their own one, and traces elsewhere."""
+    """The person's data: an assigned ticket, their own one, and references elsewhere."""
 
     def __init__(self, *, assigned: Ticket, own: Ticket, quoted: Ticket) -> None:
         self.assigned = assigned
@@ -149,7 +149,7 @@ def _elsewhere(
 
 
 def leftovers(db: Mongo) -> list[str]:
-    """The collections in which something leads to them, looked for in the bytes as stored."""
+    """Return the collections whose stored bytes refer to the person."""
     raw: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
     return [
         f"{name}: {doc.raw!r}"
@@ -171,66 +171,58 @@ def test_nothing_leads_to_them_any_more(db: Mongo, life: Life, erasure: Erasure)
 
 
 def test_also_where_cards_are_updated_afterwards(
-    db: Mongo,
+    services: Services,
     life: Life,
-    erasure: Erasure,
     slack: RecordingSlack,
     runtime: Runtime,
     publisher: RecordingPublisher,
 ) -> None:
     sent = len(slack.messages(GENERAL)), len(slack.messages(SLACK_ID))
-    erasure.erase(actor=OPERATOR, email=EMAIL)
+    services.erasure.erase(actor=OPERATOR, email=EMAIL)
     for ticket in (life.assigned, life.own, life.quoted):
         publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
-    assert leftovers(db) == []
+    assert leftovers(services.db) == []
     assert (len(slack.messages(GENERAL)), len(slack.messages(SLACK_ID))) == sent
     card, *_ = slack.messages(f"U{str(life.assigned.created_by)[-8:].upper()}")
     assert card["text"] == "Ticket 1 “The VPN drops”: to do"
 
 
-def test_their_open_tickets_go_to_somebody_else(
-    db: Mongo,
-    life: Life,
-    erasure: Erasure,
-    people: People,
-    runtime: Runtime,
-    publisher: RecordingPublisher,
+def test_their_open_tickets_are_assigned_again(
+    services: Services, life: Life, people: People, runtime: Runtime, publisher: RecordingPublisher
 ) -> None:
     assert life.assigned.status is Status.IN_PROGRESS
     other = people.add(Role.MODERATOR, "VPN")
-    erasure.erase(actor=OPERATOR, email=EMAIL)
+    services.erasure.erase(actor=OPERATOR, email=EMAIL)
     publisher.publish_ticket(str(life.assigned.id))
     work(runtime, publisher)
-    assert reload(db, life.assigned).assigned_to == other.id
+    assert reload(services.db, life.assigned).assigned_to == other.id
 
 
 def test_tickets_and_what_was_written_in_them_stay(
-    db: Mongo, life: Life, erasure: Erasure, zach: User, users: UserService, links: LinkService
+    services: Services, life: Life, zach: User
 ) -> None:
-    erasure.erase(actor=OPERATOR, email=EMAIL)
-    own, assigned = reload(db, life.own), reload(db, life.assigned)
+    services.erasure.erase(actor=OPERATOR, email=EMAIL)
+    own, assigned = reload(services.db, life.own), reload(services.db, life.assigned)
     assert (own.title, own.created_by, own.source) == ("My chair squeaks", zach.id, None)
     said, noted = assigned.comments
     assert (said.text, said.by, said.slack_message) == ("Which office?", zach.id, None)
     assert [file.name for file in said.files] == ["map.png"]
     assert (noted.text, noted.slack_message) == ("Odd.", SlackPlace(GENERAL, ""))
     assert {event.by for event in assigned.events} >= {zach.id}
-    quoted = reload(db, life.quoted)
+    quoted = reload(services.db, life.quoted)
     assert quoted.source is not None
     assert (quoted.source.channel, quoted.source.slack_user_id) == (GENERAL, None)
     boss = Actor(ObjectId(), Role.ADMIN)
-    page = HomeService(db, users, links).ticket_page(
+    page = HomeService(services.db, services.users, services.links).ticket_page(
         actor=boss, team_id=TEAM_ID, ticket_id=str(own.id)
     )
     assert page.people.users[zach.id].display_name == "a former colleague"
 
 
-def test_nothing_is_left_of_the_account(
-    db: Mongo, life: Life, erasure: Erasure, zach: User, clock: FixedClock
-) -> None:
-    erasure.erase(actor=OPERATOR, email=EMAIL)
-    doc = db.users.find_one({"_id": zach.id})
+def test_nothing_is_left_of_the_account(services: Services, life: Life, zach: User) -> None:
+    services.erasure.erase(actor=OPERATOR, email=EMAIL)
+    doc = services.db.users.find_one({"_id": zach.id})
     assert doc is not None
     assert set(doc.pop("handBack")) == {"at", "by", "reason"}
     assert doc.pop("tokenVersion") > zach.token_version
@@ -243,7 +235,7 @@ def test_nothing_is_left_of_the_account(
         "skills": [],
         "active": False,
         "createdAt": zach.created_at,
-        "erasedAt": clock(),
+        "erasedAt": services.clock(),
     }
 
 
@@ -260,15 +252,13 @@ def test_every_session_ends_and_nobody_signs_in_again(
         sign_in.sign_in(email=EMAIL, password=PASSWORD)
 
 
-def test_the_same_slack_member_starts_again(
-    erasure: Erasure, zach: User, links: LinkService, life: Life, db: Mongo, tickets: TicketService
-) -> None:
-    erasure.erase(actor=OPERATOR, email=EMAIL)
-    fresh = links.get_or_create_user(MEMBER)
+def test_the_same_slack_member_starts_again(services: Services, zach: User, life: Life) -> None:
+    services.erasure.erase(actor=OPERATOR, email=EMAIL)
+    fresh = services.links.get_or_create_user(MEMBER)
     assert fresh.id != zach.id
     assert (fresh.role, fresh.email, fresh.has_password) == (Role.USER, EMAIL, False)
     own = ListQuery(ListKind.OWN)
-    assert TicketLists(db).page(actor=Actor.from_user(fresh), list_query=own).tickets == ()
+    assert TicketLists(services.db).page(actor=Actor.from_user(fresh), list_query=own).tickets == ()
 
 
 def test_erasing_again_finds_nobody(erasure: Erasure, life: Life, db: Mongo) -> None:
@@ -280,7 +270,7 @@ def test_erasing_again_finds_nobody(erasure: Erasure, life: Life, db: Mongo) -> 
 
 @pytest.mark.parametrize("step", ["_unlink", "_redact_ticket", "_anonymise"])
 def test_what_was_interrupted_is_finished_by_the_next_run(
-    db: Mongo, life: Life, erasure: Erasure, monkeypatch: pytest.MonkeyPatch, step: str
+    services: Services, life: Life, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     whole = getattr(Erasure, step)
 
@@ -291,10 +281,10 @@ def test_what_was_interrupted_is_finished_by_the_next_run(
 
     monkeypatch.setattr(Erasure, step, breaks)
     with pytest.raises(AutoReconnect):
-        erasure.erase(actor=OPERATOR, email=EMAIL)
+        services.erasure.erase(actor=OPERATOR, email=EMAIL)
     monkeypatch.undo()
-    erasure.erase(actor=OPERATOR, email=EMAIL)
-    assert leftovers(db) == []
+    services.erasure.erase(actor=OPERATOR, email=EMAIL)
+    assert leftovers(services.db) == []
 
 
 def test_the_last_admin_stays(erasure: Erasure, users: UserService, db: Mongo) -> None:
@@ -307,19 +297,17 @@ def test_the_last_admin_stays(erasure: Erasure, users: UserService, db: Mongo) -
 
 @pytest.mark.usefixtures("indexes_restored")
 def test_who_has_several_accounts_loses_all_of_them(db: Mongo, erasure: Erasure) -> None:
-    db.users.create_index([("email", ASCENDING)], unique=True)  # the predecessor has it so
+    db.users.create_index([("email", ASCENDING)], unique=True)  # as the predecessor has
     db.users.insert_many([{"email": "jo@example.com"}, {"email": "JO@example.com", "name": "Jo"}])
     assert len(erasure.erase(actor=OPERATOR, email="jo@example.com")) == 2
     assert set(db.users.distinct("name")) == {"a former colleague"}
 
 
-def test_a_deactivated_account_can_be_erased(
-    db: Mongo, life: Life, erasure: Erasure, zach: User
-) -> None:
-    db.users.update_one({"_id": zach.id}, {"$set": {"active": False}})
-    erasure.erase(actor=OPERATOR, email=EMAIL)
-    assert leftovers(db) == []
-    assert reload(db, life.assigned).assigned_to is None
+def test_a_deactivated_account_can_be_erased(services: Services, life: Life, zach: User) -> None:
+    services.db.users.update_one({"_id": zach.id}, {"$set": {"active": False}})
+    services.erasure.erase(actor=OPERATOR, email=EMAIL)
+    assert leftovers(services.db) == []
+    assert reload(services.db, life.assigned).assigned_to is None
 
 
 def test_in_between_they_are_locked_out(db: Mongo, erasure: Erasure, zach: User) -> None:

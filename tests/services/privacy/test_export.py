@@ -46,7 +46,7 @@ def jo(db: Mongo, services: Services, clock: FixedClock) -> User:
 
 @pytest.fixture
 def ticket(jo: User, tickets: TicketService, comments: CommentService, people: People) -> Ticket:
-    """Of Jo's; a moderator has written in it, too."""
+    """Jo's ticket, with an entry by a moderator."""
     ticket = file_ticket(tickets, jo, "My chair squeaks")
     helper = Actor.from_user(people.add(Role.MODERATOR))
     comments.add(actor=Actor.from_user(jo), ticket_id=str(ticket.id), text="The left wheel.")
@@ -55,7 +55,7 @@ def ticket(jo: User, tickets: TicketService, comments: CommentService, people: P
     return ticket
 
 
-def test_it_holds_what_is_theirs_and_no_more(
+def test_it_holds_their_data_and_no_more(
     db: Mongo, users: UserService, jo: User, ticket: Ticket, clock: FixedClock
 ) -> None:
     found = DataExport(db, users).export(actor=OPERATOR, email=" JO@example.com")
@@ -104,7 +104,7 @@ def test_legacy_accounts_with_all_their_fields(db: Mongo, users: UserService) ->
     assert json.loads(json.dumps(accounts, allow_nan=False)) == accounts
 
 
-def test_what_is_kept_of_whoever_works_on_tickets(
+def test_it_holds_data_about_assignees(
     db: Mongo,
     jo: User,
     users: UserService,
@@ -112,7 +112,7 @@ def test_what_is_kept_of_whoever_works_on_tickets(
     tickets: TicketService,
     clock: FixedClock,
 ) -> None:
-    """Not only what they wrote: what they were given and why, told, and judged by."""
+    """Assignments and their reasons, messages and corrections are included, too."""
     chosen, taken = (file_ticket(tickets, people.add(), f"Secret words {n}") for n in (1, 2))
     why = {"source": "gemini", "reason": "knows VPN", "score": 0.5}
     sent = {"state": "sent", "channel": "D0JO", "ts": "1.5"}

@@ -38,7 +38,7 @@ from services.registry.indexes import INDEXES, collect_indexes, ensure_indexes, 
 from services.registry.services import Services
 from services.routing import similar_tickets
 from services.sla import recompute
-from services.tickets import legacy_reconcile, release
+from services.tickets import legacy, release
 from tests.conftest import Commands, FixedClock, at_once, build_services, file_ticket
 from tests.support.index_coverage import filters, is_served
 from tests.support.slack_workspace import TEAM_ID, TEAM_URL
@@ -126,7 +126,7 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     Lease(db, "jobs", clock=clock).acquire()
     _learn(made, clock)
     invited = users.create(actor=OPERATOR, email="jo@example.com", role=Role.MODERATOR)
-    users.set_skills(actor=OPERATOR, email="jo@example.com", skills=["VPN"])
+    users.update(actor=OPERATOR, email="jo@example.com", skills=["VPN"])
     for number, email in enumerate(("jo@example.com", "al@example.com")):
         links.get_or_create_user(
             SlackMember(TEAM_ID, f"U{number}", TEAM_ID, email, email_confirmed=True)
@@ -167,7 +167,7 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
         made.lists.get_page(actor=Actor.from_user(invited), team_id=TEAM_ID, list_query=selection)
     recompute.recompute_stale(db)
     db.tickets.insert_one({"title": "The predecessor's"})
-    legacy_reconcile.sync_legacy_tickets(db, now=clock())
+    legacy.sync_legacy_tickets(db, now=clock())
     _go_by_the_clock(made, ticket.id, invited.id, clock)
     pending.due_ticket_ids(db, now=clock(), limit=9)
     pending.back_off(db, ticket.id, now=clock())
@@ -309,7 +309,7 @@ def _have_accounts(made: Services) -> None:
     made.profiles.update_own(
         actor=Actor.from_user(user), password="another horse", current_password=password
     )
-    made.profiles.update_other(actor=OPERATOR, email=email, role="moderator", skills=[])
+    made.users.update(actor=OPERATOR, email=email, role="moderator", skills=[])
     made.password_resets.request_link(email=email)
     code = password_reset.issue_reset_code(made.users, made.codes, actor=OPERATOR, email=email)
     made.password_resets.reset(code=code, password=password)

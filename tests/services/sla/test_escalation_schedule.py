@@ -1,4 +1,4 @@
-"""When escalation steps are due: the rules, without a database."""
+"""The times of the escalation steps, without a database."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -43,12 +43,12 @@ AROUND = SlaPolicy.build(
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
-    """Of March 2026, whose second day is a Monday."""
+    """A moment of March 2026; the 2nd is a Monday."""
     return datetime(2026, 3, day, hour, minute, tzinfo=UTC)
 
 
 def assigned(**fields: Any) -> Ticket:
-    """Jo's since Monday at nine, not accepted, and due at no time."""
+    """A ticket assigned to Jo on Monday at nine, not accepted, without a due time."""
     given_to = {"status": Status.IN_PROGRESS, "assigned_to": JO, "assignment": {"at": MONDAY}}
     return sample_ticket(**{"priority": Priority.HIGH, **given_to, **fields})
 
@@ -56,7 +56,7 @@ def assigned(**fields: Any) -> Ticket:
 def planned(
     ticket: Ticket, *, now: datetime = MONDAY, rules: SlaPolicy = RULES, **how: Any
 ) -> Ticket:
-    """The ticket as it is kept after that change."""
+    """The ticket as it is stored after the change."""
     made = build_schedule(ticket, policy=rules, now=now, **how)
     return replace(ticket, next_step=made.next_step, escalation_tracks=made.tracks)
 
@@ -66,7 +66,7 @@ def step(kind: EscalationStep) -> NewEvent:
 
 
 def walked(ticket: Ticket, rules: SlaPolicy = RULES) -> list[tuple[EscalationStep, datetime]]:
-    """Every step, taken the moment it is due."""
+    """Every step, each taken at the moment it is due."""
     taken = []
     while next_step := ticket.next_step:
         assert due_steps(ticket, policy=rules, now=next_step.at - timedelta(milliseconds=1)) == []
@@ -104,7 +104,7 @@ def test_the_steps_by_the_due_time() -> None:
     due = at(3, 9)
     found = walked(planned(assigned(accepted_at=MONDAY, due_at=due)))
     assert found == [
-        (EscalationStep.DUE_SOON, at(2, 15)),  # of the eight hours two are left
+        (EscalationStep.DUE_SOON, at(2, 15)),  # two of the eight hours are left
         (EscalationStep.DUE_MISSED, due),
         (EscalationStep.DUE_TRIAGE, at(3, 10)),
         (EscalationStep.DUE_ADMINS, at(3, 11)),
@@ -166,7 +166,7 @@ def test_where_nobody_has_it_the_channel_is_notified_at_once() -> None:
 
 
 def test_a_time_that_has_passed_when_it_is_set_is_missed_from_then_on() -> None:
-    """Somebody made it urgent: by that target it should have been done yesterday."""
+    """Its priority was raised, so by the new target it was due yesterday."""
     late = assigned(accepted_at=MONDAY, due_at=MONDAY - timedelta(days=1))
     assert walked(planned(late)) == [
         (EscalationStep.DUE_MISSED, MONDAY),
@@ -176,7 +176,7 @@ def test_a_time_that_has_passed_when_it_is_set_is_missed_from_then_on() -> None:
 
 
 def test_what_was_late_before_the_first_run_notifies_nobody() -> None:
-    """The predecessor's tickets, and all of them when an admin sets other targets."""
+    """Legacy tickets, and all tickets after an admin changed the targets."""
     late = assigned(due_at=MONDAY - timedelta(days=900))
     assert planned(late, is_recalculation=True).next_step is None
     still_to_come = planned(assigned(due_at=at(2, 16)), is_recalculation=True)
@@ -244,7 +244,7 @@ def test_what_its_assignee_does_is_as_good_as_accepting_it(event: NewEvent) -> N
     assert ticket.escalation_tracks[EscalationTrack.ACCEPT].is_ended
     assert ticket.next_step is not None
     assert ticket.next_step.step is EscalationStep.DUE_SOON
-    # Also after another priority: it is still the same assignment.
+    # Another priority changes nothing: it is still the same assignment.
     urgent = planned(replace(ticket, priority=Priority.URGENT), now=at(2, 9, 40))
     assert urgent.escalation_tracks[EscalationTrack.ACCEPT].is_ended
 

@@ -1,4 +1,4 @@
-"""The order of the queue, as a text that sorts like it."""
+"""The queue key sorts in the order of the queue."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,7 +31,7 @@ LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def in_words(ticket: Ticket) -> tuple[Any, ...]:
-    """The order as the issue says it."""
+    """The order, as a tuple that sorts in it."""
     return (
         ticket.assigned_to is not None,
         ticket.due_at or FOREVER,

@@ -1,4 +1,4 @@
-"""Queue keys for tickets that were stored without one."""
+"""Queue keys of tickets that were stored without one."""
 
 from typing import Any
 
@@ -13,6 +13,7 @@ from services.sla.queue_key import queue_key
 from services.sla.recompute import recompute_stale
 from services.tickets.filing import TicketService
 from services.tickets.ticket_store import apply
+from services.tickets.transitions import Change
 from tasks.processes.scheduler import Scheduler
 from tests.conftest import FixedClock, People, RecordingPublisher, at_once, file_ticket
 
@@ -20,7 +21,7 @@ BY = ObjectId()
 
 
 def put(db: Mongo, **fields: Any) -> ObjectId:
-    """A ticket as the predecessor makes it."""
+    """A ticket as the legacy backend stores it."""
     legacy = {"title": "Old", "description": "Words.", "status": "TODO", "createdBy": BY}
     stored: ObjectId = db.tickets.insert_one({**legacy, **fields}).inserted_id
     return stored
@@ -60,7 +61,7 @@ def test_a_change_moves_it(
 ) -> None:
     ticket = file_ticket(tickets, people.add(), priority="high")
     event = NewEvent(EventType.EDITED, by=BY)
-    stored = apply(db, ticket, values=values, events=[event], now=clock(), remove=remove)
+    stored = apply(db, ticket, Change(values, (event,), tuple(remove)), now=clock())
     assert stored is not None
     assert stored.queue_key == queue_key(stored) == place(db, ticket.id)
 
@@ -70,10 +71,10 @@ def test_it_goes_at_the_end_and_comes_back(
 ) -> None:
     ticket = file_ticket(tickets, people.add())
     event = NewEvent(EventType.STATUS_CHANGED, by=BY)
-    done = apply(db, ticket, values={"status": "COMPLETED"}, events=[event], now=clock())
+    done = apply(db, ticket, Change({"status": "COMPLETED"}, (event,)), now=clock())
     assert done is not None
     assert place(db, ticket.id) is None
-    again = apply(db, done, values={"status": "REOPENED"}, events=[event], now=clock())
+    again = apply(db, done, Change({"status": "REOPENED"}, (event,)), now=clock())
     assert again is not None
     assert place(db, ticket.id) == queue_key(again)
 
@@ -96,7 +97,7 @@ def test_their_first_change_here_gives_it_too(db: Mongo, clock: FixedClock) -> N
     assert doc is not None
     event = NewEvent(EventType.EDITED, by=BY, field="title", from_="Old", to="New")
     ticket = Ticket.from_doc(doc)
-    stored = apply(db, ticket, values={"title": "New"}, events=[event], now=clock())
+    stored = apply(db, ticket, Change({"title": "New"}, (event,)), now=clock())
     assert stored is not None
     assert place(db, ticket.id) == queue_key(stored)
 
@@ -125,7 +126,7 @@ def test_the_jobs_see_to_it(services: Services, db: Mongo, publisher: RecordingP
     old = put(db)
     jobs = Scheduler(services, publisher)
     jobs.run("upkeep")
-    assert place(db, old) is None  # a follower leaves it to whoever leads
+    assert place(db, old) is None  # a follower runs no job
     jobs.renew_leadership()
     jobs.run("upkeep")
     assert place(db, old)

@@ -1,4 +1,4 @@
-"""SLA targets as they are stored, read, checked and cached."""
+"""SLA targets: stored, read, validated and cached."""
 
 from dataclasses import replace
 from typing import Any

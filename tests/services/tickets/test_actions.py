@@ -1,4 +1,4 @@
-"""Ticket actions on a real database: what they store, who may do them, and who is too late."""
+"""Ticket actions on a real database: changes, permissions and conflicts."""
 
 import itertools
 from collections.abc import Callable
@@ -170,7 +170,7 @@ def test_taking_a_colleagues_ticket_leaves_its_status(
     ]
 
 
-def test_giving_it_to_somebody_else(
+def test_reassigning_to_another_user(
     ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User
 ) -> None:
     put(db, in_progress(db, ticket, ben), acceptedAt=utcnow())
@@ -455,7 +455,7 @@ def test_the_note_is_checked(
 
 
 @pytest.mark.parametrize("step", ["resolve", "cancel", "reassign", "hand back", "take"])
-def test_whoever_gets_room_gets_what_waits(
+def test_a_user_with_room_again_gets_queued_tickets(
     ticket_actions: TicketActions,
     db: Mongo,
     clock: FixedClock,

@@ -1,4 +1,4 @@
-"""Comments: stored once, by who is allowed to, and updated when the message changes."""
+"""Comments: stored once, with permission, and updated when their message changes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,14 +12,19 @@ from services.models.comment import FileLink, MessageRef, comments_from_doc, fil
 from services.models.permissions import Actor
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
-from services.tickets import comments as ticket_comments
+from services.tickets import transitions
 from services.tickets.actions import TicketActions
-from services.tickets.comments import CommentLimitReached, CommentRateLimitReached, CommentService
+from services.tickets.comments import (
+    CommentLimitReached,
+    CommentRateLimitReached,
+    CommentResult,
+    CommentService,
+)
 from services.tickets.filing import TicketService
 from tests.conftest import FixedClock, People, at_once, file_ticket, reload
 
 HERE = MessageRef("D0EMP", "1700000000.000100")
-Write = Callable[..., ticket_comments.CommentResult]
+Write = Callable[..., CommentResult]
 
 
 @pytest.fixture
@@ -39,7 +44,7 @@ def ticket(tickets: TicketService, requester: User) -> Ticket:
 
 @pytest.fixture
 def write(comments: CommentService, ticket: Ticket) -> Write:
-    def written(by: User, text: str = "It is back.", **more: Any) -> ticket_comments.CommentResult:
+    def written(by: User, text: str = "It is back.", **more: Any) -> CommentResult:
         return comments.add(actor=Actor.from_user(by), ticket_id=str(ticket.id), text=text, **more)
 
     return written
@@ -83,7 +88,7 @@ def test_the_same_message_or_modal_is_one_comment(
     form = write(requester, "By a form", request_id="V1")
     assert not write(requester, "By a form", request_id="V1").is_new
     assert form.comment.submission_id == "V1"
-    # Of a replayed form, somebody else's is not theirs.
+    # Another user who replays the form gets their own comment.
     assert write(moderator, "By a form", request_id="V1").is_new
     assert write(requester, message=MessageRef("D0EMP", "1700000000.000101")).is_new
     assert len(reload(db, ticket).comments) == 4
@@ -347,9 +352,9 @@ def test_changes_count_for_a_flood(
 
 
 def full_of(ticket: Ticket, by: User, *, at: Any) -> list[dict[str, Any]]:
-    text = "😀" * 3_000  # as long as they get, in as many bytes as they may have
+    text = "😀" * 3_000  # the maximum length in the largest number of bytes
     return [
-        {**ticket_comments.comment_doc(by=by.id, text=text, at=at, internal=number % 5 == 0)}
+        {**transitions.comment_doc(by=by.id, text=text, at=at, internal=number % 5 == 0)}
         for number in range(500)
     ]
 
@@ -391,7 +396,7 @@ def test_edits_have_a_limit_of_their_own(
     ticket: Ticket,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ticket_comments, "MAX_COMMENT_EDITS", 2)
+    monkeypatch.setattr("services.tickets.comments.MAX_COMMENT_EDITS", 2)
     write(requester, message=HERE)
     edit: dict[str, Any] = {"actor": Actor.from_user(requester), "ticket_id": str(ticket.id)}
     edit["message"] = HERE
@@ -418,7 +423,7 @@ def test_a_legacy_ticket_takes_comments(
 
 def test_what_is_not_ours_is_not_read_and_not_moved() -> None:
     at = ObjectId().generation_time
-    ours = ticket_comments.comment_doc(by=ObjectId(), text="Ours", at=at)
+    ours = transitions.comment_doc(by=ObjectId(), text="Ours", at=at)
     assert comments_from_doc("nonsense") == ()
     (read,) = comments_from_doc([{"text": "foreign"}, 3, ours])
     assert (read.text, read.position) == ("Ours", 2)

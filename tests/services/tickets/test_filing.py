@@ -1,20 +1,26 @@
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from bson import ObjectId
+from pymongo.errors import DuplicateKeyError
 
 from services.core.database import Mongo
-from services.core.errors import Conflict, DomainError, InvalidValue, LimitReached, NotFound
+from services.core.errors import Conflict, InvalidValue, LimitReached, NotFound
+from services.models.message_source import MessageSource, checked_source
 from services.models.permissions import Actor
 from services.models.ticket import Priority, Status, Ticket
-from services.models.user import Role
+from services.models.user import Role, User
 from services.sla.policy import load_policy
 from services.sla.queue_key import queue_key
 from services.tickets.actions import TicketActions
-from services.tickets.filing import FilingResult, TicketService
+from services.tickets.filing import AlreadyFiled, FilingResult, TicketService
 from services.tickets.queries import load_ticket
-from tests.conftest import FixedClock, at_once
+from tests.conftest import FixedClock, People, at_once, file_ticket, reload
+from tests.support.action_helpers import refusal
+from tests.support.slack_workspace import TEAM_ID, TEAM_URL
 
 EMPLOYEE = Actor(ObjectId(), Role.USER)
 COLLEAGUE = Actor(ObjectId(), Role.USER)
@@ -27,12 +33,6 @@ NOT_FOUND = "There is no such ticket, or you may not see it."
 def file(tickets: TicketService, actor: Actor = EMPLOYEE, **fields: Any) -> FilingResult:
     form = {"title": "No VPN", "description": "It drops.", "request_id": uuid.uuid4().hex}
     return tickets.create(**{"actor": actor, "team_id": "T1", **form, **fields})
-
-
-def refusal(kind: type[DomainError], call: Any, *args: Any, **fields: Any) -> str:
-    with pytest.raises(kind) as refused:
-        call(*args, **fields)
-    return str(refused.value)
 
 
 def stored(db: Mongo, ticket: Ticket) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def test_other_words_in_the_same_form_are_an_edit(
     assert (edited.ticket.title, edited.ticket.description) == ("No DNS", "It drops.")
     doc = stored(db, ticket)
     assert (doc["priority"], doc["seq"], doc["outbox"], doc["later"]) == ("low", 3, True, 1)
-    assert doc["assignment"] == {}  # parked before: other words may find somebody
+    assert doc["assignment"] == {}  # queued before: the new text may match an assignee
     line = {"at": clock(), "by": EMPLOYEE.user_id, "type": "edited"}
     assert doc["events"][1:] == [
         line | {"seq": 2, "field": "title", "from": "No VPN", "to": "No DNS"},
@@ -196,11 +196,11 @@ def test_an_edit_of_what_is_worked_on_is_refused(
     before = stored(db, ticket)
     sentence = refusal(Conflict, file, tickets, request_id="V1", title="No DNS")
     assert sentence == "Ticket 1 is being worked on; it can't be edited here."
-    assert not file(tickets, request_id="V1").is_new  # the same words are no edit
+    assert not file(tickets, request_id="V1").is_new  # equal values are no edit
     assert stored(db, ticket) == before
 
 
-def test_somebody_elses_form_is_not_found(tickets: TicketService, db: Mongo) -> None:
+def test_another_users_form_is_not_found(tickets: TicketService, db: Mongo) -> None:
     ticket = file(tickets, request_id="V1").ticket
     for thief in (COLLEAGUE, MODERATOR, ADMIN):
         sentence = refusal(NotFound, file, tickets, thief, request_id="V1", title="Mine now")
@@ -237,3 +237,150 @@ def test_a_malformed_id_is_not_found(tickets: TicketService, ticket_id: str) -> 
 
 def test_an_unknown_id_is_not_found(tickets: TicketService) -> None:
     assert refusal(NotFound, tickets.get, actor=ADMIN, ticket_id=str(ObjectId())) == NOT_FOUND
+
+
+# From a Slack message
+
+SOURCE = checked_source(
+    team_url=TEAM_URL, channel="C0GENERAL", ts="1700000000.000001", slack_user_id="U0ANN"
+)
+ALREADY_FILED = "Somebody has already made ticket 1 of this message."
+
+
+def file_from_message(tickets: TicketService, user: User, **fields: Any) -> Ticket:
+    fields = {"team_id": TEAM_ID, "source": SOURCE, **fields}
+    return file(tickets, Actor.from_user(user), **fields).ticket
+
+
+def test_the_ticket_keeps_where_it_comes_from(
+    tickets: TicketService, people: People, db: Mongo
+) -> None:
+    ticket = file_from_message(tickets, people.add())
+    assert ticket.source == SOURCE
+    assert reload(db, ticket).source == SOURCE
+    (doc,) = db.tickets.find()
+    assert doc["source"] == {
+        "channel": "C0GENERAL",
+        "ts": "1700000000.000001",
+        "permalink": "https://example.slack.com/archives/C0GENERAL/p1700000000000001",
+        "threadTs": None,
+        "slackUserId": "U0ANN",
+    }
+
+
+def test_tickets_of_no_message_are_not_in_each_others_way(
+    tickets: TicketService, people: People, db: Mongo
+) -> None:
+    user = people.add()
+    for _ in range(3):
+        file_ticket(tickets, user)
+    assert db.tickets.count_documents({"source": {"$exists": False}}) == 3
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(SOURCE, ts="1700000000.000002"),
+        replace(SOURCE, channel="C0OTHER"),
+    ],
+    ids=["another message", "another channel"],
+)
+def test_other_messages_have_tickets_of_their_own(
+    tickets: TicketService, people: People, other: MessageSource
+) -> None:
+    user = people.add()
+    assert [
+        file_from_message(tickets, user, source=source).number for source in (SOURCE, other)
+    ] == [1, 2]
+
+
+def test_another_teams_message_is_another_message(tickets: TicketService, people: People) -> None:
+    user = people.add()
+    file_from_message(tickets, user)
+    assert file_from_message(tickets, user, team_id="T0OTHER").source == SOURCE
+
+
+@pytest.mark.parametrize(
+    ("asker", "sees"),
+    [("creator", True), (Role.MODERATOR, True), (Role.ADMIN, True), (Role.USER, False)],
+)
+def test_who_sees_the_ticket_that_is_there(
+    tickets: TicketService, people: People, asker: str | Role, sees: bool
+) -> None:
+    creator = people.add()
+    ticket = file_from_message(tickets, creator)
+    person = people.add(asker) if isinstance(asker, Role) else creator
+    with pytest.raises(AlreadyFiled) as asked:
+        tickets.check_not_filed(actor=Actor.from_user(person), team_id=TEAM_ID, source=SOURCE)
+    with pytest.raises(AlreadyFiled) as filed:
+        file_from_message(tickets, person)
+    assert [str(asked.value), str(filed.value)] == [ALREADY_FILED, ALREADY_FILED]
+    found = [error.value.ticket and error.value.ticket.id for error in (asked, filed)]
+    assert found == [ticket.id if sees else None] * 2
+
+
+def test_a_message_without_ticket_may_be_used(tickets: TicketService, people: People) -> None:
+    tickets.check_not_filed(actor=Actor.from_user(people.add()), team_id=TEAM_ID, source=SOURCE)
+
+
+def test_the_same_form_again_is_the_same_ticket(
+    tickets: TicketService, people: People, db: Mongo
+) -> None:
+    user = people.add()
+    first = file_from_message(tickets, user, request_id="V1")
+    assert file_from_message(tickets, user, request_id="V1").id == first.id
+    edited = file_from_message(tickets, user, request_id="V1", title="VPN is gone")
+    assert (edited.id, edited.title, edited.source) == (first.id, "VPN is gone", SOURCE)
+    assert db.tickets.count_documents({}) == 1
+
+
+def test_of_many_people_at_once_one_makes_the_ticket(
+    tickets: TicketService, people: People, db: Mongo
+) -> None:
+    everybody = [people.add() for _ in range(8)]
+
+    def attempt(user: User) -> str:
+        try:
+            file_from_message(tickets, user)
+        except AlreadyFiled as lost:
+            return str(lost)
+        return "filed"
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = sorted(pool.map(attempt, everybody))
+    (doc,) = db.tickets.find()
+    told = f"Somebody has already made ticket {doc['number']} of this message."
+    assert outcomes == [told] * 7 + ["filed"]
+
+
+def test_of_one_form_sent_many_times_at_once_nobody_is_told_off(
+    tickets: TicketService, people: People, db: Mongo
+) -> None:
+    user = people.add()
+    with ThreadPoolExecutor(8) as pool:
+        made = set(
+            pool.map(lambda _: file_from_message(tickets, user, request_id="V1").id, range(8))
+        )
+    assert len(made) == 1
+    assert db.tickets.count_documents({}) == 1
+
+
+def test_a_used_message_costs_nothing_of_the_limit(
+    tickets: TicketService, people: People, clock: FixedClock
+) -> None:
+    user = people.add()
+    file_from_message(tickets, user)
+    for _ in range(19):
+        file_ticket(tickets, user)
+    with pytest.raises(AlreadyFiled):
+        file_from_message(tickets, user)
+
+
+def test_the_database_itself_keeps_a_message_to_one_ticket(
+    tickets: TicketService, people: People, db: Mongo
+) -> None:
+    ticket = file_from_message(tickets, people.add())
+    doc = db.tickets.find_one({"_id": ticket.id}) or {}
+    del doc["_id"], doc["requestId"], doc["number"]
+    with pytest.raises(DuplicateKeyError):
+        db.tickets.insert_one(doc)

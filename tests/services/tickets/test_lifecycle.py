@@ -64,7 +64,7 @@ def ticket_in(state: tuple[Status, bool, bool], relation: str = "stranger") -> T
 
 
 def expected(role: Role, relation: str, state: tuple[Status, bool, bool]) -> set[TicketAction]:
-    """The steps, put down in words of their own."""
+    """Return the expected actions, stated independently of the product."""
     status, is_assigned, is_accepted = state
     is_own = relation in ("requester", "both")
     is_mine = is_assigned and relation in ("assignee", "both")

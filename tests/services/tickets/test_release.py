@@ -1,4 +1,4 @@
-"""Tickets of a removed user, unassigned in batches, whatever interrupts it."""
+"""Tickets of a removed user are unassigned in batches, also after an interruption."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ LEFT = "the account was deactivated"
 
 @pytest.fixture
 def gone(people: People, db: Mongo, clock: FixedClock) -> User:
-    """Deactivated a moment ago by somebody."""
+    """A moderator who has just been deactivated."""
     asked = release_request(by=ObjectId(), now=clock(), reason=LEFT)
     return people.add(Role.MODERATOR, active=False, handBack=asked)
 
@@ -40,62 +40,55 @@ def handed_back(db: Mongo) -> int:
     )
 
 
-def test_it_takes_as_many_as_it_is_told(
-    db: Mongo, tickets: TicketService, people: People, gone: User, clock: FixedClock
-) -> None:
-    give(db, tickets, people, gone, 5)
-    assert len(release_tickets(db, gone.id, now=clock(), limit=2)) == 2
-    assert left(db, gone) == 3
+def test_it_takes_as_many_as_it_is_told(services: Services, people: People, gone: User) -> None:
+    give(services.db, services.tickets, people, gone, 5)
+    assert len(release_tickets(services.db, gone.id, now=services.clock(), limit=2)) == 2
+    assert left(services.db, gone) == 3
 
 
 def test_concurrent_runs_release_each_ticket_once(
-    db: Mongo, tickets: TicketService, people: People, gone: User, clock: FixedClock
+    services: Services, people: People, gone: User
 ) -> None:
-    give(db, tickets, people, gone, 6)
-    results = at_once(*[lambda: release_tickets(db, gone.id, now=clock())] * 4)
+    give(services.db, services.tickets, people, gone, 6)
+    results = at_once(*[lambda: release_tickets(services.db, gone.id, now=services.clock())] * 4)
     given = [ticket_id for result in results for ticket_id in result]
-    assert len(given) == len(set(given)) == handed_back(db) == 6
+    assert len(given) == len(set(given)) == handed_back(services.db) == 6
 
 
 def test_the_sweep_goes_on_where_it_was_interrupted(
-    services: Services,
-    db: Mongo,
-    tickets: TicketService,
-    people: People,
-    gone: User,
-    publisher: RecordingPublisher,
+    services: Services, people: People, gone: User, publisher: RecordingPublisher
 ) -> None:
-    give(db, tickets, people, gone, BATCH_SIZE + 3)
+    give(services.db, services.tickets, people, gone, BATCH_SIZE + 3)
     jobs = Scheduler(services, publisher)
     jobs.renew_leadership()
     jobs.run("handing_back")
-    assert left(db, gone) == 3
+    assert left(services.db, gone) == 3
     jobs.run("handing_back")
-    assert left(db, gone) == 0
-    assert handed_back(db) == BATCH_SIZE + 3
+    assert left(services.db, gone) == 0
+    assert handed_back(services.db) == BATCH_SIZE + 3
     assert len(set(publisher.asked)) == BATCH_SIZE + 3
 
 
 def test_a_ticket_assigned_late_is_released_too(
-    db: Mongo, tickets: TicketService, people: People, gone: User, clock: FixedClock
+    services: Services, people: People, gone: User, clock: FixedClock
 ) -> None:
-    assert release_tickets(db, gone.id, now=clock()) == []
+    assert release_tickets(services.db, gone.id, now=clock()) == []
     clock.advance(minutes=2)
-    give(db, tickets, people, gone, 1)  # an assignment that was under way
-    assert accounts_to_release(db, now=clock()) == [gone.id]
-    assert len(release_tickets(db, gone.id, now=clock())) == 1
+    give(services.db, services.tickets, people, gone, 1)  # an assignment that had begun before
+    assert accounts_to_release(services.db, now=clock()) == [gone.id]
+    assert len(release_tickets(services.db, gone.id, now=clock())) == 1
     clock.advance(minutes=2)
-    assert release_tickets(db, gone.id, now=clock()) == []
-    assert accounts_to_release(db, now=clock()) == []
+    assert release_tickets(services.db, gone.id, now=clock()) == []
+    assert accounts_to_release(services.db, now=clock()) == []
 
 
-def test_who_came_back_keeps_theirs(
-    db: Mongo, tickets: TicketService, people: People, gone: User, clock: FixedClock
+def test_a_returned_user_keeps_their_tickets(
+    services: Services, people: People, gone: User
 ) -> None:
-    give(db, tickets, people, gone, 1)
-    db.users.update_one({"_id": gone.id}, {"$set": {"active": True}})
-    assert release_tickets(db, gone.id, now=clock()) == []
-    assert left(db, gone) == 1
+    give(services.db, services.tickets, people, gone, 1)
+    services.db.users.update_one({"_id": gone.id}, {"$set": {"active": True}})
+    assert release_tickets(services.db, gone.id, now=services.clock()) == []
+    assert left(services.db, gone) == 1
 
 
 def test_a_legacy_ticket_is_released_as_well(db: Mongo, gone: User, clock: FixedClock) -> None:
@@ -106,11 +99,9 @@ def test_a_legacy_ticket_is_released_as_well(db: Mongo, gone: User, clock: Fixed
     assert (doc["status"], doc["assignedTo"], doc["seq"]) == ("TODO", None, 1)
 
 
-def test_an_account_not_due_for_release_is_left_alone(
-    db: Mongo, tickets: TicketService, people: People, clock: FixedClock
-) -> None:
+def test_an_account_not_due_for_release_is_left_alone(services: Services, people: People) -> None:
     inactive = people.add(Role.MODERATOR, active=False)
-    give(db, tickets, people, inactive, 1)
-    assert release_tickets(db, inactive.id, now=clock()) == []
-    assert release_tickets(db, ObjectId(), now=clock()) == []
-    assert accounts_to_release(db, now=clock() + timedelta(days=1)) == []
+    give(services.db, services.tickets, people, inactive, 1)
+    assert release_tickets(services.db, inactive.id, now=services.clock()) == []
+    assert release_tickets(services.db, ObjectId(), now=services.clock()) == []
+    assert accounts_to_release(services.db, now=services.clock() + timedelta(days=1)) == []

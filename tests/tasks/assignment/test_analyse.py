@@ -39,11 +39,6 @@ def team(people: People) -> None:
         people.add(Role.MODERATOR, skill)
 
 
-@pytest.fixture
-def requester(people: People) -> User:
-    return people.add()
-
-
 def set_answer(gemini: BareGemini, **answer: Any) -> None:
     gemini.reply = Reply(gemini_body(answer_text(**answer)))
 

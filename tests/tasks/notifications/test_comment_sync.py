@@ -12,8 +12,9 @@ from services.models.comment import MessageRef
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import Role, User
-from services.tickets.comments import CommentService, comment_doc
+from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
+from services.tickets.transitions import comment_doc
 from tasks.notifications import notify
 from tasks.notifications.slack_delivery import SlackRateLimited
 from tasks.notifications.ticket_sender import TicketSender

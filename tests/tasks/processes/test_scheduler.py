@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from bson import ObjectId
@@ -20,9 +21,9 @@ from services.outbox.emails import EmailKind, Emails
 from services.outbox.pending import mark_delivered
 from services.registry.services import Services
 from services.tickets.filing import TicketService
-from tasks.processes.jobs import Job, ShouldContinue
 from tasks.processes.scheduler import Scheduler, run
 from tasks.queue.celery_app import EMAIL_TASK, NOTIFY_TASK
+from tasks.queue.job_registry import Job, JobContext, JobFunction
 from tasks.queue.publisher import CeleryPublisher, PublishFailed
 from tests.conftest import FixedClock, People, RecordingPublisher, at_once, file_ticket
 from tests.support.processes import eventually
@@ -43,6 +44,10 @@ EVERY = {
 def ticket(tickets: TicketService, people: People) -> Ticket:
     employee: User = people.add()
     return file_ticket(tickets, employee)
+
+
+def make_job(name: str, run: JobFunction, *, seconds: int = 10) -> Job:
+    return Job(name, timedelta(seconds=seconds), run)
 
 
 def leading(services: Services, publisher: CeleryPublisher) -> Scheduler:
@@ -136,7 +141,7 @@ def test_without_a_broker_nothing_counts_as_published(
     services: Services, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
 ) -> None:
     class Away(RecordingPublisher):
-        def send(self, task: str, ticket_id: str) -> None:
+        def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None:
             raise PublishFailed("ConnectionError")
 
     jobs = leading(services, Away())
@@ -155,7 +160,7 @@ def test_runs_are_counted(
     services: Services, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
 ) -> None:
     class Away(RecordingPublisher):
-        def send(self, task: str, ticket_id: str) -> None:
+        def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None:
             raise PublishFailed("ConnectionError")
 
     meter = InMemoryMeter()
@@ -181,8 +186,8 @@ class Slow(RecordingPublisher):
         super().__init__()
         self._clock = clock
 
-    def send(self, task: str, ticket_id: str) -> None:
-        super().send(task, ticket_id)
+    def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None:
+        super().send(task, ticket_id, **kwargs)
         self._clock.advance(seconds=1)
 
 
@@ -217,12 +222,12 @@ def test_who_is_to_end_stops_in_the_middle(
     many_due(db, clock, 5)
     done: list[bool] = []
 
-    def work(go_on: ShouldContinue) -> None:
-        done.append(go_on())
+    def work(context: JobContext) -> None:
+        done.append(context.should_continue())
         jobs.request_stop()
-        done.append(go_on())
+        done.append(context.should_continue())
 
-    jobs = Scheduler(services, publisher, jobs=[Job("long", 10, work)])
+    jobs = Scheduler(services, publisher, jobs=[make_job("long", work)])
     jobs.renew_leadership()
     jobs.run("long")
     jobs.run("long")
@@ -235,7 +240,9 @@ def test_a_lease_that_cannot_be_renewed_lasts_until_its_end(
     away = connect(mongo.uri_for("away"))
     ran: list[int] = []
     jobs = Scheduler(
-        Services(away, clock), publisher, jobs=[Job("it", 10, lambda _: ran.append(1))]
+        Services(away, clock),
+        publisher,
+        jobs=[make_job("it", lambda _: ran.append(1))],
     )
     jobs.renew_leadership()
     away.client.close()
@@ -251,7 +258,7 @@ def test_the_result_of_each_run_is_stored_for_the_doctor(
 ) -> None:
     faults: list[Exception] = []
 
-    def work(_: ShouldContinue) -> None:
+    def work(_: JobContext) -> None:
         if faults:
             raise faults.pop()
 
@@ -261,7 +268,7 @@ def test_the_result_of_each_run_is_stored_for_the_doctor(
         return [f"{finding.status} {finding.message}" for finding in found]
 
     db.meta.insert_many([{"_id": "job:gone", "dueBy": clock()}, {"_id": "installation"}])
-    jobs = Scheduler(services, publisher, jobs=[Job("mine", 10, work)])
+    jobs = Scheduler(services, publisher, jobs=[make_job("mine", work)])
     assert said() == []
     clock.advance(seconds=70)
     assert said() == []
@@ -302,14 +309,14 @@ def test_an_outage_is_a_line_when_it_begins_and_one_when_it_ends(
 ) -> None:
     faults = [PublishFailed("ConnectionError")] * 3 + [AutoReconnect("gone")] * 3
 
-    def work(_: ShouldContinue) -> None:
+    def work(_: JobContext) -> None:
         if faults:
             raise faults.pop(0)
 
     def away(self: Lease) -> bool:
         raise AutoReconnect("gone")
 
-    jobs = Scheduler(services, publisher, jobs=[Job("mine", 10, work)])
+    jobs = Scheduler(services, publisher, jobs=[make_job("mine", work)])
     caplog.set_level(logging.INFO, logger="tasks.processes.scheduler")
     jobs.renew_leadership()
     for _ in range(8):
@@ -321,16 +328,16 @@ def test_an_outage_is_a_line_when_it_begins_and_one_when_it_ends(
     jobs.renew_leadership()
     assert caplog.messages == [
         "this process leads",
-        "the job mine waits until it can go on (the broker is away: ConnectionError)",
-        "the job mine waits until it can go on (the database: AutoReconnect)",
-        "the job mine goes on",
-        "the lease waits until it can go on (the database: AutoReconnect)",
-        "the lease goes on",
+        "the job mine fails and is retried (the broker is away: ConnectionError)",
+        "the job mine fails and is retried (the database: AutoReconnect)",
+        "the job mine works again",
+        "the lease fails and is retried (the database: AutoReconnect)",
+        "the lease works again",
     ]
 
 
 def test_a_long_job_keeps_neither_the_lease_nor_another_job(
-    services: Services, db: Mongo, publisher: RecordingPublisher
+    db: Mongo, publisher: RecordingPublisher
 ) -> None:
     """And who is told to stop ends it before its next batch."""
     begun, stop, ready = threading.Event(), threading.Event(), threading.Event()
@@ -340,15 +347,18 @@ def test_a_long_job_keeps_neither_the_lease_nor_another_job(
         doc = db.leases.find_one({"_id": "jobs"})
         return doc["until"] if doc else None
 
-    def long(go_on: ShouldContinue) -> None:
+    def long(context: JobContext) -> None:
         begun.set()
-        while go_on():
+        while context.should_continue():
             time.sleep(0.01)
 
     jobs = Scheduler(
         Services(db),
         publisher,
-        jobs=[Job("long", 1, long), Job("short", 1, lambda _: others.append(until()))],
+        jobs=[
+            Job("long", timedelta(seconds=1), long),
+            Job("short", timedelta(seconds=1), lambda _: others.append(until())),
+        ],
     )
     every = timedelta(seconds=0.2)
     thread = threading.Thread(
@@ -368,7 +378,7 @@ def test_a_long_job_keeps_neither_the_lease_nor_another_job(
 
 def test_the_table_says_what_runs(services: Services, publisher: RecordingPublisher) -> None:
     table = Scheduler(services, publisher).jobs
-    assert {name: job.interval_seconds for name, job in table.items()} == EVERY
+    assert {name: job.every.total_seconds() for name, job in table.items()} == EVERY
 
 
 @pytest.mark.parametrize("name", sorted(EVERY))
@@ -382,9 +392,9 @@ def test_each_may_run_beside_itself_and_again(
 ) -> None:
     """As if two led for a moment: nothing is left of one run that the next would stumble over."""
     first = leading(services, publisher)
-    work = first.jobs[name].work
+    context = JobContext(services, publisher, lambda: True)
     clock.advance(minutes=10)
-    faults = at_once(*[lambda: work(lambda: True)] * 3)
+    faults = at_once(*[lambda: first.jobs[name].run(context)] * 3)
     assert not [fault for fault in faults if isinstance(fault, Exception)]
     first.renew_leadership()
     first.run(name)

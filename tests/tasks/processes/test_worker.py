@@ -91,4 +91,4 @@ def test_jobs_stop_in_time_when_the_database_is_away(
         jobs.terminate()
         eventually(lambda: not jobs.running, what="the jobs have ended", seconds=10)
         assert jobs.exit_code == 0
-        assert "the lease is left to end by itself" in jobs.output()
+        assert "the lease is left to expire" in jobs.output()

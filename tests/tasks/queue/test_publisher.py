@@ -1,6 +1,7 @@
 """Tasks published through a real Redis, and what happens without one."""
 
 import json
+from typing import Any
 
 import pytest
 import redis as redis_client
@@ -58,11 +59,11 @@ def test_an_email_whose_task_is_lost_is_left_to_the_sweep(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     class Away(CeleryPublisher):
-        def _send(self, task: str, **options: object) -> None:
+        def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None:
             raise PublishFailed("ConnectionError")
 
     Away(celery).publish_email("5f2b")
-    assert "letter 5f2b is left to the sweep: ConnectionError" in caplog.text
+    assert "email 5f2b is left to the sweep: ConnectionError" in caplog.text
 
 
 def test_a_closed_port_is_no_fault_of_the_user(caplog: pytest.LogCaptureFixture) -> None:

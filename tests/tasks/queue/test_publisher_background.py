@@ -1,6 +1,7 @@
 """Tasks that wait to be published by a publisher that is slow or fails."""
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -19,11 +20,11 @@ class Held(RecordingPublisher):
         self.begun, self.go = threading.Event(), threading.Event()
         self.requests: list[str | None] = []
 
-    def send(self, task: str, ticket_id: str) -> None:
+    def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None:
         self.begun.set()
         self.go.wait()
         self.requests.append(request_context.current_ids().get(request_context.REQUEST_ID))
-        super().send(task, ticket_id)
+        super().send(task, ticket_id, **kwargs)
 
 
 def is_asked(publisher: RecordingPublisher, *wanted: tuple[str, str]) -> None:
@@ -73,7 +74,7 @@ def test_what_finds_no_room_is_left_to_the_sweep(caplog: pytest.LogCaptureFixtur
     held.begun.wait()  # it has left the line
     background.publish_ticket("b")
     background.publish_ticket("c")
-    assert said(caplog) == ["a hint is left to the sweep: too many wait"]
+    assert said(caplog) == ["a task is left to the sweep: the queue is full"]
     held.go.set()
     is_asked(held, (NOTIFY_TASK, "a"), (NOTIFY_TASK, "b"))
     background.stop()
@@ -89,5 +90,5 @@ def test_a_fault_is_logged_and_the_next_is_sent(caplog: pytest.LogCaptureFixture
     background.publish_email("a")
     background.publish_ticket("b")
     is_asked(faulty, (NOTIFY_TASK, "b"))
-    assert said(caplog) == ["a hint is left to the sweep"]
+    assert said(caplog) == ["a task is left to the sweep"]
     background.stop()

@@ -42,7 +42,7 @@ def test_an_outage_of_the_database_is_a_line(caplog: pytest.LogCaptureFixture) -
         sender=notify, exception=ServerSelectionTimeoutError("a:1"), task_id="1"
     )
     assert caplog.messages == [
-        "tasks.notify is left to the sweep, because of the database: ServerSelectionTimeoutError"
+        "tasks.notify is left to the sweep (database: ServerSelectionTimeoutError)"
     ]
     assert caplog.records[0].exc_info is None
     # Celery would add the traceback, but of what a task is known to throw.

@@ -211,7 +211,7 @@ def test_rights_end_with_the_role_and_the_account(
     demoted, deleted, deactivated = (people.add(Role.ADMIN) for _ in range(3))
     tokens = [api.token(admin) for admin in (demoted, deleted, deactivated)]
     assert [api.get("/api/auth/users", by=t).status_code for t in tokens] == [200] * 3
-    users.set_role(actor=OPERATOR, email=demoted.email, role=Role.USER)
+    users.update(actor=OPERATOR, email=demoted.email, role=Role.USER)
     db.users.delete_one({"_id": deleted.id})
     db.users.update_one({"_id": deactivated.id}, {"$set": {"active": False}})
     assert [problem(api.get("/api/auth/users", by=t)) for t in tokens] == [(401, ENDED)] * 3

@@ -28,11 +28,6 @@ JSON_TYPE = {"Content-Type": "application/json"}
 TITLE = {"error": "title: Give this as a text.", "code": "invalid", "field": "title"}
 
 
-@pytest.fixture
-def requester(people: People) -> User:
-    return people.add()
-
-
 BODIES: tuple[tuple[bytes, dict[str, str]], ...] = (
     (b"{", NOT_JSON),
     (b'{"title": "x",}', NOT_JSON),

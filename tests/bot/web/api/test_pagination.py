@@ -13,11 +13,6 @@ from tests.support.api_client import Api, problem
 
 
 @pytest.fixture
-def requester(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def stored(db: Mongo, requester: User, people: People, clock: FixedClock) -> list[str]:
     """250 tickets as the predecessor wrote them, the newest first: many of the same moment,
     some without a date; and another's among them."""

@@ -1,4 +1,4 @@
-"""Legacy tickets are adopted: what they get, what stays, and what is assigned."""
+"""Adoption of legacy tickets, and reconciliation of the predecessor's changes."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from services.core.sequences import NumberSequence
 from services.models.events import EventType
 from services.models.ticket import Status, Ticket, parse_priority, parse_status
 from services.registry.services import Services
-from services.tickets import legacy_adopt, legacy_reconcile
+from services.tickets import legacy
 from services.tickets.filing import TicketService
 from services.tickets.queries import load_ticket
 from tasks.processes.scheduler import Scheduler
@@ -35,17 +35,17 @@ def stored(db: Mongo, ticket_id: ObjectId) -> dict[str, Any]:
 
 
 def test_each_gets_a_number_the_oldest_first(shared: Mongo) -> None:
-    assert legacy_adopt.adopt_batch(shared, now=NEW) == len(TICKETS)
+    assert legacy.adopt_batch(shared, now=NEW) == len(TICKETS)
     docs = list(shared.tickets.find().sort("_id"))
     assert [doc["number"] for doc in docs] == list(range(1, len(TICKETS) + 1))
     assert {doc["teamId"] for doc in docs} == {TEAM_ID}
     assert all(doc["seq"] >= 1 for doc in docs)
-    assert legacy_adopt.adopt_batch(shared, now=NEW) == 0
+    assert legacy.adopt_batch(shared, now=NEW) == 0
     assert NumberSequence(shared).next_number(team_id=TEAM_ID) == len(TICKETS) + 1
 
 
 def test_only_what_waits_and_is_newer_is_to_be_assigned(shared: Mongo) -> None:
-    legacy_adopt.adopt_batch(shared, now=NEW)
+    legacy.adopt_batch(shared, now=NEW)
     docs = list(shared.tickets.find())
     assert {doc["_id"] for doc in docs if needs_assignment(Ticket.from_doc(doc))} == ENTERING
     assert {doc["_id"] for doc in docs if doc.get("outbox")} == ENTERING
@@ -54,9 +54,9 @@ def test_only_what_waits_and_is_newer_is_to_be_assigned(shared: Mongo) -> None:
 
 
 def test_a_legacy_app_beside_us_gets_a_ticket_first(shared: Mongo) -> None:
-    legacy_adopt.adopt_batch(shared, now=NEW)
+    legacy.adopt_batch(shared, now=NEW)
     waits = stored(shared, number(125, at=NEW))
-    assert waits["nextTryAt"] == NEW + legacy_adopt.LEGACY_ASSIGNMENT_DELAY
+    assert waits["nextTryAt"] == NEW + legacy.LEGACY_ASSIGNMENT_DELAY
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_foreign_status_is_translated_and_kept_in_the_history(
 
 
 def test_references_written_as_texts_find_their_people(shared: Mongo) -> None:
-    legacy_adopt.adopt_batch(shared, now=NEW)
+    legacy.adopt_batch(shared, now=NEW)
     doc = stored(shared, number(112))
     assert (doc["createdBy"], doc["assignedTo"]) == (USER, MODERATOR)
     other = stored(shared, number(113))
@@ -95,7 +95,7 @@ def test_references_written_as_texts_find_their_people(shared: Mongo) -> None:
 def test_a_priority_is_spelled_as_ours_where_it_is_one(
     shared: Mongo, index: int, priority: str
 ) -> None:
-    legacy_adopt.adopt_batch(shared, now=NEW)
+    legacy.adopt_batch(shared, now=NEW)
     assert stored(shared, number(index))["priority"] == priority
 
 
@@ -132,7 +132,7 @@ def test_it_is_adopted_when_it_is_touched_before_its_turn(shared: Mongo) -> None
 
 def test_nothing_is_adopted_before_a_bot_has_been_started(shared: Mongo) -> None:
     shared.meta.delete_many({})
-    assert legacy_adopt.adopt_batch(shared, now=NEW) == 0
+    assert legacy.adopt_batch(shared, now=NEW) == 0
     before = stored(shared, number(101))
     ticket = load_ticket(shared, str(number(101)))
     assert ticket is not None
@@ -143,10 +143,10 @@ def test_nothing_is_adopted_before_a_bot_has_been_started(shared: Mongo) -> None
 def test_several_at_once_number_each_once(shared: Mongo) -> None:
     touched = str(number(103))
     at_once(
-        *[lambda: legacy_adopt.adopt_batch(shared, now=NEW)] * 3,
+        *[lambda: legacy.adopt_batch(shared, now=NEW)] * 3,
         *[lambda: load_ticket(shared, touched)] * 3,
     )
-    while legacy_adopt.adopt_batch(shared, now=NEW):
+    while legacy.adopt_batch(shared, now=NEW):
         pass
     docs = list(shared.tickets.find())
     assert len({doc["number"] for doc in docs}) == len(TICKETS)
@@ -156,14 +156,14 @@ def test_several_at_once_number_each_once(shared: Mongo) -> None:
 
 
 def test_some_at_a_time(shared: Mongo) -> None:
-    assert legacy_adopt.adopt_batch(shared, now=NEW, limit=3) == 3
+    assert legacy.adopt_batch(shared, now=NEW, limit=3) == 3
     assert shared.tickets.count_documents({"number": None}) == len(TICKETS) - 3
 
 
 def test_ours_are_left_alone(shared: Mongo, tickets: TicketService, people: People) -> None:
     ticket = file_ticket(tickets, people.add())
     before = stored(shared, ticket.id)
-    legacy_adopt.adopt_batch(shared, now=NEW)
+    legacy.adopt_batch(shared, now=NEW)
     assert stored(shared, ticket.id) == before
 
 
@@ -182,7 +182,7 @@ def test_the_jobs_see_to_it(
 
 
 def change(db: Mongo, ticket: Ticket, **values: Any) -> None:
-    """As the predecessor does it: no seq, no event, no place in the queue."""
+    """Update as the predecessor does: without a seq, an event or a queue key."""
     db.tickets.update_one({"_id": ticket.id}, {"$set": values})
 
 
@@ -196,13 +196,13 @@ def test_what_it_completes_leaves_the_queue(
 ) -> None:
     ticket = file_ticket(tickets, people.add())
     change(db, ticket, status="COMPLETED")
-    assert legacy_reconcile.reconcile(db, now=clock()) == 1
+    assert legacy.reconcile(db, now=clock()) == 1
     doc = stored(db, ticket.id)
     assert "queueKey" not in doc
     assert (doc["completedAt"], doc["outbox"]) == (clock(), True)
     moved = (EventType.STATUS_CHANGED, "system", "status", None, "COMPLETED")
     assert events_of(db, ticket) == [moved]
-    assert legacy_reconcile.reconcile(db, now=clock()) == 0
+    assert legacy.reconcile(db, now=clock()) == 0
 
 
 def test_what_it_assigns_is_no_longer_among_the_unassigned(
@@ -210,16 +210,16 @@ def test_what_it_assigns_is_no_longer_among_the_unassigned(
 ) -> None:
     ticket, moderator = file_ticket(tickets, people.add()), people.add()
     change(db, ticket, status="IN_PROGRESS", assignedTo=moderator.id)
-    assert legacy_reconcile.reconcile(db, now=clock()) == 1
+    assert legacy.reconcile(db, now=clock()) == 1
     assert stored(db, ticket.id)["queueKey"].startswith("1-")
     assert stored(db, ticket.id)["assignment"]["reason"] == "assigned outside of Slack"
     given = (EventType.ASSIGNED, "system", "assignedTo", None, moderator.id)
     assert events_of(db, ticket) == [given]
     change(db, ticket, status="TODO", assignedTo=None)
-    assert legacy_reconcile.reconcile(db, now=clock()) == 1
+    assert legacy.reconcile(db, now=clock()) == 1
     assert stored(db, ticket.id)["queueKey"].startswith("0-")
     assert events_of(db, ticket)[1:] == [(EventType.UNASSIGNED, "system", "assignedTo", None, None)]
-    assert legacy_reconcile.reconcile(db, now=clock()) == 0
+    assert legacy.reconcile(db, now=clock()) == 0
 
 
 @pytest.mark.parametrize("word", ["BANANA", "zzz", "aaa", "INCOMPLETE", "TODO later", None, ""])
@@ -228,10 +228,10 @@ def test_a_word_that_is_none_of_ours_is_translated(
 ) -> None:
     ticket = file_ticket(tickets, people.add())
     change(db, ticket, status=word)
-    assert legacy_reconcile.reconcile(db, now=clock()) == 1
+    assert legacy.reconcile(db, now=clock()) == 1
     assert stored(db, ticket.id)["status"] == "TODO"
     assert events_of(db, ticket) == [(EventType.STATUS_CHANGED, "system", "status", word, "TODO")]
-    assert legacy_reconcile.reconcile(db, now=clock()) == 0
+    assert legacy.reconcile(db, now=clock()) == 0
 
 
 def test_ours_are_not_taken_for_changed(
@@ -241,7 +241,7 @@ def test_ours_are_not_taken_for_changed(
         ticket = file_ticket(tickets, people.add(), title=f"One that is {status}")
         db.tickets.update_one({"_id": ticket.id}, {"$set": {"status": status}})
     before = {d["_id"]: d for d in db.tickets.find({"status": {"$ne": "COMPLETED"}})}
-    legacy_reconcile.reconcile(db, now=clock())
+    legacy.reconcile(db, now=clock())
     assert {d["_id"]: d for d in db.tickets.find({"status": {"$ne": "COMPLETED"}})} == before
 
 
