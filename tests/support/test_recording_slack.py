@@ -11,10 +11,9 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
-from bot.manifest import METHODS_WITHOUT_SCOPE, SCOPES
+from bot.manifest import SCOPES
 from tests.support.payloads import trigger_id
 from tests.support.recording_slack import RecordingSlack
-from tests.support.slack_methods import METHODS
 from tests.support.slack_scopes import BY_CONVERSATION, GRANTED, NEEDED
 from tests.support.slack_workspace import BOT_ID, BOT_USER_ID, GENERAL, TEAM_ID
 
@@ -250,27 +249,6 @@ def test_an_ephemeral_needs_the_bot_and_its_reader_there(
 
 def test_its_token_has_the_scopes_of_the_manifest(client: WebClient) -> None:
     assert client.auth_test().headers["x-oauth-scopes"] == GRANTED == ",".join(SCOPES)
-
-
-def test_the_manifest_names_each_method_under_the_scope_that_slack_asks_for() -> None:
-    """chat:write.public and users:read.email widen what a method does; no method needs them."""
-    listed = {
-        (method, scope)
-        for scope, why in SCOPES.items()
-        for method in why.methods
-        if scope not in ("chat:write.public", "users:read.email")
-    }
-    assert {method for method, _ in listed} <= NEEDED.keys() | BY_CONVERSATION.keys()
-    for method, scope in listed:
-        assert scope in {NEEDED.get(method), *_by_kind(method)}, method
-    free = METHODS_WITHOUT_SCOPE
-    assert free.isdisjoint(NEEDED.keys() | BY_CONVERSATION.keys())
-    assert free | {method for method, _ in listed} <= METHODS.keys()
-
-
-def _by_kind(method: str) -> set[str]:
-    what = BY_CONVERSATION.get(method)
-    return {f"{kind}:{what}" for kind in ("channels", "groups", "mpim", "im")} if what else set()
 
 
 @pytest.mark.parametrize(("method", "needed"), NEEDED.items())
