@@ -25,6 +25,7 @@ from tasks.notifications.home_refresh import request_refreshes
 from tasks.notifications.slack_delivery import (
     SlackOutcome,
     SlackRateLimited,
+    call_slack,
     post_message,
     update_message,
 )
@@ -35,7 +36,7 @@ from tasks.notifications.ticket_messages import (
     triage_notice,
 )
 from tasks.queue.celery_app import NOTIFY_TASK, celery
-from tasks.recipients import TRIAGE, Recipient, SlackThread
+from tasks.recipients import THREAD, TRIAGE, Recipient, SlackThread
 from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
@@ -134,13 +135,31 @@ class TicketSender:
             self.has_concurrent_sender = True
             return False
         outcome = post_message(self._runtime.slack, notice.message, **address)
-        if outcome.answer:
-            self._record_sent(notice, outcome.answer["channel"], outcome.answer["ts"])
-        elif outcome.is_answered:
-            return self._handle_error(notice, outcome)
-        else:
+        if not outcome.is_answered:
             logger.warning("ticket %s: no answer from Slack: %s", ticket_id, outcome.error)
-        return outcome.answer is not None
+            return False
+        if not outcome.answer:
+            return self._handle_error(notice, outcome)
+        channel, ts = outcome.answer["channel"], outcome.answer["ts"]
+        if notice.kind == THREAD and "thread_ts" not in (outcome.answer.get("message") or {}):
+            self._withdraw(notice, channel, ts)
+        else:
+            self._record_sent(notice, channel, ts)
+        return True
+
+    def _withdraw(self, notice: Notice, channel: str, ts: str) -> None:
+        """Delete a reply that is in the channel itself, where its context is missing.
+
+        If the thread's first message was deleted, Slack does not refuse a reply but posts it
+        outside any thread (https://github.com/slack-go/slack/issues/1571).
+        """
+        slack = self._runtime.slack
+        outcome = call_slack(lambda: slack.chat_delete(channel=channel, ts=ts))
+        if not outcome.answer:
+            logger.info("ticket %s: reply not deleted: %s", self._ticket.id, outcome.error)
+        deliveries.mark_failed(
+            self._runtime.db, self._ticket.id, notice.key, error="thread_not_found"
+        )
 
     def _record_sent(self, notice: Notice, channel: str, ts: str) -> None:
         card = self._card(notice, channel, ts)
