@@ -1,6 +1,7 @@
-"""Texts: invisible characters, length, scripts without spaces, email addresses."""
+"""Texts: invisible characters, length, scripts without spaces, email addresses, lists in words."""
 
 import re
+from collections.abc import Sequence
 
 # For a character class: letters of scripts without spaces between words (Thai and Lao, Burmese,
 # Khmer, kana, Han) or between a word and its ending (Hangul).
@@ -33,3 +34,9 @@ def strip_invisible(text: str) -> str:
 def truncate(text: str, limit: int) -> str:
     """Return at most `limit` characters, with an ellipsis if something was cut."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def join_words(words: Sequence[str], joint: str = "and") -> str:
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {joint} {words[-1]}"

@@ -10,7 +10,7 @@ from services.core.database import Mongo
 from services.core.installation import claim_installation
 from services.models.ticket import Ticket
 from services.models.user import Role, User
-from services.ops.failing_items import count_failing, find_failing
+from services.ops.job_health import count_failing, find_failing
 from services.outbox import pending
 from services.tickets.transitions import is_queued_unassigned
 from tasks.processes.jobs import ALL_JOBS

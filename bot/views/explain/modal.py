@@ -16,8 +16,7 @@ from bot.views.text import (
     mrkdwn,
     plain_text,
 )
-from services.assignment.dry_run import DryRun
-from services.assignment.explanation import LastAssignment
+from services.assignment.explanation import DryRun, LastAssignment
 from services.assignment.feedback import Correction
 from services.core.text import truncate
 

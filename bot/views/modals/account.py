@@ -17,8 +17,7 @@ from bot.views.inputs import View, modal, text_input
 from bot.views.modals.person import ROLE_LABELS
 from bot.views.text import Block, Message, escape, mrkdwn, plain_text
 from services.core.text import truncate
-from services.linking.link_by_code import LinkPreview
-from services.linking.unlink import UnlinkPreview
+from services.linking.account_linking import LinkPreview, UnlinkPreview
 from services.models.user import Role, User
 
 # Escaping makes up to five characters of one, and a field has at most 2,000.
@@ -118,7 +117,7 @@ def code_used_warning(email: str, *, by: str) -> Message:
 
 
 def unlinked_message(email: str) -> Message:
-    """For a member whose account was unlinked on the page."""
+    """For the member that an account was unlinked from, on the page."""
     text = (
         f"Your account {escape(email)} was unlinked from you on its page. Type /account to link "
         "one again. Was that not you? Then change your password on the page."

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.core.text import EMAIL_PATTERN, strip_invisible, truncate
+from services.core.text import EMAIL_PATTERN, join_words, strip_invisible, truncate
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,13 @@ def test_it_knows_what_is_no_address(text: str) -> None:
 )
 def test_it_cuts_with_an_ellipsis(text: str, limit: int, shown: str) -> None:
     assert truncate(text, limit) == shown
+
+
+def test_a_list_in_words() -> None:
+    assert [join_words(list("abc")[:count]) for count in range(4)] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
+    assert join_words("ab", "or") == "a or b"
