@@ -2,6 +2,7 @@
 
 import logging
 from datetime import timedelta
+from enum import Enum, auto
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from pymongo.errors import PyMongoError
@@ -11,7 +12,7 @@ from bot.views.text import Message
 from services.core.database import Document
 from services.core.installation import get_installation
 from services.digest.digest_service import Digest, Digests
-from tasks.notifications.slack_delivery import post_message
+from tasks.notifications.slack_delivery import OutcomeKind, post_message
 from tasks.queue.celery_app import DIGEST_LIMIT_SECONDS, DIGEST_TASK, celery
 from tasks.queue.job_registry import JobContext, job
 from tasks.runtime import Runtime, current_runtime
@@ -21,6 +22,12 @@ logger = logging.getLogger(__name__)
 # Most accounts get no message. The rest is left to the next task.
 MAX_BATCHES = 20
 MAX_MESSAGES = 100
+
+
+class _SendResult(Enum):
+    SENT = auto()
+    NOT_SENT = auto()
+    STOP = auto()  # Slack should get no more calls now
 
 
 @celery.task(
@@ -41,10 +48,10 @@ def run(runtime: Runtime) -> int:
         accounts = digests.due()
         for account in accounts:
             made = _build(digests, account)
-            outcome = _send(runtime, digests, *made, team.team_id) if made else False
-            if outcome is None:
+            result = _send(runtime, digests, *made, team.team_id) if made else _SendResult.NOT_SENT
+            if result is _SendResult.STOP:
                 return sent
-            sent += outcome
+            sent += result is _SendResult.SENT
         if not accounts or sent >= MAX_MESSAGES:
             break
     return sent
@@ -72,19 +79,20 @@ def _build(digests: Digests, account: Document) -> tuple[Digest, Message] | None
 
 def _send(
     runtime: Runtime, digests: Digests, digest: Digest, message: Message, team_id: str
-) -> bool | None:
-    """Return whether it was sent; None if Slack should get no more calls now."""
+) -> _SendResult:
     reader = digest.user.id
     slack_id = runtime.services.links.slack_ids(team_id=team_id, user_ids={reader}).get(reader)
     if slack_id is None:
         digests.mark_done(digest)
-        return False
+        return _SendResult.NOT_SENT
     outcome = post_message(runtime.slack, message, channel=slack_id)
-    if not outcome.answer:
-        logger.warning("digest to user %s not sent: %s", reader, outcome.error)
-    if outcome.answer or outcome.is_permanent:
+    if outcome.kind is OutcomeKind.SENT:
         digests.mark_done(digest)
-        return outcome.answer is not None
+        return _SendResult.SENT
+    logger.warning("digest to user %s not sent: %s", reader, outcome.error)
+    if outcome.kind is OutcomeKind.PERMANENT:
+        digests.mark_done(digest)
+        return _SendResult.NOT_SENT
     if outcome.wait:
         digests.retry_later(digest, wait=outcome.wait)
-    return None
+    return _SendResult.STOP

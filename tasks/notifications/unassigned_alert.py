@@ -21,6 +21,7 @@ from services.tickets.queries import load_for_reminders
 from services.tickets.transitions import is_queued_unassigned
 from tasks.notifications.slack_delivery import (
     REMINDER_RETRY_DELAY,
+    OutcomeKind,
     SlackOutcome,
     call_slack,
     post_message,
@@ -75,14 +76,14 @@ def send_alerts(runtime: Runtime, recipient: str) -> None:
         reminders.finish(claim, why="dropped")
         return
     outcome = _append(runtime, before, _message(runtime, tickets.values())) if before else None
-    if outcome is None or outcome.is_permanent:  # nothing to append to
+    if outcome is None or outcome.kind is OutcomeKind.PERMANENT:  # nothing to append to
         outcome = post_message(runtime.slack, _message(runtime, new), channel=channel)
     answer = record_outcome(reminders, claim, outcome, now=now)
     if answer:
         place = answer["channel"], answer["ts"]
-        stays = before is not None and (before.channel, before.ts) == place
+        is_appended = before is not None and (before.channel, before.ts) == place
         reminders.mark_sent(
-            claim, SentMessage(*place, sent_at=before.sent_at if before and stays else now)
+            claim, SentMessage(*place, sent_at=before.sent_at if before and is_appended else now)
         )
 
 
@@ -97,7 +98,7 @@ def _alert_event(ticket: Ticket) -> Event | None:
 
 
 def _still_relevant(runtime: Runtime, reminders: Iterable[Reminder]) -> dict[str, Ticket]:
-    """The tickets that still need the alert, by the id of the reminder."""
+    """Return the tickets that still need the alert, by the id of the reminder."""
     listed = list(reminders)
     found = load_for_reminders(runtime.db, (reminder.ticket_id for reminder in listed))
     alerted = {
@@ -108,8 +109,8 @@ def _still_relevant(runtime: Runtime, reminders: Iterable[Reminder]) -> dict[str
 
 
 def _channel(runtime: Runtime, recipient: str, tickets: Sequence[Ticket]) -> str | None:
-    """None if no ticket still needs the alert, or the recipient is no longer an admin linked to
-    Slack."""
+    """Return None if no ticket still needs the alert, or the recipient is no longer an admin linked
+    to Slack."""
     admin = ObjectId(recipient.removeprefix(UNASSIGNED_ALERT_PREFIX))
     if not tickets or admin not in runtime.services.users.active_ids_with_role(Role.ADMIN):
         return None
