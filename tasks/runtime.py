@@ -17,7 +17,7 @@ from services.core.clock import Clock
 from services.core.database import Mongo
 from services.core.metrics import Meter
 from services.core.settings import Settings
-from services.linking.directory import Directory, resolve_people
+from services.linking.links import Directory
 from services.models.ticket import Ticket
 from services.registry.services import Services
 from tasks.email.smtp import EmailConfig, build_email_config
@@ -53,8 +53,7 @@ class Runtime:
 
     def people(self, ticket: Ticket, user_ids: set[ObjectId]) -> Directory:
         """Look up the users that a message about the ticket names."""
-        services, team_id = self.services, ticket.team_id or ""
-        return resolve_people(services.users, services.links, team_id=team_id, user_ids=user_ids)
+        return self.services.links.resolve_people(team_id=ticket.team_id, user_ids=user_ids)
 
 
 class _RuntimeHolder:

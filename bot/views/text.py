@@ -11,7 +11,7 @@ from typing import Any
 from bson import ObjectId
 
 from services.core.text import strip_invisible
-from services.linking.directory import Directory
+from services.linking.links import Directory
 
 Block = dict[str, Any]
 

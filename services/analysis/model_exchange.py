@@ -15,8 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from services.analysis.urgency import UrgencySignal
 from services.core.redaction import mask
 from services.core.text import strip_invisible
-from services.models.assignee_choice import AnalysisSource
-from services.models.ticket import Priority
+from services.models.ticket import AnalysisSource, Priority
 
 MAX_SUMMARY = 500
 MAX_NOTES = 2_000

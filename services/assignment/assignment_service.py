@@ -14,9 +14,8 @@ from services.assignment.ranking import Criteria, choose_assignee
 from services.core.database import Mongo
 from services.core.work_queue import WorkQueue
 from services.linking.links import LinkService
-from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
 from services.models.events import EventType
-from services.models.ticket import Status, Ticket
+from services.models.ticket import AnalysisSource, AssigneeChoice, ChoiceReason, Status, Ticket
 from services.outbox.pending import UNASSIGNED_RETRY_INTERVAL
 from services.tickets import ticket_store, transitions
 from services.tickets.transitions import Change

@@ -36,12 +36,10 @@ from services.core.database import Document, Mongo
 from services.core.errors import InvalidValue, NotFound
 from services.core.installation import get_installation
 from services.core.redaction import mask
-from services.linking.directory import Directory, resolve_people
-from services.linking.links import LinkService
-from services.models.assignee_choice import MANUAL_SOURCE
+from services.linking.links import Directory, LinkService
 from services.models.events import EventType
 from services.models.permissions import Actor, Operator, Permission, require_permission
-from services.models.ticket import Ticket
+from services.models.ticket import MANUAL_SOURCE, Ticket
 from services.routing import router
 from services.routing.model_store import ModelStore
 
@@ -360,6 +358,4 @@ class ExplainService:
         for correction in made:
             named += [correction.by, correction.from_, correction.to]
         wanted = {user_id for user_id in named if user_id}
-        return resolve_people(
-            self._users, self._links, team_id=ticket.team_id or "", user_ids=wanted
-        )
+        return self._links.resolve_people(team_id=ticket.team_id, user_ids=wanted)

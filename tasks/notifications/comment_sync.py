@@ -12,7 +12,7 @@ from bson import ObjectId
 
 from bot.views.messages import ticket_updates as views
 from bot.views.text import Message, display_person
-from services.linking.directory import Directory
+from services.linking.links import Directory
 from services.models.comment import Comment
 from services.models.events import Event, EventType
 from services.models.ticket import Card, Ticket

@@ -16,7 +16,7 @@ from celery import Task
 from bot.views.text import DisplayPerson, Message, display_person
 from services.assignment import feedback
 from services.assignment.assignment_service import needs_assignment
-from services.linking.directory import referenced_user_ids
+from services.linking.links import referenced_user_ids
 from services.models.ticket import Card, Ticket
 from services.outbox import deliveries, pending
 from services.tickets.queries import load_ticket

@@ -34,9 +34,8 @@ from bot.views.text import (
     utf16_length,
 )
 from services.core.text import strip_invisible
-from services.editing.conflicts import EditConflict, FieldConflict
-from services.editing.ticket_edits import EditForm
-from services.linking.directory import Directory
+from services.editing.ticket_edits import EditConflict, EditForm, FieldConflict
+from services.linking.links import Directory
 from services.models.ticket import Priority, Status, Ticket
 from services.tickets.lifecycle import STATUS_TRANSITIONS
 from services.tickets.validation import (

@@ -18,11 +18,17 @@ from services.calendar.work_week import WorkWeek
 from services.core.database import Mongo
 from services.editing.ticket_edits import TicketEdits
 from services.linking.links import LinkService
-from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
 from services.models.events import Event
 from services.models.permissions import OPERATOR, Actor
 from services.models.sla_clock import SlaClock
-from services.models.ticket import Priority, Status, Ticket
+from services.models.ticket import (
+    AnalysisSource,
+    AssigneeChoice,
+    ChoiceReason,
+    Priority,
+    Status,
+    Ticket,
+)
 from services.models.user import Role, User
 from services.registry.services import Services
 from services.sla import policy as sla_policy
