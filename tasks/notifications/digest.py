@@ -2,7 +2,6 @@
 
 import logging
 from datetime import timedelta
-from enum import Enum, auto
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from pymongo.errors import PyMongoError
@@ -24,12 +23,6 @@ MAX_BATCHES = 20
 MAX_MESSAGES = 100
 
 
-class _SendResult(Enum):
-    SENT = auto()
-    NOT_SENT = auto()
-    STOP = auto()  # Slack should get no more calls now
-
-
 @celery.task(
     name=DIGEST_TASK, soft_time_limit=DIGEST_LIMIT_SECONDS, time_limit=DIGEST_LIMIT_SECONDS + 10
 )
@@ -48,10 +41,12 @@ def run(runtime: Runtime) -> int:
         accounts = digests.due()
         for account in accounts:
             made = _build(digests, account)
-            result = _send(runtime, digests, *made, team.team_id) if made else _SendResult.NOT_SENT
-            if result is _SendResult.STOP:
-                return sent
-            sent += result is _SendResult.SENT
+            if made is None:
+                continue
+            kind = _send(runtime, digests, *made, team.team_id)
+            if kind not in (OutcomeKind.SENT, OutcomeKind.PERMANENT):
+                return sent  # Slack should get no more calls now
+            sent += kind is OutcomeKind.SENT
         if not accounts or sent >= MAX_MESSAGES:
             break
     return sent
@@ -79,20 +74,19 @@ def _build(digests: Digests, account: Document) -> tuple[Digest, Message] | None
 
 def _send(
     runtime: Runtime, digests: Digests, digest: Digest, message: Message, team_id: str
-) -> _SendResult:
+) -> OutcomeKind:
+    """Return the outcome; an account that is not linked is a permanent error."""
     reader = digest.user.id
     slack_id = runtime.services.links.slack_ids(team_id=team_id, user_ids={reader}).get(reader)
     if slack_id is None:
         digests.mark_done(digest)
-        return _SendResult.NOT_SENT
+        return OutcomeKind.PERMANENT
     outcome = post_message(runtime.slack, message, channel=slack_id)
-    if outcome.kind is OutcomeKind.SENT:
-        digests.mark_done(digest)
-        return _SendResult.SENT
-    logger.warning("digest to user %s not sent: %s", reader, outcome.error)
-    if outcome.kind is OutcomeKind.PERMANENT:
-        digests.mark_done(digest)
-        return _SendResult.NOT_SENT
-    if outcome.wait:
-        digests.retry_later(digest, wait=outcome.wait)
-    return _SendResult.STOP
+    if outcome.kind is not OutcomeKind.SENT:
+        logger.warning("digest to user %s not sent: %s", reader, outcome.error)
+    match outcome.kind:
+        case OutcomeKind.SENT | OutcomeKind.PERMANENT:
+            digests.mark_done(digest)
+        case OutcomeKind.RATE_LIMITED:
+            digests.retry_later(digest, wait=outcome.wait)
+    return outcome.kind

@@ -95,28 +95,33 @@ class _Source(NamedTuple):
     def by(self) -> DisplayPerson:
         return self.people(self.event.by if self.event else None)
 
+    @property
+    def assignee(self) -> DisplayPerson | None:
+        return self.people(self.ticket.assigned_to) if self.ticket.assigned_to else None
+
+    @property
+    def done_by(self) -> DisplayPerson | None:
+        by = completed_by(self.ticket)
+        return self.people(by) if by else None
+
 
 def _requester_card(source: _Source) -> Message:
-    ticket, people, *_ = source
     return ticket_cards.requester_card(
-        ticket, assignee=_assignee(ticket, people), done_by=_done_by(ticket, people)
+        source.ticket, assignee=source.assignee, done_by=source.done_by
     )
 
 
 def _triage_card(source: _Source) -> Message:
-    ticket, people, *_ = source
+    ticket, requester = source.ticket, source.people(source.ticket.created_by)
     return ticket_cards.triage_card(
-        ticket,
-        requester=people(ticket.created_by),
-        assignee=_assignee(ticket, people),
-        done_by=_done_by(ticket, people),
+        ticket, requester=requester, assignee=source.assignee, done_by=source.done_by
     )
 
 
 def _assignee_card(source: _Source) -> Message:
     """Build the card of the assignee, or of a former one."""
     ticket, people, recipient, _ = source
-    assignee, done_by = _assignee(ticket, people), _done_by(ticket, people)
+    assignee, done_by = source.assignee, source.done_by
     if assignee is None or recipient != ticket.assigned_to:
         return ticket_cards.former_assignee_card(ticket, assignee=assignee, done_by=done_by)
     assigned = last_event(ticket, EventType.ASSIGNED)
@@ -157,15 +162,6 @@ _BUILDERS: Mapping[str, Callable[[_Source], Message]] = {
 
 def _note(event: Event | None) -> str:
     return (event.note if event else None) or ""
-
-
-def _assignee(ticket: Ticket, people: PersonLookup) -> DisplayPerson | None:
-    return people(ticket.assigned_to) if ticket.assigned_to else None
-
-
-def _done_by(ticket: Ticket, people: PersonLookup) -> DisplayPerson | None:
-    by = completed_by(ticket)
-    return people(by) if by else None
 
 
 def _recipient_id(recipient: Recipient) -> ObjectId | str:
