@@ -83,6 +83,7 @@ class TicketField:
 
 ALL, STAFF, INTERNAL = Access
 API, LISTS, EXPORT, ASSIGNEE_EXPORT = Output
+ALL_OUTPUTS = API | LISTS | EXPORT  # of the requester
 
 
 def _plain(check: Callable[[Any], Any]) -> Callable[[Any, Edit], Any]:
@@ -92,34 +93,26 @@ def _plain(check: Callable[[Any], Any]) -> Callable[[Any, Edit], Any]:
 
 _ROWS = (
     TicketField("_id", ALL, API | LISTS, other_attribute="id"),
-    TicketField("number", ALL, API | LISTS | EXPORT),
-    TicketField("title", ALL, API | LISTS | EXPORT, edited_by=ALL, check=_plain(checked_title)),
+    TicketField("number", ALL, ALL_OUTPUTS),
+    TicketField("title", ALL, ALL_OUTPUTS, edited_by=ALL, check=_plain(checked_title)),
     TicketField("description", ALL, API | EXPORT, edited_by=ALL, check=_plain(checked_description)),
     TicketField(
-        "status",
-        ALL,
-        API | LISTS | EXPORT | ASSIGNEE_EXPORT,
-        edited_by=STAFF,
-        check=_plain(checked_status),
+        "status", ALL, ALL_OUTPUTS | ASSIGNEE_EXPORT, edited_by=STAFF, check=_plain(checked_status)
     ),
     TicketField(
-        "priority",
-        ALL,
-        API | LISTS | EXPORT,
-        edited_by=ALL,
-        check=lambda value, _: checked_priority(value or None),
+        "priority", ALL, ALL_OUTPUTS, edited_by=ALL, check=lambda v, _: checked_priority(v or None)
     ),
     TicketField(
         "deadline",
         ALL,
-        API | LISTS | EXPORT,
+        ALL_OUTPUTS,
         edited_by=ALL,
         check=lambda value, edit: checked_deadline(value, now=edit.now),
     ),
-    TicketField("createdAt", ALL, API | LISTS | EXPORT),
+    TicketField("createdAt", ALL, ALL_OUTPUTS),
     TicketField("acceptedAt", ALL, ASSIGNEE_EXPORT),
     TicketField("completedAt", ALL, EXPORT | ASSIGNEE_EXPORT, other_attribute=""),
-    TicketField("resolution", ALL, API | LISTS | EXPORT),  # in lists it says what was cancelled
+    TicketField("resolution", ALL, ALL_OUTPUTS),  # in lists it says what was cancelled
     TicketField("source", ALL, EXPORT),
     TicketField("createdBy", ALL, API | LISTS),
     TicketField("assignedTo", ALL, API | LISTS, edited_by=STAFF, check=_plain(checked_assignee_id)),

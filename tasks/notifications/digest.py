@@ -87,6 +87,6 @@ def _send(
     match outcome.kind:
         case OutcomeKind.SENT | OutcomeKind.PERMANENT:
             digests.mark_done(digest)
-        case OutcomeKind.RATE_LIMITED:
+        case OutcomeKind.RATE_LIMITED if outcome.wait:
             digests.retry_later(digest, wait=outcome.wait)
     return outcome.kind

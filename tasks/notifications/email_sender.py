@@ -67,17 +67,13 @@ class EmailSettingMissing(Exception):
 
 
 @celery.task(name=EMAIL_TASK, soft_time_limit=EMAIL_LIMIT_SECONDS, time_limit=HARD_LIMIT_SECONDS)
-def send_emails(letter_id: str) -> None:
-    """Send that email, and then the others that are due. After a failure, the sweep tries again.
-
-    `letter_id` is the email's id; messages in the queue have it by this name.
-    """
+def send_emails(letter_id: str) -> None:  # the email's id; queued messages call it so
+    """Send that email, and then the others that are due. After a failure, the sweep tries again."""
     run(current_runtime(), letter_id)
 
 
 def run(runtime: Runtime, email_id: str) -> None:
-    """Send nothing if email is off, none is due, another task has the lock, or the back-off after
-    a failure is not over."""
+    """Send nothing if email is off, none is due, or another task or a back-off has the lock."""
     emails = runtime.services.emails
     if runtime.email is None:
         emails.discard_all(why=EMAIL_OFF_REASON)

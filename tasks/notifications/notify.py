@@ -123,16 +123,14 @@ class TicketSender:
         outcomes.append(comment_sync.send_to_people(self._cards, has_all_cards=all(outcomes)))
         # The channel last: Slack accepts one message a second there, for which no user's card
         # should wait. https://docs.slack.dev/apis/web-api/rate-limits
-        outcomes += [self._send(notice) for notice in self._triage_notices()]
+        channel = self._runtime.triage_channel
+        triage_notices = triage_notice(self._ticket, channel=channel, people=self._person)
+        outcomes += [self._send(notice) for notice in triage_notices]
         outcomes += [self._update_card(card) for card in cards if card.kind == TRIAGE]
         outcomes.append(comment_sync.send_to_channel(self._cards))
         if self._is_contended:
             return DeliveryResult.CONTENDED
         return DeliveryResult.DONE if all(outcomes) else DeliveryResult.RETRY
-
-    def _triage_notices(self) -> list[Notice]:
-        channel = self._runtime.triage_channel
-        return triage_notice(self._ticket, channel=channel, people=self._person)
 
     def _person(self, user_id: ObjectId | str | None) -> DisplayPerson:
         return display_person(self._people, user_id)

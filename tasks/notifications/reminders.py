@@ -91,8 +91,7 @@ def send_reminders(self: Task[Any, Any], to: str) -> None:
 
 
 def run(runtime: Runtime, recipient: str) -> None:
-    """Send nothing if no reminder is due, or none still applies, or the recipient has no Slack
-    account."""
+    """Send nothing if no reminder is due and still applies, or the recipient is not in Slack."""
     if recipient.startswith(UNASSIGNED_ALERT_PREFIX):
         unassigned_alert.send_alerts(runtime, recipient)
         return

@@ -100,8 +100,7 @@ def call_slack(call: Callable[[], SlackResponse]) -> SlackOutcome:
         code = str(error.response.get("error") or "unknown")
         if limit := _rate_limit(error):
             return SlackOutcome(OutcomeKind.RATE_LIMITED, error=code, rate_limit=limit)
-        is_permanent = code in PERMANENT_ERRORS
-        kind = OutcomeKind.PERMANENT if is_permanent else OutcomeKind.TRANSIENT
+        kind = OutcomeKind.PERMANENT if code in PERMANENT_ERRORS else OutcomeKind.TRANSIENT
         return SlackOutcome(kind, error=code)
     except (SlackClientError, OSError) as error:
         return SlackOutcome(OutcomeKind.UNANSWERED, error=type(error).__name__)

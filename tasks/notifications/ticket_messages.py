@@ -105,12 +105,6 @@ class _Source(NamedTuple):
         return self.people(by) if by else None
 
 
-def _requester_card(source: _Source) -> Message:
-    return ticket_cards.requester_card(
-        source.ticket, assignee=source.assignee, done_by=source.done_by
-    )
-
-
 def _triage_card(source: _Source) -> Message:
     ticket, requester = source.ticket, source.people(source.ticket.created_by)
     return ticket_cards.triage_card(
@@ -135,23 +129,19 @@ def _assignee_card(source: _Source) -> Message:
     )
 
 
-def _question(source: _Source) -> Message:
-    text = _note(source.event)
-    return ticket_updates.question_message(source.ticket, by=source.by, question_text=text)
-
-
-def _question_reminder(source: _Source) -> Message:
-    text = _note(last_event(source.ticket, EventType.WAITING))
-    return ticket_updates.question_reminder_message(source.ticket, question_text=text)
-
-
 _BUILDERS: Mapping[str, Callable[[_Source], Message]] = {
-    REQUESTER: _requester_card,
+    REQUESTER: lambda source: ticket_cards.requester_card(
+        source.ticket, assignee=source.assignee, done_by=source.done_by
+    ),
     ASSIGNEE: _assignee_card,
     TRIAGE: _triage_card,
     THREAD: lambda source: ticket_updates.filed_message(source.ticket),
-    QUESTION: _question,
-    ASKED_AGAIN: _question_reminder,
+    QUESTION: lambda source: ticket_updates.question_message(
+        source.ticket, by=source.by, question_text=_note(source.event)
+    ),
+    ASKED_AGAIN: lambda source: ticket_updates.question_reminder_message(
+        source.ticket, question_text=_note(last_event(source.ticket, EventType.WAITING))
+    ),
     UNANSWERED: lambda source: ticket_updates.closed_unanswered_message(source.ticket),
     RESOLVED: lambda source: ticket_updates.resolved_message(source.ticket, by=source.by),
     REOPENED: lambda source: ticket_updates.reopened_message(source.ticket, by=source.by),

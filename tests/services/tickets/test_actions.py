@@ -392,7 +392,7 @@ def test_reopened_ticket_is_unassigned_if_its_assignee_left(
     assert (after.status, after.assigned_to) == (Status.REOPENED, None)
 
 
-def test_a_role_is_asked_for_before_anything_is_read(
+def test_permission_is_checked_before_ticket_is_loaded(
     ticket_actions: TicketActions, ticket: Ticket, requester: User, people: People
 ) -> None:
     stranger = people.add()
