@@ -164,8 +164,7 @@ def _accept_state(
     """State of the accept track after a change; None if nothing is to be accepted."""
     known = ticket.escalation_tracks.get(EscalationTrack.ACCEPT)
     if ticket.status is Status.WAITING and known:  # paused: starts to count when it is back
-        is_ended = known.is_ended or is_accepted
-        return replace(known, counted_from=None, is_ended=is_ended)
+        return replace(known, counted_from=None, is_ended=known.is_ended or is_accepted)
     at = as_datetime(ticket.assignment.get("at"))
     if ticket.status not in _IN_WORK or not ticket.assigned_to or ticket.accepted_at or not at:
         return None  # nothing to accept

@@ -107,7 +107,7 @@ _ROWS = (
         ALL,
         ALL_OUTPUTS,
         edited_by=ALL,
-        check=lambda value, edit: checked_deadline(value, now=edit.now),
+        check=lambda v, e: checked_deadline(v, now=e.now),
     ),
     TicketField("createdAt", ALL, ALL_OUTPUTS),
     TicketField("acceptedAt", ALL, ASSIGNEE_EXPORT),

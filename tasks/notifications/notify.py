@@ -27,17 +27,13 @@ from tasks.notifications.slack_delivery import (
     OutcomeKind,
     SlackOutcome,
     SlackRateLimited,
+    call_slack,
     post_message,
     update_message,
 )
-from tasks.notifications.ticket_messages import (
-    Notice,
-    build_message,
-    build_notices,
-    triage_notice,
-)
+from tasks.notifications.ticket_messages import Notice, build_message, build_notices, triage_notice
 from tasks.queue.celery_app import NOTIFY_TASK, celery
-from tasks.recipients import TRIAGE, Recipient, SlackThread
+from tasks.recipients import THREAD, TRIAGE, Recipient, SlackThread
 from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
@@ -145,10 +141,28 @@ class TicketSender:
             self._is_contended = True
             return False
         outcome = post_message(self._runtime.slack, notice.message, **address)
-        if outcome.answer:
-            self._record_sent(notice, outcome.answer["channel"], outcome.answer["ts"])
-            return True
-        return self._handle_error(notice, outcome)
+        if not outcome.answer:
+            return self._handle_error(notice, outcome)
+        channel, ts = outcome.answer["channel"], outcome.answer["ts"]
+        if notice.kind == THREAD and "thread_ts" not in (outcome.answer.get("message") or {}):
+            self._withdraw(notice, channel, ts)
+        else:
+            self._record_sent(notice, channel, ts)
+        return True
+
+    def _withdraw(self, notice: Notice, channel: str, ts: str) -> None:
+        """Delete a reply that is in the channel itself, where its context is missing.
+
+        If the thread's first message was deleted, Slack does not refuse a reply but posts it
+        outside any thread (https://github.com/slack-go/slack/issues/1571).
+        """
+        slack = self._runtime.slack
+        outcome = call_slack(lambda: slack.chat_delete(channel=channel, ts=ts))
+        if not outcome.answer:
+            logger.info("ticket %s: reply not deleted: %s", self._ticket.id, outcome.error)
+        deliveries.mark_failed(
+            self._runtime.db, self._ticket.id, notice.key, error="thread_not_found"
+        )
 
     def _record_sent(self, notice: Notice, channel: str, ts: str) -> None:
         card = self._card(notice, channel, ts)
