@@ -127,8 +127,7 @@ def remaining_steps(
     is_paused = ticket.status is Status.WAITING and track is not EscalationTrack.WAITING
     if state.counted_from is None or is_paused:
         return
-    # Sequential: only the next step's time is known. DUE: taken steps are timed too, because later
-    # ones count from them.
+    # Sequential: only the next step's time is known. DUE: later steps count from the taken ones.
     previous: datetime | None = None
     for step in track.steps:
         if track.is_sequential and not state.is_pending(step):

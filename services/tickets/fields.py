@@ -83,7 +83,7 @@ class TicketField:
 
 ALL, STAFF, INTERNAL = Access
 API, LISTS, EXPORT, ASSIGNEE_EXPORT = Output
-ALL_OUTPUTS = API | LISTS | EXPORT  # of the requester
+SHOWN = API | LISTS | EXPORT  # every output for the requester
 
 
 def _plain(check: Callable[[Any], Any]) -> Callable[[Any, Edit], Any]:
@@ -93,26 +93,22 @@ def _plain(check: Callable[[Any], Any]) -> Callable[[Any, Edit], Any]:
 
 _ROWS = (
     TicketField("_id", ALL, API | LISTS, other_attribute="id"),
-    TicketField("number", ALL, ALL_OUTPUTS),
-    TicketField("title", ALL, ALL_OUTPUTS, edited_by=ALL, check=_plain(checked_title)),
+    TicketField("number", ALL, SHOWN),
+    TicketField("title", ALL, SHOWN, edited_by=ALL, check=_plain(checked_title)),
     TicketField("description", ALL, API | EXPORT, edited_by=ALL, check=_plain(checked_description)),
     TicketField(
-        "status", ALL, ALL_OUTPUTS | ASSIGNEE_EXPORT, edited_by=STAFF, check=_plain(checked_status)
+        "status", ALL, SHOWN | ASSIGNEE_EXPORT, edited_by=STAFF, check=_plain(checked_status)
     ),
     TicketField(
-        "priority", ALL, ALL_OUTPUTS, edited_by=ALL, check=lambda v, _: checked_priority(v or None)
+        "priority", ALL, SHOWN, edited_by=ALL, check=lambda v, _: checked_priority(v or None)
     ),
     TicketField(
-        "deadline",
-        ALL,
-        ALL_OUTPUTS,
-        edited_by=ALL,
-        check=lambda v, e: checked_deadline(v, now=e.now),
+        "deadline", ALL, SHOWN, edited_by=ALL, check=lambda v, e: checked_deadline(v, now=e.now)
     ),
-    TicketField("createdAt", ALL, ALL_OUTPUTS),
+    TicketField("createdAt", ALL, SHOWN),
     TicketField("acceptedAt", ALL, ASSIGNEE_EXPORT),
     TicketField("completedAt", ALL, EXPORT | ASSIGNEE_EXPORT, other_attribute=""),
-    TicketField("resolution", ALL, ALL_OUTPUTS),  # in lists it says what was cancelled
+    TicketField("resolution", ALL, SHOWN),  # in lists it says what was cancelled
     TicketField("source", ALL, EXPORT),
     TicketField("createdBy", ALL, API | LISTS),
     TicketField("assignedTo", ALL, API | LISTS, edited_by=STAFF, check=_plain(checked_assignee_id)),

@@ -75,12 +75,11 @@ def _build(digests: Digests, account: Document) -> tuple[Digest, Message] | None
 def _send(
     runtime: Runtime, digests: Digests, digest: Digest, message: Message, team_id: str
 ) -> OutcomeKind:
-    """Return the outcome; an account that is not linked is a permanent error."""
     reader = digest.user.id
     slack_id = runtime.services.links.slack_ids(team_id=team_id, user_ids={reader}).get(reader)
     if slack_id is None:
         digests.mark_done(digest)
-        return OutcomeKind.PERMANENT
+        return OutcomeKind.PERMANENT  # not linked
     outcome = post_message(runtime.slack, message, channel=slack_id)
     if outcome.kind is not OutcomeKind.SENT:
         logger.warning("digest to user %s not sent: %s", reader, outcome.error)

@@ -197,11 +197,7 @@ def compose(runtime: Runtime, config: EmailConfig, email: Email) -> tuple[EmailM
         email.kind, user, app_url=config.app_url, **_values(runtime, config, email, user)
     )
     mail = build_email(
-        content,
-        sender=config.sender,
-        recipient=recipient,
-        message_id=email.id,
-        now=runtime.clock(),
+        content, sender=config.sender, recipient=recipient, message_id=email.id, now=runtime.clock()
     )
     return mail, recipient
 

@@ -73,8 +73,7 @@ class OutcomeKind(Enum):
     PERMANENT = auto()  # a retry cannot help
     RATE_LIMITED = auto()
     TRANSIENT = auto()
-    # Slack may have taken the message: it is sent again only after its claim has expired.
-    UNANSWERED = auto()
+    UNANSWERED = auto()  # Slack may have posted it; sent again only after the claim expires
 
 
 @dataclass(frozen=True, slots=True)

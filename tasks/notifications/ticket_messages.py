@@ -105,13 +105,6 @@ class _Source(NamedTuple):
         return self.people(by) if by else None
 
 
-def _triage_card(source: _Source) -> Message:
-    ticket, requester = source.ticket, source.people(source.ticket.created_by)
-    return ticket_cards.triage_card(
-        ticket, requester=requester, assignee=source.assignee, done_by=source.done_by
-    )
-
-
 def _assignee_card(source: _Source) -> Message:
     """Build the card of the assignee, or of a former one."""
     ticket, people, recipient, _ = source
@@ -134,7 +127,12 @@ _BUILDERS: Mapping[str, Callable[[_Source], Message]] = {
         source.ticket, assignee=source.assignee, done_by=source.done_by
     ),
     ASSIGNEE: _assignee_card,
-    TRIAGE: _triage_card,
+    TRIAGE: lambda source: ticket_cards.triage_card(
+        source.ticket,
+        requester=source.people(source.ticket.created_by),
+        assignee=source.assignee,
+        done_by=source.done_by,
+    ),
     THREAD: lambda source: ticket_updates.filed_message(source.ticket),
     QUESTION: lambda source: ticket_updates.question_message(
         source.ticket, by=source.by, question_text=_note(source.event)

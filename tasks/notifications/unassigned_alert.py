@@ -4,7 +4,7 @@ Further tickets are added to a message sent within the last minutes, so that man
 once. An alert does not wait for working hours: an admin has to decide.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from bson import ObjectId
@@ -97,14 +97,13 @@ def _alert_event(ticket: Ticket) -> Event | None:
     return last_event(ticket, EventType.NOBODY_AVAILABLE) if is_still_unassigned else None
 
 
-def _still_relevant(runtime: Runtime, reminders: Iterable[Reminder]) -> dict[str, Ticket]:
+def _still_relevant(runtime: Runtime, reminders: Sequence[Reminder]) -> dict[str, Ticket]:
     """Return the tickets that still need the alert, by the id of the reminder."""
-    listed = list(reminders)
-    found = load_for_reminders(runtime.db, (reminder.ticket_id for reminder in listed))
+    found = load_for_reminders(runtime.db, (reminder.ticket_id for reminder in reminders))
     alerted = {
         (ticket.id, event.seq): ticket for ticket in found if (event := _alert_event(ticket))
     }
-    keys = {reminder.id: (reminder.ticket_id, reminder.seq) for reminder in listed}
+    keys = {reminder.id: (reminder.ticket_id, reminder.seq) for reminder in reminders}
     return {reminder_id: alerted[key] for reminder_id, key in keys.items() if key in alerted}
 
 
