@@ -21,7 +21,7 @@ from bot import startup_errors
 from services.account_admin import users_command
 from services.core import database, logs, settings
 from services.core.metrics import NOOP_METER, InMemoryMeter, Meter
-from services.registry import indexes
+from services.registry import indexes, migrations, schema
 
 if TYPE_CHECKING:
     from slack_bolt import App
@@ -33,7 +33,7 @@ logger = logging.getLogger("app")
 
 # In seconds. In a handler it is less than the three that Slack waits for us.
 HANDLER_TIMEOUT_SECONDS, CHECK_TIMEOUT_SECONDS, TASK_TIMEOUT_SECONDS = 2, 4, 10
-EXIT_FAILED, EXIT_USAGE = 1, 2
+EXIT_FAILED, EXIT_USAGE, EXIT_TOO_OLD = 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,8 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
         return runs[command](config, hooks or Hooks())
     except startup_errors.EXPECTED_ERRORS as error:
         print(startup_errors.startup_error_message(error), file=sys.stderr)
+        if isinstance(error, schema.ProgramTooOld):
+            return EXIT_TOO_OLD
         return EXIT_USAGE if isinstance(error, ConfigurationError) else EXIT_FAILED
 
 
@@ -80,7 +82,7 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
     from tasks.queue.publisher import BackgroundPublisher, CeleryPublisher
     from tasks.queue.shared_metrics import SharedCounts
 
-    db = database.connect(config.mongo_uri)
+    db = _database(config)
     meter, process = InMemoryMeter(), f"bot:{os.getpid()}"
     client = _web_client(
         config, hooks, timeout=HANDLER_TIMEOUT_SECONDS, meter=meter, process=process
@@ -103,11 +105,12 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
         bot, shared_counts=SharedCounts(config.redis_url), middleware=hooks.middleware
     )
     hooks.on_app_built(server.slack_app)
-    bot_bootstrap.serve(
-        server, _stop_on_signals(), on_ready=lambda: logger.info("the bot is ready")
-    )
+    stop = _stop_on_signals()
+    watch = _schema_watch(config, on_too_old=stop.set)
+    with watch:
+        bot_bootstrap.serve(server, stop, on_ready=lambda: logger.info("the bot is ready"))
     publisher.stop()
-    return 0
+    return EXIT_TOO_OLD if watch.is_too_old else 0
 
 
 def _worker(config: settings.Settings, hooks: Hooks) -> int:
@@ -127,8 +130,13 @@ def _worker(config: settings.Settings, hooks: Hooks) -> int:
         )
         return task_runtime.build_runtime(config, slack=slack, meter=meter)
 
-    worker.run(configure_celery(redis_url=config.redis_url), build, meter)
-    return 0
+    watch = _schema_watch(config, on_too_old=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    watch.check()  # without MongoDB a worker starts all the same, and waits for it
+    if watch.is_too_old:
+        return EXIT_TOO_OLD
+    with watch:
+        worker.run(configure_celery(redis_url=config.redis_url), build, meter)
+    return EXIT_TOO_OLD if watch.is_too_old else 0
 
 
 def _jobs(config: settings.Settings, _: Hooks) -> int:
@@ -138,22 +146,23 @@ def _jobs(config: settings.Settings, _: Hooks) -> int:
     from tasks.queue.publisher import CeleryPublisher
     from tasks.queue.shared_metrics import RedisMeter
 
-    db = database.connect(config.mongo_uri)
+    db = _database(config)
     indexes.ensure_indexes(db)
     publisher = CeleryPublisher(configure_celery(redis_url=config.redis_url))
     meter = RedisMeter(config.redis_url)
     job_scheduler = scheduler.Scheduler(Services.build(db, config), publisher, meter=meter)
-    scheduler.run(
-        job_scheduler, _stop_on_signals(), ready=lambda: logger.info("the jobs are ready")
-    )
+    stop = _stop_on_signals()
+    watch = _schema_watch(config, on_too_old=stop.set)
+    with watch:
+        scheduler.run(job_scheduler, stop, ready=lambda: logger.info("the jobs are ready"))
     meter.flush()
-    return 0
+    return EXIT_TOO_OLD if watch.is_too_old else 0
 
 
 def _users(config: settings.Settings, args: argparse.Namespace) -> int:
     from services.registry.services import Services
 
-    db = database.connect(config.mongo_uri)
+    db = _database(config)
     indexes.ensure_indexes(db)
     services = Services.build(db, config)
     for line in users_command.run_users_command(
@@ -267,6 +276,21 @@ def _web_client(
         retry_handlers=[],
     )
     return MeasuredClient(hooks.wrap_client(client), meter=meter, process=process)
+
+
+def _database(config: settings.Settings) -> database.Mongo:
+    """Raises `ProgramTooOld` if this program would misread what is stored."""
+    db = database.connect(config.mongo_uri)
+    schema.check_program_version(db, migrations.PROGRAM_VERSION)
+    return db
+
+
+def _schema_watch(
+    config: settings.Settings, *, on_too_old: Callable[[], None]
+) -> schema.SchemaWatch:
+    return schema.SchemaWatch(
+        config.mongo_uri, migrations.PROGRAM_VERSION, on_too_old=on_too_old
+    )
 
 
 def _stop_on_signals() -> threading.Event:

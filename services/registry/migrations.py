@@ -35,7 +35,7 @@ class Migration:
 
 MIGRATIONS: Sequence[Migration] = ()
 
-PROGRAM_VERSION = max((migration.version for migration in MIGRATIONS), default=1)
+PROGRAM_VERSION = max((migration.version for migration in MIGRATIONS), default=0)
 
 
 class Migrations:

@@ -82,30 +82,31 @@ class SchemaWatch:
         program_version: int,
         *,
         on_too_old: Callable[[], None],
-        interval: timedelta = CHECK_INTERVAL,
+        interval: timedelta | None = None,
     ) -> None:
         self._mongo_uri = mongo_uri
         self._program_version = program_version
         self._on_too_old = on_too_old
-        self._interval = interval
+        self._interval = interval or CHECK_INTERVAL
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="schema-watch", daemon=True)
         self.is_too_old = False
 
-    def start(self) -> None:
+    def __enter__(self) -> "SchemaWatch":
         self._thread.start()
+        return self
 
-    def stop(self) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.join()
 
     def _run(self) -> None:
         while not self._stopping.wait(self._interval.total_seconds()):
-            if self._check():
+            if self.check():
                 return
 
-    def _check(self) -> bool:
+    def check(self) -> bool:
+        """Check now, and return whether this process is too old."""
         try:
             db = connect(self._mongo_uri)
             with db.client, pymongo.timeout(QUERY_TIMEOUT_SECONDS):
