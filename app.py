@@ -11,17 +11,18 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dotenv import load_dotenv
-from pymongo.errors import ConfigurationError
+from pymongo.errors import ConfigurationError, PyMongoError
 
 from bot import startup_errors
 from services.account_admin import users_command
-from services.core import database, logs, settings
+from services.core import database, logs, schema_version, settings
 from services.core.metrics import NOOP_METER, InMemoryMeter, Meter
-from services.registry import indexes, migrations, schema
+from services.registry import indexes, migrations
 
 if TYPE_CHECKING:
     from slack_bolt import App
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
         return runs[command](config, hooks or Hooks())
     except startup_errors.EXPECTED_ERRORS as error:
         print(startup_errors.startup_error_message(error), file=sys.stderr)
-        if isinstance(error, schema.ProgramTooOld):
+        if isinstance(error, schema_version.ProgramTooOld):
             return EXIT_TOO_OLD
         return EXIT_USAGE if isinstance(error, ConfigurationError) else EXIT_FAILED
 
@@ -130,10 +131,9 @@ def _worker(config: settings.Settings, hooks: Hooks) -> int:
         )
         return task_runtime.build_runtime(config, slack=slack, meter=meter)
 
+    with suppress(PyMongoError):  # a worker starts without MongoDB, and waits for it
+        _database(config).client.close()
     watch = _schema_watch(config, on_too_old=lambda: os.kill(os.getpid(), signal.SIGTERM))
-    watch.check()  # without MongoDB a worker starts all the same, and waits for it
-    if watch.is_too_old:
-        return EXIT_TOO_OLD
     with watch:
         worker.run(configure_celery(redis_url=config.redis_url), build, meter)
     return EXIT_TOO_OLD if watch.is_too_old else 0
@@ -183,7 +183,7 @@ def _explain(config: settings.Settings, args: argparse.Namespace) -> int:
     from services.registry.services import Services
 
     logging.disable(logging.INFO)  # print the explanation only
-    services = Services.build(database.connect(config.mongo_uri), config)
+    services = Services.build(_database(config), config)
     result = services.explanations.explain_reference(actor=OPERATOR, reference=args.ticket)
     print("\n".join(explanation_lines(result)))
     return 0
@@ -231,7 +231,10 @@ def _checks(config: settings.Settings, hooks: Hooks) -> "list[Check]":
     # With strict linking, no email address makes an admin.
     named = frozenset[str]() if strict else config.admin_emails
     stored = database_checks.DatabaseChecks(
-        config.mongo_uri, missing_indexes=indexes.missing_indexes, admin_emails=named
+        config.mongo_uri,
+        missing_indexes=indexes.missing_indexes,
+        program_version=migrations.PROGRAM_VERSION,
+        admin_emails=named,
     )
     slack = SlackChecks(
         _web_client(config, hooks, timeout=CHECK_TIMEOUT_SECONDS),
@@ -281,14 +284,14 @@ def _web_client(
 def _database(config: settings.Settings) -> database.Mongo:
     """Raises `ProgramTooOld` if this program would misread what is stored."""
     db = database.connect(config.mongo_uri)
-    schema.check_program_version(db, migrations.PROGRAM_VERSION)
+    schema_version.check_program_version(db, migrations.PROGRAM_VERSION)
     return db
 
 
 def _schema_watch(
     config: settings.Settings, *, on_too_old: Callable[[], None]
-) -> schema.SchemaWatch:
-    return schema.SchemaWatch(
+) -> schema_version.SchemaWatch:
+    return schema_version.SchemaWatch(
         config.mongo_uri, migrations.PROGRAM_VERSION, on_too_old=on_too_old
     )
 

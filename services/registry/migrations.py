@@ -3,7 +3,7 @@
 A migration is idempotent and resumable: it changes at most `BATCH_SIZE` documents, finds what is
 left by a query, and is run again until it returns 0. Reading code must understand both forms until
 the migration is complete. One that old programs would misread names `stops_older`: they are told
-to stop first (services/registry/schema.py), and it begins `GRACE_PERIOD` later.
+to stop first (services/core/schema_version.py), and it begins `GRACE_PERIOD` later.
 """
 
 import logging
@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
-from services.registry import schema
+from services.core import schema_version
 
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 500
 # Older processes look for `minReader` once a minute, and then finish what they have.
-GRACE_PERIOD = schema.CHECK_INTERVAL + timedelta(minutes=1)
+GRACE_PERIOD = schema_version.CHECK_INTERVAL + timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,10 @@ class Migration:
     stops_older: bool = False
 
 
+# Version 1 is the data of the first release that stores a version.
 MIGRATIONS: Sequence[Migration] = ()
-
-PROGRAM_VERSION = max((migration.version for migration in MIGRATIONS), default=0)
+FIRST_VERSION = 1
+PROGRAM_VERSION = max((migration.version for migration in MIGRATIONS), default=FIRST_VERSION)
 
 
 class Migrations:
@@ -50,7 +51,7 @@ class Migrations:
 
     def run(self, should_continue: Callable[[], bool]) -> None:
         """Run the missing migrations in order, until one has to wait or the caller stops."""
-        stored = schema.stored_schema(self._db)
+        stored = schema_version.stored_schema(self._db)
         for migration in self._migrations:
             if migration.version <= stored.version:
                 continue
@@ -58,12 +59,14 @@ class Migrations:
                 return
             if not self._complete(migration, should_continue):
                 return
-            schema.record_version(self._db, migration.version)
+            schema_version.record_version(self._db, migration.version)
             logger.info("migration %d is complete: %s", migration.version, migration.name)
+        if stored.version < FIRST_VERSION:
+            schema_version.record_version(self._db, FIRST_VERSION)
 
     def _may_begin(self, migration: Migration, *, now: datetime) -> bool:
-        schema.raise_min_reader(self._db, migration.version, now=now)
-        raised_at = schema.stored_schema(self._db).min_reader_at
+        schema_version.raise_min_reader(self._db, migration.version, now=now)
+        raised_at = schema_version.stored_schema(self._db).min_reader_at
         return raised_at is not None and now >= raised_at + GRACE_PERIOD
 
     def _complete(self, migration: Migration, should_continue: Callable[[], bool]) -> bool:

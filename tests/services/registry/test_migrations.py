@@ -4,9 +4,16 @@ import pytest
 from bson import ObjectId
 
 from services.core.clock import utcnow
+from services.core import schema_version
 from services.core.database import Mongo
-from services.registry import migrations, schema
-from services.registry.migrations import GRACE_PERIOD, MIGRATIONS, Migration, Migrations
+from services.registry.migrations import (
+    FIRST_VERSION,
+    GRACE_PERIOD,
+    MIGRATIONS,
+    PROGRAM_VERSION,
+    Migration,
+    Migrations,
+)
 
 NOW = utcnow()
 
@@ -42,7 +49,7 @@ def test_it_runs_to_the_end_in_slices(db: Mongo) -> None:
     assert db.numbers.count_documents({"n": {"$exists": True}}) == 0
     assert sorted(db.numbers.distinct("doubled")) == [2 * n for n in range(1_203)]
     assert len(asked) == 4  # 500, 500, 203, and none left
-    assert schema.stored_schema(db).version == 1
+    assert schema_version.stored_schema(db).version == 1
 
 
 def test_it_is_resumed_where_it_stopped(db: Mongo) -> None:
@@ -50,10 +57,10 @@ def test_it_is_resumed_where_it_stopped(db: Mongo) -> None:
     turns = iter([True, True, False])
     Migrations(db, migrations=[DOUBLE]).run(lambda: next(turns))
     assert db.numbers.count_documents({"n": {"$exists": True}}) == 203
-    assert schema.stored_schema(db).version == 0
+    assert schema_version.stored_schema(db).version == 0
     Migrations(db, migrations=[DOUBLE]).run(lambda: True)
     assert sorted(db.numbers.distinct("doubled")) == [2 * n for n in range(1_203)]
-    assert schema.stored_schema(db).version == 1
+    assert schema_version.stored_schema(db).version == 1
 
 
 def test_it_is_not_run_again(db: Mongo) -> None:
@@ -82,7 +89,7 @@ def test_one_that_fails_keeps_the_next_waiting(db: Mongo) -> None:
     with pytest.raises(RuntimeError):
         Migrations(db, migrations=[Migration(1, "fail", fail), later]).run(lambda: True)
     assert db.numbers.count_documents({"n": {"$exists": True}}) == 1
-    assert schema.stored_schema(db).version == 0
+    assert schema_version.stored_schema(db).version == 0
 
 
 def test_one_that_stops_older_programs_waits_until_they_are_gone(db: Mongo) -> None:
@@ -91,17 +98,17 @@ def test_one_that_stops_older_programs_waits_until_they_are_gone(db: Mongo) -> N
     stopping = Migration(5, "double the numbers", double, stops_older=True)
     runner = Migrations(db, clock=clock, migrations=[stopping])
     runner.run(lambda: True)
-    assert schema.stored_schema(db).min_reader == 5
+    assert schema_version.stored_schema(db).min_reader == 5
     clock.now += GRACE_PERIOD - timedelta(seconds=1)
     runner.run(lambda: True)
     assert db.numbers.count_documents({"n": {"$exists": True}}) == 1
     clock.now += timedelta(seconds=1)
     runner.run(lambda: True)
     assert db.numbers.count_documents({"n": {"$exists": True}}) == 0
-    assert schema.stored_schema(db).version == 5
+    assert schema_version.stored_schema(db).version == 5
 
 
 def test_each_has_a_version_of_its_own_and_the_program_knows_the_newest() -> None:
     versions = [migration.version for migration in MIGRATIONS]
-    assert versions == list(range(1, len(MIGRATIONS) + 1))
-    assert len(MIGRATIONS) == migrations.PROGRAM_VERSION
+    assert versions == list(range(FIRST_VERSION + 1, FIRST_VERSION + 1 + len(versions)))
+    assert max([FIRST_VERSION, *versions]) == PROGRAM_VERSION
