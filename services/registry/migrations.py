@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from services.core import schema_version
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
-from services.core import schema_version
 
 logger = logging.getLogger(__name__)
 

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -84,9 +83,8 @@ def test_a_newer_release_stops_the_older_ones_processes_and_migrates(
 
 
 @pytest.fixture
-def newer_data(db: Mongo) -> Iterator[None]:
+def newer_data(db: Mongo) -> None:
     schema_version.raise_min_reader(db, 99, now=utcnow() - timedelta(days=1))
-    yield
 
 
 @pytest.mark.usefixtures("newer_data")

@@ -4,9 +4,9 @@ from datetime import timedelta
 import pytest
 
 from demo.servers import MongoServer
+from services.core import schema_version
 from services.core.clock import utcnow
 from services.core.database import Mongo
-from services.core import schema_version
 from services.core.schema_version import ProgramTooOld, SchemaWatch, StoredSchema
 from tests.conftest import NOBODY_LISTENS
 from tests.support.processes import eventually
