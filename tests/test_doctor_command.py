@@ -48,8 +48,6 @@ def failed(done: subprocess.CompletedProcess[str]) -> list[str]:
 def env(
     mongo: MongoServer, redis: RedisServer, slack: RecordingSlack, db: Mongo, people: People
 ) -> Mapping[str, str]:
-    """A complete environment and a correct workspace."""
-    slack.scopes = ",".join(SCOPES)
     slack.app_tokens.add(APP_TOKEN)
     claim_installation(db, team_id=TEAM_ID)
     people.add(Role.MODERATOR, "VPN")
