@@ -1,12 +1,15 @@
 """Tickets from a message to the bot, or from a message marked with the emoji.
 
-Neither event carries a trigger_id for a modal, so the answer is a message with a button.
+Neither event carries a trigger_id for a modal, so the answer is a message with a button. It is
+stored before the event is acknowledged.
 """
 
+import logging
 from typing import Any
 
 from bot.handlers import filing
 from bot.slack import source_messages
+from bot.slack.event_replies import queue_reply
 from bot.slack.request import Request
 from bot.views import slack_markup
 from bot.views.modals import file_ticket
@@ -14,7 +17,10 @@ from bot.views.text import Message, escape
 from services.core.errors import Conflict, DomainError
 from services.core.text import strip_invisible
 from services.models.message_source import MessageSource, checked_source
+from services.outbox.replies import ReplyKind
 from services.tickets.filing import AlreadyFiled
+
+logger = logging.getLogger(__name__)
 
 # Messages that people write; other subtypes are edits, deletions and notices of Slack.
 PERSON_SUBTYPES = (None, "file_share", "me_message")
@@ -23,21 +29,24 @@ PERSON_SUBTYPES = (None, "file_share", "me_message")
 def on_direct_message(req: Request) -> None:
     """Offer to file a message to the bot, once."""
     event = req.body["event"]
-    if not _is_new_direct_message(event):
+    source = _checked_source(req, event) if _is_new_direct_message(event) else None
+    if source is None:
         return
     try:
         _ = req.actor
     except DomainError as refusal:
-        _post_message(req, event["channel"], Message(text=escape(str(refusal)), blocks=[]))
+        message = Message(text=escape(str(refusal)), blocks=[])
+        queue_reply(req, ReplyKind.NOTICE, message, event=_event_key(source), recipient=source.channel)
         return
+    except source_messages.SLACK_ERRORS as error:  # a new member; the button asks Slack again
+        logger.warning("a member is not looked up: %s", type(error).__name__)
     text = _readable_text(req, event)
-    source = _checked_source(req, event)
-    if text and source and req.services.processed_events.claim(_offer_key(source), text=text):
-        _post_message(
-            req,
-            event["channel"],
-            file_ticket.direct_message_offer(text, value=source_messages.encode_source(source)),
+    if text:
+        req.services.processed_events.claim(_offer_key(source), text=text)
+        offer = file_ticket.direct_message_offer(
+            text, value=source_messages.encode_source(source)
         )
+        queue_reply(req, ReplyKind.OFFER, offer, event=_event_key(source), recipient=source.channel)
 
 
 def on_reaction(req: Request) -> None:
@@ -45,31 +54,32 @@ def on_reaction(req: Request) -> None:
 
     A member without an account is not answered, because the emoji may have another meaning to them.
     """
-    event = req.body["event"]
-    source = _reacted_message(req, event)
-    if source is None:
-        return
+    source = _reacted_message(req, req.body["event"])
+    if source:
+        _answer_reaction(req, source)
+    req.ack()
+
+
+def _answer_reaction(req: Request, source: MessageSource) -> None:
     try:
         actor = req.actor
     except DomainError:
         return
-    services, user = req.services, req.slack_user_id
-    if not services.processed_events.claim(f"{_offer_key(source)}:{user}"):
-        return
+    user = req.slack_user_id
+    event = f"{_event_key(source)}:{user}"
     try:
-        services.tickets.check_not_filed(actor=actor, team_id=req.bot.team_id, source=source)
+        req.services.tickets.check_not_filed(actor=actor, team_id=req.bot.team_id, source=source)
     except AlreadyFiled as error:
         view = filing.already_filed_view(req, error)
-        _post_message(req, user, Message(text=escape(str(error)), blocks=view["blocks"]))
+        message = Message(text=escape(str(error)), blocks=view["blocks"])
+        queue_reply(req, ReplyKind.NOTICE, message, event=event, recipient=user)
         return
-    value = source_messages.encode_source(source)
-    _post_message(
-        req,
-        user,
-        file_ticket.reaction_offer(
-            source.permalink, emoji=req.bot.config.ticket_emoji, value=value
-        ),
+    offer = file_ticket.reaction_offer(
+        source.permalink,
+        emoji=req.bot.config.ticket_emoji,
+        value=source_messages.encode_source(source),
     )
+    queue_reply(req, ReplyKind.OFFER, offer, event=event, recipient=user)
 
 
 def file_direct_message(req: Request) -> None:
@@ -153,7 +163,5 @@ def _offer_key(source: MessageSource) -> str:
     return f"offer:{source.channel}:{source.ts}"
 
 
-def _post_message(req: Request, channel: str, message: Message) -> None:
-    req.bot.client.chat_postMessage(
-        channel=channel, unfurl_links=False, unfurl_media=False, **message.as_args()
-    )
+def _event_key(source: MessageSource) -> str:
+    return f"{source.channel}:{source.ts}"

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 
 from bot.handlers import message_intake
 from bot.slack import message_events, source_messages
+from bot.slack.event_replies import queue_reply
 from bot.slack.message_events import MessageChange, MessageEvent
 from bot.slack.request import Request
 from bot.views import slack_markup
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.modals import ticket_actions
-from bot.views.text import escape
+from bot.views.text import Message, escape
 from services.core.errors import DomainError, LimitReached
 from services.models.ticket import Ticket
 from services.outbox.deliveries import TicketThread
+from services.outbox.replies import ReplyKind
 from services.tickets.comments import CommentLimitReached, CommentRateLimitReached
 
 INTERNAL_NOTE_NOTICE = (
@@ -42,8 +44,8 @@ def on_message(req: Request) -> None:
     """Handle a reply in a ticket's thread, or a message that may become a ticket."""
     reply = message_events.parse_thread_reply(req.body["event"])
     if reply is None:
-        req.ack()
         message_intake.on_direct_message(req)
+        req.ack()
         return
     thread = req.services.ticket_threads.find_ticket(
         team_id=req.bot.team_id, message=reply.thread_ref
@@ -54,16 +56,13 @@ def on_message(req: Request) -> None:
     try:
         outcome = _HANDLERS[reply.change](req, reply, thread)
     except DomainError as refusal:
-        req.ack()
-        _post_ephemeral_once(
-            req, reply, _refusal_text(refusal, reply), key=_notice_key(refusal, thread, reply)
-        )
-        return
+        key = _notice_key(refusal, thread, reply)
+        outcome = ReplyOutcome(None, [(_refusal_text(refusal, reply), key)])
+    for sentence, notice_key in outcome.notices:
+        _notify_author(req, reply, sentence, key=notice_key)
     req.ack()
     if outcome.ticket:
         req.bot.publisher.publish_ticket(str(outcome.ticket.id))
-    for sentence, notice_key in outcome.notices:
-        _post_ephemeral_once(req, reply, sentence, key=notice_key)
 
 
 def open_comment_form(req: Request) -> None:
@@ -121,7 +120,7 @@ def _add_comment(req: Request, event: MessageEvent, thread: TicketThread) -> Rep
         )
     if event.files:
         notices.append((FILES_NOTICE, f"files:{thread.ticket_id}:{event.author_id}"))
-    return ReplyOutcome(added.ticket, notices if added.is_new else [])
+    return ReplyOutcome(added.ticket, notices)
 
 
 def _edit_comment(req: Request, event: MessageEvent, thread: TicketThread) -> ReplyOutcome:
@@ -172,14 +171,14 @@ def _notice_key(refusal: DomainError, thread: TicketThread, event: MessageEvent)
     return f"refused:{event.message_ref.channel}:{event.message_ref.ts}:{event.event_ts}"
 
 
-def _post_ephemeral_once(req: Request, event: MessageEvent, sentence: str, *, key: str) -> None:
-    if not req.services.processed_events.claim(key):
-        return
-    req.bot.client.chat_postEphemeral(
-        channel=event.thread_ref.channel,
+def _notify_author(req: Request, event: MessageEvent, sentence: str, *, key: str) -> None:
+    """Send the author an ephemeral message in the thread, once for that key."""
+    queue_reply(
+        req,
+        ReplyKind.NOTICE,
+        Message(text=escape(sentence), blocks=[]),
+        event=key,
+        recipient=event.thread_ref.channel,
         thread_ts=event.thread_ref.ts,
-        user=event.author_id,
-        text=escape(sentence),
-        parse="none",
-        link_names=False,
+        is_ephemeral=True,
     )

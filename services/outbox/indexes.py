@@ -1,4 +1,4 @@
-"""Indexes for deliveries, emails and reminders."""
+"""Indexes for deliveries, emails, reminders and replies."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,6 +20,11 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel("claim", sparse=True),
         IndexModel([("to", ASCENDING), ("shown.since", DESCENDING)]),
         IndexModel("at", sparse=True),
+        IndexModel("expiresAt", expireAfterSeconds=0),
+    ),
+    "replies": (
+        IndexModel("nextTryAt", name="replies_due", partialFilterExpression={"state": "waiting"}),
+        IndexModel("user"),
         IndexModel("expiresAt", expireAfterSeconds=0),
     ),
 }

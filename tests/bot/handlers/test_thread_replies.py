@@ -69,7 +69,7 @@ def conversation(
             publisher.publish_ticket(str(doc["_id"]))
         work(runtime, publisher)
 
-    return Conversation(ticket_bot, slack, deliver)
+    return Conversation(ticket_bot, slack, deliver, send_replies=lambda: work(runtime, publisher))
 
 
 @pytest.fixture
