@@ -10,12 +10,11 @@ from typing import Any
 from bot.handlers import filing
 from bot.slack import source_messages
 from bot.slack.event_replies import queue_reply
+from bot.slack.message_content import parse_content
 from bot.slack.request import Request
-from bot.views import slack_markup
 from bot.views.modals import file_ticket
 from bot.views.text import Message, escape
 from services.core.errors import Conflict, DomainError
-from services.core.text import strip_invisible
 from services.models.message_source import MessageSource, checked_source
 from services.outbox.replies import ReplyKind
 from services.tickets.filing import AlreadyFiled
@@ -35,17 +34,14 @@ def on_direct_message(req: Request) -> None:
     try:
         _ = req.actor
     except DomainError as refusal:
-        message = Message(text=escape(str(refusal)), blocks=[])
-        queue_reply(req, ReplyKind.NOTICE, message, event=_event_key(source), recipient=source.channel)
+        _notify(req, source, str(refusal))
         return
     except source_messages.SLACK_ERRORS as error:  # a new member; the button asks Slack again
         logger.warning("a member is not looked up: %s", type(error).__name__)
-    text = _readable_text(req, event)
+    text = source_messages.readable_content(req.bot, parse_content(event))
     if text:
         req.services.processed_events.claim(_offer_key(source), text=text)
-        offer = file_ticket.direct_message_offer(
-            text, value=source_messages.encode_source(source)
-        )
+        offer = file_ticket.direct_message_offer(text, value=source_messages.encode_source(source))
         queue_reply(req, ReplyKind.OFFER, offer, event=_event_key(source), recipient=source.channel)
 
 
@@ -120,18 +116,6 @@ def _is_new_direct_message(event: dict[str, Any]) -> bool:
     )
 
 
-def _readable_text(req: Request, event: dict[str, Any]) -> str:
-    """Return the text as Slack shows it, and a link to each file."""
-    text = str(event.get("text") or "")
-    names = source_messages.fetch_display_names(req.bot, slack_markup.mentioned_user_ids(text))
-    files = [
-        f"{file.get('name') or 'File'}: {file['permalink']}"
-        for file in event.get("files") or []
-        if file.get("permalink")
-    ]
-    return strip_invisible("\n".join([slack_markup.to_readable_text(text, names), *files])).strip()
-
-
 def _reacted_message(req: Request, event: dict[str, Any]) -> MessageSource | None:
     """Return the message if the emoji is ours, in any skin tone."""
     item = event.get("item") or {}
@@ -161,6 +145,17 @@ def _source_from_button(req: Request) -> MessageSource:
 
 def _offer_key(source: MessageSource) -> str:
     return f"offer:{source.channel}:{source.ts}"
+
+
+def _notify(req: Request, source: MessageSource, sentence: str) -> None:
+    """Answer a message to the bot with a sentence."""
+    queue_reply(
+        req,
+        ReplyKind.NOTICE,
+        Message(text=escape(sentence), blocks=[]),
+        event=_event_key(source),
+        recipient=source.channel,
+    )
 
 
 def _event_key(source: MessageSource) -> str:

@@ -12,7 +12,6 @@ from bot.slack import message_events, source_messages
 from bot.slack.event_replies import queue_reply
 from bot.slack.message_events import MessageChange, MessageEvent
 from bot.slack.request import Request
-from bot.views import slack_markup
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.modals import ticket_actions
 from bot.views.text import Message, escape
@@ -110,7 +109,7 @@ def _add_comment(req: Request, event: MessageEvent, thread: TicketThread) -> Rep
         ticket_id=thread.ticket_id,
         text=_readable_text(req, event),
         internal=thread.internal,
-        files=event.files,
+        files=event.content.files,
         message=event.message_ref,
     )
     notices = []
@@ -118,7 +117,7 @@ def _add_comment(req: Request, event: MessageEvent, thread: TicketThread) -> Rep
         notices.append(
             (INTERNAL_NOTE_NOTICE, f"kept:{event.message_ref.channel}:{event.message_ref.ts}")
         )
-    if event.files:
+    if event.content.files:
         notices.append((FILES_NOTICE, f"files:{thread.ticket_id}:{event.author_id}"))
     return ReplyOutcome(added.ticket, notices)
 
@@ -130,7 +129,7 @@ def _edit_comment(req: Request, event: MessageEvent, thread: TicketThread) -> Re
         ticket_id=thread.ticket_id,
         message=event.message_ref,
         text=_readable_text(req, event),
-        files=event.files,
+        files=event.content.files,
     )
     return ReplyOutcome(edited) if edited else _add_comment(req, event, thread)
 
@@ -149,10 +148,8 @@ _HANDLERS = {
 
 
 def _readable_text(req: Request, event: MessageEvent) -> str:
-    names = source_messages.fetch_display_names(
-        req.bot, slack_markup.mentioned_user_ids(event.text)
-    )
-    return slack_markup.to_readable_text(event.text, names)
+    """The files are stored beside the text, as links."""
+    return source_messages.readable_content(req.bot, event.content, with_files=False)
 
 
 def _refusal_text(refusal: DomainError, event: MessageEvent) -> str:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from services.models.comment import FileLink, MessageRef, file_links
+from bot.slack.message_content import MessageContent, parse_content
+from services.models.comment import MessageRef
 
 # Messages that a person wrote. Other subtypes are Slack's or an app's.
 _PERSON_SUBTYPES = frozenset({None, "file_share", "thread_broadcast", "me_message"})
@@ -19,14 +20,13 @@ class MessageChange(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MessageEvent:
-    """A reply in a thread. `text` is in Slack's markup; `event_ts` is the event's own timestamp."""
+    """A reply in a thread. `event_ts` is the event's own timestamp."""
 
     change: MessageChange
     message_ref: MessageRef
     thread_ref: MessageRef
     author_id: str
-    text: str
-    files: tuple[FileLink, ...]
+    content: MessageContent
     event_ts: str
 
 
@@ -38,19 +38,18 @@ def parse_thread_reply(event: Mapping[str, Any]) -> MessageEvent | None:
         return None
     if not ts or not thread_ts or thread_ts == ts:
         return None
-    if change is MessageChange.CHANGED and _content(message) == _content(
+    content = parse_content(message)
+    if change is MessageChange.CHANGED and content == parse_content(
         event.get("previous_message") or {}
     ):
         return None  # Slack added a preview, or counted a file's readers
-    text, files = _content(message)
     channel = str(event["channel"])
     return MessageEvent(
         change=change,
         message_ref=MessageRef(channel, str(ts)),
         thread_ref=MessageRef(channel, str(thread_ts)),
         author_id=str(author),
-        text=text,
-        files=files,
+        content=content,
         event_ts=str(event.get("event_ts") or event.get("ts")),
     )
 
@@ -64,11 +63,3 @@ def _changed_message(event: Mapping[str, Any]) -> tuple[MessageChange, Mapping[s
     if subtype == "message_deleted":
         return MessageChange.DELETED, event.get("previous_message") or {}, event.get("deleted_ts")
     return MessageChange.WROTE, event, event.get("ts")
-
-
-def _content(message: Mapping[str, Any]) -> tuple[str, tuple[FileLink, ...]]:
-    files = [
-        {"name": file.get("title") or file.get("name"), "url": file.get("permalink")}
-        for file in message.get("files") or ()
-    ]
-    return str(message.get("text") or ""), file_links(files)

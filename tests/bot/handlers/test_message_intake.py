@@ -121,7 +121,9 @@ def test_people_are_named_and_files_linked(
     event = written(slack, ann, f"Ask <@{wilma}>", subtype="file_share", files=files)
     desk.answer(event)
     view = press(desk, slack, offered(slack, ann)[0], ann)
-    assert begun(view)[2] == "Ask @wilma\nscreen.png: https://files.example.com/F1"
+    assert begun(view)[2] == (
+        "Ask @wilma\nscreen.png: https://files.example.com/F1\na file (not passed on)"
+    )
 
 
 def test_a_long_message_is_cut_to_what_a_ticket_holds(
@@ -167,18 +169,14 @@ def test_what_is_no_message_to_the_bot_is_not_answered(
     assert slack.calls_to("chat.postMessage") == []
 
 
-def test_a_guest_who_writes_reads_why_not(
-    desk: Bot, slack: RecordingSlack, db: Mongo
-) -> None:
+def test_a_guest_who_writes_reads_why_not(desk: Bot, slack: RecordingSlack, db: Mongo) -> None:
     slack.add_member("U0GUEST", email="guest@example.com", name="Guest", is_restricted=True)
     desk.answer(written(slack, "U0GUEST", "Help"))
     assert [message["text"] for message in offered(slack, "U0GUEST")] == [GUEST]
     assert db.users.count_documents({}) == 0
 
 
-def test_a_guest_who_presses_reads_why_not(
-    desk: Bot, slack: RecordingSlack, ann: str
-) -> None:
+def test_a_guest_who_presses_reads_why_not(desk: Bot, slack: RecordingSlack, ann: str) -> None:
     desk.answer(written(slack, ann, "Help"))
     slack.add_member("U0GUEST", email="guest@example.com", name="Guest", is_restricted=True)
     view = press(desk, slack, offered(slack, ann)[0], "U0GUEST")
@@ -287,12 +285,11 @@ def test_the_ticket_there_is_already_is_shown(
     assert late["blocks"][0]["text"]["text"] == already
     assert len(late["blocks"]) == 1  # Bob may not see more of it
     desk.answer(marked(message, moderator))
-    (told,) = offered(slack, moderator)
-    assert told["text"] == already
+    (told,) = [message for message in offered(slack, moderator) if message["text"] == already]
     said = str(told["blocks"])
     assert "Ticket 1" in said
     assert "The VPN drops." in said
-    assert "*To do* · Looking for the right person" in said
+    assert f"*In progress* · Assigned to <@{moderator}>" in said
     assert "file_marked" not in said
 
 
@@ -330,9 +327,7 @@ def test_who_gets_no_account_hears_nothing(
     assert db.users.count_documents({}) == 0
 
 
-def test_a_file_that_was_marked_is_no_message(
-    desk: Bot, slack: RecordingSlack, ann: str
-) -> None:
+def test_a_file_that_was_marked_is_no_message(desk: Bot, slack: RecordingSlack, ann: str) -> None:
     item = {"type": "file", "file": "F1"}
     body = {"type": "reaction_added", "user": ann, "reaction": "ticket", "item": item}
     desk.answer(payloads.event(body))
@@ -350,3 +345,64 @@ def test_a_forged_button_says_so(
     desk.answer(payloads.block_actions(message, action, value, user=ann))
     said = slack.last_view()["blocks"][0]["text"]["text"]
     assert said.startswith("This form has lost the message it belongs to.")
+
+
+# More than text
+
+
+def forwarded(channel: str, text: str = "The VPN &amp; mail drop, <@U0WRITER>") -> dict[str, Any]:
+    url = f"https://example.slack.com/archives/{channel}/p1700000000000100"
+    return {"is_share": True, "text": text, "from_url": url, "author_name": "Wilma Writer"}
+
+
+@pytest.mark.parametrize(
+    ("text", "private", "description"),
+    [
+        ("", False, "{quote}"),
+        ("Can you help?", False, "Can you help?\n{quote}"),
+        ("", True, "Forwarded message: {url}"),
+        ("Can you help?", True, "Can you help?\nForwarded message: {url}"),
+    ],
+)
+def test_a_forwarded_message_is_quoted_if_its_channel_is_public(
+    desk: Bot,
+    slack: RecordingSlack,
+    ann: str,
+    wilma: str,
+    text: str,
+    private: bool,
+    description: str,
+) -> None:
+    slack.add_channel("C0OTHER", is_private=private, is_member=True)
+    attachment = forwarded("C0OTHER")
+    desk.answer(written(slack, ann, text, attachments=[attachment]))
+    (offer,) = offered(slack, ann)
+    url = attachment["from_url"]
+    quote = "Forwarded message of Wilma Writer in #other:\nThe VPN & mail drop, @wilma\n" + url
+    wanted = description.format(quote=quote, url=url)
+    assert begun(press(desk, slack, offer, ann))[2] == wanted
+
+
+def test_words_that_stand_only_in_blocks_are_read(
+    desk: Bot, slack: RecordingSlack, ann: str
+) -> None:
+    words = {"type": "rich_text_section", "elements": [{"type": "text", "text": "VPN <drops>"}]}
+    desk.answer(written(slack, ann, "", blocks=[{"type": "rich_text", "elements": [words]}]))
+    assert begun(press(desk, slack, offered(slack, ann)[0], ann))[2] == "VPN <drops>"
+
+
+def test_a_file_without_a_link_is_named(desk: Bot, slack: RecordingSlack, ann: str) -> None:
+    files = [{"id": "F1", "name": "screen.png"}]
+    desk.answer(written(slack, ann, "", subtype="file_share", files=files))
+    description = begun(press(desk, slack, offered(slack, ann)[0], ann))[2]
+    assert description == "screen.png (not passed on)"
+
+
+def test_a_marked_alert_of_an_app_is_quoted_from_its_blocks(
+    desk: Bot, slack: RecordingSlack, ann: str, wilma: str
+) -> None:
+    section = {"type": "section", "text": {"type": "mrkdwn", "text": "*Disk full* on web-1"}}
+    message = slack.say(GENERAL, "", user=wilma, blocks=[section])
+    desk.answer(marked(message, ann))
+    view = press(desk, slack, offered(slack, ann)[0], ann)
+    assert begun(view)[1] == "*Disk full* on web-1"

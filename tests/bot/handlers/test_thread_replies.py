@@ -550,3 +550,30 @@ def test_a_confirmation_that_fails_costs_nothing(
     event = conversation.said(emma, "Look", subtype="file_share", files=[file])
     assert conversation.send(event).status == 200
     assert len(reload(db, ticket).comments) == 1
+
+
+@pytest.mark.parametrize("text", ["", "Look:"])
+def test_a_reply_passes_on_forwarded_words_and_names_other_files(
+    conversation: Conversation,
+    slack: RecordingSlack,
+    ticket: Ticket,
+    emma: User,
+    db: Mongo,
+    text: str,
+) -> None:
+    slack.add_channel("C0CLOSED", is_private=True, is_member=True)
+    url = "https://example.slack.com/archives/{}/p1700000000000100"
+    shared = [
+        {"is_share": True, "text": words, "from_url": url.format(channel), "author_name": "Jo"}
+        for channel, words in ((GENERAL, "It drops"), ("C0CLOSED", "Secret"))
+    ]
+    event = conversation.said(emma, text, attachments=shared, files=[{"name": "a.log"}])
+    conversation.answer(event)
+    (comment,) = reload(db, ticket).comments
+    assert comment.text.removeprefix("Look:\n") == (
+        f"Forwarded message of Jo in #general:\nIt drops\n{url.format(GENERAL)}\n"
+        f"Forwarded message: {url.format('C0CLOSED')}\n"
+        "a.log (not passed on)"
+    )
+    conversation.answer(changed(event, text, attachments=shared[1:]))
+    assert "It drops" not in reload(db, ticket).comments[0].text
