@@ -25,6 +25,10 @@ INTERNAL_NOTE_NOTICE = (
     "Kept as an internal note: it is passed on to the help desk only. Whoever is in this channel "
     "reads it here, too."
 )
+DIRECT_NOTE_NOTICE = (
+    "Kept as an internal note: only the help desk reads it. To write to the requester, use "
+    "Comment on the ticket."
+)
 FILES_NOTICE = (
     "Files are passed on as links. Whoever cannot open one does not see this conversation in "
     "Slack: share the file with them there."
@@ -40,18 +44,22 @@ class ReplyOutcome:
 
 
 def on_message(req: Request) -> None:
-    """Handle a reply in a ticket's thread, or a message that may become a ticket."""
-    reply = message_events.parse_thread_reply(req.body["event"])
-    if reply is None:
-        message_intake.on_direct_message(req)
-        req.ack()
+    """Handle a reply in a ticket's thread, or a direct message, which may become a ticket."""
+    message = message_events.parse_message(req.body["event"])
+    thread = None
+    if message and message.thread_ref:
+        thread = req.services.ticket_threads.find_ticket(
+            team_id=req.bot.team_id, message=message.thread_ref
+        )
+    if message and thread:
+        _on_reply(req, message, thread)
         return
-    thread = req.services.ticket_threads.find_ticket(
-        team_id=req.bot.team_id, message=reply.thread_ref
-    )
-    if thread is None:
-        req.ack()  # a thread of another conversation
-        return
+    if message and message.is_direct:
+        message_intake.on_direct_message(req, message)
+    req.ack()  # anything else is other people's conversation
+
+
+def _on_reply(req: Request, reply: MessageEvent, thread: TicketThread) -> None:
     try:
         outcome = _HANDLERS[reply.change](req, reply, thread)
     except DomainError as refusal:
@@ -114,9 +122,8 @@ def _add_comment(req: Request, event: MessageEvent, thread: TicketThread) -> Rep
     )
     notices = []
     if thread.internal:
-        notices.append(
-            (INTERNAL_NOTE_NOTICE, f"kept:{event.message_ref.channel}:{event.message_ref.ts}")
-        )
+        sentence = DIRECT_NOTE_NOTICE if event.is_direct else INTERNAL_NOTE_NOTICE
+        notices.append((sentence, f"kept:{event.message_ref.channel}:{event.message_ref.ts}"))
     if event.content.files:
         notices.append((FILES_NOTICE, f"files:{thread.ticket_id}:{event.author_id}"))
     return ReplyOutcome(added.ticket, notices)
@@ -175,7 +182,7 @@ def _notify_author(req: Request, event: MessageEvent, sentence: str, *, key: str
         ReplyKind.NOTICE,
         Message(text=escape(sentence), blocks=[]),
         event=key,
-        recipient=event.thread_ref.channel,
-        thread_ts=event.thread_ref.ts,
+        recipient=event.message_ref.channel,
+        thread_ts=event.thread_ref.ts if event.thread_ref else None,
         is_ephemeral=True,
     )

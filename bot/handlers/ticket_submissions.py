@@ -3,7 +3,7 @@ modal open with its text."""
 
 from datetime import datetime
 
-from bot.handlers import filing
+from bot.handlers import filing, message_intake
 from bot.slack import source_messages
 from bot.slack.form_state import parse_timestamp
 from bot.slack.request import Request
@@ -32,6 +32,7 @@ def file_ticket(req: Request) -> None:
         view = filing.already_filed_view(req, error, entered_text=entered_text)
         req.ack(response_action="update", view=view)
         return
+    message_intake.follow_later_changes(req, filed.ticket)
     req.ack(response_action="update", view=modal_file_ticket.filed_modal(filed.ticket))
     req.bot.publisher.publish_ticket(str(filed.ticket.id))
 

@@ -1,7 +1,7 @@
 """What a person put into a message: text, blocks, forwarded messages and files. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,7 +94,7 @@ def _words(element: Any) -> Iterator[str]:
     elif kind in ("mrkdwn", "markdown"):
         yield str(element.get("text") or "")
     elif kind in _TOKENS:
-        yield _TOKENS[kind](element)
+        yield _TOKENS[str(kind)](element)
     else:
         yield from _nested_words(element)
 
@@ -118,7 +118,7 @@ def _link(element: Mapping[str, Any]) -> str:
     return f"<{escape(url)}|{escape(label)}>" if label else f"<{escape(url)}>"
 
 
-_TOKENS = {
+_TOKENS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "link": _link,
     "user": lambda element: f"<@{element.get('user_id')}>",
     "channel": lambda element: f"<#{element.get('channel_id')}>",

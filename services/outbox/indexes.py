@@ -20,11 +20,13 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel("claim", sparse=True),
         IndexModel([("to", ASCENDING), ("shown.since", DESCENDING)]),
         IndexModel("at", sparse=True),
+        IndexModel("shown.ts", sparse=True),  # to find the ticket of a thread
         IndexModel("expiresAt", expireAfterSeconds=0),
     ),
     "replies": (
         IndexModel("nextTryAt", name="replies_due", partialFilterExpression={"state": "waiting"}),
         IndexModel("user"),
+        IndexModel("ts", sparse=True),  # to find the ticket of a thread
         IndexModel("expiresAt", expireAfterSeconds=0),
     ),
 }

@@ -2,8 +2,8 @@
 
 A reply is stored before its event is acknowledged, so Slack repeats the event until the reply is
 stored. A worker sends it. Its id consists of what it answers and of its kind: a repeated event
-stores no second one. A finished reply keeps no text; it is kept for a day, so that a repeated event
-finds it.
+stores no second one. A finished reply keeps no text; it is known for a while, so that a repeated
+event finds it, and a thread below it.
 """
 
 from collections.abc import Collection, Mapping
@@ -23,11 +23,11 @@ from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff
 CLAIM_DURATION = timedelta(seconds=60)
 INITIAL_RETRY_DELAY = timedelta(seconds=5)
 UNSENT_RETENTION = timedelta(days=30)
-SENT_RETENTION = timedelta(days=1)
 
 
 class ReplyKind(StrEnum):
-    OFFER = "offer"  # to file a message as a ticket
+    OFFER = "offer"  # to file a direct message as a ticket
+    REACTION_OFFER = "reaction"  # to file a message that was marked with the emoji
     NOTICE = "notice"  # what becomes of a message, or why nothing does
 
 
@@ -38,13 +38,25 @@ class ReplyState(StrEnum):
 
 
 # A reply older than this is dropped: an offer an hour later answers nothing.
-MAX_AGE_BY_KIND = {ReplyKind.OFFER: timedelta(hours=1), ReplyKind.NOTICE: timedelta(days=14)}
+MAX_AGE_BY_KIND = {
+    ReplyKind.OFFER: timedelta(hours=1),
+    ReplyKind.REACTION_OFFER: timedelta(hours=1),
+    ReplyKind.NOTICE: timedelta(days=14),
+}
+# How long a finished reply is known. The offer for a direct message changes with the message; the
+# same reaction a day later is answered again.
+RETENTION_BY_KIND = {
+    ReplyKind.OFFER: timedelta(days=30),
+    ReplyKind.REACTION_OFFER: timedelta(days=1),
+    ReplyKind.NOTICE: timedelta(days=1),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A claimed reply to the member `slack_user_id`. `recipient` is a channel or a member; if
-    `is_ephemeral`, only the member sees the message in that channel."""
+    `is_ephemeral`, only the member sees the message in that channel. `ts` is the message to update,
+    None for one that was not sent. `revision` counts changes of `message`."""
 
     id: str
     recipient: str
@@ -55,6 +67,9 @@ class Reply:
     created_at: datetime
     claimed_until: datetime
     tries: int
+    channel: str | None = None
+    ts: str | None = None
+    revision: int = 0
 
     @classmethod
     def from_doc(cls, doc: Document) -> "Reply":
@@ -68,6 +83,9 @@ class Reply:
             created_at=doc["createdAt"],
             claimed_until=doc["nextTryAt"],
             tries=doc["tries"],
+            channel=doc.get("channel"),
+            ts=doc.get("ts"),
+            revision=doc["revision"],
         )
 
     @property
@@ -75,7 +93,7 @@ class Reply:
         return ReplyKind(self.id.rpartition(":")[2])
 
     def is_expired(self, now: datetime) -> bool:
-        return now >= self.created_at + MAX_AGE_BY_KIND[self.kind]
+        return self.ts is None and now >= self.created_at + MAX_AGE_BY_KIND[self.kind]
 
 
 class Replies:
@@ -116,11 +134,37 @@ class Replies:
             "createdAt": now,
             "nextTryAt": now,
             "tries": 0,
+            "revision": 0,
             "expiresAt": now + UNSENT_RETENTION,
         }
         with suppress(DuplicateKeyError):  # the event was repeated
             self._db.replies.insert_one(doc)
         return str(doc["_id"])
+
+    def revise(
+        self,
+        kind: ReplyKind,
+        *,
+        event: str,
+        message: Mapping[str, Any],
+        is_needed_unsent: bool = True,
+    ) -> str | None:
+        """Change a reply, sent already or not; return its id, None if there is none.
+
+        Without `is_needed_unsent` a reply that no worker has tried to send is removed instead.
+        """
+        this: Document = {"_id": f"{event}:{kind}"}
+        waiting = {**this, "state": ReplyState.WAITING.value}
+        if not is_needed_unsent:
+            untried = self._db.replies.delete_one({**waiting, "tries": 0})
+            if untried.deleted_count:
+                return None
+        change: Document = {"$set": {"message": dict(message)}, "$inc": {"revision": 1}}
+        if self._db.replies.update_one(waiting, change).matched_count:
+            return str(this["_id"])  # a worker that sends it now updates it afterwards
+        change["$set"] |= {"state": ReplyState.WAITING.value, "nextTryAt": self._clock()}
+        sent = {**this, "state": ReplyState.SENT.value}
+        return str(this["_id"]) if self._db.replies.update_one(sent, change).matched_count else None
 
     def next_due_id(self) -> str | None:
         """The id of the reply that has waited longest for its next attempt."""
@@ -155,8 +199,15 @@ class Replies:
         self._queue.retry(reply.id, reply.claimed_until, at=at, values={"error": error})
 
     def _finish(self, reply: Reply, state: ReplyState, values: Document) -> None:
-        result = {"state": state.value, "expiresAt": self._clock() + SENT_RETENTION, **values}
-        self._queue.finish(reply.id, reply.claimed_until, values=result, remove=["message"])
+        now = self._clock()
+        claimed = {"_id": reply.id, "nextTryAt": reply.claimed_until}
+        expires_at = now + RETENTION_BY_KIND[reply.kind]
+        result = {"state": state.value, "expiresAt": expires_at, **values}
+        finished = {"$set": result, "$unset": {"message": "", "nextTryAt": ""}}
+        unrevised = {**claimed, "revision": reply.revision}
+        if not self._db.replies.update_one(unrevised, finished).matched_count:
+            # Revised while it was sent: due again, as an update.
+            self._db.replies.update_one(claimed, {"$set": {"nextTryAt": now, **values}})
 
 
 def delete_replies(db: Mongo, slack_user_ids: Collection[str]) -> int:

@@ -24,6 +24,7 @@ from services.accounts.validation import email_key
 from services.core.clock import Clock, utcnow
 from services.core.coerce import own_entries
 from services.core.database import Document, Mongo
+from services.core.processed_events import delete_texts
 from services.models import user as model_user
 from services.models.comment import comments_from_doc
 from services.models.permissions import Actor, Operator, Permission, require_permission
@@ -101,6 +102,7 @@ class Erasure:
         removed_emails = self._db.letters.delete_many({"userId": user_id}).deleted_count
         self._db.codes.delete_many({"userId": user_id})
         delete_replies(self._db, slack_ids)
+        delete_texts(self._db, slack_ids)
         recipients = [str(user_id), f"{UNASSIGNED_ALERT_PREFIX}{user_id}"]
         self._db.nudges.delete_many({"to": {"$in": recipients}})
         self._anonymise(user_id)

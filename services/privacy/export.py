@@ -69,6 +69,7 @@ class DataExport:
             "links": links,
             "formerLinks": list(self._db.unlinked.find(of_account, ["at"])),
             "letters": list(self._db.letters.find(of_account, _EMAIL_FIELDS)),
+            "directMessages": list(self._db.inbox.find(to_member, ["at", "text"])),
             "replies": list(self._db.replies.find(to_member, _REPLY_FIELDS)),
             "tickets": [],
             "assigned": [],

@@ -64,6 +64,12 @@ def _send(runtime: Runtime, replies: Replies, reply: Reply) -> None:
 
 
 def _post(runtime: Runtime, reply: Reply) -> SlackOutcome:
+    if reply.ts:
+        return call_slack(
+            lambda: runtime.slack.chat_update(
+                **reply.message, channel=str(reply.channel), ts=str(reply.ts)
+            )
+        )
     sent = {**reply.message, "channel": reply.recipient, "thread_ts": reply.thread_ts}
     if reply.is_ephemeral:
         return call_slack(

@@ -7,7 +7,7 @@ import pytest
 
 from bot.app import create_app
 from bot.slack.bot_process import BotProcess
-from bot.slack.message_events import parse_thread_reply
+from bot.slack.message_events import parse_message
 from demo.servers import free_port
 from services.core.database import Mongo, connect
 from services.models.comment import MessageRef
@@ -313,7 +313,6 @@ def test_a_full_ticket_says_so_once(
         {"subtype": "bot_message", "bot_id": "B0OTHER", "user": None},
         {"subtype": "channel_join"},
         {"subtype": "tombstone"},
-        {"thread_ts": "1600000000.000001"},
     ],
 )
 def test_what_is_no_persons_reply_to_a_ticket_is_left_alone(
@@ -508,15 +507,13 @@ def test_an_empty_comment_keeps_the_modal(
 @pytest.mark.parametrize(
     "event",
     [
-        {"type": "message", "channel": "D1", "ts": "1.1", "user": "U1"},
-        {"type": "message", "channel": "D1", "ts": "1.1", "thread_ts": "1.1", "user": "U1"},
         {"type": "message", "channel": "D1", "subtype": "message_changed"},
         {"type": "message", "channel": "D1", "subtype": "message_deleted"},
         {"type": "message", "channel": "D1", "subtype": "message_replied", "ts": "1.1"},
     ],
 )
-def test_what_is_no_reply(event: dict[str, Any]) -> None:
-    assert parse_thread_reply(event) is None
+def test_what_is_no_message_of_a_person(event: dict[str, Any]) -> None:
+    assert parse_message(event) is None
 
 
 def test_what_could_not_be_kept_is_taken_when_slack_sends_it_again(
