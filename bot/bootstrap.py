@@ -14,15 +14,14 @@ from bot.slack.bot_process import BotProcess
 from bot.slack.socket_mode import SocketModeConnection
 from bot.web.api.blueprint import api_blueprint
 from bot.web.flask_app import create_flask_app
-from bot.web.pages.blueprint import pages_blueprint
+from bot.web.pages.blueprint import make_error_page, pages_blueprint
 from bot.web.pages.browser_request import is_https
-from bot.web.pages.error_pages import make_error_page
 from bot.web.prometheus import MetricsPage, metrics_blueprint
 from bot.web.server import WebServer
 from bot.web.slack_events import slack_events_blueprint
 from services.core import database
 from services.core.metrics import Samples
-from services.ops.ticket_counts import CachedTicketCounts
+from services.ops.ticket_counts import cached_ticket_counts
 
 LISTENER_THREADS = 20
 
@@ -70,7 +69,7 @@ def _build_flask_app(
     """Health, metrics, API and pages; with a signing secret, Slack's requests too."""
     config, db = bot.config, bot.services.db
     metrics_page = MetricsPage(
-        own=bot.meter.samples, shared=shared_counts, tickets=CachedTicketCounts(db)
+        own=bot.meter.samples, shared=shared_counts, tickets=cached_ticket_counts(db)
     )
     blueprints = [
         metrics_blueprint(

@@ -8,16 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bson import ObjectId
 from slack_sdk import WebClient
 
-from services.analysis.model_answer import Analyst
+from services.analysis.model_exchange import Analyst
 from services.core import database
 from services.core.clock import Clock
 from services.core.database import Mongo
 from services.core.metrics import NOOP_METER, Meter
 from services.core.settings import Settings
+from services.linking.links import Directory
+from services.models.ticket import Ticket
 from services.registry.services import Services
-from tasks.email.email_config import EmailConfig, build_email_config
+from tasks.email.smtp import EmailConfig, build_email_config
 from tasks.queue.celery_app import configure_celery
 from tasks.queue.publisher import CeleryPublisher
 from tasks.queue.shared_metrics import MeasuredAnalyst
@@ -48,6 +51,10 @@ class Runtime:
     @property
     def clock(self) -> Clock:
         return self.services.clock
+
+    def people(self, ticket: Ticket, user_ids: set[ObjectId]) -> Directory:
+        """Look up the users that a message about the ticket names."""
+        return self.services.links.resolve_people(team_id=ticket.team_id, user_ids=user_ids)
 
 
 class _RuntimeHolder:

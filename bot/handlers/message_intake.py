@@ -16,7 +16,6 @@ from bot.views.modals import file_ticket
 from bot.views.text import Message, escape
 from services.core.errors import Conflict, DomainError
 from services.models.message_source import MessageSource, checked_source
-from services.models.ticket import Ticket
 from services.outbox.replies import ReplyKind
 from services.tickets.filing import AlreadyFiled
 
@@ -50,7 +49,7 @@ def on_direct_message(req: Request, message: MessageEvent) -> None:
     if message.change is not MessageChange.DELETED:
         _answer(req, message, source, is_filed=is_filed)
         return
-    req.services.processed_events.delete_text(_offer_key(source))
+    req.services.processed_events.delete_text(filing.text_key(source))
     revised = req.services.replies.revise(
         ReplyKind.OFFER,
         event=_event_key(source),
@@ -75,7 +74,7 @@ def _answer(req: Request, message: MessageEvent, source: MessageSource, *, is_fi
         return
     is_edited = message.change is MessageChange.CHANGED
     req.services.processed_events.store_text(
-        _offer_key(source), text, slack_user_id=message.author_id, is_edited=is_edited
+        filing.text_key(source), text, slack_user_id=message.author_id, is_edited=is_edited
     )
     offer = file_ticket.direct_message_offer(
         text,
@@ -105,7 +104,7 @@ def _follow_in_ticket(req: Request, message: MessageEvent, source: MessageSource
     if message.change is MessageChange.CHANGED:
         text = source_messages.readable_content(req.bot, message.content)
     previous = source_messages.readable_content(req.bot, message.previous)
-    followed = _change_ticket(req, source, previous=previous, text=text)
+    followed = filing.change_ticket(req, source, previous=previous, text=text)
     if followed is None:
         return False
     ticket, is_changed = followed
@@ -114,30 +113,6 @@ def _follow_in_ticket(req: Request, message: MessageEvent, source: MessageSource
     else:
         _notify(req, message, NOT_IN_TICKET.format(number=ticket.number))
     return True
-
-
-def follow_later_changes(req: Request, ticket: Ticket) -> None:
-    """Follow the changes of a direct message that was changed while its form was open."""
-    source, previous = ticket.source, ticket.description
-    if source is None or not source.is_direct_message:
-        return
-    text = req.services.processed_events.get_replacement(_offer_key(source), previous=previous)
-    if text is not None:
-        _change_ticket(req, source, previous=previous, text=text)
-
-
-def _change_ticket(
-    req: Request, source: MessageSource, *, previous: str, text: str
-) -> tuple[Ticket, bool] | None:
-    """As `TicketService.follow_message`, with the texts of the message; "" if it was deleted."""
-    before = file_ticket.direct_message_quote(previous)
-    after = file_ticket.direct_message_quote(text) if text else file_ticket.DELETED_QUOTE
-    return req.services.tickets.follow_message(
-        team_id=req.bot.team_id,
-        source=source,
-        before=(before.title, before.description),
-        after=(after.title, after.description),
-    )
 
 
 def on_reaction(req: Request) -> None:
@@ -180,7 +155,7 @@ def file_direct_message(req: Request) -> None:
         req,
         source,
         lambda: file_ticket.direct_message_quote(
-            req.services.processed_events.get_text(_offer_key(source))
+            req.services.processed_events.get_text(filing.text_key(source))
         ),
     )
 
@@ -225,10 +200,6 @@ def _source_from_button(req: Request) -> MessageSource:
     source = source_messages.decode_source(req.bot, req.button_value or "{}")
     assert source is not None  # noqa: S101  None only for an empty text
     return source
-
-
-def _offer_key(source: MessageSource) -> str:
-    return f"offer:{source.channel}:{source.ts}"
 
 
 def _notify(req: Request, message: MessageEvent, sentence: str) -> None:

@@ -10,7 +10,7 @@ from bot.views import labels
 from bot.views.blocks import context
 from bot.views.due_text import format_datetime
 from bot.views.text import Block, DisplayPerson, display_person, escape, mrkdwn, truncate
-from services.linking.directory import Directory
+from services.linking.links import Directory
 from services.models.escalation_track import STEP_RULES
 from services.models.events import Event, EventType
 from services.models.ticket import Priority, Status
@@ -115,14 +115,14 @@ def _deadline_phrase(to: Any) -> str:
     return f"set the deadline to {format_datetime(to)}"
 
 
-# The fields whose new value is part of the phrase.
+# Phrases that contain the field's new value.
 VALUE_PHRASES: dict[str, Callable[[Any], str]] = {
     "status": _status_phrase,
     "priority": _priority_phrase,
     "deadline": _deadline_phrase,
 }
 
-# Events whose note is a reason or a question. The page itself shows a resolution.
+# Their note is a reason or a question. The page itself shows a resolution.
 EVENTS_WITH_NOTE = frozenset({EventType.UNASSIGNED, EventType.WAITING, EventType.UNANSWERED})
 
 

@@ -1,4 +1,4 @@
-"""Indexes of links by what is open in Home (sessions.py)."""
+"""Indexes of links by the screen that is open in Home (sessions.py)."""
 
 from collections.abc import Mapping, Sequence
 

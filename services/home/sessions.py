@@ -20,7 +20,7 @@ from services.accounts.account_search import AccountCursor
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff
-from services.linking.directory import referenced_user_ids
+from services.linking.links import referenced_user_ids
 from services.lists.list_query import ListKind, ListQuery
 from services.models.ticket import Ticket
 
@@ -52,7 +52,7 @@ class Screen:
 
     @classmethod
     def decode(cls, text: str) -> "Screen":
-        """Decode; invalid text is the first page."""
+        """Return the screen; invalid text is the first page."""
         if text == _SETTINGS:
             return cls(settings=True)
         listed, ticket_id, people = (text.split("|") + [""] * 3)[:3]
@@ -197,6 +197,6 @@ class HomeSessions:
         return HomeSession.from_doc(doc) if doc else None
 
     def clear_view_hash(self, session: HomeSession) -> None:
-        """Forget the hash, because Slack shows another view now, whose hash is not known here."""
+        """Remove the hash, because Slack shows another view now, with an unknown hash."""
         this = {"_id": session.link_id, "home.hash": session.view_hash}
         self._db.links.update_one(this, {"$unset": {"home.hash": ""}})

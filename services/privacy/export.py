@@ -11,8 +11,8 @@ from bson.datetime_ms import DatetimeMS
 from services.accounts.users import UserService
 from services.core.coerce import as_object_id, own_entries
 from services.core.database import Document, Mongo
-from services.models.assignee_choice import MANUAL_SOURCE
 from services.models.permissions import Actor, Operator, Permission, require_permission
+from services.models.ticket import MANUAL_SOURCE
 from services.outbox.deliveries import parse_delivery_key
 from services.tickets.fields import Output, fields_of
 from services.tickets.queries import iter_tickets
@@ -46,8 +46,8 @@ class DataExport:
     def export(self, *, actor: Actor | Operator, email: str) -> Document:
         """Return all accounts of that address with their data; an empty list if there are none.
 
-        Dates are ISO 8601 in UTC, ids are strings. Excluded are password hashes, and internal notes
-        by anyone else.
+        Dates are ISO 8601 in UTC, ids are strings. Password hashes and the internal notes of other
+        users are excluded.
         """
         require_permission(actor, Permission.MANAGE_USERS)
         found = self._users.find_docs_by_email(email)

@@ -34,11 +34,7 @@ from services.tickets.lifecycle import (
 )
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
-from services.tickets.validation import (
-    checked_question,
-    checked_reason,
-    checked_resolution,
-)
+from services.tickets.validation import checked_question, checked_reason, checked_resolution
 
 SOLVED_BY_REQUESTER = "Its requester says that it is solved."
 STILL_A_PROBLEM = "It is still a problem."
@@ -60,7 +56,7 @@ ChangeBuilder = Callable[[Ticket, datetime], Change]
 
 
 class TicketActions:
-    """`expected_state` is the `lifecycle.state_token` the user decided by; a change since then is a
+    """`expected_state` is the `lifecycle.state_token` that the user saw; a change since then is a
     `Conflict`. Without it, the state at the first read counts."""
 
     def __init__(self, db: Mongo, users: UserService, *, clock: Clock = utcnow) -> None:
@@ -89,7 +85,7 @@ class TicketActions:
         )
 
     def take(self, *, actor: Actor, ticket_id: str, expected_state: str = "") -> Ticket:
-        """Assign the ticket to the actor, accepted, also if another user is its assignee."""
+        """Assign the ticket to the actor and accept it, even if it has another assignee."""
 
         def build_change(ticket: Ticket, now: datetime) -> Change:
             own = actor.user_id
@@ -174,7 +170,7 @@ class TicketActions:
         )
 
     def confirm_solved(self, *, actor: Actor, ticket_id: str) -> Ticket:
-        """Complete the requester's own ticket, also if it has changed since they were asked.
+        """Complete the requester's own ticket, even if it has changed since they were asked.
 
         Raises `Conflict` if another user has completed it.
         """
@@ -206,7 +202,7 @@ class TicketActions:
         return written.ticket
 
     def refresh_card(self, *, actor: Actor, ticket_id: str, channel: str, ts: str) -> bool:
-        """Request an update of the ticket's card in that message; False if it is no card."""
+        """Request an update of the ticket's card in that message; False if there is no card."""
         ticket = require_visible(actor, load_ticket(self._db, ticket_id))
         return deliveries.invalidate_card(
             self._db, ticket.id, channel=channel, ts=ts, now=self._clock()

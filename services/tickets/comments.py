@@ -84,9 +84,8 @@ class CommentService:
     ) -> CommentResult:
         """Store a comment, once per `message` or form (`request_id`) it was written in.
 
-        The requester's answer to a ticket that waits for one puts it in progress again. Raises
-        `InvalidValue` for the text, `CommentLimitReached`, `CommentRateLimitReached`, `NotFound`,
-        `PermissionDenied`.
+        A requester's comment puts a waiting ticket in progress again. Raises `InvalidValue`,
+        `CommentLimitReached`, `CommentRateLimitReached`, `NotFound`, `PermissionDenied`.
         """
 
         def attempt() -> CommentResult | None:
@@ -159,7 +158,8 @@ class CommentService:
     ) -> Ticket | None:
         def attempt() -> tuple[Ticket | None] | None:  # a tuple: None alone asks for a retry
             ticket = load_ticket(self._db, ticket_id)
-            comment = _find_by_message(ticket, message) if ticket else None
+            comments = ticket.comments if ticket else ()
+            comment = next((each for each in comments if each.slack_message == message), None)
             if ticket is None or comment is None:
                 return (None,)
             now = self._clock()
@@ -185,8 +185,7 @@ def check_comment_limits(ticket: Ticket, actor: Actor, now: datetime) -> None:
     if len(ticket.comments) >= MAX_COMMENTS_PER_TICKET:
         raise CommentLimitReached(
             f"{_name(ticket)} has {MAX_COMMENTS_PER_TICKET} comments, which is the limit, so "
-            "this is not "
-            "passed on. File a new ticket with /ticket and name this one in it."
+            "this is not passed on. File a new ticket with /ticket and name this one in it."
         )
     _check_rate_limit(ticket, actor, now)
 
@@ -195,9 +194,8 @@ def check_edit_limits(ticket: Ticket, actor: Actor, now: datetime) -> None:
     edits = sum(event.type == EventType.COMMENT_EDITED for event in ticket.events)
     if edits >= MAX_COMMENT_EDITS:
         raise CommentLimitReached(
-            f"The comments on {_name(ticket, start=False)} were changed {MAX_COMMENT_EDITS} "
-            "times, which "
-            "is the limit, so this change is not passed on. Write a new comment."
+            f"The comments on {_name(ticket, start=False)} were changed {MAX_COMMENT_EDITS} times, "
+            "which is the limit, so this change is not passed on. Write a new comment."
         )
     _check_rate_limit(ticket, actor, now)
 
@@ -216,17 +214,10 @@ def _find_duplicate(
 ) -> Comment | None:
     """Return the comment already stored for the same message or form."""
     for comment in ticket.comments:
-        is_same_form = request_id is not None and (comment.submission_id, comment.by) == (
-            request_id,
-            by,
-        )
-        if is_same_form or (message is not None and comment.slack_message == message):
+        is_own_form = request_id and comment.submission_id == request_id and comment.by == by
+        if is_own_form or (message is not None and comment.slack_message == message):
             return comment
     return None
-
-
-def _find_by_message(ticket: Ticket, message: MessageRef) -> Comment | None:
-    return next((comment for comment in ticket.comments if comment.slack_message == message), None)
 
 
 def _check_rate_limit(ticket: Ticket, actor: Actor, now: datetime) -> None:
@@ -241,9 +232,8 @@ def _check_rate_limit(ticket: Ticket, actor: Actor, now: datetime) -> None:
         minutes = int(COMMENT_RATE_WINDOW.total_seconds() // 60)
         raise CommentRateLimitReached(
             f"You have written {MAX_RECENT_COMMENTS} comments on {_name(ticket, start=False)} "
-            f"within {minutes} "
-            "minutes, which is the limit. What you write there now is not passed on; send it "
-            "again in a few minutes.",
+            f"within {minutes} minutes, which is the limit. What you write there now is not passed "
+            "on; send it again in a few minutes.",
             last_seq=recent[-1],
         )
 

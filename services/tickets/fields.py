@@ -1,7 +1,7 @@
-"""The table of ticket fields: who sees and edits each, and where it is read.
+"""The table of ticket fields: who sees and edits each, and which outputs contain it.
 
-It is the only place that says so. `services/tickets/visibility.py` applies it to what a requester
-reads; the edit form, the lists, the API and the data export take their fields from it.
+It is the only place that says so: what a requester reads (services/tickets/visibility.py), the edit
+form, the lists, the API and the data export take their fields from it.
 """
 
 import re
@@ -26,7 +26,7 @@ from services.tickets.validation import (
 
 
 class Access(StrEnum):
-    """`ALL` is the requester and the staff; `NOBODY`: only the program uses the field."""
+    """`ALL`: the requester and the staff; `NOBODY`: only the program itself."""
 
     ALL = "all"
     STAFF = "staff"
@@ -34,7 +34,7 @@ class Access(StrEnum):
 
 
 class Output(Flag):
-    """Where a field is read: answers of the API, rows of lists, data exports.
+    """Which outputs contain a field: responses of the API, rows of lists, data exports.
 
     Comments, events, messages and the reasons for a choice are exported entry by entry
     (services/privacy/export.py).
@@ -61,8 +61,8 @@ class TicketField:
     """A field of a ticket.
 
     `name` is the field in MongoDB, in the API, in the history and the block_id in forms. The
-    requester fills in fields `edited_by` all when filing; the staff edit them in the form and by
-    PATCH. `check` returns the value to store, or raises `InvalidValue`.
+    requester fills in fields with `edited_by` ALL when filing; the staff edit fields in the form
+    and by PATCH. `check` returns the value to store, or raises `InvalidValue`.
     """
 
     name: str
@@ -110,7 +110,7 @@ _ROWS = (
     TicketField("assignedTo", ALL, API | LISTS, STAFF, lambda value, _: checked_assignee_id(value)),
     TicketField("dueAt", ALL, API | LISTS),
     TicketField("target", ALL, LISTS, other_attribute="sla_clock"),  # says if the clock is paused
-    # Without internal notes and events for the staff, see `visibility.for_requester`.
+    # Without internal notes and events for the staff, see services/tickets/visibility.py.
     TicketField("comments", ALL),
     TicketField("events", ALL),
     TicketField("summary", STAFF, API),
@@ -124,7 +124,7 @@ _ROWS = (
     ),
     TicketField("helpfulNotes", STAFF, API, STAFF, lambda value, _: checked_notes(value), "notes"),
     TicketField("assignment", STAFF),
-    TicketField("assignment.next", ALL, LISTS, other_attribute=""),  # says that nobody is available
+    TicketField("assignment.next", ALL, LISTS, other_attribute=""),  # set while no assignee is free
     TicketField("alarm", STAFF, other_attribute="next_step"),
     TicketField("ladders", NOBODY, other_attribute="escalation_tracks"),
     TicketField("queueKey", NOBODY, LISTS),
@@ -144,7 +144,7 @@ EDITABLE_FIELDS = [field.name for field in _ROWS if field.check]
 
 
 def fields_of(output: Output) -> list[str]:
-    """Return the names of the fields that are read there."""
+    """Return the names of the fields in that output."""
     return [field.name for field in _ROWS if output in field.outputs]
 
 

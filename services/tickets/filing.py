@@ -4,7 +4,7 @@ A form files one ticket even if it is submitted twice, and a Slack message even 
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,12 +33,13 @@ from services.tickets.validation import (
     MIN_TITLE_LENGTH,
     TicketFields,
     checked_deadline,
-    checked_fields,
+    checked_description,
+    checked_priority,
+    checked_title,
 )
 
 MAX_TICKETS_PER_HOUR = 20
 REQUEST_ID_REUSED = "This key has filed another ticket already. Take a new one for each ticket."
-TICKET_CHANGED = "This ticket has changed meanwhile. Look at it again, then decide."
 
 
 class AlreadyFiled(Conflict):
@@ -83,8 +84,12 @@ class TicketService:
         all users. Raises `InvalidValue`, `LimitReached`, `AlreadyFiled`, `Conflict`.
         """
         require_permission(actor, Permission.FILE_TICKET)
-        fields = checked_fields(title=title, description=description, priority=priority)
-        fields = replace(fields, deadline=deadline)
+        fields = TicketFields(
+            title=checked_title(title),
+            description=checked_description(description),
+            priority=checked_priority(priority),
+            deadline=deadline,
+        )
         again = self._check_same_content if reject_edits else self._apply_resubmission
         earlier = self._by_request(team_id, request_id) if request_id else None
         if earlier:
@@ -188,15 +193,13 @@ class TicketService:
         since = self._clock() - timedelta(hours=1)
         recent = {"createdBy": actor.user_id, "createdAt": {"$gt": since}}
         found = self._db.tickets.find(recent, {"_id": False, "createdAt": True})
-        latest = [
-            doc["createdAt"] for doc in found.sort("createdAt", -1).limit(MAX_TICKETS_PER_HOUR)
-        ]
+        latest = list(found.sort("createdAt", -1).limit(MAX_TICKETS_PER_HOUR))
         if len(latest) == MAX_TICKETS_PER_HOUR:
+            oldest: datetime = latest[-1]["createdAt"]
             raise LimitReached(
                 f"You have filed {MAX_TICKETS_PER_HOUR} tickets within an hour, which is the "
-                "limit. "
-                "Try again later; for an emergency, speak to a moderator.",
-                retry_after=max(1, math.ceil((latest[-1] - since).total_seconds())),
+                "limit. Try again later; for an emergency, speak to a moderator.",
+                retry_after=max(1, math.ceil((oldest - since).total_seconds())),
             )
 
     def _insert(
@@ -269,7 +272,7 @@ class TicketService:
             self._db, ticket, change, now=self._clock(), status=Status.TODO.value
         )
         if edited is None:
-            raise Conflict(TICKET_CHANGED)
+            raise Conflict("This ticket has changed meanwhile. Look at it again, then decide.")
         return edited
 
 

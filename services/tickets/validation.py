@@ -40,13 +40,6 @@ class TicketFields:
         return hashlib.sha256(words.encode()).hexdigest()
 
 
-def checked_fields(*, title: str, description: str, priority: str | None) -> TicketFields:
-    """Check the texts and the priority of a new ticket."""
-    title = checked_title(title)
-    description = checked_description(description)
-    return TicketFields(title=title, description=description, priority=checked_priority(priority))
-
-
 def checked_title(value: Any) -> str:
     """Return the title on one line, because lists, subjects and notifications show it."""
     title = " ".join(strip_invisible(_text("title", value)).split())

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from billiard.exceptions import SoftTimeLimitExceeded
 from redis.exceptions import RedisError
 
-from services.analysis.model_answer import (
+from services.analysis.model_exchange import (
     Analysis,
     AnalysisFailed,
     Analyst,

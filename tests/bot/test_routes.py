@@ -27,10 +27,8 @@ from services.calendar.business_hours import BusinessHours
 from services.core.database import Mongo
 from services.editing.ticket_edits import EditForm
 from services.home.sessions import Screen
-from services.linking.code_attempts import WRONG_CODE
-from services.linking.link_by_code import LinkPreview
+from services.linking.account_linking import WRONG_CODE, LinkPreview, UnlinkPreview
 from services.linking.links import ACCOUNT_UNLINKED
-from services.linking.unlink import UnlinkPreview
 from services.lists.list_query import ListKind, ListQuery
 from services.models.permissions import ROLE_PERMISSIONS
 from services.models.ticket import Ticket

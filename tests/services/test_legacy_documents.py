@@ -19,9 +19,9 @@ from bson import ObjectId
 import services
 from demo.servers import MongoServer
 from services.account_admin.account_admin import PersonFields
-from services.accounts import account_search, last_admin, users
+from services.accounts import account_search, users
 from services.analysis import analysis_store
-from services.analysis.model_answer import Analysis
+from services.analysis.model_exchange import Analysis
 from services.assignment import feedback
 from services.assignment.candidate_pool import CandidateLoader, Shortlist
 from services.auth.one_time_codes import CodeKind
@@ -36,17 +36,23 @@ from services.home.sessions import Screen
 from services.linking import links
 from services.linking.links import ExclusionReason
 from services.lists.list_query import ListKind, ListQuery
-from services.lists.list_service import TicketLists
-from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
+from services.lists.list_service import ticket_list_page
 from services.models.comment import MessageRef
 from services.models.events import EventType, NewEvent
 from services.models.message_source import checked_source
 from services.models.permissions import OPERATOR, Actor
 from services.models.slack_member import SlackMember, link_id
-from services.models.ticket import Card, Priority, Ticket
+from services.models.ticket import (
+    AnalysisSource,
+    AssigneeChoice,
+    Card,
+    ChoiceReason,
+    Priority,
+    Ticket,
+)
 from services.models.user import Role, User
-from services.ops import failing_items
-from services.ops.ticket_counts import count_tickets
+from services.ops import job_health
+from services.ops.ticket_counts import cached_ticket_counts, count_tickets
 from services.outbox import deliveries, pending
 from services.registry.indexes import ensure_indexes
 from services.registry.services import Services
@@ -55,7 +61,7 @@ from services.sla import recompute
 from services.tickets import legacy, release, ticket_store
 from services.tickets import queries as ticket_queries
 from services.tickets.lifecycle import TicketAction, state_token
-from services.tickets.queries import load_ticket
+from services.tickets.queries import load_for_reminders, load_ticket
 from services.tickets.transitions import Change
 from tests.conftest import CHEAP, JWT_SECRET, NOBODY_LISTENS
 from tests.support import legacy_app
@@ -77,15 +83,15 @@ ELSEWHERE = frozenset(
         "registry.services",
         "core.leases",
         "core.processed_events",
-        "ops.job_runs",
+        "linking.account_linking.CodeAttempts",
+        "ops.job_health.JobRuns",
         "outbox.emails",
-        "linking.code_attempts",
         "routing.model_store",
         "outbox.reminders",
         "calendar.business_hours",
         "team_settings.settings_service",
         "sla.policy",
-        "availability.status_rules",
+        "availability.slack_status",
         "core.ttl_cache",
         "core.installation",
         "account_admin.users_command",
@@ -238,12 +244,12 @@ def reset(world: World) -> User:
 
 def offered(world: World) -> str:
     code = world.codes.issue(kind=CodeKind.LINK, user_id=MODERATOR)
-    return world.link_by_code.preview(member=world.member(), code=code).code_id
+    return world.account_linking.preview_code(member=world.member(), code=code).code_id
 
 
 def unlinked(world: World) -> None:
     linked(world)
-    world.unlink_service.unlink(actor=MO, team_id=TEAM_ID, slack_user_id=SLACK_ID)
+    world.account_linking.unlink(actor=MO, team_id=TEAM_ID, slack_user_id=SLACK_ID)
 
 
 def corrected(world: World, ticket_id: ObjectId) -> None:
@@ -274,7 +280,7 @@ def digest(world: World) -> Digest:
 
 
 def away(world: World) -> User:
-    """The moderator is, for long enough that somebody may have to take over."""
+    """The moderator is away long enough for a hand-over offer."""
     until = world.now + timedelta(days=9)
     return world.availability.update(
         actor=MO, change=AvailabilityChange(is_away=True, away_until=until)
@@ -313,12 +319,12 @@ def filed(world: World) -> None:
 
 
 def guard_last_admin(world: "World") -> None:
-    with last_admin.removing_admin(world.db, MODERATOR, now=world.now):
+    with users.removing_admin(world.db, MODERATOR, now=world.now):
         pass
 
 
 TABLE: Mapping[str, Entry] = {
-    "accounts.last_admin.removing_admin": once(guard_last_admin),
+    "accounts.users.removing_admin": once(guard_last_admin),
     "accounts.users.update_account": once(
         lambda w: users.update_account(
             w.db, lambda: w.doc(MODERATOR), lambda _: {"role": "user"}, by=ADMIN, now=w.now
@@ -344,9 +350,6 @@ TABLE: Mapping[str, Entry] = {
     ),
     "assignment.assignment_service.AssignmentService.release_claim": each(
         lambda w, t: w.assignments.release_claim(t)
-    ),
-    "assignment.assignment_service.AssignmentService.store_analysis": each(
-        lambda w, t: w.assignments.store_analysis(w.ticket(t), ANALYSIS, now=w.now), *FOUND
     ),
     "assignment.assignment_service.AssignmentService.candidates": once(
         lambda w: w.assignments.candidates(team_id=TEAM_ID, now=w.now)
@@ -404,10 +407,10 @@ TABLE: Mapping[str, Entry] = {
     "assignment.feedback.ticket_corrections": each(
         lambda w, t: feedback.ticket_corrections(w.db, t)
     ),
-    "assignment.dry_run.ExplainService.explain": each(
+    "assignment.explanation.ExplainService.explain": each(
         lambda w, t: w.explanations.explain(actor=BOSS, ticket_id=str(t), limit=1)
     ),
-    "assignment.dry_run.ExplainService.explain_reference": each(
+    "assignment.explanation.ExplainService.explain_reference": each(
         lambda w, t: w.explanations.explain_reference(actor=OPERATOR, reference=str(t))
     ),
     "digest.digest_service.DigestCounts.for_assignee": once(
@@ -505,15 +508,15 @@ TABLE: Mapping[str, Entry] = {
     "linking.links.suspend_link": once(stopped),
     "linking.links.resume_link": once(resumed),
     "linking.links.cancel_release": once(lambda w: links.cancel_release(w.db, w.link, now=w.now)),
-    "linking.link_by_code.LinkByCode.can_link_by_email": once(
-        lambda w: w.link_by_code.can_link_by_email(team_id=TEAM_ID, slack_user_id=SLACK_ID)
+    "linking.account_linking.AccountLinking.can_link_by_email": once(
+        lambda w: w.account_linking.can_link_by_email(team_id=TEAM_ID, slack_user_id=SLACK_ID)
     ),
-    "linking.link_by_code.LinkByCode.link_by_email": once(
-        lambda w: refused(lambda: w.link_by_code.link_by_email(member=w.member()))
+    "linking.account_linking.AccountLinking.link_by_email": once(
+        lambda w: refused(lambda: w.account_linking.link_by_email(member=w.member()))
     ),
-    "linking.link_by_code.LinkByCode.preview": once(offered),
-    "linking.link_by_code.LinkByCode.confirm": once(
-        lambda w: w.link_by_code.confirm(member=w.member(), code_id=offered(w))
+    "linking.account_linking.AccountLinking.preview_code": once(offered),
+    "linking.account_linking.AccountLinking.confirm_code": once(
+        lambda w: w.account_linking.confirm_code(member=w.member(), code_id=offered(w))
     ),
     "linking.links.LinkService.find_user": once(
         lambda w: (linked(w), w.links.find_user(team_id=TEAM_ID, slack_user_id=SLACK_ID))
@@ -521,12 +524,15 @@ TABLE: Mapping[str, Entry] = {
     "linking.links.LinkService.get_or_create_user": once(
         lambda w: refused(lambda: w.links.get_or_create_user(w.member()))
     ),
+    "linking.links.LinkService.resolve_people": once(
+        lambda w: w.links.resolve_people(team_id=TEAM_ID, user_ids={MODERATOR})
+    ),
     "linking.links.LinkService.slack_ids": once(
         lambda w: w.links.slack_ids(team_id=TEAM_ID, user_ids={MODERATOR})
     ),
-    "lists.list_service.TicketLists.page": once(
+    "lists.list_service.ticket_list_page": once(
         lambda w: [
-            TicketLists(w.db).page(actor=BOSS, list_query=ListQuery(kind)) for kind in ListKind
+            ticket_list_page(w.db, actor=BOSS, list_query=ListQuery(kind)) for kind in ListKind
         ]
     ),
     "lists.list_service.ListService.get_page": once(
@@ -659,8 +665,9 @@ TABLE: Mapping[str, Entry] = {
     "assignment.candidate_pool.Shortlist.least_recently_assigned": once(
         lambda w: large(w).least_recently_assigned(now=w.now)
     ),
-    "ops.failing_items.count_failing": once(lambda w: failing_items.count_failing(w.db)),
-    "ops.failing_items.find_failing": once(lambda w: failing_items.find_failing(w.db, now=w.now)),
+    "ops.job_health.count_failing": once(lambda w: job_health.count_failing(w.db)),
+    "ops.job_health.load_job_runs": once(lambda w: job_health.load_job_runs(w.db)),
+    "ops.job_health.find_failing": once(lambda w: job_health.find_failing(w.db, now=w.now)),
     "auth.sign_in.SignInService.sign_up": once(
         lambda w: w.sign_in.sign_up(email="new@example.com", password=PASSWORD)
     ),
@@ -681,11 +688,11 @@ TABLE: Mapping[str, Entry] = {
         lambda w, t: similar_tickets.count_reporters(w.db, w.ticket(t), now=w.now)
     ),
     "assignment.candidate_pool.CandidateLoader.count": once(lambda w: w.staff.count()),
-    "assignment.candidate_pool.CandidateLoader.load_deactivated": once(
-        lambda w: w.staff.load_deactivated(team_id=TEAM_ID, now=w.now)
-    ),
     "assignment.candidate_pool.CandidateLoader.load_all": once(
-        lambda w: w.staff.load_all(team_id=TEAM_ID, now=w.now)
+        lambda w: [
+            w.staff.load_all(team_id=TEAM_ID, now=w.now, deactivated=deactivated)
+            for deactivated in (False, True)
+        ]
     ),
     "assignment.candidate_pool.CandidateLoader.load_pool": once(
         lambda w: w.staff.load_pool(
@@ -700,6 +707,9 @@ TABLE: Mapping[str, Entry] = {
     ),
     "outbox.deliveries.TicketThreads.find_ticket": once(
         lambda w: w.ticket_threads.find_ticket(team_id=TEAM_ID, message=PLACE)
+    ),
+    "ops.ticket_counts.cached_ticket_counts": once(
+        lambda w: cached_ticket_counts(w.db, clock=w.clock)()
     ),
     "ops.ticket_counts.count_tickets": once(lambda w: count_tickets(w.db, clock=w.clock)),
     "lists.api_pages.TicketPager.newest_page": once(
@@ -719,11 +729,14 @@ TABLE: Mapping[str, Entry] = {
     ),
     "tickets.queries.load_ticket": each(lambda w, t: load_ticket(w.db, str(t))),
     "routing.training.Training.run_if_due": once(lambda w: w.training.run_if_due()),
-    "linking.unlink.Unlink.preview": once(lambda w: w.unlink_service.preview(actor=MO)),
-    "linking.unlink.Unlink.unlink": once(unlinked),
-    "linking.unlink.Unlink.linked_members": once(
-        lambda w: w.unlink_service.linked_members(actor=MO)
+    "linking.account_linking.AccountLinking.preview_unlink": once(
+        lambda w: w.account_linking.preview_unlink(actor=MO)
     ),
+    "linking.account_linking.AccountLinking.unlink": once(unlinked),
+    "linking.account_linking.AccountLinking.linked_members": once(
+        lambda w: w.account_linking.linked_members(actor=MO)
+    ),
+    "tickets.queries.load_for_reminders": each(lambda w, t: load_for_reminders(w.db, [t])),
     "tickets.queries.count_open_tickets": once(
         lambda w: ticket_queries.count_open_tickets(w.db, MODERATOR)
     ),
@@ -854,6 +867,6 @@ def test_the_table_has_every_method() -> None:
 
 @pytest.mark.parametrize("module", sorted(ELSEWHERE))
 def test_the_others_touch_neither_accounts_nor_tickets(module: str) -> None:
-    source = inspect.getsource(importlib.import_module(f"services.{module}"))
+    source = inspect.getsource(pkgutil.resolve_name(f"services.{module}"))
     written = re.findall(r"db\.(?:users|tickets)\.(?!find|count|distinct|aggregate)\w+", source)
     assert written == []

@@ -32,9 +32,8 @@ from bot.views.text import (
     plain_text,
     truncate,
 )
-from services.models.assignee_choice import MANUAL_SOURCE
 from services.models.permissions import Actor
-from services.models.ticket import OPEN_STATUSES, Status, Ticket
+from services.models.ticket import MANUAL_SOURCE, OPEN_STATUSES, Status, Ticket
 from services.models.user import Role
 from services.tickets.lifecycle import TicketAction, allowed_actions
 from services.tickets.transitions import TAKEN_REASON, is_queued_unassigned
@@ -55,7 +54,7 @@ def requester_card(
 ) -> Message:
     # The due phrase and the buttons depend on fields that the requester does not see.
     due = due_phrase_for_card(ticket)
-    # The actions of a requester, whatever their role: the page has those of the staff.
+    # A requester's actions, even for staff: the ticket's page has the others.
     buttons = _buttons(ticket, ticket.created_by, Role.USER)
     ticket = for_requester(ticket)
     blocks = [

@@ -34,7 +34,7 @@ from bot.views.text import (
     truncate,
 )
 from services.home.home_service import TicketPage
-from services.linking.directory import Directory
+from services.linking.links import Directory
 from services.models.comment import Comment
 from services.models.ticket import Ticket
 from services.tickets.lifecycle import completed_by

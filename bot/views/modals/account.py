@@ -16,8 +16,7 @@ from bot.views.blocks import (
 from bot.views.inputs import View, modal, text_input
 from bot.views.modals.person import ROLE_LABELS
 from bot.views.text import Block, Message, escape, mrkdwn, plain_text, truncate
-from services.linking.link_by_code import LinkPreview
-from services.linking.unlink import UnlinkPreview
+from services.linking.account_linking import LinkPreview, UnlinkPreview
 from services.models.user import Role, User
 
 # Escaping makes up to five characters of one, and a field has at most 2,000.
@@ -117,7 +116,7 @@ def code_used_warning(email: str, *, by: str) -> Message:
 
 
 def unlinked_message(email: str) -> Message:
-    """For a member whose account was unlinked on the page."""
+    """For the member that an account was unlinked from, on the page."""
     text = (
         f"Your account {escape(email)} was unlinked from you on its page. Type /account to link "
         "one again. Was that not you? Then change your password on the page."

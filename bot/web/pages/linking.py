@@ -9,11 +9,11 @@ from werkzeug.wrappers import Response
 
 from bot.handlers import account
 from bot.slack.bot_process import BotProcess
-from bot.slack.members import fetch_member
+from bot.slack.client import fetch_member
 from bot.web.pages.browser_request import PROFILE_PATH, BrowserRequest, Form, sign_in_required
 from services.auth.one_time_codes import LIFETIMES, CodeKind
 from services.core.errors import Conflict
-from services.linking.unlink import LinkedMember
+from services.linking.account_linking import LinkedMember
 from services.models.permissions import Actor
 from services.models.user import User
 
@@ -42,7 +42,7 @@ def unlink(req: BrowserRequest, user: User) -> Response:
     member, bot = _requested_member(req, user), req.bot
 
     def end_link() -> Response:
-        unlinked = bot.services.unlink_service.unlink(
+        unlinked = bot.services.account_linking.unlink(
             actor=Actor.from_user(user),
             team_id=bot.team_id,
             slack_user_id=member.id,
@@ -60,7 +60,7 @@ def unlink(req: BrowserRequest, user: User) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class DisplayMember:
-    """A linked Slack member as pages show it. `is_here`: in this help desk's workspace."""
+    """A linked Slack member as shown. `is_here`: a member of this help desk's workspace."""
 
     id: str
     name: str
@@ -70,7 +70,7 @@ class DisplayMember:
 
 
 def _unlink_page(req: BrowserRequest, user: User, member: DisplayMember, form: Form) -> Response:
-    preview = req.services.unlink_service.preview(actor=Actor.from_user(user))
+    preview = req.services.account_linking.preview_unlink(actor=Actor.from_user(user))
     return req.render("unlink.html", form=form, member=member, preview=preview)
 
 
@@ -88,7 +88,7 @@ def _requested_member(req: BrowserRequest, user: User) -> DisplayMember:
 
 
 def _workspace_identities(req: BrowserRequest, user: User) -> list[LinkedMember]:
-    identities = req.services.unlink_service.linked_members(actor=Actor.from_user(user))
+    identities = req.services.account_linking.linked_members(actor=Actor.from_user(user))
     return [identity for identity in identities if identity.team_id == req.bot.team_id]
 
 

@@ -17,7 +17,7 @@ from services.models.permissions import OPERATOR
 from services.models.user import Role
 from services.ops.check_runner import CheckStatus, fail, ok, warn
 from services.ops.database_checks import DatabaseChecks, check_linking, check_settings
-from services.ops.job_runs import JobRuns
+from services.ops.job_health import JobRuns
 from services.outbox import pending
 from services.registry.indexes import missing_indexes
 from services.tickets.filing import TicketService
@@ -310,7 +310,7 @@ def test_the_age_counts_every_wait(db: Mongo, clock: FixedClock) -> None:
     now = start
     for _ in range(9):
         doc = db.tickets.find_one({"_id": ticket}) or {}
-        now = doc["nextTryAt"]  # swept as soon as it is due
+        now = doc["nextTryAt"]  # the sweep takes it when it is due
         assert pending.outbox_ages(db, now=now) == [now - start]
         pending.back_off(db, ticket, now=now)
     assert now - start > timedelta(minutes=30)

@@ -18,10 +18,10 @@ from services.core.database import Mongo
 from services.core.errors import Conflict, MemberRefused, PermissionDenied, Unauthenticated
 from services.home.home_service import HomeService
 from services.home.sessions import HomeSessions, Screen
-from services.linking.code_attempts import CodeAttempts
+from services.linking.account_linking import CodeAttempts
 from services.linking.links import LinkService
 from services.lists.list_query import ListKind, ListQuery
-from services.lists.list_service import TicketLists
+from services.lists.list_service import ticket_list_page
 from services.models.comment import FileLink
 from services.models.comment import MessageRef as SlackPlace
 from services.models.message_source import checked_source
@@ -226,7 +226,7 @@ def test_tickets_and_what_was_written_in_them_stay(
     assert quoted.source is not None
     assert (quoted.source.channel, quoted.source.slack_user_id) == (GENERAL, None)
     boss = Actor(ObjectId(), Role.ADMIN)
-    page = HomeService(services.db, services.users, services.links).ticket_page(
+    page = HomeService(services.db, services.links).ticket_page(
         actor=boss, team_id=TEAM_ID, ticket_id=str(own.id)
     )
     assert page.people.users[zach.id].display_name == "a former colleague"
@@ -270,7 +270,7 @@ def test_the_same_slack_member_starts_again(services: Services, zach: User, life
     assert fresh.id != zach.id
     assert (fresh.role, fresh.email, fresh.has_password) == (Role.USER, EMAIL, False)
     own = ListQuery(ListKind.OWN)
-    assert TicketLists(services.db).page(actor=Actor.from_user(fresh), list_query=own).tickets == ()
+    assert ticket_list_page(services.db, actor=Actor.from_user(fresh), list_query=own).tickets == ()
 
 
 def test_erasing_again_finds_nobody(erasure: Erasure, life: Life, db: Mongo) -> None:

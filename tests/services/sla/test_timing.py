@@ -11,17 +11,24 @@ from bson import ObjectId
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from services.analysis.model_answer import Analysis
+from services.analysis.analysis_store import store_analysis
+from services.analysis.model_exchange import Analysis
 from services.assignment.assignment_service import AssignmentService
 from services.calendar.work_week import WorkWeek
 from services.core.database import Mongo
 from services.editing.ticket_edits import TicketEdits
 from services.linking.links import LinkService
-from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
 from services.models.events import Event
 from services.models.permissions import OPERATOR, Actor
 from services.models.sla_clock import SlaClock
-from services.models.ticket import Priority, Status, Ticket
+from services.models.ticket import (
+    AnalysisSource,
+    AssigneeChoice,
+    ChoiceReason,
+    Priority,
+    Status,
+    Ticket,
+)
 from services.models.user import Role, User
 from services.registry.services import Services
 from services.sla import policy as sla_policy
@@ -412,7 +419,7 @@ def test_the_analysis_sets_it_with_the_priority(
 ) -> None:
     ticket, store = file_ticket(tickets, employee), AssignmentService(db, links)
     found = Analysis("Short.", Priority.HIGH, (), None, 0.9, AnalysisSource.GEMINI)
-    analysed = store.store_analysis(ticket, found, now=clock())
+    analysed = store_analysis(db, ticket, found, now=clock())
     assert analysed
     assert stored_due(db, ticket) == at("02 17:00")
     chosen = AssigneeChoice(ObjectId(), ChoiceReason.SKILLS, "knows VPN", 1.0, {})

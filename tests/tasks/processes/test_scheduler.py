@@ -16,7 +16,7 @@ from services.core.leases import Lease
 from services.core.metrics import InMemoryMeter, SampleKey
 from services.models.ticket import Ticket
 from services.models.user import User
-from services.ops.job_runs import job_problems, load_job_runs
+from services.ops.job_health import job_problems, load_job_runs
 from services.outbox.emails import EmailKind, Emails
 from services.outbox.pending import mark_delivered
 from services.registry.services import Services
