@@ -28,6 +28,7 @@ UNSENT_RETENTION = timedelta(days=30)
 class ReplyKind(StrEnum):
     OFFER = "offer"  # to file a direct message as a ticket
     REACTION_OFFER = "reaction"  # to file a message that was marked with the emoji
+    HOME_REFUSAL = "home"  # a member without an account opened Home; `message` holds its blocks
     NOTICE = "notice"  # what becomes of a message, or why nothing does
 
 
@@ -41,6 +42,7 @@ class ReplyState(StrEnum):
 MAX_AGE_BY_KIND = {
     ReplyKind.OFFER: timedelta(hours=1),
     ReplyKind.REACTION_OFFER: timedelta(hours=1),
+    ReplyKind.HOME_REFUSAL: timedelta(hours=1),
     ReplyKind.NOTICE: timedelta(days=14),
 }
 # How long a finished reply is known. The offer for a direct message changes with the message; the
@@ -48,6 +50,7 @@ MAX_AGE_BY_KIND = {
 RETENTION_BY_KIND = {
     ReplyKind.OFFER: timedelta(days=30),
     ReplyKind.REACTION_OFFER: timedelta(days=1),
+    ReplyKind.HOME_REFUSAL: timedelta(days=1),
     ReplyKind.NOTICE: timedelta(days=1),
 }
 

@@ -6,7 +6,7 @@ from typing import Any
 from celery import Task
 
 from services.core.metrics import REPLY_ATTEMPTS
-from services.outbox.replies import Replies, Reply
+from services.outbox.replies import Replies, Reply, ReplyKind
 from tasks.notifications.slack_delivery import SlackOutcome, SlackRateLimited, call_slack
 from tasks.queue.celery_app import REPLY_TASK, celery
 from tasks.runtime import Runtime, current_runtime
@@ -49,7 +49,7 @@ def _send(runtime: Runtime, replies: Replies, reply: Reply) -> None:
         replies.mark_sent(
             reply,
             channel=str(outcome.answer.get("channel") or reply.recipient),
-            ts=str(outcome.answer.get("ts") or outcome.answer.get("message_ts")),
+            ts=str(outcome.answer.get("ts") or outcome.answer.get("message_ts") or ""),
         )
     elif outcome.is_permanent:
         replies.mark_failed(reply, error=outcome.error)
@@ -64,6 +64,9 @@ def _send(runtime: Runtime, replies: Replies, reply: Reply) -> None:
 
 
 def _post(runtime: Runtime, reply: Reply) -> SlackOutcome:
+    if reply.kind is ReplyKind.HOME_REFUSAL:
+        view = {"type": "home", "blocks": reply.message["blocks"]}
+        return call_slack(lambda: runtime.slack.views_publish(user_id=reply.recipient, view=view))
     if reply.ts:
         return call_slack(
             lambda: runtime.slack.chat_update(

@@ -127,6 +127,18 @@ def test_home_is_published_again(
     assert len(slack.calls_to("views.publish")) == calls == 4
 
 
+def test_a_refusal_in_home_is_published_once_slack_is_back(
+    system: BotAndWorkers, slack: RecordingSlack, pass_time: Callable[..., None]
+) -> None:
+    slack.add_member("U0GUEST", email="guest@example.com", name="Guest", is_restricted=True)
+    slack.fail("views.publish", status=500, times=2)
+    system.bot.send(payloads.home_opened("U0GUEST"))
+    for _ in range(3):
+        pass_time(seconds=10)
+    assert "The help desk is not open to guests." in read(slack.home("U0GUEST"))[1]
+    assert len(slack.calls_to("views.publish")) == 3
+
+
 def test_home_is_not_published_for_a_member_whom_slack_does_not_know(
     system: BotAndWorkers, slack: RecordingSlack, emma: User, pass_time: Callable[..., None]
 ) -> None:
