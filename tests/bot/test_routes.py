@@ -537,7 +537,7 @@ class EveryRoute:
     @pytest.mark.parametrize(("route", "owner"), CASES)
     def test_who_may_use_it(
         self,
-        ticket_bot: Bot,
+        desk: Bot,
         slack: RecordingSlack,
         people: People,
         tickets: TicketService,
@@ -556,7 +556,7 @@ class EveryRoute:
             is_guest = {"is_restricted": self.asker == "guest"}
             slack.add_member(People.slack_id(user), email=user.email, name="New", **is_guest)
         body = USES[name(route)](user, ticket)
-        assert refusal(ticket_bot, slack, body) == expected_refusal(route, role, owner)
+        assert refusal(desk, slack, body) == expected_refusal(route, role, owner)
 
 
 class TestGuest(EveryRoute):
