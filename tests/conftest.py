@@ -68,6 +68,7 @@ from tasks.queue.publisher import CeleryPublisher
 from tasks.runtime import Runtime
 from tests.support import payloads
 from tests.support.api_client import Api
+from tests.support.blockkit import check_answer
 from tests.support.recording_slack import TOKEN, RecordingSlack
 from tests.support.slack_workspace import TEAM_ID, TEAM_URL
 
@@ -367,7 +368,9 @@ class Bot:
         """Return the body of the acknowledgement, {} if it is empty."""
         response = self.send(body)
         assert response.status == 200
-        return json.loads(response.body) if response.body else {}
+        answer: dict[str, Any] = json.loads(response.body) if response.body else {}
+        assert check_answer(body, answer) == []
+        return answer
 
 
 @pytest.fixture

@@ -90,23 +90,23 @@ class TicketService:
             priority=checked_priority(priority),
             deadline=deadline,
         )
-        again = self._check_same_content if reject_edits else self._apply_resubmission
+        resubmit = self._check_same_content if reject_edits else self._apply_resubmission
         earlier = self._by_request(team_id, request_id) if request_id else None
         if earlier:
-            return FilingResult(again(actor, earlier, fields), is_new=False)
+            return FilingResult(resubmit(actor, earlier, fields), is_new=False)
         checked_deadline(deadline, now=self._clock())  # not of a repeated form: it may have passed
         self._check_not_filed(actor, team_id, source, request_id)
         self._check_rate_limit(actor)
         try:
-            digest = fields.content_hash() if reject_edits and request_id else None
-            filed = self._insert(actor, team_id, request_id, fields, source=source, digest=digest)
+            content_hash = fields.content_hash() if reject_edits and request_id else None
+            filed = self._insert(actor, team_id, request_id, fields, source, content_hash)
             return FilingResult(filed, is_new=True)
         except DuplicateKeyError:  # a concurrent submission of the form or for the message
             duplicate = self._by_request(team_id, request_id) if request_id else None
             if duplicate is None:
                 self._check_not_filed(actor, team_id, source, request_id)
-                raise
-            return FilingResult(again(actor, duplicate, fields), is_new=False)
+                raise  # another unique index
+            return FilingResult(resubmit(actor, duplicate, fields), is_new=False)
 
     def check_not_filed(self, *, actor: Actor, team_id: str, source: MessageSource) -> None:
         """Raise `AlreadyFiled` if there is a ticket of that message."""
@@ -208,9 +208,8 @@ class TicketService:
         team_id: str,
         request_id: str | None,
         fields: TicketFields,
-        *,
         source: MessageSource | None,
-        digest: str | None,
+        content_hash: str | None,
     ) -> Ticket:
         now = self._clock()
         filed = NewEvent(EventType.FILED, by=actor.user_id)
@@ -233,8 +232,8 @@ class TicketService:
             doc["requestId"] = request_id
         if fields.deadline:
             doc["deadline"] = fields.deadline
-        if digest:
-            doc["requestDigest"] = digest
+        if content_hash:
+            doc["requestDigest"] = content_hash
         if source:
             doc["source"] = source.to_doc()
         doc |= timing_for_new_ticket(

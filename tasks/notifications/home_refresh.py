@@ -45,6 +45,7 @@ def refresh_home(self: Task[Any, Any], link_id: str) -> None:
 
 
 def run(runtime: Runtime, link_id: str) -> None:
+    """Publish nothing if another task has claimed the refresh, or there is no such account."""
     session = runtime.services.home_sessions.claim_refresh(link_id)
     if session is None:
         return

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from services.outbox import pending
+from services.registry.migrations import Migrations
 from services.sla import recompute
 from services.tickets import legacy, release
 from tasks import escalation, slack_status_sync
@@ -67,6 +68,13 @@ def run_upkeep(context: JobContext) -> None:
             return
         if recompute.recompute_stale(db, now=now) < recompute.MAX_TICKETS_PER_RUN:
             return
+
+
+@job("migrations", every=timedelta(seconds=30))
+def run_migrations(context: JobContext) -> None:
+    """Bring the stored data to this release's version."""
+    services = context.services
+    Migrations(services.db, clock=services.clock).run(context.should_continue)
 
 
 @job("learn", every=timedelta(minutes=1))

@@ -104,7 +104,9 @@ def test_a_change_after_a_lost_task_publishes_again(
     assert refreshes(system.publisher) == [link_of(employee)]
 
 
-def test_who_never_opened_home_is_left_alone(system: BotAndWorkers, ticket: Ticket) -> None:
+def test_home_is_not_published_if_it_was_never_opened(
+    system: BotAndWorkers, ticket: Ticket
+) -> None:
     system.work(ticket)
     assert system.slack.calls_to("views.publish") == []
 
