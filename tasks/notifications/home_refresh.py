@@ -12,6 +12,7 @@ from services.home.sessions import HomeSession
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from tasks.notifications.slack_delivery import (
+    OutcomeKind,
     SlackOutcome,
     SlackRateLimited,
     call_slack,
@@ -92,7 +93,7 @@ def _handle_error(runtime: Runtime, session: HomeSession, outcome: SlackOutcome)
         sessions.clear_view_hash(session)
         _request_refresh(runtime, link_id)
         return
-    if outcome.is_permanent:
+    if outcome.kind is OutcomeKind.PERMANENT:
         sessions.give_up(session)
     logger.warning("home of %s: %s", link_id, outcome.error)
 

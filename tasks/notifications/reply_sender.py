@@ -7,12 +7,18 @@ from celery import Task
 
 from services.core.metrics import REPLY_ATTEMPTS
 from services.outbox.replies import Replies, Reply, ReplyKind
-from tasks.notifications.slack_delivery import SlackOutcome, SlackRateLimited, call_slack
+from tasks.notifications.slack_delivery import (
+    OutcomeKind,
+    SlackOutcome,
+    SlackRateLimited,
+    call_slack,
+)
 from tasks.queue.celery_app import REPLY_TASK, celery
 from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
 
+_METRIC_LABELS = {OutcomeKind.SENT: "sent", OutcomeKind.PERMANENT: "failed"}
 # The rest is left to the next task.
 MAX_REPLIES = 100
 
@@ -51,13 +57,14 @@ def _send(runtime: Runtime, replies: Replies, reply: Reply) -> None:
             channel=str(outcome.answer.get("channel") or reply.recipient),
             ts=str(outcome.answer.get("ts") or outcome.answer.get("message_ts") or ""),
         )
-    elif outcome.is_permanent:
-        replies.mark_failed(reply, error=outcome.error)
-    elif outcome.is_answered:
-        replies.retry_later(reply, error=outcome.error, wait=outcome.wait)
-    if not outcome.answer:
+    else:
         logger.warning("reply %s not sent: %s", reply.id, outcome.error)
-    label = "sent" if outcome.answer else "failed" if outcome.is_permanent else "retried"
+    match outcome.kind:
+        case OutcomeKind.PERMANENT:
+            replies.mark_failed(reply, error=outcome.error)
+        case OutcomeKind.RATE_LIMITED | OutcomeKind.TRANSIENT:
+            replies.retry_later(reply, error=outcome.error, wait=outcome.wait)
+    label = _METRIC_LABELS.get(outcome.kind, "retried")
     runtime.meter.count(REPLY_ATTEMPTS, reply.kind.value, label)
     if outcome.rate_limit:
         raise outcome.rate_limit
