@@ -29,6 +29,7 @@ from services.outbox.reminders import (
     Reminder,
     ReminderClaim,
     Reminders,
+    SentMessage,
 )
 from services.sla.escalation_schedule import NEXT_STEP_FIELD, is_current_step
 from services.team_settings.settings_service import TeamSettings
@@ -107,8 +108,9 @@ def run(runtime: Runtime, recipient: str) -> None:
         return
     message = _message(runtime, recipient, pairs, unread=claim.unread_count)
     outcome = post_message(runtime.slack, message, channel=channel)
-    if record_outcome(reminders, claim, outcome, now=runtime.clock()):
-        reminders.finish(claim, why="sent")
+    if answer := record_outcome(reminders, claim, outcome, now=runtime.clock()):
+        sent = SentMessage(answer["channel"], answer["ts"], sent_at=runtime.clock())
+        reminders.mark_sent(claim, sent)
 
 
 class ReminderPair(NamedTuple):

@@ -30,9 +30,13 @@ def publish_due(context: JobContext) -> None:
             return
         context.publisher.send(NOTIFY_TASK, str(ticket_id))
         pending.back_off(db, ticket_id, now=now)
-    # One task is enough: it sends every email that is due.
+    # One task is enough for each of these: it sends every email, or reply, that is due.
     if email_id := context.services.emails.next_due_id():
         context.publisher.publish_email(email_id)
+    if reply_id := context.services.replies.next_due_id():
+        context.publisher.publish_reply(reply_id)
+    for link_id in context.services.home_sessions.request_unconfirmed(limit=SWEEP_BATCH_SIZE):
+        context.publisher.publish_home_refresh(link_id, countdown=0)
 
 
 @job("waiting", every=timedelta(seconds=10))
