@@ -15,7 +15,7 @@ from services.analysis.model_exchange import Analyst
 from services.core import database
 from services.core.clock import Clock
 from services.core.database import Mongo
-from services.core.metrics import Meter
+from services.core.metrics import NOOP_METER, Meter
 from services.core.settings import Settings
 from services.linking.links import Directory
 from services.models.ticket import Ticket
@@ -42,6 +42,7 @@ class Runtime:
     analyst: Analyst | None = None
     triage_channel: str = ""
     email: EmailConfig | None = None
+    meter: Meter = NOOP_METER
 
     @property
     def db(self) -> Mongo:
@@ -88,6 +89,7 @@ def build_runtime(config: Settings, *, slack: WebClient, meter: Meter) -> Runtim
         analyst=analyst,
         triage_channel=config.triage_channel,
         email=build_email_config(config, services.codes, meter),
+        meter=meter,
     )
 
 

@@ -52,7 +52,7 @@ from services.tickets.queries import load_ticket
 from tasks import slack_status_sync
 from tasks.assignment import assign_ticket
 from tasks.notifications import digest as notification_digest
-from tasks.notifications import email_sender, home_refresh, notify, reminders
+from tasks.notifications import email_sender, home_refresh, notify, reminders, reply_sender
 from tasks.queue.celery_app import (
     ASSIGN_TASK,
     DIGEST_TASK,
@@ -60,6 +60,7 @@ from tasks.queue.celery_app import (
     HOME_TASK,
     NOTIFY_TASK,
     REMINDER_TASK,
+    REPLY_TASK,
     STATUS_SYNC_TASK,
     celery,
 )
@@ -386,6 +387,24 @@ def bot_process(
     )
 
 
+class WorkingBot(Bot):
+    """A bot whose workers run after each payload: `work` runs what was published."""
+
+    def __init__(self, bot: Bot, work: Callable[[], None]) -> None:
+        self._bot, self._work = bot, work
+
+    def send(self, body: dict[str, Any]) -> BoltResponse:
+        response = self._bot.send(body)
+        self._work()
+        return response
+
+
+@pytest.fixture
+def desk(ticket_bot: Bot, runtime: Runtime, publisher: RecordingPublisher) -> Bot:
+    """The bot with its workers."""
+    return WorkingBot(ticket_bot, lambda: work(runtime, publisher))
+
+
 def with_services(bot_process: BotProcess, **services: Any) -> BotProcess:
     """The bot with those services in place of its own."""
     changed = copy(bot_process.services)
@@ -508,6 +527,7 @@ def work(runtime: Runtime, publisher: RecordingPublisher, ticket: Ticket | None 
         HOME_TASK: home_refresh.run,
         EMAIL_TASK: email_sender.run,
         REMINDER_TASK: reminders.run,
+        REPLY_TASK: reply_sender.run,
     }
     while publisher.asked:
         task, ticket_id = publisher.asked.pop(0)

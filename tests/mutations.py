@@ -137,7 +137,7 @@ MUTATIONS = (
     ),
     Mutation(
         "requester-reads-internal-notes",
-        "services/tickets/fields.py",
+        "services/tickets/visibility.py",
         " if not comment.internal",
         "",
         ("tests/scenarios/test_internal_notes.py",),

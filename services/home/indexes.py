@@ -8,5 +8,6 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "links": (
         IndexModel("home.ticket", sparse=True),
         IndexModel("home.queueAt", sparse=True),
+        IndexModel("home.retryAt", sparse=True),
     ),
 }

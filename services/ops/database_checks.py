@@ -11,7 +11,7 @@ from bson import ObjectId
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 
 from services.accounts.validation import email_key
-from services.core import leases, settings
+from services.core import leases, schema_version, settings
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo, connect
 from services.core.work_queue import MAX_DELIVERY_DELAY
@@ -81,7 +81,7 @@ class DatabaseChecks:
     """Connects at the first check, so that a bad URI becomes a finding.
 
     `missing_indexes` returns the names of missing indexes. It is passed in because packages above
-    this one declare indexes, too.
+    this one declare indexes, too; so is `program_version`, which the migrations define.
     """
 
     def __init__(
@@ -89,11 +89,13 @@ class DatabaseChecks:
         uri: str,
         *,
         missing_indexes: Callable[[Mongo], list[str]],
+        program_version: int,
         admin_emails: frozenset[str] = frozenset(),
         clock: Clock = utcnow,
     ) -> None:
         self._uri = uri
         self._missing_indexes = missing_indexes
+        self._program_version = program_version
         self._admin_emails = admin_emails
         self._clock = clock
 
@@ -104,6 +106,7 @@ class DatabaseChecks:
     def checks(self) -> list[Check]:
         return [
             Check(MONGODB, self.check_connection),
+            Check("data version", self.check_data_version, depends_on=(MONGODB,)),
             Check("indexes", self.check_indexes, depends_on=(MONGODB,)),
             Check("accounts", self.check_accounts, depends_on=(MONGODB,)),
         ]
@@ -136,6 +139,19 @@ class DatabaseChecks:
         except PyMongoError as error:
             return _connection_failure(error)
         return _described(hello, version)
+
+    def check_data_version(self) -> list[Finding]:
+        """Check that this program reads the stored data, and that its migrations are complete."""
+        program = self._program_version
+        with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
+            stored = schema_version.stored_schema(self._db)
+        if program < stored.min_reader:
+            found = f"the data needs version {stored.min_reader}; this program knows {program}"
+            return fail(found, "Install the newer release that upgraded the database.")
+        if stored.version < program:
+            found = f"migrations to version {program} are not complete (at {stored.version})"
+            return warn(found, "The jobs run them: keep the jobs running, and see their log.")
+        return ok(f"version {stored.version}; this program knows {program}")
 
     def check_indexes(self) -> list[Finding]:
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):

@@ -23,6 +23,7 @@ from services.accounts.validation import email_key
 from services.core.clock import Clock, utcnow
 from services.core.coerce import as_int, own_entries
 from services.core.database import Document, Mongo
+from services.core.processed_events import delete_texts
 from services.models import user as model_user
 from services.models.comment import comments_from_doc
 from services.models.permissions import Actor, Operator, Permission, require_permission
@@ -31,11 +32,12 @@ from services.models.user import Role
 from services.outbox.deliveries import DeliveryState, delivery_key, parse_delivery_key
 from services.outbox.pending import outbox_fields
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX
+from services.outbox.replies import delete_replies
 from services.tickets import release
 from services.tickets.queries import iter_tickets
 
 ERASED_NAME = "a former colleague"
-# A domain that cannot receive mail (RFC 2606); the predecessor requires unique addresses.
+# A domain that cannot receive mail (RFC 2606); the legacy backend requires unique addresses.
 ERASED_EMAIL_DOMAIN = "erased.invalid"
 ERASED_PLACEHOLDER = "erased"  # in place of Slack's error code
 
@@ -83,7 +85,7 @@ class Erasure:
             by=by,
             now=now,
         )
-        # A plain user may have tickets, too, from the predecessor.
+        # A plain user may have tickets, too, from the legacy backend.
         request = model_user.release_request(by=by, now=now, reason=DEACTIVATED_REASON)
         unmarked = {"_id": user_id, "handBack": None}
         self._db.users.update_one(unmarked, {"$set": {"handBack": request}})
@@ -98,6 +100,8 @@ class Erasure:
         self._forget_messages(user_id)
         removed_emails = self._db.letters.delete_many({"userId": user_id}).deleted_count
         self._db.codes.delete_many({"userId": user_id})
+        delete_replies(self._db, slack_ids)
+        delete_texts(self._db, slack_ids)
         recipients = [str(user_id), f"{UNASSIGNED_ALERT_PREFIX}{user_id}"]
         self._db.nudges.delete_many({"to": {"$in": recipients}})
         self._anonymise(user_id)

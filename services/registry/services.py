@@ -27,6 +27,7 @@ from services.lists.list_service import ListService
 from services.outbox.deliveries import TicketThreads
 from services.outbox.emails import Emails
 from services.outbox.reminders import Reminders
+from services.outbox.replies import Replies
 from services.privacy.erasure import Erasure
 from services.privacy.export import DataExport
 from services.team_settings.settings_service import TeamSettings
@@ -119,6 +120,7 @@ class Services:
     team_settings = _lazy(lambda s: TeamSettings(s.db, clock=s.clock))
 
     reminders = _lazy(lambda s: Reminders(s.db, clock=s.clock))
+    replies = _lazy(lambda s: Replies(s.db, clock=s.clock))
     ticket_threads = _lazy(lambda s: TicketThreads(s.db))
     # Their index expires them by MongoDB's clock.
     processed_events = _lazy(lambda s: ProcessedEvents(s.db))

@@ -186,6 +186,7 @@ class TicketActions:
             change = transitions.complete(
                 by, ticket, EventType.RESOLVED, resolution=note, note=note, now=now
             )
+            # None: another user was first; retry.
             return ticket_store.apply(self._db, ticket, change, now=now)
 
         return retry_on_conflict(attempt)
@@ -217,6 +218,8 @@ class TicketActions:
         expected_state: str = "",
         validate: Callable[[Ticket], None] | None = None,
     ) -> Ticket:
+        """Build, check and store the change. A repeated press returns the ticket; after a lost race
+        `attempt` reads again, against the state first seen."""
         require_permission(actor, ACTION_PERMISSIONS[action])
 
         def attempt() -> Ticket | None:
@@ -230,6 +233,7 @@ class TicketActions:
             self.check_action(actor, ticket, action, expected_state)
             if validate:
                 validate(ticket)
+            # None: another user was first; retry.
             return ticket_store.apply(self._db, ticket, change, now=now)
 
         return retry_on_conflict(attempt)

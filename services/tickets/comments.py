@@ -50,6 +50,10 @@ class CommentRateLimitReached(LimitReached):
         self.last_seq = last_seq
 
 
+class _NoComment(Exception):
+    """The Slack message is no comment."""
+
+
 @dataclass(frozen=True, slots=True)
 class CommentResult:
     """`is_new` is False if the comment had been stored before."""
@@ -102,6 +106,7 @@ class CommentService:
                 **({"form": request_id} if request_id else {}),
             }
             stored = ticket_store.apply(self._db, ticket, add_comment(ticket, doc), now=now)
+            # None: another change was first; retry.
             return CommentResult(stored, stored.comments[-1], is_new=True) if stored else None
 
         return retry_on_conflict(attempt)
@@ -156,20 +161,21 @@ class CommentService:
         message: MessageRef,
         change: Callable[[Ticket, Comment, datetime], Change | None],
     ) -> Ticket | None:
-        def attempt() -> tuple[Ticket | None] | None:  # a tuple: None alone asks for a retry
+        def attempt() -> Ticket | None:
             ticket = load_ticket(self._db, ticket_id)
             comments = ticket.comments if ticket else ()
             comment = next((each for each in comments if each.slack_message == message), None)
             if ticket is None or comment is None:
-                return (None,)
+                raise _NoComment
             now = self._clock()
             wanted = change(ticket, comment, now)
-            if wanted is None:
-                return (ticket,)
-            stored = ticket_store.apply(self._db, ticket, wanted, now=now)
-            return (stored,) if stored else None
+            # None: another change was first; retry.
+            return ticket_store.apply(self._db, ticket, wanted, now=now) if wanted else ticket
 
-        return retry_on_conflict(attempt)[0]
+        try:
+            return retry_on_conflict(attempt)
+        except _NoComment:
+            return None
 
 
 def checked_comment_text(text: str, files: Iterable[FileLink] = ()) -> str:

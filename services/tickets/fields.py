@@ -26,11 +26,11 @@ from services.tickets.validation import (
 
 
 class Access(StrEnum):
-    """`ALL`: the requester and the staff; `NOBODY`: only the program itself."""
+    """`ALL`: the requester and the staff; `INTERNAL`: only the program itself."""
 
     ALL = "all"
     STAFF = "staff"
-    NOBODY = "nobody"
+    INTERNAL = "internal"
 
 
 class Output(Flag):
@@ -68,7 +68,7 @@ class TicketField:
     name: str
     seen_by: Access
     outputs: Output = Output.NONE
-    edited_by: Access = Access.NOBODY
+    edited_by: Access = Access.INTERNAL
     check: Callable[[Any, Edit], Any] | None = None
     label: str = ""  # as in "changed the notes", if it is not the name
     other_attribute: str | None = None  # "": `Ticket` does not have it
@@ -81,33 +81,37 @@ class TicketField:
         return re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", self.name)
 
 
-ALL, STAFF, NOBODY = Access
+ALL, STAFF, INTERNAL = Access
 API, LISTS, EXPORT, ASSIGNEE_EXPORT = Output
+SHOWN = API | LISTS | EXPORT  # every output for the requester
+
+
+def _plain(check: Callable[[Any], Any]) -> Callable[[Any, Edit], Any]:
+    """Return a check that depends on the new value alone."""
+    return lambda value, _: check(value)
+
+
 _ROWS = (
     TicketField("_id", ALL, API | LISTS, other_attribute="id"),
-    TicketField("number", ALL, API | LISTS | EXPORT),
-    TicketField("title", ALL, API | LISTS | EXPORT, ALL, lambda value, _: checked_title(value)),
-    TicketField("description", ALL, API | EXPORT, ALL, lambda value, _: checked_description(value)),
+    TicketField("number", ALL, SHOWN),
+    TicketField("title", ALL, SHOWN, edited_by=ALL, check=_plain(checked_title)),
+    TicketField("description", ALL, API | EXPORT, edited_by=ALL, check=_plain(checked_description)),
     TicketField(
-        "status", ALL, API | LISTS | EXPORT | ASSIGNEE_EXPORT, STAFF, lambda v, _: checked_status(v)
+        "status", ALL, SHOWN | ASSIGNEE_EXPORT, edited_by=STAFF, check=_plain(checked_status)
     ),
     TicketField(
-        "priority", ALL, API | LISTS | EXPORT, ALL, lambda value, _: checked_priority(value or None)
+        "priority", ALL, SHOWN, edited_by=ALL, check=lambda v, _: checked_priority(v or None)
     ),
     TicketField(
-        "deadline",
-        ALL,
-        API | LISTS | EXPORT,
-        ALL,
-        lambda value, e: checked_deadline(value, now=e.now),
+        "deadline", ALL, SHOWN, edited_by=ALL, check=lambda v, e: checked_deadline(v, now=e.now)
     ),
-    TicketField("createdAt", ALL, API | LISTS | EXPORT),
+    TicketField("createdAt", ALL, SHOWN),
     TicketField("acceptedAt", ALL, ASSIGNEE_EXPORT),
     TicketField("completedAt", ALL, EXPORT | ASSIGNEE_EXPORT, other_attribute=""),
-    TicketField("resolution", ALL, API | LISTS | EXPORT),  # in lists it says what was cancelled
+    TicketField("resolution", ALL, SHOWN),  # in lists it says what was cancelled
     TicketField("source", ALL, EXPORT),
     TicketField("createdBy", ALL, API | LISTS),
-    TicketField("assignedTo", ALL, API | LISTS, STAFF, lambda value, _: checked_assignee_id(value)),
+    TicketField("assignedTo", ALL, API | LISTS, edited_by=STAFF, check=_plain(checked_assignee_id)),
     TicketField("dueAt", ALL, API | LISTS),
     TicketField("target", ALL, LISTS, other_attribute="sla_clock"),  # says if the clock is paused
     # Without internal notes and events for the staff, see services/tickets/visibility.py.
@@ -118,26 +122,28 @@ _ROWS = (
         "relatedSkills",
         STAFF,
         API,
-        STAFF,
-        lambda v, e: checked_skills(v, e.ticket, e.team_skills),
-        "skills",
+        edited_by=STAFF,
+        check=lambda value, edit: checked_skills(value, edit.ticket, edit.team_skills),
+        label="skills",
     ),
-    TicketField("helpfulNotes", STAFF, API, STAFF, lambda value, _: checked_notes(value), "notes"),
+    TicketField(
+        "helpfulNotes", STAFF, API, edited_by=STAFF, check=_plain(checked_notes), label="notes"
+    ),
     TicketField("assignment", STAFF),
     TicketField("assignment.next", ALL, LISTS, other_attribute=""),  # set while no assignee is free
     TicketField("alarm", STAFF, other_attribute="next_step"),
-    TicketField("ladders", NOBODY, other_attribute="escalation_tracks"),
-    TicketField("queueKey", NOBODY, LISTS),
-    TicketField("teamId", NOBODY),
-    TicketField("seq", NOBODY),
-    TicketField("outbox", NOBODY, other_attribute="is_in_outbox"),
-    TicketField("nextTryAt", NOBODY, other_attribute=""),
-    TicketField("aside", NOBODY, other_attribute="defect"),
-    TicketField("attempts", NOBODY, other_attribute=""),
-    TicketField("cards", NOBODY),
-    TicketField("notices", NOBODY, other_attribute="deliveries"),
-    TicketField("requestId", NOBODY, other_attribute=""),
-    TicketField("requestDigest", NOBODY, other_attribute=""),
+    TicketField("ladders", INTERNAL, other_attribute="escalation_tracks"),
+    TicketField("queueKey", INTERNAL, LISTS),
+    TicketField("teamId", INTERNAL),
+    TicketField("seq", INTERNAL),
+    TicketField("outbox", INTERNAL, other_attribute="is_in_outbox"),
+    TicketField("nextTryAt", INTERNAL, other_attribute=""),
+    TicketField("aside", INTERNAL, other_attribute="defect"),
+    TicketField("attempts", INTERNAL, other_attribute=""),
+    TicketField("cards", INTERNAL),
+    TicketField("notices", INTERNAL, other_attribute="deliveries"),
+    TicketField("requestId", INTERNAL, other_attribute=""),
+    TicketField("requestDigest", INTERNAL, other_attribute=""),
 )
 FIELDS: Mapping[str, TicketField] = {field.name: field for field in _ROWS}
 FILED_FIELDS = [field.name for field in _ROWS if field.edited_by is ALL]

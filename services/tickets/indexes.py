@@ -15,7 +15,7 @@ RESOLVED_INDEX = (("status", ASCENDING), ("completedAt", DESCENDING), ("_id", DE
 
 
 def _unique_if_set(field: str, *more: str, above: int | str) -> IndexModel:
-    """Return an index that is unique in a team; it excludes documents without the field.
+    """Unique within a team. Documents without the field are not indexed.
 
     The condition is a comparison, not `$type`: from `field: 12` the query planner concludes that
     `field` is above 0, but not that it is a number, and then it does not use the index.
@@ -32,7 +32,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel(ASSIGNEE_STATUS_NEWEST_INDEX),
         IndexModel(RESOLVED_INDEX),
         _unique_if_set("number", above=0),
-        # The predecessor's tickets that legacy.py has not adopted yet, oldest first.
+        # The legacy backend's tickets that legacy.py has not adopted yet, oldest first.
         IndexModel(
             [("number", ASCENDING), ("_id", ASCENDING)],
             name="foreign",

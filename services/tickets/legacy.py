@@ -1,10 +1,10 @@
-"""Tickets of the predecessor: adoption, and reconciliation of its later changes.
+"""Tickets of the legacy backend: adoption, and reconciliation of its later changes.
 
 A ticket is adopted by a job, the oldest first, or when it is loaded before that
 (`queries.load_ticket`): it gets a number, a seq, its team, and values in the form that our queries
 look for. An unknown status is kept in the history.
 
-The predecessor writes a status or an assignee without a seq, an event or a queue key. The stale
+The legacy backend writes a status or an assignee without a seq, an event or a queue key. The stale
 queue key shows such a change; the history then records it, and the cards are updated.
 """
 
@@ -31,8 +31,8 @@ from services.tickets.transitions import RETRY_FIELDS, Change
 
 # As many tickets as one write can adopt within its timeout of five seconds.
 ADOPTION_BATCH_SIZE = 100
-# A predecessor that runs at the same time assigns a ticket within seconds, or not at all. Assigning
-# earlier would notify two assignees of one ticket.
+# A legacy backend that runs at the same time assigns a ticket within seconds, or not at all.
+# Assigning earlier would notify two assignees of one ticket.
 LEGACY_ASSIGNMENT_DELAY = timedelta(minutes=1)
 UNADOPTED: Document = {"number": None}
 # The fields an adoption depends on.
@@ -41,7 +41,7 @@ MAX_ADOPTION_BATCHES = 5
 RECONCILIATION_BATCH_SIZE = 200
 ASSIGNED_OUTSIDE_REASON = "assigned outside of Slack"
 _ASSIGNED = "1-"  # prefix of the queue keys of assigned tickets: services/sla/queue_key.py
-_ANYBODY = {"$gt": ObjectId("0" * 24)}
+_ANY_ASSIGNEE = {"$gt": ObjectId("0" * 24)}
 
 
 def adopt(db: Mongo, doc: Document, *, now: datetime | None = None) -> Document:
@@ -88,7 +88,7 @@ def _adoption_update(
 ) -> tuple[Document, Document]:
     """Return the filter, which holds the ticket as it was read, and the update."""
     ticket = Ticket.from_doc(doc)
-    events, outbox_values = _history(doc, ticket, workspace, now)
+    events, outbox_values = _first_events_and_outbox(doc, ticket, workspace, now)
     key = queue_key(ticket)
     update: dict[str, Any] = {
         "$set": {
@@ -120,7 +120,7 @@ def _normalized_fields(doc: Document, ticket: Ticket) -> Document:
     return values
 
 
-def _history(
+def _first_events_and_outbox(
     doc: Document, ticket: Ticket, workspace: Installation, now: datetime
 ) -> tuple[list[Document], Document]:
     """Return the first events, and the fields that request assignment; both may be empty."""
@@ -157,7 +157,7 @@ def _filed_at(doc: Document) -> datetime | None:
 
 
 def sync_legacy_tickets(db: Mongo, *, now: datetime) -> None:
-    """Adopt the predecessor's tickets, then reconcile its changes."""
+    """Adopt the legacy backend's tickets, then reconcile its changes."""
     for _ in range(MAX_ADOPTION_BATCHES):
         if adopt_batch(db, now=now) < ADOPTION_BATCH_SIZE:
             # Until all are adopted, each run of `reconcile` would find those again.
@@ -221,7 +221,7 @@ def _event(kind: EventType, field: str, was: Any, now: Any) -> NewEvent:
     return NewEvent(kind, by="system", field=field, from_=was, to=now)
 
 
-def _foreign_words() -> list[Document]:
+def _unknown_status_queries() -> list[Document]:
     """Return queries for statuses that are not ours, as ranges, which an index can serve."""
     ours = sorted(Status)
     between = [{"$gt": low, "$lt": high} for low, high in pairwise(ours)]
@@ -231,13 +231,13 @@ def _foreign_words() -> list[Document]:
 
 # (query, change), all served by the index of status and queueKey.
 _RECONCILIATIONS: tuple[tuple[Document, Callable[[Document, datetime], Change]], ...] = (
-    *((query, _status_change) for query in _foreign_words()),
+    *((query, _status_change) for query in _unknown_status_queries()),
     ({"status": Status.COMPLETED, "queueKey": {"$gt": ""}}, _status_change),
     (
         {
             "status": Status.IN_PROGRESS,
             "queueKey": {"$gt": "", "$lt": _ASSIGNED},
-            "assignedTo": _ANYBODY,
+            "assignedTo": _ANY_ASSIGNEE,
         },
         _assignment_change,
     ),

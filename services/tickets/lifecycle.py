@@ -100,7 +100,7 @@ def check_transition(ticket: Ticket, to: Status) -> None:
 
 
 def completed_by(ticket: Ticket) -> ObjectId | None:
-    """Return who resolved or cancelled it; None if it is open or the predecessor's."""
+    """Return who resolved or cancelled it; None if it is open or the legacy backend's."""
     if ticket.status is not Status.COMPLETED:
         return None
     done = (e.by for e in reversed(ticket.events) if (e.field, e.to) == ("status", ticket.status))

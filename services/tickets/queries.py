@@ -17,7 +17,7 @@ WITHOUT_MESSAGES = dict.fromkeys(("comments", "notices", "cards"), False)
 def load_ticket(db: Mongo, ticket_id: str) -> Ticket | None:
     """Return the ticket, or None if the id is unknown or malformed.
 
-    Loading a ticket of the predecessor adopts it.
+    Loading a ticket of the legacy backend adopts it.
     """
     try:
         doc = db.tickets.find_one({"_id": ObjectId(ticket_id)})

@@ -199,7 +199,7 @@ def reopen(by: ObjectId, ticket: Ticket, *, keep_assignee: bool) -> Change:
 def ask_requester(by: ObjectId, ticket: Ticket, *, question: str, now: datetime) -> Change:
     """Wait for the requester's answer. The question is a comment, if there is room for one more.
 
-    The comment's event follows the status event: notifications recognise a question by that.
+    The comment's event follows the status event: `comment_sync` recognises a question by that.
     """
     event = _status_event(EventType.WAITING, by, ticket, Status.WAITING, note=question)
     wait = Change({"status": Status.WAITING.value}, (event,))

@@ -20,7 +20,7 @@ MAX_QUESTION_LENGTH = 1_000  # to the requester
 MAX_REASON_LENGTH = 300  # why the ticket is reassigned or declined
 MAX_NOTES_LENGTH = 3_000
 MAX_SKILLS = 100
-# Slack's limit for an option's value. The predecessor had no limit for a skill's name.
+# Slack's limit for an option's value. The legacy backend had no limit for a skill's name.
 # https://docs.slack.dev/reference/block-kit/composition-objects/option-object
 MAX_SKILL_VALUE_LENGTH = 150
 LAST_YEAR = 2099

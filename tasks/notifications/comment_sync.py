@@ -90,14 +90,13 @@ class CommentSync:
         comment, card = reply.comment, reply.card
         to: Recipient = SlackThread(card.channel, card.ts) if card else reply.recipient
         is_channel = not isinstance(reply.recipient, ObjectId)
+        message = self._message(comment, is_outside_thread=card is None, is_channel=is_channel)
         return self._send_notice(
             Notice(
                 key=reply.key,
                 kind=COMMENT_KIND,
                 recipient=to,
-                message=self._message(
-                    comment, is_outside_thread=card is None, is_channel=is_channel
-                ),
+                message=message,
                 version=_version(comment, is_channel=is_channel),
             )
         )

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from services.models import set_aside
 from services.outbox import pending
+from services.registry.migrations import Migrations
 from services.sla import recompute
 from services.tickets import legacy, release
 from tasks import escalation, slack_status_sync
@@ -30,9 +31,13 @@ def publish_due(context: JobContext) -> None:
             return
         context.publisher.send(NOTIFY_TASK, str(ticket_id))
         pending.back_off(db, ticket_id, now=now)
-    # One task is enough: it sends every email that is due.
+    # One task is enough for each of these: it sends every email, or reply, that is due.
     if email_id := context.services.emails.next_due_id():
         context.publisher.publish_email(email_id)
+    if reply_id := context.services.replies.next_due_id():
+        context.publisher.publish_reply(reply_id)
+    for link_id in context.services.home_sessions.request_unconfirmed(limit=SWEEP_BATCH_SIZE):
+        context.publisher.publish_home_refresh(link_id, countdown=0)
 
 
 @job("waiting", every=timedelta(seconds=10))
@@ -65,6 +70,13 @@ def run_upkeep(context: JobContext) -> None:
             return
         if recompute.recompute_stale(db, now=now) < recompute.MAX_TICKETS_PER_RUN:
             return
+
+
+@job("migrations", every=timedelta(seconds=30))
+def run_migrations(context: JobContext) -> None:
+    """Bring the stored data to this release's version."""
+    services = context.services
+    Migrations(services.db, clock=services.clock).run(context.should_continue)
 
 
 @job("learn", every=timedelta(minutes=1))

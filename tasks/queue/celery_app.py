@@ -12,6 +12,7 @@ EMAIL_TASK = "tasks.mail"
 STATUS_SYNC_TASK = "tasks.availability"
 REMINDER_TASK = "tasks.nudge"
 DIGEST_TASK = "tasks.digest"
+REPLY_TASK = "tasks.reply"
 # The upper limit of one analysis: a slow response can outlast every timeout of its connection.
 ASSIGN_LIMIT_SECONDS = 40
 EMAIL_LIMIT_SECONDS = 30

@@ -537,7 +537,7 @@ class EveryRoute:
     @pytest.mark.parametrize(("route", "owner"), CASES)
     def test_who_may_use_it(
         self,
-        ticket_bot: Bot,
+        desk: Bot,
         slack: RecordingSlack,
         people: People,
         tickets: TicketService,
@@ -558,7 +558,7 @@ class EveryRoute:
         body = USES[name(route)](user, ticket)
         # As slow as the client allows: a modal has to be opened before the trigger expires.
         slack.seconds_per_call = 1.9
-        assert refusal(ticket_bot, slack, body) == expected_refusal(route, role, owner)
+        assert refusal(desk, slack, body) == expected_refusal(route, role, owner)
 
 
 class TestGuest(EveryRoute):

@@ -203,7 +203,9 @@ def test_the_doctor_reports_it_with_the_jobs(day: Day, monkeypatch: pytest.Monke
     jo = day.people.add(Role.MODERATOR, email="jo@example.com")
     retry_state = record_failure(None, FAULT, now=day.clock())
     day.db.users.update_one({"_id": jo.id}, {"$set": {"digestAside": retry_state.to_doc()}})
-    checks = DatabaseChecks("mongodb://unused", missing_indexes=missing_indexes, clock=day.clock)
+    checks = DatabaseChecks(
+        "mongodb://unused", missing_indexes=missing_indexes, program_version=1, clock=day.clock
+    )
     monkeypatch.setitem(vars(checks), "_db", day.db)
     found = checks.check_jobs()
     assert [finding.message[:21] for finding in found] == ["none leads", "the digest of jo@exam"]

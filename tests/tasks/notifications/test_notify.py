@@ -387,7 +387,7 @@ def test_an_unanswered_line_waits_for_its_claim_to_expire(
         ("D0OTHERS", None),
     ],
 )
-def test_where_the_bot_cannot_write_it_gives_up_quietly(
+def test_thread_reply_fails_without_a_warning_if_the_bot_cannot_write(
     system: BotAndWorkers,
     file_from_message: FileFromMessage,
     employee: User,
