@@ -15,6 +15,7 @@ from bson.errors import BSONError
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError, OperationFailure
 
+from services.core.coerce import as_datetime
 from services.core.database import Document, Mongo
 from services.models.ticket import find_defect
 
@@ -32,6 +33,12 @@ _DATA_CODES = frozenset({2, 14, 28, 40, 10334, 10141, 17419})
 def not_set_aside(now: datetime) -> Document:
     """Return the condition for tickets that are not set aside."""
     return {"aside.until": {"$not": {"$gt": now}}}
+
+
+def is_set_aside(doc: Document, now: datetime) -> bool:
+    aside = doc.get("aside")
+    until = as_datetime(aside.get("until")) if isinstance(aside, dict) else None
+    return until is not None and until > now
 
 
 def is_data_fault(error: Exception) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from bson import ObjectId
 
 from services.core.database import Mongo
-from services.models.set_aside import isolated, not_set_aside
+from services.models.set_aside import is_set_aside, isolated
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.user import User, can_work_on_tickets
 from services.tickets import ticket_store
@@ -51,8 +51,8 @@ def release_tickets(
             db.users.update_one(request_filter, {"$unset": {"handBack": ""}})
             return []
     open_tickets = {"assignedTo": user_id, "status": {"$in": list(OPEN_STATUSES)}}
-    docs = db.tickets.find({**open_tickets, **not_set_aside(now)}, _NOT_READ).limit(limit)
-    found = [Ticket.from_doc(doc) for doc in docs]
+    docs = db.tickets.find(open_tickets, _NOT_READ).limit(limit)
+    found = [Ticket.from_doc(doc) for doc in docs if not is_set_aside(doc, now)]
     released = []
     for ticket in found:
         with isolated(db, ticket.id, now=now):
