@@ -127,8 +127,8 @@ def _worker(config: settings.Settings, hooks: Hooks) -> int:
         )
         return task_runtime.build_runtime(config, slack=slack, meter=meter)
 
-    worker.run(configure_celery(redis_url=config.redis_url), build, meter)
-    return 0
+    is_stopped = worker.run(configure_celery(redis_url=config.redis_url), build, meter)
+    return 0 if is_stopped else EXIT_FAILED
 
 
 def _jobs(config: settings.Settings, _: Hooks) -> int:

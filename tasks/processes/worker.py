@@ -15,7 +15,7 @@ from celery.signals import setup_logging, worker_process_init, worker_ready, wor
 from tasks import runtime
 from tasks.assignment import assign_ticket
 from tasks.notifications import email_sender, home_refresh, notify, reminders
-from tasks.processes import jobs
+from tasks.processes import consumer, jobs
 from tasks.queue.shared_metrics import RedisMeter
 from tasks.queue.task_instrumentation import TaskInstrumentation
 
@@ -29,30 +29,33 @@ SHUTDOWN_GRACE_SECONDS = 6.0
 TASK_MODULES = (assign_ticket, notify, home_refresh, email_sender, reminders, *jobs.MODULES)
 
 
-def run(celery: Celery, build: Callable[[], runtime.Runtime], meter: RedisMeter) -> None:
-    """Work until SIGTERM or SIGINT."""
+def run(celery: Celery, build: Callable[[], runtime.Runtime], meter: RedisMeter) -> bool:
+    """Work until SIGTERM or SIGINT. Return False if the worker ended by itself."""
     runtime.set_runtime_builder(build)
-    _connect_signals()
+    stopping = threading.Event()
+    _connect_signals(stopping)
+    consumer.install()
     # Celery warns about a setting of tasks/queue/celery_app.py at each loss of the broker.
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     TaskInstrumentation(meter).connect()
-    celery.worker_main(
-        [
-            "--quiet",
-            "worker",
-            f"--concurrency={CONCURRENCY}",
-            "--without-gossip",
-            "--without-mingle",
-            "--loglevel=WARNING",
-        ]
+    worker = celery.Worker(
+        consumer_cls=consumer.ResilientConsumer,
+        concurrency=CONCURRENCY,
+        without_gossip=True,
+        without_mingle=True,
+        loglevel="WARNING",
+        quiet=True,
     )
+    worker.start()
+    return stopping.is_set()
 
 
-def _connect_signals() -> None:
+def _connect_signals(stopping: threading.Event) -> None:
     # Keep our logging, which is configured before the fork.
     setup_logging.connect(lambda **_: None, weak=False)
     worker_process_init.connect(lambda **_: runtime.current_runtime(), weak=False)
     worker_ready.connect(lambda **_: logger.info("the worker is ready"), weak=False)
+    worker_shutting_down.connect(lambda **_: stopping.set(), weak=False)
     worker_shutting_down.connect(_limit_shutdown, weak=False)
 
 

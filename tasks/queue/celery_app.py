@@ -37,6 +37,7 @@ celery.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,  # a worker survives any outage of Redis
+    broker_channel_error_retry=True,  # and any error that it answers, for example of a replica
     broker_transport_options={
         "visibility_timeout": 600,
         "socket_timeout": BROKER_TIMEOUT_SECONDS,

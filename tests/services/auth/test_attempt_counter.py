@@ -11,6 +11,7 @@ import pytest
 from demo.servers import RedisServer, free_port
 from services.auth.attempt_counter import (
     MAX_LOCAL_KEYS,
+    PREFIX,
     AttemptCount,
     AttemptCounter,
     LocalAttemptCounter,
@@ -195,3 +196,11 @@ def test_the_bound_holds_for_a_flood(clock: FixedClock) -> None:
         own.increment(str(number), window=WINDOW)
     kept = own.get_many([str(number) for number in range(MAX_LOCAL_KEYS + 500)])
     assert sum(counted.attempts for counted in kept) == MAX_LOCAL_KEYS
+
+
+def test_a_value_that_is_no_number_is_counted_by_the_process(redis: RedisServer) -> None:
+    counter = AttemptCounter(redis.url, namespace="t")
+    with connect_redis(redis.url) as client:
+        client.set(f"{PREFIX}t:jo", "x")
+    assert counter.get_many(["jo"]) == [NONE]
+    assert counter.increment("jo", window=WINDOW).attempts == 1

@@ -1,14 +1,22 @@
 """The worker and jobs processes as in production: started, used, stopped."""
 
+import json
+from base64 import b64encode
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from demo.process import Process
 from demo.servers import MongoServer, RedisServer
 from services.core.database import Mongo
+from services.core.redis_client import connect_redis
 from services.models.ticket import Status
 from services.models.user import Role
 from services.tickets.filing import TicketService
+from tasks.queue.celery_app import NOTIFY_TASK
 from tasks.queue.publisher import CeleryPublisher
 from tests.conftest import People, file_ticket, reload
 from tests.support.aimock import AIMock
@@ -16,6 +24,20 @@ from tests.support.processes import Product, celery_for, eventually, is_outbox_e
 from tests.support.recording_slack import RecordingSlack
 
 pytest_plugins = ["tests.support.product"]
+
+
+QUEUE = QUEUE_KEY = "celery"
+BINDING_KEY = "_kombu.binding.celery"
+UNACKED_KEY, UNACKED_INDEX_KEY = "unacked", "unacked_index"
+
+
+@pytest.fixture
+def redis_with_faults(redis: RedisServer) -> Iterator[RedisServer]:
+    """A Redis that is as before after the test."""
+    yield redis
+    with connect_redis(redis.url) as client:
+        for _, end in REDIS_FAULTS.values():
+            client.execute_command(*end)
 
 
 @pytest.fixture
@@ -92,3 +114,154 @@ def test_jobs_stop_in_time_when_the_database_is_away(
         eventually(lambda: not jobs.running, what="the jobs have ended", seconds=10)
         assert jobs.exit_code == 0
         assert "the lease is left to expire" in jobs.output()
+
+
+# Per fault: the command that begins it, and the one that ends it.
+REDIS_FAULTS: dict[str, tuple[list[Any], list[Any]]] = {
+    "it becomes a replica": (["REPLICAOF", "127.0.0.1", 1], ["REPLICAOF", "NO", "ONE"]),
+    "it refuses writes": (
+        ["CONFIG", "SET", "min-replicas-to-write", 1],
+        ["CONFIG", "SET", "min-replicas-to-write", 0],
+    ),
+    "it is out of memory": (
+        ["CONFIG", "SET", "maxmemory", 1],
+        ["CONFIG", "SET", "maxmemory", 0],
+    ),
+    "it asks for a password": (
+        ["CONFIG", "SET", "requirepass", "secret"],
+        ["CONFIG", "SET", "requirepass", ""],
+    ),
+    "it has too many clients": (
+        ["CONFIG", "SET", "maxclients", 1],
+        ["CONFIG", "SET", "maxclients", 1_000],
+    ),
+    "the queue is no list": (["SET", QUEUE_KEY, "x"], ["DEL", QUEUE_KEY]),
+    "the queue's binding is no set": (["SET", BINDING_KEY, "x"], ["DEL", BINDING_KEY]),
+}
+
+
+def has_ended_or_reconnected(worker: Process, *, more_than: int) -> bool:
+    return not worker.running or worker.output().count("consumer: ") > more_than
+
+
+def test_a_worker_survives_what_redis_answers(
+    product: Product,
+    publisher: CeleryPublisher,
+    redis_with_faults: RedisServer,
+    people: People,
+    tickets: TicketService,
+    db: Mongo,
+) -> None:
+    employee, expert = people.add(), people.add(Role.MODERATOR, "VPN")
+    worker = product.start("worker")
+    with connect_redis(redis_with_faults.url) as client:
+        for fault, (begin, end) in REDIS_FAULTS.items():
+            seen = worker.output().count("consumer: ")
+            if "binding" in fault:
+                client.delete(BINDING_KEY)
+            client.execute_command(*begin)
+            client.client_kill_filter(_type="normal", skipme=True)
+            eventually(
+                partial(has_ended_or_reconnected, worker, more_than=seen + 1),
+                what=f"the worker notices that {fault}",
+            )
+            assert worker.running, f"{fault}: {worker.describe_end()}"
+            client.execute_command(*end)
+    ticket = file_ticket(tickets, employee)
+    publisher.publish_ticket(str(ticket.id))
+    eventually(lambda: reload(db, ticket).assigned_to == expert.id, what="it was assigned")
+    assert worker.stop(grace=10)
+
+
+def test_a_worker_survives_what_redis_holds(
+    product: Product,
+    publisher: CeleryPublisher,
+    redis: RedisServer,
+    people: People,
+    tickets: TicketService,
+    db: Mongo,
+) -> None:
+    """Messages that the worker cannot read are dropped, and it takes the next one."""
+    employee, expert = people.add(), people.add(Role.MODERATOR, "VPN")
+    worker = product.start("worker")
+    with connect_redis(redis.url) as client:
+        for message in unreadable_messages():
+            client.lpush(QUEUE_KEY, message)
+        client.hset(UNACKED_KEY, "tag", "{")
+        client.zadd(UNACKED_INDEX_KEY, {"tag": 1})
+        ticket = file_ticket(tickets, employee)
+        eventually(lambda: client.llen(QUEUE_KEY) == 0, what="the queue is empty")
+        publisher.publish_ticket(str(ticket.id))
+        eventually(
+            lambda: not worker.running or reload(db, ticket).assigned_to == expert.id,
+            what="it was assigned",
+        )
+        assert worker.running, worker.describe_end()
+        eventually(lambda: client.llen(QUEUE_KEY) == 0, what="the queue is empty again")
+        eventually(lambda: set(client.hkeys(UNACKED_KEY)) <= {"tag"}, what="no message is kept")
+    assert worker.stop(grace=10)
+
+
+def unreadable_messages() -> list[str]:
+    """Return messages that no publisher of the product sends."""
+    message: dict[str, Any] = {
+        "body": b64encode(b'[["id"], {}, {}]').decode(),
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": {"lang": "py", "task": NOTIFY_TASK, "id": "1", "root_id": "1", "argsrepr": ""},
+        "properties": {
+            "correlation_id": "1",
+            "delivery_mode": 2,
+            "delivery_info": {"exchange": "", "routing_key": QUEUE},
+            "priority": 0,
+            "body_encoding": "base64",
+            "delivery_tag": "1",
+        },
+    }
+    made: list[Any] = ["x", [], {}, 1, None, {"properties": {}}]
+    for path, value in (
+        ("body", "?"),
+        ("body", b64encode(b"{").decode()),
+        ("body", b64encode(b"1").decode()),
+        ("body", b64encode(b"[1, 2]").decode()),
+        ("body", b64encode(b"[1, 2, 3]").decode()),
+        ("body", b64encode(b'[[1, 2, 3], {"a": 1}, {}]').decode()),
+        ("body", None),
+        ("content-type", "application/x-python-serialize"),
+        ("content-type", 7),
+        ("content-encoding", "no such"),
+        ("headers", None),
+        ("headers", []),
+        ("headers.task", ["x"]),
+        ("headers.task", "no.such.task"),
+        ("headers.id", None),
+        ("headers.id", ["x"]),
+        ("headers.eta", "x"),
+        ("headers.eta", 7),
+        ("headers.expires", "x"),
+        ("headers.timelimit", "x"),
+        ("headers.timelimit", [1]),
+        ("headers.retries", "x"),
+        ("headers.compression", "x"),
+        ("properties", None),
+        ("properties.delivery_info", None),
+        ("properties.body_encoding", "x"),
+        ("properties.delivery_tag", None),
+        ("properties.priority", "x"),
+        ("properties.correlation_id", ["x"]),
+    ):
+        first, _, second = path.partition(".")
+        changed = {**message, first: {**message[first], second: value} if second else value}
+        if path != "properties.delivery_tag" and isinstance(changed["properties"], dict):
+            changed["properties"] = {**changed["properties"], "delivery_tag": f"{len(made)}"}
+        made.append(changed)
+    no_id = {name: value for name, value in message["headers"].items() if name != "id"}
+    made.append({**message, "headers": no_id})
+    return ["{", "\x00", *map(json.dumps, made)]
+
+
+def test_a_worker_that_ends_by_itself_fails(product: Product, redis: RedisServer) -> None:
+    worker = product.start("worker")
+    celery_for(redis.url).control.shutdown()
+    eventually(lambda: not worker.running, what="the worker has ended")
+    assert worker.exit_code not in (0, None)
