@@ -1,8 +1,12 @@
-"""The Celery application, with the names and time limits of the tasks. Connects to nothing."""
+"""The Celery application, with its queues and the names and time limits of the tasks.
+
+Connects to nothing.
+"""
 
 from typing import Any
 
 from celery import Celery, Task
+from kombu import Exchange, Queue
 from pymongo.errors import PyMongoError
 
 NOTIFY_TASK = "tasks.notify"
@@ -12,6 +16,10 @@ EMAIL_TASK = "tasks.mail"
 STATUS_SYNC_TASK = "tasks.availability"
 REMINDER_TASK = "tasks.nudge"
 DIGEST_TASK = "tasks.digest"
+# Workers take from the second queue only while the first is empty. The names and the prefix separate
+# the product from another Celery application on the same Redis database.
+FRESH_QUEUE, BACKLOG_QUEUE = QUEUES = "helpdesk.fresh", "helpdesk.backlog"
+KEY_PREFIX = "helpdesk:"
 # The upper limit of one analysis: a slow response can outlast every timeout of its connection.
 ASSIGN_LIMIT_SECONDS = 40
 EMAIL_LIMIT_SECONDS = 30
@@ -27,6 +35,8 @@ class _Task(Task[Any, Any]):
 
 celery: Celery[Task[Any, Any]] = Celery("tickets", task_cls=_Task)
 celery.conf.update(
+    task_queues=[Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
+    task_default_queue=FRESH_QUEUE,
     task_serializer="json",
     accept_content=["json"],
     task_ignore_result=True,
@@ -39,6 +49,8 @@ celery.conf.update(
     broker_connection_max_retries=None,  # a worker survives any outage of Redis
     broker_channel_error_retry=True,  # and any error that it answers, for example of a replica
     broker_transport_options={
+        "global_keyprefix": KEY_PREFIX,
+        "queue_order_strategy": "priority",
         "visibility_timeout": 600,
         "socket_timeout": BROKER_TIMEOUT_SECONDS,
         "socket_connect_timeout": BROKER_TIMEOUT_SECONDS,

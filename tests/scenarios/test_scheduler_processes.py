@@ -22,7 +22,9 @@ def leader(db: Mongo) -> str:
 def is_asked_for(server: RedisServer, ticket: Ticket) -> bool:
     """Return whether a message about the ticket waits in the broker."""
     with Redis.from_url(server.url) as client:
-        return any(str(ticket.id).encode() in message for message in client.lrange("celery", 0, -1))
+        return any(
+            str(ticket.id).encode() in message for message in client.lrange(QUEUE_KEY, 0, -1)
+        )
 
 
 def test_another_leads_within_thirty_seconds_of_the_leaders_death(

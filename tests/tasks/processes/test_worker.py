@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import Celery
 
 from demo.process import Process
 from demo.servers import MongoServer, RedisServer
+from services.core.clock import utcnow
 from services.core.database import Mongo
 from services.core.redis_client import connect_redis
 from services.models.ticket import Status
 from services.models.user import Role
 from services.tickets.filing import TicketService
-from tasks.queue.celery_app import NOTIFY_TASK
+from tasks.queue.celery_app import FRESH_QUEUE, NOTIFY_TASK
 from tasks.queue.publisher import CeleryPublisher
 from tests.conftest import People, file_ticket, reload
 from tests.support.aimock import AIMock
@@ -26,9 +28,9 @@ from tests.support.recording_slack import RecordingSlack
 pytest_plugins = ["tests.support.product"]
 
 
-QUEUE = QUEUE_KEY = "celery"
-BINDING_KEY = "_kombu.binding.celery"
-UNACKED_KEY, UNACKED_INDEX_KEY = "unacked", "unacked_index"
+QUEUE_KEY = f"helpdesk:{FRESH_QUEUE}"
+BINDING_KEY = f"helpdesk:_kombu.binding.{FRESH_QUEUE}"
+UNACKED_KEY, UNACKED_INDEX_KEY = "helpdesk:unacked", "helpdesk:unacked_index"
 
 
 @pytest.fixture
@@ -212,7 +214,7 @@ def unreadable_messages() -> list[str]:
         "properties": {
             "correlation_id": "1",
             "delivery_mode": 2,
-            "delivery_info": {"exchange": "", "routing_key": QUEUE},
+            "delivery_info": {"exchange": "", "routing_key": FRESH_QUEUE},
             "priority": 0,
             "body_encoding": "base64",
             "delivery_tag": "1",
@@ -258,6 +260,44 @@ def unreadable_messages() -> list[str]:
     no_id = {name: value for name, value in message["headers"].items() if name != "id"}
     made.append({**message, "headers": no_id})
     return ["{", "\x00", *map(json.dumps, made)]
+
+
+def test_a_worker_leaves_another_celery_app_alone(
+    product: Product,
+    publisher: CeleryPublisher,
+    redis: RedisServer,
+    people: People,
+    tickets: TicketService,
+    db: Mongo,
+) -> None:
+    """On the same Redis database, with Celery's default names."""
+    worker = product.start("worker")
+    other = Celery("other", broker=redis.url)
+    other.send_task("other.task")
+    other.control.shutdown()
+    expert = people.add(Role.MODERATOR, "VPN")
+    ticket = file_ticket(tickets, people.add())
+    publisher.publish_ticket(str(ticket.id))
+    eventually(lambda: reload(db, ticket).assigned_to == expert.id, what="it was assigned")
+    assert worker.running
+    with connect_redis(redis.url) as client:
+        (message,) = client.lrange("celery", 0, -1)
+        assert json.loads(message)["headers"]["task"] == "other.task"
+        assert client.hlen("unacked") == 0
+
+
+def test_what_waits_in_the_queue_of_earlier_releases_is_sent_again(
+    product: Product, redis: RedisServer, people: People, tickets: TicketService, db: Mongo
+) -> None:
+    expert = people.add(Role.MODERATOR, "VPN")
+    ticket = file_ticket(tickets, people.add())
+    Celery("earlier", broker=redis.url).send_task(NOTIFY_TASK, [str(ticket.id)])
+    db.tickets.update_one({"_id": ticket.id}, {"$set": {"nextTryAt": utcnow()}})
+    product.start("worker")
+    product.start("jobs")
+    eventually(lambda: reload(db, ticket).assigned_to == expert.id, what="it was assigned")
+    with connect_redis(redis.url) as client:
+        assert client.llen("celery") == 1
 
 
 def test_a_worker_that_ends_by_itself_fails(product: Product, redis: RedisServer) -> None:
