@@ -120,11 +120,11 @@ def _worker(config: settings.Settings, hooks: Hooks) -> int:
     if not config.mailtrap_smtp_host:
         logger.info(EMAIL_OFF_REASON)
     meter = RedisMeter(config.redis_url)
+    # It keeps no connection, so the children share it.
+    slack = _web_client(config, hooks, timeout=TASK_TIMEOUT_SECONDS, meter=meter, process="worker")
+    task_runtime.preload(config)
 
     def build() -> task_runtime.Runtime:
-        slack = _web_client(
-            config, hooks, timeout=TASK_TIMEOUT_SECONDS, meter=meter, process="worker"
-        )
         return task_runtime.build_runtime(config, slack=slack, meter=meter)
 
     is_stopped = worker.run(configure_celery(redis_url=config.redis_url), build, meter)

@@ -6,14 +6,16 @@ They are built after the fork, because a database client must not be shared acro
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from pymongo import MongoClient
 from slack_sdk import WebClient
 
 from services.analysis.model_answer import Analyst
 from services.core import database
 from services.core.clock import Clock
-from services.core.database import Mongo
+from services.core.database import Document, Mongo
 from services.core.metrics import Meter
 from services.core.settings import Settings
 from services.registry.services import Services
@@ -66,6 +68,21 @@ def current_runtime() -> Runtime:
     if _RuntimeHolder.instance is None or _RuntimeHolder.instance[0] != os.getpid():
         _RuntimeHolder.instance = (os.getpid(), _RuntimeHolder.build())
     return _RuntimeHolder.instance[1]
+
+
+def preload(config: Settings) -> None:
+    """Import what `build_runtime` and the tasks import at first use.
+
+    In the worker's parent process, so that its children neither need seconds for it when they start
+    on a busy machine, nor 60 MB each.
+    """
+    client: MongoClient[Document] = MongoClient(connect=False)
+    services = Services.build(client["unused"], config)
+    for name, attribute in vars(Services).items():
+        if isinstance(attribute, cached_property):
+            getattr(services, name)
+    if config.is_ai_enabled:
+        _gemini(config, timeout=config.gemini_timeout)
 
 
 def build_runtime(config: Settings, *, slack: WebClient, meter: Meter) -> Runtime:

@@ -16,8 +16,8 @@ EMAIL_TASK = "tasks.mail"
 STATUS_SYNC_TASK = "tasks.availability"
 REMINDER_TASK = "tasks.nudge"
 DIGEST_TASK = "tasks.digest"
-# Workers take from the second queue only while the first is empty. The names and the prefix separate
-# the product from another Celery application on the same Redis database.
+# Workers take from the second queue only while the first is empty. The names and the prefix keep
+# the product apart from another Celery application on the same Redis database.
 FRESH_QUEUE, BACKLOG_QUEUE = QUEUES = "helpdesk.fresh", "helpdesk.backlog"
 KEY_PREFIX = "helpdesk:"
 # The upper limit of one analysis: a slow response can outlast every timeout of its connection.
@@ -43,6 +43,8 @@ celery.conf.update(
     task_acks_late=True,  # every task first checks if there is anything left to do
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
+    # For a new child to start. After Celery's 4 s a busy machine would kill child after child.
+    worker_proc_alive_timeout=60.0,
     worker_hijack_root_logger=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     broker_connection_retry_on_startup=True,
