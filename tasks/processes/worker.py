@@ -6,8 +6,10 @@ import signal
 import threading
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import billiard
 from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import setup_logging, worker_process_init, worker_ready, worker_shutting_down
@@ -25,6 +27,8 @@ logger = logging.getLogger(__name__)
 CONCURRENCY = 4
 # After SIGTERM; a task that runs longer is killed, and the outbox publishes it again.
 SHUTDOWN_GRACE_SECONDS = 6.0
+# After SIGTERM. Celery waits for a Redis that does not answer again and again.
+EXIT_SECONDS = 8.5
 # Importing a module registers its Celery tasks.
 TASK_MODULES = (assign_ticket, notify, home_refresh, email_sender, reminders, *jobs.MODULES)
 
@@ -60,7 +64,19 @@ def _connect_signals(stopping: threading.Event) -> None:
 
 
 def _limit_shutdown(**_: Any) -> None:
-    """End Celery's warm shutdown by SIGQUIT: it would wait for its tasks without a limit."""
-    timer = threading.Timer(SHUTDOWN_GRACE_SECONDS, os.kill, (os.getpid(), signal.SIGQUIT))
-    timer.daemon = True
-    timer.start()
+    """End Celery's warm shutdown by SIGQUIT: it would wait for its tasks without a limit. If that
+    does not end it either, exit."""
+    for seconds, end in (
+        (SHUTDOWN_GRACE_SECONDS, partial(os.kill, os.getpid(), signal.SIGQUIT)),
+        (EXIT_SECONDS, _exit),
+    ):
+        timer = threading.Timer(seconds, end)
+        timer.daemon = True
+        timer.start()
+
+
+def _exit() -> None:
+    logger.warning("the worker exits before its shutdown has ended")
+    for child in billiard.active_children():
+        child.kill()
+    os._exit(0)

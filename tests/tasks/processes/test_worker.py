@@ -1,6 +1,11 @@
 """The worker and jobs processes as in production: started, used, stopped."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from functools import partial
@@ -10,6 +15,7 @@ from typing import Any
 import pytest
 from celery import Celery
 
+from demo.binaries import ROOT
 from demo.process import Process
 from demo.servers import MongoServer, RedisServer
 from services.core.clock import utcnow
@@ -20,7 +26,7 @@ from services.models.user import Role
 from services.tickets.filing import TicketService
 from tasks.queue.celery_app import FRESH_QUEUE, NOTIFY_TASK
 from tasks.queue.publisher import CeleryPublisher
-from tests.conftest import People, file_ticket, reload
+from tests.conftest import JWT_SECRET, NOBODY_LISTENS, People, file_ticket, reload
 from tests.support.aimock import AIMock
 from tests.support.processes import Product, celery_for, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
@@ -305,3 +311,98 @@ def test_a_worker_that_ends_by_itself_fails(product: Product, redis: RedisServer
     celery_for(redis.url).control.shutdown()
     eventually(lambda: not worker.running, what="the worker has ended")
     assert worker.exit_code not in (0, None)
+
+
+def children(process: Process) -> set[int]:
+    """Return the pids of the child processes."""
+    return set(
+        map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
+    )
+
+
+IMPORTS_AFTER_THE_FORK = """
+import sys
+import app
+from tasks.processes import worker
+
+def run(celery, build, meter):
+    before = set(sys.modules)
+    build()
+    print(sorted(set(sys.modules) - before))
+
+worker.run = run
+app.main(["worker"])
+"""
+
+
+def test_a_child_imports_nothing_to_start() -> None:
+    env = {
+        "PATH": os.environ["PATH"],
+        "GEMINI_API_KEY": "key",
+        "JWT_SECRET": JWT_SECRET,
+        "MAILTRAP_SMTP_HOST": "127.0.0.1",
+        "MONGO_URI": NOBODY_LISTENS,
+        "REDIS_URL": "redis://127.0.0.1:9/0",
+        "SLACK_BOT_TOKEN": "xoxb-test",
+    }
+    done = subprocess.run(  # noqa: S603  the command is this test's
+        [sys.executable, "-c", IMPORTS_AFTER_THE_FORK],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.long
+def test_a_child_that_starts_slowly_is_not_killed(product: Product) -> None:
+    worker = product.start("worker")
+    first = children(worker)
+    os.kill(min(first), signal.SIGKILL)
+    eventually(lambda: bool(children(worker) - first), what="there is a new child")
+    (new,) = children(worker) - first
+    os.kill(new, signal.SIGSTOP)
+    time.sleep(6)  # more than Celery's own limit
+    os.kill(new, signal.SIGCONT)
+    time.sleep(1)
+    assert new in children(worker)
+    assert "Timed out waiting for UP message" not in worker.output()
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """A Redis that the test can suspend."""
+    with RedisServer() as server:
+        yield server
+        assert server.process is not None
+        os.kill(server.process.pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("command", ["worker", "jobs"])
+def test_a_process_stops_in_time_when_redis_hangs(
+    command: str,
+    mongo: MongoServer,
+    own_redis: RedisServer,
+    slack: RecordingSlack,
+    people: People,
+    tickets: TicketService,
+    db: Mongo,
+    tmp_path: Path,
+) -> None:
+    made = Product(
+        mongo_uri=mongo.uri_for(db.name), redis=own_redis, slack=slack, directory=tmp_path
+    )
+    process = made.start(command)
+    pool = children(process)
+    for _ in range(10):  # the jobs are publishing them when they are stopped
+        file_ticket(tickets, people.add())
+    db.tickets.update_many({}, {"$set": {"nextTryAt": utcnow()}})
+    assert own_redis.process is not None
+    os.kill(own_redis.process.pid, signal.SIGSTOP)
+    time.sleep(3)  # so long that the worker's next call has begun
+    process.terminate()
+    eventually(lambda: not process.running, what="the process has ended", seconds=10)
+    assert process.exit_code == 0
+    assert [pid for pid in pool if Path(f"/proc/{pid}").exists()] == []
