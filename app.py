@@ -1,7 +1,7 @@
 """The command line and the composition root.
 
-Each command imports its modules in its function: all of them take twice as long as those of
-`users`, and the bot needs no scheduler.
+Each command imports its modules in its function: to import all of them takes twice as long as those
+of `users`, and the bot needs no scheduler.
 """
 
 import argparse
@@ -13,13 +13,15 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.error import URLError
 
 from dotenv import load_dotenv
-from pymongo.errors import ConfigurationError
+from pymongo.errors import ConfigurationError, PyMongoError
+from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot import startup_errors
 from services.account_admin import users_command
 from services.core import database, logs, settings
+from services.core.errors import DomainError
 from services.core.metrics import NOOP_METER, InMemoryMeter, Meter
 from services.registry import indexes
 
@@ -31,9 +33,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("app")
 
-# In seconds. In a handler it is less than the three that Slack waits for us.
+# In seconds. A handler's is less than the three seconds that Slack waits.
 HANDLER_TIMEOUT_SECONDS, CHECK_TIMEOUT_SECONDS, TASK_TIMEOUT_SECONDS = 2, 4, 10
 EXIT_FAILED, EXIT_USAGE = 1, 2
+SLACK_ERRORS = (SlackApiError, SlackClientError, URLError, TimeoutError, ConnectionResetError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
     command = args.command or "bot"
     if command == "demo":
         return _demo(smoke=args.smoke)
-    load_dotenv(".env")  # of the working directory; the default is that of this file
+    load_dotenv(".env")  # in the working directory; dotenv's default is beside this file
     if command == "manifest":
         return _manifest(http=args.http)
     if command == "doctor":
@@ -58,7 +61,8 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
     try:
         config = settings.load_settings(getattr(args, "needs", command))
     except settings.SettingsError as error:
-        print(startup_errors.settings_error_message(command, error), file=sys.stderr)
+        problems = [f"  - {problem}" for problem in error.problems]
+        print(f"app.py {command} cannot start:", *problems, sep="\n", file=sys.stderr)
         return EXIT_USAGE
     logs.configure_logging(config.log_level)
     try:
@@ -66,9 +70,23 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
             return answers(config, args)
         runs = {"bot": _bot, "worker": _worker, "jobs": _jobs}
         return runs[command](config, hooks or Hooks())
-    except startup_errors.EXPECTED_ERRORS as error:
-        print(startup_errors.startup_error_message(error), file=sys.stderr)
+    except (DomainError, PyMongoError, *SLACK_ERRORS) as error:
+        print(_startup_error_message(error), file=sys.stderr)
         return EXIT_USAGE if isinstance(error, ConfigurationError) else EXIT_FAILED
+
+
+def _startup_error_message(error: Exception) -> str:
+    """Return the message for the operator. It names the error's type and quotes no setting."""
+    kind = type(error).__name__
+    if isinstance(error, DomainError):
+        return str(error)
+    if isinstance(error, ConfigurationError):
+        return f"MONGO_URI cannot be used ({kind})."
+    if isinstance(error, PyMongoError):
+        return f"MongoDB cannot be reached at MONGO_URI ({kind})."
+    if isinstance(error, SlackApiError):
+        return f"The bot cannot start: Slack answered {error.response.get('error')}."
+    return f"The bot cannot start: Slack cannot be reached ({kind})."
 
 
 def _bot(config: settings.Settings, hooks: Hooks) -> int:

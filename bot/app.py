@@ -7,16 +7,16 @@ from concurrent.futures import Executor
 from typing import Any
 
 import pymongo
-from slack_bolt import Ack, App, BoltResponse
+from slack_bolt import Ack, App
 from slack_bolt.listener_matcher import builtins
 
 from bot.middleware import HANDLER_TIMEOUT_SECONDS, drop_repeated_events, reject_other_workspaces
 from bot.routes import ACKED_IMMEDIATELY, Route, RouteKind, run_route, top_level_routes
 from bot.slack.bot_process import BotProcess
+from bot.slack.client import Respond, respond_middleware
 from bot.slack.error_responses import error_response, show_error
 from bot.slack.instrumentation import ContextExecutor, InstrumentedApp, count_outcome
 from bot.slack.request import Request
-from bot.slack.response_url import Respond, respond_middleware
 
 logger = logging.getLogger(__name__)
 
@@ -48,10 +48,7 @@ def create_app(
     app.use(reject_other_workspaces(bot))
     app.use(drop_repeated_events(bot))
 
-    @app.error
-    def answered(error: Exception, body: dict[str, Any]) -> BoltResponse:
-        return error_response(error, body)
-
+    app.error(error_response)
     _register(app, bot)
     return app
 
@@ -68,15 +65,13 @@ def _register(app: App, bot: BotProcess) -> None:
     }
     for route in top_level_routes():
         if route.has_own_ack:
-            _register_without_auto_ack(app, route, _listener(route, bot))
+            # `app.event` has no option to leave the acknowledgement to the listener.
+            matcher = builtins.event(route.id)
+            app._register_listener(
+                [_listener(route, bot)], matcher, [], [], auto_acknowledgement=False
+            )
         else:
             registrars[route.kind](route.id)(_listener(route, bot))
-
-
-def _register_without_auto_ack(app: App, route: Route, listener: Callable[..., None]) -> None:
-    """Like `app.event`, which has no option to leave the acknowledgement to `listener`."""
-    matcher = builtins.event(route.id)
-    app._register_listener([listener], matcher, [], [], auto_acknowledgement=False)
 
 
 def _listener(route: Route, bot: BotProcess) -> Callable[..., None]:

@@ -76,19 +76,14 @@ def _repeated_event_response(event_id: str, bot: BotProcess) -> BoltResponse | N
 def _reject(body: dict[str, Any], bot: BotProcess) -> BoltResponse:
     """Refuse a payload of another workspace, with a message if a person sent it."""
     if body.get("type") in ("block_actions", "shortcut", "message_action"):
-        show_error(
-            OTHER_WORKSPACE,
-            Request(body=body, bot=bot, permission=None, _ack=_no_ack, is_acked=True),
-        )
+        # The acknowledgement is the response that stops the middleware.
+        req = Request(body=body, bot=bot, permission=None, _ack=lambda: None, is_acked=True)
+        show_error(OTHER_WORKSPACE, req)
     return error_response(OTHER_WORKSPACE, body)
 
 
-def _no_ack() -> None:
-    """The acknowledgement is the response that stops the middleware."""
-
-
 def _team_ids(body: dict[str, Any]) -> set[str]:
-    """Return the workspaces of the payload: where it happened, and its sender's."""
+    """Return the workspaces of the payload and of its sender."""
     user = body.get("user")
     team_ids = {
         body.get("team_id"),

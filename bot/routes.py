@@ -1,4 +1,4 @@
-"""The one table of entry points: what Slack may send, what handles it, and the permission it needs.
+"""The table of entry points: each payload of Slack, its handler, and the required permission.
 
 `/ticket help` (bot/views/messages/help.py) and the Slack manifest (bot/manifest.py) are derived
 from it.
@@ -13,18 +13,14 @@ from bot.handlers import (
     account,
     app_home,
     availability,
-    commands,
     filing,
-    member_events,
     message_intake,
     people,
     team_settings,
     thread_replies,
     ticket_actions,
-    ticket_edit,
     ticket_lists,
     ticket_page,
-    ticket_submissions,
 )
 from bot.slack import instrumentation
 from bot.slack.request import Request
@@ -93,13 +89,13 @@ def run_ticket_command(req: Request) -> None:
     if arguments and arguments[0].lower() in _SUBCOMMANDS:
         run_route(_SUBCOMMANDS[arguments[0].lower()], req)
     elif len(arguments) == 1:
-        commands.show_help(req, HELP_ENTRIES, unknown_command=arguments[0])
+        filing.show_help(req, HELP_ENTRIES, unknown_command=arguments[0])
     else:
         run_route(_SUBCOMMANDS[""], req)
 
 
 def show_help(req: Request) -> None:
-    commands.show_help(req, HELP_ENTRIES)
+    filing.show_help(req, HELP_ENTRIES)
 
 
 def run_menu_choice(req: Request) -> None:
@@ -134,7 +130,7 @@ ROUTES = (
     ),
     subcommand(
         "",
-        commands.open_filing_form,
+        filing.open_form,
         Permission.FILE_TICKET,
         has_own_permission_check=True,
         help={
@@ -144,7 +140,7 @@ ROUTES = (
     ),
     subcommand(
         "list",
-        ticket_lists.show_own,
+        ticket_lists.show_list,
         Permission.SEE_OWN_TICKET,
         help={"/ticket list": "your tickets, and who has them"},
     ),
@@ -156,13 +152,13 @@ ROUTES = (
     ),
     subcommand(
         "assigned",
-        ticket_lists.show_assigned,
+        ticket_lists.show_list,
         Permission.SEE_ANY_TICKET,
         help={"/ticket assigned": "what is assigned to you"},
     ),
     subcommand(
         "queue",
-        ticket_lists.show_queue,
+        ticket_lists.show_list,
         Permission.SEE_ANY_TICKET,
         help={"/ticket queue": "every open ticket, unassigned ones first"},
     ),
@@ -189,7 +185,7 @@ ROUTES = (
     ),
     action(
         ids.HOME_FILE,
-        filing.open_form_from_shortcut,
+        filing.open_form,
         Permission.FILE_TICKET,
         has_own_permission_check=True,
     ),
@@ -206,7 +202,7 @@ ROUTES = (
     # Filing a ticket.
     shortcut(
         ids.FILE_TICKET_SHORTCUT,
-        filing.open_form_from_shortcut,
+        filing.open_form,
         Permission.FILE_TICKET,
         has_own_permission_check=True,
         manifest={"name": "File a ticket", "description": "Tell the help desk what you need"},
@@ -218,8 +214,8 @@ ROUTES = (
         has_own_permission_check=True,
         manifest={"name": "Make a ticket", "description": "File a ticket about this message"},
     ),
-    view(ids.FILE_TICKET, ticket_submissions.file_ticket, Permission.FILE_TICKET),
-    # A message gets the refusal as a reply if its author may have no account, a reaction nothing.
+    view(ids.FILE_TICKET, filing.file_ticket, Permission.FILE_TICKET),
+    # A refused message is answered with the refusal, a refused reaction is not answered.
     event(
         "message",
         thread_replies.on_message,
@@ -247,19 +243,19 @@ ROUTES = (
         has_own_permission_check=True,
     ),
     # Actions on a ticket, and their forms.
-    action(ids.ACCEPT, ticket_actions.accept_ticket, MAY[TicketAction.ACCEPT]),
-    action(ids.TAKE, ticket_actions.take_ticket, MAY[TicketAction.TAKE]),
-    action(ids.REASSIGN, ticket_actions.open_reassign_form, MAY[TicketAction.REASSIGN]),
-    view(ids.REASSIGN_TICKET, ticket_submissions.reassign_ticket, MAY[TicketAction.REASSIGN]),
-    action(ids.DECLINE, ticket_actions.open_decline_form, MAY[TicketAction.DECLINE]),
-    view(ids.DECLINE_TICKET, ticket_submissions.decline_ticket, MAY[TicketAction.DECLINE]),
-    action(ids.WAIT, ticket_actions.open_ask_requester_form, MAY[TicketAction.ASK_REQUESTER]),
-    view(ids.ASK_REQUESTER, ticket_submissions.ask_requester, MAY[TicketAction.ASK_REQUESTER]),
-    action(ids.RESOLVE, ticket_actions.open_resolve_form, MAY[TicketAction.RESOLVE]),
-    view(ids.RESOLVE_TICKET, ticket_submissions.resolve_ticket, MAY[TicketAction.RESOLVE]),
-    action(ids.REOPEN, ticket_actions.reopen_ticket, MAY[TicketAction.REOPEN]),
-    action(ids.CANCEL, ticket_actions.open_cancel_form, MAY[TicketAction.CANCEL]),
-    view(ids.CANCEL_TICKET, ticket_submissions.cancel_ticket, MAY[TicketAction.CANCEL]),
+    action(ids.ACCEPT, ticket_actions.apply_action, MAY[TicketAction.ACCEPT]),
+    action(ids.TAKE, ticket_actions.apply_action, MAY[TicketAction.TAKE]),
+    action(ids.REASSIGN, ticket_actions.open_reassign_modal, MAY[TicketAction.REASSIGN]),
+    view(ids.REASSIGN_TICKET, ticket_actions.reassign_ticket, MAY[TicketAction.REASSIGN]),
+    action(ids.DECLINE, ticket_actions.open_modal, MAY[TicketAction.DECLINE]),
+    view(ids.DECLINE_TICKET, ticket_actions.decline_ticket, MAY[TicketAction.DECLINE]),
+    action(ids.WAIT, ticket_actions.open_modal, MAY[TicketAction.ASK_REQUESTER]),
+    view(ids.ASK_REQUESTER, ticket_actions.ask_requester, MAY[TicketAction.ASK_REQUESTER]),
+    action(ids.RESOLVE, ticket_actions.open_modal, MAY[TicketAction.RESOLVE]),
+    view(ids.RESOLVE_TICKET, ticket_actions.resolve_ticket, MAY[TicketAction.RESOLVE]),
+    action(ids.REOPEN, ticket_actions.apply_action, MAY[TicketAction.REOPEN]),
+    action(ids.CANCEL, ticket_actions.open_modal, MAY[TicketAction.CANCEL]),
+    view(ids.CANCEL_TICKET, ticket_actions.cancel_ticket, MAY[TicketAction.CANCEL]),
     action(ids.STILL_A_PROBLEM, ticket_actions.answer_still_a_problem, Permission.SEE_OWN_TICKET),
     action(ids.SOLVED, ticket_actions.answer_solved, Permission.SEE_OWN_TICKET),
     action(ids.ACTIONS_MENU, run_menu_choice, Permission.SEE_OWN_TICKET),
@@ -269,10 +265,10 @@ ROUTES = (
     view(ids.WRITE_NOTE, thread_replies.save_note, MAY[TicketAction.NOTE]),
     action(ids.DETAILS, ticket_page.show_details, Permission.SEE_OWN_TICKET),
     action(ids.EXPLAIN_ASSIGNMENT, ticket_page.show_explanation, Permission.MANAGE_USERS),
-    action(ids.UPDATE, ticket_edit.open_edit_form, MAY[TicketAction.UPDATE]),
-    view(ids.UPDATE_TICKET, ticket_edit.save_ticket, MAY[TicketAction.UPDATE]),
-    options(ids.ASSIGNED_TO, ticket_edit.suggest_assignees, MAY[TicketAction.REASSIGN]),
-    options(ids.RELATED_SKILLS, ticket_edit.suggest_skills, MAY[TicketAction.UPDATE]),
+    action(ids.UPDATE, ticket_page.open_edit_form, MAY[TicketAction.UPDATE]),
+    view(ids.UPDATE_TICKET, ticket_page.save_ticket, MAY[TicketAction.UPDATE]),
+    options(ids.ASSIGNED_TO, ticket_page.suggest_assignees, MAY[TicketAction.REASSIGN]),
+    options(ids.RELATED_SKILLS, ticket_page.suggest_skills, MAY[TicketAction.UPDATE]),
     # Lists of tickets.
     action(ids.LIST_STATUS, ticket_lists.apply_filter, Permission.SEE_OWN_TICKET),
     action(ids.LIST_PRIORITY, ticket_lists.apply_filter, Permission.SEE_OWN_TICKET),
@@ -308,7 +304,7 @@ ROUTES = (
     view(ids.CONFIRM_LINK, account.confirm_link, None),
     action(ids.OPEN_UNLINK, account.open_unlink_form, Permission.EDIT_OWN_PROFILE),
     view(ids.UNLINK_ACCOUNT, account.unlink_account, Permission.EDIT_OWN_PROFILE),
-    event("user_change", member_events.on_user_change, None, has_own_ack=True),
+    event("user_change", availability.on_user_change, None, has_own_ack=True),
     # Availability. Only an admin may set another user's, which the service checks.
     action(ids.OPEN_AVAILABILITY, availability.open_availability_form, Permission.EDIT_OWN_PROFILE),
     view(ids.EDIT_AVAILABILITY, availability.save_availability, Permission.EDIT_OWN_PROFILE),

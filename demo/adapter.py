@@ -22,7 +22,7 @@ from demo.block_translation import (
 )
 
 # The user and team of the current payload, for the `block_suggestion` that Slack would send.
-_current_user: contextvars.ContextVar[Json] = contextvars.ContextVar("asker", default={})  # noqa: B039
+_current_user: contextvars.ContextVar[Json] = contextvars.ContextVar("user", default={})  # noqa: B039
 _apps: list[App] = []
 _TOKEN = re.compile(r"(<(?:[@#!]|https?://|mailto:)[^<>]*>)")
 

@@ -19,7 +19,7 @@ ZERO_WIDTH_SPACE = "\u200b"
 # machine's time zone, which is that of the demo's user.
 DATE = "%Y-%m-%d %H:%M"
 DATE_HINT = "YYYY-MM-DD HH:MM"
-# For unreadable dates: in the past, so that the bot refuses it beside the field.
+# For dates that cannot be parsed: in the past, so that the bot shows an error at the field.
 NO_DATE = 0
 
 MORE_PLACEHOLDER: Json = {"type": "plain_text", "text": "More…"}
@@ -263,5 +263,5 @@ def _filled(element: Json, state: Json) -> Json:
         return {**state, "type": kind, key: None}
     if value is None:
         value = element.get(initial)
-    # A text that was cleared comes as "", where Slack says null.
+    # local-slack submits "" for a cleared text, Slack null.
     return {**state, "type": kind, key: None if value == "" else value}

@@ -9,15 +9,47 @@
 local-slack has one stack of modals for all users, so they must take turns.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from demo.block_translation import ORIGINAL_KEY, Json
-from demo.screen_text import ScreenMessage, ScreenModal, message_of, modal_of
+from demo.block_translation import ORIGINAL_KEY, ZERO_WIDTH_SPACE, Json
 from demo.slack_page import TIMEOUT_SECONDS, NotSeenError, SlackPage
 
 T = TypeVar("T")
+_MENTION = re.compile(r"<@([A-Z0-9]+)>")
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenMessage:
+    """`text` has a line for each text of the message; mentions are written @name."""
+
+    ts: str
+    channel: str
+    text: str
+    buttons: tuple[Json, ...]
+    edited: bool
+    only_for: str | None
+    by_bot: bool
+    raw: Json
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(button["text"]["text"] for button in self.buttons)
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenModal:
+    """`fields` are its inputs and `errors` their messages, by block_id."""
+
+    id: str
+    title: str
+    text: str
+    fields: Mapping[str, Json]
+    can_submit: bool
+    errors: Mapping[str, str]
+    raw: Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +76,7 @@ class SlackUser:
     def name(self) -> str:
         return self._names()[self.user_id]
 
-    # Doing
+    # Actions
 
     def command(self, command: str, text: str = "") -> None:
         """Type a slash command; return once the bot has answered."""
@@ -152,19 +184,19 @@ class SlackUser:
                 return
         raise NotSeenError(f"There is no button {label} in Home: {home.labels if home else ()}")
 
-    # Seeing
+    # What the user sees
 
     @property
     def home(self) -> ScreenMessage | None:
         """The app's Home as a message; None before it was opened."""
         view = self.workspace.state.homes.get(self.user_id)
-        return message_of({"ts": "", "channel": "", **view}, self._names()) if view else None
+        return _message_of({"ts": "", "channel": "", **view}, self._names()) if view else None
 
     @property
     def modal(self) -> ScreenModal | None:
         state = self.workspace.state
         modals = state.modals
-        return modal_of(modals[-1], state.errors, self._names()) if modals else None
+        return _modal_of(modals[-1], state.errors, self._names()) if modals else None
 
     def dm(self) -> list[ScreenMessage]:
         """Return the messages between this user and the bot, oldest first."""
@@ -179,7 +211,7 @@ class SlackUser:
         """Return the messages of a channel that this user can see, oldest first."""
         names = self._names()
         raw = list(self.workspace.state.messages.get(channel or self.channel, ()))
-        seen = [message_of(message, names) for message in raw]
+        seen = [_message_of(message, names) for message in raw]
         return [message for message in seen if message.only_for in (None, self.user_id)]
 
     def thread(self, message: ScreenMessage) -> list[ScreenMessage]:
@@ -238,3 +270,52 @@ def _entered(element: Json, value: str) -> Json:
         raise NotSeenError(f"There is no option {value}, only {texts}.")
     original = (element.get(ORIGINAL_KEY) or element)["type"]
     raise NotSeenError(f"local-slack's page has no way to fill in a {original}.")
+
+
+def _message_of(raw: Json, names: Mapping[str, str]) -> ScreenMessage:
+    blocks = raw.get("blocks") or []
+    lines = [line for block in blocks for line in _lines(block)] or [raw.get("text") or ""]
+    buttons = [
+        {**element, "block_id": block.get("block_id") or f"b{index}"}
+        for index, block in enumerate(blocks)
+        for element in [*block.get("elements", ()), block.get("accessory") or {}]
+        if element.get("type") == "button"
+    ]
+    return ScreenMessage(
+        ts=raw["ts"],
+        channel=raw["channel"],
+        text=_readable("\n".join(lines), names),
+        buttons=tuple(buttons),
+        edited="edited" in raw,
+        only_for=raw.get("ephemeral_to"),
+        by_bot="bot_id" in raw,
+        raw=raw,
+    )
+
+
+def _modal_of(raw: Json, errors: Mapping[str, str] | None, names: Mapping[str, str]) -> ScreenModal:
+    blocks = raw.get("blocks") or []
+    lines = [line for block in blocks for line in _lines(block)]
+    return ScreenModal(
+        id=raw["id"],
+        title=raw["title"]["text"],
+        text=_readable("\n".join(lines), names),
+        fields={
+            block["block_id"]: block["element"] for block in blocks if block["type"] == "input"
+        },
+        can_submit="submit" in raw,
+        errors=dict(errors or {}),
+        raw=raw,
+    )
+
+
+def _lines(block: Json) -> list[str]:
+    found: list[Any] = [block.get("text"), block.get("label"), block.get("hint")]
+    found += block.get("fields") or []
+    found += [item for item in block.get("elements") or [] if item.get("type") != "button"]
+    return [str(item["text"]) for item in found if item and isinstance(item.get("text"), str)]
+
+
+def _readable(text: str, names: Mapping[str, str]) -> str:
+    named = _MENTION.sub(lambda found: "@" + names.get(found.group(1), found.group(1)), text)
+    return named.replace(ZERO_WIDTH_SPACE, "")

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from bot.views import ids
 from demo import seed
 from demo.local_stack import Stack
-from demo.screen_text import ScreenMessage
 from demo.seed import Member
 from demo.slack_page import NotSeenError, SlackPage
-from demo.slack_user import SlackUser
+from demo.slack_user import ScreenMessage, SlackUser
 
 # Skills that no text below contains by accident, with pairs that are easily confused.
 SKILLS = ("VPN", "DNS", "C++", "C#", ".NET", "Node.js", "Java", "JavaScript", "SAP", "Kerberos",

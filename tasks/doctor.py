@@ -9,11 +9,10 @@ import redis
 from celery import Celery
 from redis.exceptions import AuthenticationError, RedisError
 
-from services.analysis.model_answer import AnalysisFailed, FailureReason
+from services.analysis.model_exchange import AnalysisFailed, FailureReason
 from services.core.settings import Settings
 from services.ops.check_runner import Check, Finding, fail, ok, warn
-from tasks.email.email_config import LOCAL_DOMAIN, sender_address, smtp_server
-from tasks.email.smtp import SmtpServer
+from tasks.email.smtp import LOCAL_DOMAIN, SmtpServer, sender_address, smtp_server
 
 REDIS = "Redis"
 # Below the runner's timeout, so that a finding names what did not answer.

@@ -17,15 +17,17 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from services.analysis.model_answer import (
+from services.analysis.model_exchange import (
+    INSTRUCTION,
     Analysis,
     AnalysisFailed,
     FailureReason,
     Precedent,
     answer_schema,
+    build_prompt,
+    new_fence_token,
     parse_answer,
 )
-from services.analysis.prompt import INSTRUCTION, build_prompt, new_fence_token
 from services.models.assignee_choice import AnalysisSource
 
 with warnings.catch_warnings():  # the library's end-of-support notice
@@ -73,7 +75,7 @@ TALKATIVE_LOGGERS = (
 
 
 class GeminiAnalyst:
-    """`services.analysis.model_answer.Analyst` over Gemini's REST API.
+    """`services.analysis.model_exchange.Analyst` over Gemini's REST API.
 
     `timeout` (seconds) limits connecting, the wait for the response, and the whole call. Only a
     server that drips its *headers* takes longer, until Celery's soft limit. It does not retry.

@@ -1,6 +1,7 @@
 """The recipients of an event's notifications. Pure.
 
-Nobody is notified of their own action, except that a requester or assignee gets the ticket's card.
+Users are not notified of their own actions, except that a requester or assignee gets the ticket's
+card.
 """
 
 from collections.abc import Callable, Iterator

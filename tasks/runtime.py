@@ -9,17 +9,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from bson import ObjectId
 from pymongo import MongoClient
 from slack_sdk import WebClient
 
-from services.analysis.model_answer import Analyst
+from services.analysis.model_exchange import Analyst
 from services.core import database
 from services.core.clock import Clock
 from services.core.database import Document, Mongo
 from services.core.metrics import Meter
 from services.core.settings import Settings
+from services.linking.directory import Directory, resolve_people
+from services.models.ticket import Ticket
 from services.registry.services import Services
-from tasks.email.email_config import EmailConfig, build_email_config
+from tasks.email.smtp import EmailConfig, build_email_config
 from tasks.queue.celery_app import configure_celery
 from tasks.queue.publisher import CeleryPublisher
 from tasks.queue.shared_metrics import MeasuredAnalyst
@@ -49,6 +52,11 @@ class Runtime:
     @property
     def clock(self) -> Clock:
         return self.services.clock
+
+    def people(self, ticket: Ticket, user_ids: set[ObjectId]) -> Directory:
+        """Look up the users that a message about the ticket names."""
+        services, team_id = self.services, ticket.team_id or ""
+        return resolve_people(services.users, services.links, team_id=team_id, user_ids=user_ids)
 
 
 class _RuntimeHolder:

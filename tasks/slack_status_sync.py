@@ -1,6 +1,8 @@
 """Sync members' Slack status and do not disturb, in batches within Slack's rate limits.
 
-The task also sends the hand-over offers that follow; the job publishes it when something is due.
+The task also sends offers to hand over the open tickets of users who are away for long.
+
+The job publishes the task when something is due.
 """
 
 import logging
@@ -11,6 +13,8 @@ from functools import cache, partial
 
 from bson import ObjectId
 
+from bot.views.messages.handover_offer import offer_message
+from services.availability.handover_offers import HandoverOffer, HandoverOffers
 from services.availability.slack_status import (
     DoNotDisturbSpan,
     parse_do_not_disturb,
@@ -19,8 +23,7 @@ from services.availability.slack_status import (
 from services.availability.status_sync import StatusSync
 from services.core.installation import get_installation
 from services.core.leases import is_paused, pause
-from tasks.notifications import handover_offers
-from tasks.notifications.slack_delivery import call_slack
+from tasks.notifications.slack_delivery import call_slack, post_message
 from tasks.queue.celery_app import STATUS_SYNC_LIMIT_SECONDS, STATUS_SYNC_TASK, celery
 from tasks.queue.job_registry import JobContext, job
 from tasks.runtime import Runtime, current_runtime
@@ -33,6 +36,7 @@ MAX_ROUND_SECONDS = 15.0
 PAUSE_AFTER_ERROR = timedelta(minutes=1)
 # Slack allows twenty calls of `dnd.teamInfo` a minute, each for fifty members.
 DND_INTERVAL = timedelta(seconds=4)
+MAX_OFFERS = 20  # of one task
 STATUS_LIMIT, DND_LIMIT = "slack: users.info", "slack: dnd.teamInfo"
 
 
@@ -68,7 +72,7 @@ def sync_availability() -> None:
 
 def run(runtime: Runtime) -> None:
     sync_due(runtime)
-    handover_offers.send_due(runtime)
+    send_due_offers(runtime)
 
 
 @job("availability", every=timedelta(seconds=30))
@@ -134,3 +138,35 @@ def _pause(runtime: Runtime, what: str, why: str, length: timedelta | None) -> N
 def _warn_once(error: str) -> None:
     """Log once that the app lacks the scope, or that this Slack has no such method."""
     logger.warning("do not disturb is unknown: slack answered %s", error)
+
+
+def send_due_offers(runtime: Runtime) -> int:
+    """Send the offers that are due; return how many were sent. A failed offer is retried later."""
+    team, offers = get_installation(runtime.db), runtime.services.handover_offers
+    if team is None:
+        return 0
+    sent = 0
+    for _ in range(MAX_OFFERS):
+        offer = offers.claim_next()
+        if offer is None:
+            break
+        sent += _send(runtime, offers, offer, team.team_id)
+    return sent
+
+
+def _send(runtime: Runtime, offers: HandoverOffers, offer: HandoverOffer, team_id: str) -> bool:
+    slack_ids = runtime.services.links.slack_ids(team_id=team_id, user_ids={offer.recipient_id})
+    if offer.recipient_id not in slack_ids:
+        offers.mark_failed(offer, error="not linked")
+        return False
+    channel = slack_ids[offer.recipient_id]
+    outcome = post_message(runtime.slack, offer_message(offer), channel=channel)
+    if outcome.answer:
+        offers.mark_sent(offer, channel=outcome.answer["channel"], ts=outcome.answer["ts"])
+        return True
+    logger.warning("offer to user %s not sent: %s", offer.recipient_id, outcome.error)
+    if outcome.is_permanent:
+        offers.mark_failed(offer, error=outcome.error)
+    elif outcome.is_answered:
+        offers.retry_later(offer, wait=outcome.wait)
+    return False

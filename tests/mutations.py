@@ -123,8 +123,10 @@ MUTATIONS = (
     Mutation(
         "unknown-account-fields-lost",
         "services/accounts/users.py",
-        'find_one_and_update(\n            {"_id": before.id, **expected}, update,',
-        'find_one_and_replace(\n            {"_id": before.id, **expected}, values,',
+        'find_one_and_update(\n            {"_id": before.id, **expected, **condition},\n'
+        "            update,",
+        'find_one_and_replace(\n            {"_id": before.id, **expected, **condition},\n'
+        "            values,",
         ("tests/services/auth/test_profile.py",),
     ),
     # Who is told, and of what
@@ -201,10 +203,10 @@ MUTATIONS = (
     ),
     Mutation(
         "secrets-sent-to-the-model",
-        "services/analysis/prompt.py",
+        "services/analysis/model_exchange.py",
         '_clean(f"Title',
         'str(f"Title',
-        ("tests/services/analysis/test_prompt.py",),
+        ("tests/services/analysis/test_model_exchange.py",),
     ),
     Mutation(
         "urgent-on-a-requesters-word",
@@ -274,7 +276,7 @@ MUTATIONS = (
     ),
     Mutation(
         "attempts-never-counted",
-        "services/auth/attempt_counter.py",
+        "services/auth/rate_limit.py",
         "pipe.incr(self._prefix + key",
         "pipe.incr(self._prefix + key, 0",
         ("tests/services/auth/test_rate_limit.py",),

@@ -1,6 +1,8 @@
 """`/account`: shows the linked account, links another one, unlinks it."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 
@@ -33,77 +35,10 @@ def show_account(req: Request) -> None:
         )
         req.ack(response_type="ephemeral", text=summary.text, blocks=summary.blocks)
         return
-    _open_link_form(req, note=note)
+    open_link_form(req, note=note)
 
 
-def open_link_form(req: Request) -> None:
-    _open_link_form(req)
-
-
-def ignore_link_press(_: Request) -> None:
-    """Slack also sends a press on a link button; the browser opens the link."""
-
-
-def submit_link_code(req: Request) -> None:
-    """Ask for confirmation of the code; without a code, link the account of the Slack email
-    address."""
-    member = req.fetch_member()
-    code = req.field_value("code") if "code" in req.form else ""  # no field without a page
-    if not code:
-        user = req.services.link_by_code.link_by_email(member=member)
-        req.ack(response_action="update", view=account.linked_modal(user))
-        app_home.refresh_screen(req)
-        return
-    try:
-        offer = req.services.link_by_code.preview(member=member, code=code)
-    except AccountLinkedElsewhere as conflict:
-        _warn_code_owner(req, conflict)
-        raise
-    view = account.confirm_link_modal(offer, slack_user_id=req.slack_user_id)
-    req.ack(response_action="update", view=view)
-
-
-def confirm_link(req: Request) -> None:
-    name, owner_id = account.parse_confirm_metadata(req.body["view"].get("private_metadata") or "")
-    if owner_id != req.slack_user_id:
-        raise NotFound(NOT_YOURS)
-    try:
-        linked = req.services.link_by_code.confirm(member=req.fetch_member(), code_id=name)
-    except AccountLinkedElsewhere as conflict:
-        _warn_code_owner(req, conflict)
-        raise
-    req.ack(response_action="update", view=account.linked_modal(linked.user))
-    for email_id in linked.email_ids:
-        req.bot.publisher.publish_email(email_id)
-    app_home.refresh_screen(req)
-
-
-def open_unlink_form(req: Request) -> None:
-    preview = req.services.unlink_service.preview(actor=req.actor)
-    if req.button_value != str(preview.user.id):  # pressed on an old message
-        raise Conflict(LINK_CHANGED)
-    req.open_modal(account.unlink_modal(preview))
-
-
-def unlink_account(req: Request) -> None:
-    actor = req.actor
-    if req.body["view"].get("private_metadata") != str(actor.user_id):
-        raise Conflict(LINK_CHANGED)
-    unlinked = req.services.unlink_service.unlink(
-        actor=actor, team_id=req.bot.team_id, slack_user_id=req.slack_user_id
-    )
-    req.ack(response_action="update", view=account.unlinked_modal(unlinked.user))
-    for email_id in unlinked.email_ids:
-        req.bot.publisher.publish_email(email_id)
-    app_home.show_refusal(req, ACCOUNT_UNLINKED)
-
-
-def notify_unlinked(bot: BotProcess, *, slack_user_id: str, email: str) -> None:
-    """Notify a Slack member that their account was unlinked on the page."""
-    _notify_member(bot, slack_user_id, account.unlinked_message(email))
-
-
-def _open_link_form(req: Request, *, note: str = "") -> None:
+def open_link_form(req: Request, *, note: str = "") -> None:
     """Open the form first, because a trigger_id expires after three seconds; then check the
     member."""
     can_link_by_email = req.services.link_by_code.can_link_by_email(
@@ -122,10 +57,72 @@ def _open_link_form(req: Request, *, note: str = "") -> None:
         req.update_modal(notice_modal(str(refusal)))
 
 
-def _warn_code_owner(req: Request, conflict: AccountLinkedElsewhere) -> None:
-    """Warn the account's member that another member entered a code of it."""
-    message = account.code_used_warning(conflict.user.email, by=req.slack_user_id)
-    _notify_member(req.bot, conflict.slack_user_id, message)
+def ignore_link_press(_: Request) -> None:
+    """Slack also sends a press on a link button; the browser opens the link."""
+
+
+def submit_link_code(req: Request) -> None:
+    """Ask for confirmation of the code; without a code, link the account of the Slack email
+    address."""
+    member = req.fetch_member()
+    code = req.field_value("code") if "code" in req.form else ""  # no field without a page
+    if not code:
+        user = req.services.link_by_code.link_by_email(member=member)
+        req.ack(response_action="update", view=account.linked_modal(user))
+        app_home.refresh_screen(req)
+        return
+    with _warn_code_owner(req):
+        offer = req.services.link_by_code.preview(member=member, code=code)
+    view = account.confirm_link_modal(offer, slack_user_id=req.slack_user_id)
+    req.ack(response_action="update", view=view)
+
+
+def confirm_link(req: Request) -> None:
+    name, owner_id = account.parse_confirm_metadata(req.metadata)
+    if owner_id != req.slack_user_id:
+        raise NotFound(NOT_YOURS)
+    with _warn_code_owner(req):
+        linked = req.services.link_by_code.confirm(member=req.fetch_member(), code_id=name)
+    req.ack(response_action="update", view=account.linked_modal(linked.user))
+    for email_id in linked.email_ids:
+        req.bot.publisher.publish_email(email_id)
+    app_home.refresh_screen(req)
+
+
+def open_unlink_form(req: Request) -> None:
+    preview = req.services.unlink_service.preview(actor=req.actor)
+    if req.button_value != str(preview.user.id):  # pressed on an old message
+        raise Conflict(LINK_CHANGED)
+    req.open_modal(account.unlink_modal(preview))
+
+
+def unlink_account(req: Request) -> None:
+    actor = req.actor
+    if req.metadata != str(actor.user_id):
+        raise Conflict(LINK_CHANGED)
+    unlinked = req.services.unlink_service.unlink(
+        actor=actor, team_id=req.bot.team_id, slack_user_id=req.slack_user_id
+    )
+    req.ack(response_action="update", view=account.unlinked_modal(unlinked.user))
+    for email_id in unlinked.email_ids:
+        req.bot.publisher.publish_email(email_id)
+    app_home.show_refusal(req, ACCOUNT_UNLINKED)
+
+
+def notify_unlinked(bot: BotProcess, *, slack_user_id: str, email: str) -> None:
+    """Notify a Slack member that their account was unlinked on the page."""
+    _notify_member(bot, slack_user_id, account.unlinked_message(email))
+
+
+@contextmanager
+def _warn_code_owner(req: Request) -> Iterator[None]:
+    """Warn the account's member if another member enters one of its codes."""
+    try:
+        yield
+    except AccountLinkedElsewhere as conflict:
+        message = account.code_used_warning(conflict.user.email, by=req.slack_user_id)
+        _notify_member(req.bot, conflict.slack_user_id, message)
+        raise
 
 
 def _notify_member(bot: BotProcess, slack_user_id: str, message: Message) -> None:

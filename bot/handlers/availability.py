@@ -1,9 +1,11 @@
-"""Availability: its modal, the answer to a hand-over offer, and Slack's status events."""
+"""Availability: its modal, the answer to a hand-over offer, and events about a Slack member."""
 
-from collections.abc import Mapping
 from typing import Any
 
+from slack_sdk.errors import SlackApiError
+
 from bot.handlers import app_home
+from bot.slack.client import slack_member_from_user
 from bot.slack.form_state import FormState, parse_timestamp
 from bot.slack.request import Request
 from bot.views.messages import handover_offer
@@ -13,8 +15,10 @@ from services.availability.availability_service import AvailabilityChange
 from services.availability.slack_status import parse_member_status
 from services.calendar.holidays import search_countries
 from services.core.errors import NotFound
+from services.models.slack_member import SlackMember
 
 OWN_VALUE = "own"
+UNKNOWN_MEMBER_ERRORS = ("user_not_found", "user_not_visible")
 
 
 def open_availability_form(req: Request) -> None:
@@ -26,7 +30,7 @@ def open_availability_form(req: Request) -> None:
 
 def save_availability(req: Request) -> None:
     """Store the changed fields. A long absence leads to a message that offers to hand over."""
-    user_id = req.body["view"].get("private_metadata") or None
+    user_id = req.metadata or None
     req.services.availability.update(
         actor=req.actor, user_id=user_id, change=_requested_change(req.form)
     )
@@ -36,8 +40,7 @@ def save_availability(req: Request) -> None:
 
 
 def suggest_countries(req: Request) -> None:
-    found = search_countries(str(req.body.get("value") or ""))
-    req.ack(options=form.country_options(found))
+    req.ack(options=form.country_options(search_countries(req.query)))
 
 
 def accept_handover(req: Request) -> None:
@@ -48,12 +51,20 @@ def decline_handover(req: Request) -> None:
     _decide(req, hand_over=False)
 
 
-def record_status(req: Request, user: Mapping[str, Any]) -> None:
-    """Slack sends a member's status and time zone with other changes of the member."""
-    if req.services.status_sync.on_status_event(
+def on_user_change(req: Request) -> None:
+    """Store the member's new state and status, then acknowledge: if the database is away, Slack
+    sends the event again."""
+    services, user = req.services, req.body["event"]["user"]
+    if services.member_sync.has_changes(
+        member=slack_member_from_user(user, team_id=req.bot.team_id)
+    ):
+        for ticket_id in services.member_sync.sync(member=_current_member(req, user)):
+            req.bot.publisher.publish_ticket(str(ticket_id))
+    if services.status_sync.on_status_event(
         team_id=req.bot.team_id, slack_user_id=req.slack_user_id, member=parse_member_status(user)
     ):
         req.bot.publisher.publish_availability_check()
+    req.ack()
 
 
 def _decide(req: Request, *, hand_over: bool) -> None:
@@ -71,7 +82,7 @@ def _decide(req: Request, *, hand_over: bool) -> None:
 
 
 def _requested_change(state: FormState) -> AvailabilityChange:
-    """A time that was chosen alone means away until then; one that was cleared alone, back."""
+    """A time chosen without a presence means away until then; a time cleared, back."""
     changed = state.changed()
     chosen, seconds = changed.get("presence"), changed.get("awayUntil")
     is_away = None if chosen is None else chosen == form.AWAY_VALUE
@@ -92,3 +103,13 @@ def _requested_change(state: FormState) -> AvailabilityChange:
 
 def _weekday_numbers(chosen: list[str]) -> frozenset[int]:
     return frozenset(int(day) for day in chosen if day.isdecimal())
+
+
+def _current_member(req: Request, event_user: dict[str, Any]) -> SlackMember:
+    """Fetch the member, because events arrive late, twice and out of order."""
+    try:
+        return req.fetch_member()
+    except SlackApiError as error:
+        if error.response.get("error") not in UNKNOWN_MEMBER_ERRORS:
+            raise
+        return slack_member_from_user(event_user, team_id=req.bot.team_id)

@@ -1,26 +1,50 @@
-"""Shortcuts: the form to file a ticket, and a ticket from a message."""
+"""Filing a ticket: `/ticket` and its help, the shortcuts, and the submitted form."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
-from bot.handlers import commands
+from pymongo.errors import PyMongoError
+
 from bot.slack import source_messages
+from bot.slack.form_state import parse_timestamp
 from bot.slack.request import Request
-from bot.views.inputs import View
-from bot.views.modals import file_ticket
-from bot.views.modals.file_ticket import MessageQuote
+from bot.views.inputs import View, notice_modal
+from bot.views.messages.help import HelpEntry, help_message
+from bot.views.modals import file_ticket as views
 from bot.views.text import DisplayPerson
+from services.core.errors import DomainError
 from services.models.message_source import MessageSource
+from services.models.user import Role
 from services.tickets.filing import AlreadyFiled
 
 
-def open_form_from_shortcut(req: Request) -> None:
-    req.open_modal(file_ticket.file_ticket_modal(is_ai_enabled=req.bot.config.is_ai_enabled))
-    commands.refuse_if_not_allowed(req)
+def show_help(req: Request, entries: Sequence[HelpEntry], *, unknown_command: str = "") -> None:
+    """Help is shown even without an account, or if MongoDB is unreachable."""
+    try:
+        user = req.find_user()
+    except (DomainError, PyMongoError):
+        user = None
+    answer = help_message(
+        entries, role=user.role if user else Role.USER, unknown_command=unknown_command
+    )
+    req.ack(response_type="ephemeral", text=answer.text, blocks=answer.blocks)
+
+
+def open_form(req: Request) -> None:
+    """Open the form before checking the caller, because its trigger expires after three seconds."""
+    title = " ".join(req.arguments)  # of a command
+    req.open_modal(views.file_ticket_modal(is_ai_enabled=req.bot.config.is_ai_enabled, title=title))
+    if not req.is_acked:
+        req.ack()
+    try:
+        _ = req.actor
+    except DomainError as refusal:  # better now than after the form is filled in
+        req.update_modal(notice_modal(str(refusal)))
 
 
 def file_from_message(req: Request) -> None:
     """Open a modal first, because a trigger_id expires after three seconds; then fill it in."""
-    req.open_modal(file_ticket.file_ticket_loading_modal())
+    req.open_modal(views.file_ticket_loading_modal())
     source = source_messages.source_from_shortcut(req.bot, req.body)
     fill_form(
         req,
@@ -29,7 +53,9 @@ def file_from_message(req: Request) -> None:
     )
 
 
-def fill_form(req: Request, source: MessageSource, make_quote: Callable[[], MessageQuote]) -> None:
+def fill_form(
+    req: Request, source: MessageSource, make_quote: Callable[[], views.MessageQuote]
+) -> None:
     """Replace the loading modal with the form, or with the ticket the message already has."""
     try:
         req.services.tickets.check_not_filed(
@@ -39,7 +65,7 @@ def fill_form(req: Request, source: MessageSource, make_quote: Callable[[], Mess
         req.update_modal(already_filed_view(req, error))
         return
     req.update_modal(
-        file_ticket.file_ticket_modal(
+        views.file_ticket_modal(
             is_ai_enabled=req.bot.config.is_ai_enabled,
             quote=make_quote(),
             metadata=source_messages.encode_source(source),
@@ -52,6 +78,34 @@ def already_filed_view(req: Request, error: AlreadyFiled, *, entered_text: str =
     if error.ticket and (user_id := error.ticket.assigned_to):
         linked = req.services.links.slack_ids(team_id=req.bot.team_id, user_ids={user_id})
         assignee = DisplayPerson("someone who is not in Slack", linked.get(user_id))
-    return file_ticket.already_filed_modal(
+    return views.already_filed_modal(
         str(error), ticket=error.ticket, assignee=assignee, entered_text=entered_text
     )
+
+
+def file_ticket(req: Request) -> None:
+    view = req.body["view"]
+    try:
+        filed = req.services.tickets.create(
+            actor=req.actor,
+            team_id=req.bot.team_id,
+            request_id=view["id"],
+            title=req.field_value("title"),
+            description=req.field_value("description"),
+            priority=req.field_value("priority") or None,
+            deadline=_submitted_deadline(req),
+            source=source_messages.decode_source(req.bot, req.metadata),
+        )
+    except AlreadyFiled as error:  # a concurrent submission filed the same message
+        entered_text = req.field_value("description")
+        view = already_filed_view(req, error, entered_text=entered_text)
+        req.ack(response_action="update", view=view)
+        return
+    req.ack(response_action="update", view=views.filed_modal(filed.ticket))
+    req.bot.publisher.publish_ticket(str(filed.ticket.id))
+
+
+def _submitted_deadline(req: Request) -> datetime | None:
+    form = req.form  # one opened before an update of the bot may lack the field
+    seconds = form.submitted("deadline") if "deadline" in form else None
+    return None if seconds is None else parse_timestamp(seconds)

@@ -34,7 +34,7 @@ def save_person(req: Request) -> None:
     names = [field.name for field in fields(PersonFields)]
     user = people.update(
         actor=req.actor,
-        user_id=req.body["view"]["private_metadata"],
+        user_id=req.metadata,
         shown=PersonFields(**{name: form.initial(name) or "" for name in names}),
         wanted=PersonFields(**{name: req.field_value(name) for name in names}),
     )

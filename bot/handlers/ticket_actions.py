@@ -1,14 +1,14 @@
-"""Buttons of a ticket: actions that are applied directly, and those that open a modal.
+"""Actions on a ticket: buttons that apply one or open its modal, and the submitted modals.
 
 A button carries the state its reader saw. If the ticket has changed since, nothing is done: the
 user reads the current state, and the card or page is refreshed. Buttons of a question reminder
-carry only the ticket's id.
+carry only the ticket's id. A modal's change is stored before the acknowledgement, so that an error
+keeps the modal open with its text.
 """
 
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 
@@ -17,28 +17,48 @@ from bot.slack.request import Request
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.inputs import View
 from bot.views.messages import ticket_updates
-from bot.views.modals import ticket_actions
+from bot.views.modals import ticket_actions as views
 from services.core.errors import Conflict
-from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.tickets.lifecycle import TicketAction
 
 logger = logging.getLogger(__name__)
 
-
-def accept_ticket(req: Request) -> None:
-    _apply_action(req, req.services.ticket_actions.accept)
-
-
-def take_ticket(req: Request) -> None:
-    _apply_action(req, req.services.ticket_actions.take)
-
-
-def reopen_ticket(req: Request) -> None:
-    _apply_action(req, req.services.ticket_actions.reopen)
+MODALS: dict[TicketAction, Callable[[Ticket], View]] = {
+    TicketAction.DECLINE: views.decline_modal,
+    TicketAction.ASK_REQUESTER: views.ask_requester_modal,
+    TicketAction.RESOLVE: views.resolve_ticket_modal,
+    TicketAction.CANCEL: views.cancel_ticket_modal,
+}
 
 
-def open_reassign_form(req: Request) -> None:
+def apply_action(req: Request) -> None:
+    """Accept, take or reopen the ticket, as the pressed button says."""
+    service = req.services.ticket_actions
+    apply = {
+        TicketAction.ACCEPT: service.accept,
+        TicketAction.TAKE: service.take,
+        TicketAction.REOPEN: service.reopen,
+    }[_pressed_action(req)]
+    ticket_id, expected_state = parse_button_value(req.button_value)
+    with _refresh_if_stale(req, ticket_id):
+        ticket = apply(actor=req.actor, ticket_id=ticket_id, expected_state=expected_state)
+    req.bot.publisher.publish_ticket(str(ticket.id))
+    _refresh_page(req, ticket_id)
+
+
+def open_modal(req: Request) -> None:
+    """Open the modal in `MODALS` of the pressed button."""
+    action = _pressed_action(req)
+    ticket_id, expected_state = parse_button_value(req.button_value)
+    with _refresh_if_stale(req, ticket_id):
+        ticket = req.services.ticket_actions.get_for_action(
+            actor=req.actor, ticket_id=ticket_id, action=action, expected_state=expected_state
+        )
+    req.open_modal(MODALS[action](ticket))
+
+
+def open_reassign_modal(req: Request) -> None:
     ticket_id, expected_state = parse_button_value(req.button_value)
     with _refresh_if_stale(req, ticket_id):
         ticket, suggestions = req.services.reassignment.assignee_options(
@@ -47,23 +67,7 @@ def open_reassign_form(req: Request) -> None:
             ticket_id=ticket_id,
             expected_state=expected_state,
         )
-    req.open_modal(ticket_actions.reassign_ticket_modal(ticket, suggestions))
-
-
-def open_decline_form(req: Request) -> None:
-    _open_form(req, TicketAction.DECLINE, ticket_actions.decline_modal)
-
-
-def open_ask_requester_form(req: Request) -> None:
-    _open_form(req, TicketAction.ASK_REQUESTER, ticket_actions.ask_requester_modal)
-
-
-def open_resolve_form(req: Request) -> None:
-    _open_form(req, TicketAction.RESOLVE, ticket_actions.resolve_ticket_modal)
-
-
-def open_cancel_form(req: Request) -> None:
-    _open_form(req, TicketAction.CANCEL, ticket_actions.cancel_ticket_modal)
+    req.open_modal(views.reassign_ticket_modal(ticket, suggestions))
 
 
 def answer_still_a_problem(req: Request) -> None:
@@ -82,25 +86,61 @@ def answer_solved(req: Request) -> None:
     req.replace_message(ticket_updates.solved_confirmation(ticket))
 
 
-class _Action(Protocol):
-    def __call__(self, *, actor: Actor, ticket_id: str, expected_state: str) -> Ticket: ...
+def resolve_ticket(req: Request) -> None:
+    _ack_and_publish(
+        req,
+        req.services.ticket_actions.resolve(
+            actor=req.actor, ticket_id=req.metadata, resolution=req.field_value("resolution")
+        ),
+    )
 
 
-def _apply_action(req: Request, action: _Action) -> None:
-    ticket_id, expected_state = parse_button_value(req.button_value)
-    with _refresh_if_stale(req, ticket_id):
-        ticket = action(actor=req.actor, ticket_id=ticket_id, expected_state=expected_state)
-    req.bot.publisher.publish_ticket(str(ticket.id))
-    _refresh_page(req, ticket_id)
+def reassign_ticket(req: Request) -> None:
+    ticket_id, expected_state = parse_button_value(req.metadata)
+    _ack_and_publish(
+        req,
+        req.services.ticket_actions.reassign(
+            actor=req.actor,
+            ticket_id=ticket_id,
+            # Radio buttons cannot be cleared, so the searched assignee takes precedence.
+            assignee_id=req.field_value("assignedTo") or _suggested_assignee(req) or None,
+            reason=req.field_value("reason"),
+            expected_state=expected_state,
+        ),
+    )
 
 
-def _open_form(req: Request, action: TicketAction, build_form: Callable[[Ticket], View]) -> None:
-    ticket_id, expected_state = parse_button_value(req.button_value)
-    with _refresh_if_stale(req, ticket_id):
-        ticket = req.services.ticket_actions.get_for_action(
-            actor=req.actor, ticket_id=ticket_id, action=action, expected_state=expected_state
-        )
-    req.open_modal(build_form(ticket))
+def decline_ticket(req: Request) -> None:
+    """The ticket goes to the next best assignee."""
+    ticket_id, expected_state = parse_button_value(req.metadata)
+    outcome = req.services.reassignment.decline(
+        actor=req.actor,
+        ticket_id=ticket_id,
+        decline_reason=req.field_value("why"),
+        details=req.field_value("reason"),
+        expected_state=expected_state,
+    )
+    req.ack(response_action="update", view=views.declined_modal(outcome))
+    req.bot.publisher.publish_ticket(ticket_id)
+
+
+def ask_requester(req: Request) -> None:
+    _ack_and_publish(
+        req,
+        req.services.ticket_actions.ask_requester(
+            actor=req.actor, ticket_id=req.metadata, question=req.field_value("question")
+        ),
+    )
+
+
+def cancel_ticket(req: Request) -> None:
+    _ack_and_publish(
+        req, req.services.ticket_actions.cancel(actor=req.actor, ticket_id=req.metadata)
+    )
+
+
+def _pressed_action(req: Request) -> TicketAction:
+    return TicketAction(req.body["actions"][0]["action_id"])
 
 
 @contextmanager
@@ -111,8 +151,7 @@ def _refresh_if_stale(req: Request, ticket_id: str) -> Iterator[None]:
         container = req.body.get("container") or {}
         channel, ts = container.get("channel_id"), container.get("message_ts")
         if channel and ts and not container.get("is_ephemeral"):
-            ticket_actions_service = req.services.ticket_actions
-            ticket_actions_service.refresh_card(
+            req.services.ticket_actions.refresh_card(
                 actor=req.actor, ticket_id=ticket_id, channel=channel, ts=ts
             )
             req.bot.publisher.publish_ticket(ticket_id)
@@ -129,3 +168,13 @@ def _refresh_page(req: Request, ticket_id: str) -> None:
             ticket_page.refresh_ticket(req, ticket_id)
     except (SlackApiError, SlackClientError, OSError):
         logger.warning("ticket %s: could not refresh the page", ticket_id)
+
+
+def _suggested_assignee(req: Request) -> str:
+    """The choice among the suggestions, "" if there were none."""
+    return req.field_value("nextBest") if "nextBest" in req.form else ""
+
+
+def _ack_and_publish(req: Request, ticket: Ticket) -> None:
+    req.ack()
+    req.bot.publisher.publish_ticket(str(ticket.id))

@@ -16,24 +16,20 @@ from services.home.sessions import Screen
 from services.lists.list_query import ListKind, ListQuery
 from services.lists.list_service import ListResult
 
-LIST_COMMANDS = {
-    ListKind.OWN: "/ticket list",
-    ListKind.ASSIGNED: "/ticket assigned",
-    ListKind.QUEUE: "/ticket queue",
+LIST_KINDS = {
+    "list": ListKind.OWN,
+    "assigned": ListKind.ASSIGNED,
+    "queue": ListKind.QUEUE,
 }
+LIST_COMMANDS = {kind: f"/ticket {subcommand}" for subcommand, kind in LIST_KINDS.items()}
 FILTER_BY_ACTION_ID = {action_id: by for by, action_id in FILTER_ACTION_IDS.items()}
 
 
-def show_own(req: Request) -> None:
-    _reply_with_list(req, ListKind.OWN)
-
-
-def show_assigned(req: Request) -> None:
-    _reply_with_list(req, ListKind.ASSIGNED)
-
-
-def show_queue(req: Request) -> None:
-    _reply_with_list(req, ListKind.QUEUE)
+def show_list(req: Request) -> None:
+    """`/ticket list`, `/ticket assigned` and `/ticket queue`"""
+    kind = LIST_KINDS[req.arguments[0].lower()]
+    answer = list_message(_get_list(req, ListQuery(kind)))
+    req.ack(response_type="ephemeral", text=answer.text, blocks=answer.blocks)
 
 
 def show_list_below(req: Request) -> None:
@@ -63,20 +59,15 @@ def open_ticket(req: Request) -> None:
 
 
 def suggest_filter_assignees(req: Request) -> None:
-    found = req.services.lists.assignees(actor=req.actor, query=_typed_text(req))
+    found = req.services.lists.assignees(actor=req.actor, query=req.query)
     _ack_options(req, assignee_filter_options(found), fixed=2)
 
 
 def suggest_filter_skills(req: Request) -> None:
-    found = req.services.lists.skills(actor=req.actor, query=_typed_text(req))
+    found = req.services.lists.skills(actor=req.actor, query=req.query)
     _ack_options(
         req, skill_filter_options({key: names[0] for key, names in found.items()}), fixed=1
     )
-
-
-def _reply_with_list(req: Request, kind: ListKind) -> None:
-    answer = list_message(_get_list(req, ListQuery(kind)))
-    req.ack(response_type="ephemeral", text=answer.text, blocks=answer.blocks)
 
 
 def _navigate(req: Request, list_query: ListQuery) -> None:
@@ -95,10 +86,6 @@ def _get_list(req: Request, list_query: ListQuery) -> ListResult:
     )
 
 
-def _typed_text(req: Request) -> str:
-    return str(req.body.get("value") or "")
-
-
 def _ack_options(req: Request, options: list[Block], *, fixed: int) -> None:
     """Send as many as Slack allows. The first `fixed` clear the filter: only without a query."""
-    req.ack(options=options[fixed if _typed_text(req).strip() else 0 :][:MAX_OPTIONS])
+    req.ack(options=options[fixed if req.query.strip() else 0 :][:MAX_OPTIONS])

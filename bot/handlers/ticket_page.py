@@ -1,14 +1,20 @@
-"""A ticket's page and edit form by its number, and the explanation of its assignment."""
+"""A ticket's page, the modal to edit it, and the explanation of its assignment."""
 
 import re
+from typing import Any
 
-from bot.handlers import ticket_edit
+from bot.slack.form_state import FormState, parse_timestamp
 from bot.slack.request import Request
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.explain.modal import MAX_CANDIDATES, explanation_loading_modal, explanation_modal
 from bot.views.home.ticket_page import ticket_message
+from bot.views.inputs import MAX_OPTIONS
+from bot.views.modals import edit_ticket
+from bot.views.modals.edit_ticket import EditMetadata
+from bot.views.modals.ticket_actions import assignee_option
 from bot.views.text import Message
 from services.core.errors import Conflict, InvalidValue
+from services.editing.conflicts import EditConflict
 from services.models.ticket import Ticket
 
 _NUMBER = re.compile(r"#?([0-9]{1,9})")
@@ -20,12 +26,6 @@ def view_ticket(req: Request) -> None:
     ticket = _ticket_by_number(req)
     page = _page_message(req, str(ticket.id))
     req.ack(response_type="ephemeral", text=page.text, blocks=page.blocks)
-
-
-def open_edit_form_by_number(req: Request) -> None:
-    """`/ticket update 12`"""
-    ticket_edit.open_edit_form_for(req, str(_ticket_by_number(req).id))
-    req.ack()
 
 
 def show_details(req: Request) -> None:
@@ -55,6 +55,82 @@ def show_explanation(req: Request) -> None:
     req.update_modal(explanation_modal(dry_run))
 
 
+def open_edit_form(req: Request) -> None:
+    ticket_id, _ = parse_button_value(req.button_value)
+    _open_edit_form(req, ticket_id)
+
+
+def open_edit_form_by_number(req: Request) -> None:
+    """`/ticket update 12`"""
+    _open_edit_form(req, str(_ticket_by_number(req).id))
+    req.ack()
+
+
+def save_ticket(req: Request) -> None:
+    form, actor = req.form, req.actor
+    metadata = EditMetadata.decode(req.metadata)
+    changes = changed_fields(form, metadata)
+    try:
+        ticket = req.services.ticket_edits.update(
+            actor=actor,
+            ticket_id=metadata.ticket_id,
+            expected_seq=metadata.seq,
+            changes=changes,
+            acknowledged=metadata.acknowledged,
+        )
+    except EditConflict as conflict:
+        conflict_view = edit_ticket.conflict_modal(
+            form.filled_inputs(),
+            conflict,
+            metadata=metadata,
+            changed_fields=frozenset(changes),
+            reader_id=actor.user_id,
+        )
+        req.ack(response_action="update", view=conflict_view)
+        return
+    req.ack()
+    req.bot.publisher.publish_ticket(str(ticket.id))
+
+
+def changed_fields(form: FormState, metadata: EditMetadata) -> dict[str, Any]:
+    """The changes, as `TicketEdits.update` takes them. Raises `InvalidValue` for a bad date.
+
+    Fields changed in a submission that was refused count as changed: the modal was shown again
+    with those values filled in. So does a ticked box.
+    """
+    changed = form.changed(or_in=metadata.changed_fields)
+    changed.pop("noDeadline", None)
+    if "noDeadline" in form and form.submitted("noDeadline"):
+        changed["deadline"] = None
+    elif changed.get("deadline") is not None:
+        changed["deadline"] = parse_timestamp(changed["deadline"])
+    return changed
+
+
+def suggest_assignees(req: Request) -> None:
+    """Suggest people whose name or skills contain the query, the best fit first."""
+    options = req.services.ticket_edits.assignee_options(
+        actor=req.actor,
+        team_id=req.bot.team_id,
+        ticket_id=edit_ticket.ticket_id_from_view(req.body.get("view") or {}),
+        query=req.query,
+    )
+    req.ack(options=[assignee_option(assignee) for assignee in options[:MAX_OPTIONS]])
+
+
+def suggest_skills(req: Request) -> None:
+    """For teams with more skills than a menu may have."""
+    skills = req.services.ticket_edits.team_skills(actor=req.actor, query=req.query)
+    req.ack(options=edit_ticket.skill_select_options(skills[:MAX_OPTIONS]))
+
+
+def _open_edit_form(req: Request, ticket_id: str) -> None:
+    draft = req.services.ticket_edits.get_form(
+        actor=req.actor, team_id=req.bot.team_id, ticket_id=ticket_id
+    )
+    req.open_modal(edit_ticket.edit_ticket_modal(draft))
+
+
 def _page_message(req: Request, ticket_id: str) -> Message:
     page = req.services.home.ticket_page(
         actor=req.actor, team_id=req.bot.team_id, ticket_id=ticket_id
@@ -63,7 +139,7 @@ def _page_message(req: Request, ticket_id: str) -> Message:
 
 
 def _ticket_by_number(req: Request) -> Ticket:
-    """Return the ticket whose number follows the command."""
+    """Return the ticket with the number after the command."""
     command, *more = req.arguments
     match = _NUMBER.fullmatch(more[0]) if more else None
     if match is None:

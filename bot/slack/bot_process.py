@@ -1,4 +1,4 @@
-"""What the Bolt handlers, the HTTP API and the account pages of one bot process share."""
+"""Dependencies that the handlers, HTTP API and account pages of a bot process share."""
 
 from dataclasses import dataclass, field
 

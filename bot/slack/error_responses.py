@@ -1,4 +1,4 @@
-"""Turn exceptions into sentences, in the form that each kind of payload can show."""
+"""Turn exceptions into texts for the user, in the form that each kind of payload can show."""
 
 import logging
 import uuid
@@ -89,7 +89,7 @@ def error_response(error: Exception, body: dict[str, Any]) -> BoltResponse:
 
 
 def show_error(error: Exception, req: Request) -> None:
-    """Show the error after a button or shortcut, whose acknowledgement cannot carry a text.
+    """Show the error of a button or shortcut: its acknowledgement cannot contain a text.
 
     It appears in the modal just opened, below the message, or in a new modal.
     """
@@ -106,7 +106,7 @@ def show_error(error: Exception, req: Request) -> None:
 
 
 def _post_ephemeral(req: Request, channel: str, text: str) -> bool:
-    """Post the text below the message whose button was pressed.
+    """Post the text below the message of the pressed button.
 
     Return False if no button was pressed, or if the bot may not post in that channel.
     """

@@ -1,4 +1,4 @@
-"""Read the inputs of a submitted modal: the value of each now, and when the modal was shown."""
+"""Read the inputs of a submitted modal: the submitted and the initial value of each."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ class FormState:
         return _read(self._inputs[field]["element"].get(initial_key), value_key)
 
     def changed(self, *, or_in: frozenset[str] = frozenset()) -> dict[str, Any]:
-        """The submitted values of the fields that the user changed, and of those `or_in`."""
+        """Return the submitted values of the changed fields, and of those in `or_in`."""
         return {
             field: self.submitted(field)
             for field in self._inputs
@@ -74,7 +74,7 @@ class FormState:
 
 
 def parse_timestamp(seconds: Any, *, field: str = "deadline") -> datetime:
-    """The time of a date and time picker; `InvalidValue` if it is out of range."""
+    """Return the time of a date and time picker. Raises `InvalidValue` if it is out of range."""
     try:
         return datetime.fromtimestamp(int(seconds), UTC)
     except (OverflowError, ValueError, OSError):

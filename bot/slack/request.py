@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.slack.bot_process import BotProcess
+from bot.slack.client import Respond, fetch_member
 from bot.slack.form_state import FormState
-from bot.slack.members import fetch_member
-from bot.slack.response_url import Respond
 from bot.views.text import Message, unescape
 from services.core.text import strip_invisible
 from services.models.permissions import Actor, Permission, require_permission
@@ -90,6 +89,16 @@ class Request:
     def field_value(self, field: str) -> str:
         """A submitted text or the value of the chosen option; "" if it is empty."""
         return str(self.form.submitted(field) or "")
+
+    @property
+    def metadata(self) -> str:
+        """The private metadata of the submitted modal."""
+        return str(self.body["view"].get("private_metadata") or "")
+
+    @property
+    def query(self) -> str:
+        """The text typed into a menu that searches its options."""
+        return str(self.body.get("value") or "")
 
     @property
     def arguments(self) -> list[str]:

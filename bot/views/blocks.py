@@ -5,7 +5,7 @@ from typing import Any
 
 from bot.views import labels
 from bot.views.due_text import due_field, format_datetime
-from bot.views.text import Block, DisplayPerson, escape, mrkdwn, plain_text
+from bot.views.text import Block, DisplayPerson, escape, mrkdwn, plain_text, truncate
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.tickets.lifecycle import RESOLUTION_CODES
 from services.tickets.transitions import is_queued_unassigned
@@ -38,6 +38,15 @@ def fields_section(fields: Mapping[str, str]) -> Block:
 
 def ticket_title(ticket: Ticket) -> Block:
     return section(plain_text(ticket.title, limit=MAX_TITLE_LENGTH))
+
+
+def ticket_section(ticket: Ticket, ticket_button: Block, *, verb: str) -> Block:
+    """Return number and title with a button; screen readers read `verb` and the number."""
+    name = labels.ticket_name(ticket)
+    return section(
+        plain_text(f"{name}: {truncate(ticket.title, MAX_TITLE_LENGTH)}"),
+        accessory={**ticket_button, "accessibility_label": f"{verb} {name}"},
+    )
 
 
 def ticket_heading(ticket: Ticket) -> list[Block]:
@@ -130,6 +139,12 @@ def source_link(ticket: Ticket) -> list[Block]:
 def button(label: str, action_id: str, value: str, *, primary: bool = False) -> Block:
     element = {"type": "button", "action_id": action_id, "value": value, "text": plain_text(label)}
     return {**element, "style": "primary"} if primary else element
+
+
+def page_buttons(*directions: tuple[str, str, str | None]) -> list[Block]:
+    """Return a button for each label, action_id and value, without those of no value."""
+    buttons = [button(label, action_id, value) for label, action_id, value in directions if value]
+    return [actions(*buttons)] if buttons else []
 
 
 def actions(*buttons: Block) -> Block:

@@ -115,14 +115,14 @@ def _deadline_phrase(to: Any) -> str:
     return f"set the deadline to {format_datetime(to)}"
 
 
-# The fields whose new value is part of the phrase.
+# Phrases that contain the field's new value.
 VALUE_PHRASES: dict[str, Callable[[Any], str]] = {
     "status": _status_phrase,
     "priority": _priority_phrase,
     "deadline": _deadline_phrase,
 }
 
-# Events whose note is a reason or a question. The page itself shows a resolution.
+# Their note is a reason or a question. The page itself shows a resolution.
 EVENTS_WITH_NOTE = frozenset({EventType.UNASSIGNED, EventType.WAITING, EventType.UNANSWERED})
 
 

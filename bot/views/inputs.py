@@ -3,7 +3,7 @@
 The `block_id` and `action_id` of a field are both its domain name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -75,22 +75,23 @@ def text_input(
 def select(
     field: str,
     label: str,
-    options: Sequence[Block],
+    options: Mapping[str, str],
     *,
     placeholder: str,
-    initial: Block | None = None,
+    chosen: str = "",
     optional: bool = False,
     hint: str = "",
 ) -> Block:
-    """Return a menu of at most 100 options."""
+    """Return a menu of at most 100 options, given as texts by value; `chosen` is a value."""
+    listed = {value: option(text, value) for value, text in options.items()}
     element: Block = {
         "type": "static_select",
         "action_id": field,
         "placeholder": plain_text(placeholder),
-        "options": list(options),
+        "options": list(listed.values()),
     }
-    if initial:
-        element["initial_option"] = initial
+    if chosen:
+        element["initial_option"] = listed[chosen]
     return input_block(label, element, optional=optional, hint=hint)
 
 

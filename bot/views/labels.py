@@ -4,9 +4,9 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 from services.analysis.analysis_store import edited_fields
-from services.analysis.model_answer import FailureReason, SkillMatch, is_low_confidence
+from services.analysis.model_exchange import FailureReason, SkillMatch, is_low_confidence
 from services.analysis.urgency import UrgencyClaim, UrgencySignal
-from services.assignment.reasons import join_words
+from services.core.text import join_words
 from services.models.assignee_choice import AnalysisSource
 from services.models.ticket import Priority, Status, Ticket
 from services.tickets.lifecycle import CANCELLED_RESOLUTION, NO_ANSWER_RESOLUTION
@@ -75,7 +75,7 @@ def ticket_name(ticket: Ticket) -> str:
 
 
 def analysis_notes(ticket: Ticket) -> list[str]:
-    """Return where the analysis came from, and what became of a claim that it is urgent."""
+    """Return the source of the analysis, and why a ticket that was called urgent is or is not."""
     return [
         sentence
         for sentence in (analysis_source_text(ticket), urgency_explanation(ticket))
@@ -84,7 +84,7 @@ def analysis_notes(ticket: Ticket) -> list[str]:
 
 
 def analysis_source_text(ticket: Ticket) -> str | None:
-    """Return where the analysis came from and what was edited since; None without an analysis."""
+    """Return the source of the analysis and what was edited since; None without an analysis."""
     analysis = ticket.assignment.get("analysis") or {}
     if not analysis:
         return None

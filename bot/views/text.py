@@ -133,7 +133,7 @@ class DisplayPerson:
 
 
 def display_person(directory: Directory, user_id: ObjectId | str | None) -> DisplayPerson:
-    """An id without an account is someone who has left; None is nobody."""
+    """Return "someone who has left" for an id without an account, "nobody" for None."""
     user = directory.users.get(user_id) if isinstance(user_id, ObjectId) else None
     if user is None:
         return DisplayPerson("someone who has left" if user_id else "nobody")

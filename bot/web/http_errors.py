@@ -174,7 +174,7 @@ def _internal_problem(error: Exception) -> Problem:
 
 
 def _discard_body() -> None:
-    """Closing a connection with unread data resets it, and the client gets no response."""
+    """Read the rest: closing a connection with unread data resets it, without a response."""
     with suppress(OSError, ValueError):
         for _ in range(MAX_DISCARDED_BYTES // _CHUNK_BYTES):
             if not request.environ["wsgi.input"].read(_CHUNK_BYTES):

@@ -50,7 +50,7 @@ def metrics_blueprint(
     return blueprint
 
 
-class MetricsPage:
+class MetricsPage(Collector):
     """The page, rendered for each request. `shared` and `tickets` return None if their server is
     unavailable, and must return soon: the scraper waits for them."""
 
@@ -61,13 +61,27 @@ class MetricsPage:
         shared: Callable[[], Samples | None],
         tickets: Callable[[], TicketCounts | None],
     ) -> None:
+        self._own = own
+        self._shared = shared
+        self._tickets = tickets
         self._registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
-        self._registry.register(_BotCollector(own, shared, tickets))
+        self._registry.register(self)
 
     def __call__(self) -> tuple[bytes, str]:
         return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
+
+    def describe(self) -> Iterable[Metric]:
+        return ()  # otherwise registering would collect, and connect
+
+    def collect(self) -> Iterator[Metric]:
+        shared, tickets = self._shared(), self._tickets()
+        yield _gauge("ticket_bot_redis_up", "Whether Redis answers.", shared is not None)
+        yield _gauge("ticket_bot_mongodb_up", "Whether MongoDB answers.", tickets is not None)
+        yield from metric_families({**(shared or {}), **self._own()})
+        if tickets:
+            yield from _ticket_families(tickets)
 
 
 def metric_families(counts: Samples) -> Iterator[Metric]:
@@ -83,29 +97,6 @@ def metric_families(counts: Samples) -> Iterator[Metric]:
 def _is_local(http_request: Request, trusted_proxies: Sequence[Network]) -> bool:
     client = client_address(http_request, trusted_proxies)
     return client is not None and client.is_loopback
-
-
-class _BotCollector(Collector):
-    def __init__(
-        self,
-        own: Callable[[], Samples],
-        shared: Callable[[], Samples | None],
-        tickets: Callable[[], TicketCounts | None],
-    ) -> None:
-        self._own = own
-        self._shared = shared
-        self._tickets = tickets
-
-    def describe(self) -> Iterable[Metric]:
-        return ()  # otherwise registering would collect, and connect
-
-    def collect(self) -> Iterator[Metric]:
-        shared, tickets = self._shared(), self._tickets()
-        yield _gauge("ticket_bot_redis_up", "Whether Redis answers.", shared is not None)
-        yield _gauge("ticket_bot_mongodb_up", "Whether MongoDB answers.", tickets is not None)
-        yield from metric_families({**(shared or {}), **self._own()})
-        if tickets:
-            yield from _ticket_families(tickets)
 
 
 def _metric_family(metric: core_metrics.Metric, counts: Samples) -> Metric:

@@ -1,4 +1,4 @@
-"""Store the analysis of a ticket, and tell whether it is current."""
+"""Store the analysis of a ticket, and check whether it is current."""
 
 import hashlib
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from services.analysis.model_answer import Analysis
+from services.analysis.model_exchange import Analysis
 from services.analysis.urgency import PriorityDecision, UrgencyClaim, decide_priority
 from services.core.database import Document, Mongo
 from services.models.assignee_choice import AnalysisSource

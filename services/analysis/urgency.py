@@ -20,7 +20,7 @@ MAX_TEXT = 20_000
 
 
 class UrgencySignal(StrEnum):
-    """A signal that a ticket is urgent, besides the claim."""
+    """A signal that a ticket is urgent, in addition to the claim."""
 
     OUTAGE = "outage"
     BREACH = "breach"

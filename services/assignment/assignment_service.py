@@ -7,13 +7,10 @@ from datetime import datetime, timedelta
 
 from bson import ObjectId
 
-from services.analysis.analysis_store import store_analysis
-from services.analysis.model_answer import Analysis
-from services.assignment.candidate import Candidate
+from services.assignment.candidate import NO_SCORES, Candidate
 from services.assignment.candidate_pool import CandidateLoader, CandidatePool, without_ticket
 from services.assignment.feedback import correction_scores
 from services.assignment.ranking import Criteria, choose_assignee
-from services.assignment.scoring import NO_SCORES
 from services.core.database import Mongo
 from services.core.work_queue import WorkQueue
 from services.linking.links import LinkService
@@ -83,10 +80,6 @@ class AssignmentService:
     def release_claim(self, ticket_id: ObjectId) -> None:
         self._db.tickets.update_one({"_id": ticket_id}, {"$unset": {"assignment.until": ""}})
 
-    def store_analysis(self, ticket: Ticket, analysis: Analysis, *, now: datetime) -> Ticket | None:
-        """As `services.analysis.analysis_store.store_analysis`."""
-        return store_analysis(self._db, ticket, analysis, now=now)
-
     def candidates(self, *, team_id: str, now: datetime) -> list[Candidate]:
         """Return all who may be assigned tickets, for a person to choose from."""
         return self._candidate_loader.load_all(team_id=team_id, now=now)
@@ -125,8 +118,8 @@ class AssignmentService:
         is_match = choice is not None and (choice.main_reason is ChoiceReason.SKILLS or not skills)
         if is_match or pool.is_complete:
             return evaluation
-        everybody = CandidatePool(self._candidate_loader.load_all(team_id=team_id, now=now))
-        return _evaluate(ticket, everybody, criteria)
+        whole_team = CandidatePool(self._candidate_loader.load_all(team_id=team_id, now=now))
+        return _evaluate(ticket, whole_team, criteria)
 
     def assign(
         self, ticket: Ticket, choice: AssigneeChoice, *, source: AnalysisSource, now: datetime
@@ -162,5 +155,6 @@ def _evaluate(ticket: Ticket, pool: CandidatePool, criteria: Criteria) -> Evalua
 
 def _top_users(shares: Mapping[ObjectId, float]) -> frozenset[ObjectId]:
     """Return the users with the highest positive shares."""
-    spoken_for = (who for who in shares if shares[who] > 0)
-    return frozenset(sorted(spoken_for, key=lambda who: (-shares[who], who))[:MAX_FAVOURED])
+    favoured = (user_id for user_id, share in shares.items() if share > 0)
+    ranked = sorted(favoured, key=lambda user_id: (-shares[user_id], user_id))
+    return frozenset(ranked[:MAX_FAVOURED])

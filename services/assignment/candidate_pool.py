@@ -15,8 +15,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from services.assignment.candidate import Candidate, ticket_load
-from services.assignment.scoring import skills_by_key
+from services.assignment.candidate import Candidate, skills_by_key, ticket_load
 from services.availability.slack_status import do_not_disturb_until
 from services.calendar.business_hours import (
     BUSINESS_HOURS_ID,
@@ -40,7 +39,6 @@ LARGE_TEAM_TTL = timedelta(minutes=5)
 _LOOKAHEAD_LISTS = 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FAIRNESS_WINDOW = timedelta(days=7)
-DEACTIVATED_STAFF: Document = {**ACTIVE_STAFF, "active": False}
 _CANDIDATE_FIELDS = dict.fromkeys(
     (
         "role",
@@ -76,19 +74,17 @@ class CandidateLoader:
         self._links = links
         self._shortlist = Shortlist(db)
 
-    def load_all(self, *, team_id: str, now: datetime) -> list[Candidate]:
-        """Return all who may be assigned tickets; five queries, and three more per 250 users."""
-        return self._candidates(self._db.users.find(ACTIVE_STAFF, _CANDIDATE_FIELDS), team_id, now)
+    def load_all(
+        self, *, team_id: str, now: datetime, deactivated: bool = False
+    ) -> list[Candidate]:
+        """Return all who may be assigned tickets, or the deactivated ones. Five queries, and three
+        more per 250 users."""
+        staff = {**ACTIVE_STAFF, "active": False} if deactivated else ACTIVE_STAFF
+        return self._candidates(self._db.users.find(staff, _CANDIDATE_FIELDS), team_id, now)
 
     def count(self) -> int:
         """Return how many candidates `load_all` returns."""
         return self._db.users.count_documents(ACTIVE_STAFF)
-
-    def load_deactivated(self, *, team_id: str, now: datetime) -> list[Candidate]:
-        """Return the staff whose accounts are deactivated."""
-        return self._candidates(
-            self._db.users.find(DEACTIVATED_STAFF, _CANDIDATE_FIELDS), team_id, now
-        )
 
     def load_pool(
         self, *, team_id: str, skills: Sequence[str], favoured: Set[ObjectId], now: datetime
@@ -116,13 +112,12 @@ class CandidateLoader:
         self._shortlist.record_chosen(user_id, now=now)
 
     def _candidates(self, docs: Iterable[Document], team_id: str, now: datetime) -> list[Candidate]:
-        business_hours = business_hours_from_doc(
-            self._db.settings.find_one({"_id": BUSINESS_HOURS_ID})
-        )
-        everybody, left = [], iter(docs)
-        while some := list(islice(left, BATCH_SIZE)):
-            everybody += self._with_counts(some, business_hours, team_id, now)
-        return everybody
+        stored_hours = self._db.settings.find_one({"_id": BUSINESS_HOURS_ID})
+        business_hours = business_hours_from_doc(stored_hours)
+        candidates, remaining = [], iter(docs)
+        while batch := list(islice(remaining, BATCH_SIZE)):
+            candidates += self._with_counts(batch, business_hours, team_id, now)
+        return candidates
 
     def _with_counts(
         self, docs: list[Document], business_hours: BusinessHours, team_id: str, now: datetime

@@ -15,7 +15,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
-from services.assignment.scoring import skills_by_key
+from services.assignment.candidate import skills_by_key
 from services.core.coerce import as_datetime, as_object_id, as_string_list
 from services.core.database import Mongo
 from services.models.events import Event, EventType

@@ -1,28 +1,41 @@
-"""Rank the candidates for a ticket. Pure: the same input always gives the same choice.
+"""Rank the candidates for a ticket, and say why. Pure: the same input always gives the same choice.
 
 Moderators who know at least one of the skills come first, then moderators who have solved similar
 tickets, then admins. If no skill was recognised, any moderator is eligible, and an admin only if no
-moderator is. Within each tier the score decides (services/assignment/scoring.py); among candidates
-without a needed skill, fairness only breaks ties, so that load decides.
+moderator is. Within each tier the score decides (services/assignment/candidate.py). Among
+candidates without a needed skill, fairness only breaks ties, so that load decides.
 """
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import NotRequired, TypedDict, Unpack
+from zoneinfo import ZoneInfo
 
 from bson import ObjectId
 
-from services.assignment.candidate import Candidate, Obstacle, find_obstacle
-from services.assignment.reasons import KNOWS_NO_SKILL, describe_candidate
-from services.assignment.scoring import NO_SCORES, WEIGHTS, ScoringContext
+from services.assignment.candidate import (
+    NO_SCORES,
+    WEIGHTS,
+    Candidate,
+    Obstacle,
+    ScoringContext,
+    find_obstacle,
+)
+from services.calendar.work_week import WorkWeek
+from services.core.text import join_words
 from services.models.assignee_choice import AssigneeChoice, ChoiceReason
 from services.models.user import Role, User
 
 # From this share of similar tickets on, a candidate counts as having solved such tickets.
 MIN_HISTORY_SHARE = 0.2
 _SCORE_DECIMALS = 6
+SOLVED_SIMILAR = "solved similar tickets"
+KNOWS_NO_SKILL = "knows none of its skills"
+AT_WORK = "at work"
+DO_NOT_DISTURB = "does not want to be disturbed now"
+_DAYS_IN_WEEK = 7
 
 
 class Tier(IntEnum):
@@ -37,7 +50,7 @@ class Tier(IntEnum):
 
 
 class Criteria(TypedDict):
-    """What a choice depends on besides the candidates.
+    """What a choice depends on, apart from the candidates.
 
     `declined` have declined the ticket, or it was reassigned from them; `history` is how much of
     what resembles the ticket each has solved (0 to 1), `corrections` how people have corrected such
@@ -88,8 +101,8 @@ def choose_assignee(
 def rate_candidates(
     *, candidates: Sequence[Candidate], **criteria: Unpack[Criteria]
 ) -> list[Rating]:
-    """Return the ratings of all candidates: the one whom `choose_assignee` would take first, then
-    the others who are available, then the rest, the least loaded first."""
+    """Return the ratings of all candidates: first the choice of `choose_assignee`, then the other
+    available ones, then the rest, the least loaded first."""
     context = _context(candidates, criteria)
     return sorted((_rate(c, context, criteria) for c in candidates), key=_rank_key)
 
@@ -99,8 +112,8 @@ class AssigneeOption:
     """A candidate for a person to choose.
 
     `known_skills` are those of the ticket's skills they have; `open_tickets` is out of `capacity`.
-    `reason` says what speaks for them. `is_match`: they know a skill it needs or have solved such
-    tickets, or no needed skill is known.
+    `reason` is what counts in their favour. `is_match`: they know a skill it needs or have solved
+    such tickets, or no needed skill is known.
     """
 
     user: User
@@ -119,8 +132,8 @@ def rank_options(
     query: str = "",
     **criteria: Unpack[Criteria],
 ) -> list[AssigneeOption]:
-    """Return the candidates whose name or skills contain `query` in any case, in the order in which
-    assignment would choose them."""
+    """Return the candidates with `query` in their name or skills, in any case, in the order in
+    which assignment would choose them."""
     wanted = " ".join(query.split()).casefold()
     context = ScoringContext.build(candidates, skills=criteria["skills"], now=criteria["now"])
     return [
@@ -202,41 +215,25 @@ def _rank_key(rating: Rating) -> tuple[Tier, bool, float, float, ObjectId]:
 
 
 def _choice(rating: Rating, context: ScoringContext) -> AssigneeChoice:
-    why = _reason(rating, context)
     return AssigneeChoice(
         user_id=rating.candidate.user_id,
-        main_reason=why,
-        reason_text=_describe(rating, context, why),
+        main_reason=_reason(rating, context),
+        reason_text=describe_reason(rating, context),
         score=rating.score,
         score_parts=rating.rounded_parts,
     )
 
 
 def describe_reason(rating: Rating, context: ScoringContext) -> str:
-    """Return what speaks for the candidate, as their card would say it."""
+    """Return what counts in the candidate's favour, as their card would say it."""
     return _describe(rating, context, _reason(rating, context))
 
 
 def strengths(rating: Rating, context: ScoringContext) -> str:
-    """Return what speaks for the candidate in a list of candidates; it may be only their load."""
+    """Return what counts in the candidate's favour, for a list; it may be only their load."""
     why = _reason(rating, context)
     return _describe(
         rating, context, why if why in (ChoiceReason.SKILLS, ChoiceReason.HISTORY) else None
-    )
-
-
-def _describe(rating: Rating, context: ScoringContext, why: ChoiceReason | None) -> str:
-    who = rating.candidate
-    return describe_candidate(
-        who,
-        why=why,
-        known_skills=rating.known_skills,
-        needed_skills=list(context.needed_skills.values()),
-        has_solved=rating.has_solved,
-        presence=context.presence(who.week) if who.week else None,
-        end=context.work_end(who.week) if who.week else None,
-        now=context.now,
-        has_several_zones=context.has_several_zones,
     )
 
 
@@ -246,3 +243,85 @@ def _reason(rating: Rating, context: ScoringContext) -> ChoiceReason:
     if rating.has_solved:
         return ChoiceReason.HISTORY
     return ChoiceReason.NO_SKILL_MATCH if context.needed_skills else ChoiceReason.LEAST_LOADED
+
+
+def _describe(rating: Rating, context: ScoringContext, why: ChoiceReason | None) -> str:
+    """For example "knows VPN and DNS · 2 of 8 open · at work until 18:00 (Tokyo time)".
+
+    Times are in the candidate's time zone, which is named if the candidates are in several.
+    """
+    who = rating.candidate
+    parts = [
+        _why(why, rating.known_skills, list(context.needed_skills.values())) if why else "",
+        SOLVED_SIMILAR if rating.has_solved and why is not ChoiceReason.HISTORY else "",
+        f"{who.open_tickets} of {who.capacity} open",
+        _hours(who, context),
+    ]
+    return " · ".join(filter(None, parts))
+
+
+def _why(why: ChoiceReason, known: Sequence[str], needed: Sequence[str]) -> str:
+    match why:
+        case ChoiceReason.SKILLS:
+            return f"knows {join_words(known)}"
+        case ChoiceReason.HISTORY:
+            return SOLVED_SIMILAR
+        case ChoiceReason.NO_SKILL_MATCH:
+            return (
+                f"nobody who could take it knows {join_words(needed, 'or')}, so it goes to an admin"
+            )
+        case ChoiceReason.LEAST_LOADED:
+            return "no skill was recognised, so it goes to whoever has room"
+
+
+def _hours(candidate: Candidate, context: ScoringContext) -> str:
+    text, week = _when(candidate, context), candidate.week
+    has_time = text not in ("", AT_WORK)
+    if week and has_time and context.has_several_zones:
+        return f"{text} ({zone_name(week.zone, context.now)})"
+    return text
+
+
+def _when(candidate: Candidate, context: ScoringContext) -> str:
+    paused_until, week, now = candidate.do_not_disturb_until, candidate.week, context.now
+    presence = context.presence(week)
+    if paused_until and paused_until > now and (presence is None or presence.is_at_work):
+        return (
+            f"do not disturb until {_ending(paused_until, now, week)}" if week else DO_NOT_DISTURB
+        )
+    if week is None or presence is None:
+        return ""
+    if presence.is_at_work:
+        return (
+            f"at work until {_ending(presence.ends_at, now, week)}" if presence.ends_at else AT_WORK
+        )
+    if presence.back_at is None:
+        return ""
+    back, local_now = presence.back_at.astimezone(week.zone), now.astimezone(week.zone)
+    days = (back.date() - local_now.date()) // timedelta(days=1)
+    if days == 0:
+        return f"back at {back:%H:%M}"
+    if days == 1:
+        return f"back at {back:%H:%M} tomorrow"
+    if days < _DAYS_IN_WEEK:
+        return f"back on {back:%A} at {back:%H:%M}"
+    return f"back on {back.day} {back:%B} at {back:%H:%M}"
+
+
+def _ending(end: datetime, now: datetime, week: WorkWeek) -> str:
+    """Return the time, with a day only if the time alone would be ambiguous."""
+    at = end.astimezone(week.zone)
+    if end - now <= timedelta(days=1):
+        return f"{at:%H:%M}"
+    if end - now < timedelta(days=_DAYS_IN_WEEK):
+        return f"{at:%A} at {at:%H:%M}"
+    return f"{at.day} {at:%B} at {at:%H:%M}"
+
+
+def zone_name(zone: ZoneInfo, now: datetime) -> str:
+    """Return for example "New York time", "CET" or "UTC-05"."""
+    area, _, city = zone.key.rpartition("/")
+    if area and area != "Etc":
+        return f"{city.replace('_', ' ')} time"
+    short = now.astimezone(zone).tzname() or zone.key
+    return short if short[0].isalpha() else f"UTC{short}"

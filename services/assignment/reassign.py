@@ -4,7 +4,6 @@ When an assignee declines a ticket, assignment's next choice gets it in one upda
 never unassigned. If no other candidate is available, it is queued like any unassigned ticket.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -91,7 +90,9 @@ class Reassignment:
             expected_state=expected_state,
         )
         evaluation = self._assignments.evaluate(
-            replace(ticket, team_id=team_id), now=self._clock(), history=self._history(ticket)
+            replace(ticket, team_id=team_id),
+            now=self._clock(),
+            history=self._models.resolver_scores(ticket.text),
         )
         candidates = evaluation.pool.candidates
         ordered = rank_options(
@@ -136,7 +137,9 @@ class Reassignment:
             self._ticket_actions.check_action(actor, ticket, TicketAction.DECLINE, expected_state)
             return self._decline(ticket, actor.user_id, note, self._clock())
 
-        return self._result(retry_on_conflict(attempt))
+        ticket = retry_on_conflict(attempt)
+        assignee_id = ticket.assigned_to
+        return ReassignResult(ticket, self._users.get(assignee_id) if assignee_id else None)
 
     def _decline(self, ticket: Ticket, by: ObjectId, note: str, now: datetime) -> Ticket | None:
         """Return None if the ticket has changed since it was loaded."""
@@ -155,7 +158,9 @@ class Reassignment:
         free = _after_unassign(ticket, back, now)
         if not is_analysed(free):
             return back, None
-        choice = self._assignments.choose(free, now=now, history=self._history(ticket))
+        choice = self._assignments.choose(
+            free, now=now, history=self._models.resolver_scores(ticket.text)
+        )
         if choice is None:
             queued = transitions.queue_unassigned(
                 free, retry_at=now + pending.UNASSIGNED_RETRY_INTERVAL
@@ -163,13 +168,6 @@ class Reassignment:
             return back.then(queued), None
         assigned = transitions.auto_assign(free, choice, source=analysis_source(free), now=now)
         return back.then(assigned), choice
-
-    def _history(self, ticket: Ticket) -> Mapping[ObjectId, float]:
-        return self._models.resolver_scores(f"{ticket.title}\n{ticket.description}")
-
-    def _result(self, ticket: Ticket) -> ReassignResult:
-        assignee_id = ticket.assigned_to
-        return ReassignResult(ticket, self._users.get(assignee_id) if assignee_id else None)
 
 
 def _after_unassign(ticket: Ticket, back: Change, now: datetime) -> Ticket:

@@ -5,10 +5,10 @@ from pymongo import ReturnDocument
 
 from services.accounts.users import UserService
 from services.accounts.validation import checked_string, email_key
-from services.auth.base import AccountServiceBase
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.auth.passwords import checked_password
 from services.auth.rate_limit import RateLimitedAction
+from services.auth.sign_in import AccountServiceBase
 from services.core.errors import Conflict, InvalidValue
 from services.core.text import strip_invisible
 from services.models.permissions import Actor, Operator, Permission, require_permission

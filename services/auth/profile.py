@@ -6,8 +6,8 @@ from bson import ObjectId
 
 from services.accounts.users import load_account_doc, update_account
 from services.accounts.validation import checked_account_values, checked_string, email_key
-from services.auth.base import AccountServiceBase
 from services.auth.passwords import checked_password
+from services.auth.sign_in import AccountServiceBase
 from services.core.database import Document
 from services.core.errors import Conflict, InvalidValue
 from services.models.permissions import Actor, Permission, require_permission

@@ -60,7 +60,7 @@ class SessionTokens:
             claims: dict[str, Any] = jwt.decode(
                 token,
                 self._key,
-                algorithms=[ALGORITHM],  # whatever the token's own header asks for
+                algorithms=[ALGORITHM],  # regardless of the token's header
                 issuer=ISSUER,
                 audience=AUDIENCE,
                 # The dates are compared below, with the clock that tests can set.

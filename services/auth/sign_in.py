@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from bson import ObjectId
 
-from services.accounts.users import new_account_doc
+from services.accounts.users import UserService, new_account_doc
 from services.accounts.validation import (
     checked_email,
     checked_name,
@@ -13,15 +14,17 @@ from services.accounts.validation import (
     checked_string,
     email_key,
 )
-from services.auth.base import AccountServiceBase
-from services.auth.passwords import check_password_length, checked_password
-from services.auth.rate_limit import RateLimitedAction
-from services.core.database import Document
+from services.auth.one_time_codes import OneTimeCodes
+from services.auth.passwords import PasswordHasher, check_password_length, checked_password
+from services.auth.rate_limit import RateLimitedAction, RateLimiter
+from services.auth.session_tokens import SessionTokens
+from services.core.clock import Clock
+from services.core.database import Document, Mongo
 from services.core.errors import Conflict, LimitReached, Unauthenticated
 from services.core.leases import Lease, LeaseUnavailable
 from services.core.text import strip_invisible
 from services.models.user import Role, User
-from services.outbox.emails import EmailKind, queue_account_email
+from services.outbox.emails import EmailKind, Emails, queue_account_email
 
 # The same for an unknown address, a wrong password and a deactivated account.
 WRONG_CREDENTIALS = "Email or password is wrong, or the account has been deactivated."
@@ -32,6 +35,25 @@ ACCOUNT_EXISTS = (
 )
 # How many accounts with one address are checked: each comparison takes a quarter of a second.
 MAX_ACCOUNTS_PER_EMAIL = 5
+
+
+class AuthDependencies(NamedTuple):
+    """Shared, so that one `hasher` limits concurrent hashes and one `rate_limiter` attempts."""
+
+    db: Mongo
+    users: UserService
+    hasher: PasswordHasher
+    tokens: SessionTokens
+    rate_limiter: RateLimiter
+    codes: OneTimeCodes
+    emails: Emails
+    clock: Clock
+
+
+class AccountServiceBase:
+    def __init__(self, dependencies: AuthDependencies) -> None:
+        self._db, self._users, self._hasher, self._tokens = dependencies[:4]
+        self._rate_limiter, self._codes, self._emails, self._clock = dependencies[4:]
 
 
 class SignInService(AccountServiceBase):

@@ -1,6 +1,5 @@
 """Work hours and absences, as users see and set them, and admins for others."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -8,11 +7,12 @@ from zoneinfo import ZoneInfo
 from pymongo import ReturnDocument
 
 from services.accounts.users import UNKNOWN_ACCOUNT, load_account_doc
-from services.availability import absence
+from services.availability import absence, slack_status
 from services.availability.absence import Absence, AbsenceSource
 from services.calendar import business_hours
 from services.calendar.business_hours import BusinessHours
 from services.core.clock import Clock, utcnow
+from services.core.coerce import str_or_empty
 from services.core.database import Document, Mongo, update_for
 from services.core.errors import InvalidValue, NotFound
 from services.models.permissions import Actor, Permission, require_permission
@@ -75,10 +75,8 @@ class AvailabilityService:
     def get(self, *, actor: Actor, user_id: str | None = None) -> Availability:
         """Return the actor's own, or for admins that of the account with that id."""
         doc = self._load(actor, user_id)
-        team, own = (
-            self._team_settings.business_hours(),
-            business_hours.parse_work_hours(doc.get("workHours")),
-        )
+        team = self._team_settings.business_hours()
+        own = business_hours.parse_work_hours(doc.get("workHours"))
         country, zone = doc.get("country"), business_hours.account_time_zone(doc)
         is_own_zone = doc.get("zoneSource") == AbsenceSource.SELF.value
         return Availability(
@@ -86,7 +84,7 @@ class AvailabilityService:
             absence=absence.current_absence(doc, now=self._clock()),
             hours=WorkHours(*own) if own else WorkHours(team.days, team.start, team.end),
             has_own_hours=own is not None,
-            country=_text(country),
+            country=str_or_empty(country),
             zone=zone.key if zone else team.zone,
             own_zone=zone.key if zone and is_own_zone else "",
             open_ticket_count=count_open_tickets(self._db, doc["_id"]),
@@ -125,8 +123,7 @@ class AvailabilityService:
     ) -> Document:
         if change.is_away is False:
             # The current Slack status is ignored until it changes.
-            presence = account.get("presence")
-            fingerprint = presence.get("mark") if isinstance(presence, Mapping) else None
+            fingerprint = slack_status.stored_presence(account).get("mark")
             waived = {"presence.waived": fingerprint} if fingerprint else {}
             return {**absence.REMOVED, **waived}
         if change.is_away is None and change.away_until is None:
@@ -141,10 +138,8 @@ class AvailabilityService:
         """Hours equal to the team's are removed, to follow later changes of the team's."""
         if change.days is None and change.start is None and change.end is None:
             return {}
-        team, stored = (
-            self._team_settings.business_hours(),
-            business_hours.parse_work_hours(account.get("workHours")),
-        )
+        team = self._team_settings.business_hours()
+        stored = business_hours.parse_work_hours(account.get("workHours"))
         days, start, end = stored or (team.days, team.start, team.end)
         days = days if change.days is None else change.days
         start, end = change.start or start, change.end or end
@@ -187,7 +182,3 @@ def _checked_return(until: datetime | None, now: datetime) -> datetime:
     if until > now + MAX_ABSENCE:
         raise InvalidValue("awayUntil", "Choose a time within a year.")
     return until
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""

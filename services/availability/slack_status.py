@@ -1,7 +1,10 @@
-"""Whether a Slack status means an absence, and until when. Pure.
+"""Whether a Slack status means an absence, and until when, and a team's own words for it.
 
 By fixed rules, never by the AI: words before emoji, because words are more specific. Do not disturb
 is no absence: the user is at work and wants no interruption for now.
+
+The team's words are stored in `settings` as `_id: "presence"`: `away` and `here`, lists of phrases
+and of emoji such as ":sailboat:", in addition to the usual ones. Invalid entries are ignored.
 """
 
 import hashlib
@@ -13,9 +16,12 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from services.availability import status_words
-from services.core.database import Document
-from services.core.text import UNSPACED_SCRIPT_RANGES
+from services.core.clock import Clock, utcnow
+from services.core.coerce import str_or_empty
+from services.core.database import Document, Mongo
+from services.core.errors import InvalidValue
+from services.core.text import UNSPACED_SCRIPT_RANGES, strip_invisible
+from services.models.permissions import Actor, Operator, Permission, require_permission
 
 # The end of an absence without a date.
 NO_END = datetime(3000, 1, 1, tzinfo=UTC)
@@ -23,6 +29,9 @@ _WORDS = re.compile(r"\w+")
 # A negation applies within its own part of a sentence: "No, sick".
 _PARTS = re.compile(r"[,;:!?()|\n\u2013\u2014]|\.\s|\s-\s")
 _UNSPACED = re.compile(f"[{UNSPACED_SCRIPT_RANGES}]")
+SETTINGS_ID = "presence"
+# As much as a Slack form field holds, in UTF-16 code units.
+MAX_TEXT_LENGTH, MAX_ENTRY_LENGTH = 3_000, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +84,7 @@ class StatusRules:
     @cached_property
     def _emoji(self) -> tuple[RuleLevel, ...]:
         own_available, own_away = (_names(own) for own in (self.available, self.away))
-        return ((False, own_available), (True, own_away), (True, status_words.AWAY_EMOJI))
+        return ((False, own_available), (True, own_away), (True, AWAY_EMOJI))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +123,11 @@ def parse_member_status(user: Mapping[str, Any]) -> MemberStatus:
     profile = user.get("profile")
     fields = profile if isinstance(profile, Mapping) else {}
     status = SlackStatus(
-        text=_text(fields.get("status_text")),
-        emoji=_text(fields.get("status_emoji")),
+        text=str_or_empty(fields.get("status_text")),
+        emoji=str_or_empty(fields.get("status_emoji")),
         expires_at=_as_datetime(fields.get("status_expiration")),
     )
-    return MemberStatus(status, _text(user.get("tz")))
+    return MemberStatus(status, str_or_empty(user.get("tz")))
 
 
 def parse_do_not_disturb(dnd_info: Mapping[str, Any]) -> tuple[DoNotDisturbSpan, ...]:
@@ -129,10 +138,14 @@ def parse_do_not_disturb(dnd_info: Mapping[str, Any]) -> tuple[DoNotDisturbSpan,
     return (DoNotDisturbSpan(start, end),) if start and end and start < end else ()
 
 
+def stored_presence(account: Document) -> Mapping[str, Any]:
+    presence = account.get("presence")
+    return presence if isinstance(presence, Mapping) else {}
+
+
 def do_not_disturb_until(account: Document, *, now: datetime) -> datetime | None:
     """Return the end of the owner's current do not disturb; None if there is none."""
-    presence = account.get("presence")
-    spans = presence.get("quiet") if isinstance(presence, Mapping) else None
+    spans = stored_presence(account).get("quiet")
     found = [
         span["end"]
         for span in (spans if isinstance(spans, list) else [])
@@ -205,21 +218,6 @@ def _any_of(phrases: Iterable[str]) -> str:
     return "|".join(re.escape(phrase.strip()) for phrase in _comparable(phrases))
 
 
-_AWAY, _AVAILABLE = (
-    _comparable(status_words.AWAY_PHRASES),
-    _comparable(status_words.AVAILABLE_PHRASES),
-)
-_DENIED = re.compile(
-    f" (?:{_any_of(status_words.NEGATIONS)})(?: "
-    f"(?:{_any_of(status_words.NEGATION_FILLERS)})){{0,3}}"
-    f" (?:{_any_of(status_words.AWAY_PHRASES)})(?= )"
-)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
 def _as_datetime(seconds: Any) -> datetime | None:
     """Parse seconds. Slack sends 0 for no date, and 1 for members without do not disturb."""
     if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or seconds <= 1:
@@ -229,3 +227,127 @@ def _as_datetime(seconds: Any) -> datetime | None:
         return min(datetime.fromtimestamp(int(seconds), UTC), NO_END)
     except (OverflowError, ValueError, OSError):
         return None
+
+
+# Words and emoji that mean an absence, in many languages. Phrases are compared word by word, in
+# lower case; an emoji is its name in Slack.
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """Split by commas; drop the name of a language at the beginning of a line."""
+    words = (word.rpartition(":")[2] for word in text.split(","))
+    return tuple(" ".join(word.split()) for word in words)
+
+
+AWAY_PHRASES = _listed("""
+English: ooo, o o o, out of office, out of the office, out sick, off sick, sick, ill, unwell,
+  vacation, vacationing, vacay, holiday, holidays, on leave, annual leave, sick leave, paid leave,
+  family leave, compassionate leave, mat leave, pat leave, medical leave, parental leave,
+  maternity leave, paternity leave, bereavement leave, sabbatical, pto, day off, days off, time
+  off, off today, away until, away till, off until, off till, out until, out till, out today, out
+  all day, ooto, in hospital,
+German: urlaub, im urlaub, ferien, krank, krankgeschrieben, abwesend, krankenstand,
+  arbeitsunfähig, im krankenhaus, elternzeit, mutterschutz, feiertag, heute frei, habe frei,
+  freier tag, nicht im büro, ausser haus,
+French: vacances, congé, congés, arrêt maladie, en rtt, malade, absent, absente, férié,
+Spanish: vacaciones, de baja, baja médica, de permiso, enfermo, enferma, fuera de la oficina,
+  permiso parental, día libre, festivo,
+Italian: vacanza, in ferie, ferie, malato, malata, malattia, fuori ufficio, congedo parentale, in
+  permesso,
+Portuguese: férias, doente, de licença, licença parental, licença médica, de folga, fora do
+  escritório, feriado,
+Dutch: vakantie, ziek, afwezig, ouderschapsverlof, met verlof, vrije dag,
+Polish: urlop, na urlopie, chory, chora, nieobecny, nieobecna, na zwolnieniu,
+Czech / Slovak / Hungarian / Romanian: dovolená, na dovolené, dovolenka, nemocný, nemocná,
+  szabadságon, betegszabadságon, concediu,
+Swedish / Danish / Norwegian: på semester, sjuk, ferie, syg, syk, sjukskriven, sykmeldt,
+  sygemeldt, föräldraledig, barsel,
+Finnish / Turkish: lomalla, sairaana, sairauslomalla, izinliyim, izindeyim, tatildeyim, raporluyum,
+Russian / Ukrainian: отпуск, в отпуске, болею, больничный, на больничном, відпустка, у відпустці,
+  хворію, на лікарняному,
+Arabic / Hebrew / Hindi: إجازة, في إجازة, חופשה, בחופשה, חולה, छुट्टी,
+Indonesian / Vietnamese / Thai: sedang cuti, nghỉ phép, nghỉ ốm, ลาพักร้อน, ลาป่วย,
+Japanese / Chinese / Korean: 休暇, 有給, 休み, 病欠, 育休, 欠勤, 休假, 请假, 病假, 度假, 請假,
+  휴가, 병가, 연차, 휴무
+""")
+
+# Each means that the member works, even if the status also has a phrase for an absence.
+AVAILABLE_PHRASES = _listed("""
+wfh, wfx, working from, working remotely, remote, home office, homeoffice, in a meeting, in
+meetings, at lunch, commuting, focus time, focusing, back from, returned from, recovered from,
+sick of, planning, dreaming of, countdown to, holiday party, happy holidays, im homeoffice, in
+einem meeting, zurück aus, zurück vom, wieder gesund, télétravail, en réunion, de retour de, de
+retour d, teletrabajo, en una reunión, de vuelta de, de regreso de, smart working, in riunione,
+tornato dalle, tornata dalle, rientrato dalle, rientrata dalle, de volta das, thuiswerken, terug
+van, tillbaka från, tilbake fra, tilbage fra, praca zdalna, 在宅, 昼休み, 休み明け, 在家办公, 재택
+""")
+
+# Words that negate the phrase after them: "not sick", "Nicht mehr im Urlaub".
+NEGATIONS = _listed("""
+not, no, never, isn t, nicht, kein, keine, keinen, nie, pas, plus, jamais, non, não, sin, niet,
+geen, inte, ikke, не
+""")
+# Words that may come between the two.
+NEGATION_FILLERS = _listed("""
+a, an, any, at, in, longer, more, my, on, the, im, mehr, de, en, estoy, estou, mais, più, sono,
+ya, jestem, meer, op, på
+""")
+
+# The first two are Slack's own suggestions: "Vacationing" and "Out sick".
+AWAY_EMOJI = _listed("""
+palm_tree, face_with_thermometer, desert_island, beach_with_umbrella, beach_umbrella,
+umbrella_on_ground, camping, thermometer, mask, sneezing_face, face_with_head_bandage,
+nauseated_face, face_vomiting, baby_bottle, ooo, out_of_office, vacation, holiday, pto, sick
+""")
+
+_AWAY, _AVAILABLE = _comparable(AWAY_PHRASES), _comparable(AVAILABLE_PHRASES)
+_DENIED = re.compile(
+    f" (?:{_any_of(NEGATIONS)})(?: (?:{_any_of(NEGATION_FILLERS)})){{0,3}}"
+    f" (?:{_any_of(AWAY_PHRASES)})(?= )"
+)
+
+
+class StatusRulesStore:
+    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+        self._db = db
+        self._clock = clock
+
+    def read(self) -> StatusRules:
+        doc = self._db.settings.find_one({"_id": SETTINGS_ID}) or {}
+        return StatusRules(away=_entries(doc.get("away")), available=_entries(doc.get("here")))
+
+    def write(
+        self, *, actor: Actor | Operator, away: Iterable[str], available: Iterable[str]
+    ) -> StatusRules:
+        """Set both. Raises `InvalidValue`, naming the field."""
+        require_permission(actor, Permission.MANAGE_USERS)
+        rules = StatusRules(away=_checked("away", away), available=_checked("here", available))
+        values = {
+            "away": list(rules.away),
+            "here": list(rules.available),
+            "at": self._clock(),
+            "by": actor.event_author,
+        }
+        self._db.settings.update_one({"_id": SETTINGS_ID}, {"$set": values}, upsert=True)
+        return rules
+
+
+def format_entries(entries: Iterable[str]) -> str:
+    """Format the entries as the form shows them."""
+    return ", ".join(entries)
+
+
+def _checked(field: str, typed: Iterable[str]) -> tuple[str, ...]:
+    entries = _entries([strip_invisible(entry) for entry in typed])
+    if len(format_entries(entries).encode("utf-16-le")) // 2 > MAX_TEXT_LENGTH:
+        raise InvalidValue(field, f"Write less: together at most {MAX_TEXT_LENGTH:,} characters.")
+    if any(len(entry) > MAX_ENTRY_LENGTH for entry in entries):
+        raise InvalidValue(field, f"A phrase has at most {MAX_ENTRY_LENGTH} characters.")
+    return entries
+
+
+def _entries(listed: Any) -> tuple[str, ...]:
+    """Return the distinct entries, with white space normalised."""
+    entries = listed if isinstance(listed, list) else []
+    texts = (" ".join(entry.split()) for entry in entries if isinstance(entry, str))
+    return tuple(dict.fromkeys(filter(None, texts)))

@@ -12,8 +12,13 @@ from bson import ObjectId
 
 from services.availability import absence as availability_absence
 from services.availability.absence import Absence, AbsenceSource
-from services.availability.slack_status import DoNotDisturbSpan, MemberStatus, StatusReading
-from services.availability.status_rules import StatusRulesStore
+from services.availability.slack_status import (
+    DoNotDisturbSpan,
+    MemberStatus,
+    StatusReading,
+    StatusRulesStore,
+    stored_presence,
+)
 from services.calendar.work_week import parse_time_zone
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo, update_for
@@ -38,8 +43,8 @@ class StatusSync:
         self._rules = StatusRulesStore(db, clock=clock)
 
     def claim_due(self, *, limit: int) -> list[User]:
-        """Claim the users whose Slack status is due to be read, the longest ago first. No other
-        caller gets them before they are due again."""
+        """Claim the users with a Slack status that is due to be read, the longest overdue first.
+        No other caller gets them before they are due again."""
         now = self._clock()
         found = self._queue.due(now, limit=limit, fields=("presence.dueAt", "role", "active"))
         claims = (self._queue.claim(doc, until=now + POLL_INTERVAL) for doc in found)
@@ -93,7 +98,7 @@ class StatusSync:
         now = self._clock()
         reading = member.read(self._rules.read(), now=now)
         has_new_zone = _zone(doc, reading) is not None
-        if reading.fingerprint == _presence(doc).get("mark", "") and not has_new_zone:
+        if reading.fingerprint == stored_presence(doc).get("mark", "") and not has_new_zone:
             return False
         self._db.users.update_one({"_id": doc["_id"]}, {"$set": {"presence.dueAt": now}})
         return True
@@ -124,7 +129,7 @@ def _changes(account: Document, reading: StatusReading, now: datetime) -> Docume
         values["presence.quiet"] = spans
     if zone := _zone(account, reading):
         values |= {"timezone": zone, "zoneSource": AbsenceSource.SLACK.value}
-    waived = _presence(account).get("waived")
+    waived = stored_presence(account).get("waived")
     is_waived = bool(waived) and waived == reading.fingerprint
     if waived and not is_waived:
         values["presence.waived"] = None
@@ -144,8 +149,3 @@ def _zone(account: Document, reading: StatusReading) -> str | None:
     zone = parse_time_zone(reading.zone)
     is_own = account.get("zoneSource") == AbsenceSource.SELF.value
     return zone.key if zone and not is_own and zone.key != account.get("timezone") else None
-
-
-def _presence(account: Document) -> Document:
-    presence = account.get("presence")
-    return presence if isinstance(presence, dict) else {}

@@ -121,7 +121,7 @@ def check_hours(*, days: frozenset[int], start: str, end: str) -> None:
 
 
 def check_country(country: str, subdivision: str = "") -> None:
-    """Raise `InvalidValue` for an unknown country. "" stands for none: no public holidays."""
+    """Raise `InvalidValue` for an unknown country. "" means no public holidays."""
     if country and not (_CODE.fullmatch(country) and has_holidays(country)):
         raise InvalidValue(
             "country", "Write a country's two letters such as DE, or leave it empty."

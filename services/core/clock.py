@@ -7,6 +7,10 @@ Clock = Callable[[], datetime]
 
 
 def utcnow() -> datetime:
-    """Return the current time, truncated to milliseconds as BSON does."""
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+    """Return the current time, truncated to milliseconds."""
+    return truncate(datetime.now(UTC))
+
+
+def truncate(at: datetime) -> datetime:
+    """Truncate to milliseconds: BSON keeps no more."""
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)

@@ -31,6 +31,11 @@ def as_str(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def str_or_empty(value: Any) -> str:
+    """Return "" for anything but a text."""
+    return value if isinstance(value, str) else ""
+
+
 def as_int(value: Any) -> int | None:
     """Accept doubles as well: the mongo shell stores every number as one."""
     return int(value) if isinstance(value, (int, float)) and abs(value) < _LARGEST else None

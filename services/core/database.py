@@ -40,7 +40,7 @@ def connect(uri: str) -> Mongo:
 
 
 def update_for(values: Document) -> Document:
-    """Return the update that sets these fields, and removes those whose value is None."""
+    """Return the update that sets these fields, and removes those that are None."""
     update = {
         "$set": {name: value for name, value in values.items() if value is not None},
         "$unset": {name: "" for name, value in values.items() if value is None},

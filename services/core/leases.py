@@ -93,11 +93,6 @@ class Lease:
         self.release()
 
 
-def is_lease_held(db: Mongo, name: str, *, now: datetime) -> bool:
-    """Return whether any process holds the lease."""
-    return is_paused(db, name, now=now)
-
-
 class BackoffLock:
     """Lock with a back-off, for a service that is slow or down at times, so that many tasks do not
     all wait for it: a work queue of one document in `leases`.
@@ -145,6 +140,7 @@ class BackoffLock:
 
 
 def is_paused(db: Mongo, name: str, *, now: datetime) -> bool:
+    """Return whether `name` is paused, or any process holds a lease of that name."""
     return db.leases.find_one({"_id": name, "until": {"$gt": now}}, {"_id": True}) is not None
 
 

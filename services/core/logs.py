@@ -115,4 +115,4 @@ def _log_uncaught(
 ) -> None:
     if issubclass(kind, (KeyboardInterrupt, SystemExit)):  # intended
         return
-    logging.getLogger("app").critical("nobody caught it", exc_info=(kind, error, traceback))
+    logging.getLogger("app").critical("uncaught exception", exc_info=(kind, error, traceback))

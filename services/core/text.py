@@ -1,6 +1,9 @@
-"""Patterns of texts: invisible characters, scripts without spaces, email addresses."""
+"""Patterns of texts (invisible characters, scripts without spaces, email addresses), and lists in
+words.
+"""
 
 import re
+from collections.abc import Sequence
 
 # For a character class: letters of scripts without spaces between words (Thai and Lao, Burmese,
 # Khmer, kana, Han) or between a word and its ending (Hangul).
@@ -28,3 +31,9 @@ _LINE_BREAK = re.compile(r"\r\n?|[\x85\u2028\u2029]")
 def strip_invisible(text: str) -> str:
     """Remove invisible characters; line breaks and tabs stay."""
     return _STRAY.sub("", _INVISIBLE_CHARACTERS.sub("", _LINE_BREAK.sub("\n", text)))
+
+
+def join_words(words: Sequence[str], joint: str = "and") -> str:
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {joint} {words[-1]}"

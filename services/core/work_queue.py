@@ -146,8 +146,8 @@ def _value(doc: Document, path: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class RetryState:
-    """Back-off state of an item that failed for a reason of its own, so that others do not wait
-    for it: a ticket's next escalation step (`alarm.aside`), an account's digest (`digestAside`).
+    """Back-off state of an item that fails, so that the others do not wait for it: a ticket's next
+    escalation step (`alarm.aside`), an account's digest (`digestAside`).
 
     Stored as {since, times, error}; the next success removes it. `failure_count` counts failures in
     a row. `error` is the type of the last exception only: its text might quote a person.

@@ -1,22 +1,24 @@
-"""The daily digest for everyone who works on tickets: once a day, unless it would be empty.
+"""The daily digest for everyone who works on tickets, at the beginning of their workday, unless it
+would be empty.
 
-An account holds `digest` (False: its owner wants none; True: they asked for it), `digestOn` (the
-day of the last one, in their own zone), `digestAt` (when to check it next), `digestTries` and, if
-it could not be built, `digestAside`. Accounts are the work queue: a worker that claims a digest
+An account holds `digest` (False: the user wants none; True: they asked for it), `digestOn` (the
+day of the last one, in the user's own zone), `digestAt` (when to check it next), `digestTries` and,
+if it could not be built, `digestAside`. Accounts are the work queue: a worker that claims a digest
 moves `digestAt` to the end of its claim, so that a digest is late, not lost, if the worker dies.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 
 from bson import ObjectId
 
-from services.calendar.business_hours import BusinessHours
+from services.availability.absence import notifications_paused_until
+from services.calendar.business_hours import BusinessHours, account_work_week
+from services.calendar.work_week import DAY, WorkWeek
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.work_queue import RetryState, WorkQueue, backoff, record_failure
-from services.digest.digest_schedule import DigestDay, send_window
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import Status, Ticket
 from services.models.user import STAFF, Role, User
@@ -25,10 +27,81 @@ from services.sla.queue_key import QUEUE_KEY_FIELD, queue_key_bound
 from services.team_settings.settings_service import TeamSettings
 from services.tickets.queries import count_open_tickets
 
+# Hours, zone, holidays and absences may change between two checks.
+MAX_CHECK_INTERVAL = timedelta(hours=2)
+NOON = time(12)
+# The window of a shift that begins after noon; any other ends at noon.
+LATE_SHIFT_WINDOW = timedelta(hours=3)
+# How far back the previous working day is searched.
+MAX_LOOKBACK_DAYS = 7
+_MILLISECOND = timedelta(milliseconds=1)
 # How long sending a digest may take. If it is not sent by then, the next claim lasts longer.
 CLAIM_DURATION, BACKOFF_FACTOR = timedelta(seconds=60), 4
 MAX_CLAIM_DURATION = CLAIM_DURATION * BACKOFF_FACTOR**4
 BATCH_SIZE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class DigestDay:
+    """A day in the user's own zone: when it began, and the same of the previous workday."""
+
+    day: date
+    started_at: datetime
+    previous_workday: date
+    previous_started_at: datetime
+
+    @property
+    def is_consecutive(self) -> bool:
+        """Whether the previous workday was yesterday."""
+        return self.day - self.previous_workday == DAY
+
+
+@dataclass(frozen=True, slots=True)
+class SendWindow:
+    """`today` is None outside the window of a workday, while the user is away, and during do not
+    disturb. `next_check` is when that may have changed."""
+
+    today: DigestDay | None
+    next_check: datetime
+
+
+def send_window(account: Document, business_hours: BusinessHours, *, now: datetime) -> SendWindow:
+    """Return the window for the owner of that account. Without a zone of their own, the team's
+    business hours apply."""
+    week = account_work_week(account, business_hours) or business_hours.work_week
+    day = now.astimezone(week.zone).date()
+    begins, latest = week.next_start(now), now + MAX_CHECK_INTERVAL
+    next_check = min(begins, latest) if begins else latest
+    start = _work_start(week, day)
+    if start is None or not start <= now < _window_end(week, day, start):
+        return SendWindow(None, next_check)
+    if paused_until := notifications_paused_until(account, business_hours, now=now):
+        return SendWindow(None, min(paused_until, latest))
+    previous = _previous_workday(week, day)
+    today = DigestDay(day, _midnight(week, day), previous, _midnight(week, previous))
+    return SendWindow(today, next_check)
+
+
+def _work_start(week: WorkWeek, day: date) -> datetime | None:
+    """Return when that day's work begins; None on a day off."""
+    begins = week.next_start(_midnight(week, day) - _MILLISECOND)
+    return begins if begins and begins.astimezone(week.zone).date() == day else None
+
+
+def _window_end(week: WorkWeek, day: date, start: datetime) -> datetime:
+    """Return when it is too late for a message that belongs to the beginning of the day."""
+    noon = datetime.combine(day, NOON, week.zone).astimezone(UTC)
+    return noon if start < noon else start + LATE_SHIFT_WINDOW
+
+
+def _previous_workday(week: WorkWeek, day: date) -> date:
+    """Return the workday before; yesterday if there was none for `MAX_LOOKBACK_DAYS`."""
+    before = (day - number * DAY for number in range(1, MAX_LOOKBACK_DAYS + 1))
+    return next((day for day in before if _work_start(week, day)), day - DAY)
+
+
+def _midnight(week: WorkWeek, day: date) -> datetime:
+    return datetime.combine(day, time(), week.zone).astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +176,7 @@ class DigestCounts:
         return self._activity[since, until]
 
     def _count(self, query: Document) -> int:
-        # Without a hint, with which SecantusDB scans the whole index.
+        # No hint: with one, SecantusDB scans the whole index.
         return self._db.tickets.count_documents(query)
 
 

@@ -33,13 +33,12 @@ from services.models.user import User, can_work_on_tickets
 from services.sla.escalation_schedule import NEXT_STEP_FIELD, due_steps, next_scheduled_step
 from services.sla.policy import SlaPolicy, cached_policy
 from services.tickets import ticket_store
+from services.tickets.queries import WITHOUT_MESSAGES
 from services.tickets.transitions import Change, close_unanswered
 
 BATCH_SIZE = 200
 # A step is postponed while its user is away, but not for a longer absence.
 MAX_HOLD = timedelta(days=21)
-# Long arrays that no step depends on. Events stay: they name the former assignees.
-_EXCLUDED_FIELDS = dict.fromkeys(("comments", "notices", "cards"), False)
 NOT_ACCEPTED_REASON = "passed on to you, because it was not accepted in time"
 
 History = Callable[[str], Mapping[ObjectId, float]]
@@ -72,7 +71,7 @@ class EscalationSteps:
 
     def due(self, *, limit: int = BATCH_SIZE) -> list[Ticket]:
         """Return the tickets with a due step, the longest overdue first."""
-        found = self._db.tickets.find({"alarm.at": {"$lte": self._clock()}}, _EXCLUDED_FIELDS)
+        found = self._db.tickets.find({"alarm.at": {"$lte": self._clock()}}, WITHOUT_MESSAGES)
         return [Ticket.from_doc(doc) for doc in found.sort("alarm.at").limit(limit)]
 
     def take(self, ticket: Ticket) -> StepOutcome:
@@ -103,7 +102,7 @@ class EscalationSteps:
         self._db.tickets.update_one(unchanged, {"$set": later})
 
     def _effective_step(self, ticket: Ticket, step: EscalationStep) -> EscalationStep:
-        """The step, or the first after it whose condition is met."""
+        """Return the step, or the first one after it with a condition that is met."""
         while not self._is_met(step.rule.condition, ticket):
             step = step.next
         return step
@@ -146,19 +145,18 @@ class EscalationSteps:
         return self._db.users.find_one({"_id": ticket.assigned_to})
 
     def _take_step(self, ticket: Ticket, step: EscalationStep, now: datetime) -> Ticket | None:
-        return CHANGES[step.rule.change](self, ticket, step, now)
-
-    def _record(self, ticket: Ticket, step: EscalationStep, now: datetime) -> Ticket | None:
-        return self._store(ticket, _record_step(ticket, step), now)
-
-    def _close_unanswered(self, ticket: Ticket, _: EscalationStep, now: datetime) -> Ticket | None:
-        return self._store(ticket, close_unanswered(ticket, now=now), now)
+        match step.rule.change:
+            case StepChange.REMIND | StepChange.ESCALATE:
+                return self._store(ticket, _record_step(ticket, step), now)
+            case StepChange.REASSIGN:
+                return self._reassign(ticket, step, now)
+            case StepChange.CLOSE:
+                return self._store(ticket, close_unanswered(ticket, now=now), now)
 
     def _next_candidate(self, ticket: Ticket, now: datetime) -> AssigneeChoice | None:
         had = Event(0, now, "system", EventType.REASSIGNED_BY_ESCALATION, from_=ticket.assigned_to)
         without = replace(ticket, events=(*ticket.events, had))
-        history = self._history(f"{ticket.title}\n{ticket.description}")
-        return self._assignments.choose(without, now=now, history=history)
+        return self._assignments.choose(without, now=now, history=self._history(ticket.text))
 
     def _reassign(self, ticket: Ticket, step: EscalationStep, now: datetime) -> Ticket | None:
         """Reassign to the next candidate, or take the next step if there is none."""
@@ -180,16 +178,6 @@ class EscalationSteps:
             change = {"$set": {"alarm": scheduled_step.to_doc()}}
         done = self._db.tickets.update_one(_unchanged_filter(ticket), change)
         return StepOutcome.POSTPONED if done.modified_count else StepOutcome.STALE
-
-
-CHANGES: Mapping[
-    StepChange, Callable[[EscalationSteps, Ticket, EscalationStep, datetime], Ticket | None]
-] = {
-    StepChange.REMIND: EscalationSteps._record,
-    StepChange.ESCALATE: EscalationSteps._record,
-    StepChange.REASSIGN: EscalationSteps._reassign,
-    StepChange.CLOSE: EscalationSteps._close_unanswered,
-}
 
 
 def _record_step(ticket: Ticket, step: EscalationStep) -> Change:

@@ -117,6 +117,11 @@ class Ticket:
     deliveries: tuple[Mapping[str, Any], ...] = ()
     source: MessageSource | None = None
 
+    @property
+    def text(self) -> str:
+        """Title and description, as they are searched and compared."""
+        return f"{self.title}\n{self.description}"
+
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> "Ticket":
         return cls(

@@ -188,7 +188,7 @@ class DatabaseChecks:
 
     def check_jobs(self) -> list[Finding]:
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
-            held = leases.is_lease_held(self._db, "jobs", now=self._clock())
+            held = leases.is_paused(self._db, "jobs", now=self._clock())
             runs = job_runs.load_job_runs(self._db)
             stuck = failing_items.find_failing(self._db, now=self._clock())
         if not held:

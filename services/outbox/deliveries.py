@@ -136,7 +136,7 @@ def mark_sent(
 ) -> None:
     """Record a message that Slack accepted and, if it is a card, that it is to be kept up to date.
 
-    `extra_fields` are stored with the delivery, to tell later whether the message is out of date.
+    `extra_fields` are stored with the delivery, to see later whether the message is out of date.
     """
     sent = {"state": DeliveryState.SENT.value, "channel": channel, "ts": ts}
     push = {"$push": {"cards": card.to_doc()}} if card else {}

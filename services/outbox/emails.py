@@ -1,6 +1,6 @@
-"""Emails to an account's owner: an outbox in the collection `letters`.
+"""Emails to users about their account: an outbox in the collection `letters`.
 
-They confirm what the owner, or an admin for them, has just done, and who acts as them in Slack. An
+They confirm what the user, or an admin for them, has just done, and who acts as them in Slack. An
 email is queued as a kind with facts; its text, and any secret in it, is made when it is sent. So
 nothing is stored that could be used to sign in.
 """

@@ -124,7 +124,7 @@ def count_unassigned(db: Mongo) -> int:
 
 def _queue(db: Mongo) -> WorkQueue:
     """The publications due. `mark_delivered` ends them, by the ticket's version and not by a claim:
-    publishing a ticket twice does no harm, and each delivery has a claim of its own."""
+    publishing a ticket twice does no harm, and each delivery has its own claim."""
     return WorkQueue(db.tickets, "nextTryAt", condition={"outbox": True}, attempts_field="attempts")
 
 

@@ -28,7 +28,7 @@ RECHECK_INTERVAL = timedelta(hours=1)
 # Further ones in a message are only counted.
 MAX_REMINDERS_READ = 2_000
 TRIAGE_RECIPIENT = "triage"  # the channel, as a recipient
-# Before an account's id: an alert in a message of its own
+# Prefix of an account's id: an alert in a separate message
 # (tasks/notifications/unassigned_alert.py).
 UNASSIGNED_ALERT_PREFIX = "nobody:"
 

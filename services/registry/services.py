@@ -10,7 +10,7 @@ from services.accounts.users import UserService
 from services.auth.one_time_codes import OneTimeCodes
 from services.availability.availability_service import AvailabilityService
 from services.availability.handover_offers import HandoverOffers
-from services.availability.status_rules import StatusRulesStore
+from services.availability.slack_status import StatusRulesStore
 from services.availability.status_sync import StatusSync
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
@@ -37,14 +37,13 @@ from services.tickets.filing import TicketService
 
 if TYPE_CHECKING:
     from services.assignment.assignment_service import AssignmentService
-    from services.assignment.dry_run import ExplainService
+    from services.assignment.explanation import ExplainService
     from services.assignment.reassign import Reassignment
-    from services.auth.base import AuthDependencies
     from services.auth.password_reset import PasswordResetService
     from services.auth.passwords import PasswordHasher
     from services.auth.profile import ProfileService
     from services.auth.rate_limit import RateLimiter
-    from services.auth.sign_in import SignInService
+    from services.auth.sign_in import AuthDependencies, SignInService
     from services.editing.ticket_edits import TicketEdits
     from services.escalation.escalation_steps import EscalationSteps
     from services.routing.model_store import ModelStore
@@ -61,9 +60,9 @@ def _lazy(build: Callable[["Services"], T]) -> cached_property[T]:
 class Services:
     """Each service is built at its first use, so that a command pays for those it needs only.
 
-    Building connects to nothing: `db` connects at its first query. Modules that load redis, jwt,
-    pydantic or rapidfuzz are imported at first use, too: together they take 0.2 s of CPU, half as
-    long as `app.py users` takes as a whole. `has_triage` says if there is a triage channel.
+    Building connects to nothing: `db` connects at its first query. Modules that load redis, jwt or
+    rapidfuzz are imported at first use, too, so that a command starts fast. `has_triage` says if
+    there is a triage channel.
     """
 
     db: Mongo
@@ -165,7 +164,7 @@ class Services:
 
     @cached_property
     def explanations(self) -> "ExplainService":
-        from services.assignment.dry_run import ExplainService
+        from services.assignment.explanation import ExplainService
 
         return ExplainService(self.db, self.users, self.links, self.models, clock=self.clock)
 
@@ -213,8 +212,8 @@ class Services:
 
     @cached_property
     def _auth(self) -> "AuthDependencies":
-        from services.auth.base import AuthDependencies
         from services.auth.session_tokens import SessionTokens
+        from services.auth.sign_in import AuthDependencies
 
         return AuthDependencies(
             self.db,

@@ -6,14 +6,14 @@ tickets needed.
 
 from collections.abc import Mapping, Sequence
 
-from services.analysis.model_answer import Analysis, FailureReason, SkillMatch, canonical_skills
+from services.analysis.model_exchange import Analysis, FailureReason, SkillMatch, canonical_skills
 from services.models.assignee_choice import AnalysisSource
 from services.routing.learned_model import LearnedModel
 from services.routing.skill_matching import match_skills
 
 # Below this share, a learned skill was mostly wrong in cross-validation.
 MIN_LIKELY_SHARE = 0.3
-# With few known skills a likely one must also stand out: uninformative words favour none.
+# With few known skills a likely one must also stand out: uninformative words favour no skill.
 MIN_SHARE_RATIO = 1.5  # times the average share
 MAX_LEARNED_SKILLS = 3
 

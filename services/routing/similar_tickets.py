@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from services.analysis.model_answer import Precedent, canonical_skills
+from services.analysis.model_exchange import Precedent, canonical_skills
 from services.core.coerce import as_object_id, as_str, as_string_list
 from services.core.database import Document, Mongo
 from services.models.ticket import Status, Ticket
-from services.routing.features import extract_features
 from services.routing.indexes import SKILL_RESOLVED_INDEX
+from services.routing.learned_model import extract_features
 from services.tickets.indexes import NEWEST_INDEX, RESOLVED_INDEX
 from services.tickets.lifecycle import RESOLUTION_CODES
 
@@ -65,7 +65,7 @@ def count_reporters(db: Mongo, ticket: Ticket, *, now: datetime) -> int:
     newest = found.sort(list(NEWEST_INDEX)).limit(MAX_COMPARED_TICKETS)
     own = {None, ticket.created_by}
     others = [doc for doc in newest if as_object_id(doc.get("createdBy")) not in own]
-    text = f"{ticket.title}\n{ticket.description}"[:COMPARED_LENGTH]
+    text = ticket.text[:COMPARED_LENGTH]
     shares = similarities(text, [_beginning(doc, "description") for doc in others])
     alike = zip(shares, others, strict=True)
     return len({as_object_id(doc["createdBy"]) for share, doc in alike if share >= MIN_SIMILARITY})

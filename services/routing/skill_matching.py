@@ -13,9 +13,9 @@ from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 
-from services.analysis.model_answer import canonical_skills
+from services.analysis.model_exchange import canonical_skills
 from services.core.text import UNSPACED_SCRIPT_RANGES
-from services.routing.features import MAX_TEXT_LENGTH
+from services.routing.learned_model import MAX_TEXT_LENGTH
 
 # Aliases: each line lists the names of one thing. If a team's skill is one of them, the others find
 # it; a name that is itself a skill of the team stands only for that skill. Words with another
@@ -125,7 +125,7 @@ def match_skills(text: str, skills: Sequence[str]) -> tuple[str, ...]:
         for match in pattern.finditer(text)
     )
     named: dict[str, None] = {}
-    covered = 0  # where the longest mention so far ends
+    covered = 0  # the end of the longest mention so far
     for start, negative_end, place in mentions:
         if -negative_end > covered or start >= covered:
             named.update(dict.fromkeys(compiled.patterns[place][1]))

@@ -103,7 +103,7 @@ _POLISH = """
 """
 _LANGUAGES = (_ENGLISH, _GERMAN, _FRENCH, _SPANISH, _ITALIAN, _PORTUGUESE, _DUTCH, _POLISH)
 
-# Hashed as in `services.routing.features`.
+# Hashed as in `services.routing.learned_model`.
 STOP_WORDS = frozenset(
     zlib.crc32(word.encode()) for language in _LANGUAGES for word in language.split()
 )

@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from services.routing.features import extract_features
 from services.routing.learned_model import (
     COEFFICIENT_STEPS,
     MAX_LABELS,
     MAX_VOCABULARY,
     Example,
     LearnedModel,
+    extract_features,
 )
 
 _Floats = NDArray[np.float64]
@@ -70,7 +70,7 @@ class Trainer:
 def _outperforms(
     model: LearnedModel, unseen: Sequence[Example], match_skills: Callable[[str], Sequence[str]]
 ) -> bool:
-    """Whether the model is significantly better, by a sign test where the two differ."""
+    """Whether the model is significantly better, by a sign test on the tickets that differ."""
     won = lost = 0
     for example in unseen:
         names = match_skills(example.text)

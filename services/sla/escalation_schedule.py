@@ -14,9 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
+from operator import attrgetter
 from types import MappingProxyType
 
 from services.calendar.work_week import ZERO_DURATION, WorkWeek
+from services.core.clock import truncate
 from services.core.coerce import as_datetime
 from services.models.escalation_track import (
     EscalationStep,
@@ -42,6 +44,7 @@ MAX_WORKING_TIME_RANGE = timedelta(days=366)
 
 _NOTHING_POSTPONED: Mapping[EscalationTrack, datetime] = MappingProxyType({})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_STEP_TIME = attrgetter("at")
 _IN_WORK = frozenset({Status.IN_PROGRESS, Status.REOPENED})
 
 
@@ -94,7 +97,7 @@ def next_scheduled_step(
     policy: SlaPolicy,
     postponed: Mapping[EscalationTrack, datetime] = _NOTHING_POSTPONED,
 ) -> ScheduledStep | None:
-    """The next step of a ticket whose tracks are up to date. The next step of a track in
+    """The next step of a ticket with tracks that are up to date. The next step of a track in
     `postponed` is not taken before that time."""
     firsts = (
         _first_step(ticket, ticket.escalation_tracks, track, policy)
@@ -114,13 +117,13 @@ def due_steps(ticket: Ticket, *, policy: SlaPolicy, now: datetime) -> list[Sched
     for track, state in ticket.escalation_tracks.items():
         steps = remaining_steps(ticket, state, track, policy)
         due += list(takewhile(lambda step: step.at <= now, steps))[-1:]
-    return sorted(due, key=_step_time)
+    return sorted(due, key=_STEP_TIME)
 
 
 def remaining_steps(
     ticket: Ticket, state: TrackState, track: EscalationTrack, policy: SlaPolicy
 ) -> Iterator[ScheduledStep]:
-    """The pending steps of a track whose time is known, in their order."""
+    """The pending steps of a track that have a known time, in their order."""
     is_paused = ticket.status is Status.WAITING and track is not EscalationTrack.WAITING
     if state.counted_from is None or is_paused:
         return
@@ -134,7 +137,7 @@ def remaining_steps(
         if at is None:
             continue
         if state.is_pending(step):
-            yield ScheduledStep(_as_stored(at), step, state.subject)
+            yield ScheduledStep(truncate(at), step, state.subject)
         if track.is_sequential:
             return
         previous = at
@@ -220,11 +223,7 @@ def _first_step(
 
 
 def _earliest(steps: Iterable[ScheduledStep | None]) -> ScheduledStep | None:
-    return min((step for step in steps if step), key=_step_time, default=None)
-
-
-def _step_time(step: ScheduledStep) -> datetime:
-    return step.at
+    return min((step for step in steps if step), key=_STEP_TIME, default=None)
 
 
 def _last_taken(taken: set[EscalationStep], track: EscalationTrack) -> EscalationStep | None:
@@ -301,11 +300,6 @@ def _after(policy: SlaPolicy, start: datetime, wait: timedelta) -> datetime:
         return policy.work_week.add_working_time(start, wait) or start + wait
     except OverflowError:
         return start + wait
-
-
-def _as_stored(at: datetime) -> datetime:
-    """Truncate to milliseconds: BSON keeps no more."""
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 def _day(week: WorkWeek) -> timedelta:

@@ -21,7 +21,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel([("status", ASCENDING), (QUEUE_KEY_FIELD, ASCENDING)]),
         IndexModel(QUEUE_INDEX, partialFilterExpression=IN_QUEUE_FILTER),
         IndexModel(ASSIGNEE_QUEUE_INDEX, partialFilterExpression=IN_QUEUE_FILTER),
-        # Tickets whose due date was computed by another policy: recompute.py.
+        # Tickets with a due date that was computed by another policy: recompute.py.
         IndexModel("target.rules", partialFilterExpression=IN_QUEUE_FILTER),
     ),
 }

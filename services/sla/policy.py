@@ -214,18 +214,15 @@ class SlaPolicy:
         )
 
 
-@ttl_cached
-def cached_policy(db: Mongo) -> SlaPolicy:
-    """The policy, at most a few seconds old."""
-    return load_policy(db)
-
-
 def load_policy(db: Mongo) -> SlaPolicy:
     found = db.settings.find({"_id": {"$in": [TARGETS_ID, BUSINESS_HOURS_ID]}})
     docs = {doc["_id"]: doc for doc in found}
     return SlaPolicy.build(
         targets_from_doc(docs.get(TARGETS_ID)), business_hours_from_doc(docs.get(BUSINESS_HOURS_ID))
     )
+
+
+cached_policy = ttl_cached(load_policy)  # at most a few seconds old
 
 
 def _fingerprint(targets: Targets, business_hours: BusinessHours) -> str:

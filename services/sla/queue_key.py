@@ -38,7 +38,7 @@ def queue_key_bound(due: datetime | None, *, is_assigned: bool) -> str:
 
 def effective_deadline(ticket: Ticket) -> datetime | None:
     """The deadline, or None if it had passed when the target's clock last started: a ticket that is
-    reopened after its deadline would be days late at once."""
+    reopened after its deadline would be days late immediately."""
     begun = ticket.sla_clock.started_at if ticket.sla_clock else None
     passed = begun and ticket.deadline and ticket.deadline <= begun
     return None if passed else ticket.deadline

@@ -10,6 +10,8 @@ from services.models.ticket import OPEN_STATUSES, Ticket
 from services.tickets import legacy
 
 BATCH_SIZE = 500
+# The projection without the long arrays that escalation and reminders do not need.
+WITHOUT_MESSAGES = dict.fromkeys(("comments", "notices", "cards"), False)
 
 
 def load_ticket(db: Mongo, ticket_id: str) -> Ticket | None:
@@ -24,6 +26,12 @@ def load_ticket(db: Mongo, ticket_id: str) -> Ticket | None:
     if doc and legacy.is_unadopted(doc):
         doc = legacy.adopt(db, doc)
     return Ticket.from_doc(doc) if doc else None
+
+
+def load_for_reminders(db: Mongo, ticket_ids: Iterable[ObjectId]) -> list[Ticket]:
+    """Return these tickets, without the fields that no reminder shows."""
+    found = db.tickets.find({"_id": {"$in": list(set(ticket_ids))}}, WITHOUT_MESSAGES)
+    return [Ticket.from_doc(doc) for doc in found]
 
 
 def count_open_tickets(db: Mongo, user_id: ObjectId) -> int:

@@ -1,4 +1,4 @@
-"""Analyse a ticket with the model, and in code where the model's answer is not enough."""
+"""Analyse a ticket with the model, and in code if the model's answer is not enough."""
 
 import logging
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 
 from services.analysis import urgency
 from services.analysis.analysis_store import requested_priority
-from services.analysis.model_answer import (
+from services.analysis.model_exchange import (
     Analysis,
     AnalysisFailed,
     Analyst,
@@ -44,10 +44,9 @@ def _ask_model(
     runtime: Runtime, analyst: Analyst, ticket: Ticket, skills: Sequence[str]
 ) -> Analysis | FailureReason:
     try:
-        text = f"{ticket.title}\n{ticket.description}"
-        likely = router.rank_skills(text, skills, runtime.services.models.skill_model())
+        likely = router.rank_skills(ticket.text, skills, runtime.services.models.skill_model())
         precedents = similar_tickets.find_precedents(
-            runtime.db, text=text, likely=likely, team_skills=skills
+            runtime.db, text=ticket.text, likely=likely, team_skills=skills
         )
         return _call_model(analyst, ticket, skills, precedents)
     except AnalysisFailed as error:
@@ -102,7 +101,7 @@ def _signal(runtime: Runtime, ticket: Ticket, analysis: Analysis) -> UrgencySign
     """Evidence for a ticket that is claimed to be urgent; None if it is not claimed."""
     if Priority.URGENT not in (requested_priority(ticket), analysis.priority):
         return None
-    found = urgency.find_signal(f"{ticket.title}\n{ticket.description}")
+    found = urgency.find_signal(ticket.text)
     if found is None:
         others = similar_tickets.count_reporters(runtime.db, ticket, now=runtime.clock())
         found = UrgencySignal.REPORTS if others >= MIN_REPORTERS else None

@@ -2,7 +2,7 @@
 
 import logging
 
-from services.analysis.analysis_store import analysis_source, is_analysed
+from services.analysis.analysis_store import analysis_source, is_analysed, store_analysis
 from services.assignment.assignment_service import needs_assignment
 from services.models.ticket import Ticket
 from services.tickets.queries import load_ticket
@@ -44,13 +44,13 @@ def _ensure_analysed(runtime: Runtime, ticket: Ticket) -> Ticket | None:
     if is_analysed(ticket):
         return ticket
     analysis = analyse(runtime, ticket)
-    return runtime.services.assignments.store_analysis(ticket, analysis, now=runtime.clock())
+    return store_analysis(runtime.db, ticket, analysis, now=runtime.clock())
 
 
 def _assign_or_queue(runtime: Runtime, ticket: Ticket) -> Ticket | None:
     """Assign it to the best candidate, or queue it as unassigned; None if it has changed."""
     now = runtime.clock()
-    history = runtime.services.models.resolver_scores(f"{ticket.title}\n{ticket.description}")
+    history = runtime.services.models.resolver_scores(ticket.text)
     choice = runtime.services.assignments.choose(ticket, now=now, history=history)
     if choice is None:
         return runtime.services.assignments.queue_unassigned(ticket, now=now)

@@ -1,4 +1,4 @@
-"""Send emails by SMTP, and classify the server's answers.
+"""Send emails by SMTP, and classify the server's answers. The settings of email are here, too.
 
 The text of an answer is never stored: servers quote the address in it.
 """
@@ -8,10 +8,17 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
+
+from services.auth.one_time_codes import OneTimeCodes
+from services.core.metrics import Meter
+from services.core.settings import Settings
+from tasks.email.compose import SENDER_NAME, BadAddressError, parse_address
 
 IMPLICIT_TLS_PORT = 465
 TIMEOUT_SECONDS = 10.0
@@ -21,6 +28,7 @@ SERVER_ERROR_CODES = frozenset({421, 530, 534, 535, 538})
 # Mailtrap answers "550 5.7.0 Requested action not taken: too many emails per second", which is
 # temporary despite its code.
 RATE_LIMIT_TEXT = b"too many"
+LOCAL_DOMAIN = "localhost"
 
 
 class EmailNotSent(Exception):
@@ -160,3 +168,51 @@ def _error_for(code: int, text: bytes | str) -> EmailNotSent:
     if 500 <= code < 600:
         return EmailRejected(str(code))
     return ServerUnavailable(str(code))  # not SMTP
+
+
+@dataclass(frozen=True, slots=True)
+class EmailConfig:
+    """`app_url` is the address of the pages; without it emails have no links."""
+
+    server: SmtpServer
+    sender: Address
+    app_url: str | None
+    codes: OneTimeCodes
+    meter: Meter
+
+
+def build_email_config(config: Settings, codes: OneTimeCodes, meter: Meter) -> EmailConfig | None:
+    """Return None if no mail server is set."""
+    if not config.mailtrap_smtp_host:
+        return None
+    return EmailConfig(
+        server=smtp_server(config),
+        sender=sender_address(config),
+        app_url=config.app_url,
+        codes=codes,
+        meter=meter,
+    )
+
+
+def smtp_server(config: Settings) -> SmtpServer:
+    return SmtpServer(
+        config.mailtrap_smtp_host,
+        config.mailtrap_smtp_port,
+        user=config.mailtrap_smtp_user,
+        password=config.mailtrap_smtp_pass,
+    )
+
+
+def sender_address(config: Settings) -> Address:
+    """Return the sender: MAIL_FROM, else the SMTP user, else an address at the pages' host."""
+    for email in (config.mail_from, config.mailtrap_smtp_user):
+        with suppress(BadAddressError):  # the SMTP user may be no address
+            return parse_address(email, name=SENDER_NAME)
+    return Address(display_name=SENDER_NAME, username="helpdesk", domain=_host(config.app_url))
+
+
+def _host(app_url: str | None) -> str:
+    """Return the host's name. Not an IP address: many servers reject senders at one."""
+    host = urlsplit(app_url or "").hostname or LOCAL_DOMAIN
+    is_name = host.isascii() and "." in host and not host.replace(".", "").isdecimal()
+    return host if is_name and ":" not in host else LOCAL_DOMAIN

@@ -10,7 +10,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from bot.views.messages import comment as views
+from bot.views.messages import ticket_updates as views
 from bot.views.text import Message, display_person
 from services.linking.directory import Directory
 from services.models.comment import Comment
@@ -34,7 +34,7 @@ IsStaff = Callable[[ObjectId], bool]
 
 @dataclass(frozen=True, slots=True)
 class CommentDelivery:
-    """A comment for a user or a channel. `card` is the one whose thread it belongs in; None if the
+    """A comment for a user or a channel. `card` is the card with the thread for it; None if the
     recipient has none."""
 
     seq: int

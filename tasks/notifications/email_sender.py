@@ -19,7 +19,6 @@ from services.auth.one_time_codes import CodeKind
 from services.auth.password_reset import reset_path
 from services.core.leases import BackoffLock
 from services.core.metrics import EMAIL_ATTEMPTS
-from services.linking.directory import resolve_people
 from services.models.events import Event, EventType
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.models.user import Role, User
@@ -27,10 +26,21 @@ from services.outbox import deliveries
 from services.outbox.deliveries import delivery_key
 from services.outbox.emails import MAX_AGE_BY_KIND, Email, EmailKind, Emails
 from services.tickets.queries import load_ticket
-from tasks.email import templates
-from tasks.email.email_config import EmailConfig
-from tasks.email.mime import BadAddressError, build_email, parse_address
-from tasks.email.smtp import EmailDeferred, EmailRejected, ServerUnavailable, SmtpConnection
+from tasks.email.compose import (
+    BadAddressError,
+    assignment_values,
+    build_email,
+    link_values,
+    parse_address,
+    render,
+)
+from tasks.email.smtp import (
+    EmailConfig,
+    EmailDeferred,
+    EmailRejected,
+    ServerUnavailable,
+    SmtpConnection,
+)
 from tasks.queue.celery_app import EMAIL_LIMIT_SECONDS, EMAIL_TASK, celery
 from tasks.recipients import last_event
 from tasks.runtime import Runtime, current_runtime
@@ -87,7 +97,7 @@ def run(runtime: Runtime, email_id: str) -> None:
 
 
 def queue_assignment_email(runtime: Runtime, ticket: Ticket) -> None:
-    """Queue one email per assignment. It has an outbox of its own, so that neither the ticket nor
+    """Queue one email per assignment. It has a separate outbox, so that neither the ticket nor
     its Slack messages wait for the mail server."""
     event = assignment_to_announce(ticket, now=runtime.clock()) if runtime.email else None
     if event is None:
@@ -182,7 +192,7 @@ def compose(runtime: Runtime, config: EmailConfig, email: Email) -> tuple[EmailM
         recipient = parse_address(user.email)
     except BadAddressError as error:
         raise EmailNotNeeded("the account has no address") from error
-    content = templates.render(
+    content = render(
         email.kind, user, app_url=config.app_url, **_values(runtime, config, email, user)
     )
     mail = build_email(
@@ -202,7 +212,7 @@ def _values(runtime: Runtime, config: EmailConfig, email: Email, user: User) -> 
         code = config.codes.issue(kind=CodeKind.RESET, user_id=user.id)
         return {"reset_path": reset_path(code)}
     if email.kind in (EmailKind.LINKED, EmailKind.UNLINKED):
-        return templates.link_values(str(email.facts.get("slack_name") or ""))
+        return link_values(str(email.facts.get("slack_name") or ""))
     if email.kind is EmailKind.ASSIGNED:
         return _assignment_values(runtime, email, user)
     return {}
@@ -220,10 +230,8 @@ def _assignment_values(runtime: Runtime, email: Email, user: User) -> dict[str, 
         raise EmailNotNeeded("the account may not see the ticket")
     assigner = event.by if isinstance(event.by, ObjectId) else None
     ids = {named for named in (ticket.created_by, assigner) if named}
-    people = resolve_people(
-        runtime.services.users, runtime.services.links, team_id=ticket.team_id or "", user_ids=ids
-    )
-    return templates.assignment_values(
+    people = runtime.people(ticket, ids)
+    return assignment_values(
         ticket,
         requester=display_person(people, ticket.created_by).name,
         reason=assignment_reason(ticket, display_person(people, assigner) if assigner else None),

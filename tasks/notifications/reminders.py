@@ -17,7 +17,6 @@ from bot.views.messages.reminder_message import ReminderLine
 from bot.views.text import Message, display_person
 from services.availability.absence import notifications_paused_until
 from services.core.database import Document
-from services.linking.directory import resolve_people
 from services.models.escalation_track import Audience, EscalationStep, EscalationTrack
 from services.models.events import Event, EventType
 from services.models.ticket import Priority, Ticket
@@ -33,9 +32,9 @@ from services.outbox.reminders import (
 )
 from services.sla.escalation_schedule import NEXT_STEP_FIELD, is_current_step
 from services.team_settings.settings_service import TeamSettings
+from services.tickets.queries import load_for_reminders
 from tasks.notifications import unassigned_alert
-from tasks.notifications.reminders_delivery import load_tickets, record_outcome
-from tasks.notifications.slack_delivery import SlackRateLimited, post_message
+from tasks.notifications.slack_delivery import SlackRateLimited, post_message, record_outcome
 from tasks.queue.celery_app import REMINDER_TASK, celery
 from tasks.recipients import last_event
 from tasks.runtime import Runtime, current_runtime
@@ -107,7 +106,7 @@ def run(runtime: Runtime, recipient: str) -> None:
         return
     message = _message(runtime, recipient, pairs, unread=claim.unread_count)
     outcome = post_message(runtime.slack, message, channel=channel)
-    if record_outcome(runtime, reminders, claim, outcome):
+    if record_outcome(reminders, claim, outcome, now=runtime.clock()):
         reminders.finish(claim, why="sent")
 
 
@@ -120,7 +119,8 @@ def _still_relevant(
     """The reminders that still apply, with their tickets; the others are discarded."""
     admins = runtime.services.users.active_ids_with_role(Role.ADMIN)
     tickets: dict[str, Ticket] = {}
-    for ticket in load_tickets(runtime, claim.reminders):
+    ids = (reminder.ticket_id for reminder in claim.reminders)
+    for ticket in load_for_reminders(runtime.db, ids):
         for due in due_reminders(ticket, admins=admins):
             tickets[_key(ticket, due)] = ticket
     reminders.discard(
@@ -182,12 +182,7 @@ def _message(
     pairs = sorted(pairs, key=lambda pair: (pair[1].queue_key or "", pair[1].id))
     shown = pairs[: views.MAX_TICKETS]
     ids = {ticket.assigned_to for _, ticket in shown if ticket.assigned_to}
-    people = resolve_people(
-        runtime.services.users,
-        runtime.services.links,
-        team_id=shown[0][1].team_id or "",
-        user_ids=ids,
-    )
+    people = runtime.people(shown[0][1], ids)
     lines = [
         ReminderLine(
             ticket=ticket,
@@ -216,8 +211,8 @@ def due_reminders(ticket: Ticket, *, admins: Sequence[ObjectId]) -> list[DueRemi
 
 
 def _current_steps(ticket: Ticket) -> list[Event]:
-    """The events of each escalation track since its last restart, oldest first, without tracks
-    whose last step is not current any more."""
+    """The events of each escalation track since its last restart, oldest first, without tracks that
+    have ended."""
     runs: dict[EscalationTrack, list[Event]] = {}
     for event in ticket.events:
         if event.field == NEXT_STEP_FIELD and event.to in set(EscalationStep):

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from celery import Task
@@ -12,11 +12,13 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from bot.views.text import Message
+from services.outbox.reminders import ReminderClaim, Reminders
 
 logger = logging.getLogger(__name__)
 
 # Longer waits are left to the sweep: a countdown must stay below Redis's visibility timeout.
 MAX_COUNTDOWN_SECONDS = 300
+REMINDER_RETRY_DELAY = timedelta(seconds=10)
 # Slack's error codes for a message that will never arrive. Without the errors of the token or its
 # scopes: an operator corrects those, and then the message is still wanted.
 PERMANENT_ERRORS = frozenset(
@@ -126,6 +128,23 @@ def update_message(
         return True
     logger.warning("%s: %s", about, outcome.error)
     return False
+
+
+def record_outcome(
+    reminders: Reminders, claim: ReminderClaim, outcome: SlackOutcome, *, now: datetime
+) -> SlackResponse | None:
+    """Return Slack's answer. If there is none, release the claim, or finish it if Slack will never
+    accept the message. Raises `SlackRateLimited`."""
+    if outcome.answer:
+        return outcome.answer
+    logger.warning("reminders to %s not sent: %s", claim.recipient, outcome.error)
+    if outcome.is_permanent:
+        reminders.finish(claim, why=outcome.error)
+    elif outcome.is_answered:
+        reminders.release_claim(claim, until=now + (outcome.wait or REMINDER_RETRY_DELAY))
+    if outcome.rate_limit:
+        raise outcome.rate_limit
+    return None
 
 
 def _rate_limit(error: SlackApiError) -> SlackRateLimited | None:

@@ -9,18 +9,23 @@ from datetime import timedelta
 
 from bson import ObjectId
 
-from bot.views.messages import unassigned as views
+from bot.views.messages import ticket_updates as views
 from bot.views.text import Message, display_person
-from services.linking.directory import resolve_people
 from services.models.events import Event, EventType
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.models.user import Role
 from services.outbox import deliveries
 from services.outbox.deliveries import delivery_key
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX, Reminder, SentMessage
+from services.tickets.queries import load_for_reminders
 from services.tickets.transitions import is_queued_unassigned
-from tasks.notifications.reminders_delivery import RETRY_DELAY, load_tickets, record_outcome
-from tasks.notifications.slack_delivery import SlackOutcome, call_slack, post_message
+from tasks.notifications.slack_delivery import (
+    REMINDER_RETRY_DELAY,
+    SlackOutcome,
+    call_slack,
+    post_message,
+    record_outcome,
+)
 from tasks.recipients import last_event
 from tasks.runtime import Runtime
 
@@ -57,7 +62,7 @@ def send_alerts(runtime: Runtime, recipient: str) -> None:
     if claim is None:
         return
     if not reminders.is_sole_claimer(claim):  # a moment later both go into one message
-        reminders.release_claim(claim, until=now + RETRY_DELAY)
+        reminders.release_claim(claim, until=now + REMINDER_RETRY_DELAY)
         return
     before = reminders.last_sent(recipient, since=now - APPEND_WINDOW)
     tickets = _still_relevant(runtime, [*(before.reminders if before else ()), *claim.reminders])
@@ -72,7 +77,7 @@ def send_alerts(runtime: Runtime, recipient: str) -> None:
     outcome = _append(runtime, before, _message(runtime, tickets.values())) if before else None
     if outcome is None or outcome.is_permanent:  # nothing to append to
         outcome = post_message(runtime.slack, _message(runtime, new), channel=channel)
-    answer = record_outcome(runtime, reminders, claim, outcome)
+    answer = record_outcome(reminders, claim, outcome, now=now)
     if answer:
         place = answer["channel"], answer["ts"]
         stays = before is not None and (before.channel, before.ts) == place
@@ -94,7 +99,7 @@ def _alert_event(ticket: Ticket) -> Event | None:
 def _still_relevant(runtime: Runtime, reminders: Iterable[Reminder]) -> dict[str, Ticket]:
     """The tickets that still need the alert, by the id of the reminder."""
     listed = list(reminders)
-    found = load_tickets(runtime, listed)
+    found = load_for_reminders(runtime.db, (reminder.ticket_id for reminder in listed))
     alerted = {
         (ticket.id, event.seq): ticket for ticket in found if (event := _alert_event(ticket))
     }
@@ -115,13 +120,10 @@ def _channel(runtime: Runtime, recipient: str, tickets: Sequence[Ticket]) -> str
 def _message(runtime: Runtime, tickets: Collection[Ticket]) -> Message:
     ordered = sorted(tickets, key=lambda ticket: (ticket.queue_key or "", ticket.id))
     if len(ordered) > 1:
-        return views.unassigned_summary(ordered[: views.MAX_TICKETS], count=len(ordered))
+        return views.unassigned_summary(ordered[: views.MAX_UNASSIGNED_TICKETS], count=len(ordered))
     (ticket,) = ordered
     ids = {ticket.created_by} if ticket.created_by else set()
-    team_id = ticket.team_id or ""
-    people = resolve_people(
-        runtime.services.users, runtime.services.links, team_id=team_id, user_ids=ids
-    )
+    people = runtime.people(ticket, ids)
     return views.unassigned_message(ticket, requester=display_person(people, ticket.created_by))
 
 

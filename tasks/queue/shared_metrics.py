@@ -10,7 +10,7 @@ from contextlib import suppress
 from billiard.exceptions import SoftTimeLimitExceeded
 from redis.exceptions import RedisError
 
-from services.analysis.model_answer import (
+from services.analysis.model_exchange import (
     Analysis,
     AnalysisFailed,
     Analyst,

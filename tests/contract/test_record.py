@@ -9,7 +9,7 @@ from demo.binaries import ROOT
 
 DIGEST = "tests/services/digest/test_digest_service.py"
 TESTS = (
-    "tests/bot/handlers/test_ticket_submissions.py::test_a_ticket_is_filed",
+    "tests/bot/handlers/test_filing_submission.py::test_a_ticket_is_filed",
     "tests/bot/web/api/test_accounts.py::test_who_signs_up_is_signed_in",
     f"{DIGEST}::test_the_job_publishes_only_while_an_account_is_due",
     f"{DIGEST}::test_who_gets_it",

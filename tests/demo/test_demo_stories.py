@@ -13,9 +13,8 @@ from bot.views import ids
 from demo import seed
 from demo.block_translation import DATE
 from demo.local_stack import Stack
-from demo.screen_text import ScreenMessage
 from demo.slack_page import SlackPage
-from demo.slack_user import SlackUser
+from demo.slack_user import ScreenMessage, SlackUser
 from services.core.clock import utcnow
 from services.core.database import Mongo
 

@@ -21,7 +21,7 @@ from demo.servers import MongoServer
 from services.account_admin.account_admin import PersonFields
 from services.accounts import account_search, last_admin, users
 from services.analysis import analysis_store
-from services.analysis.model_answer import Analysis
+from services.analysis.model_exchange import Analysis
 from services.assignment import feedback
 from services.assignment.candidate_pool import CandidateLoader, Shortlist
 from services.auth.one_time_codes import CodeKind
@@ -55,7 +55,7 @@ from services.sla import recompute
 from services.tickets import legacy, release, ticket_store
 from services.tickets import queries as ticket_queries
 from services.tickets.lifecycle import TicketAction, state_token
-from services.tickets.queries import load_ticket
+from services.tickets.queries import load_for_reminders, load_ticket
 from services.tickets.transitions import Change
 from tests.conftest import CHEAP, JWT_SECRET, NOBODY_LISTENS
 from tests.support import legacy_app
@@ -85,7 +85,7 @@ ELSEWHERE = frozenset(
         "calendar.business_hours",
         "team_settings.settings_service",
         "sla.policy",
-        "availability.status_rules",
+        "availability.slack_status",
         "core.ttl_cache",
         "core.installation",
         "account_admin.users_command",
@@ -274,7 +274,7 @@ def digest(world: World) -> Digest:
 
 
 def away(world: World) -> User:
-    """The moderator is, for long enough that somebody may have to take over."""
+    """The moderator is away long enough for a hand-over offer."""
     until = world.now + timedelta(days=9)
     return world.availability.update(
         actor=MO, change=AvailabilityChange(is_away=True, away_until=until)
@@ -345,9 +345,6 @@ TABLE: Mapping[str, Entry] = {
     "assignment.assignment_service.AssignmentService.release_claim": each(
         lambda w, t: w.assignments.release_claim(t)
     ),
-    "assignment.assignment_service.AssignmentService.store_analysis": each(
-        lambda w, t: w.assignments.store_analysis(w.ticket(t), ANALYSIS, now=w.now), *FOUND
-    ),
     "assignment.assignment_service.AssignmentService.candidates": once(
         lambda w: w.assignments.candidates(team_id=TEAM_ID, now=w.now)
     ),
@@ -404,10 +401,10 @@ TABLE: Mapping[str, Entry] = {
     "assignment.feedback.ticket_corrections": each(
         lambda w, t: feedback.ticket_corrections(w.db, t)
     ),
-    "assignment.dry_run.ExplainService.explain": each(
+    "assignment.explanation.ExplainService.explain": each(
         lambda w, t: w.explanations.explain(actor=BOSS, ticket_id=str(t), limit=1)
     ),
-    "assignment.dry_run.ExplainService.explain_reference": each(
+    "assignment.explanation.ExplainService.explain_reference": each(
         lambda w, t: w.explanations.explain_reference(actor=OPERATOR, reference=str(t))
     ),
     "digest.digest_service.DigestCounts.for_assignee": once(
@@ -681,11 +678,11 @@ TABLE: Mapping[str, Entry] = {
         lambda w, t: similar_tickets.count_reporters(w.db, w.ticket(t), now=w.now)
     ),
     "assignment.candidate_pool.CandidateLoader.count": once(lambda w: w.staff.count()),
-    "assignment.candidate_pool.CandidateLoader.load_deactivated": once(
-        lambda w: w.staff.load_deactivated(team_id=TEAM_ID, now=w.now)
-    ),
     "assignment.candidate_pool.CandidateLoader.load_all": once(
-        lambda w: w.staff.load_all(team_id=TEAM_ID, now=w.now)
+        lambda w: [
+            w.staff.load_all(team_id=TEAM_ID, now=w.now, deactivated=deactivated)
+            for deactivated in (False, True)
+        ]
     ),
     "assignment.candidate_pool.CandidateLoader.load_pool": once(
         lambda w: w.staff.load_pool(
@@ -724,6 +721,7 @@ TABLE: Mapping[str, Entry] = {
     "linking.unlink.Unlink.linked_members": once(
         lambda w: w.unlink_service.linked_members(actor=MO)
     ),
+    "tickets.queries.load_for_reminders": each(lambda w, t: load_for_reminders(w.db, [t])),
     "tickets.queries.count_open_tickets": once(
         lambda w: ticket_queries.count_open_tickets(w.db, MODERATOR)
     ),

@@ -30,7 +30,7 @@ PRELOADED = (
     "bot.doctor",
     "bot.manifest",
     "bot.views.explain.terminal",
-    "services.assignment.dry_run",
+    "services.assignment.explanation",
     "services.ops.database_checks",
     "tasks.doctor",
     "tasks.processes.scheduler",

@@ -9,9 +9,8 @@ import requests
 
 from bot.slack.bot_process import BotProcess
 from bot.web.flask_app import create_flask_app
-from bot.web.pages.blueprint import pages_blueprint
+from bot.web.pages.blueprint import make_error_page, pages_blueprint
 from bot.web.pages.browser_request import is_https
-from bot.web.pages.error_pages import make_error_page
 from bot.web.server import WebServer
 from tests.conftest import make_config
 

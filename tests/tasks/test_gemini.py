@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 
-from services.analysis.model_answer import Analysis, AnalysisFailed, FailureReason
+from services.analysis.model_exchange import Analysis, AnalysisFailed, FailureReason
 from services.models.assignee_choice import AnalysisSource
 from services.models.ticket import Priority
 from tasks.gemini import GeminiAnalyst

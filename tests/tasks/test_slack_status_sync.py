@@ -1,4 +1,4 @@
-"""The status sync reads in batches, and pauses while Slack fails."""
+"""The status sync reads in batches, and pauses while Slack fails. Each offer is sent once."""
 
 import logging
 from dataclasses import replace
@@ -8,19 +8,22 @@ from typing import Any
 import pytest
 from slack_sdk import WebClient
 
+from services.availability.availability_service import AvailabilityChange, AvailabilityService
 from services.availability.status_sync import POLL_INTERVAL
 from services.core.database import Mongo
 from services.core.installation import claim_installation
 from services.core.leases import is_paused, pause
+from services.models.permissions import Actor
 from services.models.user import Role, User
 from services.registry.services import Services
+from services.tickets.filing import TicketService
 from tasks import slack_status_sync
 from tasks.processes.scheduler import Scheduler
 from tasks.queue.celery_app import STATUS_SYNC_TASK
 from tasks.queue.job_registry import JobContext
 from tasks.runtime import Runtime
-from tasks.slack_status_sync import BATCH_SIZE, STATUS_LIMIT, enqueue_due, sync_due
-from tests.conftest import FixedClock, People, RecordingPublisher, at_once
+from tasks.slack_status_sync import BATCH_SIZE, STATUS_LIMIT, enqueue_due, send_due_offers, sync_due
+from tests.conftest import FixedClock, People, RecordingPublisher, at_once, file_ticket
 from tests.support.recording_slack import TOKEN, RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
 
@@ -268,3 +271,98 @@ def test_of_two_processes_the_leader_asks(
     second.renew_leadership()
     second.run("availability")
     assert publisher.asked == [(STATUS_SYNC_TASK, "")] * 2
+
+
+@pytest.fixture
+def absentee(people: People, db: Mongo, tickets: TicketService, clock: FixedClock) -> User:
+    """Away for three days, with an open ticket."""
+    claim_installation(db, team_id=TEAM_ID)
+    user = people.add(Role.MODERATOR, "VPN")
+    ticket = file_ticket(tickets, people.add())
+    busy = {"assignedTo": user.id, "status": "IN_PROGRESS"}
+    db.tickets.update_one({"_id": ticket.id}, {"$set": busy})
+    wanted = AvailabilityChange(is_away=True, away_until=clock() + timedelta(days=3))
+    AvailabilityService(db, clock=clock).update(actor=Actor.from_user(user), change=wanted)
+    return user
+
+
+def stored_offer(db: Mongo, user: User) -> dict[str, Any]:
+    doc = db.users.find_one({"_id": user.id}) or {}
+    return dict(doc.get("handOver", {}))
+
+
+def test_it_is_sent_once(
+    runtime: Runtime, slack: RecordingSlack, absentee: User, db: Mongo, clock: FixedClock
+) -> None:
+    assert sorted(at_once(*[lambda: send_due_offers(runtime)] * 3)) == [0, 0, 1]
+    clock.advance(hours=9)
+    assert send_due_offers(runtime) == 0
+    (message,) = slack.messages(People.slack_id(absentee))
+    assert message["text"] == "You have 1 open ticket. Shall somebody else take it?"
+    kept = stored_offer(db, absentee)
+    assert (kept["state"], kept["channel"], kept["ts"]) == (
+        "sent", message["channel"], message["ts"]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("fault", "wait"), [({"status": 429, "retry_after": 30}, 30),
+                                             ({"status": 500}, 120)])  # fmt: skip
+def test_it_is_sent_later(
+    runtime: Runtime,
+    slack: RecordingSlack,
+    absentee: User,
+    clock: FixedClock,
+    fault: dict[str, Any],
+    wait: int,
+) -> None:
+    slack.fail("chat.postMessage", **fault)
+    assert send_due_offers(runtime) == 0
+    clock.advance(seconds=wait - 1)
+    assert send_due_offers(runtime) == 0
+    clock.advance(seconds=1)
+    assert send_due_offers(runtime) == 1
+
+
+def test_a_slack_that_does_not_answer_is_asked_again_after_a_minute(
+    runtime: Runtime, slack: RecordingSlack, absentee: User, clock: FixedClock
+) -> None:
+    hasty = WebClient(token=TOKEN, base_url=slack.url, timeout=1, retry_handlers=[])
+    slack.delay("chat.postMessage", 3)
+    assert send_due_offers(replace(runtime, slack=hasty)) == 0
+    clock.advance(seconds=59)
+    assert send_due_offers(runtime) == 0
+    clock.advance(seconds=1)
+    assert send_due_offers(runtime) == 1
+
+
+@pytest.mark.parametrize("why", ["user_disabled", "not linked"])
+def test_an_offer_to_an_unreachable_member_fails(
+    runtime: Runtime, slack: RecordingSlack, absentee: User, db: Mongo, clock: FixedClock, why: str
+) -> None:
+    if why == "not linked":
+        db.links.delete_many({"userId": absentee.id})
+    else:
+        slack.fail("chat.postMessage", error=why)
+    assert send_due_offers(runtime) == 0
+    clock.advance(hours=9)
+    assert send_due_offers(runtime) == 0
+    assert (stored_offer(db, absentee)["state"], stored_offer(db, absentee)["error"]) == (
+        "failed",
+        why,
+    )
+
+
+def test_a_slack_that_says_to_wait_with_questions_is_still_told(
+    runtime: Runtime, slack: RecordingSlack, absentee: User
+) -> None:
+    slack.fail("users.info", status=429, retry_after=600)
+    slack_status_sync.run(runtime)
+    assert len(slack.messages(People.slack_id(absentee))) == 1
+
+
+def test_before_the_first_bot_nothing_is_sent(
+    runtime: Runtime, slack: RecordingSlack, absentee: User, db: Mongo
+) -> None:
+    db.meta.delete_many({})
+    assert send_due_offers(runtime) == 0
+    assert slack.calls == []

@@ -55,7 +55,7 @@ def requester_card(
 ) -> Message:
     # The due phrase and the buttons depend on fields that the requester does not see.
     due = due_phrase_for_card(ticket)
-    # The actions of a requester, whatever their role: the page has those of the staff.
+    # A requester's actions, even for staff: the ticket's page has the others.
     buttons = _buttons(ticket, ticket.created_by, Role.USER)
     ticket = for_requester(ticket)
     blocks = [

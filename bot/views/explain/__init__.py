@@ -1,4 +1,4 @@
 """The explanation of an assignment, for a modal and for a terminal.
 
-It is computed in `services.assignment.dry_run`.
+It is computed in `services.assignment.explanation`.
 """

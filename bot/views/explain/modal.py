@@ -17,8 +17,7 @@ from bot.views.text import (
     plain_text,
     truncate,
 )
-from services.assignment.dry_run import DryRun
-from services.assignment.explanation import LastAssignment
+from services.assignment.explanation import DryRun, LastAssignment
 from services.assignment.feedback import Correction
 
 # A view has at most 100 blocks, so each list is cut.

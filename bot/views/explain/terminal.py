@@ -12,8 +12,7 @@ from bot.views import labels
 from bot.views.explain import wording
 from bot.views.explain.wording import MAX_PARTS, Formatter, format_score
 from bot.views.text import display_person
-from services.assignment.dry_run import DryRun
-from services.assignment.explanation import CandidateScore
+from services.assignment.explanation import CandidateScore, DryRun
 from services.core.text import strip_invisible
 
 INDENT = "  "

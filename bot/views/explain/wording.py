@@ -8,16 +8,19 @@ from bson import ObjectId
 
 from bot.views import labels
 from services.analysis.analysis_store import edited_fields
-from services.analysis.model_answer import SkillMatch, is_low_confidence
+from services.analysis.model_exchange import SkillMatch, is_low_confidence
 from services.assignment.assignment_service import needs_assignment
-from services.assignment.candidate import Obstacle
-from services.assignment.dry_run import DryRun
-from services.assignment.explanation import CandidateExclusion, CandidateScore, LastAssignment
+from services.assignment.candidate import CORRECTIONS_WEIGHT, WEIGHTS, Obstacle
+from services.assignment.explanation import (
+    CandidateExclusion,
+    CandidateScore,
+    DryRun,
+    LastAssignment,
+)
 from services.assignment.feedback import Correction, CorrectionKind
-from services.assignment.reasons import join_words
-from services.assignment.scoring import CORRECTIONS_WEIGHT, WEIGHTS
 from services.availability.slack_status import NO_END
 from services.core.coerce import as_datetime
+from services.core.text import join_words
 from services.models.assignee_choice import AnalysisSource
 from services.models.events import EventType
 from services.models.ticket import Status

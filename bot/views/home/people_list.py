@@ -1,7 +1,7 @@
 """The People page in Home, for admins."""
 
 from bot.views import ids
-from bot.views.blocks import actions, button, context, header, text_section
+from bot.views.blocks import actions, button, context, header, page_buttons, section, text_section
 from bot.views.due_text import away_phrase
 from bot.views.inputs import View
 from bot.views.modals.person import ROLE_LABELS
@@ -32,15 +32,10 @@ def people_page(content: PeoplePage) -> View:
         blocks += _person_rows(user, content)
     if not page.users:
         blocks.append(text_section(NO_MATCH))
-    directions = (
-        ("Previous", ids.PEOPLE_PREVIOUS, page.previous),
-        ("Next", ids.PEOPLE_NEXT, page.next),
+    previous, following = (_screen_value(to) if to else None for to in (page.previous, page.next))
+    blocks += page_buttons(
+        ("Previous", ids.PEOPLE_PREVIOUS, previous), ("Next", ids.PEOPLE_NEXT, following)
     )
-    page_buttons = [
-        button(label, action, _screen_value(to)) for label, action, to in directions if to
-    ]
-    if page_buttons:
-        blocks.append(actions(*page_buttons))
     return {"type": "home", "blocks": blocks}
 
 
@@ -60,23 +55,16 @@ def _person_rows(user: User, content: PeoplePage) -> list[Block]:
     facts.append(f"capacity {user.capacity}")
     skills = truncate(", ".join(user.skills), MAX_SKILLS_LENGTH)
     facts.append(f"knows {escape(skills)}" if skills else "no skills")
-    accessibility_label = f"Availability of {name}"
-    availability_button = button("Availability", ids.OPEN_AVAILABILITY, str(user.id))
-    more = actions(
-        {**availability_button, "accessibility_label": truncate(accessibility_label, 75)}
+    email = truncate(user.email or "no email address", MAX_EMAIL_LENGTH)
+    edit, availability = (
+        {**button(label, action_id, str(user.id)), "accessibility_label": truncate(spoken, 75)}
+        for label, action_id, spoken in (
+            ("Edit", ids.OPEN_PERSON, f"Edit {name}"),
+            ("Availability", ids.OPEN_AVAILABILITY, f"Availability of {name}"),
+        )
     )
     return [
-        {
-            "type": "section",
-            "block_id": f"person:{user.id}",
-            "text": plain_text(
-                f"{name} · {truncate(user.email or 'no email address', MAX_EMAIL_LENGTH)}"
-            ),
-            "accessory": {
-                **button("Edit", ids.OPEN_PERSON, str(user.id)),
-                "accessibility_label": truncate(f"Edit {name}", 75),
-            },
-        },
+        section(plain_text(f"{name} · {email}"), block_id=f"person:{user.id}", accessory=edit),
         context(mrkdwn(" · ".join(facts))),
-        *([more] if can_work_on_tickets(user) else []),
+        *([actions(availability)] if can_work_on_tickets(user) else []),
     ]

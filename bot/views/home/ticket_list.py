@@ -7,7 +7,16 @@ from datetime import datetime
 from bson import ObjectId
 
 from bot.views import ids, labels
-from bot.views.blocks import accepted_time, actions, button, context, header, section, text_section
+from bot.views.blocks import (
+    accepted_time,
+    actions,
+    button,
+    context,
+    header,
+    page_buttons,
+    text_section,
+    ticket_section,
+)
 from bot.views.due_text import due_phrase, time_ago
 from bot.views.inputs import View, option
 from bot.views.text import (
@@ -85,12 +94,8 @@ def ticket_row(
     max_name_length: int = MAX_NAME_LENGTH,
 ) -> list[Block]:
     """Return a row: number, title, status, priority, age, people, and the button Open."""
-    name = labels.ticket_name(ticket)
     return [
-        section(
-            plain_text(f"{name}: {truncate(ticket.title, MAX_TITLE_LENGTH)}"),
-            accessory={**open_button, "accessibility_label": f"Open {name}"},
-        ),
+        ticket_section(ticket, open_button, verb="Open"),
         context(mrkdwn(" · ".join(_facts(ticket, kind, people, now, max_name_length)))),
     ]
 
@@ -268,16 +273,13 @@ def _list(
             open_button=open_button(ticket),
             max_name_length=max_name_length,
         )
-    directions = (
-        ("Previous", ids.LIST_PREVIOUS, page.previous_cursor),
-        ("Next", ids.LIST_NEXT, page.next_cursor),
+    previous, following = (
+        Screen(list_query=list_query.with_cursor(to)).encode() if to else None
+        for to in (page.previous_cursor, page.next_cursor)
     )
-    page_buttons = [
-        button(label, action_id, Screen(list_query=list_query.with_cursor(to)).encode())
-        for label, action_id, to in directions
-        if to
-    ]
-    return [*blocks, actions(*page_buttons)] if page_buttons else blocks
+    return blocks + page_buttons(
+        ("Previous", ids.LIST_PREVIOUS, previous), ("Next", ids.LIST_NEXT, following)
+    )
 
 
 def _notification_text(listed: ListResult) -> str:

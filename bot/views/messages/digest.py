@@ -4,8 +4,7 @@ from bot.views import ids
 from bot.views.blocks import actions, button, context, mrkdwn_section
 from bot.views.due_text import format_datetime
 from bot.views.text import Message, plain_text
-from services.digest.digest_schedule import DigestDay
-from services.digest.digest_service import AssigneeCounts, Digest, TeamActivity
+from services.digest.digest_service import AssigneeCounts, Digest, DigestDay, TeamActivity
 from services.lists.list_query import ListKind, ListQuery
 
 ASSIGNED_QUERY, QUEUE_QUERY = ListQuery(ListKind.ASSIGNED), ListQuery(ListKind.QUEUE)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot.views.blocks import context, mrkdwn_section
 from bot.views.text import Block, Message, escape, mrkdwn, truncate
 from services.models.permissions import ROLE_PERMISSIONS, Permission
 from services.models.user import Role
@@ -34,7 +35,7 @@ def help_message(
     word = escape(truncate(unknown_command, 40)).replace("`", "'")
     start = f"There is no `/ticket {word}`. " if word else ""
     blocks: list[Block] = [
-        {"type": "section", "text": mrkdwn(f"{start}*What you can do*\n{listed}")},
-        {"type": "context", "elements": [mrkdwn(about)]},
+        mrkdwn_section(f"{start}*What you can do*\n{listed}"),
+        context(mrkdwn(about)),
     ]
     return Message(text=f"{start}What you can do:\n{listed}", blocks=blocks)

@@ -1,29 +1,61 @@
-"""Messages that notify a requester or an assignee of one update of a ticket.
+"""Messages that notify people of one update of a ticket, a comment, or that no one is available.
 
 Unlike a card, which changes silently, each is a new message. Also what replaces such a message
 after a press on one of its buttons.
 """
+
+from collections.abc import Sequence
 
 from bot.views import ids, labels
 from bot.views.blocks import (
     actions,
     button,
     context,
+    header,
     mrkdwn_section,
     text_section,
+    ticket_section,
     ticket_title,
     titled_section,
 )
 from bot.views.cards.action_buttons import action_button
 from bot.views.cards.ticket_cards import ticket_reference
 from bot.views.due_text import format_datetime
-from bot.views.text import DisplayPerson, Message, escape, fit_to_limit, mrkdwn, plain_text
+from bot.views.text import (
+    Block,
+    DisplayPerson,
+    Message,
+    escape,
+    fit_to_limit,
+    mrkdwn,
+    plain_text,
+    truncate,
+)
+from services.lists.list_query import ListKind, ListQuery
+from services.models.comment import Comment
 from services.models.escalation_track import EscalationStep
 from services.models.ticket import Ticket
 from services.tickets.lifecycle import CANCELLED_RESOLUTION
 
-QUESTION_LABEL = "Question"
 THREAD_HELP = "You can also write in this message's thread."
+DELETED = "This comment was deleted."
+STAFF_ONLY = (
+    "The requester does not see this. What you answer in this thread they do: to answer among "
+    "yourselves, press Internal note on the card."
+)
+READ_ON_CARD = "Press Details on the card to read it."
+MAX_SNIPPET_LENGTH = 300
+# The queue shows all of them, at its top.
+MAX_UNASSIGNED_TICKETS = 10
+UNASSIGNED_REASON = (
+    "whoever could take it is away, at their capacity, not linked to Slack, its requester, or has "
+    "had it before. It is tried again every few minutes and as soon as somebody is available."
+)
+UNASSIGNED_REASON_PLURAL = (
+    "Whoever could take these is away, at their capacity, not linked to Slack, their requester, "
+    "or has had them before. They are tried again every few minutes and as soon as somebody is "
+    "available."
+)
 
 
 def filed_message(ticket: Ticket) -> Message:
@@ -34,125 +66,199 @@ def filed_message(ticket: Ticket) -> Message:
 
 def question_message(ticket: Ticket, *, by: DisplayPerson, question_text: str) -> Message:
     """For the requester: a question that the ticket waits for."""
-    blocks = [
-        mrkdwn_section(f"{by.mention} waits for your answer on *{labels.ticket_name(ticket)}*"),
-        ticket_title(ticket),
-    ]
-    if question_text:
-        blocks += titled_section(QUESTION_LABEL, question_text)
-    answer = action_button(ticket, ids.COMMENT, primary=True)
-    blocks += [context(plain_text(THREAD_HELP)), actions({**answer, "text": plain_text("Answer")})]
-    text = f"{ticket_reference(ticket)}: {escape(by.name)} waits for your answer"
-    return Message(text=text, blocks=blocks)
+    return _update_message(
+        ticket,
+        f": {escape(by.name)} waits for your answer",
+        f"{by.mention} waits for your answer on {_bold_name(ticket)}",
+        plain_text(THREAD_HELP),
+        _answer_button(ticket),
+        quoted=_quoted_question(question_text),
+    )
 
 
 def question_reminder_message(ticket: Ticket, *, question_text: str) -> Message:
     """For the requester: the question again, and when the ticket is closed without an answer."""
-    blocks = [
-        mrkdwn_section(f"*{labels.ticket_name(ticket)}* still waits for your answer"),
-        ticket_title(ticket),
-    ]
-    if question_text:
-        blocks += titled_section(QUESTION_LABEL, question_text)
-    answer = {**action_button(ticket, ids.COMMENT, primary=True), "text": plain_text("Answer")}
-    return Message(
-        text=f"{ticket_reference(ticket)} still waits for your answer",
-        blocks=[
-            *blocks,
-            context(mrkdwn(f"{_auto_close_sentence(ticket)}{THREAD_HELP}")),
-            actions(
-                answer,
-                button("Still a problem", ids.STILL_A_PROBLEM, str(ticket.id)),
-                button("Solved", ids.SOLVED, str(ticket.id)),
-            ),
-        ],
+    return _update_message(
+        ticket,
+        " still waits for your answer",
+        f"{_bold_name(ticket)} still waits for your answer",
+        mrkdwn(f"{_auto_close_sentence(ticket)}{THREAD_HELP}"),
+        _answer_button(ticket),
+        button("Still a problem", ids.STILL_A_PROBLEM, str(ticket.id)),
+        button("Solved", ids.SOLVED, str(ticket.id)),
+        quoted=_quoted_question(question_text),
     )
 
 
 def closed_unanswered_message(ticket: Ticket) -> Message:
     """For the requester."""
-    sorry = "If you still need help, press Reopen: it goes on where it was."
-    return Message(
-        text=f"{ticket_reference(ticket)} was closed, because there was no answer",
-        blocks=[
-            mrkdwn_section(
-                f"*{labels.ticket_name(ticket)}* was closed, because there was no answer"
-            ),
-            ticket_title(ticket),
-            context(plain_text(sorry)),
-            actions(action_button(ticket, ids.REOPEN), action_button(ticket, ids.DETAILS)),
-        ],
+    return _update_message(
+        ticket,
+        " was closed, because there was no answer",
+        f"{_bold_name(ticket)} was closed, because there was no answer",
+        plain_text("If you still need help, press Reopen: it goes on where it was."),
+        action_button(ticket, ids.REOPEN),
+        action_button(ticket, ids.DETAILS),
     )
 
 
 def resolved_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
     """For the requester."""
-    blocks = [
-        mrkdwn_section(f"{by.mention} resolved *{labels.ticket_name(ticket)}*"),
-        ticket_title(ticket),
-    ]
-    if ticket.resolution and ticket.resolution != CANCELLED_RESOLUTION:
-        blocks += titled_section("What was done", ticket.resolution)
-    blocks += [
-        context(plain_text("If that did not solve it, press Reopen.")),
-        actions(action_button(ticket, ids.REOPEN)),
-    ]
-    return Message(
-        text=f"{ticket_reference(ticket)}: resolved by {escape(by.name)}",
-        blocks=fit_to_limit(blocks),
+    has_resolution = ticket.resolution and ticket.resolution != CANCELLED_RESOLUTION
+    return _update_message(
+        ticket,
+        f": resolved by {escape(by.name)}",
+        f"{by.mention} resolved {_bold_name(ticket)}",
+        plain_text("If that did not solve it, press Reopen."),
+        action_button(ticket, ids.REOPEN),
+        quoted=titled_section("What was done", str(ticket.resolution)) if has_resolution else (),
     )
 
 
 def reopened_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
     """For the assignee."""
-    blocks = [
-        mrkdwn_section(f"{by.mention} reopened *{labels.ticket_name(ticket)}*"),
-        ticket_title(ticket),
-        context(plain_text("It is yours again: press Accept on its card when you are at it.")),
-    ]
-    return Message(text=f"{ticket_reference(ticket)}: reopened by {escape(by.name)}", blocks=blocks)
+    return _update_message(
+        ticket,
+        f": reopened by {escape(by.name)}",
+        f"{by.mention} reopened {_bold_name(ticket)}",
+        plain_text("It is yours again: press Accept on its card when you are at it."),
+    )
 
 
 def cancelled_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
     """For the assignee."""
-    blocks = [
-        mrkdwn_section(f"{by.mention} cancelled *{labels.ticket_name(ticket)}*"),
-        ticket_title(ticket),
-        context(plain_text("There is nothing left to do.")),
-    ]
-    return Message(
-        text=f"{ticket_reference(ticket)}: cancelled by {escape(by.name)}", blocks=blocks
+    return _update_message(
+        ticket,
+        f": cancelled by {escape(by.name)}",
+        f"{by.mention} cancelled {_bold_name(ticket)}",
+        plain_text("There is nothing left to do."),
     )
 
 
 def solved_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
     """For the assignee: the requester says that it is solved."""
-    return Message(
-        text=f"{ticket_reference(ticket)}: solved, says {escape(by.name)}",
-        blocks=[
-            mrkdwn_section(f"{by.mention} says that *{labels.ticket_name(ticket)}* is solved"),
-            ticket_title(ticket),
-            context(plain_text("There is nothing left to do.")),
-        ],
+    return _update_message(
+        ticket,
+        f": solved, says {escape(by.name)}",
+        f"{by.mention} says that {_bold_name(ticket)} is solved",
+        plain_text("There is nothing left to do."),
     )
 
 
 def solved_confirmation(ticket: Ticket) -> Message:
     text = (
-        f"You said that *{labels.ticket_name(ticket)}* is solved. Thank you. If it comes back, "
+        f"You said that {_bold_name(ticket)} is solved. Thank you. If it comes back, "
         "press Reopen on its card."
     )
     return Message(text=f"{ticket_reference(ticket)}: solved", blocks=[mrkdwn_section(text)])
 
 
 def still_a_problem_confirmation(ticket: Ticket) -> Message:
-    text = (
-        f"You said that *{labels.ticket_name(ticket)}* is still a problem. It goes on. "
-        f"{THREAD_HELP}"
-    )
+    text = f"You said that {_bold_name(ticket)} is still a problem. It goes on. {THREAD_HELP}"
     return Message(
         text=f"{ticket_reference(ticket)}: still a problem", blocks=[mrkdwn_section(text)]
     )
+
+
+def comment_message(
+    ticket: Ticket, comment: Comment, *, author: DisplayPerson, is_outside_thread: bool
+) -> Message:
+    """`is_outside_thread`: the message is in no thread, so it names the ticket."""
+    name = escape(author.name)
+    blocks: list[Block] = []
+    if is_outside_thread:
+        blocks += [context(mrkdwn(_bold_name(ticket))), ticket_title(ticket)]
+    if comment.deleted:
+        blocks.append(context(plain_text(DELETED)))
+        return Message(text=f"{labels.ticket_name(ticket)}: {DELETED}", blocks=blocks)
+    wrote = "wrote an internal note" if comment.internal else "wrote"
+    blocks.append(context(mrkdwn(f"*{name}* {wrote}:")))
+    if comment.text:
+        blocks.append(text_section(comment.text))
+    if comment.files:  # links, because the files stay in Slack
+        links = (mrkdwn(f"<{escape(file.url)}|{escape(file.name)}>") for file in comment.files)
+        blocks.append(context(*links))
+    if comment.internal:
+        blocks.append(context(plain_text(STAFF_ONLY)))
+    snippet = " ".join(comment.text.split()) or ", ".join(file.name for file in comment.files)
+    text = (
+        f"{labels.ticket_name(ticket)}: {name} {wrote}: "
+        f"{escape(truncate(snippet, MAX_SNIPPET_LENGTH))}"
+    )
+    return Message(text=text, blocks=fit_to_limit(blocks))
+
+
+def internal_note_notice(ticket: Ticket, comment: Comment, *, author: DisplayPerson) -> Message:
+    """Return a notice without the note's text, for a channel: its members, now and later, may
+    include the requester. The button Details checks permissions."""
+    wrote = DELETED if comment.deleted else f"{author.name} wrote an internal note."
+    notice = wrote if comment.deleted else f"{wrote} {READ_ON_CARD}"
+    return Message(
+        text=f"{labels.ticket_name(ticket)}: {escape(wrote)}", blocks=[context(plain_text(notice))]
+    )
+
+
+def unassigned_message(ticket: Ticket, *, requester: DisplayPerson) -> Message:
+    skills = ", ".join(ticket.related_skills) or "none recognised"
+    why = f"Nobody is available to take this ticket: {UNASSIGNED_REASON}"
+    blocks = [
+        header(labels.ticket_name(ticket)),
+        ticket_title(ticket),
+        context(mrkdwn(f"Filed by {requester.mention}"), plain_text(f"Skills: {skills}")),
+        text_section(why),
+        actions(action_button(ticket, ids.REASSIGN), action_button(ticket, ids.DETAILS)),
+    ]
+    return Message(
+        text=f"{ticket_reference(ticket)}: nobody is available to take it", blocks=blocks
+    )
+
+
+def unassigned_summary(tickets: Sequence[Ticket], *, count: int) -> Message:
+    """`tickets` are the first of `count`, which is more than one."""
+    heading = f"Nobody is available for {count:,} tickets"
+    more = count - len(tickets)
+    blocks = [header(heading), text_section(UNASSIGNED_REASON_PLURAL)]
+    blocks += [
+        ticket_section(ticket, action_button(ticket, ids.REASSIGN), verb="Assign")
+        for ticket in tickets
+    ]
+    if more:
+        blocks.append(context(plain_text(f"and {more:,} more")))
+    queue = button("The queue", ids.SHOW_LIST, ListQuery(ListKind.QUEUE).encode())
+    names = ", ".join(labels.ticket_name(ticket) for ticket in tickets)
+    text = f"{heading}: {names}{f' and {more:,} more' if more else ''}"
+    return Message(text=text, blocks=[*blocks, actions(queue)])
+
+
+def _update_message(
+    ticket: Ticket,
+    text: str,
+    sentence: str,
+    note: Block,
+    *buttons: Block,
+    quoted: Sequence[Block] = (),
+) -> Message:
+    """Return a sentence, the ticket's title, what is quoted, a note, and buttons.
+
+    `text` follows the ticket's reference in the notification.
+    """
+    blocks = [mrkdwn_section(sentence), ticket_title(ticket), *quoted, context(note)]
+    if buttons:
+        blocks.append(actions(*buttons))
+    return Message(text=f"{ticket_reference(ticket)}{text}", blocks=fit_to_limit(blocks))
+
+
+def _bold_name(ticket: Ticket) -> str:
+    return f"*{labels.ticket_name(ticket)}*"
+
+
+def _answer_button(ticket: Ticket) -> Block:
+    comment = action_button(ticket, ids.COMMENT, primary=True)
+    return {**comment, "text": plain_text("Answer")}
+
+
+def _quoted_question(text: str) -> list[Block]:
+    return titled_section("Question", text) if text else []
 
 
 def _auto_close_sentence(ticket: Ticket) -> str:

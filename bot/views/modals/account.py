@@ -117,7 +117,7 @@ def code_used_warning(email: str, *, by: str) -> Message:
 
 
 def unlinked_message(email: str) -> Message:
-    """For a member whose account was unlinked on the page."""
+    """For the member that an account was unlinked from, on the page."""
     text = (
         f"Your account {escape(email)} was unlinked from you on its page. Type /account to link "
         "one again. Was that not you? Then change your password on the page."

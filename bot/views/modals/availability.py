@@ -62,8 +62,7 @@ def country_options(found: Sequence[tuple[str, str]]) -> list[Block]:
 def _load_and_absence(current: Availability) -> str:
     load = (
         f"{open_ticket_count(current.open_ticket_count)}, at most {current.user.capacity} are "
-        "assigned "
-        "automatically"
+        "assigned automatically"
     )
     if current.absence is None:
         return load
@@ -72,17 +71,13 @@ def _load_and_absence(current: Availability) -> str:
 
 
 def _presence(current: Availability, *, is_own: bool) -> Block:
-    options = {
-        HERE_VALUE: option("Here", HERE_VALUE),
-        AWAY_VALUE: option("Away until the time below", AWAY_VALUE),
-    }
     who = "you" if is_own else "them"
     return select(
         "presence",
         "Now",
-        list(options.values()),
+        {HERE_VALUE: "Here", AWAY_VALUE: "Away until the time below"},
         placeholder="Here or away",
-        initial=options[AWAY_VALUE if current.absence else HERE_VALUE],
+        chosen=AWAY_VALUE if current.absence else HERE_VALUE,
         hint=f"While away no new tickets are assigned to {who}. A Slack status such as "
         "“Vacationing” counts, too, until “Here” is chosen.",
     )
@@ -103,10 +98,8 @@ def time_select(field: str, label: str, chosen: str) -> Block:
     """Offer every half hour, and the current value."""
     half_hours = (f"{hour:02}:{minute:02}" for hour, minute in product(range(24), (0, 30)))
     times = sorted({chosen, *half_hours})
-    options = {text: option(text, text) for text in times}
-    return select(
-        field, label, list(options.values()), placeholder="Choose a time", initial=options[chosen]
-    )
+    options = {text: text for text in times}
+    return select(field, label, options, placeholder="Choose a time", chosen=chosen)
 
 
 def country_select(chosen: str, *, placeholder: str, hint: str) -> Block:

@@ -10,8 +10,7 @@ from typing import Any
 from bson import ObjectId
 
 from bot.views import ids, labels
-from bot.views.assignee_options import assignee_option
-from bot.views.blocks import mrkdwn_section, text_section
+from bot.views.blocks import context, mrkdwn_section, text_section
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.history import VALUE_PHRASES, edit_phrase
 from bot.views.inputs import (
@@ -24,6 +23,7 @@ from bot.views.inputs import (
     select,
     text_input,
 )
+from bot.views.modals.ticket_actions import assignee_option, modal_title
 from bot.views.text import (
     Block,
     display_person,
@@ -49,7 +49,7 @@ from services.tickets.validation import (
 )
 
 TRUNCATION_WARNING = "If you change it, the part you do not see is gone for good."
-# In bytes, because a view may have 250 kB, whatever the alphabet.
+# In bytes, because a view may have 250 kB in any alphabet.
 MAX_MENU_BYTES, MAX_SELECTED_BYTES = 40_000, 90_000
 UNAVAILABLE_ASSIGNEE = "Somebody who can take no tickets any more"
 # These need a message to the requester.
@@ -139,7 +139,7 @@ def edit_ticket_modal(draft: EditForm) -> View:
 def edit_ticket_frame(ticket: Ticket, blocks: list[Block], metadata: EditMetadata) -> View:
     return modal(
         callback_id=ids.UPDATE_TICKET,
-        title=f"Update ticket {ticket.number or ''}".strip()[:24],
+        title=modal_title("Update", ticket),
         submit="Save",
         close="Cancel",
         private_metadata=metadata.encode(),
@@ -154,9 +154,9 @@ def status_select(status: Status, *selected: Status) -> Block:
     return select(
         "status",
         "Status",
-        [option(labels.STATUS[to], to.value) for to in listed],
+        {to.value: labels.STATUS[to] for to in listed},
         placeholder="Choose a status",
-        initial=option(labels.STATUS[status], status.value),
+        chosen=status.value,
     )
 
 
@@ -199,13 +199,12 @@ def _long_text(
 
 
 def _priority(priority: Priority | None) -> Block:
-    options = {p: option(labels.PRIORITY[p], p.value) for p in Priority}
     return select(
         "priority",
         "Priority",
-        list(options.values()),
+        {one.value: labels.PRIORITY[one] for one in Priority},
         placeholder="Not set",
-        initial=options[priority] if priority else None,
+        chosen=priority.value if priority else "",
         optional=True,
     )
 
@@ -290,7 +289,7 @@ def conflict_modal(
     ]
     blocks = [
         *notices,
-        {"type": "context", "elements": [plain_text(FORM_KEPT_NOTICE)]},
+        context(plain_text(FORM_KEPT_NOTICE)),
         {"type": "divider"},
         *[_with_current_choices(block, conflict.ticket.status) for block in inputs],
     ]

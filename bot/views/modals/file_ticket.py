@@ -1,4 +1,4 @@
-"""The form to file a ticket, the offer to file a message, and what the form becomes."""
+"""The form to file a ticket, the modals that replace it, and the offer to file a message."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,14 @@ from bot.views.blocks import (
     actions,
     button,
     context,
+    header,
     mrkdwn_section,
     status_line,
     text_section,
     ticket_heading,
     ticket_title,
 )
-from bot.views.inputs import View, datetime_picker, input_block, modal, option, select, text_input
+from bot.views.inputs import View, datetime_picker, input_block, modal, select, text_input
 from bot.views.text import (
     Block,
     DisplayPerson,
@@ -96,7 +97,7 @@ def direct_message_quote(text: str | None) -> MessageQuote:
 
 
 def _single_line(text: str, limit: int = 80) -> str:
-    """80 is Slack's limit for names."""
+    """Return one line, by default within Slack's limit for names."""
     return truncate_utf16(" ".join(strip_invisible(text).split()), limit)
 
 
@@ -144,14 +145,11 @@ def filed_modal(ticket: Ticket) -> View:
         title="Ticket filed",
         close="Done",
         blocks=[
-            {"type": "header", "text": plain_text(f"{labels.ticket_name(ticket)} filed")},
+            header(f"{labels.ticket_name(ticket)} filed"),
             ticket_title(ticket),
-            {
-                "type": "context",
-                "elements": [
-                    plain_text("You get a direct message that shows who has it and how it stands.")
-                ],
-            },
+            context(
+                plain_text("You get a direct message that shows who has it and how it stands.")
+            ),
         ],
     )
 
@@ -185,7 +183,7 @@ def _priority() -> Block:
     return select(
         "priority",
         "Priority",
-        [option(labels.PRIORITY[priority], priority.value) for priority in Priority],
+        {one.value: labels.PRIORITY[one] for one in Priority},
         placeholder="Choose a priority",
         optional=True,
         hint=PRIORITY_HINT,
@@ -203,7 +201,7 @@ def _deadline() -> Block:
 
 
 def direct_message_offer(text: str, *, value: str) -> Message:
-    """For a message to the bot; a snippet tells two offers apart."""
+    """For a message to the bot; the snippet distinguishes several offers."""
     snippet = truncate(" ".join(strip_invisible(text).split()), MAX_SNIPPET_LENGTH)
     blocks: list[Block] = [
         text_section(f"“{snippet}”"),

@@ -2,7 +2,7 @@
 
 from bot.views import ids
 from bot.views.blocks import context, section
-from bot.views.inputs import View, modal, option, select, text_input
+from bot.views.inputs import View, modal, select, text_input
 from bot.views.messages.handover_offer import open_ticket_count
 from bot.views.text import Block, plain_text
 from services.account_admin.account_admin import (
@@ -34,11 +34,12 @@ def person_modal(user: User, *, open_tickets: int = 0) -> View:
         blocks=[
             section(plain_text(user.display_name, limit=200)),
             context(plain_text(user.email or "No email address", limit=300)),
-            _select(
+            select(
                 "role",
                 "Role",
                 {role.value: label for role, label in ROLE_LABELS.items()},
-                initial.role,
+                placeholder="Choose: role",
+                chosen=initial.role,
                 hint="Moderators and admins work on tickets, admins also manage people. The open "
                 "tickets of somebody who becomes a user go to somebody else.",
             ),
@@ -51,11 +52,12 @@ def person_modal(user: User, *, open_tickets: int = 0) -> View:
                 hint=f"So many open tickets are enough, 0 to {MAX_CAPACITY}. Nobody gets more by "
                 "themselves.",
             ),
-            _select(
+            select(
                 "active",
                 "Account",
                 ACTIVE_LABELS,
-                initial.active,
+                placeholder="Choose: account",
+                chosen=initial.active,
                 hint=f"Who is deactivated can no longer use the help desk; their {ticket_count} "
                 f"{'goes' if open_tickets == 1 else 'go'} to somebody else.",
             ),
@@ -113,16 +115,4 @@ def _skills(initial: str) -> Block:
         initial=initial,
         hint=SKILLS_HINT,
         placeholder="VPN, Active Directory, Printer",
-    )
-
-
-def _select(field: str, label: str, options: dict[str, str], chosen: str, *, hint: str) -> Block:
-    listed = {value: option(text, value) for value, text in options.items()}
-    return select(
-        field,
-        label,
-        list(listed.values()),
-        placeholder=f"Choose: {label.lower()}",
-        initial=listed[chosen],
-        hint=hint,
     )

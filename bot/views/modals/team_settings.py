@@ -5,8 +5,7 @@ from bot.views.blocks import actions, button, context, header, mrkdwn_section, t
 from bot.views.inputs import View, input_block, modal, option, select, text_input
 from bot.views.modals.availability import WEEKDAYS, country_select, time_select
 from bot.views.text import Block, plain_text
-from services.availability.slack_status import StatusRules
-from services.availability.status_rules import MAX_TEXT_LENGTH, format_entries
+from services.availability.slack_status import MAX_TEXT_LENGTH, StatusRules, format_entries
 from services.calendar.business_hours import BusinessHours
 from services.calendar.holidays import country_name
 from services.home.sessions import Screen
@@ -45,7 +44,9 @@ def settings_page(settings: CurrentSettings) -> View:
             context(plain_text(_holidays_text(settings.business_hours))),
             actions(button("Change office hours", ids.OPEN_BUSINESS_HOURS, "all")),
             {"type": "divider"},
-            *status_words_section(),
+            header("Who is away"),
+            text_section(STATUS_WORDS_HELP),
+            actions(button("Change words", ids.OPEN_STATUS_WORDS, "all")),
         ],
     }
 
@@ -160,13 +161,12 @@ def _holidays_text(business_hours: BusinessHours) -> str:
 
 
 def _clock(chosen: str) -> Block:
-    options = {clock.value: option(label, clock.value) for clock, label in CLOCK_LABELS.items()}
     return select(
         "clock",
         "Which hours count?",
-        list(options.values()),
+        {clock.value: label for clock, label in CLOCK_LABELS.items()},
         placeholder="Choose the hours",
-        initial=options[chosen],
+        chosen=chosen,
         hint="The clock stops while a ticket waits for its requester.",
     )
 
@@ -199,14 +199,6 @@ def _days(chosen: str) -> Block:
     if chosen:
         element["initial_options"] = [options[int(day)] for day in chosen.split(",")]
     return input_block("Working days", element)
-
-
-def status_words_section() -> list[Block]:
-    return [
-        header("Who is away"),
-        text_section(STATUS_WORDS_HELP),
-        actions(button("Change words", ids.OPEN_STATUS_WORDS, "all")),
-    ]
 
 
 def status_words_modal(rules: StatusRules) -> View:

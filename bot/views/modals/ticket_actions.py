@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from bot.views import ids, labels
-from bot.views.assignee_options import suggested_assignee_radios
 from bot.views.blocks import text_section, ticket_title
 from bot.views.cards.action_buttons import button_value
-from bot.views.inputs import View, input_block, modal, option, text_input
-from bot.views.text import Block, plain_text
+from bot.views.inputs import MAX_OPTION_TEXT_LENGTH, View, input_block, modal, option, text_input
+from bot.views.text import Block, plain_text, truncate
+from services.assignment.candidate import Obstacle
 from services.assignment.ranking import AssigneeOption
 from services.assignment.reassign import DeclineReason, ReassignResult
+from services.core.text import strip_invisible
 from services.models.ticket import Status, Ticket
 from services.tickets.comments import MAX_COMMENT_LENGTH
 from services.tickets.validation import (
@@ -19,6 +20,16 @@ from services.tickets.validation import (
 )
 
 MAX_MODAL_TITLE_LENGTH = 24  # Slack's limit
+OBSTACLE_LABELS = {
+    Obstacle.REQUESTER: "filed it",
+    Obstacle.AWAY: "away",
+    Obstacle.UNLINKED: "not in Slack",
+    Obstacle.FULL: "full",
+    Obstacle.INACTIVE: "deactivated",
+    Obstacle.DECLINED: "handed it back",
+}
+# A name keeps at least this many characters when the rest is long.
+MIN_NAME_LENGTH = 25
 
 
 def reassign_ticket_modal(ticket: Ticket, suggestions: Sequence[AssigneeOption] = ()) -> View:
@@ -35,15 +46,14 @@ def reassign_ticket_modal(ticket: Ticket, suggestions: Sequence[AssigneeOption] 
     empty = "Choose nobody" if suggestions else "Leave it empty"
     release_hint = f"{empty} to hand the ticket back: then somebody else is looked for."
     hint = f"{precedence_hint}{release_hint if can_unassign else ''}".strip()
-    return modal(
-        callback_id=ids.REASSIGN_TICKET,
-        title=modal_title("Assign" if ticket.assigned_to is None else "Reassign", ticket),
+    return _ticket_modal(
+        ticket,
+        ids.REASSIGN_TICKET,
+        title="Assign" if ticket.assigned_to is None else "Reassign",
         submit="Assign",
-        close="Close",
         # Includes the state the reader saw, to detect a change while this is open.
-        private_metadata=button_value(ticket, ids.REASSIGN),
+        metadata=button_value(ticket, ids.REASSIGN),
         blocks=[
-            ticket_title(ticket),
             *_suggestions_input(suggestions),
             input_block(
                 "Or anybody else" if suggestions else "Who is to have it?",
@@ -69,15 +79,14 @@ def decline_modal(ticket: Ticket) -> View:
         "action_id": "why",
         "options": [option(reason, reason) for reason in DeclineReason],
     }
-    return modal(
-        callback_id=ids.DECLINE_TICKET,
-        title=modal_title("Not mine:", ticket),
+    return _ticket_modal(
+        ticket,
+        ids.DECLINE_TICKET,
+        title="Not mine:",
         submit="Hand it on",
         close="Keep it",
-        # Includes the state the reader saw, to detect a change while this is open.
-        private_metadata=button_value(ticket, ids.DECLINE),
+        metadata=button_value(ticket, ids.DECLINE),
         blocks=[
-            ticket_title(ticket),
             text_section("It goes to whoever fits next best. Its requester only sees who that is."),
             input_block("Why is it not yours?", radios, optional=True),
             text_input(
@@ -97,14 +106,12 @@ def declined_modal(outcome: ReassignResult) -> View:
 
 
 def ask_requester_modal(ticket: Ticket) -> View:
-    return modal(
-        callback_id=ids.ASK_REQUESTER,
-        title=modal_title("Ask about", ticket),
+    return _ticket_modal(
+        ticket,
+        ids.ASK_REQUESTER,
+        title="Ask about",
         submit="Ask and wait",
-        close="Close",
-        private_metadata=str(ticket.id),
         blocks=[
-            ticket_title(ticket),
             text_input(
                 "question",
                 "What do you need to know?",
@@ -117,14 +124,13 @@ def ask_requester_modal(ticket: Ticket) -> View:
 
 
 def resolve_ticket_modal(ticket: Ticket) -> View:
-    return modal(
-        callback_id=ids.RESOLVE_TICKET,
-        title=modal_title("Resolve", ticket),
+    return _ticket_modal(
+        ticket,
+        ids.RESOLVE_TICKET,
+        title="Resolve",
         submit="Resolve",
         close="Cancel",
-        private_metadata=str(ticket.id),
         blocks=[
-            ticket_title(ticket),
             text_input(
                 "resolution",
                 "What was done?",
@@ -138,14 +144,13 @@ def resolve_ticket_modal(ticket: Ticket) -> View:
 
 def cancel_ticket_modal(ticket: Ticket) -> View:
     """Ask for confirmation, in a modal because a `confirm` dialog can close its parent modal."""
-    return modal(
-        callback_id=ids.CANCEL_TICKET,
-        title=modal_title("Cancel", ticket),
+    return _ticket_modal(
+        ticket,
+        ids.CANCEL_TICKET,
+        title="Cancel",
         submit="Cancel the ticket",
         close="Keep it",
-        private_metadata=str(ticket.id),
         blocks=[
-            ticket_title(ticket),
             text_section(
                 "Nobody will work on it any more. You can reopen it later if you need to."
             ),
@@ -154,24 +159,24 @@ def cancel_ticket_modal(ticket: Ticket) -> View:
 
 
 def comment_modal(ticket: Ticket) -> View:
-    return _comment_form(
+    hint = "The requester and whoever works on the ticket read this."
+    return _ticket_modal(
         ticket,
-        callback_id=ids.WRITE_COMMENT,
-        title="Comment",
+        ids.WRITE_COMMENT,
+        title="Comment on",
         submit="Send",
-        label="Your comment",
-        hint="The requester and whoever works on the ticket read this.",
+        blocks=[_comment_input("Your comment", hint)],
     )
 
 
 def note_modal(ticket: Ticket) -> View:
-    return _comment_form(
+    hint = "Only the help desk reads this. The requester never does."
+    return _ticket_modal(
         ticket,
-        callback_id=ids.WRITE_NOTE,
-        title="Note",
+        ids.WRITE_NOTE,
+        title="Note on",
         submit="Keep",
-        label="Internal note",
-        hint="Only the help desk reads this. The requester never does.",
+        blocks=[_comment_input("Internal note", hint)],
     )
 
 
@@ -184,7 +189,7 @@ def _suggestions_input(suggestions: Sequence[AssigneeOption]) -> list[Block]:
         return []
     has_match = any(suggestion.is_match for suggestion in suggestions)
     label = "Who fits best?" if has_match else "Nobody who fits is available. Who has room?"
-    return [input_block(label, suggested_assignee_radios(suggestions), optional=True)]
+    return [input_block(label, _suggested_assignee_radios(suggestions), optional=True)]
 
 
 def _declined_text(outcome: ReassignResult) -> str:
@@ -199,17 +204,61 @@ def _declined_text(outcome: ReassignResult) -> str:
     return f"{name} is not yours any more. Somebody else is looked for; its card says who has it."
 
 
-def _comment_form(
-    ticket: Ticket, *, callback_id: str, title: str, submit: str, label: str, hint: str
+def _comment_input(label: str, hint: str) -> Block:
+    return text_input("text", label, max_length=MAX_COMMENT_LENGTH, multiline=True, hint=hint)
+
+
+def _ticket_modal(
+    ticket: Ticket,
+    callback_id: str,
+    *,
+    title: str,
+    submit: str,
+    blocks: list[Block],
+    close: str = "Close",
+    metadata: str = "",
 ) -> View:
+    """Return a modal about the ticket, which it names. `metadata` is by default the ticket's id."""
     return modal(
         callback_id=callback_id,
-        title=modal_title(f"{title} on", ticket),
+        title=modal_title(title, ticket),
         submit=submit,
-        close="Close",
-        private_metadata=str(ticket.id),
-        blocks=[
-            ticket_title(ticket),
-            text_input("text", label, max_length=MAX_COMMENT_LENGTH, multiline=True, hint=hint),
-        ],
+        close=close,
+        private_metadata=metadata or str(ticket.id),
+        blocks=[ticket_title(ticket), *blocks],
     )
+
+
+def assignee_option(assignee: AssigneeOption) -> Block:
+    """Return an option such as “Nils · knows VPN · 2 of 8 open”; its value is the account's id."""
+    load = f"{assignee.open_tickets} of {assignee.capacity} open"
+    parts = [load, OBSTACLE_LABELS[assignee.obstacle]] if assignee.obstacle else [load]
+    name = _assignee_name(assignee)
+    available_length = MAX_OPTION_TEXT_LENGTH - len(" · ".join(["", *parts]))
+    if assignee.known_skills:
+        skills_text = f"knows {', '.join(assignee.known_skills)}"
+        parts.insert(
+            0,
+            truncate(skills_text, available_length - min(len(name), MIN_NAME_LENGTH) - len(" · ")),
+        )
+    name = truncate(name, MAX_OPTION_TEXT_LENGTH - len(" · ".join(["", *parts])))
+    return option(" · ".join([name, *parts]), str(assignee.user.id))
+
+
+def _suggested_assignee_radios(suggestions: Sequence[AssigneeOption]) -> Block:
+    """Return radio buttons, each with the reason for the suggestion below the name."""
+    return {
+        "type": "radio_buttons",
+        "action_id": "nextBest",
+        "options": [
+            {
+                **option(_assignee_name(assignee), str(assignee.user.id)),
+                "description": plain_text(assignee.reason, limit=MAX_OPTION_TEXT_LENGTH),
+            }
+            for assignee in suggestions
+        ],
+    }
+
+
+def _assignee_name(assignee: AssigneeOption) -> str:
+    return " ".join(strip_invisible(assignee.user.display_name).split()) or "someone"

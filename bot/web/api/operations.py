@@ -7,7 +7,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from bot.web.api import accounts, request_bodies, response_bodies, tickets
-from bot.web.api.cursors import BAD_CURSOR
 from services.lists.api_pages import MAX_PAGE_SIZE
 
 Json = dict[str, Any]
@@ -49,11 +48,7 @@ class Operation:
         if self.requires_token:
             shared.append(401)
         if self.request_model:
-            shared += [
-                400,
-                413,
-                415,
-            ]
+            shared += [400, 413, 415]
         return sorted({*self.errors, *shared})
 
 
@@ -73,7 +68,7 @@ _LIMIT: Json = {
 _CURSOR: Json = {
     "name": "cursor",
     "in": "query",
-    "description": f"The page after an earlier answer. {BAD_CURSOR}",
+    "description": f"The page after an earlier answer. {tickets.BAD_CURSOR}",
     "schema": {"type": "string"},
 }
 _IDEMPOTENCY_KEY: Json = {
@@ -126,12 +121,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Change one's own name, skills and password; for admins, anybody's role and skills.",
         response_bodies.UserChanged,
         request_model=request_bodies.UserPatch,
-        errors=(
-            403,
-            404,
-            409,
-            429,
-        ),
+        errors=(403, 404, 409, 429),
         timeout_seconds=5.0,
     ),
     Operation(

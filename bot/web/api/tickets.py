@@ -1,25 +1,33 @@
-"""API routes for tickets, as in the predecessor."""
+"""API routes for tickets, as in the predecessor, and the pagination"""
 
 import hashlib
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import UTC, datetime, timedelta
 
-from bot.web.api import cursors
+from bson import ObjectId
+
 from bot.web.api.api_request import ApiRequest
 from bot.web.api.request_bodies import NewTicket, TicketPatch
 from bot.web.api.response_bodies import OneTicket, Ticket, TicketChanged, Tickets, TicketWithPeople
 from services.core.errors import InvalidValue
+from services.lists.api_pages import PageCursor
 
 IDEMPOTENCY_KEY_HEADER = "Idempotency-Key"
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _INVALID_IDEMPOTENCY_KEY = "Give 1 to 255 characters of ASCII without blanks, such as a UUID."
+BAD_CURSOR = "Give a nextCursor as it was answered, or leave it out for the newest tickets."
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_CURSOR = re.compile(r"(-?\d{1,15}|)\.([0-9a-f]{24})", re.ASCII)
 
 
 def list_tickets(req: ApiRequest) -> Tickets:
-    after = cursors.decode_cursor(req.cursor) if req.cursor is not None else None
+    after = decode_cursor(req.cursor) if req.cursor is not None else None
     page = req.services.ticket_pager.newest_page(actor=req.actor, size=req.limit, after=after)
     return Tickets(
         tickets=[Ticket.from_ticket(ticket, is_staff=req.is_staff) for ticket in page.tickets],
-        next_cursor=cursors.encode_cursor(page.next_cursor) if page.next_cursor else None,
+        next_cursor=encode_cursor(page.next_cursor) if page.next_cursor else None,
     )
 
 
@@ -64,3 +72,31 @@ def _request_id(req: ApiRequest, key: str) -> str:
     if not _IDEMPOTENCY_KEY.fullmatch(key):
         raise InvalidValue(IDEMPOTENCY_KEY_HEADER, _INVALID_IDEMPOTENCY_KEY)
     return f"api:{req.user.id}:{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+
+
+def encode_cursor(cursor: PageCursor) -> str:
+    at = (cursor.created_at - _EPOCH) // _MILLISECOND if cursor.created_at else ""
+    return urlsafe_b64encode(f"{at}.{cursor.ticket_id}".encode()).decode().rstrip("=")
+
+
+def decode_cursor(text: str) -> PageCursor:
+    """Raises `InvalidValue` for anything that `encode_cursor` does not return.
+
+    A cursor grants nothing: the caller's permissions decide which tickets are listed.
+    """
+    cursor = _parse(text)
+    if cursor is None or encode_cursor(cursor) != text:
+        raise InvalidValue("cursor", BAD_CURSOR)
+    return cursor
+
+
+def _parse(text: str) -> PageCursor | None:
+    try:
+        plain = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
+        match = _CURSOR.fullmatch(plain)
+        if match is None:
+            return None
+        at = _EPOCH + int(match[1]) * _MILLISECOND if match[1] else None
+    except (ValueError, OverflowError):  # not base64, ASCII or a date
+        return None
+    return PageCursor(at, ObjectId(match[2]))

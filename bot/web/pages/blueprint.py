@@ -1,4 +1,4 @@
-"""The pages of an account: sign up, sign in, profile, a new password, a code to link it by.
+"""The account pages: routes, security headers and error pages.
 
 Plain HTML forms without scripts. `PAGE_ROUTES` lists all addresses.
 """
@@ -7,21 +7,51 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pymongo
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, make_response, render_template, request
 from jinja2 import StrictUndefined
 from werkzeug.wrappers import Response as AnyResponse
 
 from bot.slack.bot_process import BotProcess
 from bot.web.email_trigger import trigger_email_delivery
+from bot.web.http_errors import ErrorPage, Problem
 from bot.web.pages import linking, password_reset, profile, sign_in
-from bot.web.pages.browser_request import BrowserRequest, is_https
+from bot.web.pages.browser_request import DATABASE_UNAVAILABLE, BrowserRequest, is_https
 from bot.web.pages.cookies import Cookies
 from bot.web.pages.csrf import CsrfProtection
-from bot.web.pages.security_headers import add_security_headers
 
 # Longer than for a Slack handler: comparing an old password of the predecessor takes two seconds.
 VIEW_TIMEOUT_SECONDS = 10.0
 STATIC_DIR = Path(__file__).parent.parent / "static"
+# No scripts at all, and no content from other sites.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+SECURITY_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
+    "Referrer-Policy": "no-referrer",  # the address of the reset page contains the code
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+YEAR_SECONDS = 365 * 86_400
+
+ERROR_TITLES = {
+    403: "Not done",
+    404: "Nothing here",
+    405: "Not like this",
+    413: "Too large",
+    429: "Too many attempts",
+    503: "Back in a minute",
+}
+# In place of messages for programs.
+ERROR_MESSAGES = {
+    404: "There is no page at this address.",
+    405: "This page cannot be opened like this.",
+    413: "What was sent is too large.",
+    503: DATABASE_UNAVAILABLE,
+}
 
 # A POST to these queues an email.
 EMAILING_PATHS = frozenset({"/signup", "/forgot", "/reset", "/profile/password"})
@@ -48,7 +78,7 @@ PAGE_ROUTES: tuple[tuple[str, str, PageView], ...] = (
 
 
 def pages_blueprint(bot: BotProcess) -> Blueprint:
-    """Their blueprint. A POST that does not come from one of these pages reaches no view."""
+    """Return the blueprint of the pages. A POST without a valid CSRF token reaches no view."""
     blueprint = Blueprint("pages", __name__, static_folder=STATIC_DIR, static_url_path="/static")
     blueprint.record_once(_configure_templates)
     cookies = Cookies(secure=is_https(bot.config.app_url))
@@ -57,7 +87,7 @@ def pages_blueprint(bot: BotProcess) -> Blueprint:
 
     @blueprint.after_request
     def protect(response: Response) -> Response:
-        return add_security_headers(response, secure=cookies.secure)
+        return _add_security_headers(response, secure=cookies.secure)
 
     @blueprint.after_request
     def mail(response: Response) -> Response:
@@ -77,6 +107,33 @@ def pages_blueprint(bot: BotProcess) -> Blueprint:
             methods=[method],
         )
     return blueprint
+
+
+def make_error_page(*, secure: bool) -> ErrorPage:
+    """Return the renderer. It needs no database, which may be the cause of the error."""
+
+    def page(problem: Problem) -> Response:
+        status = problem.status
+        html = render_template(
+            "error.html",
+            title=ERROR_TITLES.get(status, "That did not work"),
+            sentence=ERROR_MESSAGES.get(status, problem.message),
+            user=None,
+            failed=True,
+            notice="",
+        )
+        response = make_response(html, status)
+        response.headers.extend(problem.headers)
+        return _add_security_headers(response, secure=secure)
+
+    return page
+
+
+def _add_security_headers(response: Response, *, secure: bool) -> Response:
+    response.headers.update(SECURITY_HEADERS)
+    if secure:
+        response.headers["Strict-Transport-Security"] = f"max-age={YEAR_SECONDS}"
+    return response
 
 
 def _view_function(

@@ -18,7 +18,7 @@ from services.core.errors import DomainError, InvalidValue, Unauthenticated
 from services.models.user import User
 
 PROFILE_PATH = "/profile"
-# Where sign-in leads: words and not addresses, so that a link cannot redirect to another site.
+# Pages after sign-in, by the value of `next`: no address, so no redirect to another site.
 NEXT_PATHS = {"profile": PROFILE_PATH, "link": "/link"}
 NOTICES = {
     "saved": "Your profile is saved.",

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from bot.handlers import account
 from bot.slack.bot_process import BotProcess
-from bot.slack.members import fetch_member
+from bot.slack.client import fetch_member
 from bot.web.pages.browser_request import PROFILE_PATH, BrowserRequest, Form, sign_in_required
 from services.auth.one_time_codes import LIFETIMES, CodeKind
 from services.core.errors import Conflict
@@ -60,7 +60,7 @@ def unlink(req: BrowserRequest, user: User) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class DisplayMember:
-    """A linked Slack member as pages show it. `is_here`: in this help desk's workspace."""
+    """A linked Slack member as shown. `is_here`: a member of this help desk's workspace."""
 
     id: str
     name: str

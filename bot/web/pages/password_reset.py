@@ -32,7 +32,7 @@ def request_reset(req: BrowserRequest) -> Response:
 
 
 def show_reset(req: BrowserRequest) -> Response:
-    """Opening the link does not use the code up: email scanners open links, too."""
+    """Opening the link does not consume the code: email scanners open links, too."""
     code = request.args.get("code", "")
     form = Form(RESET_FIELDS, {"code": code})
     return req.submit_form(

@@ -17,7 +17,7 @@ def redirect_from_root(req: BrowserRequest) -> Response:
 def show_sign_up(req: BrowserRequest) -> Response:
     if req.user:
         return req.redirect_to(NEXT_PATHS[req.next_page])
-    return _sign_up_page(req, Form(SIGN_UP_FIELDS))
+    return req.render("signup.html", form=Form(SIGN_UP_FIELDS))
 
 
 def sign_up(req: BrowserRequest) -> Response:
@@ -80,7 +80,3 @@ def _existing_user(req: BrowserRequest, conflict: Conflict) -> User:
         )
     except (Unauthenticated, LimitReached):
         raise conflict from None
-
-
-def _sign_up_page(req: BrowserRequest, form: Form) -> Response:
-    return req.render("signup.html", form=form)

@@ -1,16 +1,23 @@
-"""Buttons of a ticket: what each opens, and its ephemeral messages."""
+"""Buttons of a ticket: what each opens, its ephemeral messages, and the modal to resolve one."""
+
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from bot.slack.error_responses import DATABASE_UNAVAILABLE
+from bot.slack.error_responses import DATABASE_UNAVAILABLE, NOT_SAVED_DATABASE_UNAVAILABLE
 from services.core.database import Mongo
 from services.models.permissions import Actor
-from services.models.ticket import Ticket
+from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
-from tests.conftest import Bot, People, file_ticket, pressed_resolve, reload
+from tasks.queue.celery_app import NOTIFY_TASK
+from tests.conftest import Bot, People, RecordingPublisher, file_ticket, pressed_resolve, reload
+from tests.support import payloads
 from tests.support.recording_slack import RecordingSlack
+
+FilledIn = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
@@ -163,3 +170,119 @@ def test_a_button_outside_a_conversation_is_answered_in_a_modal(
     assert slack.last_view()["blocks"][0]["text"]["text"] == (
         "Your role does not allow you to resolve tickets. Ask an admin if it should."
     )
+
+
+# The submitted modal
+
+
+def errors(answer: dict[str, Any]) -> dict[str, str]:
+    assert answer["response_action"] == "errors"
+    found: dict[str, str] = answer["errors"]
+    return found
+
+
+@pytest.fixture
+def filed(tickets: TicketService, employee: User) -> Ticket:
+    return file_ticket(tickets, employee)
+
+
+@pytest.fixture
+def resolution(ticket_bot: Bot, slack: RecordingSlack, filed: Ticket, moderator: User) -> FilledIn:
+    """The moderator's modal to resolve the ticket, filled in and submitted."""
+
+    def sent(text: str | None = "Renewed the certificate.") -> dict[str, Any]:
+        ticket_bot.answer(pressed_resolve(filed, moderator))
+        return payloads.view_submission(
+            slack.last_view(), {"resolution": text}, user=People.slack_id(moderator)
+        )
+
+    return sent
+
+
+def test_a_ticket_is_resolved(
+    ticket_bot: Bot,
+    resolution: FilledIn,
+    filed: Ticket,
+    db: Mongo,
+    publisher: RecordingPublisher,
+) -> None:
+    assert ticket_bot.answer(resolution()) == {}
+    resolved = reload(db, filed)
+    assert (resolved.status, resolved.resolution) == (
+        Status.COMPLETED,
+        "Renewed the certificate.",
+    )
+    assert publisher.asked == [(NOTIFY_TASK, str(filed.id))]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("  ", "Say in a sentence what was done; the requester reads it."),
+        (None, "Say in a sentence what was done; the requester reads it."),
+        ("x" * 1_001, "At most 1,000 characters; this text has 1,001."),
+    ],
+)
+def test_a_bad_resolution_is_said_beside_it(
+    ticket_bot: Bot,
+    resolution: FilledIn,
+    filed: Ticket,
+    db: Mongo,
+    text: str | None,
+    sentence: str,
+) -> None:
+    assert errors(ticket_bot.answer(resolution(text))) == {"resolution": sentence}
+    assert reload(db, filed) == filed
+
+
+def test_a_ticket_is_resolved_once(
+    ticket_bot: Bot, resolution: FilledIn, filed: Ticket, db: Mongo
+) -> None:
+    body, other = resolution(), resolution("Another way.")
+    ticket_bot.answer(body)
+    resolved = reload(db, filed)
+    assert ticket_bot.answer(body) == {}  # Slack retries the submission
+    assert errors(ticket_bot.answer(other)) == {
+        "resolution": "Ticket 1 is resolved now, so this was not done. Look at it again, then "
+        "decide."
+    }
+    assert reload(db, filed) == resolved
+
+
+def test_a_user_who_replays_a_resolution_is_denied(
+    ticket_bot: Bot, resolution: FilledIn, employee: User, filed: Ticket, db: Mongo
+) -> None:
+    body = resolution()
+    body["user"]["id"] = People.slack_id(employee)
+    assert errors(ticket_bot.answer(body)) == {
+        "resolution": "Your role does not allow you to resolve tickets. Ask an admin if it should."
+    }
+    assert reload(db, filed) == filed
+
+
+def test_a_role_taken_away_counts_at_once(
+    ticket_bot: Bot, resolution: FilledIn, moderator: User, filed: Ticket, db: Mongo
+) -> None:
+    body = resolution()
+    db.users.update_one({"_id": moderator.id}, {"$set": {"role": "user"}})
+    assert "Your role does not allow" in errors(ticket_bot.answer(body))["resolution"]
+    assert reload(db, filed) == filed
+
+
+@pytest.mark.parametrize("ticket_id", ["", "no id", "65f0c0ffee65f0c0ffee0012", "x" * 12])
+def test_a_resolution_of_a_ticket_that_is_not_there(
+    ticket_bot: Bot, resolution: FilledIn, ticket_id: str
+) -> None:
+    body = resolution()
+    body["view"]["private_metadata"] = ticket_id
+    assert errors(ticket_bot.answer(body)) == {
+        "resolution": "There is no such ticket, or you may not see it."
+    }
+
+
+def test_a_resolution_says_that_it_was_not_saved(
+    bot_without_database: Bot, resolution: FilledIn
+) -> None:
+    assert errors(bot_without_database.answer(resolution())) == {
+        "resolution": NOT_SAVED_DATABASE_UNAVAILABLE
+    }

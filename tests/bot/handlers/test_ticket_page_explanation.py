@@ -13,10 +13,9 @@ from bot.views import ids
 from bot.views.explain import wording
 from bot.views.explain.modal import explanation_modal
 from bot.views.explain.wording import MAX_PARTS
-from services.assignment.assignment_service import AssignmentService
+from services.analysis.analysis_store import store_analysis
 from services.assignment.candidate import Candidate, Obstacle
-from services.assignment.dry_run import DryRun
-from services.assignment.explanation import CandidateScore, Explanation, LastAssignment
+from services.assignment.explanation import CandidateScore, DryRun, Explanation, LastAssignment
 from services.assignment.feedback import Correction, CorrectionKind
 from services.availability.slack_status import NO_END
 from services.core.database import Mongo
@@ -26,7 +25,7 @@ from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.tickets.filing import TicketService
 from tests.conftest import Bot, FixedClock, People, file_ticket, reload, sample_ticket
-from tests.services.assignment.test_dry_run import READ
+from tests.services.assignment.test_explanation import READ
 from tests.support import payloads
 from tests.support.block_text import read as read_blocks
 from tests.support.blockkit import check_view
@@ -233,10 +232,9 @@ def ticket(
     people: People,
     db: Mongo,
     clock: FixedClock,
-    assignments: AssignmentService,
 ) -> Ticket:
     filed = file_ticket(tickets, people.add(), title="VPN drops")
-    assert assignments.store_analysis(filed, READ, now=clock())
+    assert store_analysis(db, filed, READ, now=clock())
     return reload(db, filed)
 
 

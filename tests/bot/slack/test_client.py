@@ -1,18 +1,30 @@
-"""Every call of Slack is counted by its method and what came of it."""
+"""Calls to Slack: counted by method and outcome, members, and response_urls."""
 
+import socket
 from typing import Any
 from urllib.error import URLError
 
 import pytest
+from slack_bolt import BoltContext
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
+from slack_sdk.errors import SlackApiError, SlackRequestError
 from slack_sdk.web import SlackResponse
 
-from bot.slack.client import MeasuredClient, slack_outcome
+from bot.slack.client import (
+    MeasuredClient,
+    Respond,
+    fetch_member,
+    respond_middleware,
+    slack_outcome,
+)
 from demo.adapter import LocalSlackClient, wrap_client
 from services.core.metrics import SLACK_CALLS, SLACK_SECONDS, InMemoryMeter, SampleKey
+from services.models.slack_member import SlackMember
 from tests.conftest import web_client
 from tests.support.recording_slack import RecordingSlack
+from tests.support.slack_workspace import TEAM_ID
+
+MESSAGE = {"text": "New.", "replace_original": True}
 
 
 def measured(inner: WebClient) -> tuple[MeasuredClient, InMemoryMeter]:
@@ -105,3 +117,141 @@ def response(data: dict[str, Any]) -> SlackResponse:
         headers={},
         status_code=200,
     )
+
+
+# Members
+
+
+@pytest.fixture
+def client(slack: RecordingSlack) -> WebClient:
+    return web_client(slack)
+
+
+def fetched(slack: RecordingSlack, client: WebClient, **overrides: Any) -> SlackMember:
+    slack.add_member("U0ANN", email="Ann@Example.com", name="Ann Employee", **overrides)
+    return fetch_member(client, team_id=TEAM_ID, slack_user_id="U0ANN")
+
+
+def test_it_reads_a_member(slack: RecordingSlack, client: WebClient) -> None:
+    assert fetched(slack, client) == SlackMember(
+        team_id=TEAM_ID,
+        slack_user_id="U0ANN",
+        home_team_id=TEAM_ID,
+        email="Ann@Example.com",
+        email_confirmed=True,
+        name="Ann Employee",
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "field"),
+    [
+        ({"is_bot": True}, "is_bot"),
+        ({"is_workflow_bot": True}, "is_bot"),
+        ({"deleted": True}, "is_deleted"),
+        ({"is_restricted": True}, "is_guest"),
+        ({"is_ultra_restricted": True}, "is_guest"),
+        ({"is_stranger": True}, "is_stranger"),
+    ],
+)
+def test_it_reads_what_a_member_is(
+    slack: RecordingSlack, client: WebClient, overrides: dict[str, bool], field: str
+) -> None:
+    member = fetched(slack, client, **overrides)
+    flags = ("is_bot", "is_deleted", "is_guest", "is_stranger")
+    assert [name for name in flags if getattr(member, name)] == [field]
+
+
+@pytest.mark.parametrize("said", [True, False, None])
+def test_it_keeps_whether_slack_confirms_the_address(
+    slack: RecordingSlack, client: WebClient, said: bool | None
+) -> None:
+    assert fetched(slack, client, is_email_confirmed=said).email_confirmed is said
+
+
+def test_it_does_without_what_slack_leaves_out(slack: RecordingSlack, client: WebClient) -> None:
+    member = slack.add_member("U0ANN", email="", name="")
+    for field in ("is_email_confirmed", "profile", "team_id", "real_name"):
+        del member[field]
+    read = fetch_member(client, team_id=TEAM_ID, slack_user_id="U0ANN")
+    assert (read.email, read.email_confirmed, read.home_team_id) == ("", None, TEAM_ID)
+
+
+def test_it_keeps_another_organisations_team(slack: RecordingSlack, client: WebClient) -> None:
+    assert fetched(slack, client, team_id="T0OTHER").home_team_id == "T0OTHER"
+
+
+def test_a_member_unknown_to_slack(client: WebClient) -> None:
+    with pytest.raises(SlackApiError):
+        fetch_member(client, team_id=TEAM_ID, slack_user_id="U0NOBODY")
+
+
+# The `response_url` of an interaction
+
+
+@pytest.fixture
+def meter() -> InMemoryMeter:
+    return InMemoryMeter()
+
+
+def respond_to(url: str | None, meter: InMemoryMeter) -> Respond:
+    context = BoltContext({"response_url": url})
+    passed: list[bool] = []
+    respond_middleware(meter=meter, process="bot:1")(
+        context=context, next=lambda: passed.append(True)
+    )
+    assert passed == [True]
+    made: Respond = context["respond"]
+    return made
+
+
+def counted(meter: InMemoryMeter) -> dict[str, float]:
+    """By outcome."""
+    assert {(key.metric, key.labels[1]) for key in meter.samples()} == {
+        (SLACK_CALLS.name, "response_url")
+    }
+    return {key.labels[2]: value for key, value in meter.samples().items()}
+
+
+def test_a_message_is_changed(slack: RecordingSlack, meter: InMemoryMeter) -> None:
+    assert respond_to(slack.response_url(), meter)(dict(MESSAGE))
+    (call,) = slack.calls_to("response_url")
+    assert (call.args, call.token) == (MESSAGE, None)
+
+
+def test_five_times_and_no_more(slack: RecordingSlack, meter: InMemoryMeter) -> None:
+    respond = respond_to(slack.response_url(), meter)
+    assert [respond(dict(MESSAGE)) for _ in range(6)] == [True] * 5 + [False]
+
+
+def test_an_address_that_is_too_old_or_missing(slack: RecordingSlack, meter: InMemoryMeter) -> None:
+    assert not respond_to(f"{slack.url}nowhere".replace("/api/", "/response/"), meter)(
+        dict(MESSAGE)
+    )
+    assert not respond_to(None, meter)(dict(MESSAGE))
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_it_handles_slacks_faults(slack: RecordingSlack, meter: InMemoryMeter, status: int) -> None:
+    slack.fail("response_url", status=status)
+    with pytest.raises(SlackRequestError, match=f"status {status}$"):
+        respond_to(slack.response_url(), meter)(dict(MESSAGE))
+    assert len(slack.calls_to("response_url")) == 1  # the user does not wait for retries
+
+
+def test_it_handles_silence(meter: InMemoryMeter) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/response/1"
+        with pytest.raises(OSError, match="refused"):
+            respond_to(url, meter)(dict(MESSAGE))
+
+
+def test_each_is_counted(slack: RecordingSlack, meter: InMemoryMeter) -> None:
+    respond = respond_to(slack.response_url(), meter)
+    for _ in range(6):
+        respond(dict(MESSAGE))
+    slack.fail("response_url", status=500)
+    with pytest.raises(SlackRequestError):
+        respond(dict(MESSAGE))
+    assert counted(meter) == {"ok": 5, "gone": 1, "refused": 1}

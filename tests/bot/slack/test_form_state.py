@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from bot.handlers.ticket_edit import changed_fields
+from bot.handlers.ticket_page import changed_fields
 from bot.slack.form_state import FormState
 from bot.views.modals.edit_ticket import EditMetadata, edit_ticket_modal
 from services.assignment.ranking import AssigneeOption

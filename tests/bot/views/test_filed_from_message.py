@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bot.views.cards import ticket_cards
-from bot.views.messages import ticket_updates, unassigned
+from bot.views.messages import ticket_updates
 from bot.views.modals import file_ticket
 from bot.views.modals.file_ticket import NOT_PUBLIC, link_only_quote
 from bot.views.text import DisplayPerson, Message
@@ -63,7 +63,7 @@ def test_other_tickets_have_no_such_line() -> None:
 def test_only_the_cards_tell_where_it_comes_from() -> None:
     told = [
         ticket_updates.resolved_message(ticket(), by=BEN),
-        unassigned.unassigned_message(ticket(), requester=ANN),
+        ticket_updates.unassigned_message(ticket(), requester=ANN),
         ticket_updates.filed_message(ticket()),
     ]
     assert [links(message) for message in told] == [[], [], []]

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from bot.views import labels
-from services.analysis.model_answer import FailureReason
+from services.analysis.model_exchange import FailureReason
 from services.analysis.urgency import UrgencySignal
 from services.models.events import Event
 from services.models.ticket import Priority, Status

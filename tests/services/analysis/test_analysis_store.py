@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from services.analysis.analysis_store import requested_priority, store_analysis
-from services.analysis.model_answer import Analysis
+from services.analysis.model_exchange import Analysis
 from services.analysis.urgency import UrgencySignal
 from services.core.database import Mongo
 from services.editing.ticket_edits import TicketEdits

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from services.analysis.analysis_store import analysis_source, is_analysed
-from services.analysis.model_answer import Analysis, FailureReason
+from services.analysis.analysis_store import analysis_source, is_analysed, store_analysis
+from services.analysis.model_exchange import Analysis, FailureReason
 from services.assignment.assignment_service import (
     CLAIM_DURATION,
     AssignmentService,
@@ -106,11 +106,9 @@ def test_legacy_tickets_do_not_enter_by_themselves() -> None:
     assert not needs_assignment(Ticket.from_doc({"_id": ObjectId(), "status": "TODO"}))
 
 
-def test_an_analysis_is_stored(
-    assignments: AssignmentService, db: Mongo, clock: FixedClock, ticket: Ticket
-) -> None:
+def test_an_analysis_is_stored(db: Mongo, clock: FixedClock, ticket: Ticket) -> None:
     assert not is_analysed(ticket)
-    analysed = assignments.store_analysis(ticket, READ, now=clock())
+    analysed = store_analysis(db, ticket, READ, now=clock())
     assert analysed == reload(db, ticket)
     assert is_analysed(analysed)
     assert analysis_source(analysed) is AnalysisSource.GEMINI
@@ -122,9 +120,9 @@ def test_an_analysis_is_stored(
 
 
 def test_the_router_leaves_the_priority_in_the_middle(
-    assignments: AssignmentService, clock: FixedClock, ticket: Ticket
+    db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
-    analysed = assignments.store_analysis(ticket, ROUTED, now=clock())
+    analysed = store_analysis(db, ticket, ROUTED, now=clock())
     assert analysed is not None
     assert (analysed.priority, analysed.summary) == (Priority.MEDIUM, None)
     assert analysed.assignment["analysis"]["failure"] == "timeout"
@@ -132,31 +130,31 @@ def test_the_router_leaves_the_priority_in_the_middle(
 
 
 def test_a_persons_priority_stays(
-    assignments: AssignmentService, clock: FixedClock, tickets: TicketService, requester: User
+    db: Mongo, clock: FixedClock, tickets: TicketService, requester: User
 ) -> None:
     ticket: Ticket | None = file_ticket(tickets, requester, priority="low")
     for analysis in (READ, ROUTED, READ):
         assert ticket is not None
-        ticket = assignments.store_analysis(ticket, analysis, now=clock())
+        ticket = store_analysis(db, ticket, analysis, now=clock())
         assert ticket is not None
         assert ticket.priority is Priority.LOW
 
 
 def test_an_earlier_analysiss_priority_does_not_stay(
-    assignments: AssignmentService, clock: FixedClock, ticket: Ticket
+    db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
-    first = assignments.store_analysis(ticket, ROUTED, now=clock())
+    first = store_analysis(db, ticket, ROUTED, now=clock())
     assert first is not None
-    second = assignments.store_analysis(first, READ, now=clock())
+    second = store_analysis(db, first, READ, now=clock())
     assert second is not None
     assert second.priority is Priority.HIGH
 
 
 @pytest.mark.parametrize("field", ["title", "description"])
 def test_other_words_need_another_analysis(
-    assignments: AssignmentService, db: Mongo, clock: FixedClock, ticket: Ticket, field: str
+    db: Mongo, clock: FixedClock, ticket: Ticket, field: str
 ) -> None:
-    assignments.store_analysis(ticket, READ, now=clock())
+    store_analysis(db, ticket, READ, now=clock())
     db.tickets.update_one({"_id": ticket.id}, {"$set": {field: "Something else"}})
     assert not is_analysed(reload(db, ticket))
 
@@ -202,7 +200,7 @@ def test_a_ticket_that_has_changed_is_left_alone(
     assert assignments.assign(ticket, who, source=AnalysisSource.GEMINI, now=clock()) is None
     assert assignments.queue_unassigned(ticket, now=clock()) is None
     if "seq" in change:
-        assert assignments.store_analysis(ticket, READ, now=clock()) is None
+        assert store_analysis(db, ticket, READ, now=clock()) is None
     assert stored(db, ticket) == before
 
 
@@ -271,7 +269,7 @@ def test_those_it_was_taken_from_are_not_chosen_again(
 
 
 def test_an_analysis_does_not_overwrite_edited_fields(
-    assignments: AssignmentService,
+    db: Mongo,
     ticket_edits: TicketEdits,
     people: People,
     ticket: Ticket,
@@ -284,7 +282,7 @@ def test_an_analysis_does_not_overwrite_edited_fields(
         expected_seq=ticket.seq,
         changes={"relatedSkills": ["SAP"], "helpfulNotes": "Ask Ada."},
     )
-    analysed = assignments.store_analysis(edited, READ, now=clock())
+    analysed = store_analysis(db, edited, READ, now=clock())
     assert analysed is not None
     assert (analysed.related_skills, analysed.helpful_notes) == (("SAP",), "Ask Ada.")
     assert analysed.summary == "No tunnel."

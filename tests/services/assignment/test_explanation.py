@@ -1,5 +1,6 @@
-"""The explanation of each candidate, by the code that chooses, so that both agree."""
+"""The explanation of each candidate, by the code that chooses, and the dry run of an assignment."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -8,21 +9,50 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.views.explain.terminal import explanation_lines
+from demo.binaries import ROOT
+from services.accounts.users import UserService
+from services.analysis.analysis_store import store_analysis
+from services.analysis.model_exchange import Analysis, FailureReason, SkillMatch
+from services.analysis.urgency import UrgencySignal
+from services.assignment import explanation
+from services.assignment.assignment_service import AssignmentService
 from services.assignment.candidate import Candidate, Obstacle
+from services.assignment.candidate_pool import LARGE_TEAM_SIZE
 from services.assignment.explanation import (
     CandidateExclusion,
     CandidateScore,
+    DryRun,
+    ExplainService,
     Explanation,
     LastAssignment,
     explain,
     last_assignment,
 )
+from services.assignment.feedback import CorrectionKind, record_corrections
 from services.assignment.ranking import Criteria, choose_assignee, rate_candidates
+from services.assignment.reassign import Reassignment
+from services.core.database import Mongo
+from services.core.errors import InvalidValue, NotFound, PermissionDenied
+from services.core.installation import claim_installation
+from services.editing.ticket_edits import TicketEdits
+from services.linking.links import LinkService
+from services.models.assignee_choice import AnalysisSource
 from services.models.events import Event, EventType
-from services.models.ticket import Ticket
-from services.models.user import Role
-from tests.conftest import sample_ticket
+from services.models.permissions import OPERATOR, Actor
+from services.models.ticket import Priority, Ticket
+from services.models.user import Role, User
+from services.routing.learned_model import Example
+from services.routing.model_store import ModelKind as Learned
+from services.routing.model_store import ModelStore, StoredModelInfo
+from services.routing.trainer import Trainer
+from services.tickets.actions import TicketActions
+from services.tickets.filing import TicketService
+from tasks.assignment import assign_ticket
+from tasks.runtime import Runtime
+from tests.conftest import FixedClock, People, file_ticket, reload, sample_ticket
 from tests.services.assignment.test_ranking import ADMIN, NOW, REQUESTER, person, questions, teams
+from tests.support.slack_workspace import TEAM_ID
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 NILS, OLGA = ObjectId(), ObjectId()
@@ -191,3 +221,452 @@ def test_what_is_known_of_the_last_choice(
 ) -> None:
     ticket: Ticket = sample_ticket(**fields)
     assert last_assignment(ticket) == found
+
+
+MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
+READ = Analysis(
+    summary="No tunnel.",
+    priority=Priority.HIGH,
+    related_skills=("VPN", "DNS"),
+    helpful_notes="Check the client.",
+    confidence=0.92,
+    source=AnalysisSource.GEMINI,
+    model="gemini-flash-latest",
+)
+NO_NUMBER = (
+    "There is no ticket {}. One of the predecessor's gets its number from the jobs; until then, "
+    "write its id."
+)
+
+
+@pytest.fixture
+def service(db: Mongo, users: UserService, links: LinkService, clock: FixedClock) -> ExplainService:
+    clock.now = MONDAY
+    claim_installation(db, team_id=TEAM_ID, clock=clock)
+    return ExplainService(db, users, links, ModelStore(db, clock=clock), clock=clock)
+
+
+@pytest.fixture
+def nils(service: ExplainService, people: People) -> User:
+    return people.add(Role.MODERATOR, "VPN", "DNS", name="Nils Holm", timezone="Europe/Berlin")
+
+
+@pytest.fixture
+def ticket(nils: User, people: People, tickets: TicketService) -> Ticket:
+    return file_ticket(tickets, people.add(name="Emma Lund"), "VPN drops", "Every hour.")
+
+
+def lines(service: ExplainService, called: str = "1") -> list[str]:
+    return explanation_lines(service.explain_reference(actor=OPERATOR, reference=called))
+
+
+def section(said: list[str], heading: str) -> list[str]:
+    """The lines below that heading, up to the next."""
+    after = said[said.index(heading) + 1 :]
+    return after[: after.index("")] if "" in after else after
+
+
+def readme() -> str:
+    """The lines below the command in the README's example."""
+    text = (ROOT / "README.md").read_text()
+    return text.partition("$ python app.py explain 12\n")[2].partition("\n```")[0]
+
+
+@pytest.fixture
+def story(
+    db: Mongo,
+    runtime: Runtime,
+    people: People,
+    ticket: Ticket,
+    nils: User,
+) -> Ticket:
+    """Assigned to Nils; the others are eligible, or excluded for various reasons."""
+    people.add(Role.MODERATOR, "VPN", name="Olga Sand", timezone="Asia/Tokyo")
+    people.add(Role.ADMIN, name="Anna Berg")
+    people.add(Role.MODERATOR, "Printers", name="Lars Vik")
+    back = {"until": MONDAY + timedelta(days=4), "source": "self"}
+    people.add(Role.MODERATOR, "VPN", name="Per Dahl", away=back)
+    ida = people.add(Role.MODERATOR, "VPN", name="Ida Moe", capacity=1)
+    people.add(Role.MODERATOR, "VPN", name="Ulf Ek", linked=False)
+    people.add(Role.ADMIN, name="Eva Lind", active=False)
+    busy = {"status": "IN_PROGRESS", "priority": "low"}
+    db.tickets.insert_many([{**busy, "assignedTo": who} for who in (ida.id, nils.id, nils.id)])
+    db.tickets.update_one({"_id": ticket.id}, {"$set": {"number": 12}})
+    assert store_analysis(db, reload(db, ticket), READ, now=MONDAY)
+    assign_ticket.run(runtime, str(ticket.id))
+    return reload(db, ticket)
+
+
+def contents(db: Mongo) -> dict[str, Any]:
+    names = db.list_collection_names()
+    return {name: list(db[name].find().sort("_id")) for name in sorted(names)}
+
+
+def test_the_readmes_example_is_true(service: ExplainService, story: Ticket) -> None:
+    assert "\n".join(lines(service, "12")) == readme()
+
+
+def test_it_changes_nothing_and_publishes_nothing(
+    service: ExplainService, db: Mongo, story: Ticket, clock: FixedClock
+) -> None:
+    db.tickets.insert_one({"_id": (old := ObjectId()), "title": "The predecessor's"})
+    clock.advance(hours=1)
+    before, indexes = contents(db), db.tickets.index_information()
+    for called in ("12", str(story.id), str(old)):
+        assert lines(service, called)
+    assert service.explain(actor=OPERATOR, ticket_id=str(old)).ticket.number is None
+    assert (contents(db), db.tickets.index_information()) == (before, indexes)
+
+
+def test_it_says_what_assignment_then_does(
+    service: ExplainService, runtime: Runtime, db: Mongo, ticket: Ticket, people: People, nils: User
+) -> None:
+    people.add(Role.MODERATOR, "VPN", name="Olga Sand")
+    told = service.explain_reference(actor=OPERATOR, reference="1").explanation.chosen
+    assert told is not None
+    assign_ticket.run(runtime, str(ticket.id))
+    done = reload(db, ticket)
+    assert (done.assigned_to, told.user_id) == (nils.id, nils.id)
+    assert done.assignment["parts"] == told.parts
+    assert (done.assignment["score"], done.assignment["reason"]) == (told.score, told.reason)
+    # Afterwards the ticket does not count towards its assignee's load.
+    again = service.explain_reference(actor=OPERATOR, reference="1")
+    assert again.explanation.chosen == told
+    assert again.last_assignment is not None
+    assert again.last_assignment.parts == told.parts
+
+
+def test_an_unread_ticket_is_read_offline_in_memory(
+    service: ExplainService, db: Mongo, ticket: Ticket
+) -> None:
+    said = lines(service)
+    assert said[:2] == [
+        "Ticket 1 (To do)",
+        "Nobody has it yet. Assignment is about to choose as below.",
+    ]
+    assert section(said, "Analysis") == [
+        "  Read by     The offline router, just now and without storing it, because nobody has "
+        "read it yet",
+        "  Skills      VPN (named in the text)",
+        "  Confidence  Not given: only a model says how sure it is",
+        "  Priority    Not set yet",
+        "  Secrets     None seen in its text",
+    ]
+    assert "Then" not in said
+    assert reload(db, ticket).assignment == {}
+
+
+def test_words_that_have_changed_are_read_again(
+    service: ExplainService, db: Mongo, ticket: Ticket
+) -> None:
+    assert store_analysis(db, ticket, READ, now=MONDAY)
+    words = {"title": "DNS is slow", "description": "My password: hunter2-secret"}
+    db.tickets.update_one({"_id": ticket.id}, {"$set": words})
+    said = section(lines(service), "Analysis")
+    assert said == [
+        "  Read by     The offline router, just now and without storing it, because its words have "
+        "changed since",
+        "  Skills      DNS (named in the text)",
+        "  Confidence  Not given: only a model says how sure it is",
+        "  Priority    High",
+        "  Secrets     Seen in its text; masked before anything leaves this machine",
+    ]
+    assert "hunter2" not in "\n".join(lines(service))
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        (
+            {"source": AnalysisSource.ROUTER, "failure": "timeout", "confidence": None},
+            ["The offline router, because Gemini did not answer in time", "VPN and DNS", "Not"],
+        ),
+        (
+            {
+                "source": AnalysisSource.ROUTER,
+                "failure": FailureReason.REFUSED_KEY,
+                "confidence": None,
+            },
+            ["The offline router, because Gemini refused the configured key", "VPN and DNS", "Not"],
+        ),
+        (
+            {"source": AnalysisSource.ROUTER, "confidence": None, "basis": SkillMatch.LEARNED},
+            ["The offline router", "VPN and DNS (needed by similar resolved tickets)", "Not"],
+        ),
+        (
+            {"confidence": 0.3, "related_skills": ()},
+            ["Gemini (gemini-flash-latest)", "None recognised", "0.30: not taken at its word"],
+        ),
+    ],
+)
+def test_the_analysis(
+    db: Mongo,
+    service: ExplainService,
+    ticket: Ticket,
+    fields: dict[str, Any],
+    told: list[str],
+) -> None:
+    assert store_analysis(db, ticket, replace(READ, **fields), now=MONDAY)
+    said = [line[14:] for line in section(lines(service), "Analysis")]
+    assert said[1] == "2 Mar 2026, 09:00 UTC"
+    assert said[:1] + said[2:3] == told[:2]
+    assert said[3].startswith(told[2])
+
+
+@pytest.mark.parametrize(
+    ("signal", "told"),
+    [
+        (UrgencySignal.OUTAGE, "Urgent, because it speaks of an outage."),
+        (
+            None,
+            "Gemini called this urgent. Nothing else says so, so it is high; raise it if it is.",
+        ),
+    ],
+)
+def test_why_it_is_as_urgent_as_it_is(
+    service: ExplainService,
+    ticket_edits: TicketEdits,
+    db: Mongo,
+    nils: User,
+    ticket: Ticket,
+    signal: UrgencySignal | None,
+    told: str,
+) -> None:
+    claimed = replace(READ, priority=Priority.URGENT, signal=signal)
+    assert store_analysis(db, ticket, claimed, now=MONDAY)
+    assert f"  Priority    {told}" in lines(service)
+    ticket_edits.update(
+        actor=Actor.from_user(nils),
+        ticket_id=str(ticket.id),
+        expected_seq=reload(db, ticket).seq,
+        changes={"priority": "low"},
+    )
+    assert "  Priority    Low (set by hand)" in lines(service)
+
+
+def test_skills_set_by_a_person_stay(
+    service: ExplainService, ticket_edits: TicketEdits, nils: User, ticket: Ticket
+) -> None:
+    ticket_edits.update(
+        actor=Actor.from_user(nils),
+        ticket_id=str(ticket.id),
+        expected_seq=ticket.seq,
+        changes={"relatedSkills": ["DNS"]},
+    )
+    assert "  Skills      DNS (set by hand)" in lines(service)
+
+
+def test_what_was_learned_counts(
+    service: ExplainService, db: Mongo, people: People, ticket: Ticket, nils: User
+) -> None:
+    olga = people.add(Role.MODERATOR, "VPN", "DNS", name="Olga Sand")
+    solved = [Example("the vpn drops every hour", (str(olga.id),))] * 8
+    others = [Example("the printer jams on paper", (str(nils.id),))] * 8
+    model = Trainer().train([*solved, *others])
+    ModelStore(db).replace(Learned.PEOPLE, model, expected=StoredModelInfo(), now=MONDAY)
+    able = service.explain_reference(actor=OPERATOR, reference="1").explanation.eligible
+    assert [one.user_id for one in able] == [olga.id, nils.id]
+    assert able[0].parts["history"] > able[1].parts["history"]
+
+
+def test_an_unassigned_ticket(
+    service: ExplainService, runtime: Runtime, db: Mongo, ticket: Ticket, nils: User
+) -> None:
+    db.users.update_one({"_id": nils.id}, {"$set": {"capacity": 0}})
+    assign_ticket.run(runtime, str(ticket.id))
+    said = lines(service)
+    assert said[1:3] == [
+        "Nobody could take it. Assignment looks again at 2 Mar 2026, 09:05 UTC, and as soon as",
+        "somebody becomes available.",
+    ]
+    assert section(said, "Now")[0] == "  Nobody: nobody is available for it."
+    assert section(said, "Who could have it, the best first") == ["  Nobody."]
+    assert section(said, "Who is left out") == [
+        "             score",
+        "  Nils Holm  0.750  at capacity: 0 of 0 open",
+    ]
+
+
+def test_a_resolved_ticket(
+    service: ExplainService, ticket_actions: TicketActions, story: Ticket, nils: User
+) -> None:
+    ticket_actions.resolve(
+        actor=Actor.from_user(nils), ticket_id=str(story.id), resolution="A new certificate."
+    )
+    said = lines(service, "12")
+    assert said[:2] == [
+        "Ticket 12 (Resolved)",
+        "Resolved, so assignment leaves it alone. Below is whom it would choose.",
+    ]
+    assert section(said, "Now")[0] == "  Nils Holm, as then."
+    assert "certificate" not in "\n".join(said)
+
+
+def test_a_legacy_one_is_found_by_its_id(service: ExplainService, db: Mongo, nils: User) -> None:
+    old = {"title": "VPN", "description": "Slow", "status": "TODO", "createdAt": MONDAY}
+    ticket_id = db.tickets.insert_one(old).inserted_id
+    said = lines(service, str(ticket_id))
+    assert said[:4] == [
+        "Ticket (To do)",
+        "Nobody has it, and assignment leaves it to people: it was filed before this help desk",
+        "came. Below is whom it would choose.",
+        "",
+    ]
+    assert section(said, "Now")[0] == "  Nils Holm."
+    db.tickets.update_one({"_id": ticket_id}, {"$set": {"assignedTo": nils.id}})
+    said = lines(service, str(ticket_id))
+    assert said[1].startswith("Nils Holm has it.")
+    assert section(said, "Then") == ["  Nils Holm got it elsewhere."]
+
+
+def test_corrections_stand_below_and_in_the_parts(
+    service: ExplainService,
+    db: Mongo,
+    users: UserService,
+    links: LinkService,
+    ticket_actions: TicketActions,
+    clock: FixedClock,
+    story: Ticket,
+    nils: User,
+) -> None:
+    on = Reassignment(db, users, links, ticket_actions, ModelStore(db, clock=clock), clock=clock)
+    clock.advance(minutes=5)
+    on.decline(actor=Actor.from_user(nils), ticket_id=str(story.id), details="Ask <Olga>")
+    (anna,) = db.users.find({"name": "Anna Berg"})
+    boss, to = Actor(anna["_id"], Role.ADMIN), str(anna["_id"])
+    clock.advance(minutes=5)
+    ticket_actions.reassign(
+        actor=boss, ticket_id=str(story.id), assignee_id=to, reason="I know why"
+    )
+    record_corrections(db, reload(db, story), now=clock())
+    said = lines(service, "12")
+    assert section(said, "Corrections") == [
+        "  Nils Holm said that it was not theirs on 2 Mar 2026, 09:05 UTC.",
+        "  Anna Berg moved it from Olga Sand to Anna Berg on 2 Mar 2026, 09:10 UTC.",
+    ]
+    assert section(said, "Then") == [
+        "  Anna Berg took it on 2 Mar 2026, 09:10 UTC.",
+        "  I know why",
+    ]
+    (declined,) = [line for line in said if "handed it back" in line]
+    assert declined.split() == ["Nils", "Holm", "0.688", "handed", "it", "back"]
+    run = service.explain_reference(actor=OPERATOR, reference="12")
+    assert [made.kind for made in run.corrections] == [
+        CorrectionKind.NOT_MINE,
+        CorrectionKind.REASSIGNED,
+    ]
+    parts = {one.user_id: one.parts["corrections"] for one in run.explanation.excluded}
+    assert parts[nils.id] == pytest.approx(-0.05, abs=1e-3)
+
+
+def test_names_do_not_move_the_cursor_and_namesakes_are_told_apart(
+    service: ExplainService, people: People, ticket: Ticket
+) -> None:
+    people.add(Role.MODERATOR, "VPN", name="\x1b[2JÅsa\nBerg")
+    people.add(Role.MODERATOR, "VPN", name="井上 太郎")
+    people.add(Role.MODERATOR, "VPN", name="Nils Holm")
+    table = section(lines(service), "Who could have it, the best first")
+    assert [row.partition("  0.")[0].split(maxsplit=1)[1].strip() for row in table[1:-1]] == [
+        "Nils Holm (moderator1@example.com)",
+        "[2JÅsa Berg",
+        "井上 太郎",
+        "Nils Holm (moderator5@example.com)",
+    ]
+    # Wide letters take two cells: all scores are in one column.
+    assert {row.index(" 0.") + row.count("井上 太郎") * 4 for row in table[1:-1]} == {40}
+
+
+@pytest.mark.parametrize("called", ["99", "#99", str(ObjectId("65f0c0ffee65f0c0ffee0012"))])
+def test_there_is_no_such_ticket(service: ExplainService, ticket: Ticket, called: str) -> None:
+    with pytest.raises(NotFound) as refused:
+        service.explain_reference(actor=OPERATOR, reference=called)
+    assert str(refused.value) == NO_NUMBER.format(called)
+
+
+@pytest.mark.parametrize("called", ["", "twelve", "-1", "12345678901", "1 2"])
+def test_what_is_no_number(service: ExplainService, called: str) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        service.explain_reference(actor=OPERATOR, reference=called)
+    assert str(refused.value) == "Write a ticket's number, for example 12, or its id."
+
+
+def test_before_any_bot_was_started_there_are_no_numbers(
+    db: Mongo, users: UserService, links: LinkService
+) -> None:
+    service = ExplainService(db, users, links, ModelStore(db))
+    ticket_id = db.tickets.insert_one({"title": "VPN", "description": "Slow"}).inserted_id
+    with pytest.raises(NotFound):
+        service.explain_reference(actor=OPERATOR, reference="1")
+    run: DryRun = service.explain_reference(actor=OPERATOR, reference=str(ticket_id))
+    assert run.explanation.chosen is None
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
+def test_it_is_for_admins(
+    service: ExplainService, people: People, ticket: Ticket, role: Role
+) -> None:
+    actor = Actor.from_user(people.add(role))
+    said = "Your role does not allow you to manage people. Ask an admin if it should."
+    with pytest.raises(PermissionDenied) as refused:
+        service.explain(actor=actor, ticket_id=str(ticket.id))
+    assert str(refused.value) == said
+    for called in ("1", "99", "twelve"):  # nor do they learn which tickets exist
+        with pytest.raises(PermissionDenied) as refused:
+            service.explain_reference(actor=actor, reference=called)
+        assert str(refused.value) == said
+
+
+@pytest.mark.parametrize("ticket_id", ["", "x", str(ObjectId("65f0c0ffee65f0c0ffee0012"))])
+def test_a_button_of_a_ticket_that_is_gone(service: ExplainService, ticket_id: str) -> None:
+    with pytest.raises(NotFound) as refused:
+        service.explain(actor=OPERATOR, ticket_id=ticket_id)
+    assert str(refused.value) == "There is no such ticket."
+
+
+@pytest.fixture
+def large(db: Mongo, nils: User) -> int:
+    """Insert moderators."""
+    team = [
+        {"_id": ObjectId(), "role": "moderator", "skills": ["VPN"], "capacity": 8}
+        for _ in range(LARGE_TEAM_SIZE + 20)
+    ]
+    db.users.insert_many(team)
+    db.links.insert_many(
+        [
+            {"_id": str(one["_id"]), "teamId": TEAM_ID, "slackUserId": "U", "userId": one["_id"]}
+            for one in team
+        ]
+    )
+    return len(team) + 1
+
+
+def test_of_a_large_team_everybody_is_shown_and_the_shortlist_chosen_from(
+    service: ExplainService, assignments: AssignmentService, ticket: Ticket, large: int
+) -> None:
+    run = service.explain(actor=OPERATOR, ticket_id=str(ticket.id), limit=20)
+    assert (len(run.explanation.eligible), len(run.explanation.excluded)) == (20, 20)
+    shown = 20 + run.more_eligible + 20 + run.more_excluded
+    assert shown == large
+    assert run.more_eligible == 20  # those on the shortlist
+    assert len(run.people.users) < 50
+    chosen = assignments.choose(run.ticket, now=MONDAY)
+    assert chosen is not None
+    assert run.explanation.chosen is not None
+    assert run.explanation.chosen.user_id == chosen.user_id
+    whole = lines(service)
+    assert sum("not on the shortlist" in line for line in whole) == run.more_excluded + 20
+
+
+def test_an_interactive_caller_gets_the_shortlist_of_a_very_large_team(
+    service: ExplainService, ticket: Ticket, large: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = service.explain(actor=OPERATOR, ticket_id=str(ticket.id), limit=20)
+    monkeypatch.setattr(explanation, "MAX_CANDIDATES_READ", large - 1)
+    quick = service.explain(actor=OPERATOR, ticket_id=str(ticket.id), limit=20)
+    assert quick.explanation.eligible == whole.explanation.eligible
+    assert quick.more_eligible == whole.more_eligible
+    assert quick.explanation.excluded == ()
+    assert quick.more_excluded == 20 + whole.more_excluded
+    # A terminal gets all of them.
+    everybody = service.explain_reference(actor=OPERATOR, reference="1").explanation
+    assert len(everybody.eligible) + len(everybody.excluded) == large

@@ -8,8 +8,13 @@ from bson import ObjectId
 
 from services.assignment.assignment_service import AssignmentService, needs_assignment
 from services.availability.availability_service import AvailabilityChange, AvailabilityService
-from services.availability.slack_status import NO_END, DoNotDisturbSpan, MemberStatus, SlackStatus
-from services.availability.status_rules import StatusRulesStore
+from services.availability.slack_status import (
+    NO_END,
+    DoNotDisturbSpan,
+    MemberStatus,
+    SlackStatus,
+    StatusRulesStore,
+)
 from services.availability.status_sync import POLL_INTERVAL, StatusSync
 from services.core.database import Mongo
 from services.linking.links import LinkService

@@ -170,7 +170,7 @@ def test_what_nobody_caught_is_a_line_too(capsys: pytest.CaptureFixture[str]) ->
     sys.excepthook(RuntimeError, RuntimeError("xoxb-1-secret"), None)
     sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert [line["message"] for line in lines] == ["nobody caught it"] * 2
+    assert [line["message"] for line in lines] == ["uncaught exception"] * 2
     assert lines[0]["traceback"].endswith("ValueError: [email]")
     assert lines[1]["traceback"] == "RuntimeError: [token]"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.core.text import EMAIL_PATTERN, strip_invisible
+from services.core.text import EMAIL_PATTERN, join_words, strip_invisible
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,13 @@ def test_it_knows_an_address(address: str) -> None:
 )
 def test_it_knows_what_is_no_address(text: str) -> None:
     assert not EMAIL_PATTERN.fullmatch(text)
+
+
+def test_a_list_in_words() -> None:
+    assert [join_words(list("abc")[:count]) for count in range(4)] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
+    assert join_words("ab", "or") == "a or b"

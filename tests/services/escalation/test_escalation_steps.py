@@ -9,7 +9,6 @@ from bot.views.history import history_blocks
 from services.accounts.users import UserService
 from services.calendar.business_hours import WORKDAYS
 from services.editing.ticket_edits import TicketEdits
-from services.escalation.escalation_steps import CHANGES
 from services.linking.directory import referenced_user_ids, resolve_people
 from services.linking.links import LinkService
 from services.models.escalation_track import EscalationStep, EscalationTrack, StepChange
@@ -44,8 +43,7 @@ def lines(day: Day, ticket: Ticket, users: UserService, links: LinkService) -> l
     return [line.rpartition(" · ")[0] for line in shown.split("\n")]
 
 
-def test_every_change_has_a_function_and_every_condition_a_next_step() -> None:
-    assert set(CHANGES) == set(StepChange)
+def test_every_condition_has_a_next_step() -> None:
     for track in EscalationTrack:
         last = track.steps[-1].rule
         assert last.condition is None

@@ -40,7 +40,7 @@ def odd(user: User) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as broken:
         broken.setattr(absence, "account_work_week", fails)
-        broken.setattr("services.digest.digest_schedule.account_work_week", fails)
+        broken.setattr("services.digest.digest_service.account_work_week", fails)
         yield
 
 

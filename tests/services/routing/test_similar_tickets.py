@@ -8,7 +8,7 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.analysis.model_answer import Precedent
+from services.analysis.model_exchange import Precedent
 from services.core.database import Mongo
 from services.models.ticket import Ticket
 from services.routing import similar_tickets

@@ -11,7 +11,8 @@ from bson import ObjectId
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from services.analysis.model_answer import Analysis
+from services.analysis.analysis_store import store_analysis
+from services.analysis.model_exchange import Analysis
 from services.assignment.assignment_service import AssignmentService
 from services.calendar.work_week import WorkWeek
 from services.core.database import Mongo
@@ -412,7 +413,7 @@ def test_the_analysis_sets_it_with_the_priority(
 ) -> None:
     ticket, store = file_ticket(tickets, employee), AssignmentService(db, links)
     found = Analysis("Short.", Priority.HIGH, (), None, 0.9, AnalysisSource.GEMINI)
-    analysed = store.store_analysis(ticket, found, now=clock())
+    analysed = store_analysis(db, ticket, found, now=clock())
     assert analysed
     assert stored_due(db, ticket) == at("02 17:00")
     chosen = AssigneeChoice(ObjectId(), ChoiceReason.SKILLS, "knows VPN", 1.0, {})

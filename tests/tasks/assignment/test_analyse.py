@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.analysis.model_answer import Analysis, SkillMatch
+from services.analysis.model_exchange import Analysis, SkillMatch
 from services.analysis.urgency import UrgencySignal
 from services.core.database import Mongo
 from services.models.assignee_choice import AnalysisSource

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 
-from services.analysis.model_answer import Analysis, Analyst
+from services.analysis.model_exchange import Analysis, Analyst
 from services.core.database import Mongo
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User

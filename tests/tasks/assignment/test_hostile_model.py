@@ -14,7 +14,7 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.analysis.model_answer import AnalysisFailed, parse_answer
+from services.analysis.model_exchange import AnalysisFailed, parse_answer
 from services.assignment.candidate import Candidate
 from services.assignment.ranking import choose_assignee
 from services.core.database import Mongo

@@ -12,7 +12,7 @@ import pytest
 
 from demo.servers import free_port
 from services.core.clock import utcnow
-from tasks.email.mime import build_email, parse_address
+from tasks.email.compose import EmailContent, build_email, parse_address
 from tasks.email.smtp import (
     EmailDeferred,
     EmailNotSent,
@@ -21,7 +21,6 @@ from tasks.email.smtp import (
     SmtpConnection,
     SmtpServer,
 )
-from tasks.email.templates import EmailContent
 from tests.support.mail_server import (
     HOST,
     MAIL_PASSWORD,

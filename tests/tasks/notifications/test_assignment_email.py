@@ -19,7 +19,7 @@ from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
 from tasks.assignment import assign_ticket
-from tasks.email.email_config import EmailConfig, sender_address
+from tasks.email.smtp import EmailConfig, sender_address
 from tasks.notifications import email_sender, notify
 from tasks.notifications.slack_delivery import SlackRateLimited
 from tasks.queue.celery_app import EMAIL_TASK

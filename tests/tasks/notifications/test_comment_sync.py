@@ -15,8 +15,8 @@ from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
 from services.tickets.transitions import comment_doc
 from tasks.notifications import notify
+from tasks.notifications.notify import TicketSender
 from tasks.notifications.slack_delivery import SlackRateLimited
-from tasks.notifications.ticket_sender import TicketSender
 from tasks.runtime import Runtime
 from tests.conftest import (
     FixedClock,

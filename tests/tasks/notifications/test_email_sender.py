@@ -14,7 +14,7 @@ from services.core.metrics import InMemoryMeter
 from services.core.settings import parse_settings
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind, Emails
-from tasks.email.email_config import EmailConfig, build_email_config, sender_address
+from tasks.email.smtp import EmailConfig, build_email_config, sender_address
 from tasks.notifications import email_sender
 from tasks.queue.celery_app import EMAIL_TASK
 from tasks.runtime import Runtime

@@ -19,9 +19,9 @@ from services.outbox import deliveries
 from services.tickets.filing import TicketService
 from tasks.assignment import assign_ticket
 from tasks.notifications import notify
+from tasks.notifications.notify import TicketSender
 from tasks.notifications.slack_delivery import PERMANENT_ERRORS, SlackRateLimited
 from tasks.notifications.ticket_messages import build_notices as due_notices
-from tasks.notifications.ticket_sender import TicketSender
 from tasks.queue.celery_app import ASSIGN_TASK
 from tests.conftest import (
     FixedClock,

@@ -9,7 +9,7 @@ import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 
 from demo.servers import RedisServer
-from services.analysis.model_answer import Analysis, AnalysisFailed, FailureReason
+from services.analysis.model_exchange import Analysis, AnalysisFailed, FailureReason
 from services.core.metrics import (
     GEMINI_CALLS,
     JOB_LAST_RUN,

@@ -8,7 +8,7 @@ import pytest
 from bson import ObjectId
 
 from bot.views.cards import ticket_cards
-from bot.views.messages import ticket_updates, unassigned
+from bot.views.messages import ticket_updates
 from bot.views.text import DisplayPerson, Message
 from services.models.events import Event, EventType
 from services.models.ticket import Priority, Status, Ticket
@@ -314,7 +314,7 @@ def test_the_assignee_is_told_that_it_goes_on_or_is_over() -> None:
     ("skills", "named"), [((), "none recognised"), (("VPN", "C++"), "VPN, C++")]
 )
 def test_admins_are_notified_that_nobody_is_available(skills: tuple[str, ...], named: str) -> None:
-    notice = unassigned.unassigned_message(sample_ticket(related_skills=skills), requester=ANN)
+    notice = ticket_updates.unassigned_message(sample_ticket(related_skills=skills), requester=ANN)
     assert read(notice) == [
         "Ticket 12",
         "VPN drops",
@@ -348,7 +348,7 @@ def test_admins_are_notified_that_nobody_is_available(skills: tuple[str, ...], n
         lambda ticket: ticket_updates.reopened_message(ticket, by=DisplayPerson(HOSTILE)),
         lambda ticket: ticket_updates.cancelled_message(ticket, by=DisplayPerson(HOSTILE)),
         lambda ticket: ticket_updates.resolved_message(ticket, by=DisplayPerson(HOSTILE)),
-        lambda ticket: unassigned.unassigned_message(ticket, requester=DisplayPerson(HOSTILE)),
+        lambda ticket: ticket_updates.unassigned_message(ticket, requester=DisplayPerson(HOSTILE)),
     ],
     ids=[
         "requester",
@@ -396,7 +396,7 @@ def test_the_longest_texts_fit(sign: str) -> None:
         ticket_updates.question_message(still_open, by=BEN, question_text=filled(1_000)),
         ticket_updates.reopened_message(still_open, by=ANN),
         ticket_updates.cancelled_message(ticket, by=ANN),
-        unassigned.unassigned_message(ticket, requester=ANN),
+        ticket_updates.unassigned_message(ticket, requester=ANN),
     ):
         assert check_message(message.as_args()) == []
 

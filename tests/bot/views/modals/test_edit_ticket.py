@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from bot.handlers.ticket_edit import changed_fields
+from bot.handlers.ticket_page import changed_fields
 from bot.slack.form_state import FormState
-from bot.views.assignee_options import assignee_option
 from bot.views.modals.edit_ticket import (
     FORM_KEPT_NOTICE,
     EditMetadata,
@@ -17,6 +16,7 @@ from bot.views.modals.edit_ticket import (
     edit_ticket_modal,
     ticket_id_from_view,
 )
+from bot.views.modals.ticket_actions import assignee_option
 from services.assignment.candidate import Obstacle
 from services.assignment.ranking import AssigneeOption
 from services.editing.conflicts import EditConflict, FieldConflict

@@ -3,8 +3,7 @@
 import pytest
 
 from bot.views.modals import team_settings
-from services.availability.slack_status import StatusRules
-from services.availability.status_rules import StatusRulesStore
+from services.availability.slack_status import StatusRules, StatusRulesStore
 from services.core.database import Mongo
 from services.models.user import Role
 from tests.conftest import Bot, People

@@ -1,4 +1,4 @@
-"""A comment in the thread of another person's card, and that Slack accepts any text in it."""
+"""Messages about a comment or unassigned tickets, and that Slack accepts any text in them."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from bot.views.messages import comment as message_comment
+from bot.views.messages import ticket_updates
+from bot.views.messages.ticket_updates import MAX_UNASSIGNED_TICKETS, unassigned_summary
 from bot.views.modals import ticket_actions
 from bot.views.text import DisplayPerson, Message
+from services.lists.list_query import ListKind, ListQuery
 from services.models.comment import Comment, FileLink
+from services.models.ticket import Ticket
 from tests.conftest import sample_ticket
 from tests.support.block_text import read
 from tests.support.blockkit import check_message, check_view
@@ -29,7 +32,7 @@ def shown(message: Message) -> list[str]:
 
 
 def reply(*, is_alone: bool = False, **fields: Any) -> Message:
-    return message_comment.comment_message(
+    return ticket_updates.comment_message(
         sample_ticket(), comment(**fields), author=NILS, is_outside_thread=is_alone
     )
 
@@ -74,7 +77,7 @@ def test_a_deleted_one_says_no_more() -> None:
 
 def test_what_a_channel_learns_of_a_note() -> None:
     said = comment(internal=True, text="Secret")
-    message = message_comment.internal_note_notice(sample_ticket(), said, author=NILS)
+    message = ticket_updates.internal_note_notice(sample_ticket(), said, author=NILS)
     assert shown(message) == [
         "Nils <b> wrote an internal note. Press Details on the card to read it."
     ]
@@ -95,3 +98,47 @@ def test_the_modals_are_taken(form: Any) -> None:
     view = form(sample_ticket(number=123_456, title="W" * 150))
     assert check_view(view) == []
     assert view["title"]["text"].endswith(" on ticket 123456")
+
+
+# Unassigned tickets
+
+
+def tickets(count: int, title: str = "Leak") -> list[Ticket]:
+    return [
+        sample_ticket(id=ObjectId(), number=number, title=f"{title} {number}")
+        for number in range(1, count + 1)
+    ]
+
+
+def test_several_are_listed_with_a_way_to_assign_each() -> None:
+    message = unassigned_summary(tickets(2), count=2)
+    assert message.text == "Nobody is available for 2 tickets: Ticket 1, Ticket 2"
+    heading, why, first, second, last = message.blocks
+    assert heading["text"]["text"] == "Nobody is available for 2 tickets"
+    assert why["text"]["text"] == (
+        "Whoever could take these is away, at their capacity, not linked to Slack, their "
+        "requester, or has had them before. They are tried again every few minutes and as soon as "
+        "somebody is available."
+    )
+    assert (first["text"]["text"], first["accessory"]["text"]["text"]) == (
+        "Ticket 1: Leak 1",
+        "Assign",
+    )
+    assert second["accessory"]["accessibility_label"] == "Assign Ticket 2"
+    (queue,) = last["elements"]
+    assert (queue["text"]["text"], queue["action_id"]) == ("The queue", "show_list")
+    assert ListQuery.decode(queue["value"]) == ListQuery(ListKind.QUEUE)
+
+
+def test_of_many_the_first_ten_and_how_many_more() -> None:
+    message = unassigned_summary(tickets(MAX_UNASSIGNED_TICKETS), count=1_030)
+    assert message.text.endswith("Ticket 9, Ticket 10 and 1,020 more")
+    assert message.blocks[-2]["elements"][0]["text"] == "and 1,020 more"
+
+
+@pytest.mark.parametrize("title", ["本" * 140, "<!channel> <https://evil|Sign in>", "*b* & _i_"])
+def test_what_people_wrote_is_never_markup_and_always_fits(title: str) -> None:
+    message = unassigned_summary(tickets(MAX_UNASSIGNED_TICKETS, title), count=5_000)
+    assert check_message(message.as_args()) == []
+    assert title not in message.text
+    assert {block["text"]["type"] for block in message.blocks if "text" in block} == {"plain_text"}
