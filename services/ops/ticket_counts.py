@@ -23,9 +23,9 @@ _ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 class TicketCounts:
     """`oldest_due_seconds`: how long the oldest entry of the outbox has been due.
 
-    `most_attempts`: the highest number of times that a job has published a ticket again; each wait
-    is twice as long as the one before. `leader`: the process that runs the jobs, None if there is
-    none. `failing`: the number of failing items by kind (services/ops/failing_items.py).
+    `most_attempts`: the highest number of attempts to deliver one ticket; each wait is twice as
+    long as the one before. `leader`: the process that runs the jobs, None if there is none.
+    `failing`: the number of failing items by kind (services/ops/failing_items.py).
     """
 
     by_status: Mapping[str, int]

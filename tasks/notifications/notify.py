@@ -36,7 +36,7 @@ from tasks.notifications.ticket_messages import (
 )
 from tasks.queue.celery_app import NOTIFY_TASK, celery
 from tasks.recipients import TRIAGE, Recipient, SlackThread
-from tasks.runtime import Runtime, current_runtime
+from tasks.runtime import Runtime, current_runtime, moved_to_backlog
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,8 @@ CONTENTION_DELAY_SECONDS = 0.2
 @celery.task(name=NOTIFY_TASK, bind=True, max_retries=None)
 def notify(self: Task[Any, Any], ticket_id: str) -> None:
     """Send what is due. Wait for Slack's rate limit; leave any other failure to the sweep."""
+    if moved_to_backlog(self, ticket_id):
+        return
     try:
         run(current_runtime(), ticket_id)
     except SlackRateLimited as limit:
@@ -58,6 +60,8 @@ def notify(self: Task[Any, Any], ticket_id: str) -> None:
 
 def run(runtime: Runtime, ticket_id: str) -> None:
     """Send until the ticket's last change is delivered."""
+    if ObjectId.is_valid(ticket_id):
+        pending.back_off(runtime.db, ObjectId(ticket_id), now=runtime.clock())
     for attempt in range(MAX_ROUNDS):
         ticket = load_ticket(runtime.db, ticket_id)
         if ticket is None or not ticket.is_in_outbox:

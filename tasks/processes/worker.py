@@ -78,5 +78,6 @@ def _limit_shutdown(**_: Any) -> None:
 def _exit() -> None:
     logger.warning("the worker exits before its shutdown has ended")
     for child in billiard.active_children():
-        child.kill()
+        if child.pid:
+            os.kill(child.pid, signal.SIGKILL)
     os._exit(0)

@@ -8,6 +8,7 @@ import sys
 import time
 from base64 import b64encode
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -304,6 +305,32 @@ def test_what_waits_in_the_queue_of_earlier_releases_is_sent_again(
     eventually(lambda: reload(db, ticket).assigned_to == expert.id, what="it was assigned")
     with connect_redis(redis.url) as client:
         assert client.llen("celery") == 1
+
+
+def test_a_fresh_ticket_overtakes_those_that_wait(
+    product: Product,
+    publisher: CeleryPublisher,
+    people: People,
+    tickets: TicketService,
+    db: Mongo,
+) -> None:
+    """Also if all of them are in the queue for fresh tickets, because the worker was down."""
+    one, other = people.add(), people.add()
+    people.add(Role.MODERATOR, "VPN", capacity=100)
+    late = [file_ticket(tickets, one) for _ in range(20)]
+    db.tickets.update_many({}, {"$set": {"nextTryAt": utcnow() - timedelta(minutes=1)}})
+    db.tickets.update_one({"_id": late[-1].id}, {"$set": {"priority": "urgent"}})
+    fresh = file_ticket(tickets, other)
+    in_time = {"nextTryAt": utcnow() + timedelta(minutes=1)}
+    db.tickets.update_one({"_id": fresh.id}, {"$set": in_time})
+    for ticket in (*late, fresh):
+        publisher.publish_ticket(str(ticket.id))
+    product.start("worker")
+    eventually(
+        lambda: all(reload(db, ticket).assigned_to for ticket in late), what="all are assigned"
+    )
+    order = [doc["_id"] for doc in db.tickets.find().sort("assignment.at")]
+    assert {order.index(fresh.id), order.index(late[-1].id)} <= set(range(6))
 
 
 def test_a_worker_that_ends_by_itself_fails(product: Product, redis: RedisServer) -> None:
