@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
@@ -20,10 +21,10 @@ from pymongo.errors import ConfigurationError, PyMongoError
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from services.account_admin import users_command
-from services.core import database, logs, settings
+from services.core import database, logs, schema_version, settings
 from services.core.errors import DomainError
 from services.core.metrics import NOOP_METER, InMemoryMeter, Meter
-from services.registry import indexes
+from services.registry import indexes, migrations
 
 if TYPE_CHECKING:
     from slack_bolt import App
@@ -35,7 +36,7 @@ logger = logging.getLogger("app")
 
 # In seconds. A handler's is less than the three seconds that Slack waits.
 HANDLER_TIMEOUT_SECONDS, CHECK_TIMEOUT_SECONDS, TASK_TIMEOUT_SECONDS = 2, 4, 10
-EXIT_FAILED, EXIT_USAGE = 1, 2
+EXIT_FAILED, EXIT_USAGE, EXIT_TOO_OLD = 1, 2, 3
 SLACK_ERRORS = (SlackApiError, SlackClientError, URLError, TimeoutError, ConnectionResetError)
 
 
@@ -72,6 +73,8 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
         return runs[command](config, hooks or Hooks())
     except (DomainError, PyMongoError, *SLACK_ERRORS) as error:
         print(_startup_error_message(error), file=sys.stderr)
+        if isinstance(error, schema_version.ProgramTooOld):
+            return EXIT_TOO_OLD
         return EXIT_USAGE if isinstance(error, ConfigurationError) else EXIT_FAILED
 
 
@@ -98,7 +101,7 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
     from tasks.queue.publisher import BackgroundPublisher, CeleryPublisher
     from tasks.queue.shared_metrics import SharedCounts
 
-    db = database.connect(config.mongo_uri)
+    db = _database(config)
     meter, process = InMemoryMeter(), f"bot:{os.getpid()}"
     client = _web_client(
         config, hooks, timeout=HANDLER_TIMEOUT_SECONDS, meter=meter, process=process
@@ -121,11 +124,12 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
         bot, shared_counts=SharedCounts(config.redis_url), middleware=hooks.middleware
     )
     hooks.on_app_built(server.slack_app)
-    bot_bootstrap.serve(
-        server, _stop_on_signals(), on_ready=lambda: logger.info("the bot is ready")
-    )
+    stop = _stop_on_signals()
+    watch = _schema_watch(config, on_too_old=stop.set)
+    with watch:
+        bot_bootstrap.serve(server, stop, on_ready=lambda: logger.info("the bot is ready"))
     publisher.stop()
-    return 0
+    return EXIT_TOO_OLD if watch.is_too_old else 0
 
 
 def _worker(config: settings.Settings, hooks: Hooks) -> int:
@@ -145,7 +149,13 @@ def _worker(config: settings.Settings, hooks: Hooks) -> int:
     def build() -> task_runtime.Runtime:
         return task_runtime.build_runtime(config, slack=slack, meter=meter)
 
-    is_stopped = worker.run(configure_celery(redis_url=config.redis_url), build, meter)
+    with suppress(PyMongoError):  # a worker starts without MongoDB, and waits for it
+        _database(config).client.close()
+    watch = _schema_watch(config, on_too_old=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with watch:
+        is_stopped = worker.run(configure_celery(redis_url=config.redis_url), build, meter)
+    if watch.is_too_old:
+        return EXIT_TOO_OLD
     return 0 if is_stopped else EXIT_FAILED
 
 
@@ -156,22 +166,23 @@ def _jobs(config: settings.Settings, _: Hooks) -> int:
     from tasks.queue.publisher import CeleryPublisher
     from tasks.queue.shared_metrics import RedisMeter
 
-    db = database.connect(config.mongo_uri)
+    db = _database(config)
     indexes.ensure_indexes(db)
     publisher = CeleryPublisher(configure_celery(redis_url=config.redis_url))
     meter = RedisMeter(config.redis_url)
     job_scheduler = scheduler.Scheduler(Services.build(db, config), publisher, meter=meter)
-    scheduler.run(
-        job_scheduler, _stop_on_signals(), ready=lambda: logger.info("the jobs are ready")
-    )
+    stop = _stop_on_signals()
+    watch = _schema_watch(config, on_too_old=stop.set)
+    with watch:
+        scheduler.run(job_scheduler, stop, ready=lambda: logger.info("the jobs are ready"))
     meter.flush()
-    return 0
+    return EXIT_TOO_OLD if watch.is_too_old else 0
 
 
 def _users(config: settings.Settings, args: argparse.Namespace) -> int:
     from services.registry.services import Services
 
-    db = database.connect(config.mongo_uri)
+    db = _database(config)
     indexes.ensure_indexes(db)
     services = Services.build(db, config)
     for line in users_command.run_users_command(
@@ -192,7 +203,7 @@ def _explain(config: settings.Settings, args: argparse.Namespace) -> int:
     from services.registry.services import Services
 
     logging.disable(logging.INFO)  # print the explanation only
-    services = Services.build(database.connect(config.mongo_uri), config)
+    services = Services.build(_database(config), config)
     result = services.explanations.explain_reference(actor=OPERATOR, reference=args.ticket)
     print("\n".join(explanation_lines(result)))
     return 0
@@ -240,7 +251,10 @@ def _checks(config: settings.Settings, hooks: Hooks) -> "list[Check]":
     # With strict linking, no email address makes an admin.
     named = frozenset[str]() if strict else config.admin_emails
     stored = database_checks.DatabaseChecks(
-        config.mongo_uri, missing_indexes=indexes.missing_indexes, admin_emails=named
+        config.mongo_uri,
+        missing_indexes=indexes.missing_indexes,
+        program_version=migrations.PROGRAM_VERSION,
+        admin_emails=named,
     )
     slack = SlackChecks(
         _web_client(config, hooks, timeout=CHECK_TIMEOUT_SECONDS),
@@ -285,6 +299,21 @@ def _web_client(
         retry_handlers=[],
     )
     return MeasuredClient(hooks.wrap_client(client), meter=meter, process=process)
+
+
+def _database(config: settings.Settings) -> database.Mongo:
+    """Raises `ProgramTooOld` if this program would misread what is stored."""
+    db = database.connect(config.mongo_uri)
+    schema_version.check_program_version(db, migrations.PROGRAM_VERSION)
+    return db
+
+
+def _schema_watch(
+    config: settings.Settings, *, on_too_old: Callable[[], None]
+) -> schema_version.SchemaWatch:
+    return schema_version.SchemaWatch(
+        config.mongo_uri, migrations.PROGRAM_VERSION, on_too_old=on_too_old
+    )
 
 
 def _stop_on_signals() -> threading.Event:

@@ -14,8 +14,7 @@ from services.assignment.candidate import Candidate
 from services.assignment.ranking import choose_assignee, rate_candidates
 from services.calendar.work_week import WorkWeek
 from services.core.database import Document, Mongo
-from services.models.assignee_choice import AssigneeChoice
-from services.models.ticket import Ticket
+from services.models.ticket import AssigneeChoice, Ticket
 from services.models.user import Role
 from services.registry.indexes import ensure_indexes
 from services.registry.services import Services

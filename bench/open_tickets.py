@@ -26,7 +26,7 @@ from bench.figures import Figure, milliseconds
 from services.core.database import Document, Mongo
 from services.core.sequences import allocate_numbers
 from services.lists.list_query import ListKind, ListQuery
-from services.lists.list_service import TicketLists
+from services.lists.list_service import ticket_list_page
 from services.models.permissions import Actor
 from services.models.user import Role
 from services.sla.indexes import IN_QUEUE_FILTER
@@ -107,8 +107,8 @@ class BenchDatabase:
         return milliseconds(lambda: sweeping.sweep(self.db))
 
     def page(self) -> int:
-        lists, queue = TicketLists(self.db), ListQuery(ListKind.QUEUE)
-        return len(lists.page(actor=BOSS, list_query=queue, size=PAGE).tickets)
+        queue = ListQuery(ListKind.QUEUE)
+        return len(ticket_list_page(self.db, actor=BOSS, list_query=queue, size=PAGE).tickets)
 
     def sort_all(self) -> int:
         """Return a page by the baseline: load the sort key of every open ticket, and sort all."""

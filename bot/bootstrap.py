@@ -21,7 +21,7 @@ from bot.web.server import WebServer
 from bot.web.slack_events import slack_events_blueprint
 from services.core import database
 from services.core.metrics import Samples
-from services.ops.ticket_counts import CachedTicketCounts
+from services.ops.ticket_counts import cached_ticket_counts
 
 LISTENER_THREADS = 20
 
@@ -69,7 +69,7 @@ def _build_flask_app(
     """Health, metrics, API and pages; with a signing secret, Slack's requests too."""
     config, db = bot.config, bot.services.db
     metrics_page = MetricsPage(
-        own=bot.meter.samples, shared=shared_counts, tickets=CachedTicketCounts(db)
+        own=bot.meter.samples, shared=shared_counts, tickets=cached_ticket_counts(db)
     )
     blueprints = [
         metrics_blueprint(

@@ -56,7 +56,7 @@ SCOPES: dict[str, Scope] = {
     # have to be opened first.
     "chat:write": Scope(
         "cards, messages and ephemeral messages",
-        methods=("chat.postMessage", "chat.update", "chat.postEphemeral"),
+        methods=("chat.postMessage", "chat.update", "chat.delete", "chat.postEphemeral"),
     ),
     "chat:write.public": Scope(
         "replies in public channels that the bot is not a member of",

@@ -229,6 +229,7 @@ ROUTES = (
         message_intake.on_reaction,
         Permission.FILE_TICKET,
         has_own_permission_check=True,
+        has_own_ack=True,
     ),
     action(
         ids.FILE_DIRECT_MESSAGE,

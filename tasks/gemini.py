@@ -28,7 +28,7 @@ from services.analysis.model_exchange import (
     new_fence_token,
     parse_answer,
 )
-from services.models.assignee_choice import AnalysisSource
+from services.models.ticket import AnalysisSource
 
 with warnings.catch_warnings():  # the library's end-of-support notice
     warnings.simplefilter("ignore", FutureWarning)

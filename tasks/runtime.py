@@ -18,9 +18,9 @@ from services.analysis.model_exchange import Analyst
 from services.core import database
 from services.core.clock import Clock
 from services.core.database import Document, Mongo
-from services.core.metrics import Meter
+from services.core.metrics import NOOP_METER, Meter
 from services.core.settings import Settings
-from services.linking.directory import Directory, resolve_people
+from services.linking.links import Directory
 from services.models.ticket import Ticket
 from services.outbox import pending
 from services.registry.services import Services
@@ -46,6 +46,7 @@ class Runtime:
     analyst: Analyst | None = None
     triage_channel: str = ""
     email: EmailConfig | None = None
+    meter: Meter = NOOP_METER
 
     @property
     def db(self) -> Mongo:
@@ -57,8 +58,7 @@ class Runtime:
 
     def people(self, ticket: Ticket, user_ids: set[ObjectId]) -> Directory:
         """Look up the users that a message about the ticket names."""
-        services, team_id = self.services, ticket.team_id or ""
-        return resolve_people(services.users, services.links, team_id=team_id, user_ids=user_ids)
+        return self.services.links.resolve_people(team_id=ticket.team_id, user_ids=user_ids)
 
 
 class _RuntimeHolder:
@@ -125,6 +125,7 @@ def build_runtime(config: Settings, *, slack: WebClient, meter: Meter) -> Runtim
         analyst=analyst,
         triage_channel=config.triage_channel,
         email=build_email_config(config, services.codes, meter),
+        meter=meter,
     )
 
 

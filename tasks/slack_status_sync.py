@@ -23,7 +23,7 @@ from services.availability.slack_status import (
 from services.availability.status_sync import StatusSync
 from services.core.installation import get_installation
 from services.core.leases import is_paused, pause
-from tasks.notifications.slack_delivery import call_slack, post_message
+from tasks.notifications.slack_delivery import OutcomeKind, call_slack, post_message
 from tasks.queue.celery_app import STATUS_SYNC_LIMIT_SECONDS, STATUS_SYNC_TASK, celery
 from tasks.queue.job_registry import JobContext, job
 from tasks.runtime import Runtime, current_runtime
@@ -93,7 +93,7 @@ def _sync(runtime: Runtime, status_sync: StatusSync, remaining: dict[ObjectId, s
         if time.monotonic() >= until:
             break
         outcome = call_slack(partial(runtime.slack.users_info, user=slack_id))
-        if outcome.is_permanent:
+        if outcome.kind is OutcomeKind.PERMANENT:
             del remaining[user_id]  # for a member who left Slack, an event arrives
             continue
         if not outcome.answer:
@@ -116,7 +116,7 @@ def _do_not_disturb(
     pause(runtime.db, DND_LIMIT, until=now + DND_INTERVAL)
     outcome = call_slack(lambda: runtime.slack.dnd_teamInfo(users=slack_ids))
     if not outcome.answer:
-        if outcome.is_answered and not outcome.wait:
+        if outcome.kind in (OutcomeKind.PERMANENT, OutcomeKind.TRANSIENT):
             _warn_once(outcome.error)
         else:
             _pause(runtime, DND_LIMIT, outcome.error, outcome.wait)
@@ -166,8 +166,9 @@ def _send(runtime: Runtime, offers: HandoverOffers, offer: HandoverOffer, team_i
         offers.mark_sent(offer, channel=outcome.answer["channel"], ts=outcome.answer["ts"])
         return True
     logger.warning("offer to user %s not sent: %s", offer.recipient_id, outcome.error)
-    if outcome.is_permanent:
-        offers.mark_failed(offer, error=outcome.error)
-    elif outcome.is_answered:
-        offers.retry_later(offer, wait=outcome.wait)
+    match outcome.kind:
+        case OutcomeKind.PERMANENT:
+            offers.mark_failed(offer, error=outcome.error)
+        case OutcomeKind.RATE_LIMITED | OutcomeKind.TRANSIENT:
+            offers.retry_later(offer, wait=outcome.wait)
     return False

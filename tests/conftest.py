@@ -52,7 +52,7 @@ from services.tickets.queries import load_ticket
 from tasks import slack_status_sync
 from tasks.assignment import assign_ticket
 from tasks.notifications import digest as notification_digest
-from tasks.notifications import email_sender, home_refresh, notify, reminders
+from tasks.notifications import email_sender, home_refresh, notify, reminders, reply_sender
 from tasks.queue.celery_app import (
     ASSIGN_TASK,
     DIGEST_TASK,
@@ -61,6 +61,7 @@ from tasks.queue.celery_app import (
     HOME_TASK,
     NOTIFY_TASK,
     REMINDER_TASK,
+    REPLY_TASK,
     STATUS_SYNC_TASK,
     celery,
 )
@@ -69,6 +70,7 @@ from tasks.queue.waiting_tasks import WaitingTasks
 from tasks.runtime import Runtime
 from tests.support import payloads
 from tests.support.api_client import Api
+from tests.support.blockkit import check_answer
 from tests.support.recording_slack import TOKEN, RecordingSlack
 from tests.support.slack_workspace import TEAM_ID, TEAM_URL
 
@@ -374,7 +376,9 @@ class Bot:
         """Return the body of the acknowledgement, {} if it is empty."""
         response = self.send(body)
         assert response.status == 200
-        return json.loads(response.body) if response.body else {}
+        answer: dict[str, Any] = json.loads(response.body) if response.body else {}
+        assert check_answer(body, answer) == []
+        return answer
 
 
 @pytest.fixture
@@ -389,6 +393,24 @@ def bot_process(
         team_id=TEAM_ID,
         team_url=TEAM_URL,
     )
+
+
+class WorkingBot(Bot):
+    """A bot whose workers run after each payload: `work` runs what was published."""
+
+    def __init__(self, bot: Bot, work: Callable[[], None]) -> None:
+        self._bot, self._work = bot, work
+
+    def send(self, body: dict[str, Any]) -> BoltResponse:
+        response = self._bot.send(body)
+        self._work()
+        return response
+
+
+@pytest.fixture
+def desk(ticket_bot: Bot, runtime: Runtime, publisher: RecordingPublisher) -> Bot:
+    """The bot with its workers."""
+    return WorkingBot(ticket_bot, lambda: work(runtime, publisher))
 
 
 def with_services(bot_process: BotProcess, **services: Any) -> BotProcess:
@@ -513,6 +535,7 @@ def work(runtime: Runtime, publisher: RecordingPublisher, ticket: Ticket | None 
         HOME_TASK: home_refresh.run,
         EMAIL_TASK: email_sender.run,
         REMINDER_TASK: reminders.run,
+        REPLY_TASK: reply_sender.run,
     }
     while publisher.asked:
         task, ticket_id = publisher.asked.pop(0)

@@ -123,10 +123,8 @@ MUTATIONS = (
     Mutation(
         "unknown-account-fields-lost",
         "services/accounts/users.py",
-        'find_one_and_update(\n            {"_id": before.id, **expected, **condition},\n'
-        "            update,",
-        'find_one_and_replace(\n            {"_id": before.id, **expected, **condition},\n'
-        "            values,",
+        "find_one_and_update(query, update,",
+        "find_one_and_replace(query, values,",
         ("tests/services/auth/test_profile.py",),
     ),
     # Who is told, and of what

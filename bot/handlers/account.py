@@ -13,9 +13,8 @@ from bot.views.inputs import notice_modal
 from bot.views.modals import account
 from bot.views.text import Message
 from services.core.errors import Conflict, DomainError, MemberRefused, NotFound
-from services.linking.link_by_code import AccountLinkedElsewhere
+from services.linking.account_linking import LINK_CHANGED, AccountLinkedElsewhere
 from services.linking.links import ACCOUNT_UNLINKED, check_member
-from services.linking.unlink import LINK_CHANGED
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +40,7 @@ def show_account(req: Request) -> None:
 def open_link_form(req: Request, *, note: str = "") -> None:
     """Open the form first, because a trigger_id expires after three seconds; then check the
     member."""
-    can_link_by_email = req.services.link_by_code.can_link_by_email(
+    can_link_by_email = req.services.account_linking.can_link_by_email(
         team_id=req.bot.team_id, slack_user_id=req.slack_user_id
     )
     req.open_modal(
@@ -67,12 +66,12 @@ def submit_link_code(req: Request) -> None:
     member = req.fetch_member()
     code = req.field_value("code") if "code" in req.form else ""  # no field without a page
     if not code:
-        user = req.services.link_by_code.link_by_email(member=member)
+        user = req.services.account_linking.link_by_email(member=member)
         req.ack(response_action="update", view=account.linked_modal(user))
         app_home.refresh_screen(req)
         return
     with _warn_code_owner(req):
-        offer = req.services.link_by_code.preview(member=member, code=code)
+        offer = req.services.account_linking.preview_code(member=member, code=code)
     view = account.confirm_link_modal(offer, slack_user_id=req.slack_user_id)
     req.ack(response_action="update", view=view)
 
@@ -82,7 +81,7 @@ def confirm_link(req: Request) -> None:
     if owner_id != req.slack_user_id:
         raise NotFound(NOT_YOURS)
     with _warn_code_owner(req):
-        linked = req.services.link_by_code.confirm(member=req.fetch_member(), code_id=name)
+        linked = req.services.account_linking.confirm_code(member=req.fetch_member(), code_id=name)
     req.ack(response_action="update", view=account.linked_modal(linked.user))
     for email_id in linked.email_ids:
         req.bot.publisher.publish_email(email_id)
@@ -90,7 +89,7 @@ def confirm_link(req: Request) -> None:
 
 
 def open_unlink_form(req: Request) -> None:
-    preview = req.services.unlink_service.preview(actor=req.actor)
+    preview = req.services.account_linking.preview_unlink(actor=req.actor)
     if req.button_value != str(preview.user.id):  # pressed on an old message
         raise Conflict(LINK_CHANGED)
     req.open_modal(account.unlink_modal(preview))
@@ -100,7 +99,7 @@ def unlink_account(req: Request) -> None:
     actor = req.actor
     if req.metadata != str(actor.user_id):
         raise Conflict(LINK_CHANGED)
-    unlinked = req.services.unlink_service.unlink(
+    unlinked = req.services.account_linking.unlink(
         actor=actor, team_id=req.bot.team_id, slack_user_id=req.slack_user_id
     )
     req.ack(response_action="update", view=account.unlinked_modal(unlinked.user))

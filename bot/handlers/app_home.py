@@ -1,16 +1,24 @@
 """App Home: opening it, and its navigation."""
 
+import logging
+import uuid
 from typing import Any
 
 from slack_sdk.errors import SlackApiError
 
+from bot.slack.event_replies import queue_reply
 from bot.slack.request import Request
+from bot.slack.source_messages import SLACK_ERRORS
 from bot.views.home import overview
+from bot.views.text import Message
 from services.core.errors import DomainError
 from services.home.home_service import HomeContent
 from services.home.sessions import Screen
 from services.models.permissions import Actor
 from services.models.slack_member import link_id
+from services.outbox.replies import ReplyKind
+
+logger = logging.getLogger(__name__)
 
 
 def on_home_opened(req: Request) -> None:
@@ -59,8 +67,15 @@ def refresh_screen(req: Request) -> None:
 
 
 def show_refusal(req: Request, sentence: str) -> None:
-    """Say why a member without an account sees nothing."""
-    _publish(req, overview.refusal_view(sentence), view_hash=None)
+    """Say why a member without an account sees nothing. If Slack fails now, a worker says it."""
+    view = overview.refusal_view(sentence)
+    try:
+        _publish(req, view, view_hash=None)
+    except SLACK_ERRORS as error:
+        logger.warning("a refusal in Home is left to a worker: %s", type(error).__name__)
+        home = Message(text="", blocks=view["blocks"])
+        event = f"{req.slack_user_id}:{uuid.uuid4().hex}"
+        queue_reply(req, ReplyKind.HOME_REFUSAL, home, event=event, recipient=req.slack_user_id)
 
 
 def _show_last_screen(req: Request, actor: Actor, *, view_hash: str | None) -> None:

@@ -14,6 +14,7 @@ from bot.views.modals import file_ticket as views
 from bot.views.text import DisplayPerson
 from services.core.errors import DomainError
 from services.models.message_source import MessageSource
+from services.models.ticket import Ticket
 from services.models.user import Role
 from services.tickets.filing import AlreadyFiled
 
@@ -101,6 +102,7 @@ def file_ticket(req: Request) -> None:
         view = already_filed_view(req, error, entered_text=entered_text)
         req.ack(response_action="update", view=view)
         return
+    _follow_later_changes(req, filed.ticket)
     req.ack(response_action="update", view=views.filed_modal(filed.ticket))
     req.bot.publisher.publish_ticket(str(filed.ticket.id))
 
@@ -109,3 +111,32 @@ def _submitted_deadline(req: Request) -> datetime | None:
     form = req.form  # one opened before an update of the bot may lack the field
     seconds = form.submitted("deadline") if "deadline" in form else None
     return None if seconds is None else parse_timestamp(seconds)
+
+
+def _follow_later_changes(req: Request, ticket: Ticket) -> None:
+    """Follow the changes of a direct message that was changed while its form was open."""
+    source, previous = ticket.source, ticket.description
+    if source is None or not source.is_direct_message:
+        return
+    text = req.services.processed_events.get_replacement(text_key(source), previous=previous)
+    if text is not None:
+        change_ticket(req, source, previous=previous, text=text)
+
+
+def change_ticket(
+    req: Request, source: MessageSource, *, previous: str, text: str
+) -> tuple[Ticket, bool] | None:
+    """As `TicketService.follow_message`, with the texts of the message; "" if it was deleted."""
+    before = views.direct_message_quote(previous)
+    after = views.direct_message_quote(text) if text else views.DELETED_QUOTE
+    return req.services.tickets.follow_message(
+        team_id=req.bot.team_id,
+        source=source,
+        before=(before.title, before.description),
+        after=(after.title, after.description),
+    )
+
+
+def text_key(source: MessageSource) -> str:
+    """The key of a direct message's stored text."""
+    return f"offer:{source.channel}:{source.ts}"

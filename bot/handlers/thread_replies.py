@@ -9,20 +9,25 @@ from dataclasses import dataclass
 
 from bot.handlers import message_intake
 from bot.slack import message_events, source_messages
+from bot.slack.event_replies import queue_reply
 from bot.slack.message_events import MessageChange, MessageEvent
 from bot.slack.request import Request
-from bot.views import slack_markup
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.modals import ticket_actions
-from bot.views.text import escape
+from bot.views.text import Message, escape
 from services.core.errors import DomainError, LimitReached
 from services.models.ticket import Ticket
 from services.outbox.deliveries import TicketThread
+from services.outbox.replies import ReplyKind
 from services.tickets.comments import CommentLimitReached, CommentRateLimitReached
 
 INTERNAL_NOTE_NOTICE = (
     "Kept as an internal note: it is passed on to the help desk only. Whoever is in this channel "
     "reads it here, too."
+)
+DIRECT_NOTE_NOTICE = (
+    "Kept as an internal note: only the help desk reads it. To write to the requester, use "
+    "Comment on the ticket."
 )
 FILES_NOTICE = (
     "Files are passed on as links. Whoever cannot open one does not see this conversation in "
@@ -39,31 +44,32 @@ class ReplyOutcome:
 
 
 def on_message(req: Request) -> None:
-    """Handle a reply in a ticket's thread, or a message that may become a ticket."""
-    reply = message_events.parse_thread_reply(req.body["event"])
-    if reply is None:
-        req.ack()
-        message_intake.on_direct_message(req)
+    """Handle a reply in a ticket's thread, or a direct message, which may become a ticket."""
+    message = message_events.parse_message(req.body["event"])
+    thread = None
+    if message and message.thread_ref:
+        thread = req.services.ticket_threads.find_ticket(
+            team_id=req.bot.team_id, message=message.thread_ref
+        )
+    if message and thread:
+        _on_reply(req, message, thread)
         return
-    thread = req.services.ticket_threads.find_ticket(
-        team_id=req.bot.team_id, message=reply.thread_ref
-    )
-    if thread is None:
-        req.ack()  # a thread of another conversation
-        return
+    if message and message.is_direct:
+        message_intake.on_direct_message(req, message)
+    req.ack()  # anything else is other people's conversation
+
+
+def _on_reply(req: Request, reply: MessageEvent, thread: TicketThread) -> None:
     try:
         outcome = _HANDLERS[reply.change](req, reply, thread)
     except DomainError as refusal:
-        req.ack()
-        _post_ephemeral_once(
-            req, reply, _refusal_text(refusal, reply), key=_notice_key(refusal, thread, reply)
-        )
-        return
+        key = _notice_key(refusal, thread, reply)
+        outcome = ReplyOutcome(None, [(_refusal_text(refusal, reply), key)])
+    for sentence, notice_key in outcome.notices:
+        _notify_author(req, reply, sentence, key=notice_key)
     req.ack()
     if outcome.ticket:
         req.bot.publisher.publish_ticket(str(outcome.ticket.id))
-    for sentence, notice_key in outcome.notices:
-        _post_ephemeral_once(req, reply, sentence, key=notice_key)
 
 
 def open_comment_form(req: Request) -> None:
@@ -111,17 +117,16 @@ def _add_comment(req: Request, event: MessageEvent, thread: TicketThread) -> Rep
         ticket_id=thread.ticket_id,
         text=_readable_text(req, event),
         internal=thread.internal,
-        files=event.files,
+        files=event.content.files,
         message=event.message_ref,
     )
     notices = []
     if thread.internal:
-        notices.append(
-            (INTERNAL_NOTE_NOTICE, f"kept:{event.message_ref.channel}:{event.message_ref.ts}")
-        )
-    if event.files:
+        sentence = DIRECT_NOTE_NOTICE if event.is_direct else INTERNAL_NOTE_NOTICE
+        notices.append((sentence, f"kept:{event.message_ref.channel}:{event.message_ref.ts}"))
+    if event.content.files:
         notices.append((FILES_NOTICE, f"files:{thread.ticket_id}:{event.author_id}"))
-    return ReplyOutcome(added.ticket, notices if added.is_new else [])
+    return ReplyOutcome(added.ticket, notices)
 
 
 def _edit_comment(req: Request, event: MessageEvent, thread: TicketThread) -> ReplyOutcome:
@@ -131,7 +136,7 @@ def _edit_comment(req: Request, event: MessageEvent, thread: TicketThread) -> Re
         ticket_id=thread.ticket_id,
         message=event.message_ref,
         text=_readable_text(req, event),
-        files=event.files,
+        files=event.content.files,
     )
     return ReplyOutcome(edited) if edited else _add_comment(req, event, thread)
 
@@ -150,10 +155,8 @@ _HANDLERS = {
 
 
 def _readable_text(req: Request, event: MessageEvent) -> str:
-    names = source_messages.fetch_display_names(
-        req.bot, slack_markup.mentioned_user_ids(event.text)
-    )
-    return slack_markup.to_readable_text(event.text, names)
+    """The files are stored beside the text, as links."""
+    return source_messages.readable_content(req.bot, event.content, with_files=False)
 
 
 def _refusal_text(refusal: DomainError, event: MessageEvent) -> str:
@@ -172,14 +175,14 @@ def _notice_key(refusal: DomainError, thread: TicketThread, event: MessageEvent)
     return f"refused:{event.message_ref.channel}:{event.message_ref.ts}:{event.event_ts}"
 
 
-def _post_ephemeral_once(req: Request, event: MessageEvent, sentence: str, *, key: str) -> None:
-    if not req.services.processed_events.claim(key):
-        return
-    req.bot.client.chat_postEphemeral(
-        channel=event.thread_ref.channel,
-        thread_ts=event.thread_ref.ts,
-        user=event.author_id,
-        text=escape(sentence),
-        parse="none",
-        link_names=False,
+def _notify_author(req: Request, event: MessageEvent, sentence: str, *, key: str) -> None:
+    """Send the author an ephemeral message in the thread, once for that key."""
+    queue_reply(
+        req,
+        ReplyKind.NOTICE,
+        Message(text=escape(sentence), blocks=[]),
+        event=key,
+        recipient=event.message_ref.channel,
+        thread_ts=event.thread_ref.ts if event.thread_ref else None,
+        is_ephemeral=True,
     )

@@ -14,7 +14,7 @@ from bot.views.modals.edit_ticket import EditMetadata
 from bot.views.modals.ticket_actions import assignee_option
 from bot.views.text import Message
 from services.core.errors import Conflict, InvalidValue
-from services.editing.conflicts import EditConflict
+from services.editing.ticket_edits import EditConflict
 from services.models.ticket import Ticket
 
 _NUMBER = re.compile(r"#?([0-9]{1,9})")

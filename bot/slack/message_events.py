@@ -1,11 +1,12 @@
-"""Parse Slack's `message` events: a reply was written, changed or deleted."""
+"""Parse Slack's `message` events: a person wrote, changed or deleted a message."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from services.models.comment import FileLink, MessageRef, file_links
+from bot.slack.message_content import MessageContent, parse_content
+from services.models.comment import MessageRef
 
 # Messages that a person wrote. Other subtypes are Slack's or an app's.
 _PERSON_SUBTYPES = frozenset({None, "file_share", "thread_broadcast", "me_message"})
@@ -19,38 +20,41 @@ class MessageChange(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MessageEvent:
-    """A reply in a thread. `text` is in Slack's markup; `event_ts` is the event's own timestamp."""
+    """`thread_ref` is None outside a thread. `previous` is the content before the change, and
+    `event_ts` the event's own timestamp."""
 
     change: MessageChange
     message_ref: MessageRef
-    thread_ref: MessageRef
+    thread_ref: MessageRef | None
+    is_direct: bool
     author_id: str
-    text: str
-    files: tuple[FileLink, ...]
+    content: MessageContent
+    previous: MessageContent
     event_ts: str
 
 
-def parse_thread_reply(event: Mapping[str, Any]) -> MessageEvent | None:
-    """Return None unless a person wrote, changed or deleted the text of a reply in a thread."""
+def parse_message(event: Mapping[str, Any]) -> MessageEvent | None:
+    """Return None unless a person wrote, changed or deleted the content of a message."""
     change, message, ts = _changed_message(event)
     thread_ts, author = message.get("thread_ts"), message.get("user")
     if message.get("subtype") not in _PERSON_SUBTYPES or message.get("bot_id") or not author:
         return None
-    if not ts or not thread_ts or thread_ts == ts:
+    if not ts:
         return None
-    if change is MessageChange.CHANGED and _content(message) == _content(
-        event.get("previous_message") or {}
-    ):
+    content = parse_content(message)
+    previous = parse_content(event.get("previous_message") or {})
+    if change is MessageChange.CHANGED and content == previous:
         return None  # Slack added a preview, or counted a file's readers
-    text, files = _content(message)
     channel = str(event["channel"])
+    is_reply = bool(thread_ts) and thread_ts != ts
     return MessageEvent(
         change=change,
         message_ref=MessageRef(channel, str(ts)),
-        thread_ref=MessageRef(channel, str(thread_ts)),
+        thread_ref=MessageRef(channel, str(thread_ts)) if is_reply else None,
+        is_direct=event.get("channel_type") == "im",
         author_id=str(author),
-        text=text,
-        files=files,
+        content=content,
+        previous=previous,
         event_ts=str(event.get("event_ts") or event.get("ts")),
     )
 
@@ -60,15 +64,9 @@ def _changed_message(event: Mapping[str, Any]) -> tuple[MessageChange, Mapping[s
     subtype = event.get("subtype")
     if subtype == "message_changed":
         message = event.get("message") or {}
+        if message.get("subtype") == "tombstone":  # deleted, with replies below it
+            return MessageChange.DELETED, event.get("previous_message") or {}, message.get("ts")
         return MessageChange.CHANGED, message, message.get("ts")
     if subtype == "message_deleted":
         return MessageChange.DELETED, event.get("previous_message") or {}, event.get("deleted_ts")
     return MessageChange.WROTE, event, event.get("ts")
-
-
-def _content(message: Mapping[str, Any]) -> tuple[str, tuple[FileLink, ...]]:
-    files = [
-        {"name": file.get("title") or file.get("name"), "url": file.get("permalink")}
-        for file in message.get("files") or ()
-    ]
-    return str(message.get("text") or ""), file_links(files)

@@ -2,17 +2,20 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.slack.bot_process import BotProcess
+from bot.slack.message_content import ForwardedMessage, MessageContent, parse_content
 from bot.views import slack_markup
 from bot.views.modals import file_ticket
 from bot.views.modals.file_ticket import MessageQuote
 from services.core.errors import Conflict
+from services.core.text import strip_invisible
 from services.models.message_source import MESSAGE_LOST, MessageSource, checked_source
 
 logger = logging.getLogger(__name__)
@@ -77,21 +80,62 @@ def quote_message(
     message = load_message()
     if message is None:
         return file_ticket.link_only_quote(source.permalink, note=file_ticket.TEXT_UNAVAILABLE)
-    text = str(message.get("text") or "")
-    if not text.strip():
-        return file_ticket.link_only_quote(source.permalink, note=file_ticket.WITHOUT_TEXT)
     author = str(message.get("user") or "")
-    names = fetch_display_names(bot, [author, *slack_markup.mentioned_user_ids(text)])
+    # The permalink leads to the files.
+    content = replace(parse_content(message), files=(), unlinked_files=())
+    text, names = _readable_content(bot, content, author)
+    if not text:
+        return file_ticket.link_only_quote(source.permalink, note=file_ticket.WITHOUT_TEXT)
     return file_ticket.full_quote(
-        slack_markup.to_readable_text(text, names),
+        text,
         author=f"@{names[author]}" if author in names else _app_name(message),
         channel=channel,
         permalink=source.permalink,
     )
 
 
+def readable_content(bot: BotProcess, content: MessageContent, *, with_files: bool = True) -> str:
+    """Return what the message says as plain text: its text, forwarded messages and files.
+
+    A forwarded message is quoted if its channel is public, otherwise it is a link. A file that
+    cannot be linked is named; with `with_files` the others are linked.
+    """
+    files = content.files if with_files else ()
+    text, _ = _readable_content(bot, replace(content, files=files))
+    return text
+
+
+def _readable_content(
+    bot: BotProcess, content: MessageContent, author: str = ""
+) -> tuple[str, dict[str, str]]:
+    """Return the plain text, and the names of the author and of mentioned members."""
+    quotes = [(one, _public_channel_name(bot, one.channel)) for one in content.forwarded]
+    texts = [content.text, *(one.text for one, channel in quotes if channel)]
+    mentioned = [user_id for text in texts for user_id in slack_markup.mentioned_user_ids(text)]
+    names = fetch_display_names(bot, [author, *mentioned])
+    parts = [
+        slack_markup.to_readable_text(content.text, names),
+        *(_quote_forwarded(one, channel, names) for one, channel in quotes),
+        *(f"{file.name}: {file.url}" for file in content.files),
+        *(f"{name} (not passed on)" for name in content.unlinked_files),
+    ]
+    return strip_invisible("\n".join(filter(None, parts))).strip(), names
+
+
+def _quote_forwarded(
+    message: ForwardedMessage, channel: str | None, names: Mapping[str, str]
+) -> str:
+    text = slack_markup.to_readable_text(message.text, names).strip()
+    if channel is None or not text:
+        return f"Forwarded message: {message.url}"
+    author = " ".join(strip_invisible(message.author).split()) or slack_markup.UNKNOWN_NAME
+    return f"Forwarded message of {author} in #{channel}:\n{text}\n{message.url}"
+
+
 def _public_channel_name(bot: BotProcess, channel_id: str) -> str | None:
     """Return the name, None if the channel is not public, is shared, or cannot be read."""
+    if not channel_id:
+        return None
     try:
         channel = bot.client.conversations_info(channel=channel_id)["channel"]
     except SLACK_ERRORS as error:
@@ -147,8 +191,10 @@ def fetch_display_names(bot: BotProcess, user_ids: Iterable[str]) -> dict[str, s
     for user_id in list(dict.fromkeys(filter(None, user_ids)))[:MAX_NAME_LOOKUPS]:
         try:
             user = bot.client.users_info(user=user_id)["user"]
-        except SLACK_ERRORS:
+        except SlackApiError:
             continue
+        except (SlackClientError, OSError):
+            break  # an event has to be stored within three seconds
         profile = user.get("profile") or {}
         display_name = profile.get("display_name") or profile.get("real_name") or user.get("name")
         names[user_id] = str(display_name or slack_markup.UNKNOWN_NAME)

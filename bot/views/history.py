@@ -10,7 +10,7 @@ from bot.views import labels
 from bot.views.blocks import context
 from bot.views.due_text import format_datetime
 from bot.views.text import Block, DisplayPerson, display_person, escape, mrkdwn, truncate
-from services.linking.directory import Directory
+from services.linking.links import Directory
 from services.models.escalation_track import STEP_RULES
 from services.models.events import Event, EventType
 from services.models.ticket import Priority, Status

@@ -7,8 +7,7 @@ from services.analysis.analysis_store import edited_fields
 from services.analysis.model_exchange import FailureReason, SkillMatch, is_low_confidence
 from services.analysis.urgency import UrgencyClaim, UrgencySignal
 from services.core.text import join_words
-from services.models.assignee_choice import AnalysisSource
-from services.models.ticket import Priority, Status, Ticket
+from services.models.ticket import AnalysisSource, Priority, Status, Ticket
 from services.tickets.lifecycle import CANCELLED_RESOLUTION, NO_ANSWER_RESOLUTION
 
 STATUS = {

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from bson import ObjectId
 
@@ -13,6 +13,7 @@ from services.accounts.validation import checked_account_values, checked_role, c
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import Conflict, InvalidValue
+from services.core.form_changes import changed_fields
 from services.core.text import strip_invisible
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.user import User
@@ -49,9 +50,8 @@ def format_skills(skills: Sequence[str]) -> str:
     text = ""
     for skill in map(strip_invisible, skills):
         longer = f"{text}, {skill}" if text else skill
-        if (
-            len(longer.encode("utf-16-le")) // 2 > MAX_SKILLS_TEXT_LENGTH
-        ):  # as Slack's clients count
+        length = len(longer.encode("utf-16-le")) // 2  # as Slack's clients count
+        if length > MAX_SKILLS_TEXT_LENGTH:
             break
         text = longer
     return text
@@ -80,11 +80,17 @@ class AccountAdmin:
         active admin.
         """
         require_permission(actor, Permission.MANAGE_USERS)
+
+        def changed_values(doc: Document) -> Document:
+            stored = PersonFields.from_user(User.from_doc(doc))
+            changed = changed_fields(stored=stored, shown=shown, submitted=wanted)
+            return {field: _checked_value(field, text) for field, text in changed.items()}
+
         try:
             return update_account(
                 self._db,
                 lambda: load_account_doc(self._db, user_id),
-                lambda doc: _checked(PersonFields.from_user(User.from_doc(doc)), shown, wanted),
+                changed_values,
                 by=actor.user_id,
                 now=self._clock(),
             )
@@ -105,7 +111,7 @@ class AccountAdmin:
     def update_own(
         self, *, actor: Actor, name: str | None = None, skills: str | None = None
     ) -> User:
-        """Set the actor's name and skills ("VPN, DNS"); None leaves as it is."""
+        """Set the actor's name and skills ("VPN, DNS"); None leaves a value unchanged."""
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
         listed = None if skills is None else skills.split(",")
         values = checked_account_values(name=name, skills=listed)
@@ -118,24 +124,7 @@ class AccountAdmin:
         )
 
 
-def _checked(stored: PersonFields, shown: PersonFields, wanted: PersonFields) -> Document:
-    """Return what to store of the fields the form changed. Raises `InvalidValue`."""
-    values: Document = {}
-    for field in (field.name for field in fields(PersonFields)):
-        new, old, current = (getattr(form, field) for form in (wanted, shown, stored))
-        if new in (old, current):
-            continue
-        if current != old:
-            raise InvalidValue(
-                field,
-                f"Somebody has changed this to “{current[:100] or 'nothing'}” meanwhile. Close "
-                "this form and open it again, then decide.",
-            )
-        values[field] = _value(field, new)
-    return values
-
-
-def _value(field: str, text: str) -> object:
+def _checked_value(field: str, text: str) -> object:
     if field == "role":
         return checked_role(text).value
     if field == "skills":

@@ -1,6 +1,7 @@
 """Search of accounts, in pages ordered by address.
 
-`searchKeys` holds what a search word may begin: each word of a name, an address and its parts.
+A search word has to be a prefix of one of the account's `searchKeys`: the words of its name, its
+address and the parts of that.
 """
 
 import re
@@ -70,7 +71,7 @@ def search_keys(user: User) -> list[str]:
 
 
 def index_new_accounts(db: Mongo) -> None:
-    """Set the search and sort keys of new accounts, also of the predecessor's."""
+    """Set the search and sort keys of new accounts, also of the legacy backend's."""
     found = db.users.find({"searchKeys": None}, {"email": True, "name": True})
     keys = [
         UpdateOne(
@@ -94,7 +95,7 @@ def account_page(db: Mongo, cursor: AccountCursor) -> AccountPage:
     first = AccountCursor(search=cursor.search)
     cursor = cursor if anchor else first
     users, has_more = _read_page(db, cursor.search, anchor, is_backward=cursor.is_backward)
-    # A backward page without more before it is the first one, which is read as a full page.
+    # A backward page with nothing before it is the first page: read that as a full page.
     if anchor and not (has_more if cursor.is_backward else users):
         return account_page(db, first)
     before = AccountCursor(cursor.search, users[0].id, is_backward=True) if anchor else None
@@ -117,7 +118,7 @@ def _read_page(
 
 
 def _matching(search: str) -> Document:
-    """Return a filter: each word of the search begins one of the keys."""
+    """Return a filter: each word of the search is a prefix of one of the keys."""
     words = search.casefold().split()[:MAX_SEARCH_WORDS]
     if not words:
         return {}

@@ -1,4 +1,4 @@
-"""The indexes accounts are found by: email address, role, and a search's words."""
+"""Indexes of accounts: by email address, by role, and by search key."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,13 +1,12 @@
 """User accounts: look-up, invitation and changes."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 
 from bson import ObjectId
 from pymongo import ReturnDocument, UpdateOne
 
-from services.accounts import last_admin
 from services.accounts.validation import (
     checked_account_values,
     checked_email,
@@ -19,6 +18,7 @@ from services.core.clock import Clock, utcnow
 from services.core.coerce import as_string_list
 from services.core.database import Document, Mongo
 from services.core.errors import Conflict, NotFound
+from services.core.leases import Lease, LeaseUnavailable
 from services.core.optimistic_retry import retry_on_conflict
 from services.core.text import strip_invisible
 from services.models import user as model_user
@@ -29,8 +29,41 @@ from services.outbox import pending
 DEACTIVATED_REASON = "the account was deactivated"
 DEMOTED_REASON = "the account no longer works on tickets"
 UNKNOWN_ACCOUNT = "There is no such account any more."
+LAST_ADMIN_MESSAGE = "There has to be an active admin. Make somebody else an admin first."
+BUSY_MESSAGE = "Another admin is being changed at this moment. Try again."
+# Each removal takes some milliseconds. Longer than this waits only for a process that has died.
+MAX_WAIT_SECONDS = 2.0
 # A change of these may give a queued ticket an assignee.
 _ASSIGNMENT_FIELDS = frozenset({"role", "skills", "capacity", "active"})
+
+
+@contextmanager
+def removing_admin(db: Mongo, user_id: ObjectId, *, now: datetime) -> Iterator[Document]:
+    """Guard the update by which that admin stops being an active one; yield its extra condition.
+
+    Two admins could demote each other at the same moment and leave none. A lease serialises
+    demotions. It may expire while the process is stopped between the check and the update, so each
+    demotion also marks its admin, after it has removed the marks of all others: the update requires
+    its own mark, and an admin marked by another demotion does not count as one who is left.
+
+    Raises `Conflict` if no other admin would be left, or the lease is taken for too long.
+    """
+    try:
+        with Lease(db, "admins", clock=lambda: now, max_wait_seconds=MAX_WAIT_SECONDS):
+            admins = {"role": Role.ADMIN, "active": {"$ne": False}}
+            mark = {"adminRemoval": ObjectId()}
+            remove_mark = {"$unset": {"adminRemoval": ""}}
+            db.users.update_many({**admins, "adminRemoval": {"$ne": None}}, remove_mark)
+            db.users.update_one({"_id": user_id}, {"$set": mark})
+            try:
+                others = {**admins, "_id": {"$ne": user_id}, "adminRemoval": None}
+                if db.users.find_one(others, {"_id": True}) is None:
+                    raise Conflict(LAST_ADMIN_MESSAGE)
+                yield mark
+            finally:
+                db.users.update_one({"_id": user_id, **mark}, remove_mark)
+    except LeaseUnavailable as error:
+        raise Conflict(BUSY_MESSAGE) from error
 
 
 class UserService:
@@ -94,7 +127,7 @@ class UserService:
         role: str | None = None,
         skills: Sequence[str] | None = None,
     ) -> User:
-        """Change the role or skills of the account with that address; None leaves them as they are.
+        """Change the role or skills of the account with that address; None leaves them unchanged.
 
         Raises `InvalidValue`; `NotFound`; `Conflict` for the last active admin, and if several
         accounts have the address.
@@ -111,7 +144,7 @@ class UserService:
         )
 
     def find_by_email(self, email: str) -> list[User]:
-        """Return all accounts of an address, whatever its case. More than one is a legacy fault."""
+        """Return all accounts of an address, ignoring case. More than one is a legacy fault."""
         return [User.from_doc(doc) for doc in self.find_docs_by_email(email)]
 
     def find_docs_by_email(self, email: str) -> list[Document]:
@@ -128,16 +161,15 @@ class UserService:
 
     def get_doc_by_email(self, email: str) -> Document:
         """Return the only account of an address. Raises `NotFound`, `Conflict` for several."""
-        found = self.find_by_email(email)
+        found = self.find_docs_by_email(email)
         if len(found) > 1:
             raise Conflict("Several accounts have that address. Remove all but one first.")
-        doc = self._db.users.find_one({"_id": found[0].id}) if found else None
-        if doc is None:
+        if not found:
             raise NotFound("There is no account with that address.")
-        return doc
+        return found[0]
 
     def _index_legacy_emails(self) -> None:
-        """Set the `emailKey` of the predecessor's accounts, which may still create new ones."""
+        """Set the `emailKey` of the legacy backend's accounts, which may still create new ones."""
         keys = [
             UpdateOne({"_id": user.id}, {"$set": {"emailKey": email_key(user.email)}})
             for user in map(User.from_doc, self._db.users.find({"emailKey": None}, {"email": True}))
@@ -155,7 +187,7 @@ def new_account_doc(
     name: str | None = None,
     user_id: ObjectId | None = None,
 ) -> Document:
-    """Return the document of a new account, with the predecessor's fields and ours."""
+    """Return the document of a new account, with the legacy backend's fields and ours."""
     return {
         "_id": user_id or ObjectId(),
         "email": email,
@@ -178,7 +210,7 @@ def update_account(
     by: ObjectId | str,
     now: datetime,
 ) -> User:
-    """Change an account: the only way to change what an admin or its owner edits.
+    """Change an account. Every edit by an admin or by its owner goes through here.
 
     `load` returns the account as stored, `values_for` the checked values to set in it; both are
     called again if a concurrent change came first. A new role, a new password and a deactivation
@@ -214,14 +246,11 @@ def _store(
     expected = {name: doc.get(name) for name in ("role", "active", *values)}
     is_removal = _is_active_admin(before) and not _is_active_admin(after)
     guard: AbstractContextManager[Document] = (
-        last_admin.removing_admin(db, before.id, now=now) if is_removal else nullcontext({})
+        removing_admin(db, before.id, now=now) if is_removal else nullcontext({})
     )
     with guard as condition:
-        stored = db.users.find_one_and_update(
-            {"_id": before.id, **expected, **condition},
-            update,
-            return_document=ReturnDocument.AFTER,
-        )
+        query = {"_id": before.id, **expected, **condition}
+        stored = db.users.find_one_and_update(query, update, return_document=ReturnDocument.AFTER)
     if stored and _ASSIGNMENT_FIELDS & values.keys():
         pending.retry_unassigned(db, now=now)
     return User.from_doc(stored) if stored else None

@@ -58,7 +58,7 @@ def checked_role(role: str) -> Role:
 
 
 def checked_skills(skills: Sequence[str]) -> list[str]:
-    """Return the skills stripped, without blanks, each in its first spelling whatever its case."""
+    """Return the skills stripped, without blanks or duplicates that differ only in case."""
     if not isinstance(skills, (list, tuple)) or not all(isinstance(one, str) for one in skills):
         raise InvalidValue("skills", "Write the skills as a list of texts.")
     unique: dict[str, str] = {}
@@ -77,7 +77,7 @@ def checked_skills(skills: Sequence[str]) -> list[str]:
 def checked_account_values(
     *, name: str | None = None, role: str | None = None, skills: Sequence[str] | None = None
 ) -> Document:
-    """Return what to store of an account; None leaves a field as it is, a name "" removes it."""
+    """Return what to store of an account; None leaves a field unchanged, a name "" removes it."""
     values: Document = {}
     if name is not None:
         values["name"] = checked_name(name)
@@ -89,7 +89,7 @@ def checked_account_values(
 
 
 def _composed(skill: str) -> str:
-    """Compose letters with their accents, which some keyboards write apart."""
+    """Compose letters with their accents, which some keyboards send separately."""
     return normalize("NFC", skill) if len(skill) <= 2 * MAX_SKILL_LENGTH else skill
 
 

@@ -10,9 +10,8 @@ from bson import ObjectId
 from services.analysis.model_exchange import Analysis
 from services.analysis.urgency import PriorityDecision, UrgencyClaim, decide_priority
 from services.core.database import Document, Mongo
-from services.models.assignee_choice import AnalysisSource
 from services.models.events import EventType, NewEvent
-from services.models.ticket import Priority, Ticket, parse_priority
+from services.models.ticket import AnalysisSource, Priority, Ticket, parse_priority
 from services.models.user import User, can_work_on_tickets
 from services.tickets import ticket_store
 from services.tickets.transitions import Change

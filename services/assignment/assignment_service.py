@@ -14,9 +14,8 @@ from services.assignment.ranking import Criteria, choose_assignee
 from services.core.database import Mongo
 from services.core.work_queue import WorkQueue
 from services.linking.links import LinkService
-from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
 from services.models.events import EventType
-from services.models.ticket import Status, Ticket
+from services.models.ticket import AnalysisSource, AssigneeChoice, ChoiceReason, Status, Ticket
 from services.outbox.pending import UNASSIGNED_RETRY_INTERVAL
 from services.tickets import ticket_store, transitions
 from services.tickets.transitions import Change
@@ -26,7 +25,7 @@ CLAIM_DURATION = timedelta(seconds=90)
 MAX_FAVOURED = 10
 UNASSIGNED = {"status": {"$in": [Status.TODO, Status.REOPENED]}, "assignedTo": None}
 
-# Tickets filed or given back with this product. The predecessor's old tickets have none of these
+# Tickets filed or given back with this product. The legacy backend's old tickets have none of these
 # events and are not assigned automatically.
 _ENTRY_EVENTS = frozenset({EventType.FILED, EventType.UNASSIGNED, EventType.REOPENED})
 _DECLINE_EVENTS = frozenset({EventType.UNASSIGNED, EventType.REASSIGNED_BY_ESCALATION})

@@ -36,12 +36,10 @@ from services.core.database import Document, Mongo
 from services.core.errors import InvalidValue, NotFound
 from services.core.installation import get_installation
 from services.core.redaction import mask
-from services.linking.directory import Directory, resolve_people
-from services.linking.links import LinkService
-from services.models.assignee_choice import MANUAL_SOURCE
+from services.linking.links import Directory, LinkService
 from services.models.events import EventType
 from services.models.permissions import Actor, Operator, Permission, require_permission
-from services.models.ticket import Ticket
+from services.models.ticket import MANUAL_SOURCE, Ticket
 from services.routing import router
 from services.routing.model_store import ModelStore
 
@@ -248,7 +246,7 @@ class ExplainService:
         return self._dry_run(doc, limit)
 
     def explain_reference(self, *, actor: Actor | Operator, reference: str) -> DryRun:
-        """Return a dry run for a ticket's number, or its id: one of the predecessor's has no number
+        """Return a dry run for a ticket's number, or its id: a legacy ticket has no number
         yet. Raises `PermissionDenied`, `InvalidValue`, `NotFound`."""
         require_permission(actor, Permission.MANAGE_USERS)
         number = _NUMBER.fullmatch(reference.strip())
@@ -262,7 +260,7 @@ class ExplainService:
             )
         return self._dry_run(doc, None)
 
-    # Not by `services.tickets.queries`, which gives a ticket of the predecessor's a number.
+    # Not by `services.tickets.queries`, which gives a legacy ticket a number.
     def _by_id(self, ticket_id: str) -> Document | None:
         if not ObjectId.is_valid(ticket_id):
             return None
@@ -360,6 +358,4 @@ class ExplainService:
         for correction in made:
             named += [correction.by, correction.from_, correction.to]
         wanted = {user_id for user_id in named if user_id}
-        return resolve_people(
-            self._users, self._links, team_id=ticket.team_id or "", user_ids=wanted
-        )
+        return self._links.resolve_people(team_id=ticket.team_id, user_ids=wanted)

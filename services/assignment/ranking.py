@@ -25,7 +25,7 @@ from services.assignment.candidate import (
 )
 from services.calendar.work_week import WorkWeek
 from services.core.text import join_words
-from services.models.assignee_choice import AssigneeChoice, ChoiceReason
+from services.models.ticket import AssigneeChoice, ChoiceReason
 from services.models.user import Role, User
 
 # From this share of similar tickets on, a candidate counts as having solved such tickets.

@@ -19,10 +19,9 @@ from services.core.database import Mongo
 from services.core.errors import InvalidValue
 from services.core.optimistic_retry import retry_on_conflict
 from services.linking.links import LinkService
-from services.models.assignee_choice import AssigneeChoice
 from services.models.events import Event, EventType
 from services.models.permissions import Actor, require_permission, require_visible
-from services.models.ticket import Ticket
+from services.models.ticket import AssigneeChoice, Ticket
 from services.models.user import User
 from services.outbox import pending
 from services.routing.model_store import ModelStore

@@ -9,5 +9,8 @@ from pymongo import IndexModel
 EVENT_RETENTION = timedelta(days=1)
 
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
-    "inbox": (IndexModel("at", expireAfterSeconds=int(EVENT_RETENTION.total_seconds())),),
+    "inbox": (
+        IndexModel("at", expireAfterSeconds=int(EVENT_RETENTION.total_seconds())),
+        IndexModel("user", sparse=True),
+    ),
 }

@@ -88,6 +88,12 @@ EMAIL_ATTEMPTS = Metric(
     "Letters by what came of an attempt to send them.",
     ("letter", "outcome"),
 )
+REPLY_ATTEMPTS = Metric(
+    "ticket_bot_replies_total",
+    MetricKind.COUNTER,
+    "Replies to events by what came of an attempt to send them; dropped: too old by then.",
+    ("reply", "outcome"),
+)
 JOB_RUNS = Metric(
     "ticket_bot_job_runs_total",
     MetricKind.COUNTER,
@@ -116,6 +122,7 @@ ALL_METRICS = (
     TASK_RUNS,
     TASK_SECONDS,
     EMAIL_ATTEMPTS,
+    REPLY_ATTEMPTS,
     JOB_RUNS,
     JOB_LAST_RUN,
     JOB_LAST_SECONDS,

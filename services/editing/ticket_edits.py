@@ -9,7 +9,7 @@ A program's edit (`patch`) changes the ticket as it is now.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
@@ -20,22 +20,24 @@ from services.assignment.feedback import correction_scores
 from services.assignment.ranking import AssigneeOption, rank_options
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
-from services.core.errors import InvalidValue
+from services.core.errors import Conflict, InvalidValue, NotAllowedInState
 from services.core.optimistic_retry import retry_on_conflict
-from services.editing.conflicts import EditConflict, FieldConflict, find_conflicts
-from services.editing.status_change import build_status_change
+from services.core.text import strip_invisible
 from services.linking.links import LinkService
-from services.models.events import EventType, NewEvent
+from services.models.events import Event, EventType, NewEvent
 from services.models.permissions import Actor, Permission, require_permission, require_visible
 from services.models.ticket import Status, Ticket
 from services.models.user import User
-from services.tickets import ticket_store
+from services.tickets import ticket_store, transitions
 from services.tickets.fields import EDITABLE_FIELDS, current_value, is_equal, validate_field
-from services.tickets.lifecycle import TicketAction, check_allowed
+from services.tickets.lifecycle import TicketAction, check_allowed, check_transition, describe_state
 from services.tickets.queries import load_ticket
-from services.tickets.transitions import Change
+from services.tickets.transitions import Change, with_change
+from services.tickets.validation import checked_question, checked_resolution
 
-NONE_ACKNOWLEDGED: Mapping[str, int] = MappingProxyType({})
+MESSAGE_NOT_ALLOWED = (
+    "This goes out with the status Resolved or Waiting. For anything else, add a comment."
+)
 # These change the ticket as the buttons do, not only their own field.
 _ACTION_FIELDS = ("status", "assignedTo")
 PLAIN_FIELDS = [field for field in EDITABLE_FIELDS if field not in _ACTION_FIELDS]
@@ -48,6 +50,27 @@ DEFAULT_MESSAGES = {
     Status.COMPLETED: "Marked as completed.",
     Status.WAITING: "The help desk needs to know more. Please write a comment.",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class FieldConflict:
+    """A field that another user has changed; `value` is its current value."""
+
+    field: str
+    by: ObjectId | str
+    value: Any
+
+
+class EditConflict(Conflict):
+    """Other users changed the same fields. `ticket` is the current one, `people` are by id."""
+
+    def __init__(
+        self, conflicts: Sequence[FieldConflict], ticket: Ticket, people: Mapping[ObjectId, User]
+    ) -> None:
+        super().__init__("Somebody else has changed the same fields. Look at them, then decide.")
+        self.conflicts = tuple(conflicts)
+        self.ticket = ticket
+        self.people = people
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +108,8 @@ class TicketEdits:
         """Return the users a ticket may be assigned to, the best match first; without a ticket,
         the least loaded first."""
         require_permission(actor, Permission.WORK_ON_TICKETS)
-        return self._options(
-            team_id, load_ticket(self._db, ticket_id) if ticket_id else None, query
-        )
+        ticket = load_ticket(self._db, ticket_id) if ticket_id else None
+        return self._options(team_id, ticket, query)
 
     def team_skills(self, *, actor: Actor, query: str = "") -> list[str]:
         """Return the team's skills that contain the query, ignoring case."""
@@ -102,7 +124,7 @@ class TicketEdits:
         ticket_id: str,
         expected_seq: int,
         changes: Mapping[str, Any],
-        acknowledged: Mapping[str, int] = NONE_ACKNOWLEDGED,
+        acknowledged: Mapping[str, int] | None = None,
     ) -> Ticket:
         """Store the `changes`, by field, in one update with an event for each field.
 
@@ -119,7 +141,7 @@ class TicketEdits:
             ticket = self._editable(actor, ticket_id)
             edit = self._changed_values(ticket, changes)
             conflicts = find_conflicts(
-                ticket, edit, expected_seq=expected_seq, acknowledged=acknowledged
+                ticket, edit, expected_seq=expected_seq, acknowledged=acknowledged or {}
             )
             if conflicts:
                 raise EditConflict(conflicts, ticket, self._people_in(conflicts))
@@ -237,3 +259,120 @@ def _with_defaults(actor: Actor, ticket: Ticket, changes: Mapping[str, Any]) -> 
     if status == Status.IN_PROGRESS and is_unassigned:
         filled.setdefault("assignedTo", actor.user_id)
     return filled
+
+
+def find_conflicts(
+    ticket: Ticket, edit: Mapping[str, Any], *, expected_seq: int, acknowledged: Mapping[str, int]
+) -> list[FieldConflict]:
+    """Return the fields of the edit that other users changed after its author read them."""
+    last: dict[str, Event] = {}
+    for event in ticket.events:
+        for field in _changed_fields(event, ticket):
+            if event.seq > max(expected_seq, acknowledged.get(field, 0)):
+                last[field] = event
+    return [
+        FieldConflict(field, by=last[field].by, value=current_value(ticket, field))
+        for field in edit
+        if field in last
+    ]
+
+
+def _changed_fields(event: Event, ticket: Ticket) -> tuple[str, ...]:
+    """Return the form fields that an event changed."""
+    if event.type in (EventType.UNASSIGNED, EventType.REOPENED):
+        return "status", "assignedTo"
+    if event.type == EventType.ANALYSED:
+        return _analysed_fields(ticket)
+    return (event.field,) if event.field else ()
+
+
+def _analysed_fields(ticket: Ticket) -> tuple[str, ...]:
+    """Return what an analysis changed: not a priority that a user chose, nor edited fields."""
+    edited = {event.field for event in ticket.events if event.type == EventType.EDITED}
+    has_priority = (ticket.assignment.get("analysis") or {}).get("priority") is not None
+    found = ("priority",) if has_priority else ()
+    return (*found, *(field for field in ("relatedSkills", "helpfulNotes") if field not in edited))
+
+
+def build_status_change(
+    by: ObjectId,
+    ticket: Ticket,
+    edit: Mapping[str, Any],
+    *,
+    message: str,
+    keep_assignee: bool,
+    now: datetime,
+) -> Change:
+    """Return the change for the `status` and `assignedTo` in `edit`, if it has them.
+
+    `message` is for the requester; `keep_assignee`: the assignee still works on tickets. Raises
+    `NotAllowedInState` if the status table does not allow it, and `InvalidValue`.
+    """
+    status = Status(edit["status"]) if "status" in edit else None
+    if status not in (Status.COMPLETED, Status.WAITING) and not _is_already_sent(
+        by, ticket, message
+    ):
+        raise InvalidValue("message", MESSAGE_NOT_ALLOWED)
+    change = Change()
+    if status is Status.REOPENED:
+        _check_transition(ticket, status)
+        change, status = transitions.reopen(by, ticket, keep_assignee=keep_assignee), None
+    if "assignedTo" in edit:
+        updated = with_change(ticket, change)
+        change = change.then(_assignee_change(by, updated, edit["assignedTo"], status, now))
+    if status:
+        change = change.then(
+            _status_transition(by, with_change(ticket, change), status, message, now)
+        )
+    return change
+
+
+def _is_already_sent(by: ObjectId, ticket: Ticket, message: str) -> bool:
+    """Return whether there is no message, or a first submission of this form has sent it."""
+    notes = [event.note for event in ticket.events if event.by == by]
+    return not message.strip() or strip_invisible(message).strip() in notes
+
+
+def _assignee_change(
+    by: ObjectId, ticket: Ticket, assignee: ObjectId | None, status: Status | None, now: datetime
+) -> Change:
+    if assignee == ticket.assigned_to:
+        return Change()
+    if ticket.status is Status.COMPLETED:
+        sentence = f"Reopen it before you change who has it: {describe_state(ticket)}."
+        raise NotAllowedInState("assignedTo", sentence)
+    if assignee is None:
+        if ticket.status is Status.WAITING:
+            raise NotAllowedInState(
+                "assignedTo", f"Choose somebody to give it to: {describe_state(ticket)}."
+            )
+        return transitions.unassign(by, ticket, reason="")
+    if status is Status.TODO:
+        raise InvalidValue("status", "Whoever has a ticket works on it. Choose In progress.")
+    return transitions.assign(by, ticket, assignee, reason="", now=now)
+
+
+def _status_transition(
+    by: ObjectId, ticket: Ticket, status: Status, message: str, now: datetime
+) -> Change:
+    if status is ticket.status:  # the change of the assignee has led there
+        return Change()
+    if status is Status.IN_PROGRESS and ticket.assigned_to is None:
+        raise InvalidValue("assignedTo", "Choose who works on it.")
+    _check_transition(ticket, status)
+    if status is Status.IN_PROGRESS:
+        return transitions.resume(by, ticket)
+    if status is Status.TODO:
+        return transitions.unassign(by, ticket, reason="")
+    if status is Status.WAITING:
+        question = checked_question(message, field="message")
+        return transitions.ask_requester(by, ticket, question=question, now=now)
+    note = checked_resolution(message, field="message")
+    return transitions.complete(by, ticket, EventType.RESOLVED, resolution=note, now=now, note=note)
+
+
+def _check_transition(ticket: Ticket, status: Status) -> None:
+    try:
+        check_transition(ticket, status)
+    except Conflict as error:
+        raise NotAllowedInState("status", str(error)) from None

@@ -19,7 +19,6 @@ from services.availability import absence
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.work_queue import record_failure
-from services.models.assignee_choice import AssigneeChoice
 from services.models.escalation_track import (
     EscalationStep,
     EscalationTrack,
@@ -28,7 +27,7 @@ from services.models.escalation_track import (
     StepCondition,
 )
 from services.models.events import Event, EventType, NewEvent
-from services.models.ticket import Priority, Status, Ticket
+from services.models.ticket import AssigneeChoice, Priority, Status, Ticket
 from services.models.user import User, can_work_on_tickets
 from services.sla.escalation_schedule import NEXT_STEP_FIELD, due_steps, next_scheduled_step
 from services.sla.policy import SlaPolicy, cached_policy

@@ -8,15 +8,13 @@ from bson import ObjectId
 
 from services.account_admin.account_admin import AccountAdmin
 from services.accounts.account_search import AccountCursor, AccountPage
-from services.accounts.users import UserService
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.core.errors import NotFound, PermissionDenied
 from services.home.sessions import Screen
-from services.linking.directory import Directory, referenced_user_ids, resolve_people
-from services.linking.links import LinkService
+from services.linking.links import Directory, LinkService, referenced_user_ids
 from services.lists.list_query import ListKind, ListQuery
-from services.lists.list_service import ListPage, ListResult, ListService, TicketLists
+from services.lists.list_service import ListPage, ListResult, ListService, ticket_list_page
 from services.models.permissions import Actor, Permission
 from services.models.ticket import Ticket
 from services.team_settings.settings_service import CurrentSettings, TeamSettings
@@ -88,14 +86,11 @@ HomeContent = HomePage | TicketListPage | TicketPage | PeoplePage | SettingsPage
 
 
 class HomeService:
-    def __init__(
-        self, db: Mongo, users: UserService, links: LinkService, *, clock: Clock = utcnow
-    ) -> None:
-        self._users = users
+    def __init__(self, db: Mongo, links: LinkService, *, clock: Clock = utcnow) -> None:
+        self._db = db
         self._links = links
         self._tickets = TicketService(db, clock=clock)
-        self._ticket_lists = TicketLists(db)
-        self._lists = ListService(db, users, links, clock=clock)
+        self._lists = ListService(db, links, clock=clock)
         self._accounts = AccountAdmin(db, clock=clock)
         self._settings = TeamSettings(db, clock=clock)
         self._clock = clock
@@ -131,8 +126,8 @@ class HomeService:
         return self.get(actor=actor, team_id=team_id, screen=Screen())
 
     def _build_home_page(self, actor: Actor, team_id: str) -> HomePage:
-        own = self._preview(actor, ListKind.OWN)
         is_staff = actor.has_permission(Permission.SEE_ANY_TICKET)
+        own = self._preview(actor, ListKind.OWN)
         assigned = self._preview(actor, ListKind.ASSIGNED) if is_staff else None
         tickets = own.tickets + (assigned.tickets if assigned else ())
         named = {user_id for ticket in tickets for user_id in referenced_user_ids(ticket)}
@@ -141,13 +136,14 @@ class HomeService:
             user_id=actor.user_id,
             own=own,
             assigned=assigned,
-            people=self._people(team_id, named | {actor.user_id}),
+            people=self._links.resolve_people(team_id=team_id, user_ids=named | {actor.user_id}),
             now=self._clock(),
             can_manage_people=actor.has_permission(Permission.MANAGE_USERS),
         )
 
     def _preview(self, actor: Actor, kind: ListKind) -> ListPage:
-        return self._ticket_lists.page(actor=actor, list_query=ListQuery(kind), size=PREVIEW_SIZE)
+        query = ListQuery(kind)
+        return ticket_list_page(self._db, actor=actor, list_query=query, size=PREVIEW_SIZE)
 
     def _build_ticket_page(self, actor: Actor, team_id: str, screen: Screen) -> TicketPage:
         ticket = self._tickets.get(actor=actor, ticket_id=str(screen.ticket_id))
@@ -157,7 +153,9 @@ class HomeService:
             ticket=ticket if is_staff else for_requester(ticket),
             is_staff=is_staff,
             actions=allowed_actions(actor, ticket),
-            people=self._people(team_id, referenced_user_ids(ticket)),
+            people=self._links.resolve_people(
+                team_id=team_id, user_ids=referenced_user_ids(ticket)
+            ),
             now=self._clock(),
             can_explain=actor.has_permission(Permission.MANAGE_USERS),
         )
@@ -171,6 +169,3 @@ class HomeService:
             slack_ids=self._links.slack_ids(team_id=team_id, user_ids=linked),
             now=self._clock(),
         )
-
-    def _people(self, team_id: str, user_ids: set[ObjectId]) -> Directory:
-        return resolve_people(self._users, self._links, team_id=team_id, user_ids=user_ids)

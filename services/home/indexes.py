@@ -1,4 +1,4 @@
-"""Indexes of links by what is open in Home (sessions.py)."""
+"""Indexes of links by the screen that is open in Home (sessions.py)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,5 +8,6 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "links": (
         IndexModel("home.ticket", sparse=True),
         IndexModel("home.queueAt", sparse=True),
+        IndexModel("home.retryAt", sparse=True),
     ),
 }

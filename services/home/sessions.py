@@ -2,10 +2,12 @@
 
 The link of a member who has opened Home holds `home`: `screen`, `ticket` (on a ticket's page),
 `at` (of the last navigation), `queueAt` (the same, on the queue), `turn` (counts the navigations),
-`hash` (Slack's, of the view published last) and `due` (of a requested refresh).
+`hash` (Slack's, of the view published last), `due` (of a requested refresh), and `retryAt` and
+`tries` (of a view that Slack has not confirmed).
 
-A refresh is debounced, not queued, so this is no `WorkQueue` (services/core/work_queue.py): the
-request sets `due`, the claim removes it, and after a failure the next change requests it again.
+A refresh is debounced: the request sets `due`, the claim removes it. Navigations, requests and
+claims set `retryAt`, and the record of the published view removes it: if publishing fails, or the
+process dies, the sweep publishes Home again.
 """
 
 from dataclasses import dataclass, replace
@@ -17,12 +19,15 @@ from pymongo import ReturnDocument
 from services.accounts.account_search import AccountCursor
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.linking.directory import referenced_user_ids
+from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff
+from services.linking.links import referenced_user_ids
 from services.lists.list_query import ListKind, ListQuery
 from services.models.ticket import Ticket
 
 # A member who returns later than this starts at the first page.
 SESSION_TIMEOUT = timedelta(hours=1)
+# Longer than a call of Slack's Web API takes.
+PUBLISH_TIMEOUT = timedelta(seconds=10)
 _SETTINGS = "settings"
 
 
@@ -47,7 +52,7 @@ class Screen:
 
     @classmethod
     def decode(cls, text: str) -> "Screen":
-        """Decode; invalid text is the first page."""
+        """Return the screen; invalid text is the first page."""
         if text == _SETTINGS:
             return cls(settings=True)
         listed, ticket_id, people = (text.split("|") + [""] * 3)[:3]
@@ -86,12 +91,16 @@ class HomeSession:
         )
 
 
+_RETRY = {"home.retryAt": "", "home.tries": ""}
+
+
 class HomeSessions:
     """`link_id` is the id of a member's link (`services.models.slack_member.link_id`)."""
 
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._clock = clock
+        self._unconfirmed = WorkQueue(db.links, "home.retryAt", attempts_field="home.tries")
 
     def last_screen(self, link_id: str) -> Screen:
         """Return the member's last screen, or the first page after `SESSION_TIMEOUT`."""
@@ -115,6 +124,7 @@ class HomeSessions:
                     "home.ticket": screen.ticket_id,
                     "home.queueAt": now if in_queue else None,
                     "home.at": now,
+                    "home.retryAt": now + PUBLISH_TIMEOUT,
                 },
                 "$inc": {"home.turn": 1},
             },
@@ -130,7 +140,25 @@ class HomeSessions:
     def record_view_hash(self, link_id: str, *, sequence: int, view_hash: str) -> None:
         """Record the hash of the view that Slack shows for the screen of that `sequence`."""
         this = {"_id": link_id, "home.turn": sequence}
-        self._db.links.update_one(this, {"$set": {"home.hash": view_hash}})
+        confirmed = {"$set": {"home.hash": view_hash}, "$unset": _RETRY}
+        self._db.links.update_one(this, confirmed)
+
+    def give_up(self, session: HomeSession) -> None:
+        """Do not publish that view again: Slack will never accept it, or nobody may see it."""
+        this = {"_id": session.link_id, "home.turn": session.sequence}
+        self._db.links.update_one(this, {"$unset": _RETRY})
+
+    def request_unconfirmed(self, *, limit: int) -> list[str]:
+        """Request a refresh of the Homes whose view Slack has not confirmed in time; return their
+        links, for `CeleryPublisher.publish_home_refresh`."""
+        now, requested = self._clock(), []
+        for doc in self._unconfirmed.due(now, limit=limit, fields=["home"]):
+            tries = doc["home"].get("tries", 0) + 1
+            wait = backoff(tries, initial=PUBLISH_TIMEOUT, maximum=MAX_DELIVERY_DELAY)
+            if self._unconfirmed.claim(doc, until=now + wait):
+                self._db.links.update_one({"_id": doc["_id"]}, {"$set": {"home.due": now}})
+                requested.append(str(doc["_id"]))
+        return requested
 
     def watchers(self, ticket: Ticket) -> list[str]:
         """Return the links with an open Home that a change of the ticket concerns: its
@@ -149,7 +177,10 @@ class HomeSessions:
         nothing_due = {"$or": [{"home.due": None}, {"home.due": {"$lte": now}}]}
         asked = self._db.links.update_one(
             {"_id": link_id, "home.turn": {"$gt": 0}, **nothing_due},
-            {"$set": {"home.due": now + within}},
+            {
+                "$set": {"home.due": now + within},
+                "$max": {"home.retryAt": now + within + PUBLISH_TIMEOUT},
+            },
         )
         return asked.modified_count == 1
 
@@ -158,12 +189,14 @@ class HomeSessions:
 
         Claim before reading anything: a later change requests another refresh.
         """
+        retry_at = self._clock() + PUBLISH_TIMEOUT
         doc = self._db.links.find_one_and_update(
-            {"_id": link_id, "home.due": {"$ne": None}}, {"$unset": {"home.due": ""}}
+            {"_id": link_id, "home.due": {"$ne": None}},
+            {"$unset": {"home.due": ""}, "$max": {"home.retryAt": retry_at}},
         )
         return HomeSession.from_doc(doc) if doc else None
 
     def clear_view_hash(self, session: HomeSession) -> None:
-        """Forget the hash, because Slack shows another view now, whose hash is not known here."""
+        """Remove the hash, because Slack shows another view now, with an unknown hash."""
         this = {"_id": session.link_id, "home.hash": session.view_hash}
         self._db.links.update_one(this, {"$unset": {"home.hash": ""}})

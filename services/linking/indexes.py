@@ -1,4 +1,4 @@
-"""The indexes of links between Slack members and accounts."""
+"""Indexes of links between Slack members and accounts."""
 
 from collections.abc import Mapping, Sequence
 

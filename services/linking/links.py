@@ -1,13 +1,15 @@
-"""Which account a Slack member acts as.
+"""The account that a Slack member acts as.
 
 The first use links the member to a new account of role `user`, or to an invitation: an account
 without password and without links, of the address that Slack has confirmed. If linking is strict,
-or the member has unlinked themselves, only a code does (services/linking/link_by_code.py).
+or the member has unlinked themselves, only a code links them (services/linking/account_linking.py).
 
-A link is `stopped {at, reason}` while Slack does not let its member work here: it gives no access.
-Its account stays, and so do the tickets filed by it; those assigned to it are released.
+A link has `stopped {at, reason}` while its member cannot use this workspace; it gives no access
+then. The account and the tickets it filed stay; the tickets assigned to it are released.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -20,7 +22,9 @@ from services.accounts.validation import email_key
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import MemberRefused
+from services.models.events import EventType
 from services.models.slack_member import SlackMember, link_id
+from services.models.ticket import Ticket
 from services.models.user import Role, User, can_work_on_tickets, release_request
 from services.outbox import pending
 
@@ -48,6 +52,14 @@ _REASONS = {
     ExclusionReason.GUEST: "the Slack member is a guest by now",
     ExclusionReason.OTHER_ORGANISATION: "the Slack member belongs to another organisation by now",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Accounts and their Slack ids; members who have left Slack have no id."""
+
+    users: Mapping[ObjectId, User]
+    slack_ids: Mapping[ObjectId, str]
 
 
 class LinkService:
@@ -92,7 +104,7 @@ class LinkService:
         linked = self.find_user(team_id=member.team_id, slack_user_id=member.slack_user_id)
         if linked:
             return linked
-        own = {"_id": link_id(member.team_id, member.slack_user_id)}
+        own = {"_id": member.link_id}
         if not allow_unlinked and self._db.unlinked.find_one(own):
             raise MemberRefused(ACCOUNT_UNLINKED)
         if len(existing) > 1:
@@ -112,9 +124,14 @@ class LinkService:
         found = [link for link in self._db.links.find(query) if "stopped" not in link]
         return {link["userId"]: link["slackUserId"] for link in found}
 
+    def resolve_people(self, *, team_id: str | None, user_ids: set[ObjectId]) -> Directory:
+        """Look up all users in two queries."""
+        users = self._users.get_many(user_ids)
+        return Directory(users, self.slack_ids(team_id=team_id or "", user_ids=user_ids))
+
     def _resume(self, member: SlackMember) -> User | None:
-        """Return the account of a member whom Slack lets work here again."""
-        link = self._db.links.find_one({"_id": link_id(member.team_id, member.slack_user_id)})
+        """Resume the suspended link of a member who is active again, and return the account."""
+        link = self._db.links.find_one({"_id": member.link_id})
         if link is None or "stopped" not in link:
             return None
         resume_link(self._db, link, now=self._clock())
@@ -130,8 +147,8 @@ class LinkService:
                 "Your email address was invited, but Slack has not confirmed that it is yours. "
                 "Confirm it in your Slack profile, then try again."
             )
-        own = link_id(member.team_id, member.slack_user_id)
-        # The member's own link may have been made by a concurrent request of this first use.
+        own = member.link_id
+        # A concurrent request of this first use may have created the member's own link.
         if self._db.links.find_one({"userId": user.id, "_id": {"$ne": own}}):
             raise MemberRefused(ACCOUNT_TAKEN)
         former = self._link(member, user.id)
@@ -165,7 +182,7 @@ class LinkService:
     def _link(self, member: SlackMember, user_id: ObjectId) -> ObjectId:
         """Link the member and return the account. If a concurrent request linked the member first,
         return that account."""
-        key = link_id(member.team_id, member.slack_user_id)
+        key = member.link_id
         link = {
             "teamId": member.team_id,
             "slackUserId": member.slack_user_id,
@@ -180,6 +197,16 @@ class LinkService:
                 raise MemberRefused(ACCOUNT_TAKEN) from None
             return ObjectId(existing["userId"])
         return user_id
+
+
+def referenced_user_ids(ticket: Ticket) -> set[ObjectId]:
+    """Return all accounts in a ticket and its history."""
+    named = [ticket.created_by, ticket.assigned_to]
+    named += [comment.by for comment in ticket.comments]
+    for event in ticket.events:
+        named += [event.by if isinstance(event.by, ObjectId) else None]
+        named += [event.to if event.type == EventType.ASSIGNED else None]
+    return {user_id for user_id in named if isinstance(user_id, ObjectId)}
 
 
 _REFUSALS = {

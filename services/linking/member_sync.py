@@ -9,13 +9,13 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import InvalidValue
 from services.linking.links import exclusion_reason, resume_link, suspend_link
-from services.models.slack_member import SlackMember, link_id
+from services.models.slack_member import SlackMember
 from services.models.user import User
 from services.tickets import release
 
 
 class MemberSync:
-    """It has no actor: Slack reports changes of its own members."""
+    """Without an actor: the changes are reported by Slack."""
 
     def __init__(
         self, db: Mongo, users: UserService, codes: OneTimeCodes, *, clock: Clock = utcnow
@@ -26,8 +26,8 @@ class MemberSync:
         self._clock = clock
 
     def has_changes(self, *, member: SlackMember) -> bool:
-        """Return whether `sync` would change anything: Slack reports each new status, too."""
-        link = self._link(member)
+        """Return whether `sync` would change anything; Slack also reports each new status."""
+        link = self._db.links.find_one({"_id": member.link_id})
         if link is None:
             return False
         if exclusion_reason(member) or "stopped" in link:
@@ -45,7 +45,7 @@ class MemberSync:
 
         Safe to repeat.
         """
-        link = self._link(member)
+        link = self._db.links.find_one({"_id": member.link_id})
         if link is None:
             return []
         now, reason = self._clock(), exclusion_reason(member)
@@ -77,9 +77,6 @@ class MemberSync:
             # Another account got that address concurrently: undo.
             mine = {"_id": user.id, "email": address}
             self._db.users.update_one(mine, _address(user.email))
-
-    def _link(self, member: SlackMember) -> Document | None:
-        return self._db.links.find_one({"_id": link_id(member.team_id, member.slack_user_id)})
 
 
 def _has_new_email(user: User, member: SlackMember) -> bool:

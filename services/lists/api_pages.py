@@ -1,7 +1,7 @@
 """Pages of tickets for the API, the newest first.
 
-A page is found from createdAt and _id of the ticket before it, not by counting, so each page costs
-the same however long the list is. Tickets without a date, which direct writes may leave, come last.
+The cursor is createdAt and _id of the last ticket of the page before, so each page costs the same
+in a list of any length. Tickets without a date, which direct writes may leave, come last.
 """
 
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ from services.tickets.fields import Output, fields_of
 
 MAX_PAGE_SIZE = 100
 TICKET_FIELDS = fields_of(Output.API)
-# Searched in turn, each from the cursor back: an engine that sorts all matches then has few to
-# sort. MongoDB reads them in index order either way.
+# Searched in turn, from the cursor back: a database that sorts all matches then has few to sort.
+# MongoDB reads them in index order either way.
 _SEARCH_WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=60))
 # Requesters with short lists are remembered, up to this many: one query finds all their tickets.
 _MAX_SHORT_LISTS = 10_000
@@ -54,15 +54,13 @@ class TicketPager:
     ) -> NewestPage:
         """Return the actor's tickets after the cursor; all tickets if the actor may see them."""
         require_permission(actor, Permission.SEE_OWN_TICKET)
-        owner_filter: Document = {}
-        if not actor.has_permission(Permission.SEE_ANY_TICKET):
-            owner_filter["createdBy"] = actor.user_id
+        sees_all = actor.has_permission(Permission.SEE_ANY_TICKET)
+        owner_filter: Document = {} if sees_all else {"createdBy": actor.user_id}
         found = self._read(owner_filter, after, size + 1)
         tickets = tuple(map(Ticket.from_doc, found[:size]))
-        next_cursor = (
-            PageCursor(tickets[-1].created_at, tickets[-1].id) if len(found) > size else None
-        )
-        return NewestPage(tickets, next_cursor)
+        has_more = len(found) > size
+        last = PageCursor(tickets[-1].created_at, tickets[-1].id) if has_more else None
+        return NewestPage(tickets, next_cursor=last)
 
     def _read(
         self, owner_filter: Document, after: PageCursor | None, wanted: int
@@ -74,7 +72,10 @@ class TicketPager:
             found = self._find(owner_filter | dated, wanted)
             if len(found) == wanted:
                 return found
-        return found + self._find(owner_filter | _undated_filter(after), wanted - len(found))
+        undated: Document = {"createdAt": None}  # they come last
+        if not after.created_at:
+            undated["_id"] = {"$lt": after.ticket_id}
+        return found + self._find(owner_filter | undated, wanted - len(found))
 
     def _read_first(self, owner_filter: Document, wanted: int) -> list[Document]:
         creator = owner_filter.get("createdBy")
@@ -95,16 +96,9 @@ class TicketPager:
 
 
 def _date_windows(after: PageCursor) -> Iterator[Document]:
-    """Yield filters for dated tickets, further and further back, at last without a limit."""
+    """Yield filters for dated tickets in growing windows, the last one without a limit."""
     if at := after.created_at:
         beyond = {"$or": [{"createdAt": {"$lt": at}}, {"_id": {"$lt": after.ticket_id}}]}
         spans = (span for span in _SEARCH_WINDOWS if span < at - _EARLIEST)
         for earliest in (*(at - span for span in spans), _EARLIEST):
             yield {"createdAt": {"$gte": earliest, "$lte": at}, **beyond}
-
-
-def _undated_filter(after: PageCursor) -> Document:
-    """Tickets without a date come last."""
-    if after.created_at:
-        return {"createdAt": None}
-    return {"createdAt": None, "_id": {"$lt": after.ticket_id}}

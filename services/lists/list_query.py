@@ -91,8 +91,8 @@ class ListQuery:
 
     @property
     def is_queue_order(self) -> bool:
-        """Whether the list is in the order of work. Completed tickets have no place in the
-        queue, and requesters look for a ticket by its date: those lists have the newest first."""
+        """Whether the list is in the order of work. Completed tickets are not in the
+        queue, and requesters look for a ticket by its date: these lists have the newest first."""
         is_done = self.kind is ListKind.ASSIGNED and self.status is Status.COMPLETED
         return self.kind is not ListKind.OWN and not is_done
 

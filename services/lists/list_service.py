@@ -1,7 +1,7 @@
-"""Pages of ticket lists, with the people in them and what they can be filtered by.
+"""Pages of ticket lists, with the people in them and the choices of their filters.
 
-A page is found from the sort key and _id of a ticket at its edge, not by counting: each page costs
-the same however long the list is, and a ticket filed in between moves nothing to another page.
+A cursor is the sort key and _id of the ticket at the edge of a page: each page costs the same in a
+list of any length, and a ticket filed between two requests does not shift the pages.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,10 @@ from typing import Any
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING
 
-from services.accounts.users import UserService
 from services.core.clock import Clock, utcnow
 from services.core.coerce import as_string_list
 from services.core.database import Document, Mongo
-from services.linking.directory import Directory, referenced_user_ids, resolve_people
-from services.linking.links import LinkService
+from services.linking.links import Directory, LinkService, referenced_user_ids
 from services.lists.indexes import REQUESTER_STATUS_NEWEST_INDEX, SKILL_QUEUE_INDEX
 from services.lists.list_query import (
     FILTERS,
@@ -46,8 +44,6 @@ REQUIRED_PERMISSION = {
     ListKind.ASSIGNED: Permission.SEE_ANY_TICKET,
     ListKind.QUEUE: Permission.SEE_ANY_TICKET,
 }
-OPEN_STATUS_VALUES = list(OPEN_STATUSES)
-IndexKeys = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,60 +60,56 @@ class _Lookup:
     """A query, the index it uses, and the field and `order` of the list."""
 
     query: Document
-    index: IndexKeys
+    index: tuple[tuple[str, int], ...]
     sort_field: str
     order: int
 
 
-class TicketLists:
-    def __init__(self, db: Mongo) -> None:
-        self._db = db
+def ticket_list_page(
+    db: Mongo,
+    *,
+    actor: Actor,
+    list_query: ListQuery,
+    skills: Sequence[str] = (),
+    size: int = PAGE_SIZE,
+) -> ListPage:
+    """Return the page at the query's cursor, or the first page if that one is empty now.
 
-    def page(
-        self,
-        *,
-        actor: Actor,
-        list_query: ListQuery,
-        skills: Sequence[str] = (),
-        size: int = PAGE_SIZE,
-    ) -> ListPage:
-        """Return the page at the query's cursor, or the first page if that one is empty now.
+    `skills` are the spellings of the query's skill.
+    """
+    require_permission(actor, REQUIRED_PERMISSION[list_query.kind])
+    lookup = _build_lookup(actor, list_query, skills)
+    cursor = list_query.cursor
+    range_filter = _range_filter(lookup, cursor) if cursor else None
+    if cursor and range_filter:
+        tickets, more = _read(db, lookup, range_filter, size, backwards=cursor.is_backward)
+        # Back at the start, read the first page instead: a full one, with the newest tickets.
+        if more if cursor.is_backward else tickets:
+            return _build_page(lookup, tickets, before=True, after=more or cursor.is_backward)
+    tickets, more = _read(db, lookup, lookup.query, size)
+    return _build_page(lookup, tickets, before=False, after=more)
 
-        `skills` are the spellings of the query's skill.
-        """
-        require_permission(actor, REQUIRED_PERMISSION[list_query.kind])
-        lookup = _build_lookup(actor, list_query, skills)
-        cursor = list_query.cursor
-        range_filter = _range_filter(lookup, cursor) if cursor else None
-        if cursor and range_filter:
-            tickets, more = self._read(lookup, range_filter, size, backwards=cursor.is_backward)
-            # Back at the start, read the first page instead: a full one, with the newest tickets.
-            if more if cursor.is_backward else tickets:
-                return _build_page(lookup, tickets, before=True, after=more or cursor.is_backward)
-        tickets, more = self._read(lookup, lookup.query, size)
-        return _build_page(lookup, tickets, before=False, after=more)
 
-    def _read(
-        self, lookup: _Lookup, query: Document, size: int, *, backwards: bool = False
-    ) -> tuple[list[Ticket], bool]:
-        """Return a page's tickets in the list's order, and whether more follow in the read
-        direction."""
-        order = -lookup.order if backwards else lookup.order
-        docs = list(
-            self._db.tickets.find(query, dict.fromkeys(ROW_FIELDS, True))
-            .sort([(lookup.sort_field, order), ("_id", order)])
-            .limit(size + 1)
-            # The index is in the list's order, so that only one page is read.
-            .hint(list(lookup.index))
-        )
-        tickets = [Ticket.from_doc(doc) for doc in docs[:size]]
-        return tickets[::-1] if backwards else tickets, len(docs) > size
+def _read(
+    db: Mongo, lookup: _Lookup, query: Document, size: int, *, backwards: bool = False
+) -> tuple[list[Ticket], bool]:
+    """Return a page's tickets in the list's order, and whether more follow in the read
+    direction."""
+    order = -lookup.order if backwards else lookup.order
+    docs = list(
+        db.tickets.find(query, dict.fromkeys(ROW_FIELDS, True))
+        .sort([(lookup.sort_field, order), ("_id", order)])
+        .limit(size + 1)
+        # The index is in the list's order, so that only one page is read.
+        .hint(list(lookup.index))
+    )
+    tickets = [Ticket.from_doc(doc) for doc in docs[:size]]
+    return tickets[::-1] if backwards else tickets, len(docs) > size
 
 
 def _build_lookup(actor: Actor, list_query: ListQuery, skills: Sequence[str]) -> _Lookup:
-    query: Document = {
-        "status": {"$in": [list_query.status] if list_query.status else OPEN_STATUS_VALUES}
-    }
+    statuses = [list_query.status] if list_query.status else list(OPEN_STATUSES)
+    query: Document = {"status": {"$in": statuses}}
     if list_query.priority:
         query["priority"] = list_query.priority.value
     if skills:
@@ -192,13 +184,9 @@ class ListResult:
 
 
 class ListService:
-    def __init__(
-        self, db: Mongo, users: UserService, links: LinkService, *, clock: Clock = utcnow
-    ) -> None:
+    def __init__(self, db: Mongo, links: LinkService, *, clock: Clock = utcnow) -> None:
         self._db = db
-        self._users = users
         self._links = links
-        self._lists = TicketLists(db)
         self._clock = clock
 
     def get_page(
@@ -214,24 +202,25 @@ class ListService:
         assignees = self.assignees(actor=actor) if Filter.ASSIGNEE in by else ()
         if list_query.skill not in skills:
             list_query = replace(list_query, skill="")
-        page = self._lists.page(
-            actor=actor, list_query=list_query, skills=skills.get(list_query.skill, ()), size=size
+        spellings = skills.get(list_query.skill, ())
+        page = ticket_list_page(
+            self._db, actor=actor, list_query=list_query, skills=spellings, size=size
         )
         named = {user_id for ticket in page.tickets for user_id in referenced_user_ids(ticket)}
         if list_query.assignee not in ("", NO_ASSIGNEE):
             named.add(ObjectId(list_query.assignee))
         return ListResult(
-            # The first page has no cursor, whichever way it was reached.
+            # The first page has no cursor, even if a backward cursor led to it.
             list_query=list_query if page.previous_cursor else list_query.with_cursor(None),
             page=page,
-            people=resolve_people(self._users, self._links, team_id=team_id, user_ids=named),
+            people=self._links.resolve_people(team_id=team_id, user_ids=named),
             assignees=assignees,
-            skills={key: spellings[0] for key, spellings in skills.items()},
+            skills={key: spelled[0] for key, spelled in skills.items()},
             now=self._clock(),
         )
 
     def assignees(self, *, actor: Actor, query: str = "") -> tuple[User, ...]:
-        """Return the active staff whose name contains the query, by name."""
+        """Return the active staff with the query in their name, sorted by name."""
         require_permission(actor, Permission.SEE_ANY_TICKET)
         wanted = query.casefold().strip()
         found = [User.from_doc(doc) for doc in self._db.users.find(ACTIVE_STAFF)]

@@ -1,6 +1,6 @@
-"""The escalation steps, and how far a ticket is on each track of them.
+"""The escalation steps, and the progress of a ticket through them.
 
-The steps of one kind that follow each other are a track. How far a ticket is on each is stored in
+The steps of one kind are a track. The progress on each track is stored in
 `ladders: {accept|due|waiting: {about, since, done, ended}}`, and the next step of all tracks in
 `alarm: {at, kind, about, aside}`.
 
@@ -28,8 +28,8 @@ class EscalationTrack(StrEnum):
 
     @property
     def is_sequential(self) -> bool:
-        """Whether each step is counted from when the one before was taken; the others are all
-        counted from the due time."""
+        """Whether each delay starts at the previous step. On the other tracks, every delay starts
+        at the due time."""
         return self is not EscalationTrack.DUE
 
     @property
@@ -67,13 +67,13 @@ class EscalationStep(StrEnum):
 
     @property
     def next(self) -> "EscalationStep":
-        """The step of its track that is taken if this one cannot be."""
+        """The next step of its track, which is taken if this one cannot be."""
         steps = self.track.steps
         return steps[steps.index(self) + 1]
 
 
 class StepDelay(Enum):
-    """What a step's time is counted by."""
+    """What determines the time of a step."""
 
     ACCEPTANCE_TIME = auto()
     HALF_ACCEPTANCE_TIME = auto()
@@ -85,7 +85,7 @@ class StepDelay(Enum):
 
 
 class StepCondition(Enum):
-    """When a step is taken; otherwise the next one of its track is."""
+    """The condition of a step; if it is not met, the next step of the track is taken."""
 
     IS_ASSIGNED = auto()
     ASSIGNEE_CAN_ACCEPT = auto()
@@ -222,16 +222,16 @@ class ScheduledStep:
         )
 
     def to_doc(self) -> dict[str, Any]:
-        """The stored form without `retry`: storing a step again resets its back-off."""
+        """Return the stored form without `retry`: storing a step again resets its back-off."""
         return {"at": self.at, "kind": self.step.value, "about": self.subject}
 
 
 @dataclass(frozen=True, slots=True)
 class TrackState:
-    """How far a ticket is on a track. `subject` identifies the assignment or due time; with another
-    one the steps start again.
+    """The progress of a ticket on a track. `subject` identifies the assignment or due time; if it
+    changes, the steps start again.
 
-    `counted_from` is what the next step is counted from, None while the clock is stopped;
+    `counted_from` is when the delay of the next step starts, None while the clock is stopped;
     `last_step` is the last step that was taken. A track that `is_ended` has no further steps.
     """
 

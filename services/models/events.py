@@ -13,7 +13,7 @@ from services.core.database import Document
 
 
 class EventType(StrEnum):
-    """The closed list of what can happen to a ticket."""
+    """All types of events. The values are stored."""
 
     FILED = "filed"
     EDITED = "edited"
@@ -37,7 +37,7 @@ class EventType(StrEnum):
     REMINDED = "reminded"
     REASSIGNED_BY_ESCALATION = "passed_on"
     ESCALATED = "escalated"
-    # By escalation, too, and a change of the status: the requester has not answered.
+    # Also by escalation, with a change of the status: the requester has not answered.
     UNANSWERED = "unanswered"
 
 
@@ -97,7 +97,7 @@ class Event:
 
 
 def event_docs(events: Sequence[NewEvent], *, seq: int, at: datetime) -> list[Document]:
-    """The events as stored, numbered on from `seq`."""
+    """Return the events as stored, numbered from `seq` + 1."""
     docs = []
     for number, event in enumerate(events, start=seq + 1):
         doc = {"seq": number, "at": at, "by": event.by, "type": event.type.value}

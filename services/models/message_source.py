@@ -18,8 +18,8 @@ MESSAGE_LOST = (
 
 @dataclass(frozen=True, slots=True)
 class MessageSource:
-    """`channel` and `ts` name the message within the workspace; `thread_ts` is of the thread it
-    replies in; `slack_user_id` is its author, if Slack says."""
+    """`channel` and `ts` name the message within the workspace; `thread_ts` is the thread of a
+    reply; `slack_user_id` is the author, if known."""
 
     channel: str
     ts: str
@@ -29,13 +29,13 @@ class MessageSource:
 
     @property
     def reply_thread_ts(self) -> str:
-        """The thread in which to reply to the message."""
+        """Return the `thread_ts` for a reply to the message."""
         return self.thread_ts or self.ts
 
     @property
     def is_direct_message(self) -> bool:
-        """Whether it is a direct message to the bot, which no one else can open. Ids of such
-        conversations begin with D; used for display only."""
+        """Return whether it is a direct message to the bot, which only its author can open. Ids of
+        such conversations begin with D; used for display only."""
         return self.channel.startswith("D")
 
     @classmethod
@@ -79,16 +79,13 @@ def checked_source(
     if not all(isinstance(value, str) and shape.fullmatch(value) for shape, value in given):
         raise Conflict(MESSAGE_LOST)
     reply_to = thread_ts if thread_ts != ts else None  # a thread's first message names itself
+    permalink = f"{team_url}archives/{channel}/p{ts.replace('.', '')}"  # as chat.getPermalink does
+    if reply_to:
+        permalink += f"?thread_ts={reply_to}&cid={channel}"
     return MessageSource(
         channel=channel,
         ts=ts,
-        permalink=_permalink(team_url, channel, ts, reply_to),
+        permalink=permalink,
         thread_ts=reply_to,
         slack_user_id=slack_user_id,
     )
-
-
-def _permalink(team_url: str, channel: str, ts: str, thread_ts: str | None) -> str:
-    """As Slack writes it (chat.getPermalink)."""
-    url = f"{team_url}archives/{channel}/p{ts.replace('.', '')}"
-    return f"{url}?thread_ts={thread_ts}&cid={channel}" if thread_ts else url

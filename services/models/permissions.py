@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 from bson import ObjectId
 
@@ -56,11 +57,9 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A user with a shell on the server; may do what an admin may."""
+    """A user with a shell on the server, with the permissions of an admin."""
 
-    @property
-    def event_author(self) -> str:
-        return "system"
+    event_author: ClassVar[str] = "system"
 
     def has_permission(self, permission: Permission) -> bool:
         return permission in ROLE_PERMISSIONS[Role.ADMIN]

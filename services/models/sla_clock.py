@@ -1,7 +1,7 @@
 """Clock of a ticket's SLA target: when it ran, and since when it has been running. Pure.
 
-Stored as `target: {ran: [{from, to}], since, rules}`. It does not
-count: a calendar computes the working time, so that other hours or targets apply later.
+Stored as `target: {ran: [{from, to}], since, rules}`. It holds times, not durations: a calendar
+computes the working time, so that changed hours or targets apply to it as well.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,15 +12,13 @@ from typing import Any
 from services.calendar.work_week import WorkWeek
 from services.core.coerce import as_datetime
 
-NOTHING = timedelta(0)
 Span = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
 class SlaClock:
     """`running_since` is None while the clock is stopped; `policy_fingerprint` is the fingerprint
-    (services/sla/policy.py) of the policy by which the ticket's due time was worked out, None if it
-    was not yet."""
+    (services/sla/policy.py) of the policy that the due time was computed by, None before that."""
 
     spans: tuple[Span, ...] = ()
     running_since: datetime | None = None
@@ -30,10 +28,9 @@ class SlaClock:
     def from_doc(cls, doc: Any) -> "SlaClock | None":
         if not isinstance(doc, Mapping):
             return None
-        spans = doc.get("ran") if isinstance(doc.get("ran"), list) else []
-        fingerprint = doc.get("rules")
+        spans, fingerprint = doc.get("ran"), doc.get("rules")
         return cls(
-            spans=tuple(_spans(spans or [])),
+            spans=tuple(_spans(spans if isinstance(spans, list) else [])),
             running_since=as_datetime(doc.get("since")),
             policy_fingerprint=fingerprint if isinstance(fingerprint, str) else None,
         )
@@ -45,7 +42,7 @@ class SlaClock:
 
     @property
     def started_at(self) -> datetime | None:
-        """When the ticket was filed or reopened. None for the predecessor's (no target)."""
+        """When the ticket was filed or reopened. None for the legacy backend's (no target)."""
         return self.spans[0][0] if self.spans else self.running_since
 
     @property
@@ -81,11 +78,9 @@ class SlaClock:
 def _spans(stored: Sequence[Any]) -> list[Span]:
     spans = []
     for span in stored:
-        start, end = (
-            (as_datetime(span.get("from")), as_datetime(span.get("to")))
-            if isinstance(span, Mapping)
-            else (None, None)
-        )
+        if not isinstance(span, Mapping):
+            continue
+        start, end = as_datetime(span.get("from")), as_datetime(span.get("to"))
         if start and end and start <= end:
             spans.append((start, end))
     return spans

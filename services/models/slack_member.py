@@ -18,6 +18,11 @@ class SlackMember:
     is_guest: bool = False
     is_stranger: bool = False
 
+    @property
+    def link_id(self) -> str:
+        """The id of the member's link."""
+        return link_id(self.team_id, self.slack_user_id)
+
 
 def link_id(team_id: str, slack_user_id: str) -> str:
     return f"{team_id}:{slack_user_id}"

@@ -1,4 +1,4 @@
-"""A ticket, read from the predecessor's documents as well as from ours.
+"""A ticket, read from the legacy backend's documents as well as from ours.
 
 Reading accepts missing and unusual values. Services write single fields, so that unknown fields
 survive.
@@ -82,6 +82,32 @@ class Card:
         return asdict(self)
 
 
+MANUAL_SOURCE = "manual"  # the `assignment.source` of an assignee chosen by a user
+
+
+class AnalysisSource(StrEnum):
+    GEMINI = "gemini"
+    ROUTER = "router"
+
+
+class ChoiceReason(StrEnum):
+    SKILLS = "skills"
+    HISTORY = "history"
+    LEAST_LOADED = "least_loaded"
+    NO_SKILL_MATCH = "nobody_knows"
+
+
+@dataclass(frozen=True, slots=True)
+class AssigneeChoice:
+    """`reason_text` is a phrase for the assignee; `score_parts` add up to `score`."""
+
+    user_id: ObjectId
+    main_reason: ChoiceReason
+    reason_text: str
+    score: float
+    score_parts: dict[str, float]
+
+
 @dataclass(frozen=True, slots=True)
 class Ticket:
     id: ObjectId
@@ -100,12 +126,11 @@ class Ticket:
     resolution: str | None = None
     deadline: datetime | None = None
     accepted_at: datetime | None = None
-    # The earlier of deadline and target (services/sla/timing.py), whose clock is `sla_clock`.
+    # The earlier of deadline and SLA target (services/sla/timing.py); `sla_clock` is of the target.
     due_at: datetime | None = None
     sla_clock: SlaClock | None = None
     queue_key: str | None = None
-    # The next escalation step (services/sla/escalation_schedule.py), and how far the ticket is on
-    # each track.
+    # The next escalation step (services/sla/escalation_schedule.py), and the progress by track.
     next_step: ScheduledStep | None = None
     escalation_tracks: TrackStates = field(default_factory=dict)
     seq: int = 0

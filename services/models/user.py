@@ -1,4 +1,4 @@
-"""A user account, its role, and the rule who works on tickets."""
+"""A user account, its role, and who works on tickets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,8 +22,7 @@ class Role(StrEnum):
 
 # The roles that work on tickets, as filters of `users`.
 STAFF: Document = {"role": {"$in": [Role.MODERATOR, Role.ADMIN]}}
-
-ACTIVE_STAFF: Document = {"role": {"$in": [Role.MODERATOR, Role.ADMIN]}, "active": {"$ne": False}}
+ACTIVE_STAFF: Document = {**STAFF, "active": {"$ne": False}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +44,19 @@ class User:
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> "User":
-        capacity = as_int(doc.get("capacity"))
+        capacity, away = as_int(doc.get("capacity")), doc.get("away")
         return cls(
             id=doc["_id"],
             email=as_str(doc.get("email")),
             # An exact match: "Admin" or "administrator" does not make an admin.
             role=Role(doc["role"]) if doc.get("role") in tuple(Role) else Role.USER,
             skills=as_string_list(doc.get("skills")),
-            # Some versions of the predecessor store first and last name apart.
+            # Some versions of the legacy backend store first and last name apart.
             name=None if isinstance(doc.get("name"), Mapping) else as_str(doc.get("name")) or None,
             active=doc.get("active", True) is not False,
             capacity=DEFAULT_CAPACITY if capacity is None else capacity,
             has_password=bool(doc.get("password")),
-            away_until=as_datetime((doc.get("away") or {}).get("until"))
-            if isinstance(doc.get("away"), dict)
-            else None,
+            away_until=as_datetime(away.get("until")) if isinstance(away, dict) else None,
             wants_digest=doc.get("digest") is not False,
             token_version=as_int(doc.get("tokenVersion")) or 0,
             created_at=as_datetime(doc.get("createdAt")),
@@ -71,7 +68,7 @@ class User:
 
 
 def can_work_on_tickets(user: User) -> bool:
-    """Whether tickets may be assigned to the account: an active moderator or admin."""
+    """Return whether tickets may be assigned to the account: an active moderator or admin."""
     return user.active and user.role is not Role.USER
 
 
@@ -83,7 +80,7 @@ def release_request(
     member_removed: bool = False,
     one_off: bool = False,
 ) -> Document:
-    """Return what to set as `handBack` of an account; `reason` stands in each ticket's history.
+    """Return what to set as `handBack` of an account; `reason` is shown in each ticket's history.
 
     `member_removed`: though the account might work on tickets, its owner no longer can. `one_off`:
     the owner still can, and only the tickets assigned now are released; those assigned later, or

@@ -1,4 +1,4 @@
-"""Checks of the doctor, job runs, ticket counts and failing items.
+"""Checks of the doctor, health of the jobs, and ticket counts.
 
 `bot.doctor` and `tasks.doctor` add the checks of Slack and of the workers.
 """

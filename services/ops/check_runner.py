@@ -1,4 +1,4 @@
-"""Runs the checks of `app.py doctor` in order, each with a timeout."""
+"""Run the checks of `app.py doctor` in order, each with a timeout."""
 
 import queue
 import threading
@@ -22,7 +22,7 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of a check and advice. It quotes no setting, so that it holds no secret."""
+    """The result of a check, with advice. It quotes no setting, so it contains no secret."""
 
     status: CheckStatus
     message: str
@@ -103,7 +103,7 @@ def _run_with_timeout(seconds: float, check: Callable[[], list[Finding]]) -> lis
 
 
 def summary(states: Sequence[CheckStatus]) -> str:
-    """The last line of the output."""
+    """Return the last line of the output."""
     failed, warned = states.count(CheckStatus.FAIL), states.count(CheckStatus.WARN)
     if failed:
         return f"{failed} FAIL, {warned} warn: what says FAIL has to be mended."

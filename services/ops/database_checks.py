@@ -11,21 +11,13 @@ from bson import ObjectId
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 
 from services.accounts.validation import email_key
-from services.core import leases, settings
+from services.core import leases, schema_version, settings
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo, connect
 from services.core.work_queue import MAX_DELIVERY_DELAY
 from services.models.user import Role, User
-from services.ops import failing_items, job_runs
-from services.ops.check_runner import (
-    Check,
-    Finding,
-    fail,
-    format_duration,
-    ok,
-    pluralize,
-    warn,
-)
+from services.ops import job_health
+from services.ops.check_runner import Check, Finding, fail, format_duration, ok, pluralize, warn
 from services.outbox import pending
 
 MONGODB = "MongoDB"
@@ -40,7 +32,7 @@ UNAUTHORIZED = frozenset({13, 18, 8000})
 
 
 def check_settings(env: Mapping[str, str]) -> list[Finding]:
-    """The problems that keep bot, worker or jobs from starting, then weak settings."""
+    """Return the problems that keep bot, worker or jobs from starting, then weak settings."""
     problems: dict[str, None] = {}
     for command in ("bot", "worker", "jobs"):
         problems |= dict.fromkeys(settings.parse_settings(command, env)[1])
@@ -76,7 +68,7 @@ def _is_open(url: str) -> bool:
 
 
 def check_linking(*, app_url: str | None, is_strict: bool) -> list[Finding]:
-    """The ways in which Slack members link their accounts."""
+    """Report how Slack members can link their accounts."""
     if app_url:
         return ok("by a code" if is_strict else "by Slack's email address, or by a code")
     if is_strict:
@@ -86,10 +78,10 @@ def check_linking(*, app_url: str | None, is_strict: bool) -> list[Finding]:
 
 
 class DatabaseChecks:
-    """Connects at the first check, so that a bad URI is a finding, too.
+    """Connects at the first check, so that a bad URI becomes a finding.
 
     `missing_indexes` returns the names of missing indexes. It is passed in because packages above
-    this one declare indexes, too.
+    this one declare indexes, too; so is `program_version`, which the migrations define.
     """
 
     def __init__(
@@ -97,11 +89,13 @@ class DatabaseChecks:
         uri: str,
         *,
         missing_indexes: Callable[[Mongo], list[str]],
+        program_version: int,
         admin_emails: frozenset[str] = frozenset(),
         clock: Clock = utcnow,
     ) -> None:
         self._uri = uri
         self._missing_indexes = missing_indexes
+        self._program_version = program_version
         self._admin_emails = admin_emails
         self._clock = clock
 
@@ -112,6 +106,7 @@ class DatabaseChecks:
     def checks(self) -> list[Check]:
         return [
             Check(MONGODB, self.check_connection),
+            Check("data version", self.check_data_version, depends_on=(MONGODB,)),
             Check("indexes", self.check_indexes, depends_on=(MONGODB,)),
             Check("accounts", self.check_accounts, depends_on=(MONGODB,)),
         ]
@@ -138,15 +133,25 @@ class DatabaseChecks:
                 if not hello.get("isWritablePrimary"):
                     return fail("no primary takes writes", "Look at the replica set's members.")
                 version = self._db.client.server_info()["version"]
-                self._write()
+                probe = {"_id": f"doctor-{ObjectId()}"}
+                self._db.meta.insert_one(dict(probe))
+                self._db.meta.delete_one(probe)
         except PyMongoError as error:
             return _connection_failure(error)
         return _described(hello, version)
 
-    def _write(self) -> None:
-        probe = {"_id": f"doctor-{ObjectId()}"}
-        self._db.meta.insert_one(dict(probe))
-        self._db.meta.delete_one(probe)
+    def check_data_version(self) -> list[Finding]:
+        """Check that this program reads the stored data, and that its migrations are complete."""
+        program = self._program_version
+        with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
+            stored = schema_version.stored_schema(self._db)
+        if program < stored.min_reader:
+            found = f"the data needs version {stored.min_reader}; this program knows {program}"
+            return fail(found, "Install the newer release that upgraded the database.")
+        if stored.version < program:
+            found = f"migrations to version {program} are not complete (at {stored.version})"
+            return warn(found, "The jobs run them: keep the jobs running, and see their log.")
+        return ok(f"version {stored.version}; this program knows {program}")
 
     def check_indexes(self) -> list[Finding]:
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
@@ -181,7 +186,7 @@ class DatabaseChecks:
         return warn("no admin, so nobody hears of tickets that nobody can take", advice)
 
     def team_id(self) -> str | None:
-        """The id of the workspace of this database; None before the bot's first start."""
+        """Return the id of the workspace of this database; None before the bot's first start."""
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
             known = self._db.meta.find_one({"_id": "installation"})
         return str(known["teamId"]) if known else None
@@ -189,12 +194,12 @@ class DatabaseChecks:
     def check_jobs(self) -> list[Finding]:
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
             held = leases.is_paused(self._db, "jobs", now=self._clock())
-            runs = job_runs.load_job_runs(self._db)
-            stuck = failing_items.find_failing(self._db, now=self._clock())
+            runs = job_health.load_job_runs(self._db)
+            stuck = job_health.find_failing(self._db, now=self._clock())
         if not held:
             return [*fail("none leads", "Run: python app.py jobs"), *stuck]
-        found = [*job_runs.job_problems(runs, now=self._clock()), *stuck]
-        went = job_runs.describe_runs(runs, now=self._clock())
+        found = [*job_health.job_problems(runs, now=self._clock()), *stuck]
+        went = job_health.describe_runs(runs, now=self._clock())
         return found or ok(f"one process leads; {went}" if went else "one process leads")
 
     def check_outbox(self) -> list[Finding]:
@@ -203,9 +208,8 @@ class DatabaseChecks:
             ages = pending.outbox_ages(self._db, now=self._clock())
         if not ages:
             return ok("empty")
-        found = (
-            f"{pluralize(len(ages), 'ticket')}, the oldest change {format_duration(ages[0])} old"
-        )
+        tickets, age = pluralize(len(ages), "ticket"), format_duration(ages[0])
+        found = f"{tickets}, the oldest change {age} old"
         if ages[0] < LATE_OUTBOX_AGE:
             return ok(found)
         advice = "If worker and jobs are alive, the worker's log says what keeps it."
@@ -250,10 +254,7 @@ def _duplicate_emails(docs: list[Document]) -> list[Finding]:
     ]
     if not duplicates:
         return []
-    more = (
-        f" and {len(duplicates) - MAX_LISTED_EMAILS} more"
-        if len(duplicates) > MAX_LISTED_EMAILS
-        else ""
-    )
+    unlisted = len(duplicates) - MAX_LISTED_EMAILS
+    more = f" and {unlisted} more" if unlisted > 0 else ""
     found = f"addresses with several accounts: {'; '.join(duplicates[:MAX_LISTED_EMAILS])}{more}"
     return warn(found, "They can use none of them: delete all but one each.")

@@ -1,4 +1,4 @@
-"""The indexes of failing work: failing_items.py."""
+"""Indexes of failing work (job_health.py)."""
 
 from collections.abc import Mapping, Sequence
 

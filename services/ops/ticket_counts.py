@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pymongo
+from cachetools import TTLCache, cached
 from pymongo.errors import PyMongoError
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.models.ticket import Status
-from services.ops import failing_items
+from services.ops import job_health
 
 CACHE_SECONDS = 15.0
 QUERY_TIMEOUT_SECONDS = 2.0
@@ -21,11 +22,11 @@ _ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class TicketCounts:
-    """`oldest_due_seconds`: how long the oldest entry of the outbox has been due.
+    """`oldest_due_seconds`: the time since the oldest outbox entry became due.
 
     `most_attempts`: the highest number of attempts to deliver one ticket; each wait is twice as
     long as the one before. `leader`: the process that runs the jobs, None if there is none.
-    `failing`: the number of failing items by kind (services/ops/failing_items.py).
+    `failing`: the number of failing items by kind (services/ops/job_health.py).
     """
 
     by_status: Mapping[str, int]
@@ -60,37 +61,26 @@ def count_tickets(db: Mongo, *, clock: Clock = utcnow) -> TicketCounts:
         oldest_due_seconds=max(0.0, (now - behind["first"]).total_seconds()) if behind else 0.0,
         most_attempts=(behind["attempts"] or 0) if behind else 0,
         leader=lease["holder"] if lease else None,
-        failing=failing_items.count_failing(db),
+        failing=job_health.count_failing(db),
     )
 
 
-class CachedTicketCounts:
-    """`count_tickets`, cached for 15 s. None while MongoDB is unreachable."""
+def cached_ticket_counts(
+    db: Mongo, *, clock: Clock = utcnow, monotonic: Callable[[], float] = time.monotonic
+) -> Callable[[], TicketCounts | None]:
+    """Return `count_tickets`, cached for 15 s; it returns None while MongoDB is unreachable."""
+    lock = threading.Lock()
 
-    def __init__(
-        self,
-        db: Mongo,
-        *,
-        clock: Clock = utcnow,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._db = db
-        self._clock = clock
-        self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._cached: TicketCounts | None = None
-        self._expires_at: float | None = None
-
-    def __call__(self) -> TicketCounts | None:
-        with self._lock:  # concurrent callers wait for the same result
-            if self._expires_at is None or self._monotonic() >= self._expires_at:
-                self._cached = self._count()
-                self._expires_at = self._monotonic() + CACHE_SECONDS
-            return self._cached
-
-    def _count(self) -> TicketCounts | None:
+    @cached(TTLCache(1, CACHE_SECONDS, monotonic))
+    def count() -> TicketCounts | None:
         try:
             with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
-                return count_tickets(self._db, clock=self._clock)
+                return count_tickets(db, clock=clock)
         except PyMongoError:
             return None
+
+    def count_once() -> TicketCounts | None:
+        with lock:  # concurrent callers wait for the same result
+            return count()
+
+    return count_once

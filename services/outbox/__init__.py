@@ -1,4 +1,4 @@
-"""What is still to be delivered: ticket messages, reminders and emails.
+"""What is still to be delivered: ticket messages, reminders, replies and emails.
 
 It sends nothing: `tasks.notifications` does.
 """

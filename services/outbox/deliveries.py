@@ -48,10 +48,19 @@ class TicketThreads:
         self._db = db
 
     def find_ticket(self, *, team_id: str, message: MessageRef) -> TicketThread | None:
-        """Return the ticket that `message` is about; None if it is not the bot's message.
+        """Return the ticket that `message` is about: the bot's message about one ticket, or a
+        direct message that was filed, or the offer to file it. None if it is about no ticket, or
+        about several.
 
         No permission check: returns only an id.
         """
+        return (
+            self._by_delivery(team_id, message)
+            or self._by_reminder(message)
+            or self._by_source(team_id, message)
+        )
+
+    def _by_delivery(self, team_id: str, message: MessageRef) -> TicketThread | None:
         found = self._db.tickets.find(
             {"notices.ts": message.ts},
             {"teamId": True, "notices": {"$elemMatch": {"ts": message.ts}}},
@@ -63,6 +72,21 @@ class TicketThreads:
                 if is_here and kind != _THREAD_REPLY_KIND:
                     return TicketThread(str(doc["_id"]), internal=kind == TRIAGE_CARD_KIND)
         return None
+
+    def _by_reminder(self, message: MessageRef) -> TicketThread | None:
+        """Reminders are for the staff, so a reply is an internal note."""
+        shown = {"shown.ts": message.ts, "shown.channel": message.channel}
+        ids = {doc["ticketId"] for doc in self._db.nudges.find(shown, ["ticketId"]).limit(100)}
+        return TicketThread(str(ids.pop()), internal=True) if len(ids) == 1 else None
+
+    def _by_source(self, team_id: str, message: MessageRef) -> TicketThread | None:
+        offer = self._db.replies.find_one({"ts": message.ts, "channel": message.channel}, ["_id"])
+        channel, ts = str(offer["_id"]).split(":")[:2] if offer else (message.channel, message.ts)
+        if not offer and not channel.startswith("D"):
+            return None  # below a message in a channel: other people's conversation
+        filed = {"teamId": team_id, "source.ts": ts, "source.channel": channel}
+        doc = self._db.tickets.find_one(filed, ["_id"])
+        return TicketThread(str(doc["_id"]), internal=False) if doc else None
 
 
 def delivery_key(*, seq: int, kind: str, recipient: ObjectId | str) -> str:

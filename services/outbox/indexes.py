@@ -1,4 +1,4 @@
-"""Indexes for deliveries, emails and reminders."""
+"""Indexes for deliveries, emails, reminders and replies."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,6 +20,13 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel("claim", sparse=True),
         IndexModel([("to", ASCENDING), ("shown.since", DESCENDING)]),
         IndexModel("at", sparse=True),
+        IndexModel("shown.ts", sparse=True),  # to find the ticket of a thread
+        IndexModel("expiresAt", expireAfterSeconds=0),
+    ),
+    "replies": (
+        IndexModel("nextTryAt", name="replies_due", partialFilterExpression={"state": "waiting"}),
+        IndexModel("user"),
+        IndexModel("ts", sparse=True),  # to find the ticket of a thread
         IndexModel("expiresAt", expireAfterSeconds=0),
     ),
 }

@@ -36,6 +36,9 @@ class Publisher(Protocol):
     def publish_email(self, email_id: str) -> None:
         """Publish an email (services/outbox/emails.py) to send."""
 
+    def publish_reply(self, reply_id: str) -> None:
+        """Publish a reply (services/outbox/replies.py) to send."""
+
     def publish_availability_check(self) -> None:
         """Publish that Slack statuses or hand-over offers are due."""
 

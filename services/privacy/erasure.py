@@ -1,15 +1,14 @@
 """Erasure of a person: their account is made anonymous, and their tickets stay.
 
-To continue an interrupted erasure, run it again: the account loses its email address, by which it
-is found, last, and keeps its Slack ids until nothing refers to them.
+To continue an interrupted erasure, run it again: the email address, by which the account is found,
+is removed last, and the Slack ids stay until nothing refers to them.
 
-In tickets, only references to the person in Slack are removed. Texts stay as they were written, and
-so do account ids, which identify nobody once the account is anonymous.
+In tickets, only references to the person in Slack are removed. Texts are not changed, and neither
+are account ids, which identify no person once the account is anonymous.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
@@ -22,8 +21,9 @@ from services.accounts.users import (
 )
 from services.accounts.validation import email_key
 from services.core.clock import Clock, utcnow
-from services.core.coerce import own_entries
+from services.core.coerce import as_int, own_entries
 from services.core.database import Document, Mongo
+from services.core.processed_events import delete_texts
 from services.models import user as model_user
 from services.models.comment import comments_from_doc
 from services.models.permissions import Actor, Operator, Permission, require_permission
@@ -32,11 +32,12 @@ from services.models.user import Role
 from services.outbox.deliveries import DeliveryState, delivery_key, parse_delivery_key
 from services.outbox.pending import outbox_fields
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX
+from services.outbox.replies import delete_replies
 from services.tickets import release
 from services.tickets.queries import iter_tickets
 
 ERASED_NAME = "a former colleague"
-# A domain that cannot receive mail (RFC 2606); the predecessor requires unique addresses.
+# A domain that cannot receive mail (RFC 2606); the legacy backend requires unique addresses.
 ERASED_EMAIL_DOMAIN = "erased.invalid"
 ERASED_PLACEHOLDER = "erased"  # in place of Slack's error code
 
@@ -84,7 +85,7 @@ class Erasure:
             by=by,
             now=now,
         )
-        # A plain user may have tickets, too, from the predecessor.
+        # A plain user may have tickets, too, from the legacy backend.
         request = model_user.release_request(by=by, now=now, reason=DEACTIVATED_REASON)
         unmarked = {"_id": user_id, "handBack": None}
         self._db.users.update_one(unmarked, {"$set": {"handBack": request}})
@@ -99,13 +100,15 @@ class Erasure:
         self._forget_messages(user_id)
         removed_emails = self._db.letters.delete_many({"userId": user_id}).deleted_count
         self._db.codes.delete_many({"userId": user_id})
+        delete_replies(self._db, slack_ids)
+        delete_texts(self._db, slack_ids)
         recipients = [str(user_id), f"{UNASSIGNED_ALERT_PREFIX}{user_id}"]
         self._db.nudges.delete_many({"to": {"$in": recipients}})
         self._anonymise(user_id)
         return ErasureResult(user_id, released_tickets, tickets, links, removed_emails)
 
     def _unlink(self, user_id: ObjectId) -> tuple[int, list[str]]:
-        """Remove the links; return their number and the ids of all Slack members ever linked."""
+        """Remove the links; return their number and the ids of current and former members."""
         of_account = {"userId": user_id}
         keys = [
             doc["_id"] for name in ("links", "unlinked") for doc in self._db[name].find(of_account)
@@ -139,27 +142,18 @@ class Erasure:
 
     def _anonymise(self, user_id: ObjectId) -> None:
         doc = self._db.users.find_one({"_id": user_id}) or {}
-        nobody = anonymous_account(
-            user_id, token_version=doc.get("tokenVersion"), now=self._clock()
-        )
-        retained = {name: doc[name] for name in _RETAINED_FIELDS if name in doc}
-        self._db.users.replace_one({"_id": user_id}, retained | nobody)
-
-
-def anonymous_account(user_id: ObjectId, *, token_version: object, now: datetime) -> Document:
-    """Return the account's document after the erasure."""
-    address = f"{user_id}@{ERASED_EMAIL_DOMAIN}"
-    version = token_version if isinstance(token_version, int) else 0
-    return {
-        "email": address,
-        "emailKey": email_key(address),
-        "name": ERASED_NAME,
-        "role": Role.USER.value,
-        "skills": [],
-        "active": False,
-        "tokenVersion": version + 1,
-        "erasedAt": now,
-    }
+        address = f"{user_id}@{ERASED_EMAIL_DOMAIN}"
+        anonymous = {name: doc[name] for name in _RETAINED_FIELDS if name in doc} | {
+            "email": address,
+            "emailKey": email_key(address),
+            "name": ERASED_NAME,
+            "role": Role.USER.value,
+            "skills": [],
+            "active": False,
+            "tokenVersion": (as_int(doc.get("tokenVersion")) or 0) + 1,
+            "erasedAt": self._clock(),
+        }
+        self._db.users.replace_one({"_id": user_id}, anonymous)
 
 
 def redaction_update(doc: Document, *, user_id: ObjectId, slack_ids: Collection[str]) -> Document:
@@ -188,7 +182,7 @@ def redaction_update(doc: Document, *, user_id: ObjectId, slack_ids: Collection[
 def _redact_deliveries(
     doc: Document, recipients: Collection[str]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return what to set and to remove, so that no delivery says where it was sent."""
+    """Return what to set and to remove, so that no delivery refers to a Slack message."""
     values: dict[str, Any] = {}
     gone: list[str] = []
     listed = doc.get("notices")
@@ -209,16 +203,15 @@ def _redact_deliveries(
 def _redact_comments(
     doc: Document, user_id: ObjectId, slack_ids: Collection[str]
 ) -> dict[str, Any]:
-    """Remove where in Slack the comments were written, and file URLs with the person's id."""
+    """Remove the comments' references to Slack messages, and file URLs with the person's id."""
     values: dict[str, Any] = {}
     for comment in comments_from_doc(doc.get("comments")):
         path = f"comments.{comment.position}"
         if comment.by == user_id and comment.slack_message and comment.slack_message.ts:
             # Keep the channel, so that the comment is not delivered there again.
             channel = comment.slack_message.channel
-            values[f"{path}.slack"] = (
-                None if _is_direct(channel) else {"channel": channel, "ts": ""}
-            )
+            redacted = None if _is_direct(channel) else {"channel": channel, "ts": ""}
+            values[f"{path}.slack"] = redacted
         remaining = [file for file in comment.files if not any(i in file.url for i in slack_ids)]
         if len(remaining) < len(comment.files):
             values[f"{path}.files"] = [file.to_doc() for file in remaining]

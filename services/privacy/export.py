@@ -11,8 +11,8 @@ from bson.datetime_ms import DatetimeMS
 from services.accounts.users import UserService
 from services.core.coerce import as_object_id, own_entries
 from services.core.database import Document, Mongo
-from services.models.assignee_choice import MANUAL_SOURCE
 from services.models.permissions import Actor, Operator, Permission, require_permission
+from services.models.ticket import MANUAL_SOURCE
 from services.outbox.deliveries import parse_delivery_key
 from services.tickets.fields import Output, fields_of
 from services.tickets.queries import iter_tickets
@@ -23,6 +23,7 @@ _REQUESTER_FIELDS = fields_of(Output.EXPORT)
 _ASSIGNEE_FIELDS = fields_of(Output.ASSIGNEE_EXPORT)
 _CHOICE = ("source", "reason", "score", "parts", "at")
 _EMAIL_FIELDS = ("kind", "state", "createdAt", "endedAt")
+_REPLY_FIELDS = ("to", "thread", "message", "state", "createdAt")
 _DELIVERY_FIELDS = ("state", "channel", "ts")
 _CORRECTION = ("ticketId", "at", "kind", "skills")
 _READ = (
@@ -45,8 +46,8 @@ class DataExport:
     def export(self, *, actor: Actor | Operator, email: str) -> Document:
         """Return all accounts of that address with their data; an empty list if there are none.
 
-        Dates are ISO 8601 in UTC, ids are strings. Excluded are password hashes, and internal notes
-        by anyone else.
+        Dates are ISO 8601 in UTC, ids are strings. Password hashes and the internal notes of other
+        users are excluded.
         """
         require_permission(actor, Permission.MANAGE_USERS)
         found = self._users.find_docs_by_email(email)
@@ -61,12 +62,15 @@ class DataExport:
 
     def _account(self, doc: Document) -> Document:
         of_account = {"userId": doc["_id"]}
-        links = self._db.links.find(of_account, ["teamId", "slackUserId", "createdAt"])
+        links = list(self._db.links.find(of_account, ["teamId", "slackUserId", "createdAt"]))
+        to_member = {"user": {"$in": [link["slackUserId"] for link in links]}}
         return {
             "account": {name: value for name, value in doc.items() if name not in _SECRET},
-            "links": list(links),
+            "links": links,
             "formerLinks": list(self._db.unlinked.find(of_account, ["at"])),
             "letters": list(self._db.letters.find(of_account, _EMAIL_FIELDS)),
+            "directMessages": list(self._db.inbox.find(to_member, ["at", "text"])),
+            "replies": list(self._db.replies.find(to_member, _REPLY_FIELDS)),
             "tickets": [],
             "assigned": [],
             "comments": [],
@@ -120,7 +124,7 @@ def _account_of(accounts: dict[ObjectId, Document], user_id: Any) -> Document | 
 
 
 def to_json_value(value: Any) -> Any:
-    """Convert any stored value to JSON, also unusual ones of the predecessor."""
+    """Convert any stored value to JSON, also unusual ones of the legacy backend."""
     if isinstance(value, dict):
         return {str(name): to_json_value(entry) for name, entry in value.items()}
     if isinstance(value, list):

@@ -19,15 +19,15 @@ from services.core.settings import Settings
 from services.digest.digest_service import Digests
 from services.home.home_service import HomeService
 from services.home.sessions import HomeSessions
-from services.linking.link_by_code import LinkByCode
+from services.linking.account_linking import AccountLinking
 from services.linking.links import LinkService
 from services.linking.member_sync import MemberSync
-from services.linking.unlink import Unlink
 from services.lists.api_pages import TicketPager
 from services.lists.list_service import ListService
 from services.outbox.deliveries import TicketThreads
 from services.outbox.emails import Emails
 from services.outbox.reminders import Reminders
+from services.outbox.replies import Replies
 from services.privacy.erasure import Erasure
 from services.privacy.export import DataExport
 from services.team_settings.settings_service import TeamSettings
@@ -97,10 +97,9 @@ class Services:
     )
     codes = _lazy(lambda s: OneTimeCodes(s.db, s.jwt_secret, s.clock))
     emails = _lazy(lambda s: Emails(s.db, clock=s.clock))
-    link_by_code = _lazy(
-        lambda s: LinkByCode(s.db, s.users, s.links, s.codes, s.emails, clock=s.clock)
+    account_linking = _lazy(
+        lambda s: AccountLinking(s.db, s.users, s.links, s.codes, s.emails, clock=s.clock)
     )
-    unlink_service = _lazy(lambda s: Unlink(s.db, s.users, s.links, s.emails, clock=s.clock))
     member_sync = _lazy(lambda s: MemberSync(s.db, s.users, s.codes, clock=s.clock))
     account_admin = _lazy(lambda s: AccountAdmin(s.db, clock=s.clock))
     erasure = _lazy(lambda s: Erasure(s.db, s.users, clock=s.clock))
@@ -109,9 +108,9 @@ class Services:
     tickets = _lazy(lambda s: TicketService(s.db, clock=s.clock))
     ticket_actions = _lazy(lambda s: TicketActions(s.db, s.users, clock=s.clock))
     comments = _lazy(lambda s: CommentService(s.db, clock=s.clock))
-    lists = _lazy(lambda s: ListService(s.db, s.users, s.links, clock=s.clock))
+    lists = _lazy(lambda s: ListService(s.db, s.links, clock=s.clock))
     ticket_pager = _lazy(lambda s: TicketPager(s.db, clock=s.clock))
-    home = _lazy(lambda s: HomeService(s.db, s.users, s.links, clock=s.clock))
+    home = _lazy(lambda s: HomeService(s.db, s.links, clock=s.clock))
     home_sessions = _lazy(lambda s: HomeSessions(s.db, clock=s.clock))
 
     availability = _lazy(lambda s: AvailabilityService(s.db, clock=s.clock))
@@ -121,6 +120,7 @@ class Services:
     team_settings = _lazy(lambda s: TeamSettings(s.db, clock=s.clock))
 
     reminders = _lazy(lambda s: Reminders(s.db, clock=s.clock))
+    replies = _lazy(lambda s: Replies(s.db, clock=s.clock))
     ticket_threads = _lazy(lambda s: TicketThreads(s.db))
     # Their index expires them by MongoDB's clock.
     processed_events = _lazy(lambda s: ProcessedEvents(s.db))

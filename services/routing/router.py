@@ -7,7 +7,7 @@ tickets needed.
 from collections.abc import Mapping, Sequence
 
 from services.analysis.model_exchange import Analysis, FailureReason, SkillMatch, canonical_skills
-from services.models.assignee_choice import AnalysisSource
+from services.models.ticket import AnalysisSource
 from services.routing.learned_model import LearnedModel
 from services.routing.skill_matching import match_skills
 

@@ -33,7 +33,7 @@ from services.models.events import NewEvent
 from services.models.ticket import Priority, Status, Ticket
 from services.sla.policy import SlaPolicy
 
-# The `field` of events that record a step; `to` is the step.
+# The stored field of the next step, and the `field` of events that record a step; `to` is the step.
 NEXT_STEP_FIELD = "alarm"
 # The `field` of events that record a comment.
 COMMENTS_FIELD = "comments"
@@ -67,7 +67,7 @@ def build_schedule(
     events: Sequence[NewEvent] = (),
     is_recalculation: bool = False,
 ) -> EscalationSchedule:
-    """The schedule for a ticket with its new values and its previous tracks.
+    """Return the schedule for a ticket with its new values and its previous tracks.
 
     `events` are those of the change; any event by the assignee counts as accepting the ticket.
     `is_recalculation`: nothing has changed, the ticket gets its first schedule or one by another
@@ -97,7 +97,7 @@ def next_scheduled_step(
     policy: SlaPolicy,
     postponed: Mapping[EscalationTrack, datetime] = _NOTHING_POSTPONED,
 ) -> ScheduledStep | None:
-    """The next step of a ticket with tracks that are up to date. The next step of a track in
+    """Return the next step of a ticket with tracks that are up to date. The next step of a track in
     `postponed` is not taken before that time."""
     firsts = (
         _first_step(ticket, ticket.escalation_tracks, track, policy)
@@ -111,8 +111,8 @@ def next_scheduled_step(
 
 
 def due_steps(ticket: Ticket, *, policy: SlaPolicy, now: datetime) -> list[ScheduledStep]:
-    """The step of each track to take now, the longest overdue first. If several steps of a track
-    are overdue, after a pause of the jobs, it is the last one, to notify no one twice."""
+    """Return the step of each track to take now, the longest overdue first. If several steps of a
+    track are overdue, after a pause of the jobs, it is the last one, to notify no one twice."""
     due = []
     for track, state in ticket.escalation_tracks.items():
         steps = remaining_steps(ticket, state, track, policy)
@@ -123,10 +123,11 @@ def due_steps(ticket: Ticket, *, policy: SlaPolicy, now: datetime) -> list[Sched
 def remaining_steps(
     ticket: Ticket, state: TrackState, track: EscalationTrack, policy: SlaPolicy
 ) -> Iterator[ScheduledStep]:
-    """The pending steps of a track that have a known time, in their order."""
+    """Yield the pending steps of a track that have a known time, in their order."""
     is_paused = ticket.status is Status.WAITING and track is not EscalationTrack.WAITING
     if state.counted_from is None or is_paused:
         return
+    # Sequential: only the next step's time is known. DUE: later steps count from the taken ones.
     previous: datetime | None = None
     for step in track.steps:
         if track.is_sequential and not state.is_pending(step):
@@ -159,29 +160,32 @@ def _accept_state(
     is_accepted: bool,
     is_recalculation: bool,
 ) -> TrackState | None:
+    """State of the accept track after a change; None if nothing is to be accepted."""
     known = ticket.escalation_tracks.get(EscalationTrack.ACCEPT)
-    if ticket.status is Status.WAITING and known:  # counted from the start once it is back
-        return TrackState(known.subject, None, known.last_step, known.is_ended or is_accepted)
+    if ticket.status is Status.WAITING and known:  # paused: starts to count when it is back
+        return replace(known, counted_from=None, is_ended=known.is_ended or is_accepted)
     at = as_datetime(ticket.assignment.get("at"))
     if ticket.status not in _IN_WORK or not ticket.assigned_to or ticket.accepted_at or not at:
-        return None
+        return None  # nothing to accept
     assignment = f"{ticket.assigned_to}@{_milliseconds(at)}"
     about = f"{assignment}/{_priority_value(ticket)}"
     if known is None or known.subject.partition("/")[0] != assignment:
-        last_step = (
-            EscalationStep.ACCEPT_REASSIGN if EscalationStep.ACCEPT_REASSIGN in taken else None
+        # A new assignment starts now; it is ended if recalculated or accepted.
+        reassign = EscalationStep.ACCEPT_REASSIGN
+        return TrackState(
+            subject=about,
+            counted_from=now,
+            last_step=reassign if reassign in taken else None,
+            is_ended=is_recalculation or is_accepted,
         )
-        return TrackState(about, now, last_step, is_ended=is_recalculation or is_accepted)
-    if known.is_ended or is_accepted:
-        return TrackState(about, known.counted_from, known.last_step, is_ended=True)
-    if known.subject != about:
-        return TrackState(about, now)
+    if known.is_ended or is_accepted:  # accepted
+        return replace(known, subject=about, is_ended=True)
+    if known.subject != about:  # another priority: start again
+        return TrackState(subject=about, counted_from=now)
     done = _last_taken(taken, EscalationTrack.ACCEPT)
-    return TrackState(
-        about,
-        now if done or not known.counted_from else known.counted_from,
-        done or known.last_step,
-    )
+    if done or not known.counted_from:  # a step was taken, or it is back from waiting
+        return replace(known, counted_from=now, last_step=done or known.last_step)
+    return known
 
 
 def _due_state(
@@ -194,13 +198,9 @@ def _due_state(
         return None
     about = f"{_milliseconds(ticket.due_at)}/{_priority_value(ticket)}"
     if known is None or known.subject != about:
-        return TrackState(about, now, is_ended=is_recalculation and ticket.due_at <= now)
-    return TrackState(
-        about,
-        known.counted_from,
-        _last_taken(taken, EscalationTrack.DUE) or known.last_step,
-        known.is_ended,
-    )
+        is_ended = is_recalculation and ticket.due_at <= now
+        return TrackState(subject=about, counted_from=now, is_ended=is_ended)
+    return replace(known, last_step=_last_taken(taken, EscalationTrack.DUE) or known.last_step)
 
 
 def _waiting_state(
@@ -210,10 +210,12 @@ def _waiting_state(
     if ticket.status is not Status.WAITING:
         return None
     if any(event.field == COMMENTS_FIELD for event in events):
-        return TrackState("", now)
-    known = ticket.escalation_tracks.get(EscalationTrack.WAITING) or TrackState("", now)
+        return TrackState(subject="", counted_from=now)
+    known = ticket.escalation_tracks.get(EscalationTrack.WAITING)
     done = _last_taken(taken, EscalationTrack.WAITING)
-    return TrackState("", now, done) if done else known
+    if known and not done:
+        return known
+    return TrackState(subject="", counted_from=now, last_step=done)
 
 
 def _first_step(
@@ -245,8 +247,8 @@ def _step_at(
     previous: datetime | None,
     policy: SlaPolicy,
 ) -> datetime | None:
-    """When a step is due on a track that is counted from `since`, `previous` being the time of the
-    step before it. None if it is not taken."""
+    """Return when a step is due on a track counted from `since`; `previous` is the time of the step
+    before it. None if it is not taken."""
     targets = policy.targets
     match delay:
         case StepDelay.ACCEPTANCE_TIME:

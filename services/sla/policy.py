@@ -76,6 +76,55 @@ class Targets:
 
 
 @dataclass(frozen=True, slots=True)
+class SlaPolicy:
+    """`fingerprint` is a hash of the policy, eight hex digits. A ticket stores it in `target.rules`
+    to say which policy its due time was computed by."""
+
+    targets: Targets
+    business_hours: BusinessHours
+    fingerprint: str
+
+    @classmethod
+    def build(cls, targets: Targets, business_hours: BusinessHours) -> "SlaPolicy":
+        return cls(targets, business_hours, _fingerprint(targets, business_hours))
+
+    @property
+    def work_week(self) -> WorkWeek:
+        """The hours that targets are counted in."""
+        return (
+            AROUND_THE_CLOCK
+            if self.targets.counted_hours is CountedHours.AROUND_THE_CLOCK
+            else self.business_hours.work_week
+        )
+
+
+def load_policy(db: Mongo) -> SlaPolicy:
+    found = db.settings.find({"_id": {"$in": [TARGETS_ID, BUSINESS_HOURS_ID]}})
+    docs = {doc["_id"]: doc for doc in found}
+    return SlaPolicy.build(
+        targets_from_doc(docs.get(TARGETS_ID)), business_hours_from_doc(docs.get(BUSINESS_HOURS_ID))
+    )
+
+
+cached_policy = ttl_cached(load_policy)  # at most a few seconds old
+
+
+def _fingerprint(targets: Targets, business_hours: BusinessHours) -> str:
+    hours = [targets.resolution_hours[of] for of in PRIORITIES_BY_URGENCY]
+    accept = [targets.acceptance_minutes[of] for of in PRIORITIES_BY_URGENCY]
+    days = [targets.waiting_days, targets.auto_complete_days]
+    when = [
+        business_hours.zone,
+        sorted(business_hours.days),
+        business_hours.start,
+        business_hours.end,
+    ]
+    where = [business_hours.country, business_hours.subdivision]
+    payload = json.dumps([_POLICY_VERSION, hours, accept, targets.counted_hours, days, when, where])
+    return hashlib.sha256(payload.encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True, slots=True)
 class TargetFields:
     """The targets as the texts of a form's fields."""
 
@@ -174,7 +223,7 @@ def _check_order(times: Mapping[Priority, float], kind: str) -> None:
 
 
 def _by_priority(stored: Any, least: float, most: float) -> dict[Priority, float] | None:
-    """None if one is missing, out of bounds or out of order."""
+    """Return None if one is missing, out of bounds or out of order."""
     if not isinstance(stored, Mapping):
         return None
     found = {
@@ -189,52 +238,3 @@ def _by_priority(stored: Any, least: float, most: float) -> dict[Priority, float
 def _number(value: Any, least: float, most: float) -> float | None:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return value if is_number and least <= value <= most else None
-
-
-@dataclass(frozen=True, slots=True)
-class SlaPolicy:
-    """`fingerprint` is a hash of the policy, eight hex digits. A ticket stores it in `target.rules`
-    to say which policy its due time was computed by."""
-
-    targets: Targets
-    business_hours: BusinessHours
-    fingerprint: str
-
-    @classmethod
-    def build(cls, targets: Targets, business_hours: BusinessHours) -> "SlaPolicy":
-        return cls(targets, business_hours, _fingerprint(targets, business_hours))
-
-    @property
-    def work_week(self) -> WorkWeek:
-        """The hours that targets are counted in."""
-        return (
-            AROUND_THE_CLOCK
-            if self.targets.counted_hours is CountedHours.AROUND_THE_CLOCK
-            else self.business_hours.work_week
-        )
-
-
-def load_policy(db: Mongo) -> SlaPolicy:
-    found = db.settings.find({"_id": {"$in": [TARGETS_ID, BUSINESS_HOURS_ID]}})
-    docs = {doc["_id"]: doc for doc in found}
-    return SlaPolicy.build(
-        targets_from_doc(docs.get(TARGETS_ID)), business_hours_from_doc(docs.get(BUSINESS_HOURS_ID))
-    )
-
-
-cached_policy = ttl_cached(load_policy)  # at most a few seconds old
-
-
-def _fingerprint(targets: Targets, business_hours: BusinessHours) -> str:
-    hours = [targets.resolution_hours[of] for of in PRIORITIES_BY_URGENCY]
-    accept = [targets.acceptance_minutes[of] for of in PRIORITIES_BY_URGENCY]
-    days = [targets.waiting_days, targets.auto_complete_days]
-    when = [
-        business_hours.zone,
-        sorted(business_hours.days),
-        business_hours.start,
-        business_hours.end,
-    ]
-    where = [business_hours.country, business_hours.subdivision]
-    payload = json.dumps([_POLICY_VERSION, hours, accept, targets.counted_hours, days, when, where])
-    return hashlib.sha256(payload.encode()).hexdigest()[:8]

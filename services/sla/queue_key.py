@@ -19,7 +19,7 @@ _RANKS = {Priority.URGENT: 0, Priority.HIGH: 1, Priority.MEDIUM: 2, Priority.LOW
 
 
 def queue_key(ticket: Ticket) -> str | None:
-    """The ticket's sort key, None for a completed ticket."""
+    """Return the ticket's sort key, None for a completed ticket."""
     if ticket.status not in OPEN_STATUSES:
         return None
     is_assigned = int(ticket.assigned_to is not None)
@@ -31,14 +31,13 @@ def queue_key(ticket: Ticket) -> str | None:
 
 
 def queue_key_bound(due: datetime | None, *, is_assigned: bool) -> str:
-    """The upper bound of the keys of tickets, assigned or not, that are due before `due`; of all
-    that have a due time if None."""
+    """Upper bound of the keys of tickets due before `due`; if None, of all with a due time."""
     return f"{int(is_assigned)}-{_milliseconds(due) if due else _NEVER}"
 
 
 def effective_deadline(ticket: Ticket) -> datetime | None:
-    """The deadline, or None if it had passed when the target's clock last started: a ticket that is
-    reopened after its deadline would be days late immediately."""
+    """Return the deadline, or None if it had passed when the target's clock last started: a ticket
+    that is reopened after its deadline would be days late immediately."""
     begun = ticket.sla_clock.started_at if ticket.sla_clock else None
     passed = begun and ticket.deadline and ticket.deadline <= begun
     return None if passed else ticket.deadline

@@ -17,17 +17,15 @@ from services.models.ticket import OPEN_STATUSES, Ticket
 from services.sla.indexes import IN_QUEUE_FILTER
 from services.sla.policy import SlaPolicy, load_policy
 from services.sla.queue_key import QUEUE_KEY_FIELD
-from services.sla.timing import recompute_timing
+from services.sla.timing import SLA_CLOCK_FIELD, TIMING_FIELDS, recompute_timing
 
 MAX_TICKETS_PER_RUN = 2_000
 # Tickets per request, and the time after which no further request begins.
 _CHUNK, _SECONDS = 25, 3.0
 # The stored fields that the timing depends on: the update is valid while they are unchanged.
 _INPUT_FIELDS = ("status", "assignedTo", "deadline", "priority", "createdAt", "acceptedAt", "seq")
-_PROJECTION = dict.fromkeys(
-    (*_INPUT_FIELDS, QUEUE_KEY_FIELD, "dueAt", "target", "events", "ladders", "assignment.at"), True
-)
-_POLICY_FIELD = "target.rules"
+_PROJECTION = dict.fromkeys((*_INPUT_FIELDS, *TIMING_FIELDS, "events", "assignment.at"), True)
+_POLICY_FIELD = f"{SLA_CLOCK_FIELD}.rules"
 
 
 def recompute_stale(
@@ -52,7 +50,7 @@ def recompute_stale(
 
 
 def _write(db: Mongo, updates: list[UpdateOne]) -> bool:
-    """Whether any ticket was still unchanged."""
+    """Return whether any ticket was still unchanged."""
     return db.tickets.bulk_write(updates, ordered=False).matched_count > 0
 
 

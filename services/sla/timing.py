@@ -16,18 +16,16 @@ from services.core.database import Document
 from services.models.events import Event, NewEvent
 from services.models.sla_clock import SlaClock
 from services.models.ticket import Priority, Status, Ticket
-from services.sla.escalation_schedule import build_schedule
+from services.sla.escalation_schedule import NEXT_STEP_FIELD, build_schedule
 from services.sla.policy import SlaPolicy, Targets
 from services.sla.queue_key import QUEUE_KEY_FIELD, effective_deadline, queue_key
 
-DUE_AT_FIELD, SLA_CLOCK_FIELD, SCHEDULED_STEP_FIELD, TRACKS_FIELD = (
-    "dueAt",
-    "target",
-    "alarm",
-    "ladders",
-)
+# The stored names are older than the attributes.
+DUE_AT_FIELD = "dueAt"
+SLA_CLOCK_FIELD = "target"
+TRACKS_FIELD = "ladders"
 # These are all written together, by `Timing` only.
-TIMING_FIELDS = (DUE_AT_FIELD, SLA_CLOCK_FIELD, SCHEDULED_STEP_FIELD, TRACKS_FIELD, QUEUE_KEY_FIELD)
+TIMING_FIELDS = (DUE_AT_FIELD, SLA_CLOCK_FIELD, NEXT_STEP_FIELD, TRACKS_FIELD, QUEUE_KEY_FIELD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ class Timing:
 def clock_after_change(
     clock: SlaClock, before: Status | None, after: Status, *, now: datetime
 ) -> SlaClock:
-    """The clock after a status change at `now`; `before` is None for a new ticket.
+    """Return the clock after a status change at `now`; `before` is None for a new ticket.
 
     A legacy ticket has no running clock until it is reopened.
     """
@@ -53,7 +51,7 @@ def clock_after_change(
 
 
 def clock_from_events(events: Iterable[Event]) -> SlaClock:
-    """The clock of a ticket that was stored without one, from its history."""
+    """Return the clock of a ticket that was stored without one, from its history."""
     clock, status = SlaClock(), Status.TODO
     for event in events:
         if event.type == "filed":
@@ -65,7 +63,7 @@ def clock_from_events(events: Iterable[Event]) -> SlaClock:
 
 
 def due_at(ticket: Ticket, *, targets: Targets, week: WorkWeek) -> datetime | None:
-    """When the ticket is due, from its clock, status, priority and deadline.
+    """Return when the ticket is due, from its clock, status, priority and deadline.
 
     None without a deadline if the clock is stopped: while the ticket waits for its requester, only
     the deadline counts, even if the target was missed before.
@@ -88,8 +86,8 @@ def compute_timing(
     now: datetime,
     events: Sequence[NewEvent] = (),
 ) -> Timing:
-    """The timing of a ticket after a change: stored fields get `values`, those in `remove` are
-    unset. `events` are the events of the change."""
+    """Return the timing of a ticket after a change: stored fields get `values`, those in `remove`
+    are unset. `events` are the events of the change."""
     return _timing(_ticket_with(ticket, values, remove), ticket.status, policy, now, events)
 
 
@@ -98,8 +96,8 @@ def timing_for_new_ticket(ticket: Ticket, *, policy: SlaPolicy, now: datetime) -
 
 
 def recompute_timing(ticket: Ticket, *, policy: SlaPolicy, now: datetime) -> Timing:
-    """The timing of an unchanged ticket, read with its events: by a new policy, or for the first
-    time."""
+    """Return the timing of an unchanged ticket, read with its events: by a new policy, or for the
+    first time."""
     known = ticket.sla_clock or clock_from_events(ticket.events)
     return _timing(
         replace(ticket, sla_clock=known), ticket.status, policy, now, is_recalculation=True
@@ -128,7 +126,7 @@ def _timing(
     fields: Document = {
         DUE_AT_FIELD: ticket.due_at,
         SLA_CLOCK_FIELD: ticket.sla_clock.to_doc() if ticket.sla_clock else None,
-        SCHEDULED_STEP_FIELD: escalation.next_step.to_doc() if escalation.next_step else None,
+        NEXT_STEP_FIELD: escalation.next_step.to_doc() if escalation.next_step else None,
         TRACKS_FIELD: tracks or None,
         QUEUE_KEY_FIELD: queue_key(ticket),
     }
@@ -137,8 +135,8 @@ def _timing(
 
 
 def _known_clock(ticket: Ticket) -> SlaClock | None:
-    """None if the ticket has no clock and was read without its events: a job computes it later
-    (services/sla/recompute.py)."""
+    """Return None if the ticket has no clock and was read without its events: a job computes it
+    later (services/sla/recompute.py)."""
     if ticket.sla_clock or ticket.events or not ticket.seq:
         return ticket.sla_clock or clock_from_events(ticket.events)
     return None

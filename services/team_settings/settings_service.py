@@ -3,8 +3,7 @@
 A form sends all of its fields; a field that the admin did not change keeps its current value.
 """
 
-from dataclasses import asdict, dataclass, fields, replace
-from typing import TypeVar
+from dataclasses import asdict, dataclass, replace
 
 from services.calendar.business_hours import (
     BUSINESS_HOURS_ID,
@@ -16,7 +15,7 @@ from services.calendar.business_hours import (
 )
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import InvalidValue
+from services.core.form_changes import changed_fields
 from services.core.ttl_cache import invalidate_caches
 from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.sla.policy import (
@@ -58,9 +57,6 @@ class CurrentSettings:
     business_hours: BusinessHours
 
 
-Form = TypeVar("Form", TargetFields, BusinessHoursFields)
-
-
 class TeamSettings:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
@@ -71,29 +67,31 @@ class TeamSettings:
         return CurrentSettings(self.targets(), self.business_hours())
 
     def targets(self) -> Targets:
-        """The stored targets, with the defaults for what is not set."""
+        """Return the stored targets, with the defaults for what is not set."""
         return targets_from_doc(self._db.settings.find_one({"_id": TARGETS_ID}))
 
     def business_hours(self) -> BusinessHours:
-        """The stored business hours; the default is Monday to Friday, 9:00 to 17:00 UTC."""
+        """Return the stored business hours; the default is Monday to Friday, 9:00 to 17:00 UTC."""
         return business_hours_from_doc(self._db.settings.find_one({"_id": BUSINESS_HOURS_ID}))
 
     def set_targets(
         self, *, actor: Actor, original: TargetFields, submitted: TargetFields
     ) -> Targets:
         """Store the fields that differ from `original`. Raises `InvalidValue`, also for a field
-        that another admin changed in the meantime."""
+        that another admin has changed since."""
         require_permission(actor, Permission.MANAGE_USERS)
         current = TargetFields.from_targets(self.targets())
-        return self.write_targets(actor=actor, submitted=_merge_form(current, original, submitted))
+        changed = changed_fields(stored=current, shown=original, submitted=submitted)
+        return self.write_targets(actor=actor, submitted=replace(current, **changed))
 
     def set_business_hours(
         self, *, actor: Actor, original: BusinessHoursFields, submitted: BusinessHoursFields
     ) -> BusinessHours:
-        """As `set_targets`."""
+        """Store the fields that differ from `original`, as `set_targets` does."""
         require_permission(actor, Permission.MANAGE_USERS)
         current = BusinessHoursFields.from_business_hours(self.business_hours())
-        merged = _merge_form(current, original, submitted)
+        changed = changed_fields(stored=current, shown=original, submitted=submitted)
+        merged = replace(current, **changed)
         return self.write_business_hours(
             actor=actor,
             zone=merged.zone.strip(),
@@ -147,20 +145,3 @@ class TeamSettings:
         change = {**values, "at": self._clock(), "by": actor.event_author}
         self._db.settings.update_one({"_id": settings_id}, {"$set": change}, upsert=True)
         invalidate_caches()
-
-
-def _merge_form(current: Form, original: Form, submitted: Form) -> Form:
-    """The current values with the fields that the admin changed."""
-    touched: dict[str, str] = {}
-    for name in (field.name for field in fields(current)):
-        new, old, now = (getattr(form, name) for form in (submitted, original, current))
-        if new in (old, now):
-            continue
-        if now != old:
-            raise InvalidValue(
-                name,
-                f"Somebody has changed this to “{now or 'nothing'}” meanwhile. Close this form "
-                "and open it again, then decide.",
-            )
-        touched[name] = new
-    return replace(current, **touched)

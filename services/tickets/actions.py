@@ -34,11 +34,7 @@ from services.tickets.lifecycle import (
 )
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
-from services.tickets.validation import (
-    checked_question,
-    checked_reason,
-    checked_resolution,
-)
+from services.tickets.validation import checked_question, checked_reason, checked_resolution
 
 SOLVED_BY_REQUESTER = "Its requester says that it is solved."
 STILL_A_PROBLEM = "It is still a problem."
@@ -60,7 +56,7 @@ ChangeBuilder = Callable[[Ticket, datetime], Change]
 
 
 class TicketActions:
-    """`expected_state` is the `lifecycle.state_token` the user decided by; a change since then is a
+    """`expected_state` is the `lifecycle.state_token` that the user saw; a change since then is a
     `Conflict`. Without it, the state at the first read counts."""
 
     def __init__(self, db: Mongo, users: UserService, *, clock: Clock = utcnow) -> None:
@@ -89,7 +85,7 @@ class TicketActions:
         )
 
     def take(self, *, actor: Actor, ticket_id: str, expected_state: str = "") -> Ticket:
-        """Assign the ticket to the actor, accepted, also if another user is its assignee."""
+        """Assign the ticket to the actor and accept it, even if it has another assignee."""
 
         def build_change(ticket: Ticket, now: datetime) -> Change:
             own = actor.user_id
@@ -174,7 +170,7 @@ class TicketActions:
         )
 
     def confirm_solved(self, *, actor: Actor, ticket_id: str) -> Ticket:
-        """Complete the requester's own ticket, also if it has changed since they were asked.
+        """Complete the requester's own ticket, even if it has changed since they were asked.
 
         Raises `Conflict` if another user has completed it.
         """
@@ -190,6 +186,7 @@ class TicketActions:
             change = transitions.complete(
                 by, ticket, EventType.RESOLVED, resolution=note, note=note, now=now
             )
+            # None: another user was first; retry.
             return ticket_store.apply(self._db, ticket, change, now=now)
 
         return retry_on_conflict(attempt)
@@ -206,7 +203,7 @@ class TicketActions:
         return written.ticket
 
     def refresh_card(self, *, actor: Actor, ticket_id: str, channel: str, ts: str) -> bool:
-        """Request an update of the ticket's card in that message; False if it is no card."""
+        """Request an update of the ticket's card in that message; False if there is no card."""
         ticket = require_visible(actor, load_ticket(self._db, ticket_id))
         return deliveries.invalidate_card(
             self._db, ticket.id, channel=channel, ts=ts, now=self._clock()
@@ -221,6 +218,8 @@ class TicketActions:
         expected_state: str = "",
         validate: Callable[[Ticket], None] | None = None,
     ) -> Ticket:
+        """Build, check and store the change. A repeated press returns the ticket; after a lost race
+        `attempt` reads again, against the state first seen."""
         require_permission(actor, ACTION_PERMISSIONS[action])
 
         def attempt() -> Ticket | None:
@@ -234,6 +233,7 @@ class TicketActions:
             self.check_action(actor, ticket, action, expected_state)
             if validate:
                 validate(ticket)
+            # None: another user was first; retry.
             return ticket_store.apply(self._db, ticket, change, now=now)
 
         return retry_on_conflict(attempt)

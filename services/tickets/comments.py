@@ -50,6 +50,10 @@ class CommentRateLimitReached(LimitReached):
         self.last_seq = last_seq
 
 
+class _NoComment(Exception):
+    """The Slack message is no comment."""
+
+
 @dataclass(frozen=True, slots=True)
 class CommentResult:
     """`is_new` is False if the comment had been stored before."""
@@ -84,9 +88,8 @@ class CommentService:
     ) -> CommentResult:
         """Store a comment, once per `message` or form (`request_id`) it was written in.
 
-        The requester's answer to a ticket that waits for one puts it in progress again. Raises
-        `InvalidValue` for the text, `CommentLimitReached`, `CommentRateLimitReached`, `NotFound`,
-        `PermissionDenied`.
+        A requester's comment puts a waiting ticket in progress again. Raises `InvalidValue`,
+        `CommentLimitReached`, `CommentRateLimitReached`, `NotFound`, `PermissionDenied`.
         """
 
         def attempt() -> CommentResult | None:
@@ -103,6 +106,7 @@ class CommentService:
                 **({"form": request_id} if request_id else {}),
             }
             stored = ticket_store.apply(self._db, ticket, add_comment(ticket, doc), now=now)
+            # None: another change was first; retry.
             return CommentResult(stored, stored.comments[-1], is_new=True) if stored else None
 
         return retry_on_conflict(attempt)
@@ -157,19 +161,21 @@ class CommentService:
         message: MessageRef,
         change: Callable[[Ticket, Comment, datetime], Change | None],
     ) -> Ticket | None:
-        def attempt() -> tuple[Ticket | None] | None:  # a tuple: None alone asks for a retry
+        def attempt() -> Ticket | None:
             ticket = load_ticket(self._db, ticket_id)
-            comment = _find_by_message(ticket, message) if ticket else None
+            comments = ticket.comments if ticket else ()
+            comment = next((each for each in comments if each.slack_message == message), None)
             if ticket is None or comment is None:
-                return (None,)
+                raise _NoComment
             now = self._clock()
             wanted = change(ticket, comment, now)
-            if wanted is None:
-                return (ticket,)
-            stored = ticket_store.apply(self._db, ticket, wanted, now=now)
-            return (stored,) if stored else None
+            # None: another change was first; retry.
+            return ticket_store.apply(self._db, ticket, wanted, now=now) if wanted else ticket
 
-        return retry_on_conflict(attempt)[0]
+        try:
+            return retry_on_conflict(attempt)
+        except _NoComment:
+            return None
 
 
 def checked_comment_text(text: str, files: Iterable[FileLink] = ()) -> str:
@@ -185,8 +191,7 @@ def check_comment_limits(ticket: Ticket, actor: Actor, now: datetime) -> None:
     if len(ticket.comments) >= MAX_COMMENTS_PER_TICKET:
         raise CommentLimitReached(
             f"{_name(ticket)} has {MAX_COMMENTS_PER_TICKET} comments, which is the limit, so "
-            "this is not "
-            "passed on. File a new ticket with /ticket and name this one in it."
+            "this is not passed on. File a new ticket with /ticket and name this one in it."
         )
     _check_rate_limit(ticket, actor, now)
 
@@ -195,9 +200,8 @@ def check_edit_limits(ticket: Ticket, actor: Actor, now: datetime) -> None:
     edits = sum(event.type == EventType.COMMENT_EDITED for event in ticket.events)
     if edits >= MAX_COMMENT_EDITS:
         raise CommentLimitReached(
-            f"The comments on {_name(ticket, start=False)} were changed {MAX_COMMENT_EDITS} "
-            "times, which "
-            "is the limit, so this change is not passed on. Write a new comment."
+            f"The comments on {_name(ticket, start=False)} were changed {MAX_COMMENT_EDITS} times, "
+            "which is the limit, so this change is not passed on. Write a new comment."
         )
     _check_rate_limit(ticket, actor, now)
 
@@ -216,17 +220,10 @@ def _find_duplicate(
 ) -> Comment | None:
     """Return the comment already stored for the same message or form."""
     for comment in ticket.comments:
-        is_same_form = request_id is not None and (comment.submission_id, comment.by) == (
-            request_id,
-            by,
-        )
-        if is_same_form or (message is not None and comment.slack_message == message):
+        is_own_form = request_id and comment.submission_id == request_id and comment.by == by
+        if is_own_form or (message is not None and comment.slack_message == message):
             return comment
     return None
-
-
-def _find_by_message(ticket: Ticket, message: MessageRef) -> Comment | None:
-    return next((comment for comment in ticket.comments if comment.slack_message == message), None)
 
 
 def _check_rate_limit(ticket: Ticket, actor: Actor, now: datetime) -> None:
@@ -241,9 +238,8 @@ def _check_rate_limit(ticket: Ticket, actor: Actor, now: datetime) -> None:
         minutes = int(COMMENT_RATE_WINDOW.total_seconds() // 60)
         raise CommentRateLimitReached(
             f"You have written {MAX_RECENT_COMMENTS} comments on {_name(ticket, start=False)} "
-            f"within {minutes} "
-            "minutes, which is the limit. What you write there now is not passed on; send it "
-            "again in a few minutes.",
+            f"within {minutes} minutes, which is the limit. What you write there now is not passed "
+            "on; send it again in a few minutes.",
             last_seq=recent[-1],
         )
 

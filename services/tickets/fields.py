@@ -1,7 +1,7 @@
-"""The table of ticket fields: who sees and edits each, and where it is read.
+"""The table of ticket fields: who sees and edits each, and which outputs contain it.
 
-It is the only place that says so. `services/tickets/visibility.py` applies it to what a requester
-reads; the edit form, the lists, the API and the data export take their fields from it.
+It is the only place that says so: what a requester reads (services/tickets/visibility.py), the edit
+form, the lists, the API and the data export take their fields from it.
 """
 
 import re
@@ -26,15 +26,15 @@ from services.tickets.validation import (
 
 
 class Access(StrEnum):
-    """`ALL` is the requester and the staff; `NOBODY`: only the program uses the field."""
+    """`ALL`: the requester and the staff; `INTERNAL`: only the program itself."""
 
     ALL = "all"
     STAFF = "staff"
-    NOBODY = "nobody"
+    INTERNAL = "internal"
 
 
 class Output(Flag):
-    """Where a field is read: answers of the API, rows of lists, data exports.
+    """Which outputs contain a field: responses of the API, rows of lists, data exports.
 
     Comments, events, messages and the reasons for a choice are exported entry by entry
     (services/privacy/export.py).
@@ -61,14 +61,14 @@ class TicketField:
     """A field of a ticket.
 
     `name` is the field in MongoDB, in the API, in the history and the block_id in forms. The
-    requester fills in fields `edited_by` all when filing; the staff edit them in the form and by
-    PATCH. `check` returns the value to store, or raises `InvalidValue`.
+    requester fills in fields with `edited_by` ALL when filing; the staff edit fields in the form
+    and by PATCH. `check` returns the value to store, or raises `InvalidValue`.
     """
 
     name: str
     seen_by: Access
     outputs: Output = Output.NONE
-    edited_by: Access = Access.NOBODY
+    edited_by: Access = Access.INTERNAL
     check: Callable[[Any, Edit], Any] | None = None
     label: str = ""  # as in "changed the notes", if it is not the name
     other_attribute: str | None = None  # "": `Ticket` does not have it
@@ -81,36 +81,40 @@ class TicketField:
         return re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", self.name)
 
 
-ALL, STAFF, NOBODY = Access
+ALL, STAFF, INTERNAL = Access
 API, LISTS, EXPORT, ASSIGNEE_EXPORT = Output
+SHOWN = API | LISTS | EXPORT  # every output for the requester
+
+
+def _plain(check: Callable[[Any], Any]) -> Callable[[Any, Edit], Any]:
+    """Return a check that depends on the new value alone."""
+    return lambda value, _: check(value)
+
+
 _ROWS = (
     TicketField("_id", ALL, API | LISTS, other_attribute="id"),
-    TicketField("number", ALL, API | LISTS | EXPORT),
-    TicketField("title", ALL, API | LISTS | EXPORT, ALL, lambda value, _: checked_title(value)),
-    TicketField("description", ALL, API | EXPORT, ALL, lambda value, _: checked_description(value)),
+    TicketField("number", ALL, SHOWN),
+    TicketField("title", ALL, SHOWN, edited_by=ALL, check=_plain(checked_title)),
+    TicketField("description", ALL, API | EXPORT, edited_by=ALL, check=_plain(checked_description)),
     TicketField(
-        "status", ALL, API | LISTS | EXPORT | ASSIGNEE_EXPORT, STAFF, lambda v, _: checked_status(v)
+        "status", ALL, SHOWN | ASSIGNEE_EXPORT, edited_by=STAFF, check=_plain(checked_status)
     ),
     TicketField(
-        "priority", ALL, API | LISTS | EXPORT, ALL, lambda value, _: checked_priority(value or None)
+        "priority", ALL, SHOWN, edited_by=ALL, check=lambda v, _: checked_priority(v or None)
     ),
     TicketField(
-        "deadline",
-        ALL,
-        API | LISTS | EXPORT,
-        ALL,
-        lambda value, e: checked_deadline(value, now=e.now),
+        "deadline", ALL, SHOWN, edited_by=ALL, check=lambda v, e: checked_deadline(v, now=e.now)
     ),
-    TicketField("createdAt", ALL, API | LISTS | EXPORT),
+    TicketField("createdAt", ALL, SHOWN),
     TicketField("acceptedAt", ALL, ASSIGNEE_EXPORT),
     TicketField("completedAt", ALL, EXPORT | ASSIGNEE_EXPORT, other_attribute=""),
-    TicketField("resolution", ALL, API | LISTS | EXPORT),  # in lists it says what was cancelled
+    TicketField("resolution", ALL, SHOWN),  # in lists it says what was cancelled
     TicketField("source", ALL, EXPORT),
     TicketField("createdBy", ALL, API | LISTS),
-    TicketField("assignedTo", ALL, API | LISTS, STAFF, lambda value, _: checked_assignee_id(value)),
+    TicketField("assignedTo", ALL, API | LISTS, edited_by=STAFF, check=_plain(checked_assignee_id)),
     TicketField("dueAt", ALL, API | LISTS),
     TicketField("target", ALL, LISTS, other_attribute="sla_clock"),  # says if the clock is paused
-    # Without internal notes and events for the staff, see `visibility.for_requester`.
+    # Without internal notes and events for the staff, see services/tickets/visibility.py.
     TicketField("comments", ALL),
     TicketField("events", ALL),
     TicketField("summary", STAFF, API),
@@ -118,25 +122,27 @@ _ROWS = (
         "relatedSkills",
         STAFF,
         API,
-        STAFF,
-        lambda v, e: checked_skills(v, e.ticket, e.team_skills),
-        "skills",
+        edited_by=STAFF,
+        check=lambda value, edit: checked_skills(value, edit.ticket, edit.team_skills),
+        label="skills",
     ),
-    TicketField("helpfulNotes", STAFF, API, STAFF, lambda value, _: checked_notes(value), "notes"),
+    TicketField(
+        "helpfulNotes", STAFF, API, edited_by=STAFF, check=_plain(checked_notes), label="notes"
+    ),
     TicketField("assignment", STAFF),
-    TicketField("assignment.next", ALL, LISTS, other_attribute=""),  # says that nobody is available
+    TicketField("assignment.next", ALL, LISTS, other_attribute=""),  # set while no assignee is free
     TicketField("alarm", STAFF, other_attribute="next_step"),
-    TicketField("ladders", NOBODY, other_attribute="escalation_tracks"),
-    TicketField("queueKey", NOBODY, LISTS),
-    TicketField("teamId", NOBODY),
-    TicketField("seq", NOBODY),
-    TicketField("outbox", NOBODY, other_attribute="is_in_outbox"),
-    TicketField("nextTryAt", NOBODY, other_attribute=""),
-    TicketField("attempts", NOBODY, other_attribute=""),
-    TicketField("cards", NOBODY),
-    TicketField("notices", NOBODY, other_attribute="deliveries"),
-    TicketField("requestId", NOBODY, other_attribute=""),
-    TicketField("requestDigest", NOBODY, other_attribute=""),
+    TicketField("ladders", INTERNAL, other_attribute="escalation_tracks"),
+    TicketField("queueKey", INTERNAL, LISTS),
+    TicketField("teamId", INTERNAL),
+    TicketField("seq", INTERNAL),
+    TicketField("outbox", INTERNAL, other_attribute="is_in_outbox"),
+    TicketField("nextTryAt", INTERNAL, other_attribute=""),
+    TicketField("attempts", INTERNAL, other_attribute=""),
+    TicketField("cards", INTERNAL),
+    TicketField("notices", INTERNAL, other_attribute="deliveries"),
+    TicketField("requestId", INTERNAL, other_attribute=""),
+    TicketField("requestDigest", INTERNAL, other_attribute=""),
 )
 FIELDS: Mapping[str, TicketField] = {field.name: field for field in _ROWS}
 FILED_FIELDS = [field.name for field in _ROWS if field.edited_by is ALL]
@@ -144,7 +150,7 @@ EDITABLE_FIELDS = [field.name for field in _ROWS if field.check]
 
 
 def fields_of(output: Output) -> list[str]:
-    """Return the names of the fields that are read there."""
+    """Return the names of the fields in that output."""
     return [field.name for field in _ROWS if output in field.outputs]
 
 

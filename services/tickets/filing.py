@@ -4,7 +4,7 @@ A form files one ticket even if it is submitted twice, and a Slack message even 
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from pymongo.errors import DuplicateKeyError
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import Conflict, LimitReached, NotFound
+from services.core.optimistic_retry import retry_on_conflict
 from services.core.sequences import NumberSequence
 from services.models import events as model_events
 from services.models.events import EventType, NewEvent
@@ -27,11 +28,18 @@ from services.tickets import ticket_store
 from services.tickets.fields import FILED_FIELDS, current_value
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
-from services.tickets.validation import TicketFields, checked_deadline, checked_fields
+from services.tickets.validation import (
+    MAX_DESCRIPTION_LENGTH,
+    MIN_TITLE_LENGTH,
+    TicketFields,
+    checked_deadline,
+    checked_description,
+    checked_priority,
+    checked_title,
+)
 
 MAX_TICKETS_PER_HOUR = 20
 REQUEST_ID_REUSED = "This key has filed another ticket already. Take a new one for each ticket."
-TICKET_CHANGED = "This ticket has changed meanwhile. Look at it again, then decide."
 
 
 class AlreadyFiled(Conflict):
@@ -76,30 +84,73 @@ class TicketService:
         all users. Raises `InvalidValue`, `LimitReached`, `AlreadyFiled`, `Conflict`.
         """
         require_permission(actor, Permission.FILE_TICKET)
-        fields = checked_fields(title=title, description=description, priority=priority)
-        fields = replace(fields, deadline=deadline)
-        again = self._check_same_content if reject_edits else self._apply_resubmission
+        fields = TicketFields(
+            title=checked_title(title),
+            description=checked_description(description),
+            priority=checked_priority(priority),
+            deadline=deadline,
+        )
+        resubmit = self._check_same_content if reject_edits else self._apply_resubmission
         earlier = self._by_request(team_id, request_id) if request_id else None
         if earlier:
-            return FilingResult(again(actor, earlier, fields), is_new=False)
+            return FilingResult(resubmit(actor, earlier, fields), is_new=False)
         checked_deadline(deadline, now=self._clock())  # not of a repeated form: it may have passed
         self._check_not_filed(actor, team_id, source, request_id)
         self._check_rate_limit(actor)
         try:
-            digest = fields.content_hash() if reject_edits and request_id else None
-            filed = self._insert(actor, team_id, request_id, fields, source=source, digest=digest)
+            content_hash = fields.content_hash() if reject_edits and request_id else None
+            filed = self._insert(actor, team_id, request_id, fields, source, content_hash)
             return FilingResult(filed, is_new=True)
         except DuplicateKeyError:  # a concurrent submission of the form or for the message
             duplicate = self._by_request(team_id, request_id) if request_id else None
             if duplicate is None:
                 self._check_not_filed(actor, team_id, source, request_id)
-                raise
-            return FilingResult(again(actor, duplicate, fields), is_new=False)
+                raise  # another unique index
+            return FilingResult(resubmit(actor, duplicate, fields), is_new=False)
 
     def check_not_filed(self, *, actor: Actor, team_id: str, source: MessageSource) -> None:
         """Raise `AlreadyFiled` if there is a ticket of that message."""
         require_permission(actor, Permission.FILE_TICKET)
         self._check_not_filed(actor, team_id, source)
+
+    def follow_message(
+        self,
+        *,
+        team_id: str,
+        source: MessageSource,
+        before: tuple[str, str],
+        after: tuple[str, str],
+    ) -> tuple[Ticket, bool] | None:
+        """Change the words of the ticket that was filed from a direct message, as the message was
+        changed; `before` and `after` are its title and description. Return the ticket and whether
+        it had these words; None if there is no ticket.
+
+        Without a permission check: Slack lets the author change a message, and says so. The history
+        does not repeat the words, because the author may have taken back a secret.
+        """
+
+        def attempt() -> tuple[tuple[Ticket, bool] | None] | None:
+            doc = self._db.tickets.find_one(
+                {"teamId": team_id, "source.ts": source.ts, "source.channel": source.channel}
+            )
+            ticket = Ticket.from_doc(doc) if doc else None
+            if ticket is None or ticket.created_by is None:
+                return (None,)
+            values = _replaced_words(ticket, before, after)
+            if not values:
+                return ((ticket, False),)
+            change = Change(
+                values=values,
+                events=tuple(
+                    NewEvent(EventType.EDITED, by=ticket.created_by, field=name)
+                    for name in sorted(values)
+                ),
+                remove=("summary", "assignment.next"),  # both are of the words before
+            )
+            stored = ticket_store.apply(self._db, ticket, change, now=self._clock())
+            return ((stored, True),) if stored else None
+
+        return retry_on_conflict(attempt)[0]
 
     def get(self, *, actor: Actor, ticket_id: str) -> Ticket:
         """Return the ticket. Raises `NotFound`, also if the actor may not see it."""
@@ -142,15 +193,13 @@ class TicketService:
         since = self._clock() - timedelta(hours=1)
         recent = {"createdBy": actor.user_id, "createdAt": {"$gt": since}}
         found = self._db.tickets.find(recent, {"_id": False, "createdAt": True})
-        latest = [
-            doc["createdAt"] for doc in found.sort("createdAt", -1).limit(MAX_TICKETS_PER_HOUR)
-        ]
+        latest = list(found.sort("createdAt", -1).limit(MAX_TICKETS_PER_HOUR))
         if len(latest) == MAX_TICKETS_PER_HOUR:
+            oldest: datetime = latest[-1]["createdAt"]
             raise LimitReached(
                 f"You have filed {MAX_TICKETS_PER_HOUR} tickets within an hour, which is the "
-                "limit. "
-                "Try again later; for an emergency, speak to a moderator.",
-                retry_after=max(1, math.ceil((latest[-1] - since).total_seconds())),
+                "limit. Try again later; for an emergency, speak to a moderator.",
+                retry_after=max(1, math.ceil((oldest - since).total_seconds())),
             )
 
     def _insert(
@@ -159,9 +208,8 @@ class TicketService:
         team_id: str,
         request_id: str | None,
         fields: TicketFields,
-        *,
         source: MessageSource | None,
-        digest: str | None,
+        content_hash: str | None,
     ) -> Ticket:
         now = self._clock()
         filed = NewEvent(EventType.FILED, by=actor.user_id)
@@ -184,8 +232,8 @@ class TicketService:
             doc["requestId"] = request_id
         if fields.deadline:
             doc["deadline"] = fields.deadline
-        if digest:
-            doc["requestDigest"] = digest
+        if content_hash:
+            doc["requestDigest"] = content_hash
         if source:
             doc["source"] = source.to_doc()
         doc |= timing_for_new_ticket(
@@ -223,8 +271,23 @@ class TicketService:
             self._db, ticket, change, now=self._clock(), status=Status.TODO.value
         )
         if edited is None:
-            raise Conflict(TICKET_CHANGED)
+            raise Conflict("This ticket has changed meanwhile. Look at it again, then decide.")
         return edited
+
+
+def _replaced_words(
+    ticket: Ticket, before: tuple[str, str], after: tuple[str, str]
+) -> dict[str, str]:
+    """Return the new title and description, each only if it has the words of the message."""
+    (old_title, old_text), (new_title, new_text) = before, after
+    values = {}
+    if old_title and ticket.title == " ".join(old_title.split()) and new_title != old_title:
+        is_long_enough = len(new_title) >= MIN_TITLE_LENGTH
+        values["title"] = new_title if is_long_enough else f"Message: {new_title}"
+    if old_text and old_text in ticket.description and new_text != old_text:
+        replaced = ticket.description.replace(old_text, new_text, 1)
+        values["description"] = replaced[:MAX_DESCRIPTION_LENGTH]
+    return values
 
 
 def _edits(ticket: Ticket, fields: TicketFields) -> dict[str, tuple[Any, Any]]:

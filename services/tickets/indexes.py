@@ -1,4 +1,4 @@
-"""Indexes of tickets, and of accounts whose tickets are released."""
+"""Indexes of tickets, and of accounts with a release request."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,19 +6,19 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.core.database import Document
 
-# The newest first, which several packages read: everyone's, a requester's, an assignee's by status.
+# Newest first, used by several packages: all tickets, a requester's, an assignee's by status.
 NEWEST_INDEX = (("createdAt", DESCENDING), ("_id", DESCENDING))
 REQUESTER_NEWEST_INDEX = (("createdBy", ASCENDING), *NEWEST_INDEX)
 ASSIGNEE_STATUS_NEWEST_INDEX = (("assignedTo", ASCENDING), ("status", ASCENDING), *NEWEST_INDEX)
-# The newest resolved first: the router learns from them, the digest counts them.
+# Resolved tickets, newest first: the router learns from them, the digest counts them.
 RESOLVED_INDEX = (("status", ASCENDING), ("completedAt", DESCENDING), ("_id", DESCENDING))
 
 
-def _unique_where_set(field: str, *more: str, above: int | str) -> IndexModel:
-    """Unique a team, with `more` fields; documents without it (the predecessor's) take no part.
+def _unique_if_set(field: str, *more: str, above: int | str) -> IndexModel:
+    """Unique within a team. Documents without the field are not indexed.
 
-    By comparison and not by `$type`: from `field: 12` a planner concludes that `field` is above 0,
-    but not that it is a number, and without that it would not use the index.
+    The condition is a comparison, not `$type`: from `field: 12` the query planner concludes that
+    `field` is above 0, but not that it is a number, and then it does not use the index.
     """
     condition: Document = {field: {"$gt": above}}
     keys = [(name, ASCENDING) for name in ("teamId", field, *more)]
@@ -31,15 +31,15 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel(REQUESTER_NEWEST_INDEX),
         IndexModel(ASSIGNEE_STATUS_NEWEST_INDEX),
         IndexModel(RESOLVED_INDEX),
-        _unique_where_set("number", above=0),
-        # The predecessor's tickets that legacy.py has still to adopt, the oldest first.
+        _unique_if_set("number", above=0),
+        # The legacy backend's tickets that legacy.py has not adopted yet, oldest first.
         IndexModel(
             [("number", ASCENDING), ("_id", ASCENDING)],
             name="foreign",
             partialFilterExpression={"number": None},
         ),
-        _unique_where_set("requestId", above=""),
-        _unique_where_set("source.ts", "source.channel", above=""),
+        _unique_if_set("requestId", above=""),
+        _unique_if_set("source.ts", "source.channel", above=""),
     ),
     # Accounts with a request to release their tickets: release.py.
     "users": (IndexModel("handBack.at", sparse=True),),

@@ -1,10 +1,10 @@
-"""Tickets of the predecessor: adoption, and reconciliation of what it changes beside us.
+"""Tickets of the legacy backend: adoption, and reconciliation of its later changes.
 
-A ticket is adopted by a job, the oldest first, or when it is loaded before its turn
+A ticket is adopted by a job, the oldest first, or when it is loaded before that
 (`queries.load_ticket`): it gets a number, a seq, its team, and values in the form that our queries
-look for. The history keeps a status that had another name.
+look for. An unknown status is kept in the history.
 
-The predecessor writes a status or an assignee without a seq, an event or a queue key. The stale
+The legacy backend writes a status or an assignee without a seq, an event or a queue key. The stale
 queue key shows such a change; the history then records it, and the cards are updated.
 """
 
@@ -22,16 +22,16 @@ from services.core.database import Document, Mongo
 from services.core.installation import Installation, get_installation
 from services.core.sequences import allocate_numbers
 from services.models.events import EventType, NewEvent, event_docs
-from services.models.ticket import Status, Ticket, parse_status
+from services.models.ticket import MANUAL_SOURCE, Status, Ticket, parse_status
 from services.outbox.pending import outbox_fields
 from services.sla.queue_key import QUEUE_KEY_FIELD, queue_key
 from services.tickets import ticket_store
 from services.tickets.transitions import RETRY_FIELDS, Change
 
-# As many as one write can do within its timeout of five seconds.
+# As many tickets as one write can adopt within its timeout of five seconds.
 ADOPTION_BATCH_SIZE = 100
-# A predecessor that runs beside us assigns a ticket within seconds, or not at all. Assigning
-# earlier would notify two assignees of one ticket.
+# A legacy backend that runs at the same time assigns a ticket within seconds, or not at all.
+# Assigning earlier would notify two assignees of one ticket.
 LEGACY_ASSIGNMENT_DELAY = timedelta(minutes=1)
 UNADOPTED: Document = {"number": None}
 # The fields an adoption depends on.
@@ -40,12 +40,7 @@ MAX_ADOPTION_BATCHES = 5
 RECONCILIATION_BATCH_SIZE = 200
 ASSIGNED_OUTSIDE_REASON = "assigned outside of Slack"
 _ASSIGNED = "1-"  # prefix of the queue keys of assigned tickets: services/sla/queue_key.py
-_ANYBODY = {"$gt": ObjectId("0" * 24)}
-
-
-def is_unadopted(doc: Document) -> bool:
-    """Whether the ticket has not been adopted yet."""
-    return doc.get("number") is None
+_ANY_ASSIGNEE = {"$gt": ObjectId("0" * 24)}
 
 
 def adopt(db: Mongo, doc: Document, *, now: datetime | None = None) -> Document:
@@ -65,7 +60,7 @@ def adopt(db: Mongo, doc: Document, *, now: datetime | None = None) -> Document:
 
 
 def adopt_batch(db: Mongo, *, now: datetime, limit: int = ADOPTION_BATCH_SIZE) -> int:
-    """Adopt the oldest and return how many were found; `limit` of them means there may be more.
+    """Adopt the oldest tickets and return their number; if it is `limit`, there may be more.
 
     Safe to run concurrently: a ticket that has changed is left for the next run, and its number is
     a gap.
@@ -90,7 +85,7 @@ def _adoption_update(
 ) -> tuple[Document, Document]:
     """Return the filter, which holds the ticket as it was read, and the update."""
     ticket = Ticket.from_doc(doc)
-    events, outbox_values = _history(doc, ticket, workspace, now)
+    events, outbox_values = _first_events_and_outbox(doc, ticket, workspace, now)
     key = queue_key(ticket)
     update: dict[str, Any] = {
         "$set": {
@@ -107,11 +102,8 @@ def _adoption_update(
     if events:
         update["$push"] = {"events": {"$each": events}}
     # An absent field equals None in a filter, as it does in `doc`.
-    return {
-        "_id": doc["_id"],
-        **UNADOPTED,
-        **{name: doc.get(name) for name in _ADOPTION_FIELDS},
-    }, update
+    read = {name: doc.get(name) for name in _ADOPTION_FIELDS}
+    return {"_id": doc["_id"], **UNADOPTED, **read}, update
 
 
 def _normalized_fields(doc: Document, ticket: Ticket) -> Document:
@@ -125,7 +117,7 @@ def _normalized_fields(doc: Document, ticket: Ticket) -> Document:
     return values
 
 
-def _history(
+def _first_events_and_outbox(
     doc: Document, ticket: Ticket, workspace: Installation, now: datetime
 ) -> tuple[list[Document], Document]:
     """Return the first events, and the fields that request assignment; both may be empty."""
@@ -149,7 +141,7 @@ def _history(
 
 
 def _is_to_be_assigned(doc: Document, workspace: Installation) -> bool:
-    """Exclude tickets older than this installation: assigning years of them would flood people."""
+    """Exclude tickets older than the installation: years of them would flood the assignees."""
     filed = _filed_at(doc)
     is_waiting = parse_status(doc.get("status")) is Status.TODO and doc.get("assignedTo") is None
     return is_waiting and filed is not None and filed > workspace.created_at
@@ -162,10 +154,10 @@ def _filed_at(doc: Document) -> datetime | None:
 
 
 def sync_legacy_tickets(db: Mongo, *, now: datetime) -> None:
-    """Adopt the predecessor's tickets, then reconcile its changes."""
+    """Adopt the legacy backend's tickets, then reconcile its changes."""
     for _ in range(MAX_ADOPTION_BATCHES):
         if adopt_batch(db, now=now) < ADOPTION_BATCH_SIZE:
-            # Until all are adopted, the queries of `reconcile` would find those again and again.
+            # Until all are adopted, each run of `reconcile` would find those again.
             reconcile(db, now=now)
             return
 
@@ -208,7 +200,7 @@ def _status_change(doc: Document, now: datetime) -> Change:
 def _assignment_change(doc: Document, now: datetime) -> Change:
     event = _event(EventType.ASSIGNED, "assignedTo", None, Ticket.from_doc(doc).assigned_to)
     values = {
-        "assignment.source": "manual",
+        "assignment.source": MANUAL_SOURCE,
         "assignment.reason": ASSIGNED_OUTSIDE_REASON,
         "assignment.at": now,
     }
@@ -225,7 +217,7 @@ def _event(kind: EventType, field: str, was: Any, now: Any) -> NewEvent:
     return NewEvent(kind, by="system", field=field, from_=was, to=now)
 
 
-def _foreign_words() -> list[Document]:
+def _unknown_status_queries() -> list[Document]:
     """Return queries for statuses that are not ours, as ranges, which an index can serve."""
     ours = sorted(Status)
     between = [{"$gt": low, "$lt": high} for low, high in pairwise(ours)]
@@ -235,13 +227,13 @@ def _foreign_words() -> list[Document]:
 
 # (query, change), all served by the index of status and queueKey.
 _RECONCILIATIONS: tuple[tuple[Document, Callable[[Document, datetime], Change]], ...] = (
-    *((query, _status_change) for query in _foreign_words()),
+    *((query, _status_change) for query in _unknown_status_queries()),
     ({"status": Status.COMPLETED, "queueKey": {"$gt": ""}}, _status_change),
     (
         {
             "status": Status.IN_PROGRESS,
             "queueKey": {"$gt": "", "$lt": _ASSIGNED},
-            "assignedTo": _ANYBODY,
+            "assignedTo": _ANY_ASSIGNEE,
         },
         _assignment_change,
     ),

@@ -20,7 +20,7 @@ STATUS_TRANSITIONS: dict[Status, frozenset[Status]] = {
 }
 
 CANCELLED_RESOLUTION = "cancelled"  # the resolution of a ticket its requester no longer needs
-NO_ANSWER_RESOLUTION = "no_answer"  # of one whose requester did not answer
+NO_ANSWER_RESOLUTION = "no_answer"  # the requester did not answer
 # Resolutions that are codes, not text.
 RESOLUTION_CODES = frozenset({CANCELLED_RESOLUTION, NO_ANSWER_RESOLUTION})
 
@@ -100,7 +100,7 @@ def check_transition(ticket: Ticket, to: Status) -> None:
 
 
 def completed_by(ticket: Ticket) -> ObjectId | None:
-    """Return who resolved or cancelled it; None if it is open or the predecessor's."""
+    """Return who resolved or cancelled it; None if it is open or the legacy backend's."""
     if ticket.status is not Status.COMPLETED:
         return None
     done = (e.by for e in reversed(ticket.events) if (e.field, e.to) == ("status", ticket.status))
@@ -109,7 +109,7 @@ def completed_by(ticket: Ticket) -> ObjectId | None:
 
 
 def state_token(ticket: Ticket) -> str:
-    """Return the state a user decides by: a button with another token is out of date."""
+    """Return a token of the state: a button with another token is out of date."""
     return f"{ticket.status}:{ticket.assigned_to or ''}"
 
 
@@ -128,7 +128,7 @@ def describe_state(ticket: Ticket, *, assignee_name: str = "") -> str:
 
 
 def stale_message(ticket: Ticket, *, assignee_name: str = "") -> str:
-    """Return the sentence for a user whose view of the ticket is out of date."""
+    """Return the sentence for a user who acts on an outdated view of the ticket."""
     state = describe_state(ticket, assignee_name=assignee_name)
     return (
         f"{state[0].upper()}{state[1:]} now, so this was not done. Look at it again, then decide."

@@ -1,4 +1,4 @@
-"""Queries for tickets: by id, count of an account's open ones, and all of them."""
+"""Queries for tickets: one by id, the number of an account's open tickets, and all tickets."""
 
 from collections.abc import Iterable, Iterator
 
@@ -17,13 +17,13 @@ WITHOUT_MESSAGES = dict.fromkeys(("comments", "notices", "cards"), False)
 def load_ticket(db: Mongo, ticket_id: str) -> Ticket | None:
     """Return the ticket, or None if the id is unknown or malformed.
 
-    Loading a ticket of the predecessor adopts it.
+    Loading a ticket of the legacy backend adopts it.
     """
     try:
         doc = db.tickets.find_one({"_id": ObjectId(ticket_id)})
     except InvalidId:
         return None
-    if doc and legacy.is_unadopted(doc):
+    if doc and doc.get("number") is None:
         doc = legacy.adopt(db, doc)
     return Ticket.from_doc(doc) if doc else None
 

@@ -30,10 +30,10 @@ def accounts_to_release(db: Mongo, *, now: datetime) -> list[ObjectId]:
 def release_tickets(
     db: Mongo, user_id: ObjectId, *, now: datetime, limit: int = BATCH_SIZE
 ) -> list[ObjectId]:
-    """Release up to `limit` of an account's open tickets and return which they were.
+    """Release up to `limit` of an account's open tickets and return their ids.
 
     Safe to repeat and to run from several processes: a ticket that another process has changed is
-    left alone. An account that can work on tickets again keeps the rest.
+    skipped. An account that can work on tickets again keeps the rest.
     """
     doc = db.users.find_one({"_id": user_id})
     if doc is None or not doc.get("handBack"):
@@ -45,7 +45,7 @@ def release_tickets(
     if can_work_on_tickets(user) and not request.get("isGone"):
         if not is_one_off:
             return []
-        if not _is_away(user, now):
+        if user.away_until is None or user.away_until <= now:
             # Otherwise they would lose each ticket that is assigned to them after their return.
             db.users.update_one(request_filter, {"$unset": {"handBack": ""}})
             return []
@@ -55,10 +55,6 @@ def release_tickets(
     if not found and (is_one_off or request["at"] <= now - LATE_ASSIGNMENT_WINDOW):
         db.users.update_one(request_filter, {"$unset": {"handBack": ""}})
     return released
-
-
-def _is_away(user: User, now: datetime) -> bool:
-    return user.away_until is not None and user.away_until > now
 
 
 def _release_ticket(db: Mongo, ticket: Ticket, request: dict[str, Any], now: datetime) -> bool:

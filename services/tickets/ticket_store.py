@@ -43,7 +43,7 @@ def apply(
     if removed := (*change.remove, *sla_update.removed):
         update["$unset"] = dict.fromkeys(removed, "")
     doc = db.tickets.find_one_and_update(
-        # The predecessor's tickets have no seq before their first change.
+        # The legacy backend's tickets have no seq before their first change.
         {"_id": ticket.id, "seq": ticket.seq or None, **conditions},
         update,
         return_document=ReturnDocument.AFTER,

@@ -12,16 +12,15 @@ from typing import Any
 from bson import ObjectId
 
 from services.core.database import Document
-from services.models.assignee_choice import AnalysisSource, AssigneeChoice
 from services.models.events import EventType, NewEvent
-from services.models.ticket import Status, Ticket
+from services.models.ticket import MANUAL_SOURCE, AnalysisSource, AssigneeChoice, Status, Ticket
 from services.tickets.lifecycle import NO_ANSWER_RESOLUTION
 
 TAKEN_REASON = "took it"  # the reason of an assignment by taking the ticket
 MAX_COMMENTS_PER_TICKET = 500
 # The field of a comment's events: a requester does not read those of internal notes.
 EVENT_FIELD_BY_INTERNAL = {False: "comments", True: "notes"}
-RETRY_FIELDS = ("assignment.next", "assignment.until")  # removed: assignment is done with it
+RETRY_FIELDS = ("assignment.next", "assignment.until")  # removed when assignment has finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def assign(
     is_taken = assignee == by
     values: dict[str, Any] = {
         "assignedTo": assignee,
-        "assignment.source": "manual",
+        "assignment.source": MANUAL_SOURCE,
         "assignment.reason": reason,
         "assignment.at": now,
     }
@@ -144,7 +143,7 @@ def auto_assign(
 def queue_unassigned(ticket: Ticket, *, retry_at: datetime) -> Change:
     """Queue a ticket for which no candidate is available.
 
-    The history says so once, and again if the ticket was assigned since.
+    The history says so once, and again after an assignment.
     """
     event = NewEvent(EventType.NOBODY_AVAILABLE, by="system")
     events = () if is_queued_unassigned(ticket) else (event,)
@@ -193,7 +192,7 @@ def reopen(by: ObjectId, ticket: Ticket, *, keep_assignee: bool) -> Change:
 def ask_requester(by: ObjectId, ticket: Ticket, *, question: str, now: datetime) -> Change:
     """Wait for the requester's answer. The question is a comment, if there is room for one more.
 
-    The comment's event follows the status event: notifications tell a question by that.
+    The comment's event follows the status event: `comment_sync` recognises a question by that.
     """
     event = _status_event(EventType.WAITING, by, ticket, Status.WAITING, note=question)
     wait = Change({"status": Status.WAITING.value}, (event,))

@@ -20,7 +20,7 @@ MAX_QUESTION_LENGTH = 1_000  # to the requester
 MAX_REASON_LENGTH = 300  # why the ticket is reassigned or declined
 MAX_NOTES_LENGTH = 3_000
 MAX_SKILLS = 100
-# Slack's limit for an option's value. The predecessor had no limit for a skill's name.
+# Slack's limit for an option's value. The legacy backend had no limit for a skill's name.
 # https://docs.slack.dev/reference/block-kit/composition-objects/option-object
 MAX_SKILL_VALUE_LENGTH = 150
 LAST_YEAR = 2099
@@ -38,13 +38,6 @@ class TicketFields:
         due = self.deadline.isoformat() if self.deadline else None
         words = json.dumps([self.title, self.description, self.priority, due])
         return hashlib.sha256(words.encode()).hexdigest()
-
-
-def checked_fields(*, title: str, description: str, priority: str | None) -> TicketFields:
-    """Check the texts and the priority of a new ticket."""
-    title = checked_title(title)
-    description = checked_description(description)
-    return TicketFields(title=title, description=description, priority=checked_priority(priority))
 
 
 def checked_title(value: Any) -> str:

@@ -12,7 +12,7 @@ from bson import ObjectId
 
 from bot.views.messages import ticket_updates as views
 from bot.views.text import Message, display_person
-from services.linking.directory import Directory
+from services.linking.links import Directory
 from services.models.comment import Comment
 from services.models.events import Event, EventType
 from services.models.ticket import Card, Ticket
@@ -90,14 +90,13 @@ class CommentSync:
         comment, card = reply.comment, reply.card
         to: Recipient = SlackThread(card.channel, card.ts) if card else reply.recipient
         is_channel = not isinstance(reply.recipient, ObjectId)
+        message = self._message(comment, is_outside_thread=card is None, is_channel=is_channel)
         return self._send_notice(
             Notice(
                 key=reply.key,
                 kind=COMMENT_KIND,
                 recipient=to,
-                message=self._message(
-                    comment, is_outside_thread=card is None, is_channel=is_channel
-                ),
+                message=message,
                 version=_version(comment, is_channel=is_channel),
             )
         )

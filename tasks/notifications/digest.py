@@ -11,7 +11,7 @@ from bot.views.text import Message
 from services.core.database import Document
 from services.core.installation import get_installation
 from services.digest.digest_service import Digest, Digests
-from tasks.notifications.slack_delivery import post_message
+from tasks.notifications.slack_delivery import OutcomeKind, post_message
 from tasks.queue.celery_app import BACKLOG_QUEUE, DIGEST_LIMIT_SECONDS, DIGEST_TASK, celery
 from tasks.queue.job_registry import JobContext, job
 from tasks.runtime import Runtime, current_runtime
@@ -41,10 +41,12 @@ def run(runtime: Runtime) -> int:
         accounts = digests.due()
         for account in accounts:
             made = _build(digests, account)
-            outcome = _send(runtime, digests, *made, team.team_id) if made else False
-            if outcome is None:
-                return sent
-            sent += outcome
+            if made is None:
+                continue
+            kind = _send(runtime, digests, *made, team.team_id)
+            if kind not in (OutcomeKind.SENT, OutcomeKind.PERMANENT):
+                return sent  # Slack should get no more calls now
+            sent += kind is OutcomeKind.SENT
         if not accounts or sent >= MAX_MESSAGES:
             break
     return sent
@@ -73,19 +75,18 @@ def _build(digests: Digests, account: Document) -> tuple[Digest, Message] | None
 
 def _send(
     runtime: Runtime, digests: Digests, digest: Digest, message: Message, team_id: str
-) -> bool | None:
-    """Return whether it was sent; None if Slack should get no more calls now."""
+) -> OutcomeKind:
     reader = digest.user.id
     slack_id = runtime.services.links.slack_ids(team_id=team_id, user_ids={reader}).get(reader)
     if slack_id is None:
         digests.mark_done(digest)
-        return False
+        return OutcomeKind.PERMANENT  # not linked
     outcome = post_message(runtime.slack, message, channel=slack_id)
-    if not outcome.answer:
+    if outcome.kind is not OutcomeKind.SENT:
         logger.warning("digest to user %s not sent: %s", reader, outcome.error)
-    if outcome.answer or outcome.is_permanent:
-        digests.mark_done(digest)
-        return outcome.answer is not None
-    if outcome.wait:
-        digests.retry_later(digest, wait=outcome.wait)
-    return None
+    match outcome.kind:
+        case OutcomeKind.SENT | OutcomeKind.PERMANENT:
+            digests.mark_done(digest)
+        case OutcomeKind.RATE_LIMITED if outcome.wait:
+            digests.retry_later(digest, wait=outcome.wait)
+    return outcome.kind

@@ -67,12 +67,13 @@ class EmailSettingMissing(Exception):
 
 
 @celery.task(name=EMAIL_TASK, soft_time_limit=EMAIL_LIMIT_SECONDS, time_limit=HARD_LIMIT_SECONDS)
-def send_emails(letter_id: str) -> None:
+def send_emails(letter_id: str) -> None:  # the email's id; queued messages call it so
     """Send that email, and then the others that are due. After a failure, the sweep tries again."""
     run(current_runtime(), letter_id)
 
 
 def run(runtime: Runtime, email_id: str) -> None:
+    """Send nothing if email is off, none is due, or another task or a back-off has the lock."""
     emails = runtime.services.emails
     if runtime.email is None:
         emails.discard_all(why=EMAIL_OFF_REASON)
@@ -196,11 +197,7 @@ def compose(runtime: Runtime, config: EmailConfig, email: Email) -> tuple[EmailM
         email.kind, user, app_url=config.app_url, **_values(runtime, config, email, user)
     )
     mail = build_email(
-        content,
-        sender=config.sender,
-        recipient=recipient,
-        message_id=email.id,
-        now=runtime.clock(),
+        content, sender=config.sender, recipient=recipient, message_id=email.id, now=runtime.clock()
     )
     return mail, recipient
 

@@ -12,7 +12,7 @@ from services.home.sessions import HomeSession
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from tasks.notifications.slack_delivery import (
-    MAX_COUNTDOWN_SECONDS,
+    OutcomeKind,
     SlackOutcome,
     SlackRateLimited,
     call_slack,
@@ -29,7 +29,7 @@ DEBOUNCE = timedelta(seconds=3)
 def request_refreshes(runtime: Runtime, ticket: Ticket) -> None:
     """Publish a refresh of each Home that shows the ticket, unless one is already requested.
 
-    If publishing fails, the user sees the change at the next refresh, or on opening Home.
+    If publishing fails, the sweep does it.
     """
     for link_id in runtime.services.home_sessions.watchers(ticket):
         _request_refresh(runtime, link_id)
@@ -37,7 +37,8 @@ def request_refreshes(runtime: Runtime, ticket: Ticket) -> None:
 
 @celery.task(name=HOME_TASK, bind=True, max_retries=None)
 def refresh_home(self: Task[Any, Any], link_id: str) -> None:
-    """Publish that member's Home again. Wait for Slack's rate limit; retry no other failure."""
+    """Publish that member's Home again. Wait for Slack's rate limit; leave any other failure to
+    the sweep."""
     try:
         run(current_runtime(), link_id)
     except SlackRateLimited as limit:
@@ -45,11 +46,13 @@ def refresh_home(self: Task[Any, Any], link_id: str) -> None:
 
 
 def run(runtime: Runtime, link_id: str) -> None:
+    """Publish nothing if another task has claimed the refresh, or there is no such account."""
     session = runtime.services.home_sessions.claim_refresh(link_id)
     if session is None:
         return
     view = _view(runtime, session)
     if view is None:
+        runtime.services.home_sessions.give_up(session)
         return
     outcome = call_slack(
         lambda: runtime.slack.views_publish(
@@ -82,7 +85,7 @@ def _view(runtime: Runtime, session: HomeSession) -> dict[str, Any] | None:
 
 def _handle_error(runtime: Runtime, session: HomeSession, outcome: SlackOutcome) -> None:
     sessions, link_id = runtime.services.home_sessions, session.link_id
-    if outcome.rate_limit and outcome.rate_limit.seconds <= MAX_COUNTDOWN_SECONDS:
+    if outcome.rate_limit:
         sessions.request_refresh(link_id, within=timedelta(seconds=outcome.rate_limit.seconds))
         raise outcome.rate_limit
     if outcome.error == "hash_conflict":
@@ -90,6 +93,8 @@ def _handle_error(runtime: Runtime, session: HomeSession, outcome: SlackOutcome)
         sessions.clear_view_hash(session)
         _request_refresh(runtime, link_id)
         return
+    if outcome.kind is OutcomeKind.PERMANENT:
+        sessions.give_up(session)
     logger.warning("home of %s: %s", link_id, outcome.error)
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 from datetime import timedelta
+from enum import Enum, auto
 from time import sleep
 from typing import Any
 
@@ -15,7 +16,7 @@ from celery import Task
 from bot.views.text import DisplayPerson, Message, display_person
 from services.assignment import feedback
 from services.assignment.assignment_service import needs_assignment
-from services.linking.directory import referenced_user_ids
+from services.linking.links import referenced_user_ids
 from services.models.ticket import Card, Ticket
 from services.outbox import deliveries, pending
 from services.tickets.queries import load_ticket
@@ -23,19 +24,16 @@ from tasks.notifications import email_sender, reminders, unassigned_alert
 from tasks.notifications.comment_sync import CommentSync
 from tasks.notifications.home_refresh import request_refreshes
 from tasks.notifications.slack_delivery import (
+    OutcomeKind,
     SlackOutcome,
     SlackRateLimited,
+    call_slack,
     post_message,
     update_message,
 )
-from tasks.notifications.ticket_messages import (
-    Notice,
-    build_message,
-    build_notices,
-    triage_notice,
-)
+from tasks.notifications.ticket_messages import Notice, build_message, build_notices, triage_notice
 from tasks.queue.celery_app import NOTIFY_TASK, celery
-from tasks.recipients import TRIAGE, Recipient, SlackThread
+from tasks.recipients import THREAD, TRIAGE, Recipient, SlackThread
 from tasks.runtime import Runtime, current_runtime, moved_to_backlog
 
 logger = logging.getLogger(__name__)
@@ -44,6 +42,12 @@ logger = logging.getLogger(__name__)
 MAX_ROUNDS = 5
 # Of two tasks that deliver one ticket concurrently, one has to finish it.
 CONTENTION_DELAY_SECONDS = 0.2
+
+
+class DeliveryResult(Enum):
+    DONE = auto()
+    RETRY = auto()
+    CONTENDED = auto()  # another process has claimed a message
 
 
 @celery.task(name=NOTIFY_TASK, bind=True, max_retries=None)
@@ -59,7 +63,7 @@ def notify(self: Task[Any, Any], ticket_id: str) -> None:
 
 
 def run(runtime: Runtime, ticket_id: str) -> None:
-    """Send until the ticket's last change is delivered."""
+    """Send until the ticket's last change is delivered. Nothing is sent if that is so already."""
     if ObjectId.is_valid(ticket_id):
         pending.back_off(runtime.db, ObjectId(ticket_id), now=runtime.clock())
     for attempt in range(MAX_ROUNDS):
@@ -70,18 +74,21 @@ def run(runtime: Runtime, ticket_id: str) -> None:
         if is_unassigned and attempt == 0:
             runtime.publisher.publish_assignment(ticket_id)
         _queue_messages(runtime, ticket)
-        sender = TicketSender(runtime, ticket)
-        delivered = sender.deliver()
+        result = TicketSender(runtime, ticket).deliver()
         request_refreshes(runtime, ticket)
-        if sender.has_concurrent_sender:
+        if result is DeliveryResult.CONTENDED:
             sleep(CONTENTION_DELAY_SECONDS)
             continue
-        if not delivered:
+        if result is DeliveryResult.RETRY:
             return
         # A ticket that waits for assignment stays in the outbox. If it was assigned concurrently,
         # that task may have found these messages claimed and left the rest to this one: repeat.
-        finish = pending.is_unchanged if is_unassigned else pending.mark_delivered
-        if finish(runtime.db, ticket.id, expected_seq=ticket.seq):
+        is_done = (
+            pending.is_unchanged(runtime.db, ticket.id, expected_seq=ticket.seq)
+            if is_unassigned
+            else pending.mark_delivered(runtime.db, ticket.id, expected_seq=ticket.seq)
+        )
+        if is_done:
             return
 
 
@@ -98,14 +105,13 @@ class TicketSender:
         self._runtime = runtime
         self._ticket = ticket
         self._cards = list(ticket.cards)  # and those sent by `deliver`
-        self.has_concurrent_sender = False
-        """Whether another process has claimed a message."""
+        self._is_contended = False
         ids = referenced_user_ids(ticket)
         ids |= {card.recipient for card in ticket.cards if isinstance(card.recipient, ObjectId)}
         self._people = runtime.people(ticket, ids)
 
-    def deliver(self) -> bool:
-        """Send and update what is due. False if something has to be tried again later.
+    def deliver(self) -> DeliveryResult:
+        """Send and update what is due.
 
         Raises `SlackRateLimited` if Slack asks to wait.
         """
@@ -116,35 +122,51 @@ class TicketSender:
         comment_sync = CommentSync(self._runtime, self._ticket, self._people, send=self._send)
         outcomes.append(comment_sync.send_to_people(self._cards, has_all_cards=all(outcomes)))
         # The channel last: Slack accepts one message a second there, for which no user's card
-        # should wait.
-        outcomes += [self._send(notice) for notice in self._triage_notices()]
+        # should wait. https://docs.slack.dev/apis/web-api/rate-limits
+        channel = self._runtime.triage_channel
+        triage_notices = triage_notice(self._ticket, channel=channel, people=self._person)
+        outcomes += [self._send(notice) for notice in triage_notices]
         outcomes += [self._update_card(card) for card in cards if card.kind == TRIAGE]
         outcomes.append(comment_sync.send_to_channel(self._cards))
-        return all(outcomes)
-
-    def _triage_notices(self) -> list[Notice]:
-        channel = self._runtime.triage_channel
-        return triage_notice(self._ticket, channel=channel, people=self._person)
+        if self._is_contended:
+            return DeliveryResult.CONTENDED
+        return DeliveryResult.DONE if all(outcomes) else DeliveryResult.RETRY
 
     def _person(self, user_id: ObjectId | str | None) -> DisplayPerson:
         return display_person(self._people, user_id)
 
     def _send(self, notice: Notice) -> bool:
+        """Return whether no further attempt is needed."""
         address = self._address(notice.recipient)
         if address is None or deliveries.is_finished(self._ticket, notice.key):
             return True  # a user without a Slack account gets no message
         db, ticket_id, now = self._runtime.db, self._ticket.id, self._runtime.clock()
         if not deliveries.claim(db, ticket_id, notice.key, now=now):
-            self.has_concurrent_sender = True
+            self._is_contended = True
             return False
         outcome = post_message(self._runtime.slack, notice.message, **address)
-        if outcome.answer:
-            self._record_sent(notice, outcome.answer["channel"], outcome.answer["ts"])
-        elif outcome.is_answered:
+        if not outcome.answer:
             return self._handle_error(notice, outcome)
+        channel, ts = outcome.answer["channel"], outcome.answer["ts"]
+        if notice.kind == THREAD and "thread_ts" not in (outcome.answer.get("message") or {}):
+            self._withdraw(notice, channel, ts)
         else:
-            logger.warning("ticket %s: no answer from Slack: %s", ticket_id, outcome.error)
-        return outcome.answer is not None
+            self._record_sent(notice, channel, ts)
+        return True
+
+    def _withdraw(self, notice: Notice, channel: str, ts: str) -> None:
+        """Delete a reply that is in the channel itself, where its context is missing.
+
+        If the thread's first message was deleted, Slack does not refuse a reply but posts it
+        outside any thread (https://github.com/slack-go/slack/issues/1571).
+        """
+        slack = self._runtime.slack
+        outcome = call_slack(lambda: slack.chat_delete(channel=channel, ts=ts))
+        if not outcome.answer:
+            logger.info("ticket %s: reply not deleted: %s", self._ticket.id, outcome.error)
+        deliveries.mark_failed(
+            self._runtime.db, self._ticket.id, notice.key, error="thread_not_found"
+        )
 
     def _record_sent(self, notice: Notice, channel: str, ts: str) -> None:
         card = self._card(notice, channel, ts)
@@ -171,12 +193,18 @@ class TicketSender:
 
     def _handle_error(self, notice: Notice, outcome: SlackOutcome) -> bool:
         db, ticket_id, now = self._runtime.db, self._ticket.id, self._runtime.clock()
-        if outcome.is_permanent:
-            # The bot may not write in many users' channels: no warning for those.
-            level = logging.INFO if isinstance(notice.recipient, SlackThread) else logging.WARNING
-            logger.log(level, "ticket %s: %s failed: %s", ticket_id, notice.key, outcome.error)
-            deliveries.mark_failed(db, ticket_id, notice.key, error=outcome.error)
-            return True
+        match outcome.kind:
+            case OutcomeKind.UNANSWERED:
+                # Slack may have posted it; sent again only after the claim expires.
+                logger.warning("ticket %s: no answer from Slack: %s", ticket_id, outcome.error)
+                return False
+            case OutcomeKind.PERMANENT:
+                # The bot may not write in many users' channels: no warning for those.
+                is_thread = isinstance(notice.recipient, SlackThread)
+                level = logging.INFO if is_thread else logging.WARNING
+                logger.log(level, "ticket %s: %s failed: %s", ticket_id, notice.key, outcome.error)
+                deliveries.mark_failed(db, ticket_id, notice.key, error=outcome.error)
+                return True
         until = now + (outcome.wait or timedelta())
         deliveries.release_claim(db, ticket_id, notice.key, until=until)
         if outcome.rate_limit:

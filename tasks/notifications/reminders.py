@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from bson import ObjectId
 from celery import Task
@@ -29,6 +29,7 @@ from services.outbox.reminders import (
     Reminder,
     ReminderClaim,
     Reminders,
+    SentMessage,
 )
 from services.sla.escalation_schedule import NEXT_STEP_FIELD, is_current_step
 from services.team_settings.settings_service import TeamSettings
@@ -91,6 +92,7 @@ def send_reminders(self: Task[Any, Any], to: str) -> None:
 
 
 def run(runtime: Runtime, recipient: str) -> None:
+    """Send nothing if no reminder is due and still applies, or the recipient is not in Slack."""
     if recipient.startswith(UNASSIGNED_ALERT_PREFIX):
         unassigned_alert.send_alerts(runtime, recipient)
         return
@@ -101,22 +103,25 @@ def run(runtime: Runtime, recipient: str) -> None:
     claim = _defer_until_at_work(runtime, reminders, claim)
     pairs = _one_per_ticket(_still_relevant(runtime, reminders, claim))
     channel = _channel(runtime, recipient, pairs) if pairs else None
-    if not pairs or channel is None:  # a user without a Slack account gets no reminder
+    if not pairs or channel is None:
         reminders.finish(claim, why="dropped")
         return
     message = _message(runtime, recipient, pairs, unread=claim.unread_count)
     outcome = post_message(runtime.slack, message, channel=channel)
-    if record_outcome(reminders, claim, outcome, now=runtime.clock()):
-        reminders.finish(claim, why="sent")
+    if answer := record_outcome(reminders, claim, outcome, now=runtime.clock()):
+        sent = SentMessage(answer["channel"], answer["ts"], sent_at=runtime.clock())
+        reminders.mark_sent(claim, sent)
 
 
-ReminderPair = tuple[Reminder, Ticket]
+class ReminderPair(NamedTuple):
+    reminder: Reminder
+    ticket: Ticket
 
 
 def _still_relevant(
     runtime: Runtime, reminders: Reminders, claim: ReminderClaim
 ) -> list[ReminderPair]:
-    """The reminders that still apply, with their tickets; the others are discarded."""
+    """Return the reminders that still apply, with their tickets; discard the others."""
     admins = runtime.services.users.active_ids_with_role(Role.ADMIN)
     tickets: dict[str, Ticket] = {}
     ids = (reminder.ticket_id for reminder in claim.reminders)
@@ -127,25 +132,23 @@ def _still_relevant(
         claim, [reminder for reminder in claim.reminders if reminder.id not in tickets]
     )
     return [
-        (reminder, tickets[reminder.id]) for reminder in claim.reminders if reminder.id in tickets
+        ReminderPair(reminder, tickets[reminder.id])
+        for reminder in claim.reminders
+        if reminder.id in tickets
     ]
 
 
 def _one_per_ticket(pairs: list[ReminderPair]) -> list[ReminderPair]:
     """Keep the most relevant reminder of each ticket: an overdue one, which also has the Accept
     button."""
-    by_ticket = {
-        ticket.id: (reminder, ticket) for reminder, ticket in sorted(pairs, key=_relevance)
-    }
-    return list(by_ticket.values())
+    return list({pair.ticket.id: pair for pair in sorted(pairs, key=_relevance)}.values())
 
 
 def _relevance(pair: ReminderPair) -> tuple[int, int]:
-    reminder, _ = pair
-    step = EscalationStep(reminder.kind)
+    step, seq = EscalationStep(pair.reminder.kind), pair.reminder.seq
     if step.rule.is_late:
-        return 2, reminder.seq
-    return (0 if step.track is EscalationTrack.DUE else 1), reminder.seq
+        return 2, seq
+    return (0 if step.track is EscalationTrack.DUE else 1), seq
 
 
 def _key(ticket: Ticket, due: DueReminder) -> str:
@@ -168,7 +171,7 @@ def _defer_until_at_work(
 def _channel(runtime: Runtime, recipient: str, pairs: list[ReminderPair]) -> str | None:
     if recipient == TRIAGE_RECIPIENT:
         return runtime.triage_channel or None
-    team_id, reader = pairs[0][1].team_id or "", ObjectId(recipient)
+    team_id, reader = pairs[0].ticket.team_id or "", ObjectId(recipient)
     user = runtime.services.users.get(reader)
     if user is None or not user.active:
         return None
@@ -179,10 +182,10 @@ def _message(
     runtime: Runtime, recipient: str, pairs: list[ReminderPair], *, unread: int
 ) -> Message:
     """List the most urgent tickets first."""
-    pairs = sorted(pairs, key=lambda pair: (pair[1].queue_key or "", pair[1].id))
+    pairs = sorted(pairs, key=lambda pair: (pair.ticket.queue_key or "", pair.ticket.id))
     shown = pairs[: views.MAX_TICKETS]
     ids = {ticket.assigned_to for _, ticket in shown if ticket.assigned_to}
-    people = runtime.people(shown[0][1], ids)
+    people = runtime.people(shown[0].ticket, ids)
     lines = [
         ReminderLine(
             ticket=ticket,

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from typing import Any
 
 from celery import Task
@@ -21,6 +22,7 @@ MAX_COUNTDOWN_SECONDS = 300
 REMINDER_RETRY_DELAY = timedelta(seconds=10)
 # Slack's error codes for a message that will never arrive. Without the errors of the token or its
 # scopes: an operator corrects those, and then the message is still wanted.
+# https://docs.slack.dev/reference/methods/chat.postMessage#errors
 PERMANENT_ERRORS = frozenset(
     {
         "account_inactive",
@@ -66,21 +68,23 @@ class SlackRateLimited(Exception):
             raise task.retry(countdown=self.seconds) from self
 
 
+class OutcomeKind(Enum):
+    SENT = auto()
+    PERMANENT = auto()  # a retry cannot help
+    RATE_LIMITED = auto()
+    TRANSIENT = auto()
+    UNANSWERED = auto()  # Slack may have posted it; sent again only after the claim expires
+
+
 @dataclass(frozen=True, slots=True)
 class SlackOutcome:
     """The outcome of a call: Slack's answer, or an `error`, which is Slack's code or, if Slack did
-    not answer, the exception's name. Without an answer Slack may have taken the message: it is sent
-    again only after its claim has expired."""
+    not answer, the exception's name."""
 
+    kind: OutcomeKind
     answer: SlackResponse | None = None
     error: str = ""
-    is_answered: bool = True
     rate_limit: SlackRateLimited | None = None
-
-    @property
-    def is_permanent(self) -> bool:
-        """Whether a retry cannot help."""
-        return self.error in PERMANENT_ERRORS
 
     @property
     def wait(self) -> timedelta | None:
@@ -90,12 +94,15 @@ class SlackOutcome:
 
 def call_slack(call: Callable[[], SlackResponse]) -> SlackOutcome:
     try:
-        return SlackOutcome(call())
+        return SlackOutcome(OutcomeKind.SENT, call())
     except SlackApiError as error:
         code = str(error.response.get("error") or "unknown")
-        return SlackOutcome(error=code, rate_limit=_rate_limit(error))
+        if limit := _rate_limit(error):
+            return SlackOutcome(OutcomeKind.RATE_LIMITED, error=code, rate_limit=limit)
+        kind = OutcomeKind.PERMANENT if code in PERMANENT_ERRORS else OutcomeKind.TRANSIENT
+        return SlackOutcome(kind, error=code)
     except (SlackClientError, OSError) as error:
-        return SlackOutcome(error=type(error).__name__, is_answered=False)
+        return SlackOutcome(OutcomeKind.UNANSWERED, error=type(error).__name__)
 
 
 def post_message(
@@ -124,7 +131,7 @@ def update_message(
     outcome = call_slack(lambda: slack.chat_update(channel=channel, ts=ts, **message.as_args()))
     if outcome.rate_limit:
         raise outcome.rate_limit
-    if outcome.answer or outcome.is_permanent:
+    if outcome.kind in (OutcomeKind.SENT, OutcomeKind.PERMANENT):
         return True
     logger.warning("%s: %s", about, outcome.error)
     return False
@@ -138,10 +145,11 @@ def record_outcome(
     if outcome.answer:
         return outcome.answer
     logger.warning("reminders to %s not sent: %s", claim.recipient, outcome.error)
-    if outcome.is_permanent:
-        reminders.finish(claim, why=outcome.error)
-    elif outcome.is_answered:
-        reminders.release_claim(claim, until=now + (outcome.wait or REMINDER_RETRY_DELAY))
+    match outcome.kind:
+        case OutcomeKind.PERMANENT:
+            reminders.finish(claim, why=outcome.error)
+        case OutcomeKind.RATE_LIMITED | OutcomeKind.TRANSIENT:
+            reminders.release_claim(claim, until=now + (outcome.wait or REMINDER_RETRY_DELAY))
     if outcome.rate_limit:
         raise outcome.rate_limit
     return None

@@ -1,12 +1,12 @@
 """Build the messages that a ticket calls for now. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bson import ObjectId
 
 from bot.views.cards import ticket_cards
-from bot.views.cards.ticket_cards import triage_card
 from bot.views.messages import ticket_updates
 from bot.views.text import DisplayPerson, Message
 from services.models.events import Event, EventType
@@ -82,51 +82,33 @@ def build_message(
     event: Event | None = None,
 ) -> Message:
     """Build a message of that kind from the current state; `event` is what a notice is about."""
-    if kind == REQUESTER:
-        return _requester_card(ticket, people)
-    if kind == ASSIGNEE:
-        return _assignee_card(ticket, people, recipient)
-    if kind == THREAD:
-        return ticket_updates.filed_message(ticket)
-    if kind == TRIAGE:
-        return triage_card(
-            ticket,
-            requester=people(ticket.created_by),
-            assignee=_assignee(ticket, people),
-            done_by=_done_by(ticket, people),
-        )
-    if kind == ASKED_AGAIN:
-        return ticket_updates.question_reminder_message(ticket, question_text=_question(ticket))
-    if kind == UNANSWERED:
-        return ticket_updates.closed_unanswered_message(ticket)
-    by = people(event.by if event else None)
-    if kind == QUESTION:
-        return ticket_updates.question_message(
-            ticket, by=by, question_text=(event.note if event else None) or ""
-        )
-    build = {
-        RESOLVED: ticket_updates.resolved_message,
-        REOPENED: ticket_updates.reopened_message,
-        CANCELLED: ticket_updates.cancelled_message,
-        SOLVED: ticket_updates.solved_message,
-    }[kind]
-    return build(ticket, by=by)
+    return _BUILDERS[kind](_Source(ticket, people, recipient, event))
 
 
-def _question(ticket: Ticket) -> str:
-    question = last_event(ticket, EventType.WAITING)
-    return (question.note if question else None) or ""
+class _Source(NamedTuple):
+    ticket: Ticket
+    people: PersonLookup
+    recipient: Recipient | None
+    event: Event | None
+
+    @property
+    def by(self) -> DisplayPerson:
+        return self.people(self.event.by if self.event else None)
+
+    @property
+    def assignee(self) -> DisplayPerson | None:
+        return self.people(self.ticket.assigned_to) if self.ticket.assigned_to else None
+
+    @property
+    def done_by(self) -> DisplayPerson | None:
+        by = completed_by(self.ticket)
+        return self.people(by) if by else None
 
 
-def _requester_card(ticket: Ticket, people: PersonLookup) -> Message:
-    return ticket_cards.requester_card(
-        ticket, assignee=_assignee(ticket, people), done_by=_done_by(ticket, people)
-    )
-
-
-def _assignee_card(ticket: Ticket, people: PersonLookup, recipient: Recipient | None) -> Message:
+def _assignee_card(source: _Source) -> Message:
     """Build the card of the assignee, or of a former one."""
-    assignee, done_by = _assignee(ticket, people), _done_by(ticket, people)
+    ticket, people, recipient, _ = source
+    assignee, done_by = source.assignee, source.done_by
     if assignee is None or recipient != ticket.assigned_to:
         return ticket_cards.former_assignee_card(ticket, assignee=assignee, done_by=done_by)
     assigned = last_event(ticket, EventType.ASSIGNED)
@@ -140,13 +122,34 @@ def _assignee_card(ticket: Ticket, people: PersonLookup, recipient: Recipient | 
     )
 
 
-def _assignee(ticket: Ticket, people: PersonLookup) -> DisplayPerson | None:
-    return people(ticket.assigned_to) if ticket.assigned_to else None
+_BUILDERS: Mapping[str, Callable[[_Source], Message]] = {
+    REQUESTER: lambda source: ticket_cards.requester_card(
+        source.ticket, assignee=source.assignee, done_by=source.done_by
+    ),
+    ASSIGNEE: _assignee_card,
+    TRIAGE: lambda source: ticket_cards.triage_card(
+        source.ticket,
+        requester=source.people(source.ticket.created_by),
+        assignee=source.assignee,
+        done_by=source.done_by,
+    ),
+    THREAD: lambda source: ticket_updates.filed_message(source.ticket),
+    QUESTION: lambda source: ticket_updates.question_message(
+        source.ticket, by=source.by, question_text=_note(source.event)
+    ),
+    ASKED_AGAIN: lambda source: ticket_updates.question_reminder_message(
+        source.ticket, question_text=_note(last_event(source.ticket, EventType.WAITING))
+    ),
+    UNANSWERED: lambda source: ticket_updates.closed_unanswered_message(source.ticket),
+    RESOLVED: lambda source: ticket_updates.resolved_message(source.ticket, by=source.by),
+    REOPENED: lambda source: ticket_updates.reopened_message(source.ticket, by=source.by),
+    CANCELLED: lambda source: ticket_updates.cancelled_message(source.ticket, by=source.by),
+    SOLVED: lambda source: ticket_updates.solved_message(source.ticket, by=source.by),
+}
 
 
-def _done_by(ticket: Ticket, people: PersonLookup) -> DisplayPerson | None:
-    by = completed_by(ticket)
-    return people(by) if by else None
+def _note(event: Event | None) -> str:
+    return (event.note if event else None) or ""
 
 
 def _recipient_id(recipient: Recipient) -> ObjectId | str:

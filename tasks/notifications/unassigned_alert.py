@@ -4,7 +4,7 @@ Further tickets are added to a message sent within the last minutes, so that man
 once. An alert does not wait for working hours: an admin has to decide.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from bson import ObjectId
@@ -21,6 +21,7 @@ from services.tickets.queries import load_for_reminders
 from services.tickets.transitions import is_queued_unassigned
 from tasks.notifications.slack_delivery import (
     REMINDER_RETRY_DELAY,
+    OutcomeKind,
     SlackOutcome,
     call_slack,
     post_message,
@@ -75,14 +76,14 @@ def send_alerts(runtime: Runtime, recipient: str) -> None:
         reminders.finish(claim, why="dropped")
         return
     outcome = _append(runtime, before, _message(runtime, tickets.values())) if before else None
-    if outcome is None or outcome.is_permanent:  # nothing to append to
+    if outcome is None or outcome.kind is OutcomeKind.PERMANENT:  # nothing to append to
         outcome = post_message(runtime.slack, _message(runtime, new), channel=channel)
     answer = record_outcome(reminders, claim, outcome, now=now)
     if answer:
         place = answer["channel"], answer["ts"]
-        stays = before is not None and (before.channel, before.ts) == place
+        is_appended = before is not None and (before.channel, before.ts) == place
         reminders.mark_sent(
-            claim, SentMessage(*place, sent_at=before.sent_at if before and stays else now)
+            claim, SentMessage(*place, sent_at=before.sent_at if before and is_appended else now)
         )
 
 
@@ -96,20 +97,19 @@ def _alert_event(ticket: Ticket) -> Event | None:
     return last_event(ticket, EventType.NOBODY_AVAILABLE) if is_still_unassigned else None
 
 
-def _still_relevant(runtime: Runtime, reminders: Iterable[Reminder]) -> dict[str, Ticket]:
-    """The tickets that still need the alert, by the id of the reminder."""
-    listed = list(reminders)
-    found = load_for_reminders(runtime.db, (reminder.ticket_id for reminder in listed))
+def _still_relevant(runtime: Runtime, reminders: Sequence[Reminder]) -> dict[str, Ticket]:
+    """Return the tickets that still need the alert, by the id of the reminder."""
+    found = load_for_reminders(runtime.db, (reminder.ticket_id for reminder in reminders))
     alerted = {
         (ticket.id, event.seq): ticket for ticket in found if (event := _alert_event(ticket))
     }
-    keys = {reminder.id: (reminder.ticket_id, reminder.seq) for reminder in listed}
+    keys = {reminder.id: (reminder.ticket_id, reminder.seq) for reminder in reminders}
     return {reminder_id: alerted[key] for reminder_id, key in keys.items() if key in alerted}
 
 
 def _channel(runtime: Runtime, recipient: str, tickets: Sequence[Ticket]) -> str | None:
-    """None if no ticket still needs the alert, or the recipient is no longer an admin linked to
-    Slack."""
+    """Return None if no ticket still needs the alert, or the recipient is no longer an admin linked
+    to Slack."""
     admin = ObjectId(recipient.removeprefix(UNASSIGNED_ALERT_PREFIX))
     if not tickets or admin not in runtime.services.users.active_ids_with_role(Role.ADMIN):
         return None

@@ -4,11 +4,19 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from services.outbox import pending
+from services.registry.migrations import Migrations
 from services.sla import recompute
 from services.tickets import legacy, release
 from tasks import escalation, slack_status_sync
 from tasks.notifications import digest
-from tasks.queue.celery_app import BACKLOG_QUEUE, EMAIL_TASK, FRESH_QUEUE, NOTIFY_TASK
+from tasks.queue.celery_app import (
+    BACKLOG_QUEUE,
+    EMAIL_TASK,
+    FRESH_QUEUE,
+    HOME_TASK,
+    NOTIFY_TASK,
+    REPLY_TASK,
+)
 from tasks.queue.job_registry import JOBS, Job, JobContext, job
 
 # Importing a module declares its jobs, and its Celery tasks.
@@ -31,10 +39,16 @@ def publish_due(context: JobContext) -> None:
         if not waiting.has_ticket(str(ticket_id)):
             queue = FRESH_QUEUE if is_urgent else BACKLOG_QUEUE
             context.publisher.send(NOTIFY_TASK, str(ticket_id), queue=queue)
-    # One task is enough: it sends every email that is due.
+    # One task is enough for each of these: it sends every email, or reply, that is due.
     email_id = context.services.emails.next_due_id()
     if email_id and not waiting.has(EMAIL_TASK):
         context.publisher.publish_email(email_id)
+    reply_id = context.services.replies.next_due_id()
+    if reply_id and not waiting.has(REPLY_TASK):
+        context.publisher.publish_reply(reply_id)
+    for link_id in context.services.home_sessions.request_unconfirmed(limit=SWEEP_BATCH_SIZE):
+        if not waiting.has(HOME_TASK, link_id):
+            context.publisher.publish_home_refresh(link_id, countdown=0)
 
 
 @job("waiting", every=timedelta(seconds=10))
@@ -66,6 +80,13 @@ def run_upkeep(context: JobContext) -> None:
             return
         if recompute.recompute_stale(db, now=now) < recompute.MAX_TICKETS_PER_RUN:
             return
+
+
+@job("migrations", every=timedelta(seconds=30))
+def run_migrations(context: JobContext) -> None:
+    """Bring the stored data to this release's version."""
+    services = context.services
+    Migrations(services.db, clock=services.clock).run(context.should_continue)
 
 
 @job("learn", every=timedelta(minutes=1))

@@ -14,7 +14,7 @@ from services.core import request_context
 from services.core.clock import utcnow
 from services.core.leases import LEASE_RENEW_INTERVAL, Lease
 from services.core.metrics import JOB_LAST_RUN, JOB_LAST_SECONDS, JOB_RUNS, NOOP_METER, Meter
-from services.ops.job_runs import JobRuns
+from services.ops.job_health import JobRuns
 from services.registry.services import Services
 from tasks.processes.jobs import ALL_JOBS
 from tasks.queue.job_registry import Job, JobContext

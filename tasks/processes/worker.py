@@ -16,7 +16,7 @@ from celery.signals import setup_logging, worker_process_init, worker_ready, wor
 
 from tasks import runtime
 from tasks.assignment import assign_ticket
-from tasks.notifications import email_sender, home_refresh, notify, reminders
+from tasks.notifications import email_sender, home_refresh, notify, reminders, reply_sender
 from tasks.processes import consumer, jobs
 from tasks.queue.shared_metrics import RedisMeter
 from tasks.queue.task_instrumentation import TaskInstrumentation
@@ -30,7 +30,15 @@ SHUTDOWN_GRACE_SECONDS = 6.0
 # After SIGTERM. Celery waits for a Redis that does not answer again and again.
 EXIT_SECONDS = 8.5
 # Importing a module registers its Celery tasks.
-TASK_MODULES = (assign_ticket, notify, home_refresh, email_sender, reminders, *jobs.MODULES)
+TASK_MODULES = (
+    assign_ticket,
+    notify,
+    home_refresh,
+    email_sender,
+    reminders,
+    reply_sender,
+    *jobs.MODULES,
+)
 
 
 def run(celery: Celery, build: Callable[[], runtime.Runtime], meter: RedisMeter) -> bool:

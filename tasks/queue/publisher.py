@@ -25,6 +25,7 @@ from tasks.queue.celery_app import (
     FRESH_QUEUE,
     HOME_TASK,
     NOTIFY_TASK,
+    REPLY_TASK,
     STATUS_SYNC_TASK,
 )
 from tasks.queue.task_instrumentation import message_headers
@@ -65,14 +66,18 @@ class CeleryPublisher:
         """Publish sending of the email; if that fails, the sweep does it."""
         self._send_or_log(f"email {email_id} is left to the sweep", EMAIL_TASK, letter_id=email_id)
 
+    def publish_reply(self, reply_id: str) -> None:
+        """Publish sending of the reply; if that fails, the sweep does it."""
+        self._send_or_log("a reply is left to the sweep", REPLY_TASK, reply_id=reply_id)
+
     def publish_availability_check(self) -> None:
         """Publish a sync of Slack statuses; if that fails, the job does it."""
         self._send_or_log("the status sync is left to its job", STATUS_SYNC_TASK)
 
     def publish_home_refresh(self, link_id: str, *, countdown: float) -> None:
-        """Publish a refresh of a Home in `countdown` seconds; if that fails, it is not repeated."""
+        """Publish a refresh of a Home in `countdown` seconds; if that fails, the sweep does it."""
         self._send_or_log(
-            f"the home of {link_id} is not refreshed",
+            f"the home of {link_id} is left to the sweep",
             HOME_TASK,
             countdown=countdown,
             link_id=link_id,
@@ -133,6 +138,9 @@ class BackgroundPublisher:
 
     def publish_email(self, email_id: str) -> None:
         self._enqueue(partial(self._publisher.publish_email, email_id))
+
+    def publish_reply(self, reply_id: str) -> None:
+        self._enqueue(partial(self._publisher.publish_reply, reply_id))
 
     def publish_availability_check(self) -> None:
         self._enqueue(self._publisher.publish_availability_check)

@@ -63,9 +63,12 @@ def test_a_form_from_elsewhere(
 def test_a_button_from_elsewhere(
     ticket_bot: Bot, slack: RecordingSlack, employee: User, ticket: Ticket, place: str
 ) -> None:
+    """In a channel that two workspaces share."""
     slack.add_member("U0EVIL", email="evil@example.com", name="Evil")
+    slack.add_channel("C0SHARED", is_member=True, is_ext_shared=True, members=["U0EVIL"])
     slack.clear()
-    body = pressed_resolve(ticket, employee) | from_elsewhere(place)
+    shared = {"channel": {"id": "C0SHARED", "name": "shared"}}
+    body = pressed_resolve(ticket, employee, **shared) | from_elsewhere(place)
     assert ticket_bot.answer(body) == {}
     (call,) = slack.calls
     assert (call.method, call.args["user"], call.args["text"]) == (

@@ -15,7 +15,6 @@ REINSTALL = 'reinstall the app under "Install App".'
 
 @pytest.fixture
 def checks(slack: RecordingSlack) -> SlackChecks:
-    slack.scopes = ",".join(SCOPES)
     return SlackChecks(web_client(slack), app_token=APP_TOKEN, scopes=SCOPES)
 
 

@@ -19,6 +19,8 @@ from bot.manifest import (
 from bot.routes import RouteKind, top_level_routes
 from demo.binaries import ROOT
 from tests.support.processes import run
+from tests.support.slack_methods import METHODS
+from tests.support.slack_scopes import BY_CONVERSATION, KINDS, NEEDED
 
 # Web API methods that need no scope. apps.connections.open takes the app-level token.
 METHODS_WITHOUT_SCOPE = frozenset(
@@ -100,6 +102,26 @@ def test_every_method_called_is_in_the_table_and_the_other_way_round() -> None:
         method for scope in SCOPES.values() for method in scope.methods
     } | METHODS_WITHOUT_SCOPE
     assert methods_used() == listed
+
+
+def test_the_manifest_names_each_method_under_the_scope_that_slack_asks_for() -> None:
+    """chat:write.public and users:read.email widen what a method does; no method needs them."""
+    listed = {
+        (method, scope)
+        for scope, why in SCOPES.items()
+        for method in why.methods
+        if scope not in ("chat:write.public", "users:read.email")
+    }
+    assert {method for method, _ in listed} <= NEEDED.keys() | BY_CONVERSATION.keys()
+    for method, scope in listed:
+        assert scope in {NEEDED.get(method), *_by_kind(method)}, method
+    assert METHODS_WITHOUT_SCOPE.isdisjoint(NEEDED.keys() | BY_CONVERSATION.keys())
+    assert methods_used() <= METHODS.keys()
+
+
+def _by_kind(method: str) -> set[str]:
+    what = BY_CONVERSATION.get(method)
+    return {f"{kind}:{what}" for kind in KINDS} if what else set()
 
 
 def test_every_scope_is_needed_by_something_that_is_there() -> None:

@@ -45,6 +45,8 @@ CODED = [
     "nudges._id",
     "nudges.kind",
     "nudges.to",
+    "replies._id",
+    "replies.state",
     "settings._id",
     "settings.clock",
     "tickets.alarm.about",
@@ -168,6 +170,9 @@ def stored(recorded: Sequence[Recording]) -> Iterator[tuple[str, Any]]:
 
 
 def _fields(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if path == "replies.message":  # Slack's own fields
+        yield path, value
+        return
     if isinstance(value, Mapping) and not set(value) & {"$oid", "$date", "$binary"}:
         for key, inner in value.items():
             name = "*" if ObjectId.is_valid(key) or key.startswith("<id ") else key
@@ -225,7 +230,9 @@ def shown(recorded: Sequence[Recording]) -> Iterator[Json]:
     """Yield every object shown in Slack: blocks, elements, views, options."""
     for recording in recorded:
         if recording.kind != "api":
-            yield from walk([recording.outcome["calls"], recording.outcome["answer"]])
+            outcome = recording.outcome
+            replies = outcome["changes"].get("replies")
+            yield from walk([outcome["calls"], outcome["answer"], replies])
 
 
 def action_values(recorded: Sequence[Recording]) -> Iterator[str]:

@@ -248,6 +248,8 @@ def normalised(found: Json, *, given: Any) -> Json:
         return "<now>" if near and kind == "time" else "1" if near else value
 
     shown = {key: without_words(found[key]) for key in ("answer", "calls")}
+    if replies := found["changes"].get("replies"):  # messages to be sent
+        shown["changes"] = {**found["changes"], "replies": without_words(replies)}
     result: Json = json.loads(_RANDOM.sub(replaced, as_text({**found, **shown})))
     return result
 

@@ -126,18 +126,18 @@ def a_link_by_a_code(help_desk: HelpDesk) -> Way:
     yield None
     code = help_desk.services.codes.issue(kind=CodeKind.LINK, user_id=user.id)
     name = help_desk.services.codes.code_id(kind=CodeKind.LINK, code=code)
-    help_desk.services.link_by_code.confirm(member=help_desk.member(user), code_id=name)
+    help_desk.services.account_linking.confirm_code(member=help_desk.member(user), code_id=name)
     yield user
 
 
 def a_link_made_again(help_desk: HelpDesk) -> Way:
     user = help_desk.people.add(Role.MODERATOR)
     slack_id = People.slack_id(user)
-    help_desk.services.unlink_service.unlink(
+    help_desk.services.account_linking.unlink(
         actor=Actor.from_user(user), team_id=TEAM_ID, slack_user_id=slack_id
     )
     yield None
-    help_desk.services.link_by_code.link_by_email(member=help_desk.member(user))
+    help_desk.services.account_linking.link_by_email(member=help_desk.member(user))
     yield user
 
 

@@ -9,7 +9,7 @@ from bson import ObjectId
 
 from services.core.installation import claim_installation
 from services.models.ticket import Ticket
-from services.ops.job_runs import job_problems, load_job_runs
+from services.ops.job_health import job_problems, load_job_runs
 from services.sla.queue_key import queue_key
 from tasks.processes.scheduler import Scheduler
 from tests.conftest import People, work

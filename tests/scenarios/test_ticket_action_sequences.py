@@ -16,8 +16,7 @@ from services.core.database import Mongo
 from services.core.errors import DomainError
 from services.editing.ticket_edits import TicketEdits
 from services.linking.links import LinkService
-from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
-from services.models.ticket import Status, Ticket
+from services.models.ticket import AnalysisSource, AssigneeChoice, ChoiceReason, Status, Ticket
 from services.models.user import Role, User
 from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService

@@ -8,7 +8,6 @@ import pytest
 from bot.views.history import history_blocks
 from services.accounts.users import UserService
 from services.core.errors import Conflict, NotFound, PermissionDenied
-from services.linking.directory import resolve_people
 from services.linking.links import LinkService
 from services.models.events import EventType
 from services.models.permissions import OPERATOR
@@ -118,7 +117,7 @@ def test_asked_once_more_and_then_closed(
 
     day.runs_until(at(20, 9))
     assert told(day, eve) == [ASKED, CLOSED]
-    people = resolve_people(users, links, team_id=TEAM_ID, user_ids={jo.id, eve.id})
+    people = links.resolve_people(team_id=TEAM_ID, user_ids={jo.id, eve.id})
     lines = "\n".join(text for block in history_blocks(closed.events, people)
                       for text in texts({"blocks": [block]}))  # fmt: skip
     assert "The help desk asked its requester once more · " in lines

@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -147,7 +148,12 @@ def gemini_body(text: str, *, finish: str = "STOP", **more: Any) -> dict[str, An
 class BareGemini:
     """Says `reply` to every request, or what `decide` makes of it, and keeps what it received."""
 
-    def __init__(self, decide: Callable[[Received], Reply] | None = None) -> None:
+    def __init__(
+        self,
+        decide: Callable[[Received], Reply] | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.reply = Reply()
         self._decide = decide
         self._stopping = Event()
@@ -167,13 +173,20 @@ class BareGemini:
         class Many(ThreadingHTTPServer):
             request_queue_size = 64
 
+        self._scheme = "https" if tls else "http"
         self._server = Many((HOST, 0), Handler)
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._server.daemon_threads = True
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self._server.server_port}"
+        return f"{self._scheme}://{HOST}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        return self._server.server_port
 
     def _send(self, handler: BaseHTTPRequestHandler, reply: Reply) -> None:
         self._stopping.wait(reply.wait)

@@ -41,6 +41,41 @@ def check_view(view: Mapping[str, Any], *, home: bool = False) -> list[str]:
     return found or _refused_by_sdk(lambda sent: View(**sent), view, "/view")
 
 
+def check_answer(payload: Mapping[str, Any], answer: Mapping[str, Any]) -> list[str]:
+    """Violations in what the acknowledgement of `payload` carries; empty when fine."""
+    if not answer:
+        return []
+    if "command" in payload:
+        return check_message(answer)
+    if payload["type"] == "view_submission":
+        return _check_submission_answer(payload["view"], answer)
+    if payload["type"] == "block_suggestion":
+        return _check_options(answer)
+    return [said(f"Slack takes no answer to: {payload['type']}", "")]
+
+
+def _check_submission_answer(view: Mapping[str, Any], answer: Mapping[str, Any]) -> list[str]:
+    action = answer.get("response_action")
+    if action == "errors":
+        inputs = {b.get("block_id") for b in view["blocks"] if b["type"] == "input"}
+        errors = answer.get("errors") or {}
+        found = [said("no input of the view", f"/errors/{key}") for key in errors.keys() - inputs]
+        found += [said("must say something", f"/errors/{key}") for key in errors if not errors[key]]
+        return found if errors else [said("missing required field: errors", "")]
+    if action in ("update", "push"):
+        return check_view(answer.get("view") or {})
+    return [] if action == "clear" else [said(f"unknown: {action}", "/response_action")]
+
+
+def _check_options(answer: Mapping[str, Any]) -> list[str]:
+    """Options are those of a menu; unlike there, there may be none."""
+    given = {key: answer[key] for key in ("options", "option_groups") if answer.get(key)}
+    if not given:
+        return [] if "options" in answer else [said("missing required field: options", "")]
+    menu = {"type": "static_select", "action_id": "menu", **given}
+    return _broken_rules(Node(frozenset({"element", "static_select"}), "", menu))
+
+
 def _broken_rules(root: Node) -> list[str]:
     found = (violation for node in _nodes(root) for rule in RULES for violation in rule(node))
     return list(dict.fromkeys(found))

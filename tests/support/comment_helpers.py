@@ -40,6 +40,7 @@ def changed(event: Json, text: str, **more: Any) -> Json:
             "subtype": "message_changed",
             "hidden": True,
             "channel": before["channel"],
+            "channel_type": event["event"].get("channel_type", "channel"),
             "ts": "1800000000.000001",
             "message": after,
             "previous_message": before,
@@ -55,6 +56,7 @@ def deleted(event: Json) -> Json:
             "subtype": "message_deleted",
             "hidden": True,
             "channel": before["channel"],
+            "channel_type": event["event"].get("channel_type", "channel"),
             "ts": "1800000000.000002",
             "deleted_ts": before["ts"],
             "previous_message": before,
@@ -91,9 +93,16 @@ def ephemeral_messages(slack: RecordingSlack) -> list[tuple[str, str]]:
 class Conversation:
     """The participants of one ticket, who reply in the threads of their cards."""
 
-    def __init__(self, bot: Bot, slack: RecordingSlack, deliver: Callable[[], None]) -> None:
-        """`deliver` runs the workers."""
-        self.slack, self.deliver = slack, deliver
+    def __init__(
+        self,
+        bot: Bot,
+        slack: RecordingSlack,
+        deliver: Callable[[], None],
+        *,
+        send_replies: Callable[[], None],
+    ) -> None:
+        """`deliver` publishes the outbox and runs the workers, `send_replies` only runs them."""
+        self.slack, self.deliver, self._send_replies = slack, deliver, send_replies
         self.answer, self.send = bot.answer, bot.send
 
     def said(self, user: User, text: str, **more: Any) -> Json:
@@ -104,4 +113,5 @@ class Conversation:
         return in_thread(self.slack, user, card_of(self.slack, user))
 
     def ephemeral_messages(self) -> list[tuple[str, str]]:
+        self._send_replies()
         return ephemeral_messages(self.slack)

@@ -9,6 +9,7 @@ import requests
 from demo.process import Process
 from demo.servers import free_port
 from tests.support import payloads
+from tests.support.blockkit import check_answer
 from tests.support.processes import Product
 from tests.support.recording_slack import RecordingSlack
 
@@ -45,7 +46,9 @@ class HttpBot:
         """Send the payload and return the acknowledgement, {} if it is empty."""
         response = self.send(payload, **headers)
         assert response.status_code == 200, response.text
-        return dict(json.loads(response.text)) if response.text else {}
+        answer: Json = json.loads(response.text) if response.text else {}
+        assert check_answer(payload, answer) == []
+        return answer
 
     def filled_in(self, slack: RecordingSlack, user: str, **values: str) -> Json:
         """Return the payload of a form that the user opens, fills in and submits."""

@@ -10,11 +10,11 @@ import itertools
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.support.slack_workspace import APP_ID, BOT_USER_ID, GENERAL, TEAM_ID
+from tests.support.slack_workspace import APP_ID, BOT_USER_ID, CLOCK, GENERAL, TEAM_ID
 from tests.support.view_state import elements, entered, find_element, state_values
 
 Json = dict[str, Any]
@@ -45,8 +45,11 @@ def signed(
     return body, {"Content-Type": content_type, **sign(body, secret, timestamp)}
 
 
-def trigger_id() -> str:
-    return f"{next(_numbers)}.{time.time_ns()}.{uuid.uuid4().hex}"
+def trigger_id(*, view_id: str = "", clock: Callable[[], float] = CLOCK) -> str:
+    """A new trigger, in Slack's form; the recording Slack reads from it when it was issued, and
+    the `view_id` of the view that it was issued in."""
+    place = f"{view_id}x" if view_id else ""
+    return f"{next(_numbers)}.{round(clock() * 1e9)}.{place}{uuid.uuid4().hex}"
 
 
 def slash_command(
@@ -142,7 +145,7 @@ def block_actions(
     return {
         "type": "block_actions",
         **_base(user, team),
-        "trigger_id": trigger_id(),
+        "trigger_id": trigger_id(view_id=str(source["id"]) if "ts" not in source else ""),
         "enterprise": None,
         "is_enterprise_install": False,
         "actions": [{**action, "action_ts": _ts()}],

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -44,12 +44,14 @@ class Product:
         self._directory = directory
         self.processes: list[Process] = []
 
-    def start(self, command: str, **settings: str) -> Process:
+    def start(
+        self, command: str, *, program: Sequence[str] = (sys.executable, "app.py"), **settings: str
+    ) -> Process:
         """Start the process and return when it is ready."""
         log = self._directory / f"{command}-{len(self.processes)}.log"
         process = Process(
             command,
-            [sys.executable, "app.py", command],
+            [*program, command],
             log=log,
             env=environment(self.settings | settings),
             cwd=ROOT,

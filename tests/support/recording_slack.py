@@ -5,14 +5,17 @@
         WebClient(token="xoxb-test", base_url=slack.url).chat_postMessage(channel="U0EMP", ...)
         slack.messages("U0EMP")[-1]["text"]
 
-A payload that Slack or the rules of tests/support/blockkit.py refuse is answered with an error and
-kept
-in `refused`, so that a fixture can assert that there was none.
+It is as strict as Slack: the token has the scopes of bot/manifest.py and no others, the bot changes
+only its own messages, a trigger opens one view within three seconds. A call that no Slack would
+take, whatever the workspace holds, is answered with Slack's error and kept in `refused`, so that a
+fixture can assert that there was none. What depends on the workspace (an archived channel, a
+deleted message, a member who left) is only answered with its error.
 """
 
 import copy
 import itertools
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -23,11 +26,12 @@ from typing import Any, Self
 from tests.support.blockkit import check_message
 from tests.support.slack_http import Reply, Server
 from tests.support.slack_methods import answer
-from tests.support.slack_workspace import TEAM_ID, Json, SlackError, Workspace
+from tests.support.slack_scopes import GRANTED
+from tests.support.slack_workspace import CLOCK, TEAM_ID, Json, SlackClock, SlackError, Workspace
 
 TOKEN = "xoxb-test"
-SCOPES = "chat:write,commands,im:write,reactions:write,users:read,users:read.email"
 RESPONSE_URL_USES = 5
+RESPONSE_URL_SECONDS = 1_800
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,12 @@ class Refused:
 
 
 @dataclass
+class _ResponseUrl:
+    uses: int
+    expires: float
+
+
+@dataclass
 class _Fault:
     method: str
     times: int
@@ -63,9 +73,22 @@ class RecordingSlack:
     """Start it with `with` or start(); after stop(), start() listens on the same port again."""
 
     def __init__(
-        self, *, tokens: Iterable[str] = (TOKEN,), team_id: str = TEAM_ID, scopes: str = SCOPES
+        self,
+        *,
+        tokens: Iterable[str] = (TOKEN,),
+        team_id: str = TEAM_ID,
+        scopes: str = GRANTED,
+        clock: SlackClock = CLOCK,
+        tls: ssl.SSLContext | None = None,
+        address: str | None = None,
     ) -> None:
+        """`clock` is what triggers and response URLs expire by. With `tls` it speaks https.
+        Clients reach it at `address` ("https://slack.com"), at its port by default."""
         self._initial = (frozenset(tokens), team_id, scopes)
+        self.clock = clock
+        self.socket_mode_url = "wss://127.0.0.1:9/nowhere"
+        self._tls = tls
+        self._address = address
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._server: Server | None = None
@@ -76,13 +99,14 @@ class RecordingSlack:
     def _clear_state(self) -> None:
         tokens, team_id, scopes = self._initial
         self.tokens = set(tokens)
-        self.app_tokens: set[str] = set()  # their connection's URL leads nowhere
+        self.app_tokens: set[str] = set()  # they are told `socket_mode_url`
         self.scopes = scopes
         self.workspace = Workspace(team_id=team_id)
         self.calls: list[Call] = []
         self.refused: list[Refused] = []
         self._faults: list[_Fault] = []
-        self._response_urls: dict[str, int] = {}
+        self._response_urls: dict[str, _ResponseUrl] = {}
+        self.seconds_per_call = 0.0  # how long each call takes by the clock of triggers
         self._ids = itertools.count(1)
 
     def reset(self) -> None:
@@ -96,7 +120,7 @@ class RecordingSlack:
 
     def start(self) -> Self:
         self._stopping.clear()
-        self._server = Server(self._port, self.serve)
+        self._server = Server(self._port, self.serve, self._tls)
         self._port = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
@@ -125,14 +149,23 @@ class RecordingSlack:
     @property
     def url(self) -> str:
         """For WebClient(base_url=...) and SLACK_API_URL; ends in /api/."""
-        return f"http://127.0.0.1:{self._port}/api/"
+        return f"{self._root}/api/"
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    @property
+    def _root(self) -> str:
+        return self._address or f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
 
     def response_url(self) -> str:
-        """A new one: five uses, as Slack allows."""
+        """A new one: five uses within half an hour, as Slack allows."""
         with self._changed:
             path = f"/response/{next(self._ids)}"
-            self._response_urls[path] = RESPONSE_URL_USES
-        return f"http://127.0.0.1:{self._port}{path}"
+            expires = self.clock() + RESPONSE_URL_SECONDS
+            self._response_urls[path] = _ResponseUrl(RESPONSE_URL_USES, expires)
+        return f"{self._root}{path}"
 
     # What the workspace holds
 
@@ -142,15 +175,21 @@ class RecordingSlack:
             return self.workspace.add_member(user_id, email=email, name=name, **overrides)
 
     def add_channel(self, channel_id: str, **overrides: Any) -> None:
-        """A channel as conversations.info tells it, public by default."""
+        """A channel as conversations.info tells it: public, and without the bot by default.
+
+        `members` are the user ids in it, none by default; None stands for the whole workspace.
+        """
         with self._changed:
             self.workspace.add_channel(channel_id, **overrides)
 
     def say(self, channel: str, text: str, *, user: str, **fields: Any) -> Json:
-        """A member writes there; the message as Slack keeps it."""
+        """A member writes there, and so is in the channel; the message as Slack keeps it."""
         with self._changed:
             message = {"type": "message", "user": user, "text": text, **fields}
             message = {"ts": self.workspace.next_ts(), "channel": channel, **message}
+            members = self.workspace.channels.get(channel, {}).get("members")
+            if members is not None and user not in members:
+                members.append(user)
             self.workspace.messages.setdefault(channel, []).append(message)
             return copy.deepcopy(message)
 
@@ -261,6 +300,7 @@ class RecordingSlack:
                 self._respond(path, args) if is_response else self._call(method, args, token)
             )
             reply = (status, copy.deepcopy(body_out), {"x-oauth-scopes": self.scopes, **more})
+            self.clock.advance(self.seconds_per_call)
             self.calls.append(Call(method, args, token, time.monotonic(), path, status, reply[1]))
             self._changed.notify_all()
         self._stopping.wait(seconds)
@@ -277,20 +317,26 @@ class RecordingSlack:
 
     def _call(self, method: str, args: Json, token: str | None) -> Reply:
         if method == "apps.connections.open" and token in self.app_tokens:
-            return 200, {"ok": True, "url": "wss://127.0.0.1:9/nowhere"}, {}
+            return 200, {"ok": True, "url": self.socket_mode_url}, {}
+        if token in self.app_tokens:
+            return 200, SlackError("not_allowed_token_type").answer(), {}
         if method != "api.test" and token not in self.tokens:
             code = "invalid_auth" if token else "not_authed"
             return 200, SlackError(code).answer(), {}
+        scopes = [scope.strip() for scope in self.scopes.split(",")]
         try:
-            return 200, answer(self.workspace, method, args), {}
+            body = answer(self.workspace, method, args, scopes=scopes, now=self.clock())
         except SlackError as error:
-            return 200, self._refuse(method, args, error), {}
+            body = self._refuse(method, args, error)
+        return 200, body, {}
 
     def _respond(self, path: str, args: Json) -> Reply:
-        if not self._response_urls.get(path):
-            code = "used_url" if path in self._response_urls else "expired_url"
-            return 404, {"ok": False, "error": code}, {}
-        self._response_urls[path] -= 1
+        held = self._response_urls.get(path)
+        if held is None or held.expires < self.clock():
+            return 404, {"ok": False, "error": "expired_url"}, {}
+        if held.uses == 0:
+            return 404, {"ok": False, "error": "used_url"}, {}
+        held.uses -= 1
         violations = [] if args.get("delete_original") else check_message(args)
         if violations:
             error = SlackError("invalid_blocks", violations)

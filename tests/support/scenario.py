@@ -25,8 +25,8 @@ def system(
 
 @pytest.fixture
 def triage(system: BotAndWorkers) -> BotAndWorkers:
-    """The help desk with a triage channel."""
-    system.slack.add_channel(TRIAGE, is_member=True)
+    """The help desk with a triage channel, in which the bot and all users are."""
+    system.slack.add_channel(TRIAGE, is_member=True, members=None)
     system.runtime = replace(system.runtime, triage_channel=TRIAGE)
     return system
 

@@ -1,6 +1,8 @@
-"""The HTTP of the recording Slack: forms and JSON in, JSON out, on loopback."""
+"""The HTTP or HTTPS of the recording Slack: forms and JSON in, JSON out, on loopback."""
 
+import contextlib
 import json
+import ssl
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -17,9 +19,22 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port: int, serve: Serve) -> None:
+    def __init__(self, port: int, serve: Serve, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.serve = serve
+        self._tls = tls
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Shake hands in the connection's own thread, so that a slow client holds up no other."""
+        if self._tls is None:
+            super().finish_request(request, client_address)
+            return
+        with (
+            contextlib.suppress(OSError),  # the client does not trust the certificate, or left
+            self._tls.wrap_socket(request, server_side=True) as wrapped,
+        ):
+            super().finish_request(wrapped, client_address)
+            wrapped.unwrap()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -38,10 +53,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _reply(self, status: int, body: Json, headers: dict[str, str]) -> None:
         try:
             self.send_response(status)
-            for name, value in {"Content-Type": "application/json", **headers}.items():
+            raw = json.dumps(body).encode()
+            own = {"Content-Type": "application/json", "Content-Length": str(len(raw))}
+            for name, value in {**own, **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(json.dumps(body).encode())
+            self.wfile.write(raw)
         except ConnectionError:
             self.close_connection = True  # the caller gave up waiting
 

@@ -1,9 +1,11 @@
 """What Slack's Web API methods answer, refuse and change. Transport and faults are elsewhere."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from tests.support.blockkit import check_message, check_view
+from tests.support.slack_scopes import check_scopes
 from tests.support.slack_workspace import (
     APP_ID,
     BOT_ID,
@@ -24,10 +26,24 @@ DELIVERY: dict[str, Json] = {
 }
 
 
-def answer(workspace: Workspace, method: str, args: Json) -> Json:
-    """The body of Slack's answer. Raises SlackError where Slack would refuse."""
+# Seconds, and modals in a stack: the one opened and two pushed onto it.
+TRIGGER_SECONDS = 3.0
+MAX_STACKED_VIEWS = 3
+_TRIGGER = re.compile(r"\d+\.(?P<nanoseconds>\d+)\.(?:(?P<view>V\w+)x)?[0-9a-f]{32}")
+_TIMESTAMP = re.compile(r"\d+\.\d{6}")
+
+
+def answer(
+    workspace: Workspace, method: str, args: Json, *, scopes: Collection[str], now: float
+) -> Json:
+    """The body of Slack's answer to a token with `scopes`, `now` seconds on Slack's clock.
+
+    Raises SlackError if Slack would refuse.
+    """
     if method not in METHODS:
-        raise SlackError("unknown_method")
+        raise SlackError("unknown_method", [f"Slack has no method {method}"])
+    check_scopes(workspace, method, args, scopes)
+    workspace.now, workspace.scopes = now, frozenset(scopes)
     return {"ok": True, **METHODS[method](workspace, args)}
 
 
@@ -61,7 +77,15 @@ def team_info(workspace: Workspace, _: Json) -> Json:
 def users_info(workspace: Workspace, args: Json) -> Json:
     if (user := args.get("user")) not in workspace.members:
         raise SlackError("user_not_found")
-    return {"user": workspace.members[user]}
+    return {"user": _readable(workspace, workspace.members[user])}
+
+
+def _readable(workspace: Workspace, member: Json) -> Json:
+    """Without the email address, unless the token may read it."""
+    if "users:read.email" in workspace.scopes:
+        return member
+    profile = {name: value for name, value in member["profile"].items() if name != "email"}
+    return {**member, "profile": profile}
 
 
 def dnd_team_info(workspace: Workspace, args: Json) -> Json:
@@ -79,7 +103,7 @@ def users_lookup_by_email(workspace: Workspace, args: Json) -> Json:
     wanted = str(args.get("email", "")).lower()
     for member in workspace.members.values():
         if member["profile"]["email"].lower() == wanted and not member["deleted"]:
-            return {"user": member}
+            return {"user": _readable(workspace, member)}
     raise SlackError("users_not_found")
 
 
@@ -88,7 +112,7 @@ def users_list(workspace: Workspace, args: Json) -> Json:
     start, limit = int(args.get("cursor") or 0), int(args.get("limit") or 1000)
     everyone = list(workspace.members.values())
     cursor = str(start + limit) if start + limit < len(everyone) else ""
-    page = everyone[start : start + limit]
+    page = [_readable(workspace, member) for member in everyone[start : start + limit]]
     return {"members": page, "response_metadata": {"next_cursor": cursor}}
 
 
@@ -96,7 +120,8 @@ def conversations_info(workspace: Workspace, args: Json) -> Json:
     channel = workspace.channel(str(args.get("channel")))
     if channel.startswith("D"):
         return {"channel": {"id": channel, "is_im": True, "user": f"U{channel[1:]}"}}
-    return {"channel": workspace.channels[channel]}
+    info = workspace.channels[channel]
+    return {"channel": {name: value for name, value in info.items() if name != "members"}}
 
 
 def conversations_open(workspace: Workspace, args: Json) -> Json:
@@ -111,7 +136,11 @@ def conversations_open(workspace: Workspace, args: Json) -> Json:
 
 def post_message(workspace: Workspace, args: Json) -> Json:
     _check_message("chat.postMessage", args)
-    channel = workspace.channel(str(args.get("channel")))
+    channel = workspace.writable_channel(args.get("channel"))
+    if workspace.members.get(f"U{channel[1:]}", {}).get("is_bot"):
+        raise SlackError("cannot_dm_bot")
+    if not _is_bot_in(workspace, channel) and "chat:write.public" not in workspace.scopes:
+        raise SlackError("not_in_channel")
     message = {
         "type": "message",
         "ts": workspace.next_ts(),
@@ -122,30 +151,61 @@ def post_message(workspace: Workspace, args: Json) -> Json:
         "app_id": APP_ID,
         **_content(args),
     }
-    if thread := args.get("thread_ts"):
+    if thread := _thread(workspace, channel, args):
         message["thread_ts"] = thread
     workspace.messages.setdefault(channel, []).append(message)
     return {"channel": channel, "ts": message["ts"], "message": message}
 
 
+def _is_bot_in(workspace: Workspace, channel: str) -> bool:
+    return channel.startswith("D") or workspace.channels[channel]["is_member"]
+
+
+def _thread(workspace: Workspace, channel: str, args: Json) -> str | None:
+    """The thread to post in. Below a message that is gone, Slack posts outside of any thread."""
+    wanted = args.get("thread_ts")
+    if not wanted:
+        return None
+    if not _TIMESTAMP.fullmatch(str(wanted)):
+        raise SlackError("invalid_thread_ts", [f"{wanted} is not a valid thread_ts"])
+    parents = [m for m in workspace.messages.get(channel, []) if m["ts"] == wanted]
+    if parents and parents[0].get("thread_ts", wanted) != wanted:
+        raise SlackError(
+            "invalid_arguments", ["a reply starts no thread [json-pointer:/thread_ts]"]
+        )
+    return str(wanted) if parents else None
+
+
 def update(workspace: Workspace, args: Json) -> Json:
     _check_message("chat.update", args)
-    message = workspace.message(args.get("channel"), args.get("ts"))
-    message.update(_content(args))  # a text without blocks takes the old blocks away, as in Slack
+    workspace.writable_channel(args.get("channel"), archived="is_inactive")
+    message = workspace.own_message(
+        args.get("channel"), args.get("ts"), others="cant_update_message"
+    )
+    changed = _content(args)
+    if "blocks" not in args:
+        del changed["blocks"]  # Slack keeps the old ones; an empty list removes them
+    message.update(changed)
     same = {key: message[key] for key in ("channel", "ts", "text")}
     return {**same, "message": message}
 
 
 def post_ephemeral(workspace: Workspace, args: Json) -> Json:
+    """Bot and reader have to be in the channel; chat:write.public does not help here."""
     _check_message("chat.postEphemeral", args)
-    workspace.channel(str(args.get("channel")))
-    if args.get("user") not in workspace.members:
+    channel = workspace.writable_channel(args.get("channel"))
+    if not _is_bot_in(workspace, channel):
+        raise SlackError("not_in_channel")
+    if not workspace.has_member(channel, args.get("user")):
         raise SlackError("user_not_in_channel")
+    _thread(workspace, channel, args)
     return {"message_ts": workspace.next_ts()}
 
 
 def delete(workspace: Workspace, args: Json) -> Json:
-    message = workspace.message(args.get("channel"), args.get("ts"))
+    message = workspace.own_message(
+        args.get("channel"), args.get("ts"), others="cant_delete_message"
+    )
     workspace.messages[message["channel"]].remove(message)
     return {"channel": message["channel"], "ts": message["ts"]}
 
@@ -168,7 +228,7 @@ def conversations_history(workspace: Workspace, args: Json) -> Json:
 
 def conversations_replies(workspace: Workspace, args: Json) -> Json:
     """The thread's first message comes with every page, whatever its time."""
-    root = workspace.message(args.get("channel"), args.get("ts"))
+    root = workspace.message(args.get("channel"), args.get("ts"), missing="thread_not_found")
     found = [m for m in _said_in(workspace, args) if m.get("thread_ts") == root["ts"] != m["ts"]]
     return {"messages": [root, *found][: int(args.get("limit") or 1_000)]}
 
@@ -188,7 +248,10 @@ def _said_in(workspace: Workspace, args: Json) -> list[Json]:
 
 
 def reactions_add(workspace: Workspace, args: Json) -> Json:
-    message = workspace.message(args.get("channel"), args.get("timestamp"))
+    channel = workspace.writable_channel(args.get("channel"))
+    if not _is_bot_in(workspace, channel):
+        raise SlackError("not_in_channel")
+    message = workspace.message(channel, args.get("timestamp"))
     reaction = (message["channel"], message["ts"], str(args.get("name")))
     if reaction in workspace.reactions:
         raise SlackError("already_reacted")
@@ -197,14 +260,46 @@ def reactions_add(workspace: Workspace, args: Json) -> Json:
 
 
 def views_open(workspace: Workspace, args: Json) -> Json:
-    view = _checked_view(args)
+    view = _new_view(workspace, args)
+    _take_trigger(workspace, args)
+    return {"view": workspace.keep_view(workspace.next_id("V"), view)}
+
+
+def views_push(workspace: Workspace, args: Json) -> Json:
+    """Onto the modal that the trigger was issued in."""
+    view = _new_view(workspace, args)
+    below = workspace.views.get(_take_trigger(workspace, args) or "")
+    if below is None or below["type"] != "modal":
+        raise SlackError("not_found", ["the trigger is from no modal [json-pointer:/trigger_id]"])
+    depth, under = 1, below
+    while under["previous_view_id"]:
+        depth, under = depth + 1, workspace.views[under["previous_view_id"]]
+    if depth >= MAX_STACKED_VIEWS:
+        raise SlackError("push_limit_reached", [f"more than {MAX_STACKED_VIEWS} views in a stack"])
+    return {"view": workspace.keep_view(workspace.next_id("V"), view, parent=below["id"])}
+
+
+def _take_trigger(workspace: Workspace, args: Json) -> str | None:
+    """The view that the trigger was issued in, None if in no view. It opens one view, soon."""
     trigger = str(args.get("trigger_id") or "")
     if not trigger:
         raise SlackError("invalid_arguments", ["missing required field: trigger_id"])
+    parts = _TRIGGER.fullmatch(trigger)
+    if parts is None:
+        raise SlackError("invalid_trigger_id", [f"Slack issued no trigger {trigger}"])
+    if workspace.now - int(parts["nanoseconds"]) / 1e9 > TRIGGER_SECONDS:
+        raise SlackError("expired_trigger_id", [f"used after more than {TRIGGER_SECONDS:.0f} s"])
     if trigger in workspace.spent_triggers:
-        raise SlackError("exchanged_trigger_id")
+        raise SlackError("exchanged_trigger_id", ["the trigger has opened a view already"])
     workspace.spent_triggers.add(trigger)
-    return {"view": workspace.keep_view(workspace.next_id("V"), view)}
+    return parts["view"]
+
+
+def _new_view(workspace: Workspace, args: Json) -> Json:
+    view = _checked_view(args)
+    if _by_external_id(workspace, view.get("external_id")):
+        raise SlackError("duplicate_external_id", ["in use [json-pointer:/view/external_id]"])
+    return view
 
 
 def views_update(workspace: Workspace, args: Json) -> Json:
@@ -243,8 +338,17 @@ def _check_message(method: str, args: Json) -> None:
     ]
     violations += check_message(args)
     if violations:
-        about_blocks = any("pointer:/blocks" in v or "pointer:/attach" in v for v in violations)
-        raise SlackError("invalid_blocks" if about_blocks else "invalid_arguments", violations)
+        raise SlackError(_message_error(violations), violations)
+
+
+def _message_error(violations: list[str]) -> str:
+    """Slack's word for it: one error, whatever else is wrong."""
+    if any(v.startswith("must be at most") and v.endswith("pointer:/text]") for v in violations):
+        return "msg_too_long"
+    if any(v.startswith("more than") for v in violations):
+        return "msg_blocks_too_long"
+    about_blocks = any("pointer:/blocks" in v or "pointer:/attach" in v for v in violations)
+    return "invalid_blocks" if about_blocks else "invalid_arguments"
 
 
 def _checked_view(args: Json, *, home: bool = False) -> Json:
@@ -252,7 +356,8 @@ def _checked_view(args: Json, *, home: bool = False) -> Json:
     if not isinstance(view, dict):
         raise SlackError("invalid_arguments", ["must provide an object [json-pointer:/view]"])
     if violations := check_view(view, home=home):
-        raise SlackError("invalid_arguments", violations)
+        too_large = any(v.startswith("more than") for v in violations)
+        raise SlackError("view_too_large" if too_large else "invalid_arguments", violations)
     return view
 
 
@@ -287,6 +392,6 @@ METHODS: dict[str, Callable[[Workspace, Json], Json]] = {
     "users.lookupByEmail": users_lookup_by_email,
     "views.open": views_open,
     "views.publish": views_publish,
-    "views.push": views_open,
+    "views.push": views_push,
     "views.update": views_update,
 }

@@ -22,23 +22,48 @@ GENERAL = "C0GENERAL"
 TRIAGE = "C0TRIAGE"
 
 
-class SlackError(Exception):
-    """`{"ok": false, "error": code}`, with the rules that were broken, if any."""
+class SlackClock:
+    """Seconds that pass only when a test says so: a slow machine expires no trigger."""
 
-    def __init__(self, code: str, violations: list[str] | None = None) -> None:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+CLOCK = SlackClock()
+"""Used by tests/support/payloads.py, which issues triggers, and by RecordingSlack, which takes
+them."""
+
+
+class SlackError(Exception):
+    """`{"ok": false, "error": code}`, with the rules that the caller broke, if any.
+
+    `details` are further fields of Slack's answer.
+    """
+
+    def __init__(self, code: str, violations: list[str] | None = None, **details: str) -> None:
         super().__init__(code)
         self.code = code
         self.violations = violations or []
+        self._details = details
 
     def answer(self) -> Json:
-        body: Json = {"ok": False, "error": self.code}
+        body: Json = {"ok": False, "error": self.code, **self._details}
         if self.violations:
             body["response_metadata"] = {"messages": [f"[ERROR] {v}" for v in self.violations]}
         return body
 
 
 def _channel(channel_id: str, overrides: Json) -> Json:
-    """As conversations.info tells it: a public channel which the bot has not joined."""
+    """As conversations.info tells it: a public channel which the bot has not joined.
+
+    `members` are the user ids in it; None for every member of the workspace.
+    """
     flags = ("group", "im", "mpim", "private", "archived", "general", "member")
     shared = ("shared", "org_shared", "ext_shared", "pending_ext_shared")
     return {
@@ -46,6 +71,7 @@ def _channel(channel_id: str, overrides: Json) -> Json:
         "name": channel_id.removeprefix("C0").lower(),
         "is_channel": True,
         **{f"is_{flag}": False for flag in (*flags, *shared)},
+        "members": None if channel_id == GENERAL else [],
         **overrides,
     }
 
@@ -61,6 +87,8 @@ class Workspace:
     spent_triggers: set[str] = field(default_factory=set)
     reactions: set[tuple[str, str, str]] = field(default_factory=set)
     quiet: dict[str, Json] = field(default_factory=dict)  # as dnd.teamInfo tells it
+    scopes: frozenset[str] = frozenset()  # of the token that is calling
+    now: float = 0.0  # seconds on Slack's clock
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _started: int = field(default_factory=lambda: int(time.time()))
 
@@ -98,6 +126,19 @@ class Workspace:
     def add_channel(self, channel_id: str, **overrides: Any) -> None:
         self.channels[channel_id] = _channel(channel_id, overrides)
 
+    def has_member(self, channel: str, user: Any) -> bool:
+        if channel.startswith("D"):
+            return bool(user == f"U{channel[1:]}")
+        members = self.channels[channel].get("members")
+        return user in (self.members if members is None else members)
+
+    def writable_channel(self, target: Any, *, archived: str = "is_archived") -> str:
+        """The conversation `target`, unless it is archived: then Slack answers `archived`."""
+        channel = self.channel(str(target))
+        if self.channels.get(channel, {}).get("is_archived"):
+            raise SlackError(archived)
+        return channel
+
     def channel(self, target: str) -> str:
         """The conversation a message to `target` goes to; a user id means that user's DM."""
         dm = "U" + target[1:] if target.startswith("D") else target
@@ -109,18 +150,30 @@ class Workspace:
             raise SlackError("channel_not_found")
         return target
 
-    def message(self, channel: Any, ts: Any) -> Json:
+    def message(self, channel: Any, ts: Any, *, missing: str = "message_not_found") -> Json:
         """Only a conversation has messages: a user's id is refused here, as in Slack."""
         if str(channel) in self.members:
             raise SlackError("channel_not_found")
         for message in self.messages.get(self.channel(str(channel)), []):
             if message["ts"] == ts:
                 return message
-        raise SlackError("message_not_found")
+        raise SlackError(missing)
 
-    def keep_view(self, view_id: str, view: Json) -> Json:
-        """The view as Slack keeps and sends it: with defaults, an id, and a hash that is new."""
-        self.views.pop(view_id, None)  # so that the newest stands last
+    def own_message(self, channel: Any, ts: Any, *, others: str) -> Json:
+        """A message that the bot wrote; `others` is Slack's error for other people's."""
+        message = self.message(channel, ts)
+        if message.get("bot_id") != BOT_ID:
+            raise SlackError(others, ["the message is not the bot's own [json-pointer:/ts]"])
+        return message
+
+    def keep_view(self, view_id: str, view: Json, *, parent: str | None = None) -> Json:
+        """The view as Slack keeps and sends it: with defaults, an id, and a hash that is new.
+
+        `parent` is the view below it in the stack; an update keeps the stack.
+        """
+        # Removed first, so that the newest is the last.
+        before = self.views.pop(view_id, {"previous_view_id": parent})
+        root = self.views[parent]["root_view_id"] if parent else view_id
         self.views[view_id] = {
             "private_metadata": "",
             "callback_id": "",
@@ -134,8 +187,8 @@ class Workspace:
             "team_id": self.team_id,
             "state": {"values": {}},
             "hash": f"{int(time.time())}.{uuid.uuid4().hex[:8]}",
-            "previous_view_id": None,
-            "root_view_id": view_id,
+            "previous_view_id": before["previous_view_id"],
+            "root_view_id": before.get("root_view_id", root),
             "app_id": APP_ID,
             "app_installed_team_id": self.team_id,
             "bot_id": BOT_ID,

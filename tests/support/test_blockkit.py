@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.blockkit import check_message, check_view
+from tests.support import payloads
+from tests.support.blockkit import check_answer, check_message, check_view
 
 Json = dict[str, Any]
 
@@ -291,3 +292,65 @@ def test_one_action_id_may_stand_in_several_blocks() -> None:
 
 def test_a_full_message_passes() -> None:
     assert check_message(message(*[section(text=mrkdwn("x" * 3000))] * 4, text="x" * 4000)) == []
+
+
+# Acknowledgements
+
+FORM = {**modal(field(block_id="title")), "id": "V1"}
+
+
+def submission_answer(**answer: Any) -> list[str]:
+    return check_answer(payloads.view_submission(FORM, user="U0EMP"), answer)
+
+
+def test_a_command_is_answered_by_a_message() -> None:
+    command = payloads.slash_command("help", user="U0EMP")
+    assert check_answer(command, {}) == []
+    assert check_answer(command, {"response_type": "ephemeral", "text": "Hello"}) == []
+    assert check_answer(command, {"text": "<!here>"}) == ["unescaped: <!here> [json-pointer:/text]"]
+
+
+def test_a_submission_is_answered_by_an_action() -> None:
+    assert submission_answer(response_action="clear") == []
+    assert submission_answer(response_action="update", view=modal(section())) == []
+    assert submission_answer(response_action="push", view={}) == [
+        "must be modal [json-pointer:/view/type]"
+    ]
+    assert submission_answer(response_action="close") == [
+        "unknown: close [json-pointer:/response_action]"
+    ]
+
+
+def test_an_error_stands_beside_an_input() -> None:
+    assert submission_answer(response_action="errors", errors={"title": "Too short"}) == []
+    assert submission_answer(response_action="errors") == [
+        "missing required field: errors [json-pointer:/]"
+    ]
+    assert submission_answer(response_action="errors", errors={"gone": "No", "title": ""}) == [
+        "no input of the view [json-pointer:/errors/gone]",
+        "must say something [json-pointer:/errors/title]",
+    ]
+
+
+def test_a_menu_is_answered_by_its_options() -> None:
+    form = modal(field({"type": "external_select", "action_id": "team"}, block_id="team"), id="V1")
+    asked = payloads.block_suggestion(form, "team", user="U0EMP")
+    assert check_answer(asked, {"options": []}) == []
+    assert check_answer(asked, {"options": [HIGH] * 100}) == []
+    assert check_answer(asked, {"options": [HIGH] * 101}) == [
+        "must be at most 100 items [json-pointer:/options]"
+    ]
+    assert check_answer(asked, {"options": [option("x" * 151)]}) == [
+        "must be at most 150 characters [json-pointer:/options/0/value]"
+    ]
+    assert check_answer(asked, {"text": "No"}) == [
+        "missing required field: options [json-pointer:/]"
+    ]
+
+
+def test_nothing_else_is_answered() -> None:
+    event = payloads.event({"type": "app_home_opened", "user": "U0EMP", "tab": "home"})
+    assert check_answer(event, {}) == []
+    assert check_answer(event, {"text": "Hello"}) == [
+        "Slack takes no answer to: event_callback [json-pointer:/]"
+    ]

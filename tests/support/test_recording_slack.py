@@ -11,7 +11,10 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
+from bot.manifest import SCOPES
+from tests.support.payloads import trigger_id
 from tests.support.recording_slack import RecordingSlack
+from tests.support.slack_scopes import BY_CONVERSATION, GRANTED, NEEDED
 from tests.support.slack_workspace import BOT_ID, BOT_USER_ID, GENERAL, TEAM_ID
 
 AS_TYPED: dict[str, Any] = {"parse": "none", "link_names": False, "unfurl_links": False}
@@ -22,6 +25,11 @@ MODAL = {
     "title": {"type": "plain_text", "text": "File a ticket"},
     "blocks": [SECTION],
 }
+
+
+def with_scopes(*more: str) -> str:
+    """What the manifest asks for and `more`."""
+    return ",".join([*SCOPES, *more])
 
 
 @pytest.fixture
@@ -47,7 +55,8 @@ def error_of(call: Any, **args: Any) -> str:
     return str(refused.value.response["error"])
 
 
-def test_it_says_who_the_bot_is(client: WebClient) -> None:
+def test_it_says_who_the_bot_is(client: WebClient, slack: RecordingSlack) -> None:
+    slack.scopes = with_scopes("team:read")
     answer = client.auth_test()
     assert (answer["team_id"], answer["user_id"], answer["bot_id"]) == (
         TEAM_ID,
@@ -86,7 +95,8 @@ def test_it_knows_its_members(client: WebClient, slack: RecordingSlack) -> None:
     assert [[m["id"] for m in page] for page in pages] == [["U0EMP", "U0MOD"], ["U0GUEST"]]
 
 
-def test_a_users_dm_is_always_the_same(client: WebClient) -> None:
+def test_a_users_dm_is_always_the_same(client: WebClient, slack: RecordingSlack) -> None:
+    slack.scopes = with_scopes("im:write")
     dm = client.conversations_open(users="U0EMP")["channel"]["id"]
     assert dm == post(client)["channel"] == post(client, channel=dm)["channel"]
     assert dm != client.conversations_open(users=["U0MOD"])["channel"]["id"]
@@ -96,6 +106,7 @@ def test_a_users_dm_is_always_the_same(client: WebClient) -> None:
 def test_it_refuses_unknown_conversations(
     client: WebClient, slack: RecordingSlack, channel: str
 ) -> None:
+    slack.scopes = with_scopes("im:write")
     slack.add_member("U0GONE", email="gone@example.com", name="Gone", deleted=True)
     assert error_of(post, client=client, channel=channel) == "channel_not_found"
     assert error_of(client.conversations_open, users="U0GONE") == "user_disabled"
@@ -107,11 +118,19 @@ def test_it_keeps_messages_current(client: WebClient, slack: RecordingSlack) -> 
     first, second = post(client, blocks=[SECTION]), post(client, "Ticket 13")
     assert first["ts"] < second["ts"]
     place = {"channel": first["channel"], "ts": first["ts"]}
-    client.chat_update(**place, text="Ticket 12: done", parse="none", link_names=False)
-    assert [(m["ts"], m["text"], m["blocks"]) for m in slack.messages("U0EMP")] == [
-        (first["ts"], "Ticket 12: done", []),
-        (second["ts"], "Ticket 13", []),
-    ]
+    update: dict[str, Any] = {
+        **place,
+        "text": "Ticket 12: done",
+        "parse": "none",
+        "link_names": False,
+    }
+    changes: list[dict[str, Any]] = [update, {**update, "blocks": []}]
+    for change, left in zip(changes, ([SECTION], []), strict=True):
+        client.chat_update(**change)
+        assert [(m["ts"], m["text"], m["blocks"]) for m in slack.messages("U0EMP")] == [
+            (first["ts"], "Ticket 12: done", left),
+            (second["ts"], "Ticket 13", []),
+        ]
     assert client.chat_getPermalink(channel=place["channel"], message_ts=place["ts"])["ok"]
     client.chat_delete(**place)
     assert [m["ts"] for m in slack.messages(first["channel"])] == [second["ts"]]
@@ -129,37 +148,238 @@ def test_it_refuses_to_update_what_is_not_there(client: WebClient) -> None:
     )
 
 
-def test_it_adds_a_reaction_once(client: WebClient) -> None:
+def test_the_bot_changes_only_its_own_messages(client: WebClient, slack: RecordingSlack) -> None:
+    slack.add_channel("C0TRIAGE", is_member=True)
+    theirs = slack.say("C0TRIAGE", "The VPN drops.", user="U0EMP")
+    place = {"channel": "C0TRIAGE", "ts": theirs["ts"]}
+    update = {**place, "text": "New", "parse": "none", "link_names": False}
+    assert error_of(client.chat_update, **update) == "cant_update_message"
+    assert error_of(client.chat_delete, **place) == "cant_delete_message"
+    assert slack.messages("C0TRIAGE") == [theirs]
+    assert [refused.method for refused in slack.refused] == ["chat.update", "chat.delete"]
+
+
+def test_a_thread_has_a_first_message(client: WebClient, slack: RecordingSlack) -> None:
+    first = post(client)
+    place = {"channel": first["channel"], "thread_ts": first["ts"]}
+    reply = post(client, **place)
+    assert reply["message"]["thread_ts"] == first["ts"]
+    assert error_of(post, client=client, **{**place, "thread_ts": reply["ts"]}) == (
+        "invalid_arguments"
+    )
+    assert error_of(post, client=client, **{**place, "thread_ts": "12"}) == "invalid_thread_ts"
+    client.chat_delete(channel=first["channel"], ts=first["ts"])
+    # Slack refuses no reply to a message that is gone: it stands outside of any thread.
+    assert "thread_ts" not in post(client, **place)["message"]
+    gone = {"channel": first["channel"], "ts": first["ts"]}
+    assert error_of(client.conversations_replies, **gone) == "thread_not_found"
+
+
+def test_a_public_channel_is_open_by_a_scope_of_its_own(
+    client: WebClient, slack: RecordingSlack
+) -> None:
+    assert post(client, channel=GENERAL)["ok"]
+    slack.scopes = ",".join(SCOPES.keys() - {"chat:write.public"})
+    assert error_of(post, client=client, channel=GENERAL) == "not_in_channel"
+    slack.add_channel(GENERAL, is_member=True)
+    assert post(client, channel=GENERAL)["ok"]
+
+
+def test_a_private_channel_is_there_for_its_members(
+    client: WebClient, slack: RecordingSlack
+) -> None:
+    slack.add_channel("C0SECRET", is_private=True)
+    assert error_of(post, client=client, channel="C0SECRET") == "channel_not_found"
+    assert error_of(client.conversations_info, channel="C0SECRET") == "channel_not_found"
+    slack.add_channel("C0SECRET", is_private=True, is_member=True)
+    assert post(client, channel="C0SECRET")["ok"]
+
+
+def test_an_archived_channel_takes_nothing(client: WebClient, slack: RecordingSlack) -> None:
+    slack.scopes = with_scopes("reactions:write")
+    slack.add_channel("C0OLD", is_member=True, members=["U0EMP"])
+    sent = post(client, channel="C0OLD")
+    slack.add_channel("C0OLD", is_member=True, members=["U0EMP"], is_archived=True)
+    text = {"channel": "C0OLD", "text": "New", "parse": "none", "link_names": False}
+    assert error_of(post, client=client, channel="C0OLD") == "is_archived"
+    assert error_of(client.chat_postEphemeral, user="U0EMP", **text) == "is_archived"
+    assert error_of(client.chat_update, ts=sent["ts"], **text) == "is_inactive"
+    mark = {"channel": "C0OLD", "timestamp": sent["ts"], "name": "ticket"}
+    assert error_of(client.reactions_add, **mark) == "is_archived"
+    assert client.conversations_history(channel="C0OLD")["messages"]
+
+
+def test_a_bot_gets_no_message(client: WebClient, slack: RecordingSlack) -> None:
+    slack.add_member("U0ROBOT", email="", name="Robot", is_bot=True)
+    assert error_of(post, client=client, channel="U0ROBOT") == "cannot_dm_bot"
+
+
+def test_it_adds_a_reaction_once(client: WebClient, slack: RecordingSlack) -> None:
+    slack.scopes = with_scopes("reactions:write")
     sent = post(client)
     args = {"channel": sent["channel"], "timestamp": sent["ts"], "name": "ticket"}
     assert client.reactions_add(**args)["ok"]
     assert error_of(client.reactions_add, **args) == "already_reacted"
+    elsewhere = {**args, "channel": GENERAL, "timestamp": post(client, channel=GENERAL)["ts"]}
+    assert error_of(client.reactions_add, **elsewhere) == "not_in_channel"
 
 
-def test_an_ephemeral_needs_a_member(client: WebClient, slack: RecordingSlack) -> None:
-    args: dict[str, Any] = {
-        "channel": GENERAL,
-        "text": "Only you",
-        "parse": "none",
-        "link_names": False,
+def test_an_ephemeral_needs_the_bot_and_its_reader_there(
+    client: WebClient, slack: RecordingSlack
+) -> None:
+    args: dict[str, Any] = {"text": "Only you", "parse": "none", "link_names": False}
+
+    def error(channel: str, user: str) -> str:
+        return error_of(client.chat_postEphemeral, channel=channel, user=user, **args)
+
+    assert error(GENERAL, "U0EMP") == "not_in_channel"
+    slack.add_channel(GENERAL, is_member=True)
+    assert client.chat_postEphemeral(channel=GENERAL, user="U0EMP", **args)["message_ts"]
+    assert error(GENERAL, "U0NO") == "user_not_in_channel"
+    slack.add_channel("C0TRIAGE", is_member=True, members=["U0MOD"])
+    assert client.chat_postEphemeral(channel="C0TRIAGE", user="U0MOD", **args)["ok"]
+    assert error("C0TRIAGE", "U0EMP") == "user_not_in_channel"
+    slack.say("C0TRIAGE", "Hello", user="U0EMP")  # who writes there is there
+    assert client.chat_postEphemeral(channel="C0TRIAGE", user="U0EMP", **args)["ok"]
+    assert client.chat_postEphemeral(channel="D0EMP", user="U0EMP", **args)["ok"]
+    assert error("D0EMP", "U0MOD") == "user_not_in_channel"
+    assert [slack.messages(place) for place in (GENERAL, "U0EMP")] == [[], []]
+    assert "members" not in client.conversations_info(channel=GENERAL)["channel"]
+
+
+def test_its_token_has_the_scopes_of_the_manifest(client: WebClient) -> None:
+    assert client.auth_test().headers["x-oauth-scopes"] == GRANTED == ",".join(SCOPES)
+
+
+@pytest.mark.parametrize(("method", "needed"), NEEDED.items())
+def test_a_method_needs_its_scope(
+    client: WebClient, slack: RecordingSlack, method: str, needed: str
+) -> None:
+    slack.scopes = ",".join(sorted(SCOPES.keys() - {needed}))
+    with pytest.raises(SlackApiError) as refused:
+        client.api_call(method)
+    assert refused.value.response.data == {
+        "ok": False,
+        "error": "missing_scope",
+        "needed": needed,
+        "provided": slack.scopes,
+        "response_metadata": {"messages": [f"[ERROR] {method} needs the scope {needed}"]},
     }
-    assert client.chat_postEphemeral(user="U0EMP", **args)["message_ts"]
-    assert error_of(client.chat_postEphemeral, user="U0NO", **args) == "user_not_in_channel"
-    assert slack.messages(GENERAL) == []
+    assert [call.method for call in slack.refused] == [method]
+
+
+@pytest.mark.parametrize(
+    ("channel", "kind", "about"),
+    [
+        (GENERAL, "channels", {}),
+        ("C0SECRET", "groups", {"is_private": True}),
+        ("C0GROUP", "mpim", {"is_private": True, "is_mpim": True}),
+        ("D0EMP", "im", {}),
+    ],
+)
+@pytest.mark.parametrize(("method", "what"), BY_CONVERSATION.items())
+def test_reading_needs_the_scope_of_the_conversations_kind(
+    client: WebClient,
+    slack: RecordingSlack,
+    channel: str,
+    kind: str,
+    about: dict[str, bool],
+    method: str,
+    what: str,
+) -> None:
+    if channel.startswith("C"):
+        slack.add_channel(channel, is_member=True, **about)
+    sent = post(client, channel=channel)
+    slack.scopes = ",".join(f"{other}:{what}" for other in ("channels", "groups", "mpim", "im"))
+    place = {"channel": channel, "ts": sent["ts"]}
+    assert client.api_call(method, params=place)["ok"]
+    others = slack.scopes.split(",")
+    others.remove(f"{kind}:{what}")
+    slack.scopes = ",".join(others)
+    with pytest.raises(SlackApiError) as refused:
+        client.api_call(method, params=place)
+    answer = refused.value.response
+    assert (answer["error"], answer["needed"]) == ("missing_scope", f"{kind}:{what}")
+    assert slack.refused == []  # the caller could not know of what kind it is
+    slack.scopes = "chat:write"
+    assert error_of(client.api_call, api_method=method, params=place) == "missing_scope"
+    assert [call.method for call in slack.refused] == [method]
+
+
+def test_an_address_needs_a_scope_of_its_own(client: WebClient, slack: RecordingSlack) -> None:
+    slack.scopes = ",".join(SCOPES.keys() - {"users:read.email"})
+    assert "email" not in client.users_info(user="U0EMP")["user"]["profile"]
+    assert all("email" not in m["profile"] for m in client.users_list()["members"])
+    slack.scopes = GRANTED
+    assert client.users_info(user="U0EMP")["user"]["profile"]["email"] == "employee@example.com"
 
 
 def test_a_trigger_opens_one_view(client: WebClient, slack: RecordingSlack) -> None:
-    opened = client.views_open(trigger_id="1.2.x", view=MODAL)["view"]
+    trigger = trigger_id()
+    opened = client.views_open(trigger_id=trigger, view=MODAL)["view"]
     assert opened == slack.last_view() == slack.view(opened["id"])
     assert opened["state"] == {"values": {}}
-    assert error_of(client.views_open, trigger_id="1.2.x", view=MODAL) == "exchanged_trigger_id"
+    assert error_of(client.views_open, trigger_id=trigger, view=MODAL) == "exchanged_trigger_id"
     assert error_of(client.views_open, trigger_id="", view=MODAL) == "invalid_arguments"
-    pushed = client.views_push(trigger_id="1.2.y", view=MODAL)["view"]
-    assert slack.last_view()["id"] == pushed["id"] != opened["id"]
+    assert error_of(client.views_open, trigger_id="1.2.x", view=MODAL) == "invalid_trigger_id"
+    assert [refused.method for refused in slack.refused] == ["views.open"] * 3
+
+
+def test_a_trigger_lives_three_seconds(client: WebClient, slack: RecordingSlack) -> None:
+    early, late = trigger_id(clock=slack.clock), trigger_id(clock=slack.clock)
+    slack.clock.advance(3)
+    assert client.views_open(trigger_id=early, view=MODAL)["ok"]
+    slack.clock.advance(0.01)
+    assert error_of(client.views_open, trigger_id=late, view=MODAL) == "expired_trigger_id"
+    slack.seconds_per_call = 2
+    slow = trigger_id()
+    for _ in range(2):
+        client.auth_test()
+    assert error_of(client.views_open, trigger_id=slow, view=MODAL) == "expired_trigger_id"
+
+
+def test_a_view_is_pushed_onto_a_modal(client: WebClient, slack: RecordingSlack) -> None:
+    assert error_of(client.views_push, trigger_id=trigger_id(), view=MODAL) == "not_found"
+    opened = client.views_open(trigger_id=trigger_id(), view=MODAL)["view"]
+    stack = [opened]
+    for _ in range(2):
+        inside = trigger_id(view_id=stack[-1]["id"])
+        stack.append(client.views_push(trigger_id=inside, view=MODAL)["view"])
+    assert [v["previous_view_id"] for v in stack] == [None, opened["id"], stack[1]["id"]]
+    assert {view["root_view_id"] for view in stack} == {opened["id"]}
+    updated = client.views_update(view_id=stack[1]["id"], view=MODAL)["view"]
+    assert (updated["previous_view_id"], updated["root_view_id"]) == (opened["id"], opened["id"])
+    inside = trigger_id(view_id=stack[-1]["id"])
+    assert error_of(client.views_push, trigger_id=inside, view=MODAL) == "push_limit_reached"
+    home = client.views_publish(user_id="U0EMP", view={"type": "home", "blocks": [SECTION]})["view"]
+    inside = trigger_id(view_id=home["id"])
+    assert error_of(client.views_push, trigger_id=inside, view=MODAL) == "not_found"
+
+
+def test_an_external_id_is_used_once(client: WebClient) -> None:
+    mine = {**MODAL, "external_id": "mine"}
+    assert client.views_open(trigger_id=trigger_id(), view=mine)["ok"]
+    assert error_of(client.views_open, trigger_id=trigger_id(), view=mine) == (
+        "duplicate_external_id"
+    )
+    assert client.views_update(external_id="mine", view=mine)["ok"]
+
+
+def test_sizes_have_errors_of_their_own(client: WebClient) -> None:
+    long = "x" * 2_900
+    sections = [
+        {"type": "section", "text": {"type": "plain_text", "text": long, "emoji": False}}
+    ] * 5
+    assert error_of(post, client=client, text="x" * 4_001) == "msg_too_long"
+    assert error_of(post, client=client, blocks=sections) == "msg_blocks_too_long"
+    view = {**MODAL, "blocks": sections * 20}
+    assert error_of(client.views_open, trigger_id=trigger_id(), view=view) == "view_too_large"
 
 
 def test_an_update_needs_the_newest_hash(client: WebClient, slack: RecordingSlack) -> None:
-    opened = client.views_open(trigger_id="1.2.x", view={**MODAL, "external_id": "mine"})["view"]
+    opened = client.views_open(trigger_id=trigger_id(), view={**MODAL, "external_id": "mine"})[
+        "view"
+    ]
     newer = {**MODAL, "private_metadata": "12"}
     updated = client.views_update(view_id=opened["id"], hash=opened["hash"], view=newer)["view"]
     assert slack.last_view()["private_metadata"] == "12"
@@ -235,11 +455,15 @@ def test_a_message_needs_text(client: WebClient) -> None:
     assert error_of(post, client=client, text="", blocks=[SECTION]) == "invalid_arguments"
 
 
-def test_it_refuses_what_slack_does_not_have(client: WebClient) -> None:
+def test_it_refuses_what_slack_does_not_have(client: WebClient, slack: RecordingSlack) -> None:
     assert error_of(client.api_call, api_method="chat.shout") == "unknown_method"
     assert error_of(client.apps_connections_open, app_token="xoxb-test") == (
         "not_allowed_token_type"
     )
+    slack.app_tokens.add("xapp-1")
+    assert client.apps_connections_open(app_token="xapp-1")["ok"]
+    assert error_of(client.auth_test, token="xapp-1") == "not_allowed_token_type"
+    assert [refused.method for refused in slack.refused] == ["chat.shout"]
 
 
 def test_a_response_url_has_five_uses(slack: RecordingSlack) -> None:
@@ -251,6 +475,15 @@ def test_a_response_url_has_five_uses(slack: RecordingSlack) -> None:
     assert all(url.endswith(call.path) for call in slack.calls)
     assert WebhookClient(slack.response_url()).send(text="<!here>").status_code == 400
     assert slack.refused[-1].violations == ["unescaped: <!here> [json-pointer:/text]"]
+
+
+def test_a_response_url_lives_half_an_hour(slack: RecordingSlack) -> None:
+    webhook = WebhookClient(slack.response_url())
+    slack.clock.advance(1_800)
+    assert webhook.send(text="Just in time").status_code == 200
+    slack.clock.advance(1)
+    answer = webhook.send(text="Too late")
+    assert (answer.status_code, "expired_url" in answer.body) == (404, True)
 
 
 def test_it_handles_429(client: WebClient, slack: RecordingSlack) -> None:

@@ -14,8 +14,7 @@ import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 
 from services.analysis.model_exchange import Analysis, AnalysisFailed, FailureReason
-from services.models.assignee_choice import AnalysisSource
-from services.models.ticket import Priority
+from services.models.ticket import AnalysisSource, Priority
 from tasks.gemini import GeminiAnalyst
 from tests.support.aimock import AIMock, BareGemini, Reply, answer_text, gemini_body
 

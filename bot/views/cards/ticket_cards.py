@@ -32,9 +32,8 @@ from bot.views.text import (
     plain_text,
     truncate,
 )
-from services.models.assignee_choice import MANUAL_SOURCE
 from services.models.permissions import Actor
-from services.models.ticket import OPEN_STATUSES, Status, Ticket
+from services.models.ticket import MANUAL_SOURCE, OPEN_STATUSES, Status, Ticket
 from services.models.user import Role
 from services.tickets.lifecycle import TicketAction, allowed_actions
 from services.tickets.transitions import TAKEN_REASON, is_queued_unassigned

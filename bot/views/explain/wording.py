@@ -21,9 +21,8 @@ from services.assignment.feedback import Correction, CorrectionKind
 from services.availability.slack_status import NO_END
 from services.core.coerce import as_datetime
 from services.core.text import join_words
-from services.models.assignee_choice import AnalysisSource
 from services.models.events import EventType
-from services.models.ticket import Status
+from services.models.ticket import AnalysisSource, Status
 
 CORRECTIONS = "corrections"
 MAX_PARTS = {name: f"{weight:.3f}" for name, weight in WEIGHTS.items()} | {

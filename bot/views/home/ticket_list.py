@@ -34,7 +34,7 @@ from bot.views.text import (
 )
 from services.home.home_service import TicketListPage
 from services.home.sessions import Screen
-from services.linking.directory import Directory
+from services.linking.links import Directory
 from services.lists.list_query import FILTERS, NO_ASSIGNEE, STATUSES, Filter, ListKind, ListQuery
 from services.lists.list_service import ListResult
 from services.models.ticket import Priority, Status, Ticket

@@ -16,8 +16,7 @@ from bot.views.blocks import (
 from bot.views.inputs import View, modal, text_input
 from bot.views.modals.person import ROLE_LABELS
 from bot.views.text import Block, Message, escape, mrkdwn, plain_text, truncate
-from services.linking.link_by_code import LinkPreview
-from services.linking.unlink import UnlinkPreview
+from services.linking.account_linking import LinkPreview, UnlinkPreview
 from services.models.user import Role, User
 
 # Escaping makes up to five characters of one, and a field has at most 2,000.

@@ -34,9 +34,8 @@ from bot.views.text import (
     utf16_length,
 )
 from services.core.text import strip_invisible
-from services.editing.conflicts import EditConflict, FieldConflict
-from services.editing.ticket_edits import EditForm
-from services.linking.directory import Directory
+from services.editing.ticket_edits import EditConflict, EditForm, FieldConflict
+from services.linking.links import Directory
 from services.models.ticket import Priority, Status, Ticket
 from services.tickets.lifecycle import STATUS_TRANSITIONS
 from services.tickets.validation import (
@@ -189,7 +188,7 @@ def _long_text(
         label,
         max_length=limit,
         multiline=field != "title",
-        # The predecessor left some empty: the rest can still be saved.
+        # The legacy backend left some empty: the rest can still be saved.
         optional=not (required and visible_text.strip()),
         initial=visible_text,
         hint=f"Cut: it has {utf16_length(visible_text):,} characters. {TRUNCATION_WARNING}"

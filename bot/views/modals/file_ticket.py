@@ -51,6 +51,8 @@ PRIORITY_HINT = (
 AI_DISCLOSURE = (
     "An AI service (Google Gemini) reads the title and this text to find the right person."
 )
+NO_TICKET_THREAD = "This thread belongs to no single ticket, so no one else reads your message."
+WITHDRAWN = "You deleted this message, so there is nothing to file."
 MAX_SNIPPET_LENGTH = 200
 FILE_QUESTION = "Shall I file this as a ticket? You can change everything before it is filed."
 FILE_BUTTON_LABEL = "File this as a ticket"
@@ -63,6 +65,14 @@ class MessageQuote:
     title: str
     description: str
     note: str
+
+
+# Replaces the words of a message that its author deleted.
+DELETED_QUOTE = MessageQuote(
+    title="A deleted message",
+    description="The requester deleted the message that this ticket was filed from.",
+    note="",
+)
 
 
 def link_only_quote(permalink: str, *, note: str) -> MessageQuote:
@@ -200,15 +210,21 @@ def _deadline() -> Block:
     )
 
 
-def direct_message_offer(text: str, *, value: str) -> Message:
+def direct_message_offer(text: str, *, value: str, is_in_thread: bool = False) -> Message:
     """For a message to the bot; the snippet distinguishes several offers."""
     snippet = truncate(" ".join(strip_invisible(text).split()), MAX_SNIPPET_LENGTH)
     blocks: list[Block] = [
         text_section(f"“{snippet}”"),
+        *([context(plain_text(NO_TICKET_THREAD))] if is_in_thread else []),
         text_section(FILE_QUESTION),
         actions(button(FILE_BUTTON_LABEL, ids.FILE_DIRECT_MESSAGE, value, primary=True)),
     ]
     return Message(text=f"{FILE_QUESTION} “{escape(snippet)}”", blocks=blocks)
+
+
+def withdrawn_offer() -> Message:
+    """What replaces the offer for a message that was deleted."""
+    return Message(text=WITHDRAWN, blocks=[text_section(WITHDRAWN)])
 
 
 def reaction_offer(permalink: str, *, emoji: str, value: str) -> Message:

@@ -13,7 +13,7 @@ from bot.slack.client import fetch_member
 from bot.web.pages.browser_request import PROFILE_PATH, BrowserRequest, Form, sign_in_required
 from services.auth.one_time_codes import LIFETIMES, CodeKind
 from services.core.errors import Conflict
-from services.linking.unlink import LinkedMember
+from services.linking.account_linking import LinkedMember
 from services.models.permissions import Actor
 from services.models.user import User
 
@@ -42,7 +42,7 @@ def unlink(req: BrowserRequest, user: User) -> Response:
     member, bot = _requested_member(req, user), req.bot
 
     def end_link() -> Response:
-        unlinked = bot.services.unlink_service.unlink(
+        unlinked = bot.services.account_linking.unlink(
             actor=Actor.from_user(user),
             team_id=bot.team_id,
             slack_user_id=member.id,
@@ -70,7 +70,7 @@ class DisplayMember:
 
 
 def _unlink_page(req: BrowserRequest, user: User, member: DisplayMember, form: Form) -> Response:
-    preview = req.services.unlink_service.preview(actor=Actor.from_user(user))
+    preview = req.services.account_linking.preview_unlink(actor=Actor.from_user(user))
     return req.render("unlink.html", form=form, member=member, preview=preview)
 
 
@@ -88,7 +88,7 @@ def _requested_member(req: BrowserRequest, user: User) -> DisplayMember:
 
 
 def _workspace_identities(req: BrowserRequest, user: User) -> list[LinkedMember]:
-    identities = req.services.unlink_service.linked_members(actor=Actor.from_user(user))
+    identities = req.services.account_linking.linked_members(actor=Actor.from_user(user))
     return [identity for identity in identities if identity.team_id == req.bot.team_id]
 
 

@@ -58,7 +58,7 @@ def _profile_page(
 ) -> Response:
     """Render the page; a refused form replaces the stored values."""
     stored = {"name": user.name or "", "skills": format_skills(user.skills)}
-    identities = req.services.unlink_service.linked_members(actor=Actor.from_user(user))
+    identities = req.services.account_linking.linked_members(actor=Actor.from_user(user))
     return req.render(
         "profile.html",
         form=details or password,

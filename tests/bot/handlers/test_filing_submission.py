@@ -274,6 +274,9 @@ class BrokenPublisher:
     def publish_email(self, email_id: str) -> None:
         raise RuntimeError("out of order")
 
+    def publish_reply(self, reply_id: str) -> None:
+        raise RuntimeError("out of order")
+
     def publish_availability_check(self) -> None:
         raise RuntimeError("out of order")
 

@@ -76,10 +76,10 @@ def begun(view: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def test_from_a_message_to_the_ticket(
-    ticket_bot: Bot, slack: RecordingSlack, ann: str, employee: User, db: Mongo
+    desk: Bot, slack: RecordingSlack, ann: str, employee: User, db: Mongo
 ) -> None:
     event = written(slack, ann, "The VPN drops\nEvery hour, with &lt;error 5&gt;.")
-    assert ticket_bot.answer(event) == {}
+    assert desk.answer(event) == {}
     (offer,) = offered(slack, ann)
     assert texts(offer) == [
         "“The VPN drops Every hour, with <error 5>.”",
@@ -90,56 +90,58 @@ def test_from_a_message_to_the_ticket(
         "Shall I file this as a ticket? You can change everything before it is filed. "
         "“The VPN drops Every hour, with &lt;error 5&gt;.”"
     )
-    view = press(ticket_bot, slack, offer, ann)
+    view = press(desk, slack, offer, ann)
     words = "The VPN drops\nEvery hour, with <error 5>."
     assert begun(view) == (file_ticket.FILLED_IN, "The VPN drops", words)
-    filed = ticket_bot.answer(payloads.view_submission(view, {}, user=ann))
+    filed = desk.answer(payloads.view_submission(view, {}, user=ann))
     assert filed["view"]["blocks"][0]["text"]["text"] == "Ticket 1 filed"
     doc = db.tickets.find_one() or {}
     assert (doc["title"], doc["description"]) == ("The VPN drops", words)
     assert (doc["createdBy"], doc["source"]["ts"]) == (employee.id, event["event"]["ts"])
     # No one else could open a link to it.
     assert blocks.source_link(Ticket.from_doc(doc)) == []
-    again = press(ticket_bot, slack, offer, ann)
+    again = press(desk, slack, offer, ann)
     assert again["title"]["text"] == "Already a ticket"
 
 
 def test_one_offer_a_message_however_often_it_comes(
-    ticket_bot: Bot, slack: RecordingSlack, ann: str
+    desk: Bot, slack: RecordingSlack, ann: str
 ) -> None:
     event = written(slack, ann, "Help")
     for _ in range(2):
-        ticket_bot.answer(event)
-        ticket_bot.answer(payloads.event(event["event"]))
+        desk.answer(event)
+        desk.answer(payloads.event(event["event"]))
     assert len(offered(slack, ann)) == 1
 
 
 def test_people_are_named_and_files_linked(
-    ticket_bot: Bot, slack: RecordingSlack, ann: str, wilma: str
+    desk: Bot, slack: RecordingSlack, ann: str, wilma: str
 ) -> None:
     files = [{"name": "screen.png", "permalink": "https://files.example.com/F1"}, {"id": "F2"}]
     event = written(slack, ann, f"Ask <@{wilma}>", subtype="file_share", files=files)
-    ticket_bot.answer(event)
-    view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
-    assert begun(view)[2] == "Ask @wilma\nscreen.png: https://files.example.com/F1"
+    desk.answer(event)
+    view = press(desk, slack, offered(slack, ann)[0], ann)
+    assert begun(view)[2] == (
+        "Ask @wilma\nscreen.png: https://files.example.com/F1\na file (not passed on)"
+    )
 
 
 def test_a_long_message_is_cut_to_what_a_ticket_holds(
-    ticket_bot: Bot, slack: RecordingSlack, ann: str
+    desk: Bot, slack: RecordingSlack, ann: str
 ) -> None:
-    ticket_bot.answer(written(slack, ann, "&amp;&lt;😀 " * 4_000))
+    desk.answer(written(slack, ann, "&amp;&lt;😀 " * 4_000))
     (offer,) = offered(slack, ann)
-    _, title, description = begun(press(ticket_bot, slack, offer, ann))
+    _, title, description = begun(press(desk, slack, offer, ann))
     assert title.endswith("…")
     assert description.endswith("…")
 
 
 def test_a_message_of_yesterday_is_no_longer_known(
-    ticket_bot: Bot, slack: RecordingSlack, ann: str, db: Mongo
+    desk: Bot, slack: RecordingSlack, ann: str, db: Mongo
 ) -> None:
-    ticket_bot.answer(written(slack, ann, "Help"))
+    desk.answer(written(slack, ann, "Help"))
     db.inbox.delete_many({})  # as MongoDB does after a day
-    view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
+    view = press(desk, slack, offered(slack, ann)[0], ann)
     assert begun(view) == (file_ticket.TOO_OLD, "", "")
 
 
@@ -150,38 +152,31 @@ def test_a_message_of_yesterday_is_no_longer_known(
         {"subtype": "message_deleted", "user": None},
         {"subtype": "bot_message", "bot_id": "B0OTHER"},
         {"bot_id": BOT_ID},
-        {"thread_ts": "1700000000.000001"},
         {"channel_type": "channel"},
-        {"text": ""},
-        {"text": " \u200b "},
         {"channel": "nonsense"},
     ],
 )
 def test_what_is_no_message_to_the_bot_is_not_answered(
-    ticket_bot: Bot, slack: RecordingSlack, ann: str, changes: dict[str, Any]
+    desk: Bot, slack: RecordingSlack, ann: str, changes: dict[str, Any]
 ) -> None:
     event = written(slack, ann, "Help")
     body = {name: of for name, of in {**event["event"], **changes}.items() if of is not None}
-    ticket_bot.answer({**event, "event": body})
+    desk.answer({**event, "event": body})
     assert offered(slack, ann) == []
     assert slack.calls_to("chat.postMessage") == []
 
 
-def test_a_guest_who_writes_reads_why_not(
-    ticket_bot: Bot, slack: RecordingSlack, db: Mongo
-) -> None:
+def test_a_guest_who_writes_reads_why_not(desk: Bot, slack: RecordingSlack, db: Mongo) -> None:
     slack.add_member("U0GUEST", email="guest@example.com", name="Guest", is_restricted=True)
-    ticket_bot.answer(written(slack, "U0GUEST", "Help"))
+    desk.answer(written(slack, "U0GUEST", "Help"))
     assert [message["text"] for message in offered(slack, "U0GUEST")] == [GUEST]
     assert db.users.count_documents({}) == 0
 
 
-def test_a_guest_who_presses_reads_why_not(
-    ticket_bot: Bot, slack: RecordingSlack, ann: str
-) -> None:
-    ticket_bot.answer(written(slack, ann, "Help"))
+def test_a_guest_who_presses_reads_why_not(desk: Bot, slack: RecordingSlack, ann: str) -> None:
+    desk.answer(written(slack, ann, "Help"))
     slack.add_member("U0GUEST", email="guest@example.com", name="Guest", is_restricted=True)
-    view = press(ticket_bot, slack, offered(slack, ann)[0], "U0GUEST")
+    view = press(desk, slack, offered(slack, ann)[0], "U0GUEST")
     assert view["blocks"][0]["text"]["text"] == GUEST
 
 
@@ -189,11 +184,11 @@ def test_a_guest_who_presses_reads_why_not(
 
 
 def test_from_a_mark_to_the_ticket(
-    ticket_bot: Bot, slack: RecordingSlack, ann: str, wilma: str, db: Mongo
+    desk: Bot, slack: RecordingSlack, ann: str, wilma: str, db: Mongo
 ) -> None:
     message = slack.say(GENERAL, "The VPN drops.\nEvery hour.", user=wilma)
     slack.clear()
-    ticket_bot.answer(marked(message, ann))
+    desk.answer(marked(message, ann))
     (offer,) = offered(slack, ann)
     link = LINK + message["ts"].replace(".", "")
     assert texts(offer) == [
@@ -202,24 +197,24 @@ def test_from_a_mark_to_the_ticket(
         "File this as a ticket",
     ]
     assert [call.method for call in slack.calls] == ["chat.postMessage"]  # no message was fetched
-    view = press(ticket_bot, slack, offer, ann)
+    view = press(desk, slack, offer, ann)
     words = f"From a message of @wilma in #general:\n\nThe VPN drops.\nEvery hour.\n\n{link}"
     assert begun(view) == (file_ticket.FILLED_IN, "The VPN drops.", words)
-    ticket_bot.answer(payloads.view_submission(view, {}, user=ann))
+    desk.answer(payloads.view_submission(view, {}, user=ann))
     assert (db.tickets.find_one() or {})["source"]["permalink"] == link
 
 
 def test_a_reply_is_found_in_its_thread(
-    ticket_bot: Bot, slack: RecordingSlack, ann: str, wilma: str, db: Mongo
+    desk: Bot, slack: RecordingSlack, ann: str, wilma: str, db: Mongo
 ) -> None:
     root = slack.say(GENERAL, "Lunch?", user=wilma)
     slack.say(GENERAL, "Yes", user=wilma, thread_ts=root["ts"])
     reply = slack.say(GENERAL, "By the way, the VPN drops.", user=wilma, thread_ts=root["ts"])
-    ticket_bot.answer(marked(reply, ann))
-    view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
+    desk.answer(marked(reply, ann))
+    view = press(desk, slack, offered(slack, ann)[0], ann)
     assert begun(view)[1] == "By the way, the VPN drops."
     assert f"thread_ts={root['ts']}" in begun(view)[2]
-    ticket_bot.answer(payloads.view_submission(view, {}, user=ann))
+    desk.answer(payloads.view_submission(view, {}, user=ann))
     assert (db.tickets.find_one() or {})["source"]["threadTs"] == root["ts"]
 
 
@@ -235,12 +230,12 @@ def test_a_reply_is_found_in_its_thread(
     ids=str,
 )
 def test_of_a_closed_channel_only_the_link_is_taken(
-    ticket_bot: Bot, slack: RecordingSlack, ann: str, wilma: str, closed: dict[str, Any]
+    desk: Bot, slack: RecordingSlack, ann: str, wilma: str, closed: dict[str, Any]
 ) -> None:
     slack.add_channel("C0CLOSED", is_member=True, **closed)
     message = slack.say("C0CLOSED", "The secret project's VPN", user=wilma)
-    ticket_bot.answer(marked(message, ann))
-    view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
+    desk.answer(marked(message, ann))
+    view = press(desk, slack, offered(slack, ann)[0], ann)
     link = f"https://example.slack.com/archives/C0CLOSED/p{message['ts'].replace('.', '')}"
     assert begun(view) == (file_ticket.NOT_PUBLIC, "", link)
     assert slack.calls_to("conversations.history") == []
@@ -249,13 +244,13 @@ def test_of_a_closed_channel_only_the_link_is_taken(
 
 @pytest.mark.parametrize("error", ["not_in_channel", "missing_scope", "ratelimited"])
 def test_what_slack_does_not_give_is_linked(
-    ticket_bot: Bot, slack: RecordingSlack, ann: str, wilma: str, error: str
+    desk: Bot, slack: RecordingSlack, ann: str, wilma: str, error: str
 ) -> None:
     message = slack.say(GENERAL, "The VPN drops.", user=wilma)
-    ticket_bot.answer(marked(message, ann))
+    desk.answer(marked(message, ann))
     slack.fail("conversations.history", error=error)
     slack.fail("chat.getPermalink", error=error)
-    view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
+    view = press(desk, slack, offered(slack, ann)[0], ann)
     assert begun(view) == (
         file_ticket.TEXT_UNAVAILABLE,
         "",
@@ -264,56 +259,55 @@ def test_what_slack_does_not_give_is_linked(
 
 
 def test_a_message_deleted_since_is_linked(
-    ticket_bot: Bot, slack: RecordingSlack, ann: str, wilma: str
+    desk: Bot, slack: RecordingSlack, ann: str, wilma: str
 ) -> None:
     message = slack.say(GENERAL, "The VPN drops.", user=wilma)
-    ticket_bot.answer(marked(message, ann))
+    desk.answer(marked(message, ann))
     slack.workspace.messages[GENERAL].clear()
-    view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
+    view = press(desk, slack, offered(slack, ann)[0], ann)
     assert begun(view)[0] == file_ticket.TEXT_UNAVAILABLE
 
 
 def test_the_ticket_there_is_already_is_shown(
-    ticket_bot: Bot, slack: RecordingSlack, people: People, ann: str, wilma: str
+    desk: Bot, slack: RecordingSlack, people: People, ann: str, wilma: str
 ) -> None:
     message = slack.say(GENERAL, "The VPN drops.", user=wilma)
     bob, moderator = (People.slack_id(people.add(role)) for role in (Role.USER, Role.MODERATOR))
-    ticket_bot.answer(marked(message, ann))
-    ticket_bot.answer(marked(message, bob))
-    view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
-    ticket_bot.answer(payloads.view_submission(view, {}, user=ann))
-    late = press(ticket_bot, slack, offered(slack, bob)[0], bob)
+    desk.answer(marked(message, ann))
+    desk.answer(marked(message, bob))
+    view = press(desk, slack, offered(slack, ann)[0], ann)
+    desk.answer(payloads.view_submission(view, {}, user=ann))
+    late = press(desk, slack, offered(slack, bob)[0], bob)
     already = "Somebody has already made ticket 1 of this message."
     assert late["blocks"][0]["text"]["text"] == already
     assert len(late["blocks"]) == 1  # Bob may not see more of it
-    ticket_bot.answer(marked(message, moderator))
-    (told,) = offered(slack, moderator)
-    assert told["text"] == already
+    desk.answer(marked(message, moderator))
+    (told,) = [message for message in offered(slack, moderator) if message["text"] == already]
     said = str(told["blocks"])
     assert "Ticket 1" in said
     assert "The VPN drops." in said
-    assert "*To do* · Looking for the right person" in said
+    assert f"*In progress* · Assigned to <@{moderator}>" in said
     assert "file_marked" not in said
 
 
 def test_each_who_marks_it_is_asked_once(
-    ticket_bot: Bot, slack: RecordingSlack, people: People, ann: str, wilma: str
+    desk: Bot, slack: RecordingSlack, people: People, ann: str, wilma: str
 ) -> None:
     message = slack.say(GENERAL, "The VPN drops.", user=wilma)
     bob = People.slack_id(people.add())
     for user in (ann, bob, ann):
-        ticket_bot.answer(marked(message, user, "ticket::skin-tone-2"))
+        desk.answer(marked(message, user, "ticket::skin-tone-2"))
     assert (len(offered(slack, ann)), len(offered(slack, bob))) == (1, 1)
     assert offered(slack, wilma) == []
 
 
 @pytest.mark.parametrize("reaction", ["eyes", "tickets", "admission_tickets", ""])
 def test_other_emojis_are_no_concern_of_ours(
-    ticket_bot: Bot, slack: RecordingSlack, ann: str, wilma: str, reaction: str
+    desk: Bot, slack: RecordingSlack, ann: str, wilma: str, reaction: str
 ) -> None:
     message = slack.say(GENERAL, "The VPN drops.", user=wilma)
     slack.clear()
-    ticket_bot.answer(marked(message, ann, reaction))
+    desk.answer(marked(message, ann, reaction))
     assert slack.calls == []
 
 
@@ -321,32 +315,91 @@ def test_other_emojis_are_no_concern_of_ours(
     "overrides", [{"is_restricted": True}, {"is_bot": True}, {"team_id": "T0OTHER"}], ids=str
 )
 def test_who_gets_no_account_hears_nothing(
-    ticket_bot: Bot, slack: RecordingSlack, wilma: str, db: Mongo, overrides: dict[str, Any]
+    desk: Bot, slack: RecordingSlack, wilma: str, db: Mongo, overrides: dict[str, Any]
 ) -> None:
     slack.add_member("U0NO", email="no@example.com", name="No", **overrides)
     message = slack.say(GENERAL, "The VPN drops.", user=wilma)
-    ticket_bot.answer(marked(message, "U0NO"))
+    desk.answer(marked(message, "U0NO"))
     assert slack.calls_to("chat.postMessage") == []
     assert db.users.count_documents({}) == 0
 
 
-def test_a_file_that_was_marked_is_no_message(
-    ticket_bot: Bot, slack: RecordingSlack, ann: str
-) -> None:
+def test_a_file_that_was_marked_is_no_message(desk: Bot, slack: RecordingSlack, ann: str) -> None:
     item = {"type": "file", "file": "F1"}
     body = {"type": "reaction_added", "user": ann, "reaction": "ticket", "item": item}
-    ticket_bot.answer(payloads.event(body))
+    desk.answer(payloads.event(body))
     assert offered(slack, ann) == []
 
 
 @pytest.mark.parametrize("value", ["nonsense", "{}", '{"channel": "C1", "ts": {"$gt": ""}}', ""])
 @pytest.mark.parametrize("action", ["file_this", "file_marked"])
 def test_a_forged_button_says_so(
-    ticket_bot: Bot, slack: RecordingSlack, ann: str, action: str, value: str
+    desk: Bot, slack: RecordingSlack, ann: str, action: str, value: str
 ) -> None:
     offer = file_ticket.direct_message_offer("Help", value="x")
     offer.blocks[-1]["elements"][0]["action_id"] = action
     message = {"channel": f"D{ann[1:]}", "ts": "1.000001", "blocks": offer.blocks}
-    ticket_bot.answer(payloads.block_actions(message, action, value, user=ann))
+    desk.answer(payloads.block_actions(message, action, value, user=ann))
     said = slack.last_view()["blocks"][0]["text"]["text"]
     assert said.startswith("This form has lost the message it belongs to.")
+
+
+# More than text
+
+
+def forwarded(channel: str, text: str = "The VPN &amp; mail drop, <@U0WRITER>") -> dict[str, Any]:
+    url = f"https://example.slack.com/archives/{channel}/p1700000000000100"
+    return {"is_share": True, "text": text, "from_url": url, "author_name": "Wilma Writer"}
+
+
+@pytest.mark.parametrize(
+    ("text", "private", "description"),
+    [
+        ("", False, "{quote}"),
+        ("Can you help?", False, "Can you help?\n{quote}"),
+        ("", True, "Forwarded message: {url}"),
+        ("Can you help?", True, "Can you help?\nForwarded message: {url}"),
+    ],
+)
+def test_a_forwarded_message_is_quoted_if_its_channel_is_public(
+    desk: Bot,
+    slack: RecordingSlack,
+    ann: str,
+    wilma: str,
+    text: str,
+    private: bool,
+    description: str,
+) -> None:
+    slack.add_channel("C0OTHER", is_private=private, is_member=True)
+    attachment = forwarded("C0OTHER")
+    desk.answer(written(slack, ann, text, attachments=[attachment]))
+    (offer,) = offered(slack, ann)
+    url = attachment["from_url"]
+    quote = "Forwarded message of Wilma Writer in #other:\nThe VPN & mail drop, @wilma\n" + url
+    wanted = description.format(quote=quote, url=url)
+    assert begun(press(desk, slack, offer, ann))[2] == wanted
+
+
+def test_words_that_stand_only_in_blocks_are_read(
+    desk: Bot, slack: RecordingSlack, ann: str
+) -> None:
+    words = {"type": "rich_text_section", "elements": [{"type": "text", "text": "VPN <drops>"}]}
+    desk.answer(written(slack, ann, "", blocks=[{"type": "rich_text", "elements": [words]}]))
+    assert begun(press(desk, slack, offered(slack, ann)[0], ann))[2] == "VPN <drops>"
+
+
+def test_a_file_without_a_link_is_named(desk: Bot, slack: RecordingSlack, ann: str) -> None:
+    files = [{"id": "F1", "name": "screen.png"}]
+    desk.answer(written(slack, ann, "", subtype="file_share", files=files))
+    description = begun(press(desk, slack, offered(slack, ann)[0], ann))[2]
+    assert description == "screen.png (not passed on)"
+
+
+def test_a_marked_alert_of_an_app_is_quoted_from_its_blocks(
+    desk: Bot, slack: RecordingSlack, ann: str, wilma: str
+) -> None:
+    section = {"type": "section", "text": {"type": "mrkdwn", "text": "*Disk full* on web-1"}}
+    message = slack.say(GENERAL, "", user=wilma, blocks=[section])
+    desk.answer(marked(message, ann))
+    view = press(desk, slack, offered(slack, ann)[0], ann)
+    assert begun(view)[1] == "*Disk full* on web-1"

@@ -7,7 +7,7 @@ import pytest
 
 from bot.app import create_app
 from bot.slack.bot_process import BotProcess
-from bot.slack.message_events import parse_thread_reply
+from bot.slack.message_events import parse_message
 from demo.servers import free_port
 from services.core.database import Mongo, connect
 from services.models.comment import MessageRef
@@ -69,7 +69,7 @@ def conversation(
             publisher.publish_ticket(str(doc["_id"]))
         work(runtime, publisher)
 
-    return Conversation(ticket_bot, slack, deliver)
+    return Conversation(ticket_bot, slack, deliver, send_replies=lambda: work(runtime, publisher))
 
 
 @pytest.fixture
@@ -313,7 +313,6 @@ def test_a_full_ticket_says_so_once(
         {"subtype": "bot_message", "bot_id": "B0OTHER", "user": None},
         {"subtype": "channel_join"},
         {"subtype": "tombstone"},
-        {"thread_ts": "1600000000.000001"},
     ],
 )
 def test_what_is_no_persons_reply_to_a_ticket_is_left_alone(
@@ -508,15 +507,13 @@ def test_an_empty_comment_keeps_the_modal(
 @pytest.mark.parametrize(
     "event",
     [
-        {"type": "message", "channel": "D1", "ts": "1.1", "user": "U1"},
-        {"type": "message", "channel": "D1", "ts": "1.1", "thread_ts": "1.1", "user": "U1"},
         {"type": "message", "channel": "D1", "subtype": "message_changed"},
         {"type": "message", "channel": "D1", "subtype": "message_deleted"},
         {"type": "message", "channel": "D1", "subtype": "message_replied", "ts": "1.1"},
     ],
 )
-def test_what_is_no_reply(event: dict[str, Any]) -> None:
-    assert parse_thread_reply(event) is None
+def test_what_is_no_message_of_a_person(event: dict[str, Any]) -> None:
+    assert parse_message(event) is None
 
 
 def test_what_could_not_be_kept_is_taken_when_slack_sends_it_again(
@@ -550,3 +547,30 @@ def test_a_confirmation_that_fails_costs_nothing(
     event = conversation.said(emma, "Look", subtype="file_share", files=[file])
     assert conversation.send(event).status == 200
     assert len(reload(db, ticket).comments) == 1
+
+
+@pytest.mark.parametrize("text", ["", "Look:"])
+def test_a_reply_passes_on_forwarded_words_and_names_other_files(
+    conversation: Conversation,
+    slack: RecordingSlack,
+    ticket: Ticket,
+    emma: User,
+    db: Mongo,
+    text: str,
+) -> None:
+    slack.add_channel("C0CLOSED", is_private=True, is_member=True)
+    url = "https://example.slack.com/archives/{}/p1700000000000100"
+    shared = [
+        {"is_share": True, "text": words, "from_url": url.format(channel), "author_name": "Jo"}
+        for channel, words in ((GENERAL, "It drops"), ("C0CLOSED", "Secret"))
+    ]
+    event = conversation.said(emma, text, attachments=shared, files=[{"name": "a.log"}])
+    conversation.answer(event)
+    (comment,) = reload(db, ticket).comments
+    assert comment.text.removeprefix("Look:\n") == (
+        f"Forwarded message of Jo in #general:\nIt drops\n{url.format(GENERAL)}\n"
+        f"Forwarded message: {url.format('C0CLOSED')}\n"
+        "a.log (not passed on)"
+    )
+    conversation.answer(changed(event, text, attachments=shared[1:]))
+    assert "It drops" not in reload(db, ticket).comments[0].text

@@ -19,7 +19,7 @@ from services.assignment.explanation import CandidateScore, DryRun, Explanation,
 from services.assignment.feedback import Correction, CorrectionKind
 from services.availability.slack_status import NO_END
 from services.core.database import Mongo
-from services.linking.directory import Directory
+from services.linking.links import Directory
 from services.models.permissions import Permission
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User

@@ -1,5 +1,6 @@
 """Stopping: accepted payloads are answered, no other is accepted."""
 
+import json
 import logging
 import threading
 import time
@@ -8,8 +9,9 @@ from typing import Any
 import pytest
 from slack_bolt import BoltRequest, BoltResponse
 from slack_sdk.socket_mode.builtin import SocketModeClient
+from slack_sdk.socket_mode.builtin.frame_header import FrameHeader
+from slack_sdk.socket_mode.builtin.internals import _build_data_frame_for_sending
 from slack_sdk.socket_mode.request import SocketModeRequest
-from slack_sdk.socket_mode.response import SocketModeResponse
 
 import bot.app
 from bot.slack import socket_mode
@@ -27,12 +29,14 @@ class FakeClient(SocketModeClient):
 
     def __init__(self) -> None:
         self.logger = logging.getLogger("fake")
+        self.messages: list[str] = []
         self.answered: dict[str, Any] = {}
         self.closed_after: list[str] | None = None
 
-    def send_socket_mode_response(self, response: SocketModeResponse | dict[str, Any]) -> None:
-        assert isinstance(response, SocketModeResponse)
-        self.answered[response.envelope_id] = response.payload
+    def send_message(self, message: str) -> None:
+        self.messages.append(message)
+        answer = json.loads(message)
+        self.answered[answer["envelope_id"]] = answer.get("payload")
 
     def close(self) -> None:
         self.closed_after = list(self.answered)
@@ -73,6 +77,20 @@ def envelope(name: str) -> SocketModeRequest:
 def test_it_answers(connection: SocketModeConnection, client: FakeClient) -> None:
     connection.handle(client, envelope("1"))
     assert client.answered["1"]["text"].startswith("What you can do:")
+
+
+def test_a_long_answer_fits_into_a_frame(
+    connection: SocketModeConnection, client: FakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many options as Slack takes, of as many letters, none of which is ASCII."""
+    text = {"type": "plain_text", "text": "本" * 75, "emoji": False}
+    options = [{"text": text, "value": str(n), "description": text} for n in range(100)]
+    answer = BoltResponse(status=200, body={"options": options})
+    monkeypatch.setattr(connection.app, "dispatch", lambda _: answer)
+    connection.handle(client, envelope("1"))
+    assert client.answered["1"] == {"options": options}
+    (message,) = client.messages
+    assert _build_data_frame_for_sending(message, FrameHeader.OPCODE_TEXT)
 
 
 def test_draining_waits_for_the_answers_under_way(

@@ -7,7 +7,7 @@ import pytest
 from bson import ObjectId
 
 from bot.views.history import MAX_EVENTS, MAX_TEXT_LENGTH, history_blocks
-from services.linking.directory import Directory
+from services.linking.links import Directory
 from services.models.events import Event, EventType
 from services.models.user import Role, User
 from tests.support.blockkit import check_view

@@ -15,10 +15,15 @@ from services.account_admin.account_admin import (
     PersonFields,
     format_skills,
 )
-from services.accounts import last_admin
+from services.accounts import users as accounts
 from services.accounts.account_search import AccountCursor
-from services.accounts.last_admin import BUSY_MESSAGE, LAST_ADMIN_MESSAGE
-from services.accounts.users import UNKNOWN_ACCOUNT, UserService, update_account
+from services.accounts.users import (
+    BUSY_MESSAGE,
+    LAST_ADMIN_MESSAGE,
+    UNKNOWN_ACCOUNT,
+    UserService,
+    update_account,
+)
 from services.core.database import Document, Mongo
 from services.core.errors import Conflict, DomainError, InvalidValue, NotFound, PermissionDenied
 from services.core.leases import LEASE_DURATION, Lease
@@ -238,7 +243,7 @@ def test_a_removal_whose_process_died_blocks_others_until_its_lease_expires(
     db: Mongo,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(last_admin, "MAX_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(accounts, "MAX_WAIT_SECONDS", 0.0)
     one, other = people.add(Role.ADMIN), people.add(Role.ADMIN)
     assert Lease(db, "admins", clock=clock).acquire()
     db.users.update_one({"_id": other.id}, {"$set": {"adminRemoval": ObjectId()}})
@@ -257,7 +262,7 @@ def test_a_removal_that_outlasts_its_lease_leaves_an_admin(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     one, other = people.add(Role.ADMIN), people.add(Role.ADMIN)
-    removing_admin = last_admin.removing_admin
+    removing_admin = accounts.removing_admin
 
     @contextmanager
     def stopped_after_the_check(db: Mongo, user_id: ObjectId, now: datetime) -> Iterator[Document]:
@@ -267,7 +272,7 @@ def test_a_removal_that_outlasts_its_lease_leaves_an_admin(
             edit(account_admin, other, other, role="user")
             yield condition
 
-    monkeypatch.setattr(last_admin, "removing_admin", stopped_after_the_check)
+    monkeypatch.setattr(accounts, "removing_admin", stopped_after_the_check)
     with pytest.raises(InvalidValue) as refused:
         edit(account_admin, one, one, role="user")
     assert str(refused.value) == LAST_ADMIN_MESSAGE

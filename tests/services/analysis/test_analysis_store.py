@@ -9,9 +9,8 @@ from services.analysis.model_exchange import Analysis
 from services.analysis.urgency import UrgencySignal
 from services.core.database import Mongo
 from services.editing.ticket_edits import TicketEdits
-from services.models.assignee_choice import AnalysisSource
 from services.models.permissions import Actor
-from services.models.ticket import Priority, Ticket
+from services.models.ticket import AnalysisSource, Priority, Ticket
 from services.models.user import Role, User
 from services.tickets.filing import TicketService
 from tests.conftest import FixedClock, People, file_ticket

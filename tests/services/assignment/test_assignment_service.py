@@ -13,9 +13,15 @@ from services.assignment.assignment_service import (
 )
 from services.core.database import Mongo
 from services.editing.ticket_edits import TicketEdits
-from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
 from services.models.permissions import Actor
-from services.models.ticket import Priority, Status, Ticket
+from services.models.ticket import (
+    AnalysisSource,
+    AssigneeChoice,
+    ChoiceReason,
+    Priority,
+    Status,
+    Ticket,
+)
 from services.models.user import Role, User
 from services.outbox.pending import UNASSIGNED_RETRY_INTERVAL, retry_unassigned
 from services.tickets.actions import TicketActions

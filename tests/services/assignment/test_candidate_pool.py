@@ -20,9 +20,8 @@ from services.assignment.candidate_pool import SHORTLIST_SIZE as SHORTLIST
 from services.calendar.work_week import WorkWeek, parse_time_zone
 from services.core.database import Mongo
 from services.linking.links import LinkService
-from services.models.assignee_choice import AnalysisSource, AssigneeChoice
 from services.models.permissions import OPERATOR
-from services.models.ticket import Ticket
+from services.models.ticket import AnalysisSource, AssigneeChoice, Ticket
 from services.models.user import Role
 from services.registry.indexes import INDEXES
 from services.team_settings.settings_service import TeamSettings

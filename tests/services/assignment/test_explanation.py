@@ -37,10 +37,9 @@ from services.core.errors import InvalidValue, NotFound, PermissionDenied
 from services.core.installation import claim_installation
 from services.editing.ticket_edits import TicketEdits
 from services.linking.links import LinkService
-from services.models.assignee_choice import AnalysisSource
 from services.models.events import Event, EventType
 from services.models.permissions import OPERATOR, Actor
-from services.models.ticket import Priority, Ticket
+from services.models.ticket import AnalysisSource, Priority, Ticket
 from services.models.user import Role, User
 from services.routing.learned_model import Example
 from services.routing.model_store import ModelKind as Learned
@@ -198,7 +197,7 @@ CHOSEN = {"source": "router", "reason": "knows VPN", "score": 0.5, "parts": {"sk
             LastAssignment(NILS, OLGA, AT, "Your subject.", None, {}),
         ),
         (
-            # The predecessor, which ran at the same time, has assigned it.
+            # The legacy backend, which ran at the same time, has assigned it.
             {
                 "assigned_to": NILS,
                 "events": (given_to(NILS, "system"),),

@@ -19,9 +19,8 @@ from services.core.clock import utcnow
 from services.core.database import Mongo
 from services.editing.ticket_edits import TicketEdits
 from services.models import user
-from services.models.assignee_choice import AnalysisSource
 from services.models.permissions import Actor
-from services.models.ticket import Ticket
+from services.models.ticket import AnalysisSource, Ticket
 from services.models.user import Role, User
 from services.registry.services import Services
 from services.tickets import release

@@ -29,7 +29,7 @@ from services.assignment.ranking import (
     zone_name,
 )
 from services.calendar.work_week import WorkWeek
-from services.models.assignee_choice import AssigneeChoice, ChoiceReason
+from services.models.ticket import AssigneeChoice, ChoiceReason
 from services.models.user import Role, User
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)

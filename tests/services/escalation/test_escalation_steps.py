@@ -9,8 +9,7 @@ from bot.views.history import history_blocks
 from services.accounts.users import UserService
 from services.calendar.business_hours import WORKDAYS
 from services.editing.ticket_edits import TicketEdits
-from services.linking.directory import referenced_user_ids, resolve_people
-from services.linking.links import LinkService
+from services.linking.links import LinkService, referenced_user_ids
 from services.models.escalation_track import EscalationStep, EscalationTrack, StepChange
 from services.models.events import EventType
 from services.models.permissions import Actor
@@ -38,7 +37,7 @@ def employee(day: Day) -> User:
 def lines(day: Day, ticket: Ticket, users: UserService, links: LinkService) -> list[str]:
     """The history as shown on the ticket page, without the times."""
     found = day.now(ticket)
-    people = resolve_people(users, links, team_id=TEAM_ID, user_ids=referenced_user_ids(found))
+    people = links.resolve_people(team_id=TEAM_ID, user_ids=referenced_user_ids(found))
     (shown,) = texts({"blocks": history_blocks(found.events, people)})
     return [line.rpartition(" · ")[0] for line in shown.split("\n")]
 

@@ -1,4 +1,4 @@
-"""Pages of ticket lists: whose tickets, which, in which order; people and filters."""
+"""Pages of ticket lists: the tickets and their order, the people in them, and filters."""
 
 import itertools
 from dataclasses import replace
@@ -25,7 +25,7 @@ from services.lists.list_service import (
     ListPage,
     ListResult,
     ListService,
-    TicketLists,
+    ticket_list_page,
 )
 from services.models.permissions import Actor
 from services.models.ticket import OPEN_STATUSES, Priority, Status, Ticket
@@ -39,11 +39,6 @@ from tests.support.slack_workspace import TEAM_ID
 ME, SOMEBODY = ObjectId(), ObjectId()
 EMPLOYEE, MODERATOR = Actor(ME, Role.USER), Actor(ME, Role.MODERATOR)
 OWN, ASSIGNED, QUEUE = (ListQuery(kind) for kind in ListKind)
-
-
-@pytest.fixture
-def pages(db: Mongo) -> TicketLists:
-    return TicketLists(db)
 
 
 def put(db: Mongo, clock: FixedClock, *numbers: int, apart: float = 60, **fields: Any) -> None:
@@ -60,22 +55,18 @@ def read(page: ListPage) -> list[int | None]:
     return [ticket.number for ticket in page.tickets]
 
 
-def seen(pages: TicketLists, selection: ListQuery, **more: Any) -> list[int | None]:
-    return read(pages.page(actor=MODERATOR, list_query=selection, **more))
+def seen(db: Mongo, selection: ListQuery, **more: Any) -> list[int | None]:
+    return read(ticket_list_page(db, actor=MODERATOR, list_query=selection, **more))
 
 
-def test_ones_own_come_with_the_newest_first(
-    pages: TicketLists, db: Mongo, clock: FixedClock
-) -> None:
+def test_ones_own_come_with_the_newest_first(db: Mongo, clock: FixedClock) -> None:
     put(db, clock, 1, 2, 3)
-    page = pages.page(actor=EMPLOYEE, list_query=OWN)
+    page = ticket_list_page(db, actor=EMPLOYEE, list_query=OWN)
     assert read(page) == [3, 2, 1]
     assert (page.previous_cursor, page.next_cursor) == (None, None)
 
 
-def test_the_queue_comes_in_the_order_of_work(
-    pages: TicketLists, db: Mongo, clock: FixedClock
-) -> None:
+def test_the_queue_comes_in_the_order_of_work(db: Mongo, clock: FixedClock) -> None:
     taken: dict[str, Any] = {"assignedTo": SOMEBODY, "status": "IN_PROGRESS"}
     put(db, clock, 1, **taken, priority="urgent")
     put(db, clock, 2, priority="low")
@@ -83,18 +74,18 @@ def test_the_queue_comes_in_the_order_of_work(
     put(db, clock, 5, **taken, deadline=clock())
     put(db, clock, 6, priority="low", deadline=clock())
     put(db, clock, 7, status="COMPLETED")
-    assert seen(pages, QUEUE) == [6, 3, 4, 2, 5, 1]
+    assert seen(db, QUEUE) == [6, 3, 4, 2, 5, 1]
 
 
-def test_so_does_what_is_assigned(pages: TicketLists, db: Mongo, clock: FixedClock) -> None:
+def test_so_does_what_is_assigned(db: Mongo, clock: FixedClock) -> None:
     mine: dict[str, Any] = {"assignedTo": ME, "status": "IN_PROGRESS"}
     put(db, clock, 1, **mine, priority="low")
     put(db, clock, 2, **mine, priority="urgent")
     put(db, clock, 3, assignedTo=SOMEBODY, status="IN_PROGRESS")
     put(db, clock, 4, 5, assignedTo=ME, status="COMPLETED")
-    assert seen(pages, ASSIGNED) == [2, 1]
+    assert seen(db, ASSIGNED) == [2, 1]
     # Completed tickets are in the order they were filed.
-    assert seen(pages, ListQuery(ListKind.ASSIGNED, status=Status.COMPLETED)) == [5, 4]
+    assert seen(db, ListQuery(ListKind.ASSIGNED, status=Status.COMPLETED)) == [5, 4]
 
 
 WALKS = [
@@ -105,17 +96,15 @@ WALKS = [
 
 
 @pytest.mark.parametrize(("selection", "apart"), WALKS)
-def test_there_and_back(
-    pages: TicketLists, db: Mongo, clock: FixedClock, selection: ListQuery, apart: float
-) -> None:
+def test_there_and_back(db: Mongo, clock: FixedClock, selection: ListQuery, apart: float) -> None:
     put(db, clock, *range(1, 24), apart=apart, assignedTo=ME, status="IN_PROGRESS")
     order = list(range(1, 24)) if selection.is_queue_order else list(range(23, 0, -1))
 
     def turn(to: ListCursor | None) -> ListPage:
         assert to is not None
-        return pages.page(actor=MODERATOR, list_query=selection.with_cursor(to))
+        return ticket_list_page(db, actor=MODERATOR, list_query=selection.with_cursor(to))
 
-    first = pages.page(actor=MODERATOR, list_query=selection)
+    first = ticket_list_page(db, actor=MODERATOR, list_query=selection)
     second = turn(first.next_cursor)
     third = turn(second.next_cursor)
     assert [read(page) for page in (first, second, third)] == [order[:10], order[10:20], order[20:]]
@@ -126,112 +115,101 @@ def test_there_and_back(
 
 
 @pytest.mark.parametrize("count", [0, 1, PAGE_SIZE, PAGE_SIZE + 1])
-def test_a_next_page_only_where_there_is_one(
-    pages: TicketLists, db: Mongo, clock: FixedClock, count: int
-) -> None:
+def test_a_next_page_only_where_there_is_one(db: Mongo, clock: FixedClock, count: int) -> None:
     put(db, clock, *range(count))
-    page = pages.page(actor=EMPLOYEE, list_query=OWN)
+    page = ticket_list_page(db, actor=EMPLOYEE, list_query=OWN)
     assert (page.next_cursor is not None) == (count > PAGE_SIZE)
 
 
-def test_fewer_a_page_where_that_is_asked_for(
-    pages: TicketLists, db: Mongo, clock: FixedClock
-) -> None:
+def test_fewer_a_page_where_that_is_asked_for(db: Mongo, clock: FixedClock) -> None:
     put(db, clock, *range(8))
-    page = pages.page(actor=EMPLOYEE, list_query=OWN, size=5)
+    page = ticket_list_page(db, actor=EMPLOYEE, list_query=OWN, size=5)
     assert (read(page), page.next_cursor is not None) == ([7, 6, 5, 4, 3], True)
 
 
-def test_a_page_stays_while_others_are_filed(
-    pages: TicketLists, db: Mongo, clock: FixedClock
-) -> None:
+def test_a_page_stays_while_others_are_filed(db: Mongo, clock: FixedClock) -> None:
     put(db, clock, *range(1, 13))
-    after = pages.page(actor=EMPLOYEE, list_query=OWN).next_cursor
+    after = ticket_list_page(db, actor=EMPLOYEE, list_query=OWN).next_cursor
     put(db, clock, 13, 14)
-    assert seen(pages, OWN.with_cursor(after)) == [2, 1]
+    assert seen(db, OWN.with_cursor(after)) == [2, 1]
 
 
 @pytest.mark.parametrize("selection", [OWN, QUEUE])
 def test_a_page_that_has_emptied_is_the_first(
-    pages: TicketLists, db: Mongo, clock: FixedClock, selection: ListQuery
+    db: Mongo, clock: FixedClock, selection: ListQuery
 ) -> None:
     put(db, clock, *range(1, 13))
-    first = pages.page(actor=MODERATOR, list_query=selection)
-    last = pages.page(actor=MODERATOR, list_query=selection.with_cursor(first.next_cursor))
+    first = ticket_list_page(db, actor=MODERATOR, list_query=selection)
+    after = selection.with_cursor(first.next_cursor)
+    last = ticket_list_page(db, actor=MODERATOR, list_query=after)
     db.tickets.delete_many({"_id": {"$in": [ticket.id for ticket in last.tickets]}})
-    assert seen(pages, selection.with_cursor(first.next_cursor)) == read(first)
+    assert seen(db, after) == read(first)
 
 
-def test_back_at_the_start_the_page_is_full(
-    pages: TicketLists, db: Mongo, clock: FixedClock
-) -> None:
+def test_back_at_the_start_the_page_is_full(db: Mongo, clock: FixedClock) -> None:
     put(db, clock, *range(1, 23))
-    first = pages.page(actor=EMPLOYEE, list_query=OWN)
-    second = pages.page(actor=EMPLOYEE, list_query=OWN.with_cursor(first.next_cursor))
+    first = ticket_list_page(db, actor=EMPLOYEE, list_query=OWN)
+    second = ticket_list_page(db, actor=EMPLOYEE, list_query=OWN.with_cursor(first.next_cursor))
     db.tickets.delete_many({"number": {"$in": [14, 16]}})
-    page = pages.page(actor=EMPLOYEE, list_query=OWN.with_cursor(second.previous_cursor))
+    page = ticket_list_page(db, actor=EMPLOYEE, list_query=OWN.with_cursor(second.previous_cursor))
     assert read(page) == [22, 21, 20, 19, 18, 17, 15, 13, 12, 11]
     assert page.previous_cursor is None
 
 
-def test_a_position_of_another_list_is_the_first_page(
-    pages: TicketLists, db: Mongo, clock: FixedClock
-) -> None:
+def test_a_position_of_another_list_is_the_first_page(db: Mongo, clock: FixedClock) -> None:
     put(db, clock, *range(1, 13))
-    in_queue = pages.page(actor=MODERATOR, list_query=QUEUE).next_cursor
-    in_own = pages.page(actor=MODERATOR, list_query=OWN).next_cursor
-    assert seen(pages, OWN.with_cursor(in_queue)) == seen(pages, OWN)
-    assert seen(pages, QUEUE.with_cursor(in_own)) == seen(pages, QUEUE)
+    in_queue = ticket_list_page(db, actor=MODERATOR, list_query=QUEUE).next_cursor
+    in_own = ticket_list_page(db, actor=MODERATOR, list_query=OWN).next_cursor
+    assert seen(db, OWN.with_cursor(in_queue)) == seen(db, OWN)
+    assert seen(db, QUEUE.with_cursor(in_own)) == seen(db, QUEUE)
     beyond = ListCursor(is_backward=False, sort_key="9" * 14, ticket_id=ObjectId())
-    assert seen(pages, OWN.with_cursor(beyond)) == seen(pages, OWN)
+    assert seen(db, OWN.with_cursor(beyond)) == seen(db, OWN)
 
 
-def test_only_open_tickets_of_the_reader(pages: TicketLists, db: Mongo, clock: FixedClock) -> None:
+def test_only_open_tickets_of_the_reader(db: Mongo, clock: FixedClock) -> None:
     for number, status in enumerate(Status):
         put(db, clock, number, status=status.value, assignedTo=ME, createdBy=SOMEBODY)
         put(db, clock, number + 10, status=status.value, assignedTo=SOMEBODY)
     is_open = [n for n, status in enumerate(Status) if status in OPEN_STATUSES]
-    assert seen(pages, ASSIGNED) == is_open
-    assert seen(pages, OWN) == [n + 10 for n in is_open[::-1]]
-    assert sorted(map(int, map(str, seen(pages, QUEUE)))) == is_open + [n + 10 for n in is_open]
+    assert seen(db, ASSIGNED) == is_open
+    assert seen(db, OWN) == [n + 10 for n in is_open[::-1]]
+    assert sorted(map(int, map(str, seen(db, QUEUE)))) == is_open + [n + 10 for n in is_open]
 
 
 @pytest.mark.parametrize("status", Status)
 @pytest.mark.parametrize("kind", ListKind)
-def test_by_status(
-    pages: TicketLists, db: Mongo, clock: FixedClock, kind: ListKind, status: Status
-) -> None:
+def test_by_status(db: Mongo, clock: FixedClock, kind: ListKind, status: Status) -> None:
     for number, each in enumerate(Status):
         put(db, clock, number, status=each.value, assignedTo=ME)
     done_in_queue = kind is ListKind.QUEUE and status is Status.COMPLETED
     expected = [] if done_in_queue else [list(Status).index(status)]
-    assert seen(pages, ListQuery(kind, status=status)) == expected
+    assert seen(db, ListQuery(kind, status=status)) == expected
 
 
 @pytest.mark.parametrize("kind", ListKind)
-def test_by_priority(pages: TicketLists, db: Mongo, clock: FixedClock, kind: ListKind) -> None:
+def test_by_priority(db: Mongo, clock: FixedClock, kind: ListKind) -> None:
     for number, each in enumerate(Priority):
         put(db, clock, number, priority=each.value, assignedTo=ME, status="WAITING")
     for number, each in enumerate(Priority):
-        assert seen(pages, ListQuery(kind, priority=each)) == [number]
+        assert seen(db, ListQuery(kind, priority=each)) == [number]
 
 
-def test_by_assignee(pages: TicketLists, db: Mongo, clock: FixedClock) -> None:
+def test_by_assignee(db: Mongo, clock: FixedClock) -> None:
     for number, assignee in enumerate([None, ME, SOMEBODY]):
         put(db, clock, number, assignedTo=assignee)
     asked = [NO_ASSIGNEE, str(ME), str(SOMEBODY), str(ObjectId())]
-    found = [seen(pages, ListQuery(ListKind.QUEUE, assignee=who)) for who in asked]
+    found = [seen(db, ListQuery(ListKind.QUEUE, assignee=who)) for who in asked]
     assert found == [[0], [1], [2], []]
 
 
-def test_by_skill_in_all_its_spellings(pages: TicketLists, db: Mongo, clock: FixedClock) -> None:
+def test_by_skill_in_all_its_spellings(db: Mongo, clock: FixedClock) -> None:
     for number, skills in enumerate([["VPN"], ["vpn", "DNS"], ["SAP"], []]):
         put(db, clock, number, relatedSkills=skills, assignedTo=ME, status="IN_PROGRESS")
     for kind in (ListKind.ASSIGNED, ListKind.QUEUE):
-        assert seen(pages, ListQuery(kind), skills=["VPN", "vpn"]) == [0, 1]
+        assert seen(db, ListQuery(kind), skills=["VPN", "vpn"]) == [0, 1]
 
 
-def test_by_everything_at_once(pages: TicketLists, db: Mongo, clock: FixedClock) -> None:
+def test_by_everything_at_once(db: Mongo, clock: FixedClock) -> None:
     fields = itertools.product(("TODO", "WAITING"), ("low", "high"), (None, ME), ("VPN", "SAP"))
     for number, (status, priority, assignee, skill) in enumerate(fields):
         held: dict[str, Any] = {"assignedTo": assignee, "relatedSkills": [skill]}
@@ -239,37 +217,37 @@ def test_by_everything_at_once(pages: TicketLists, db: Mongo, clock: FixedClock)
     narrow = ListQuery(
         ListKind.QUEUE, status=Status.WAITING, priority=Priority.HIGH, assignee=str(ME)
     )
-    assert seen(pages, narrow, skills=["VPN"]) == [14]
+    assert seen(db, narrow, skills=["VPN"]) == [14]
 
 
-def test_pages_keep_the_filters(pages: TicketLists, db: Mongo, clock: FixedClock) -> None:
+def test_pages_keep_the_filters(db: Mongo, clock: FixedClock) -> None:
     for number in range(1, 25):
         put(db, clock, number, priority="high" if number % 2 else "low")
     narrow = ListQuery(ListKind.QUEUE, priority=Priority.HIGH)
-    first = pages.page(actor=MODERATOR, list_query=narrow)
+    first = ticket_list_page(db, actor=MODERATOR, list_query=narrow)
     assert read(first) == list(range(1, 21, 2))
-    assert seen(pages, narrow.with_cursor(first.next_cursor)) == [21, 23]
+    assert seen(db, narrow.with_cursor(first.next_cursor)) == [21, 23]
 
 
 @pytest.mark.parametrize("kind", [ListKind.ASSIGNED, ListKind.QUEUE])
-def test_only_staff_sees_more_than_their_own(pages: TicketLists, kind: ListKind) -> None:
+def test_only_staff_sees_more_than_their_own(db: Mongo, kind: ListKind) -> None:
     with pytest.raises(PermissionDenied, match="see other people's tickets"):
-        pages.page(actor=EMPLOYEE, list_query=ListQuery(kind))
+        ticket_list_page(db, actor=EMPLOYEE, list_query=ListQuery(kind))
 
 
-def test_a_legacy_ticket_is_listed(pages: TicketLists, db: Mongo) -> None:
+def test_a_legacy_ticket_is_listed(db: Mongo) -> None:
     db.tickets.insert_one({"title": "Old", "status": "TODO", "createdBy": ME})
-    (ticket,) = pages.page(actor=EMPLOYEE, list_query=OWN).tickets
+    (ticket,) = ticket_list_page(db, actor=EMPLOYEE, list_query=OWN).tickets
     assert (ticket.number, ticket.title, ticket.created_at) == (None, "Old", None)
 
 
 def test_what_the_legacy_app_completed_is_no_longer_in_the_queue(
-    pages: TicketLists, db: Mongo, clock: FixedClock
+    db: Mongo, clock: FixedClock
 ) -> None:
     put(db, clock, 1, 2)
     done = db.tickets.find_one({}, sort=[("_id", 1)])
     db.tickets.update_one({"_id": done and done["_id"]}, {"$set": {"status": "COMPLETED"}})
-    assert seen(pages, QUEUE) == [2]
+    assert seen(db, QUEUE) == [2]
 
 
 SELECTIONS = {
@@ -299,17 +277,17 @@ def test_one_query_of_its_index_that_fetches_no_arrays(
     assignee = None if selection.assignee == NO_ASSIGNEE else ME
     db.tickets.update_many({}, {"$set": {**long, "assignedTo": assignee}})
     skills = ["VPN"] if selection.skill else []
-    first = TicketLists(db).page(actor=MODERATOR, list_query=selection, skills=skills)
-    second = TicketLists(db).page(
-        actor=MODERATOR, list_query=selection.with_cursor(first.next_cursor), skills=skills
+    first = ticket_list_page(db, actor=MODERATOR, list_query=selection, skills=skills)
+    second = ticket_list_page(
+        db, actor=MODERATOR, list_query=selection.with_cursor(first.next_cursor), skills=skills
     )
-    third = TicketLists(db).page(
-        actor=MODERATOR, list_query=selection.with_cursor(second.next_cursor), skills=skills
+    third = ticket_list_page(
+        db, actor=MODERATOR, list_query=selection.with_cursor(second.next_cursor), skills=skills
     )
     at = {"first": None, "before": third.previous_cursor, "after": first.next_cursor}[side]
     commands.sent.clear()
-    page = TicketLists(watched_db).page(
-        actor=MODERATOR, list_query=selection.with_cursor(at), skills=skills
+    page = ticket_list_page(
+        watched_db, actor=MODERATOR, list_query=selection.with_cursor(at), skills=skills
     )
     assert len(page.tickets) == PAGE_SIZE
     assert {(ticket.events, ticket.description) for ticket in page.tickets} == {((), "")}
@@ -499,7 +477,7 @@ def test_the_number_of_queries_is_always_the_same(
     for _ in range(count):
         file_ticket(tickets, people.add())
     users = UserService(watched_db)
-    open_list(ListService(watched_db, users, LinkService(watched_db, users)), moderator, QUEUE)
+    open_list(ListService(watched_db, LinkService(watched_db, users)), moderator, QUEUE)
     assert [(name, command[name]) for name, command in commands.sent] == [
         ("distinct", "users"),
         ("find", "users"),

@@ -10,6 +10,8 @@ from bson import ObjectId
 from demo.servers import MongoServer
 from services.accounts.users import UserService
 from services.assignment.assignment_service import AssignmentService
+from services.core import schema_version
+from services.core.clock import utcnow
 from services.core.database import Mongo
 from services.core.leases import Lease
 from services.linking.links import LinkService
@@ -17,7 +19,7 @@ from services.models.permissions import OPERATOR
 from services.models.user import Role
 from services.ops.check_runner import CheckStatus, fail, ok, warn
 from services.ops.database_checks import DatabaseChecks, check_linking, check_settings
-from services.ops.job_runs import JobRuns
+from services.ops.job_health import JobRuns
 from services.outbox import pending
 from services.registry.indexes import missing_indexes
 from services.tickets.filing import TicketService
@@ -143,7 +145,9 @@ def checks(mongo: MongoServer, db: Mongo, clock: FixedClock) -> Iterator[CheckFa
 
     def make(uri: str | None = None, **options: Any) -> DatabaseChecks:
         found = mongo.uri_for(db.name) if uri is None else uri
-        checks = DatabaseChecks(found, missing_indexes=missing_indexes, clock=clock, **options)
+        checks = DatabaseChecks(
+            found, missing_indexes=missing_indexes, program_version=2, clock=clock, **options
+        )
         made.append(checks)
         return made[-1]
 
@@ -178,6 +182,20 @@ def test_mongodb_answers_and_takes_a_write(checks: CheckFactory, db: Mongo) -> N
 )
 def test_mongodb_is_away(checks: CheckFactory, uri: str, found: str, advice: str) -> None:
     assert checks(uri).check_connection() == fail(found, advice)
+
+
+def test_the_version_of_the_data(checks: CheckFactory, db: Mongo) -> None:
+    assert checks().check_data_version() == warn(
+        "migrations to version 2 are not complete (at 0)",
+        "The jobs run them: keep the jobs running, and see their log.",
+    )
+    schema_version.record_version(db, 2)
+    assert checks().check_data_version() == ok("version 2; this program knows 2")
+    schema_version.raise_min_reader(db, 3, now=utcnow())
+    assert checks().check_data_version() == fail(
+        "the data needs version 3; this program knows 2",
+        "Install the newer release that upgraded the database.",
+    )
 
 
 @pytest.mark.usefixtures("indexes_restored")
@@ -310,7 +328,7 @@ def test_the_age_counts_every_wait(db: Mongo, clock: FixedClock) -> None:
     now = start
     for _ in range(9):
         doc = db.tickets.find_one({"_id": ticket}) or {}
-        now = doc["nextTryAt"]  # swept as soon as it is due
+        now = doc["nextTryAt"]  # the sweep takes it when it is due
         assert pending.outbox_ages(db, now=now) == [now - start]
         pending.back_off(db, ticket, now=now)
     assert now - start > timedelta(minutes=30)

@@ -5,8 +5,8 @@ from services.core.leases import Lease
 from services.models.ticket import Status
 from services.ops.ticket_counts import (
     CACHE_SECONDS,
-    CachedTicketCounts,
     TicketCounts,
+    cached_ticket_counts,
     count_tickets,
 )
 from services.outbox import pending
@@ -76,7 +76,7 @@ def test_it_asks_once_in_fifteen_seconds(
     db: Mongo, clock: FixedClock, tickets: TicketService, people: People
 ) -> None:
     now = [100.0]
-    counts = CachedTicketCounts(db, clock=clock, monotonic=lambda: now[0])
+    counts = cached_ticket_counts(db, clock=clock, monotonic=lambda: now[0])
     employee = people.add()
     for passed, seen in ((0.0, 0), (CACHE_SECONDS - 0.1, 0), (0.1, 2), (1.0, 2)):
         now[0] += passed
@@ -91,7 +91,7 @@ def test_without_mongodb_there_is_none_and_it_does_not_ask_each_time(
 ) -> None:
     away = connect(f"{NOBODY_LISTENS}?serverSelectionTimeoutMS=100")
     now = [0.0]
-    counts = CachedTicketCounts(away, clock=clock, monotonic=lambda: now[0])
+    counts = cached_ticket_counts(away, clock=clock, monotonic=lambda: now[0])
     assert counts() is None
     monkeypatch.setattr("services.ops.ticket_counts.count_tickets", lambda *_, **__: NONE)
     assert counts() is None

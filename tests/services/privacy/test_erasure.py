@@ -18,10 +18,10 @@ from services.core.database import Mongo
 from services.core.errors import Conflict, MemberRefused, PermissionDenied, Unauthenticated
 from services.home.home_service import HomeService
 from services.home.sessions import HomeSessions, Screen
-from services.linking.code_attempts import CodeAttempts
+from services.linking.account_linking import CodeAttempts
 from services.linking.links import LinkService
 from services.lists.list_query import ListKind, ListQuery
-from services.lists.list_service import TicketLists
+from services.lists.list_service import ticket_list_page
 from services.models.comment import FileLink
 from services.models.comment import MessageRef as SlackPlace
 from services.models.message_source import checked_source
@@ -31,6 +31,7 @@ from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX
+from services.outbox.replies import ReplyKind
 from services.privacy.erasure import Erasure
 from services.registry.services import Services
 from services.tickets.comments import CommentService
@@ -143,6 +144,14 @@ def _elsewhere(
     offer = {"to": zach.id, "state": "sent", "channel": "D0ZACH", "ts": "1.000009"}
     db.users.insert_one({"email": "other@example.com", "handOver": offer})
     db.unlinked.insert_one({"_id": link_id(TEAM_ID, "U0ZACH2"), "userId": zach.id, "at": clock()})
+    accounts.processed_events.store_text("offer:D0ZACH:1.000011", NAME, slack_user_id=SLACK_ID)
+    accounts.replies.queue(
+        ReplyKind.OFFER,
+        event="D0ZACH:1.000011",
+        recipient="D0ZACH",
+        slack_user_id=SLACK_ID,
+        message={"text": NAME},
+    )
     shown = {"channel": "D0ZACH", "ts": "1.000010", "since": clock()}
     for to in (str(zach.id), f"{UNASSIGNED_ALERT_PREFIX}{zach.id}"):
         db.nudges.insert_one({"to": to, "ended": "sent", "shown": shown})
@@ -161,7 +170,10 @@ def leftovers(db: Mongo) -> list[str]:
 
 def test_nothing_leads_to_them_any_more(db: Mongo, life: Life, erasure: Erasure) -> None:
     found = {line.partition(":")[0] for line in leftovers(db)}
-    assert found == {"users", "links", "unlinked", "linkTries", "letters", "tickets", "nudges"}
+    assert found == {
+        *("users", "links", "unlinked", "linkTries", "letters", "tickets", "nudges"),
+        *("inbox", "replies"),
+    }
     assert db.codes.count_documents({}) == 1
     (erased,) = erasure.erase(actor=OPERATOR, email=" zach.quixote@EXAMPLE.com")
     assert leftovers(db) == []
@@ -214,7 +226,7 @@ def test_tickets_and_what_was_written_in_them_stay(
     assert quoted.source is not None
     assert (quoted.source.channel, quoted.source.slack_user_id) == (GENERAL, None)
     boss = Actor(ObjectId(), Role.ADMIN)
-    page = HomeService(services.db, services.users, services.links).ticket_page(
+    page = HomeService(services.db, services.links).ticket_page(
         actor=boss, team_id=TEAM_ID, ticket_id=str(own.id)
     )
     assert page.people.users[zach.id].display_name == "a former colleague"
@@ -258,7 +270,7 @@ def test_the_same_slack_member_starts_again(services: Services, zach: User, life
     assert fresh.id != zach.id
     assert (fresh.role, fresh.email, fresh.has_password) == (Role.USER, EMAIL, False)
     own = ListQuery(ListKind.OWN)
-    assert TicketLists(services.db).page(actor=Actor.from_user(fresh), list_query=own).tickets == ()
+    assert ticket_list_page(services.db, actor=Actor.from_user(fresh), list_query=own).tickets == ()
 
 
 def test_erasing_again_finds_nobody(erasure: Erasure, life: Life, db: Mongo) -> None:
@@ -297,7 +309,7 @@ def test_the_last_admin_stays(erasure: Erasure, users: UserService, db: Mongo) -
 
 @pytest.mark.usefixtures("indexes_restored")
 def test_who_has_several_accounts_loses_all_of_them(db: Mongo, erasure: Erasure) -> None:
-    db.users.create_index([("email", ASCENDING)], unique=True)  # as the predecessor has
+    db.users.create_index([("email", ASCENDING)], unique=True)  # as the legacy backend has
     db.users.insert_many([{"email": "jo@example.com"}, {"email": "JO@example.com", "name": "Jo"}])
     assert len(erasure.erase(actor=OPERATOR, email="jo@example.com")) == 2
     assert set(db.users.distinct("name")) == {"a former colleague"}

@@ -17,6 +17,7 @@ from services.models.slack_member import link_id
 from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind
+from services.outbox.replies import ReplyKind
 from services.privacy.export import DataExport, to_json_value
 from services.registry.services import Services
 from services.tickets.comments import CommentService
@@ -56,8 +57,17 @@ def ticket(jo: User, tickets: TicketService, comments: CommentService, people: P
 
 
 def test_it_holds_their_data_and_no_more(
-    db: Mongo, users: UserService, jo: User, ticket: Ticket, clock: FixedClock
+    db: Mongo, users: UserService, jo: User, ticket: Ticket, clock: FixedClock, services: Services
 ) -> None:
+    for member, words in (("U0JO", "It squeaks"), ("U0OTHER", "Him again")):
+        services.processed_events.store_text(f"offer:{member}", words, slack_user_id=member)
+        services.replies.queue(
+            ReplyKind.OFFER,
+            event=member,
+            recipient=member,
+            slack_user_id=member,
+            message={"text": "Shall I?"},
+        )
     found = DataExport(db, users).export(actor=OPERATOR, email=" JO@example.com")
     assert found["email"] == "JO@example.com"
     (held,) = found["accounts"]
@@ -88,6 +98,10 @@ def test_it_holds_their_data_and_no_more(
     }
     (queued_email,) = held["letters"]
     assert (queued_email["kind"], queued_email["createdAt"]) == (EmailKind.WELCOME, iso(clock()))
+    assert [sent["text"] for sent in held["directMessages"]] == ["It squeaks"]
+    assert [(sent["message"], sent["state"]) for sent in held["replies"]] == [
+        ({"text": "Shall I?"}, "waiting")
+    ]
     text = json.dumps(found)
     assert "Him again" not in text
     assert "$2b$" not in text

@@ -24,14 +24,13 @@ from services.core.installation import claim_installation
 from services.core.leases import BackoffLock, Lease, is_paused, pause
 from services.digest.digest_service import DigestCounts
 from services.lists.list_query import ListKind, ListQuery, skill_key
-from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
 from services.models.comment import MessageRef as SlackPlace
 from services.models.message_source import checked_source
 from services.models.permissions import OPERATOR, Actor
 from services.models.slack_member import SlackMember
-from services.models.ticket import Card
+from services.models.ticket import AnalysisSource, AssigneeChoice, Card, ChoiceReason
 from services.models.user import Role, User
-from services.ops import failing_items
+from services.ops import job_health
 from services.outbox import deliveries, pending
 from services.outbox.emails import EmailKind
 from services.registry.indexes import INDEXES, collect_indexes, ensure_indexes, missing_indexes
@@ -147,7 +146,7 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     made.explanations.explain_reference(actor=OPERATOR, reference=str(ticket.number))
     pending.retry_due_unassigned(db, now=clock())
     pending.retry_unassigned(db, now=clock())
-    failing_items.find_failing(db, now=clock())
+    job_health.find_failing(db, now=clock())
     ticket = tickets.get(actor=Actor.from_user(invited), ticket_id=str(ticket.id))
     store.assign(
         ticket,
@@ -166,7 +165,7 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     ):
         made.lists.get_page(actor=Actor.from_user(invited), team_id=TEAM_ID, list_query=selection)
     recompute.recompute_stale(db)
-    db.tickets.insert_one({"title": "The predecessor's"})
+    db.tickets.insert_one({"title": "The legacy backend's"})
     legacy.sync_legacy_tickets(db, now=clock())
     _go_by_the_clock(made, ticket.id, invited.id, clock)
     list(pending.due_tickets(db, now=clock(), limit=9))
@@ -278,19 +277,19 @@ def _talk(made: Services, actor: Actor, ticket_id: str) -> None:
 
 def _link(made: Services, user: User, clock: FixedClock) -> None:
     """Everything about who acts as whom in Slack."""
-    codes, link_by_code = made.codes, made.link_by_code
-    unlink_service, following = made.unlink_service, made.member_sync
+    codes, account_linking = made.codes, made.account_linking
+    account_linking, following = made.account_linking, made.member_sync
     member = SlackMember(TEAM_ID, "U0", TEAM_ID, "jo@example.com", email_confirmed=True)
-    unlink_service.linked_members(actor=Actor.from_user(user))
+    account_linking.linked_members(actor=Actor.from_user(user))
     for _ in range(2):
-        unlink_service.preview(actor=Actor.from_user(user))
-        unlink_service.unlink(actor=Actor.from_user(user), team_id=TEAM_ID, slack_user_id="U0")
+        account_linking.preview_unlink(actor=Actor.from_user(user))
+        account_linking.unlink(actor=Actor.from_user(user), team_id=TEAM_ID, slack_user_id="U0")
         with pytest.raises(InvalidValue):
-            link_by_code.preview(member=member, code="wrong")
-        offer = link_by_code.preview(
+            account_linking.preview_code(member=member, code="wrong")
+        offer = account_linking.preview_code(
             member=member, code=codes.issue(kind=CodeKind.LINK, user_id=user.id)
         )
-        link_by_code.confirm(member=member, code_id=offer.code_id)
+        account_linking.confirm_code(member=member, code_id=offer.code_id)
         clock.advance(minutes=15)
     for changed in (replace(member, is_deleted=True), replace(member, email="new@example.com")):
         following.has_changes(member=changed)

@@ -4,7 +4,7 @@ from functools import cache
 import pytest
 
 from services.analysis.model_exchange import Analysis, FailureReason, SkillMatch
-from services.models.assignee_choice import AnalysisSource
+from services.models.ticket import AnalysisSource
 from services.routing.learned_model import Example, LearnedModel, extract_features
 from services.routing.router import rank_skills, route
 from services.routing.stop_words import STOP_WORDS

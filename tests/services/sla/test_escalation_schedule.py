@@ -110,7 +110,7 @@ def test_the_steps_by_the_due_time() -> None:
     ]
 
 
-def test_what_is_urgent_escalates_sooner() -> None:
+def test_urgent_ticket_escalates_sooner() -> None:
     ticket = assigned(priority=Priority.URGENT, accepted_at=MONDAY, due_at=at(2, 13))
     assert walked(planned(ticket)) == [
         (EscalationStep.DUE_SOON, at(2, 12)),
@@ -120,7 +120,7 @@ def test_what_is_urgent_escalates_sooner() -> None:
     ]
 
 
-def test_of_a_deadline_a_quarter_of_the_time_since_it_was_set() -> None:
+def test_due_soon_of_a_deadline_counts_from_when_it_was_set() -> None:
     deadline = at(4, 9)
     ticket = assigned(accepted_at=MONDAY, deadline=deadline, due_at=deadline)
     assert walked(planned(ticket))[0] == (EscalationStep.DUE_SOON, at(3, 13))
@@ -145,7 +145,7 @@ def test_a_quarter_where_working_time_says_nothing(deadline: datetime) -> None:
     )
 
 
-def test_where_less_than_a_quarter_is_left_it_is_not_said() -> None:
+def test_due_soon_is_skipped_if_less_than_a_quarter_is_left() -> None:
     ticket = planned(assigned(accepted_at=MONDAY, due_at=at(2, 10)))
     assert ticket.next_step == ScheduledStep(
         at(2, 10), EscalationStep.DUE_MISSED, f"{ms(at(2, 10))}/high"
@@ -156,7 +156,7 @@ def ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def test_where_nobody_has_it_the_channel_is_notified_at_once() -> None:
+def test_unassigned_ticket_notifies_the_channel_when_due() -> None:
     ticket = planned(sample_ticket(due_at=at(2, 12)))
     assert walked(ticket) == [
         (EscalationStep.DUE_TRIAGE, at(2, 12)),
@@ -174,7 +174,7 @@ def test_a_time_that_has_passed_when_it_is_set_is_missed_from_then_on() -> None:
     ]
 
 
-def test_what_was_late_before_the_first_run_notifies_nobody() -> None:
+def test_recalculation_notifies_no_one_of_an_overdue_ticket() -> None:
     """Legacy tickets, and all tickets after an admin changed the targets."""
     late = assigned(due_at=MONDAY - timedelta(days=900))
     assert planned(late, is_recalculation=True).next_step is None
@@ -238,7 +238,7 @@ BEGUN = planned(assigned(due_at=at(3, 9)))
     ],
     ids=["a comment", "a note", "an edit"],
 )
-def test_what_its_assignee_does_is_as_good_as_accepting_it(event: NewEvent) -> None:
+def test_any_event_by_the_assignee_accepts_the_ticket(event: NewEvent) -> None:
     ticket = planned(BEGUN, now=at(2, 9, 30), events=[event])
     assert ticket.escalation_tracks[EscalationTrack.ACCEPT].is_ended
     assert ticket.next_step is not None
@@ -248,7 +248,7 @@ def test_what_its_assignee_does_is_as_good_as_accepting_it(event: NewEvent) -> N
     assert urgent.escalation_tracks[EscalationTrack.ACCEPT].is_ended
 
 
-def test_what_others_do_is_not() -> None:
+def test_event_by_another_user_accepts_nothing() -> None:
     event = NewEvent(EventType.COMMENTED, by=AL, field="comments", to=ObjectId())
     ticket = planned(BEGUN, now=at(2, 9, 30), events=[event])
     assert ticket.escalation_tracks == BEGUN.escalation_tracks
@@ -261,7 +261,7 @@ def test_once_accepted_only_the_due_time_counts() -> None:
 
 
 @pytest.mark.parametrize("passed", [0, 90], ids=["at once", "after the reminder"])
-def test_who_gets_it_from_a_person_has_all_the_time(passed: int) -> None:
+def test_manual_reassignment_restarts_the_accept_track(passed: int) -> None:
     now = MONDAY + timedelta(minutes=passed)
     had = planned(BEGUN, now=at(2, 10), events=[step(EscalationStep.ACCEPT_REMINDER)])
     als = planned(replace(had, assigned_to=AL, assignment={"at": now}), now=now)
@@ -270,7 +270,7 @@ def test_who_gets_it_from_a_person_has_all_the_time(passed: int) -> None:
     assert als.next_step.at == now + timedelta(hours=1)
 
 
-def test_who_gets_it_by_the_clock_goes_on_with_the_next_step() -> None:
+def test_escalated_reassignment_continues_the_accept_track() -> None:
     now = at(2, 10, 30)
     had = planned(BEGUN, now=at(2, 10), events=[step(EscalationStep.ACCEPT_REMINDER)])
     als = replace(had, assigned_to=AL, assignment={"at": now})
@@ -318,7 +318,7 @@ def test_while_it_waits_nothing_of_this_comes() -> None:
     assert EscalationTrack.WAITING not in back.escalation_tracks
 
 
-def test_who_asked_the_requester_has_accepted() -> None:
+def test_question_to_the_requester_accepts_the_ticket() -> None:
     asked = NewEvent(EventType.WAITING, by=JO, field="status", to="WAITING")
     waits = planned(replace(BEGUN, status=Status.WAITING), now=at(2, 9, 30), events=[asked])
     back = planned(replace(waits, status=Status.IN_PROGRESS), now=at(3, 8))
@@ -340,7 +340,7 @@ def test_waiting_is_counted_in_working_days() -> None:
     ]
 
 
-def test_what_is_done_has_nothing_left_and_starts_again_when_reopened() -> None:
+def test_completed_ticket_has_no_schedule_until_it_is_reopened() -> None:
     done = replace(BEGUN, status=Status.COMPLETED)
     assert build_schedule(done, policy=RULES, now=at(2, 10)) == NO_SCHEDULE
     done = planned(done, now=at(2, 10))
@@ -354,7 +354,7 @@ def test_legacy_assignments_need_no_acceptance() -> None:
     assert planned(assigned(assignment={})).next_step is None
 
 
-def test_a_step_stands_until_something_else_happens() -> None:
+def test_step_is_current_until_ticket_changes() -> None:
     told = planned(BEGUN, now=at(3, 9), events=[step(EscalationStep.DUE_MISSED)])
     assert is_current_step(told, EscalationStep.DUE_MISSED)
     assert not is_current_step(told, EscalationStep.DUE_SOON)
@@ -376,7 +376,7 @@ def test_a_step_stands_until_something_else_happens() -> None:
     [None, "x", {"due": "x"}, {"due": {"about": 3}}, {"other": {"about": "a"}}],
     ids=["nothing", "a text", "no ladder", "an odd one", "an unknown one"],
 )
-def test_what_cannot_be_read_is_not_there(doc: Any) -> None:
+def test_malformed_tracks_are_skipped(doc: Any) -> None:
     assert track_states_from_doc(doc) == {}
 
 

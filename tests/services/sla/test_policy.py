@@ -52,7 +52,7 @@ def test_the_usual_ones() -> None:
     assert Targets().acceptance_time(None) == Targets().acceptance_time(Priority.MEDIUM)
 
 
-def test_what_is_written_is_read(db: Mongo, people: People) -> None:
+def test_targets_are_read_as_written(db: Mongo, people: People) -> None:
     store, wanted = TeamSettings(db), replace(USUAL, hours_urgent="1,5", clock="around")
     assert store.targets() == Targets()
     written = store.write_targets(actor=Actor.from_user(people.add(Role.ADMIN)), submitted=wanted)
@@ -100,7 +100,7 @@ MINUTES_WORDS = "Write a whole number from 1 to 10,000."
         ("auto_complete_days", "-1", DAYS_WORDS),
     ],
 )
-def test_what_is_refused(field: str, text: str, words: str | None) -> None:
+def test_invalid_targets_are_refused(field: str, text: str, words: str | None) -> None:
     with pytest.raises(InvalidValue) as refused:
         checked_targets(replace(USUAL, **{field: text}))
     if words:
@@ -121,7 +121,7 @@ def test_what_is_refused(field: str, text: str, words: str | None) -> None:
         {"hours": dict.fromkeys(PRIORITIES_BY_URGENCY, 0)},
     ],
 )
-def test_what_makes_no_sense_is_as_if_it_were_not_set(stored: dict[str, Any] | None) -> None:
+def test_malformed_targets_are_replaced_by_defaults(stored: dict[str, Any] | None) -> None:
     assert targets_from_doc(stored) == Targets()
 
 
@@ -162,7 +162,7 @@ def test_a_cached_value_is_read_again_after_five_seconds(db: Mongo) -> None:
     assert get(db) == 2
 
 
-def test_what_was_read_before_a_change_is_not_kept_after_it(db: Mongo) -> None:
+def test_value_read_before_a_change_is_not_cached(db: Mongo) -> None:
     values, changes = iter(["old", "new", "other"]), iter([invalidate_caches])
 
     @ttl_cached

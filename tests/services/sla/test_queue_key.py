@@ -61,7 +61,7 @@ def test_every_key_is_read_again(ticket: Ticket) -> None:
     assert QUEUE_KEY_PATTERN.fullmatch(key(ticket))
 
 
-def test_who_is_done_has_no_place() -> None:
+def test_completed_ticket_has_no_queue_key() -> None:
     assert queue_key(sample_ticket(status=Status.COMPLETED)) is None
 
 

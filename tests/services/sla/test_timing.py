@@ -18,11 +18,17 @@ from services.calendar.work_week import WorkWeek
 from services.core.database import Mongo
 from services.editing.ticket_edits import TicketEdits
 from services.linking.links import LinkService
-from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
 from services.models.events import Event
 from services.models.permissions import OPERATOR, Actor
 from services.models.sla_clock import SlaClock
-from services.models.ticket import Priority, Status, Ticket
+from services.models.ticket import (
+    AnalysisSource,
+    AssigneeChoice,
+    ChoiceReason,
+    Priority,
+    Status,
+    Ticket,
+)
 from services.models.user import Role, User
 from services.registry.services import Services
 from services.sla import policy as sla_policy
@@ -171,7 +177,7 @@ def test_waiting_moves_it_by_just_the_working_time_it_took(
 
 
 @given(week=WEEKS, filed=MOMENTS, ran=LENGTHS, stood=LENGTHS)
-def test_what_was_missed_stays_missed(
+def test_missed_target_stays_missed_after_a_pause(
     week: WorkWeek, filed: datetime, ran: timedelta, stood: timedelta
 ) -> None:
     missed = due_at(ticket(since(filed)), targets=USUAL, week=week)
@@ -208,7 +214,7 @@ def test_reopened_it_starts_again(
     assert clock_after_change(again, REOPENED, IN_PROGRESS, now=LAST) == again
 
 
-def test_what_is_done_keeps_its_due_time() -> None:
+def test_completed_ticket_keeps_its_due_time() -> None:
     at = datetime(2026, 3, 2, tzinfo=UTC)
     done = ticket(since(at).stop(at), status=COMPLETED, due_at=at, deadline=at - timedelta(1))
     assert due(done, BERLIN_WEEK) == at
@@ -224,7 +230,7 @@ def test_legacy_tickets_have_no_target_until_they_are_reopened() -> None:
     assert clock_after_change(done, COMPLETED, REOPENED, now=now).has_started
 
 
-def test_where_nobody_ever_works_there_is_no_target() -> None:
+def test_team_that_never_works_has_no_target() -> None:
     at = datetime(2026, 3, 2, tzinfo=UTC)
     assert due_at(ticket(since(at)), targets=USUAL, week=WorkWeek(BERLIN, frozenset())) is None
     end = datetime(9999, 12, 31, tzinfo=UTC)
@@ -263,7 +269,7 @@ def test_the_history_tells_the_clock_and_it_is_read_again(
         {"ran": [None, {"from": 1}, {"from": LAST, "to": FIRST}]},
     ],
 )
-def test_what_makes_no_sense_is_no_clock(odd: Any) -> None:
+def test_malformed_clock_is_skipped(odd: Any) -> None:
     assert SlaClock.from_doc(odd) in (None, SlaClock())
 
 
@@ -354,7 +360,7 @@ def test_reopened_a_deadline_of_before_makes_it_late_no_more(
     assert reload(db, ticket).deadline == at("02 12:00")
 
 
-def test_what_the_previous_version_computed_is_computed_again(
+def test_timing_by_an_earlier_version_is_recomputed(
     db: Mongo,
     tickets: TicketService,
     ticket_actions: TicketActions,
@@ -489,7 +495,7 @@ def test_tickets_from_before_get_theirs_by_their_history(
     assert recompute_stale(db, now=clock()) == 0
 
 
-def test_of_a_legacy_ticket_only_the_deadline_counts(db: Mongo, clock: FixedClock) -> None:
+def test_legacy_ticket_is_due_by_its_deadline_only(db: Mongo, clock: FixedClock) -> None:
     legacy = {"title": "Old", "description": "Words.", "createdBy": ObjectId()}
     dated = {**legacy, "status": "IN_PROGRESS", "deadline": at("01 09:00"), "priority": "high"}
     old, bare = (
@@ -502,7 +508,7 @@ def test_of_a_legacy_ticket_only_the_deadline_counts(db: Mongo, clock: FixedCloc
     assert recompute_stale(db, now=clock()) == 0
 
 
-def test_what_changes_meanwhile_is_left_for_the_next_run(
+def test_ticket_changed_concurrently_is_left_for_the_next_run(
     db: Mongo, tickets: TicketService, employee: User, clock: FixedClock
 ) -> None:
     ids = [file_ticket(tickets, employee, priority="low").id for _ in range(10)]
@@ -516,7 +522,7 @@ def test_what_changes_meanwhile_is_left_for_the_next_run(
     assert {doc["target"]["rules"] for doc in db.tickets.find()} == {load_policy(db).fingerprint}
 
 
-def test_what_the_legacy_app_did_to_ours_is_left_to_see(
+def test_recomputing_keeps_the_stale_key_of_a_legacy_change(
     db: Mongo, tickets: TicketService, employee: User, clock: FixedClock
 ) -> None:
     ticket = file_ticket(tickets, employee)

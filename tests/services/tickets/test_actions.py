@@ -208,7 +208,7 @@ def test_unassigning_a_reopened_ticket_leaves_it_reopened(
     assert (after.status, after.assigned_to) == (Status.REOPENED, None)
 
 
-def test_whom_a_ticket_cannot_be_given_to(
+def test_ticket_cannot_be_assigned_to_inactive_or_plain_users(
     ticket_actions: TicketActions,
     db: Mongo,
     people: People,
@@ -263,7 +263,7 @@ def test_whom_a_ticket_cannot_be_given_to(
         ),
     ],
 )
-def test_what_else_a_reassignment_refuses(
+def test_reassignment_refuses_invalid_values(
     ticket_actions: TicketActions,
     db: Mongo,
     ticket: Ticket,
@@ -375,7 +375,7 @@ def test_a_completed_ticket_keeps_its_assignee(
 
 
 @pytest.mark.parametrize("change", [{"active": False}, {"role": "user"}, None])
-def test_who_has_left_does_not_get_it_back(
+def test_reopened_ticket_is_unassigned_if_its_assignee_left(
     ticket_actions: TicketActions,
     db: Mongo,
     ticket: Ticket,
@@ -392,7 +392,7 @@ def test_who_has_left_does_not_get_it_back(
     assert (after.status, after.assigned_to) == (Status.REOPENED, None)
 
 
-def test_a_role_is_asked_for_before_anything_is_read(
+def test_permission_is_checked_before_ticket_is_loaded(
     ticket_actions: TicketActions, ticket: Ticket, requester: User, people: People
 ) -> None:
     stranger = people.add()
@@ -512,7 +512,7 @@ def test_a_legacy_ticket_goes_the_same_way(
     assert (doc["title"], doc["description"], doc["deadline"]) == ("x" * 9_000, None, "soon")
 
 
-def test_nothing_of_it_is_evaluated(
+def test_text_with_mongo_operators_is_stored_unchanged(
     ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User
 ) -> None:
     ticket_actions.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))

@@ -104,7 +104,9 @@ def test_many_at_once_lose_nothing_and_repeat_nothing(
     assert [event.seq for event in stored.events] == list(range(1, 10))
 
 
-def test_who_may_write_what(write: Write, people: People, requester: User, moderator: User) -> None:
+def test_comments_and_notes_require_permission(
+    write: Write, people: People, requester: User, moderator: User
+) -> None:
     stranger, admin = people.add(), people.add(Role.ADMIN)
     for writer in (requester, moderator, admin):
         assert write(writer).is_new
@@ -284,7 +286,7 @@ def test_a_deleted_message_leaves_nothing_of_its_words(
     assert reload(db, ticket).comments[0].deleted
 
 
-def test_what_is_no_comment_is_not_followed(
+def test_message_without_a_comment_changes_nothing(
     comments: CommentService, requester: User, ticket: Ticket
 ) -> None:
     actor = Actor.from_user(requester)
@@ -411,7 +413,7 @@ def test_a_legacy_ticket_takes_comments(
     assert (written.ticket.seq, len(written.ticket.comments)) == (1, 1)
 
 
-def test_what_is_not_ours_is_not_read_and_not_moved() -> None:
+def test_malformed_comments_are_skipped() -> None:
     at = ObjectId().generation_time
     ours = transitions.comment_doc(by=ObjectId(), text="Ours", at=at)
     assert comments_from_doc("nonsense") == ()

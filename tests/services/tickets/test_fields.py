@@ -41,11 +41,11 @@ def test_every_field_is_classified() -> None:
 
 
 @pytest.mark.parametrize("field", FIELDS.values(), ids=[field.name for field in FIELDS.values()])
-def test_what_leaves_the_program_is_visible_to_someone(field: TicketField) -> None:
-    is_edited, audience = field.edited_by is not Access.NOBODY, field.seen_by
+def test_output_fields_are_visible_to_their_readers(field: TicketField) -> None:
+    is_edited, audience = field.edited_by is not Access.INTERNAL, field.seen_by
     assert is_edited is (field.check is not None)
     if field.outputs & Output.API or is_edited:
-        assert audience is not Access.NOBODY
+        assert audience is not Access.INTERNAL
     # Requesters read rows of lists and data exports unfiltered.
     if field.outputs & (Output.LISTS | Output.EXPORT) and field.name != "queueKey":
         assert audience is Access.ALL
@@ -80,7 +80,7 @@ def stored_as(field: str, value: Any, **ticket: Any) -> Any:
         ("assignedTo", None, None),
     ],
 )
-def test_what_is_accepted(field: str, value: Any, kept: Any) -> None:
+def test_valid_values_are_accepted(field: str, value: Any, kept: Any) -> None:
     assert stored_as(field, value) == kept
 
 
@@ -122,7 +122,7 @@ def test_what_is_accepted(field: str, value: Any, kept: Any) -> None:
         ("assignedTo", "Ben", "Choose somebody from the list."),
     ],
 )
-def test_what_is_refused_and_in_which_words(field: str, value: Any, sentence: str) -> None:
+def test_invalid_values_are_refused_with_a_reason(field: str, value: Any, sentence: str) -> None:
     with pytest.raises(InvalidValue) as refused:
         stored_as(field, value)
     assert (refused.value.field, str(refused.value)) == (field, sentence)
@@ -150,7 +150,7 @@ def test_one_spelling_of_each_skill_is_offered_the_ticket_s_own_first() -> None:
     assert skill_choices(ticket, ["DNS", "VPN"]) == ["Cobol", "DNS", "vpn"]
 
 
-def test_what_a_ticket_holds() -> None:
+def test_current_value_is_the_stored_form() -> None:
     ticket = sample_ticket(
         status=Status.WAITING,
         priority=Priority.HIGH,
@@ -182,5 +182,5 @@ def test_what_a_ticket_holds() -> None:
         (None, "low", False),
     ],
 )
-def test_what_counts_as_the_same(one: Any, other: Any, same: bool) -> None:
+def test_skills_are_equal_regardless_of_order_and_case(one: Any, other: Any, same: bool) -> None:
     assert is_equal(one, other) is same

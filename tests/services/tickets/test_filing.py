@@ -126,7 +126,7 @@ def test_the_limits_count_what_can_be_seen(
 @pytest.mark.parametrize(
     "text", ["$teamId", "{$gt: ''}", '{"$gt": ""}', "$$ROOT", "<!channel>", "a.b.$[]", "__proto__"]
 )
-def test_what_could_be_code_stays_text(
+def test_text_with_operators_or_markup_is_stored_unchanged(
     tickets: TicketService, ticket_actions: TicketActions, db: Mongo, text: str
 ) -> None:
     ticket = file(tickets, title=text, description=text, request_id="V1").ticket
@@ -223,7 +223,7 @@ def test_twenty_an_hour_then_a_sentence(tickets: TicketService, clock: FixedCloc
     assert file(tickets).is_new
 
 
-def test_who_gets_a_ticket_to_see(tickets: TicketService) -> None:
+def test_requester_and_staff_see_the_ticket(tickets: TicketService) -> None:
     ticket = file(tickets).ticket
     for actor in (EMPLOYEE, MODERATOR, ADMIN):
         assert tickets.get(actor=actor, ticket_id=str(ticket.id)) == ticket
@@ -304,7 +304,7 @@ def test_another_teams_message_is_another_message(tickets: TicketService, people
     ("asker", "sees"),
     [("creator", True), (Role.MODERATOR, True), (Role.ADMIN, True), (Role.USER, False)],
 )
-def test_who_sees_the_ticket_that_is_there(
+def test_existing_ticket_is_shown_only_to_its_readers(
     tickets: TicketService, people: People, asker: str | Role, sees: bool
 ) -> None:
     creator = people.add()
@@ -334,7 +334,7 @@ def test_the_same_form_again_is_the_same_ticket(
     assert db.tickets.count_documents({}) == 1
 
 
-def test_of_many_people_at_once_one_makes_the_ticket(
+def test_concurrent_users_file_one_ticket_for_a_message(
     tickets: TicketService, people: People, db: Mongo
 ) -> None:
     everybody = [people.add() for _ in range(8)]
@@ -353,7 +353,7 @@ def test_of_many_people_at_once_one_makes_the_ticket(
     assert outcomes == [told] * 7 + ["filed"]
 
 
-def test_of_one_form_sent_many_times_at_once_nobody_is_told_off(
+def test_concurrent_submissions_of_a_form_return_one_ticket(
     tickets: TicketService, people: People, db: Mongo
 ) -> None:
     user = people.add()

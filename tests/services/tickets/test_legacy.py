@@ -1,4 +1,4 @@
-"""Adoption of legacy tickets, and reconciliation of the predecessor's changes."""
+"""Adoption of legacy tickets, and reconciliation of the legacy backend's changes."""
 
 from typing import Any
 
@@ -182,7 +182,7 @@ def test_the_jobs_see_to_it(
 
 
 def change(db: Mongo, ticket: Ticket, **values: Any) -> None:
-    """Update as the predecessor does: without a seq, an event or a queue key."""
+    """Update as the legacy backend does: without a seq, an event or a queue key."""
     db.tickets.update_one({"_id": ticket.id}, {"$set": values})
 
 
@@ -191,7 +191,7 @@ def events_of(db: Mongo, ticket: Ticket) -> list[tuple[Any, ...]]:
     return [(e.type, e.by, e.field, e.from_, e.to) for e in now.events[1:]]
 
 
-def test_what_it_completes_leaves_the_queue(
+def test_ticket_completed_by_the_legacy_backend_leaves_the_queue(
     db: Mongo, tickets: TicketService, people: People, clock: FixedClock
 ) -> None:
     ticket = file_ticket(tickets, people.add())
@@ -205,7 +205,7 @@ def test_what_it_completes_leaves_the_queue(
     assert legacy.reconcile(db, now=clock()) == 0
 
 
-def test_what_it_assigns_is_no_longer_among_the_unassigned(
+def test_ticket_assigned_by_the_legacy_backend_moves_in_the_queue(
     db: Mongo, tickets: TicketService, people: People, clock: FixedClock
 ) -> None:
     ticket, moderator = file_ticket(tickets, people.add()), people.add()

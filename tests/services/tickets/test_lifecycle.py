@@ -91,7 +91,7 @@ def expected(role: Role, relation: str, state: tuple[Status, bool, bool]) -> set
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("relation", RELATIONS)
 @pytest.mark.parametrize("state", STATES, ids=str)
-def test_who_may_do_what_and_when(
+def test_actions_depend_on_role_relation_and_state(
     role: Role, relation: str, state: tuple[Status, bool, bool]
 ) -> None:
     ticket, actor = ticket_in(state, relation), Actor(ME, role)
@@ -209,7 +209,7 @@ def test_a_state_token_tells_status_and_assignee_apart() -> None:
     assert state_token(tickets[0]) == state_token(replace(tickets[0], seq=9, title="Other"))
 
 
-def test_who_completed_it() -> None:
+def test_completed_by_returns_the_user_of_the_last_completion() -> None:
     def moved(seq: int, to: str, by: ObjectId) -> Event:
         return Event(seq, utcnow(), by, "whatever", field="status", to=to)
 

@@ -62,7 +62,7 @@ def test_a_lost_race_changes_nothing(db: Mongo, clock: FixedClock, ticket: Ticke
     assert reload(db, ticket) == won
 
 
-def test_of_many_at_once_one_wins(db: Mongo, clock: FixedClock, ticket: Ticket) -> None:
+def test_one_of_concurrent_changes_is_stored(db: Mongo, clock: FixedClock, ticket: Ticket) -> None:
     def change() -> Ticket | None:
         return ticket_store.apply(db, ticket, titled(uuid.uuid4().hex), now=clock())
 

@@ -43,7 +43,7 @@ def test_the_others_stay() -> None:
     assert for_requester(ticket) == replace(ticket, seq=0, is_in_outbox=False, team_id=None)
 
 
-def test_of_the_assignment_only_its_next_attempt() -> None:
+def test_requester_sees_only_the_next_attempt_of_the_assignment() -> None:
     ticket = sample_ticket(assignment={"next": AT, "reason": "knows VPN"})
     assert for_requester(ticket).assignment == {"next": AT}
 

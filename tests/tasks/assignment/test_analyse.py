@@ -10,8 +10,7 @@ import pytest
 from services.analysis.model_exchange import Analysis, SkillMatch
 from services.analysis.urgency import UrgencySignal
 from services.core.database import Mongo
-from services.models.assignee_choice import AnalysisSource
-from services.models.ticket import Priority, Ticket
+from services.models.ticket import AnalysisSource, Priority, Ticket
 from services.models.user import Role, User
 from services.tickets.filing import TicketService
 from tasks.assignment.analyse import analyse

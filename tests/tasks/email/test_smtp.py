@@ -21,12 +21,12 @@ from tasks.email.smtp import (
     SmtpConnection,
     SmtpServer,
 )
+from tests.support.certificates import CertificateAuthority
 from tests.support.mail_server import (
     HOST,
     MAIL_PASSWORD,
     MAIL_USER,
     MailServer,
-    certificate,
     plain_text,
 )
 
@@ -111,16 +111,15 @@ def test_it_signs_in_where_it_has_a_name() -> None:
 def test_it_encrypts_where_the_server_offers_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    context, trusted = certificate(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
-    with MailServer(starttls=context, auth=True) as mail_server:
+    authority = CertificateAuthority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    with MailServer(starttls=authority.server_context(HOST), auth=True) as mail_server:
         send(mail_server.server(user=MAIL_USER, password=MAIL_PASSWORD), "jo@example.com")
         assert mail_server.encrypted == [True]
 
 
 def test_it_trusts_no_certificate_it_cannot_check(tmp_path: Path) -> None:
-    context, _ = certificate(tmp_path)
-    with MailServer(starttls=context) as mail_server:
+    with MailServer(starttls=CertificateAuthority(tmp_path).server_context(HOST)) as mail_server:
         found = fault(mail_server.server())
         assert (type(found), found.error) == (ServerUnavailable, "SSLCertVerificationError")
         assert mail_server.mails == []
@@ -129,9 +128,9 @@ def test_it_trusts_no_certificate_it_cannot_check(tmp_path: Path) -> None:
 def test_port_465_is_encrypted_from_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    context, trusted = certificate(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
-    with MailServer(implicit_tls=context) as mail_server:
+    authority = CertificateAuthority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    with MailServer(implicit_tls=authority.server_context(HOST)) as mail_server:
         monkeypatch.setattr("tasks.email.smtp.IMPLICIT_TLS_PORT", mail_server.port)
         send(mail_server.server(), "jo@example.com")
         assert mail_server.encrypted == [True]

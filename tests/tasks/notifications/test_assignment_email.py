@@ -98,7 +98,7 @@ def test_markup_in_a_title_is_text(
     assert "&lt;img src=x&gt; &amp; &lt;a href=&#x27;https://evil" in html(mail)
 
 
-def test_who_reassigns_it_is_named_and_the_former_assignee_gets_no_second_mail(
+def test_email_names_the_assigner_and_skips_the_former_assignee(
     mailing: Runtime, publisher: RecordingPublisher, mail_server: MailServer, ticket: Ticket,
     ticket_actions: TicketActions, people: People, expert: User,
 ) -> None:  # fmt: skip
@@ -129,7 +129,7 @@ def test_nobody_is_written_to_for_what_they_took_themselves(
     assert told(mail_server) == []
 
 
-def test_who_is_not_in_slack_gets_the_mail(
+def test_assignee_without_slack_gets_the_email(
     mailing: Runtime, publisher: RecordingPublisher, mail_server: MailServer, people: People,
     ticket: Ticket, db: Mongo, clock: FixedClock,
 ) -> None:  # fmt: skip
@@ -193,7 +193,7 @@ def test_a_worker_that_dies_between_email_and_delivery_sends_no_second_one(
 
 
 @pytest.mark.parametrize("change", ["reassigned", "resolved", "demoted", "deleted"])
-def test_what_is_no_longer_so_is_not_mailed(
+def test_outdated_assignment_is_not_emailed(
     mailing: Runtime, publisher: RecordingPublisher, mail_server: MailServer, ticket: Ticket,
     expert: User, people: People, ticket_actions: TicketActions, db: Mongo, clock: FixedClock,
     change: str,

@@ -192,7 +192,7 @@ def test_a_card_that_is_still_to_come_is_waited_for(
     assert comment["text"] == "Ticket 1: User 1 wrote: It is urgent."
 
 
-def test_who_has_no_card_gets_a_message_that_says_which_ticket(
+def test_recipient_without_a_card_gets_a_message_that_names_the_ticket(
     system: BotAndWorkers, comments: CommentService, emma: User, nils: User
 ) -> None:
     legacy = {"title": "From before", "status": "COMPLETED", "createdBy": emma.id, "number": 7}
@@ -216,7 +216,7 @@ def test_who_has_no_card_gets_a_message_that_says_which_ticket(
     ]
 
 
-def test_who_is_not_in_slack_is_no_obstacle(
+def test_recipient_without_slack_is_skipped(
     system: BotAndWorkers, people: People, comments: CommentService, nils: User
 ) -> None:
     fresh = file_ticket(system.tickets, people.add(linked=False))

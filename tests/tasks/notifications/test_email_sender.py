@@ -121,7 +121,7 @@ def test_many_tasks_at_once_send_each_email_once(
     assert sorted(mail["Message-ID"][1:33] for mail in mail_server.mails) == sorted(ids)
 
 
-def test_what_is_posted_while_another_is_at_it_is_not_left_behind(
+def test_email_queued_during_another_task_is_published_again(
     mailing: Runtime,
     mail_server: MailServer,
     emails: Emails,
@@ -336,7 +336,7 @@ def test_a_fault_of_ours_lets_the_next_task_in_soon(
 
 
 @pytest.mark.parametrize("kind", list(EmailKind), ids=str)
-def test_who_may_no_longer_sign_in_is_told_only_who_else_could(
+def test_deactivated_account_gets_only_security_emails(
     mailing: Runtime, mail_server: MailServer, emails: Emails, people: People, db: Mongo,
     kind: EmailKind,
 ) -> None:  # fmt: skip
@@ -412,7 +412,7 @@ def test_no_address_and_no_word_of_it_is_logged(
         ),
     ],
 )
-def test_whom_it_is_from(env: dict[str, str], shown: str) -> None:
+def test_sender_address_follows_the_settings(env: dict[str, str], shown: str) -> None:
     config, problems = parse_settings("manifest", env)
     assert problems == []
     assert str(sender_address(config)) == shown

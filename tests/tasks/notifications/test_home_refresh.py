@@ -104,7 +104,9 @@ def test_a_change_after_a_lost_task_publishes_again(
     assert refreshes(system.publisher) == [link_of(employee)]
 
 
-def test_who_never_opened_home_is_left_alone(system: BotAndWorkers, ticket: Ticket) -> None:
+def test_home_is_not_published_if_it_was_never_opened(
+    system: BotAndWorkers, ticket: Ticket
+) -> None:
     system.work(ticket)
     assert system.slack.calls_to("views.publish") == []
 
@@ -244,11 +246,10 @@ def test_a_rate_limit_is_waited_for(
     [
         {"status": 500},
         {"error": "user_not_found"},
-        {"status": 429, "retry_after": 3_600},
     ],
     ids=str,
 )
-def test_other_faults_leave_it_to_the_next_change(
+def test_other_faults_leave_it_to_the_sweep(
     system: BotAndWorkers, employee: User, fault: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     open_home(system.runtime, employee)
@@ -257,6 +258,23 @@ def test_other_faults_leave_it_to_the_next_change(
     home_refresh.run(system.runtime, link_of(employee))
     assert f"home of {link_of(employee)}: " in caplog.text
     asked(system.runtime, employee)
+    home_refresh.run(system.runtime, link_of(employee))
+    assert [answer["ok"] for answer in published(system.slack, employee)] == [True, False, True]
+
+
+def test_a_long_wait_is_left_to_the_sweep(
+    system: BotAndWorkers, employee: User, clock: FixedClock
+) -> None:
+    open_home(system.runtime, employee)
+    asked(system.runtime, employee)
+    system.slack.fail("views.publish", status=429, retry_after=3_600)
+    with pytest.raises(SlackRateLimited):
+        home_refresh.run(system.runtime, link_of(employee))
+    sessions = system.runtime.services.home_sessions
+    clock.advance(seconds=3_600)
+    assert sessions.request_unconfirmed(limit=10) == []
+    clock.advance(seconds=10)
+    assert sessions.request_unconfirmed(limit=10) == [link_of(employee)]
     home_refresh.run(system.runtime, link_of(employee))
     assert [answer["ok"] for answer in published(system.slack, employee)] == [True, False, True]
 

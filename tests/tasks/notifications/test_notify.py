@@ -259,13 +259,15 @@ def test_an_assignment_that_lands_while_the_first_card_is_posted_is_shown_at_onc
 
 # The reply in the thread of a message from which a ticket was filed
 
-TS = "1700000000.000001"
+TS, OLDER_TS = "1700000000.000001", "1690000000.000009"
 LINE = "Ticket 1 was filed from this message."
 FileFromMessage = Callable[..., Ticket]
 
 
 @pytest.fixture
-def file_from_message(tickets: TicketService, employee: User, expert: User) -> FileFromMessage:
+def file_from_message(
+    tickets: TicketService, employee: User, expert: User, source_messages: None
+) -> FileFromMessage:
     def file(*, channel: str = GENERAL, thread_ts: str | None = None) -> Ticket:
         return tickets.create(
             actor=Actor.from_user(employee),
@@ -279,8 +281,18 @@ def file_from_message(tickets: TicketService, employee: User, expert: User) -> F
     return file
 
 
+@pytest.fixture
+def source_messages(slack: RecordingSlack) -> None:
+    """Post the message that tickets are filed from, and one that starts another thread."""
+    slack.add_channel("C0SECRET", is_private=True, is_member=True)
+    for channel in (GENERAL, "C0SECRET"):
+        for ts in (TS, OLDER_TS):
+            slack.say(channel, "The printer is on fire.", user="U0WILMA", ts=ts)
+
+
 def lines(slack: RecordingSlack, channel: str = GENERAL) -> list[dict[str, Any]]:
-    return slack.messages(channel)
+    """Return the bot's messages in the channel."""
+    return [message for message in slack.messages(channel) if "bot_id" in message]
 
 
 def state(db: Mongo, ticket: Ticket) -> Any:
@@ -288,9 +300,7 @@ def state(db: Mongo, ticket: Ticket) -> Any:
     return deliveries_by_key[f"1:thread:{ticket.source.channel if ticket.source else ''}"]["state"]
 
 
-@pytest.mark.parametrize(
-    ("thread_ts", "thread"), [(None, TS), (TS, TS), ("1690000000.000009", "1690000000.000009")]
-)
+@pytest.mark.parametrize(("thread_ts", "thread"), [(None, TS), (TS, TS), (OLDER_TS, OLDER_TS)])
 def test_the_thread_gets_the_number_and_nothing_else(
     system: BotAndWorkers, file_from_message: FileFromMessage, thread_ts: str | None, thread: str
 ) -> None:
@@ -377,7 +387,7 @@ def test_an_unanswered_line_waits_for_its_claim_to_expire(
         ("D0OTHERS", None),
     ],
 )
-def test_where_the_bot_cannot_write_it_gives_up_quietly(
+def test_thread_reply_fails_without_a_warning_if_the_bot_cannot_write(
     system: BotAndWorkers,
     file_from_message: FileFromMessage,
     employee: User,
@@ -422,3 +432,19 @@ def test_a_private_channel_with_the_bot_in_it_gets_the_line(
     system.slack.add_channel("C0SECRET", is_private=True, is_member=True)
     notify.run(system.runtime, str(file_from_message(channel="C0SECRET").id))
     assert [line["text"] for line in lines(system.slack, "C0SECRET")] == [LINE]
+
+
+@pytest.mark.parametrize("is_deletable", [True, False])
+def test_no_reply_stays_below_a_deleted_message(
+    system: BotAndWorkers, file_from_message: FileFromMessage, is_deletable: bool
+) -> None:
+    """Slack posts such a reply in the channel itself."""
+    ticket = file_from_message()
+    system.slack.workspace.messages[GENERAL].clear()
+    if not is_deletable:
+        system.slack.fail("chat.delete", error="cant_delete_message")
+    for _ in range(2):
+        system.work(ticket)
+    assert len(lines(system.slack)) == (0 if is_deletable else 1)
+    assert len(system.slack.calls_to("chat.delete")) == 1
+    assert (state(system.db, ticket), system.now(ticket).is_in_outbox) == ("failed", False)

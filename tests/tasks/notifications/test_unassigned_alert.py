@@ -213,7 +213,7 @@ def test_workers_at_once_send_one_message(
     assert len(sent_to(system.slack, admin)) == 1
 
 
-def test_who_comes_while_another_sends_waits_for_that(
+def test_ticket_queued_during_another_send_waits_for_it(
     system: BotAndWorkers, roofs: Roofs, admin: User, clock: FixedClock
 ) -> None:
     roofs.file_unassigned("The roof leaks")

@@ -11,14 +11,16 @@ from bson import ObjectId
 from pymongo.errors import AutoReconnect
 
 from demo.servers import MongoServer
+from services.core import schema_version
 from services.core.database import Mongo, connect
 from services.core.leases import Lease
 from services.core.metrics import InMemoryMeter, SampleKey
 from services.models.ticket import Ticket
 from services.models.user import User
-from services.ops.job_runs import job_problems, load_job_runs
+from services.ops.job_health import job_problems, load_job_runs
 from services.outbox.emails import EmailKind, Emails
 from services.outbox.pending import back_off, mark_delivered
+from services.registry.migrations import PROGRAM_VERSION
 from services.registry.services import Services
 from services.tickets.filing import TicketService
 from tasks.processes.scheduler import Scheduler, run
@@ -37,6 +39,7 @@ EVERY = {
     "alarms": 10,
     "availability": 30,
     "digest": 30,
+    "migrations": 30,
     "learn": 60,
 }
 
@@ -62,6 +65,13 @@ class Away(RecordingPublisher):
 
     def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None:
         raise PublishFailed("ConnectionError")
+
+
+def test_the_migrations_bring_the_data_to_this_releases_version(
+    services: Services, publisher: RecordingPublisher, db: Mongo
+) -> None:
+    leading(services, publisher).run("migrations")
+    assert schema_version.stored_schema(db).version == PROGRAM_VERSION
 
 
 def test_a_ticket_is_published_again_with_a_growing_delay(

@@ -71,6 +71,6 @@ def test_a_closed_port_is_no_fault_of_the_user(caplog: pytest.LogCaptureFixture)
     publisher.publish_assignment("6b034d3e158a02994a8b0c47")
     publisher.publish_home_refresh("T0TEAM:U0ANN", countdown=3)
     assert "ticket 6b034d3e158a02994a8b0c47 is left to the sweep" in caplog.text
-    assert "the home of T0TEAM:U0ANN is not refreshed: " in caplog.text
+    assert "the home of T0TEAM:U0ANN is left to the sweep: " in caplog.text
     with pytest.raises(PublishFailed):
         publisher.send(NOTIFY_TASK, "6b034d3e158a02994a8b0c47")

@@ -19,7 +19,7 @@ from services.core.metrics import (
     SampleKey,
 )
 from services.core.redis_client import connect_redis
-from services.models.assignee_choice import AnalysisSource
+from services.models.ticket import AnalysisSource
 from tasks.queue.shared_metrics import METRICS_KEY, MeasuredAnalyst, RedisMeter, SharedCounts
 from tests.support.processes import eventually
 

@@ -14,7 +14,7 @@ from bot.views.home import overview
 from services.availability.slack_status import NO_END
 from services.home.home_service import HomePage, TicketPage
 from services.home.sessions import Screen
-from services.linking.directory import Directory
+from services.linking.links import Directory
 from services.lists.list_query import ListCursor, ListKind, ListQuery
 from services.lists.list_service import ListPage
 from services.models.ticket import Priority, Status, Ticket

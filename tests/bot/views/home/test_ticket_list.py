@@ -13,7 +13,7 @@ from bot.views.home import overview, ticket_list
 from bot.views.text import fits_limit
 from services.home.home_service import TicketListPage
 from services.home.sessions import Screen
-from services.linking.directory import Directory
+from services.linking.links import Directory
 from services.lists.list_query import (
     NO_ASSIGNEE,
     Filter,

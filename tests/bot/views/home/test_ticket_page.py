@@ -12,7 +12,7 @@ from bot.views import ids
 from bot.views.home.ticket_page import ticket_message, ticket_page
 from services.home.home_service import TicketPage
 from services.home.sessions import Screen
-from services.linking.directory import Directory
+from services.linking.links import Directory
 from services.lists.list_query import ListKind, ListQuery
 from services.models.comment import Comment, FileLink
 from services.models.events import Event, EventType

@@ -6,8 +6,7 @@ import pytest
 from bson import ObjectId
 
 from bot.views.modals import account
-from services.linking.link_by_code import LinkPreview, mask_email
-from services.linking.unlink import UnlinkPreview
+from services.linking.account_linking import LinkPreview, UnlinkPreview, mask_email
 from services.models.user import Role, User
 from tests.support.blockkit import check_message, check_view
 

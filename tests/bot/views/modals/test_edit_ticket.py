@@ -19,8 +19,7 @@ from bot.views.modals.edit_ticket import (
 from bot.views.modals.ticket_actions import assignee_option
 from services.assignment.candidate import Obstacle
 from services.assignment.ranking import AssigneeOption
-from services.editing.conflicts import EditConflict, FieldConflict
-from services.editing.ticket_edits import EditForm
+from services.editing.ticket_edits import EditConflict, EditForm, FieldConflict
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
 from services.tickets.fields import EDITABLE_FIELDS

@@ -1,11 +1,16 @@
-"""Linking a Slack member to an account by a one-time code.
+"""Linking of a Slack member to an account by a one-time code, and unlinking.
 
 The page shows the code to the signed-in user, who types it into Slack. In this direction, a
-phished link cannot attach another Slack member to the user's account.
+phished link cannot attach another Slack member to the user's account. Unlinking keeps the account
+and its tickets.
 """
 
+import math
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NoReturn
 
+from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from services.accounts.users import UserService
@@ -13,20 +18,22 @@ from services.accounts.validation import email_key
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import InvalidValue, MemberRefused
+from services.core.errors import Conflict, InvalidValue, LimitReached, MemberRefused
 from services.core.optimistic_retry import retry_on_conflict
-from services.linking.code_attempts import WRONG_CODE, CodeAttempts
-from services.linking.links import (
-    ACCOUNT_DEACTIVATED,
-    LinkService,
-    cancel_release,
-    check_member,
-)
+from services.linking.links import ACCOUNT_DEACTIVATED, LinkService, cancel_release, check_member
+from services.models.permissions import Actor, Permission, require_permission
 from services.models.slack_member import SlackMember, link_id
 from services.models.user import User
 from services.outbox.emails import EmailKind, Emails, queue_account_email
 from services.tickets.queries import count_open_tickets
 
+MAX_WRONG_CODES = 5
+LOCKOUT_DURATION = timedelta(minutes=15)
+WRONG_CODE = (
+    "This code is wrong, out of date or used already. Get a new one on the page; it is good for "
+    "ten minutes."
+)
+LINK_CHANGED = "You are linked to another account by now, or to none. Type /account to see which."
 CODE_REQUIRED = "Type the code that the page shows."
 ALREADY_LINKED = "You are linked to that account already."
 LINKED_ELSEWHERE = (
@@ -34,6 +41,96 @@ LINKED_ELSEWHERE = (
     "type /account as that member, or open your profile on the page."
 )
 LINK_BUSY = "Somebody else was linking that account at the same moment. Try again with a new code."
+
+
+class CodeAttempts:
+    """Limit on wrong codes per Slack member. `link_id`: the id that the member's link would have.
+
+    Counted in the database, so that it holds across processes, and before the code is checked, so
+    that concurrent guesses do not pass it.
+    """
+
+    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+        self._db = db
+        self._clock = clock
+
+    def record_attempt(self, link_id: str) -> int:
+        """Count an attempt; return the count in the current window. Raises `LimitReached`."""
+        counted = retry_on_conflict(
+            lambda: self._count_in_window(link_id) or self._start_window(link_id)
+        )
+        if counted["tries"] > MAX_WRONG_CODES:
+            raise self._locked(counted["expiresAt"])
+        return int(counted["tries"])
+
+    def forgive_attempt(self, link_id: str) -> None:
+        """Uncount a right code. Wrong ones stay counted, or valid codes would reset the limit."""
+        self._db.linkTries.update_one({"_id": link_id}, {"$inc": {"tries": -1}})
+
+    def raise_wrong_code(self, link_id: str, *, attempts: int) -> NoReturn:
+        """Raise the refusal; the fifth wrong code starts the lockout."""
+        if attempts < MAX_WRONG_CODES:
+            raise InvalidValue("code", WRONG_CODE)
+        until = self._clock() + LOCKOUT_DURATION
+        self._db.linkTries.update_one({"_id": link_id}, {"$set": {"expiresAt": until}})
+        raise self._locked(until)
+
+    def _count_in_window(self, link_id: str) -> Document | None:
+        """Return None if there is no current window."""
+        return self._db.linkTries.find_one_and_update(
+            {"_id": link_id, "expiresAt": {"$gt": self._clock()}},
+            {"$inc": {"tries": 1}},
+            return_document=ReturnDocument.AFTER,
+        )
+
+    def _start_window(self, link_id: str) -> Document | None:
+        """Return None if a concurrent attempt started the window."""
+        now = self._clock()
+        begun = {"tries": 1, "expiresAt": now + LOCKOUT_DURATION}
+        try:
+            self._db.linkTries.insert_one({"_id": link_id, **begun})
+        except DuplicateKeyError:  # MongoDB removes expired documents once a minute
+            over = {"_id": link_id, "expiresAt": {"$lte": now}}
+            replaced = self._db.linkTries.update_one(over, {"$set": begun})
+            return begun if replaced.modified_count else None
+        return begun
+
+    def _locked(self, until: datetime) -> LimitReached:
+        seconds = max(1, math.ceil((until - self._clock()).total_seconds()))
+        minutes = math.ceil(seconds / 60)
+        span = "a minute" if minutes == 1 else f"{minutes} minutes"
+        return LimitReached(
+            f"Too many wrong codes. Try again in {span}, at {until:%H:%M} UTC, with a new code.",
+            retry_after=seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class UnlinkPreview:
+    """What the form to unlink says. `can_relink_by_email`: the user can link again by their Slack
+    address, without a password."""
+
+    user: User
+    open_ticket_count: int
+    can_relink_by_email: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnlinkResult:
+    """`email_ids` are emails to send to the account's owner."""
+
+    user: User
+    email_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedMember:
+    """A Slack member linked to an account. `is_active`: they may use the help desk."""
+
+    team_id: str
+    slack_user_id: str
+    since: datetime | None
+    is_active: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +164,7 @@ class AccountLinkedElsewhere(MemberRefused):
         self.slack_user_id = slack_user_id
 
 
-class LinkByCode:
+class AccountLinking:
     def __init__(
         self,
         db: Mongo,
@@ -101,14 +198,14 @@ class LinkByCode:
             raise InvalidValue("code", CODE_REQUIRED)
         return self._links.get_or_create_user(member, allow_unlinked=True)
 
-    def preview(self, *, member: SlackMember, code: str) -> LinkPreview:
-        """Return what `confirm` would do; the code stays valid.
+    def preview_code(self, *, member: SlackMember, code: str) -> LinkPreview:
+        """Return what `confirm_code` would do; the code stays valid.
 
         Raises `InvalidValue` for a wrong, used or expired code, `LimitReached` after five of them,
         `AccountLinkedElsewhere` if the account is another member's, `MemberRefused`.
         """
         check_member(member)
-        key = link_id(member.team_id, member.slack_user_id)
+        key = member.link_id
         attempts = self._attempts.record_attempt(key)
         code_id = self._codes.code_id(kind=CodeKind.LINK, code=code)
         user = self._owner(code_id)
@@ -116,18 +213,17 @@ class LinkByCode:
             self._attempts.raise_wrong_code(key, attempts=attempts)
         self._attempts.forgive_attempt(key)
         previous_user = self._previous_user(member, user, code_id)
+        open_tickets = count_open_tickets(self._db, previous_user.id) if previous_user else 0
         return LinkPreview(
             code_id=code_id,
             email=mask_email(user.email),
             is_slack_address=email_key(user.email) == email_key(member.email),
             previous_user=previous_user,
-            open_ticket_count=count_open_tickets(self._db, previous_user.id)
-            if previous_user
-            else 0,
+            open_ticket_count=open_tickets,
         )
 
-    def confirm(self, *, member: SlackMember, code_id: str) -> LinkResult:
-        """Redeem the code and link its account. Raises as `preview`."""
+    def confirm_code(self, *, member: SlackMember, code_id: str) -> LinkResult:
+        """Redeem the code and link its account. Raises as `preview_code`."""
         check_member(member)
         user = self._owner(code_id)
         if user is None:
@@ -137,7 +233,7 @@ class LinkByCode:
             raise InvalidValue("code", WRONG_CODE)
         self._set_link(member, user)
         cancel_release(self._db, {"userId": user.id}, now=self._clock())
-        self._db.unlinked.delete_one({"_id": link_id(member.team_id, member.slack_user_id)})
+        self._db.unlinked.delete_one({"_id": member.link_id})
         recipients = {EmailKind.LINKED: user, EmailKind.UNLINKED: previous_user}
         return LinkResult(
             user,
@@ -152,6 +248,58 @@ class LinkByCode:
             ),
         )
 
+    def preview_unlink(self, *, actor: Actor) -> UnlinkPreview:
+        require_permission(actor, Permission.EDIT_OWN_PROFILE)
+        user = self._own(actor)
+        can_relink_by_email = not self._links.is_strict and not user.has_password
+        return UnlinkPreview(user, count_open_tickets(self._db, user.id), can_relink_by_email)
+
+    def unlink(
+        self, *, actor: Actor, team_id: str, slack_user_id: str, slack_name: str | None = None
+    ) -> UnlinkResult:
+        """End the actor's link with that Slack member. `slack_name` is for the email.
+
+        After this, using the bot does not link or create an account automatically. Raises
+        `Conflict` if there is no such link.
+        """
+        require_permission(actor, Permission.EDIT_OWN_PROFILE)
+        user, key, now = self._own(actor), link_id(team_id, slack_user_id), self._clock()
+        # Before the link is removed, so that a concurrent use does not create an account. The
+        # record has no effect while there is a link.
+        record = {"userId": user.id, "at": now}
+        self._db.unlinked.update_one({"_id": key}, {"$set": record}, upsert=True)
+        gone = self._db.links.delete_one({"_id": key, "userId": user.id})
+        if not gone.deleted_count:
+            self._db.unlinked.delete_one({"_id": key, **record})
+            raise Conflict(LINK_CHANGED)
+        email_ids = queue_account_email(
+            self._emails,
+            EmailKind.UNLINKED,
+            user_id=user.id,
+            key=f"{key}:{now.isoformat()}",
+            slack_name=slack_name,
+        )
+        return UnlinkResult(user, email_ids)
+
+    def linked_members(self, *, actor: Actor) -> list[LinkedMember]:
+        """Return the Slack members linked to the actor's account."""
+        require_permission(actor, Permission.EDIT_OWN_PROFILE)
+        return [
+            LinkedMember(
+                team_id=link["teamId"],
+                slack_user_id=link["slackUserId"],
+                since=link.get("createdAt"),
+                is_active="stopped" not in link,
+            )
+            for link in self._db.links.find({"userId": actor.user_id}).sort("_id")
+        ]
+
+    def _own(self, actor: Actor) -> User:
+        user = self._users.get(actor.user_id)
+        if user is None:
+            raise Conflict(LINK_CHANGED)
+        return user
+
     def _owner(self, code_id: str) -> User | None:
         user_id = self._codes.peek_by_id(kind=CodeKind.LINK, code_id=code_id)
         return self._users.get(user_id) if user_id else None
@@ -164,9 +312,7 @@ class LinkByCode:
         if own and own["userId"] == user.id and "stopped" not in own:
             raise InvalidValue("code", ALREADY_LINKED)
         current_link = self._db.links.find_one({"teamId": member.team_id, "userId": user.id})
-        is_own = current_link and current_link["_id"] == link_id(
-            member.team_id, member.slack_user_id
-        )
+        is_own = current_link and current_link["_id"] == member.link_id
         if current_link and not is_own and "stopped" not in current_link:
             # Redeemed, so that the account's member is notified only once per code.
             self._codes.redeem_by_id(kind=CodeKind.LINK, code_id=code_id)
@@ -175,7 +321,7 @@ class LinkByCode:
 
     def _set_link(self, member: SlackMember, user: User) -> None:
         """Create the member's link to that account, or change the existing one."""
-        key = link_id(member.team_id, member.slack_user_id)
+        key = member.link_id
         fresh = {"userId": user.id, "createdAt": self._clock()}
         member_ids = {"teamId": member.team_id, "slackUserId": member.slack_user_id}
 
@@ -199,9 +345,7 @@ class LinkByCode:
     def _remove_suspended_link(self, member: SlackMember, user: User) -> None:
         """Remove the account's suspended link; raise for an active one."""
         current_link = self._db.links.find_one({"teamId": member.team_id, "userId": user.id})
-        if current_link is None or current_link["_id"] == link_id(
-            member.team_id, member.slack_user_id
-        ):
+        if current_link is None or current_link["_id"] == member.link_id:
             return
         if "stopped" not in current_link:
             raise AccountLinkedElsewhere(user, current_link["slackUserId"])
@@ -217,6 +361,6 @@ class LinkByCode:
 
 
 def mask_email(email: str) -> str:
-    """Return the first letter and the domain, enough for the owner to recognise."""
+    """Return the first letter and the domain, enough for the owner to recognise the address."""
     name, at, host = email.rpartition("@")
     return f"{name[:1]}…{at}{host}" if at else f"{email[:1]}…"

@@ -14,10 +14,10 @@ from services.core.leases import Lease
 from services.core.work_queue import RetryState, record_failure
 from services.digest.digest_service import Digests
 from services.models.user import Role, User
-from services.ops import failing_items
+from services.ops import job_health
 from services.ops.check_runner import CheckStatus
 from services.ops.database_checks import DatabaseChecks
-from services.ops.failing_items import find_failing
+from services.ops.job_health import find_failing
 from services.registry.indexes import missing_indexes
 from tasks.notifications import digest
 from tests.support.escalation_day import Day, at
@@ -86,7 +86,7 @@ def test_a_tickets_step(day: Day) -> None:
                 ]
             day.clock.now = next_step.at
     assert tried == [1, 2, 3, 4]
-    assert failing_items.count_failing(day.db) == {"step": 1, "digest": 0}
+    assert job_health.count_failing(day.db) == {"step": 1, "digest": 0}
     (line,) = said(day.db, day.clock())
     assert line.startswith(
         "FAIL  jobs:          what is due by the clock for ticket 1 failed 4 times within 2 h "
@@ -96,7 +96,7 @@ def test_a_tickets_step(day: Day) -> None:
     day.sweep()
     assert day.history(ticket) == ["accept_reminder"]
     assert said(day.db, day.clock()) == []
-    assert failing_items.count_failing(day.db) == {"step": 0, "digest": 0}
+    assert job_health.count_failing(day.db) == {"step": 0, "digest": 0}
 
 
 def test_a_step_that_was_only_put_off_is_well_again(day: Day) -> None:
@@ -154,7 +154,7 @@ def test_a_digest(day: Day) -> None:
         "(OverflowError) and is tried again by itself. The log of the worker says why, at “set "
         "aside”."
     )
-    assert failing_items.count_failing(day.db) == {"step": 0, "digest": 1}
+    assert job_health.count_failing(day.db) == {"step": 0, "digest": 1}
     day.clock.advance(hours=1)
     assert digest.run(day.runtime) == 1
     assert said(day.db, day.clock()) == []
@@ -171,13 +171,13 @@ def test_a_digest_that_nobody_wants_any_more_is_no_fault(day: Day) -> None:
     assert said(day.db, day.clock()) == []
 
 
-def test_whoever_has_left_the_help_desk_is_not_named(day: Day) -> None:
+def test_an_account_that_left_the_help_desk_is_not_named(day: Day) -> None:
     jo = day.moderator()
     retry_state = record_failure(None, FAULT, now=day.clock())
     left = {"digestAside": retry_state.to_doc(), "role": Role.USER.value}
     day.db.users.update_one({"_id": jo.id}, {"$set": left})
     assert said(day.db, day.clock()) == []
-    assert failing_items.count_failing(day.db)["digest"] == 0
+    assert job_health.count_failing(day.db)["digest"] == 0
 
 
 def test_a_digest_that_cannot_be_written_is_retried_later_too(
@@ -193,17 +193,19 @@ def test_a_digest_that_cannot_be_written_is_retried_later_too(
     with monkeypatch.context() as broken:
         broken.setattr(digest, "digest_message", fails)
         assert digest.run(day.runtime) == 0
-    assert failing_items.count_failing(day.db)["digest"] == 1
+    assert job_health.count_failing(day.db)["digest"] == 1
     day.clock.advance(minutes=5)
     assert digest.run(day.runtime) == 1
     assert len(day.texts_to(jo)) == 1
 
 
-def test_the_doctor_tells_of_it_with_the_jobs(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_doctor_reports_it_with_the_jobs(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
     jo = day.people.add(Role.MODERATOR, email="jo@example.com")
     retry_state = record_failure(None, FAULT, now=day.clock())
     day.db.users.update_one({"_id": jo.id}, {"$set": {"digestAside": retry_state.to_doc()}})
-    checks = DatabaseChecks("mongodb://unused", missing_indexes=missing_indexes, clock=day.clock)
+    checks = DatabaseChecks(
+        "mongodb://unused", missing_indexes=missing_indexes, program_version=1, clock=day.clock
+    )
     monkeypatch.setitem(vars(checks), "_db", day.db)
     found = checks.check_jobs()
     assert [finding.message[:21] for finding in found] == ["none leads", "the digest of jo@exam"]

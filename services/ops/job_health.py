@@ -1,14 +1,19 @@
-"""The last run of each job, stored in MongoDB so that the doctor needs neither Redis nor a log.
+"""The last run of each job, and the scheduled work that fails and is retried; for operators.
 
-`meta` has one document per job, `job:NAME {at, seconds, dueBy, failures, error}`.
+The runs are stored in MongoDB, so that the doctor needs neither Redis nor a log: `meta` has one
+document per job, `job:NAME {at, seconds, dueBy, failures, error}`. The back-off state of failing
+items is in services/core/work_queue.py.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
+from services.core.work_queue import RetryState
+from services.models.user import User, can_work_on_tickets
 from services.ops.check_runner import CheckStatus, Finding, format_duration, pluralize
 
 # A job may end so much later than its interval, because a run takes time.
@@ -17,6 +22,16 @@ GRACE_PERIOD = timedelta(minutes=1)
 MAX_FAILURES_FOR_WARNING = 2
 FAIL_IF_LATE_BY = timedelta(minutes=15)
 LOG = "The log of the process that leads says why."
+MAX_LISTED = 5
+MAX_DIGEST_ACCOUNTS = 1_000
+TICKET_ADVICE = (
+    "Nobody is reminded of it meanwhile, so have a look at it yourself. The log of the jobs says "
+    "why, at “set aside”."
+)
+DIGEST_ADVICE = "The log of the worker says why, at “set aside”."
+_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+_STEPS: Document = {"alarm.aside.since": {"$gt": _ANY_TIME}}
+_DIGESTS: Document = {"digestAside.since": {"$gt": _ANY_TIME}}
 _PREFIX, _AFTER = "job:", "job;"  # the range of all ids with the prefix
 
 
@@ -74,13 +89,13 @@ class JobRuns:
 
 
 def load_job_runs(db: Mongo) -> list[JobRun]:
-    """The jobs of the current or last leader, by name."""
+    """Return the jobs of the current or last leader, by name."""
     found = db.meta.find({"_id": {"$gte": _PREFIX, "$lt": _AFTER}})
     return [JobRun.from_doc(doc) for doc in found.sort("_id") if doc.get("dueBy")]
 
 
 def describe_runs(runs: Sequence[JobRun], *, now: datetime) -> str:
-    """How many jobs have run, when the last one ended, how long the slowest took; "" if none."""
+    """Summarise how many jobs have run, the end of the last and the slowest; "" if none has."""
     ended = [(run.ended_at, run.seconds) for run in runs if run.ended_at]
     if not ended:
         return ""
@@ -92,11 +107,11 @@ def describe_runs(runs: Sequence[JobRun], *, now: datetime) -> str:
 
 
 def job_problems(runs: Sequence[JobRun], *, now: datetime) -> list[Finding]:
-    """A finding for each job that fails or is late."""
-    return [finding for run in runs if (finding := _finding(run, now))]
+    """Return a finding for each job that fails or is late."""
+    return [finding for run in runs if (finding := _job_problem(run, now))]
 
 
-def _finding(run: JobRun, now: datetime) -> Finding | None:
+def _job_problem(run: JobRun, now: datetime) -> Finding | None:
     ended = (
         f"last ended {format_duration(now - run.ended_at)} ago" if run.ended_at else "never ended"
     )
@@ -109,3 +124,48 @@ def _finding(run: JobRun, now: datetime) -> Finding | None:
         times = "failed" if run.failures == 1 else f"failed {pluralize(run.failures, 'time')}"
         return Finding(state, f"{run.name} {times} and {ended} ({run.error})", LOG)
     return None
+
+
+def count_failing(db: Mongo) -> dict[str, int]:
+    """Return the number of failing items by kind."""
+    return {"step": db.tickets.count_documents(_STEPS), "digest": len(_digests(db))}
+
+
+def find_failing(db: Mongo, *, now: datetime) -> list[Finding]:
+    """Return findings for the oldest items, `MAX_LISTED` of each kind, and one for the rest."""
+    tickets = db.tickets.find(_STEPS, {"number": True, "alarm": True})
+    found = [
+        _failing_item(_step_name(doc), doc["alarm"]["aside"], TICKET_ADVICE, now)
+        for doc in tickets.sort("alarm.aside.since").limit(MAX_LISTED)
+    ]
+    found += [
+        _failing_item(f"the digest of {doc.get('email')}", doc["digestAside"], DIGEST_ADVICE, now)
+        for doc in _digests(db)[:MAX_LISTED]
+    ]
+    more = sum(count_failing(db).values()) - len(found) if len(found) >= MAX_LISTED else 0
+    if more > 0:
+        found.append(Finding(CheckStatus.WARN, f"{more} more are set aside", "See the log."))
+    return found
+
+
+def _digests(db: Mongo) -> list[Document]:
+    """Return the accounts with a failing digest, oldest first, if they still get digests."""
+    read = dict.fromkeys(("email", "role", "active", "digestAside"), True)
+    found = db.users.find(_DIGESTS, read).sort("digestAside.since").limit(MAX_DIGEST_ACCOUNTS)
+    users = ((doc, User.from_doc(doc)) for doc in found)
+    return [doc for doc, user in users if can_work_on_tickets(user)]
+
+
+def _failing_item(what: str, stored: Any, advice: str, now: datetime) -> Finding:
+    retry = RetryState.from_doc(stored) or RetryState(now, 1, "")
+    state = CheckStatus.FAIL if retry.failure_count > MAX_FAILURES_FOR_WARNING else CheckStatus.WARN
+    failure = (
+        f"failed {pluralize(retry.failure_count, 'time')} within "
+        f"{format_duration(now - retry.first_failed_at)}"
+    )
+    again = "and is tried again by itself"
+    return Finding(state, f"{what} {failure} ({retry.error}) {again}", advice)
+
+
+def _step_name(doc: Document) -> str:
+    return f"what is due by the clock for ticket {doc.get('number') or doc['_id']}"

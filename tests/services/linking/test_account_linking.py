@@ -1,0 +1,588 @@
+"""Linking by a code in two steps, and unlinking; every bad code gets the same answer."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from services.accounts.users import UserService, new_account_doc
+from services.auth.one_time_codes import CodeKind, OneTimeCodes
+from services.core.database import Mongo
+from services.core.errors import Conflict, DomainError, InvalidValue, LimitReached, MemberRefused
+from services.linking.account_linking import (
+    AccountLinkedElsewhere,
+    AccountLinking,
+    CodeAttempts,
+    LinkedMember,
+    LinkPreview,
+    LinkResult,
+    UnlinkPreview,
+    mask_email,
+)
+from services.linking.links import ACCOUNT_UNLINKED, LinkService
+from services.models.permissions import Actor
+from services.models.slack_member import SlackMember
+from services.models.user import Role, User
+from services.outbox.emails import EmailKind, Emails
+from services.registry.services import Services
+from services.tickets.filing import TicketService
+from tests.conftest import FixedClock, at_once, file_ticket
+from tests.support.action_helpers import refusal
+
+JO = SlackMember("T1", "U1", "T1", "jo@slack.example", email_confirmed=True, name="Jo in Slack")
+AL = replace(JO, slack_user_id="U2", email="al@slack.example", name="Al")
+WRONG = (
+    "This code is wrong, out of date or used already. Get a new one on the page; it is good for "
+    "ten minutes."
+)
+HELD = (
+    "That account is linked to another Slack member, who has been told. Unlink it there first: "
+    "type /account as that member, or open your profile on the page."
+)
+GUEST = (
+    "The help desk is not open to guests. Ask a full member of this workspace to file the ticket."
+)
+
+
+@pytest.fixture
+def mona(db: Mongo, users: UserService, clock: FixedClock) -> User:
+    """A moderator with a password, created by the legacy backend."""
+    doc = new_account_doc(email="Mona@example.com", role=Role.MODERATOR, now=clock())
+    db.users.insert_one({**doc, "password": "$2b$04$hash"})
+    return User.from_doc(db.users.find_one({"_id": doc["_id"]}) or {})
+
+
+def issue(codes: OneTimeCodes, user: User) -> str:
+    return codes.issue(kind=CodeKind.LINK, user_id=user.id)
+
+
+def link(
+    account_linking: AccountLinking, codes: OneTimeCodes, user: User, member: SlackMember = JO
+) -> LinkResult:
+    offer = account_linking.preview_code(member=member, code=issue(codes, user))
+    return account_linking.confirm_code(member=member, code_id=offer.code_id)
+
+
+def test_a_code_links(services: Services, mona: User) -> None:
+    code = issue(services.codes, mona)
+    offer = services.account_linking.preview_code(member=JO, code=code.lower())
+    name = services.codes.code_id(kind=CodeKind.LINK, code=code)
+    assert offer == LinkPreview(
+        code_id=name,
+        email="M…@example.com",
+        is_slack_address=False,
+        previous_user=None,
+        open_ticket_count=0,
+    )
+    assert (
+        services.account_linking.preview_code(member=JO, code=code) == offer
+    )  # until it is confirmed
+    assert services.links.find_user(team_id="T1", slack_user_id="U1") is None
+    done = services.account_linking.confirm_code(member=JO, code_id=offer.code_id)
+    assert (done.user, done.previous_user) == (mona, None)
+    assert services.links.find_user(team_id="T1", slack_user_id="U1") == mona
+    assert list(services.db.links.find()) == [
+        {
+            "_id": "T1:U1",
+            "teamId": "T1",
+            "slackUserId": "U1",
+            "userId": mona.id,
+            "createdAt": services.clock(),
+        }
+    ]
+    queued_email = Emails(services.db, clock=services.clock).claim(done.email_ids[0])
+    assert queued_email is not None
+    assert (queued_email.kind, queued_email.user_id) == (EmailKind.LINKED, mona.id)
+    assert queued_email.facts == {"slack_name": "Jo in Slack"}
+
+
+def test_an_offer_says_whether_the_address_is_the_one_in_slack(
+    services: Services, mona: User
+) -> None:
+    code = issue(services.codes, mona)
+    for address, is_slack_address in (
+        ("mona@EXAMPLE.com", True),
+        ("m@example.com", False),
+        ("", False),
+    ):
+        offer = services.account_linking.preview_code(member=replace(JO, email=address), code=code)
+        assert offer.is_slack_address is is_slack_address
+
+
+def test_whatever_is_wrong_with_a_code_is_said_alike(
+    services: Services, mona: User, clock: FixedClock
+) -> None:
+    used = issue(services.codes, mona)
+    name = services.codes.code_id(kind=CodeKind.LINK, code=used)
+    services.account_linking.confirm_code(member=JO, code_id=name)
+    reset = services.codes.issue(kind=CodeKind.RESET, user_id=mona.id)
+    gone = services.codes.issue(kind=CodeKind.LINK, user_id=ObjectId())
+    for code in (used, "00000-00000", reset, gone):
+        with pytest.raises(InvalidValue) as refused:
+            services.account_linking.preview_code(member=AL, code=code)
+        assert (refused.value.field, str(refused.value)) == ("code", WRONG)
+    assert (
+        refusal(
+            InvalidValue, lambda: services.account_linking.confirm_code(member=AL, code_id=name)
+        )
+        == WRONG
+    )
+    expired = issue(services.codes, mona)
+    clock.advance(minutes=10)
+    assert refusal(
+        LimitReached, lambda: services.account_linking.preview_code(member=AL, code=expired)
+    ).startswith("Too many")
+    assert (
+        refusal(
+            InvalidValue,
+            lambda: services.account_linking.preview_code(member=replace(JO), code=expired),
+        )
+        == WRONG
+    )
+    assert services.db.links.count_documents({}) == 1
+
+
+def test_a_lock_is_for_right_codes_too(services: Services, mona: User) -> None:
+    for _ in range(5):
+        refusal(DomainError, lambda: services.account_linking.preview_code(member=JO, code="wrong"))
+    code = issue(services.codes, mona)
+    assert refusal(
+        LimitReached, lambda: services.account_linking.preview_code(member=JO, code=code)
+    ).startswith("Too many")
+    assert services.account_linking.preview_code(member=AL, code=code).email == "M…@example.com"
+
+
+@pytest.mark.parametrize(
+    ("what", "sentence"),
+    [
+        ({"is_guest": True}, GUEST),
+        ({"is_deleted": True}, "Only people with a working Slack account can use the help desk."),
+        (
+            {"home_team_id": "T2"},
+            "The help desk is for members of this workspace; you belong to another organisation. "
+            "Ask your contact here to file the ticket.",
+        ),
+    ],
+)
+def test_a_code_makes_nobody_a_member(
+    services: Services, mona: User, what: dict[str, Any], sentence: str
+) -> None:
+    code, other = issue(services.codes, mona), replace(JO, **what)
+    name = services.codes.code_id(kind=CodeKind.LINK, code=code)
+    assert (
+        refusal(
+            MemberRefused, lambda: services.account_linking.preview_code(member=other, code=code)
+        )
+        == sentence
+    )
+    assert (
+        refusal(
+            MemberRefused, lambda: services.account_linking.confirm_code(member=other, code_id=name)
+        )
+        == sentence
+    )
+    assert (
+        refusal(MemberRefused, lambda: services.account_linking.link_by_email(member=other))
+        == sentence
+    )
+    assert services.codes.peek(kind=CodeKind.LINK, code=code) == mona.id
+    assert services.db.links.count_documents({}) == 0
+
+
+def test_a_code_needs_no_address_in_slack(services: Services, mona: User) -> None:
+    nameless = replace(JO, email="", email_confirmed=None, name=None)
+    assert link(services.account_linking, services.codes, mona, nameless).user == mona
+
+
+def test_a_deactivated_account_is_not_linked(services: Services, mona: User) -> None:
+    code = issue(services.codes, mona)
+    offer = services.account_linking.preview_code(member=JO, code=code)
+    services.db.users.update_one({"_id": mona.id}, {"$set": {"active": False}})
+    deactivated = "Your help desk account has been deactivated. Ask an admin of this help desk."
+    assert (
+        refusal(MemberRefused, lambda: services.account_linking.preview_code(member=JO, code=code))
+        == deactivated
+    )
+    assert (
+        refusal(
+            MemberRefused,
+            lambda: services.account_linking.confirm_code(member=JO, code_id=offer.code_id),
+        )
+        == deactivated
+    )
+    assert services.db.links.count_documents({}) == 0
+
+
+def test_another_account_takes_the_place_of_ones_former(services: Services, mona: User) -> None:
+    former = services.links.get_or_create_user(JO)
+    ticket = file_ticket(services.tickets, former)
+    open_one = {"assignedTo": former.id, "status": "IN_PROGRESS"}
+    services.db.tickets.insert_many([dict(open_one), {**open_one, "status": "COMPLETED"}])
+    offer = services.account_linking.preview_code(member=JO, code=issue(services.codes, mona))
+    assert (offer.previous_user, offer.open_ticket_count) == (former, 1)
+    done = services.account_linking.confirm_code(member=JO, code_id=offer.code_id)
+    assert done.previous_user == former
+    assert services.links.find_user(team_id="T1", slack_user_id="U1") == mona
+    assert services.links.slack_ids(team_id="T1", user_ids={mona.id, former.id}) == {mona.id: "U1"}
+    assert (services.db.tickets.find_one({"_id": ticket.id}) or {})["createdBy"] == former.id
+    emails = Emails(services.db, clock=services.clock)
+    written = [emails.claim(queued_email) for queued_email in done.email_ids]
+    told = [(queued_email.kind, queued_email.user_id) for queued_email in written if queued_email]
+    assert told == [(EmailKind.LINKED, mona.id), (EmailKind.UNLINKED, former.id)]
+
+
+def test_ones_own_account_is_not_linked_twice(services: Services, mona: User) -> None:
+    link(services.account_linking, services.codes, mona)
+    code = issue(services.codes, mona)
+    same = "You are linked to that account already."
+    assert (
+        refusal(InvalidValue, lambda: services.account_linking.preview_code(member=JO, code=code))
+        == same
+    )
+    name = services.codes.code_id(kind=CodeKind.LINK, code=code)
+    assert (
+        refusal(
+            InvalidValue, lambda: services.account_linking.confirm_code(member=JO, code_id=name)
+        )
+        == same
+    )
+
+
+def test_an_account_linked_to_another_member_is_refused_and_the_code_spent(
+    services: Services, mona: User
+) -> None:
+    link(services.account_linking, services.codes, mona)
+    code = issue(services.codes, mona)
+    with pytest.raises(AccountLinkedElsewhere) as held:
+        services.account_linking.preview_code(member=AL, code=code)
+    assert (str(held.value), held.value.slack_user_id, held.value.user) == (HELD, "U1", mona)
+    assert (
+        refusal(InvalidValue, lambda: services.account_linking.preview_code(member=AL, code=code))
+        == WRONG
+    )
+    assert services.links.find_user(team_id="T1", slack_user_id="U2") is None
+
+
+def test_another_member_who_was_quicker_keeps_the_account(services: Services, mona: User) -> None:
+    offer = services.account_linking.preview_code(member=AL, code=issue(services.codes, mona))
+    services.db.links.insert_one(
+        {"_id": "T1:U1", "teamId": "T1", "slackUserId": "U1", "userId": mona.id}
+    )
+    found = refusal(
+        AccountLinkedElsewhere,
+        lambda: services.account_linking.confirm_code(member=AL, code_id=offer.code_id),
+    )
+    assert found == HELD
+
+
+def test_the_link_of_a_member_who_is_gone_makes_way(services: Services, mona: User) -> None:
+    link(services.account_linking, services.codes, mona)
+    stopped = {"stopped": {"at": services.clock(), "reason": "nobody"}}
+    services.db.links.update_one({"_id": "T1:U1"}, {"$set": stopped})
+    services.links.get_or_create_user(AL)  # has an account already
+    assert link(services.account_linking, services.codes, mona, AL).user == mona
+    assert [(doc["_id"], doc["userId"]) for doc in services.db.links.find()] == [("T1:U2", mona.id)]
+
+
+def test_ones_own_stopped_link_is_made_good_by_a_code(services: Services, mona: User) -> None:
+    link(services.account_linking, services.codes, mona)
+    mark = {"at": services.clock(), "by": "system", "reason": "gone", "isGone": True}
+    services.db.users.update_one({"_id": mona.id}, {"$set": {"handBack": mark}})
+    stopped = {"stopped": {"at": services.clock(), "reason": "nobody"}}
+    services.db.links.update_one({"_id": "T1:U1"}, {"$set": stopped})
+    assert link(services.account_linking, services.codes, mona).previous_user is None
+    assert services.links.find_user(team_id="T1", slack_user_id="U1") == mona
+    assert "handBack" not in (services.db.users.find_one({"_id": mona.id}) or {})
+
+
+def test_of_two_who_take_one_code_one_links(services: Services, mona: User) -> None:
+    members = [replace(JO, slack_user_id=f"U{number}") for number in range(6)]
+    name = services.account_linking.preview_code(
+        member=JO, code=issue(services.codes, mona)
+    ).code_id
+    done = at_once(
+        *[
+            lambda member=member: services.account_linking.confirm_code(member=member, code_id=name)
+            for member in members
+        ]
+    )
+    assert [type(outcome) for outcome in done].count(LinkResult) == 1
+    assert {str(o) for o in done if not isinstance(o, LinkResult)} <= {WRONG, HELD}
+    assert services.db.links.count_documents({}) == 1
+
+
+def test_of_two_members_who_link_one_account_at_once_one_does(
+    services: Services, mona: User, clock: FixedClock
+) -> None:
+    """Each member has a valid code of their own, so only the link can decide."""
+
+    class Generous(OneTimeCodes):
+        def redeem_by_id(self, *, kind: CodeKind, code_id: str) -> ObjectId | None:
+            return self.peek_by_id(kind=kind, code_id=code_id)
+
+    services.codes.issue(kind=CodeKind.LINK, user_id=mona.id)
+    name = (services.db.codes.find_one() or {})["_id"]
+    generous = Generous(services.db, "the tests' own secret, 32 bytes or more", clock)
+    users = UserService(services.db, clock=clock)
+    racing = AccountLinking(
+        services.db,
+        users,
+        LinkService(services.db, users),
+        generous,
+        Emails(services.db, clock=clock),
+        clock=clock,
+    )
+    members = [replace(JO, slack_user_id=f"U{number}") for number in range(6)]
+    done = at_once(
+        *[
+            lambda member=member: racing.confirm_code(member=member, code_id=name)
+            for member in members
+        ]
+    )
+    assert [type(outcome) for outcome in done].count(LinkResult) == 1
+    assert {str(o) for o in done if not isinstance(o, LinkResult)} == {HELD}
+    assert [doc["userId"] for doc in services.db.links.find()] == [mona.id]
+
+
+def test_a_new_member_links_by_address_without_a_code(services: Services) -> None:
+    assert services.account_linking.can_link_by_email(team_id="T1", slack_user_id="U1")
+    user = services.account_linking.link_by_email(member=JO)
+    assert user.email == "jo@slack.example"
+    assert services.links.find_user(team_id="T1", slack_user_id="U1") == user
+    assert not services.account_linking.can_link_by_email(team_id="T1", slack_user_id="U1")
+    type_it = "Type the code that the page shows."
+    assert (
+        refusal(InvalidValue, lambda: services.account_linking.link_by_email(member=JO)) == type_it
+    )
+
+
+def test_where_linking_is_strict_there_is_no_way_without_a_code(
+    services: Services, mona: User
+) -> None:
+    links = LinkService(services.db, services.users, is_strict=True, clock=services.clock)
+    strict = AccountLinking(
+        services.db,
+        services.users,
+        links,
+        services.codes,
+        Emails(services.db, clock=services.clock),
+        clock=services.clock,
+    )
+    assert not strict.can_link_by_email(team_id="T1", slack_user_id="U1")
+    type_it = "Type the code that the page shows."
+    assert refusal(InvalidValue, lambda: strict.link_by_email(member=JO)) == type_it
+    assert link(strict, services.codes, mona).user == mona
+    assert services.db.users.count_documents({}) == 1
+
+
+@pytest.mark.parametrize(
+    ("email", "shown"),
+    [
+        ("Mona@example.com", "M…@example.com"),
+        ("x@example.com", "x…@example.com"),
+        ('"a@b"@example.com', '"…@example.com'),
+        ("nothing", "n…"),
+        ("", "…"),
+    ],
+)
+def test_an_address_is_masked(email: str, shown: str) -> None:
+    assert mask_email(email) == shown
+
+
+@pytest.fixture
+def code_attempts(db: Mongo, clock: FixedClock) -> CodeAttempts:
+    return CodeAttempts(db, clock=clock)
+
+
+def wrong(code_attempts: CodeAttempts, link: str = "T1:U1") -> str:
+    with pytest.raises(DomainError) as refused:
+        code_attempts.raise_wrong_code(link, attempts=code_attempts.record_attempt(link))
+    return str(refused.value)
+
+
+def test_the_fifth_wrong_code_locks_for_a_quarter_of_an_hour(
+    code_attempts: CodeAttempts, clock: FixedClock
+) -> None:
+    clock.now = clock.now.replace(hour=14, minute=20, second=0, microsecond=0)
+    assert [wrong(code_attempts) for _ in range(4)] == [WRONG] * 4
+    clock.advance(minutes=10)
+    locked = "Too many wrong codes. Try again in 15 minutes, at 14:45 UTC, with a new code."
+    assert wrong(code_attempts) == locked
+    clock.advance(minutes=14, seconds=30)
+    with pytest.raises(LimitReached) as reached:  # also with the right code
+        code_attempts.record_attempt("T1:U1")
+    assert str(reached.value) == (
+        "Too many wrong codes. Try again in a minute, at 14:45 UTC, with a new code."
+    )
+    assert reached.value.retry_after == 30
+    clock.advance(seconds=30)
+    assert wrong(code_attempts) == WRONG
+
+
+def test_it_locks_nobody_else(code_attempts: CodeAttempts) -> None:
+    for _ in range(5):
+        wrong(code_attempts)
+    assert wrong(code_attempts, "T1:U2") == WRONG
+
+
+def test_wrong_codes_are_forgotten_after_a_quarter_of_an_hour(
+    code_attempts: CodeAttempts, clock: FixedClock
+) -> None:
+    for _ in range(4):
+        wrong(code_attempts)
+    clock.advance(minutes=15)
+    assert [wrong(code_attempts) for _ in range(4)] == [WRONG] * 4
+
+
+def test_a_right_code_counts_for_nothing_and_forgives_nothing(code_attempts: CodeAttempts) -> None:
+    for _ in range(4):
+        wrong(code_attempts)
+    for _ in range(3):
+        assert code_attempts.record_attempt("T1:U1") == 5
+        code_attempts.forgive_attempt("T1:U1")
+    assert wrong(code_attempts).startswith("Too many wrong codes. Try again in 15 minutes")
+
+
+def test_a_crowd_of_guesses_at_one_instant_is_counted(
+    code_attempts: CodeAttempts, db: Mongo
+) -> None:
+    outcomes = at_once(*[lambda: wrong_number(code_attempts)] * 12)
+    assert [type(outcome) for outcome in outcomes].count(InvalidValue) == 4
+    assert [type(outcome) for outcome in outcomes].count(LimitReached) == 8
+    assert (db.linkTries.find_one() or {})["tries"] == 12
+
+
+def wrong_number(code_attempts: CodeAttempts) -> None:
+    code_attempts.raise_wrong_code("T1:U1", attempts=code_attempts.record_attempt("T1:U1"))
+
+
+MEMBER = SlackMember("T1", "U1", "T1", "jo@example.com", email_confirmed=True, name="Jo")
+STALE = "You are linked to another account by now, or to none. Type /account to see which."
+
+
+@pytest.fixture
+def jo(links: LinkService) -> User:
+    return links.get_or_create_user(MEMBER)
+
+
+def test_account_and_tickets_stay(
+    account_linking: AccountLinking,
+    links: LinkService,
+    users: UserService,
+    tickets: TicketService,
+    db: Mongo,
+    clock: FixedClock,
+    jo: User,
+) -> None:
+    ticket = file_ticket(tickets, jo)
+    done = account_linking.unlink(
+        actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1", slack_name="Jo"
+    )
+    assert done.user == users.get(jo.id) == jo
+    assert (db.tickets.find_one({"_id": ticket.id}) or {})["createdBy"] == jo.id
+    assert links.find_user(team_id="T1", slack_user_id="U1") is None
+    assert links.slack_ids(team_id="T1", user_ids={jo.id}) == {}
+    queued_email = Emails(db, clock=clock).claim(done.email_ids[0])
+    assert queued_email is not None
+    assert (queued_email.kind, queued_email.user_id, queued_email.facts) == (
+        EmailKind.UNLINKED,
+        jo.id,
+        {"slack_name": "Jo"},
+    )
+
+
+def test_the_next_use_neither_links_again_nor_makes_a_duplicate(
+    account_linking: AccountLinking, links: LinkService, db: Mongo, jo: User
+) -> None:
+    account_linking.unlink(actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1")
+    with pytest.raises(MemberRefused) as refused:
+        links.get_or_create_user(MEMBER)
+    assert str(refused.value) == ACCOUNT_UNLINKED
+    assert (db.users.count_documents({}), db.links.count_documents({})) == (1, 0)
+    # They can link again on request, and unlink again.
+    for _ in range(2):
+        assert links.get_or_create_user(MEMBER, allow_unlinked=True) == jo
+        account_linking.unlink(actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1")
+
+
+def test_only_ones_own_link_is_ended(
+    account_linking: AccountLinking, links: LinkService, db: Mongo
+) -> None:
+    jo = links.get_or_create_user(MEMBER)
+    al = Actor(ObjectId(), Role.ADMIN)
+    db.users.insert_one({"_id": al.user_id, "email": "al@example.com"})
+    with pytest.raises(Conflict) as refused:
+        account_linking.unlink(actor=al, team_id="T1", slack_user_id="U1")
+    assert str(refused.value) == STALE
+    assert links.find_user(team_id="T1", slack_user_id="U1") == jo
+    assert db.unlinked.count_documents({}) == 0
+
+
+def test_a_link_that_has_changed_is_a_conflict(
+    account_linking: AccountLinking, links: LinkService, db: Mongo, jo: User
+) -> None:
+    other = db.users.insert_one({"email": "other@example.com"}).inserted_id
+    db.links.update_one({"_id": "T1:U1"}, {"$set": {"userId": other}})
+    with pytest.raises(Conflict):
+        account_linking.unlink(actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1")
+    assert (db.links.find_one() or {})["userId"] == other
+    assert db.unlinked.count_documents({}) == 0
+
+
+def test_two_presses_are_one(account_linking: AccountLinking, db: Mongo, jo: User) -> None:
+    def unlink() -> object:
+        return account_linking.unlink(actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1")
+
+    done = at_once(*[unlink] * 6)
+    assert sorted(type(outcome).__name__ for outcome in done) == ["Conflict"] * 5 + ["UnlinkResult"]
+    assert db.links.count_documents({}) == 0
+
+
+@pytest.mark.parametrize(("password", "by_address"), [(None, True), ("$2b$04$hash", False)])
+def test_what_to_know_before(
+    account_linking: AccountLinking, db: Mongo, jo: User, password: str | None, by_address: bool
+) -> None:
+    db.users.update_one({"_id": jo.id}, {"$set": {"password": password}})
+    theirs = {"assignedTo": jo.id}
+    db.tickets.insert_many(
+        [{**theirs, "status": status} for status in ("TODO", "WAITING", "COMPLETED")]
+    )
+    preview = account_linking.preview_unlink(actor=Actor.from_user(jo))
+    assert (preview.user.id, preview.open_ticket_count, preview.can_relink_by_email) == (
+        jo.id,
+        2,
+        by_address,
+    )
+
+
+def test_where_linking_is_strict_only_a_code_leads_back(
+    db: Mongo, users: UserService, codes: OneTimeCodes, clock: FixedClock, jo: User
+) -> None:
+    strict = LinkService(db, users, is_strict=True)
+    account_linking = AccountLinking(db, users, strict, codes, Emails(db, clock=clock), clock=clock)
+    assert account_linking.preview_unlink(actor=Actor.from_user(jo)) == UnlinkPreview(
+        jo, 0, can_relink_by_email=False
+    )
+
+
+def test_an_account_that_is_gone_has_nothing_to_unlink(account_linking: AccountLinking) -> None:
+    nobody = Actor(ObjectId(), Role.USER)
+    for call in (
+        lambda: account_linking.preview_unlink(actor=nobody),
+        lambda: account_linking.unlink(actor=nobody, team_id="T1", slack_user_id="U1"),
+    ):
+        with pytest.raises(Conflict) as refused:
+            call()
+        assert str(refused.value) == STALE
+
+
+def test_ones_slack_identities(
+    account_linking: AccountLinking, db: Mongo, jo: User, clock: FixedClock
+) -> None:
+    stopped = {"teamId": "T0", "slackUserId": "U9", "userId": jo.id, "stopped": {"at": clock()}}
+    db.links.insert_one({"_id": "T0:U9", **stopped})
+    assert account_linking.linked_members(actor=Actor.from_user(jo)) == [
+        LinkedMember("T0", "U9", since=None, is_active=False),
+        LinkedMember("T1", "U1", since=clock(), is_active=True),
+    ]

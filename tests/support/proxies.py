@@ -1,0 +1,105 @@
+"""Proxies between the product and a test's servers: a company's, and one that adds TLS."""
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import BaseRequestHandler, BaseServer, ThreadingTCPServer
+from threading import Thread
+from types import TracebackType
+from typing import Any, Self
+
+HOST = "127.0.0.1"
+CHUNK_BYTES = 65_536
+
+
+class _Proxy:
+    """Runs `server` in a thread while it is entered."""
+
+    def __init__(self, server: ThreadingHTTPServer | ThreadingTCPServer) -> None:
+        server.daemon_threads = True
+        server.block_on_close = False  # a connection may stay open as long as the product runs
+        self._server: BaseServer = server
+        self.port: int = server.socket.getsockname()[1]
+        self._thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class ConnectProxy(_Proxy):
+    """An HTTP proxy that connects the hosts in `ports`, asked for on port 443, to those ports.
+
+    `connected` holds the hosts that were asked for, `refused` those among them that are unknown.
+    """
+
+    def __init__(self, ports: Mapping[str, int]) -> None:
+        self.connected: list[str] = []
+        self.refused: list[str] = []
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_CONNECT(self) -> None:
+                host, _, port = self.path.rpartition(":")
+                if port != "443" or host not in ports:
+                    proxy.refused.append(self.path)
+                    self.send_error(502)
+                    return
+                proxy.connected.append(host)
+                self.send_response(200)
+                self.end_headers()
+                _pass_on(self.connection, ports[host])
+                self.close_connection = True
+
+            def log_message(self, *_: Any) -> None: ...
+
+        super().__init__(ThreadingHTTPServer((HOST, 0), Handler))
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+
+class TlsProxy(_Proxy):
+    """Takes TLS and passes on to the server at `port`, which speaks none."""
+
+    def __init__(self, tls: ssl.SSLContext, port: int) -> None:
+        class Handler(BaseRequestHandler):
+            def handle(self) -> None:
+                with (
+                    contextlib.suppress(OSError),  # the client does not trust the certificate
+                    tls.wrap_socket(self.request, server_side=True) as client,
+                ):
+                    _pass_on(client, port)
+
+        super().__init__(ThreadingTCPServer((HOST, 0), Handler))
+
+
+def _pass_on(client: socket.socket, port: int) -> None:
+    """Copy bytes both ways until one side hangs up."""
+    with socket.create_connection((HOST, port)) as server:
+        back = Thread(target=_copy, args=(server, client), daemon=True)
+        back.start()
+        _copy(client, server)
+        back.join()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while piece := source.recv(CHUNK_BYTES):
+            target.sendall(piece)
+    for side in (source, target):
+        with contextlib.suppress(OSError):
+            side.shutdown(socket.SHUT_RDWR)
