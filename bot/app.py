@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
-import pymongo
 from slack_bolt import Ack, App
 from slack_bolt.listener_matcher import builtins
 
@@ -80,7 +79,7 @@ def _listener(route: Route, bot: BotProcess) -> Callable[..., None]:
         if route.kind in ACKED_IMMEDIATELY and not route.has_own_ack:
             req.ack()
         try:
-            with count_outcome(), pymongo.timeout(HANDLER_TIMEOUT_SECONDS):
+            with count_outcome(), bot.database.deadline(HANDLER_TIMEOUT_SECONDS):
                 run_route(route, req)
         except Exception as error:  # shown to the user or, if it is too late for that, logged
             if not req.is_acked:

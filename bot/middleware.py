@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-import pymongo
 from pymongo.errors import PyMongoError
 from slack_bolt import BoltResponse
 
@@ -65,7 +64,7 @@ def drop_repeated_events(bot: BotProcess) -> Middleware:
 def _repeated_event_response(event_id: str, bot: BotProcess) -> BoltResponse | None:
     """Return the response to a repeated event, None if this process should handle the event."""
     try:
-        with pymongo.timeout(HANDLER_TIMEOUT_SECONDS):
+        with bot.database.deadline(HANDLER_TIMEOUT_SECONDS):
             is_first_delivery = bot.services.processed_events.claim(event_id)
     except PyMongoError as error:
         logger.error("an event is left for Slack to send again: %s", type(error).__name__)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pymongo.errors import PyMongoError
 
 from services.escalation.escalation_steps import BATCH_SIZE, EscalationSteps, StepOutcome
+from services.models.set_aside import is_data_fault
 from services.models.ticket import Ticket
 from services.outbox.reminders import Reminders
 from tasks.queue.celery_app import NOTIFY_TASK, REMINDER_TASK
@@ -54,9 +55,9 @@ def take_due_steps(
 def _take(steps: EscalationSteps, ticket: Ticket) -> StepOutcome:
     try:
         return steps.take(ticket)
-    except PyMongoError:  # not the ticket's fault
-        raise
     except Exception as error:  # would end every run at the same ticket
+        if isinstance(error, PyMongoError) and not is_data_fault(error):
+            raise
         logger.exception("an escalation step of ticket %s is set aside", ticket.id)
         steps.schedule_retry(ticket, error)
         return StepOutcome.POSTPONED

@@ -19,6 +19,8 @@ REQUESTER, ASSIGNEE = "requester", "assignee"
 RESOLVED, QUESTION, REOPENED, CANCELLED = "resolved", "question", "reopened", "cancelled"
 THREAD, TRIAGE = "thread", "triage"
 ASKED_AGAIN, UNANSWERED, SOLVED = "asked_again", "unanswered", "solved"
+# For an assignee whose work another user has taken over or done.
+TAKEN_OVER, RESOLVED_BY_OTHER = "taken_over", "resolved_by_other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +55,21 @@ def _filed(_: Event, ticket: Ticket) -> RecipientPairs:
 
 
 def _assigned(event: Event, ticket: Ticket) -> RecipientPairs:
+    yield from _taken_over(event, ticket)
     is_current_assignment = ticket.assigned_to == event.to and ticket.status in OPEN_STATUSES
     if not is_current_assignment or not _is_newest(event, ticket):
         return
     if event.by != event.to or not _has_card(ticket, event.to):
         yield ASSIGNEE, event.to
+
+
+def _taken_over(event: Event, ticket: Ticket) -> RecipientPairs:
+    """Notify the former assignee, unless they have the ticket again or lost it again since."""
+    if not event.ends_assignees_work or event.from_ == ticket.assigned_to:
+        return
+    losses = (past for past in reversed(ticket.events) if past.ends_assignees_work)
+    if next((past for past in losses if past.from_ == event.from_), None) == event:
+        yield TAKEN_OVER, event.from_
 
 
 def _notify_requester(kind: str, event: Event, ticket: Ticket) -> RecipientPairs:
@@ -80,6 +92,8 @@ def _resolved(event: Event, ticket: Ticket) -> RecipientPairs:
     yield from _notify_requester(RESOLVED, event, ticket)
     if event.by == ticket.created_by:
         yield from _notify_assignee(SOLVED, event, ticket)
+    elif event.ends_assignees_work:
+        yield from _notify_assignee(RESOLVED_BY_OTHER, event, ticket)
 
 
 def _reminded(event: Event, ticket: Ticket) -> RecipientPairs:
@@ -100,6 +114,7 @@ RecipientRule = Callable[[Event, Ticket], RecipientPairs]
 RECIPIENT_RULES: dict[str, RecipientRule] = {
     EventType.FILED: _filed,
     EventType.ASSIGNED: _assigned,
+    EventType.UNASSIGNED: _taken_over,
     EventType.RESOLVED: _resolved,
     EventType.REMINDED: _reminded,
     EventType.UNANSWERED: partial(_notify_requester, UNANSWERED),

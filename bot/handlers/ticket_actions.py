@@ -18,6 +18,7 @@ from bot.views.cards.action_buttons import parse_button_value
 from bot.views.inputs import View
 from bot.views.messages import ticket_updates
 from bot.views.modals import ticket_actions as views
+from bot.views.text import DisplayPerson
 from services.core.errors import Conflict
 from services.models.ticket import Ticket
 from services.tickets.lifecycle import TicketAction
@@ -67,7 +68,8 @@ def open_reassign_modal(req: Request) -> None:
             ticket_id=ticket_id,
             expected_state=expected_state,
         )
-    req.open_modal(views.reassign_ticket_modal(ticket, suggestions))
+    assignee = _accepted_colleague(req, ticket)
+    req.open_modal(views.reassign_ticket_modal(ticket, suggestions, assignee=assignee))
 
 
 def answer_still_a_problem(req: Request) -> None:
@@ -84,6 +86,14 @@ def answer_solved(req: Request) -> None:
     ticket = req.services.ticket_actions.confirm_solved(actor=req.actor, ticket_id=req.button_value)
     req.bot.publisher.publish_ticket(str(ticket.id))
     req.replace_message(ticket_updates.solved_confirmation(ticket))
+
+
+def _accepted_colleague(req: Request, ticket: Ticket) -> DisplayPerson | None:
+    """Return the assignee if another user has accepted the ticket."""
+    if ticket.accepted_at is None or ticket.assigned_to in (None, req.actor.user_id):
+        return None
+    user = req.services.users.get(ticket.assigned_to)
+    return DisplayPerson(user.display_name) if user else None
 
 
 def resolve_ticket(req: Request) -> None:

@@ -1,9 +1,11 @@
 """Dependencies that the handlers, HTTP API and account pages of a bot process share."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from slack_sdk import WebClient
 
+from services.core.database import CircuitBreaker
 from services.core.metrics import InMemoryMeter
 from services.core.settings import Settings
 from services.outbox.pending import Publisher
@@ -25,3 +27,8 @@ class BotProcess:
     team_url: str
     name: str = "bot"
     meter: InMemoryMeter = field(default_factory=InMemoryMeter)
+
+    @cached_property
+    def database(self) -> CircuitBreaker:
+        """The deadline of all work with MongoDB in this process."""
+        return CircuitBreaker(self.services.db)

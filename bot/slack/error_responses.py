@@ -5,13 +5,13 @@ import uuid
 from enum import StrEnum
 from typing import Any
 
-from pymongo.errors import ConnectionFailure, PyMongoError
 from slack_bolt import BoltResponse
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.slack.request import Request
 from bot.views.inputs import notice_modal
 from bot.views.text import escape
+from services.core.database import is_unavailable
 from services.core.errors import DomainError, InvalidValue
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class ErrorKind(StrEnum):
 def error_kind(error: Exception) -> ErrorKind:
     if isinstance(error, DomainError):
         return ErrorKind.REFUSED
-    if isinstance(error, ConnectionFailure) or (isinstance(error, PyMongoError) and error.timeout):
+    if is_unavailable(error):
         return ErrorKind.DATABASE_UNAVAILABLE
     if isinstance(error, (SlackApiError, SlackClientError, OSError)):
         return ErrorKind.SLACK

@@ -5,7 +5,8 @@ from typing import Any
 
 from bot.views import labels
 from bot.views.due_text import due_field, format_datetime
-from bot.views.text import Block, DisplayPerson, escape, mrkdwn, plain_text, truncate
+from bot.views.text import Block, DisplayPerson, escape, mrkdwn, plain_text
+from services.core.text import truncate
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.tickets.lifecycle import RESOLUTION_CODES
 from services.tickets.transitions import is_queued_unassigned

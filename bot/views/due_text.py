@@ -64,17 +64,22 @@ def due_field(phrase: str) -> str:
 
 def format_datetime(at: datetime) -> str:
     """Return day and time in the reader's zone; in UTC if Slack cannot format it."""
-    fallback = at.astimezone(UTC).strftime("%-d %b %Y, %H:%M UTC")
-    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>"
+    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} at {{time}}|{_in_utc(at)}>"
 
 
 def away_phrase(until: datetime) -> str:
     return "away" if until >= NO_END else f"away until {format_datetime(until)}"
 
 
-def time_ago(at: datetime, *, now: datetime) -> str:
-    """Return the elapsed time, counted by Slack when it is read; the fallback is as of `now`."""
-    return f"<!date^{int(at.timestamp())}^{{ago}}|{_elapsed_phrase(at, now)}>"
+def time_ago(at: datetime, *, now: datetime | None = None) -> str:
+    """Return the elapsed time, counted by Slack when it is read. The fallback is as of `now`, or
+    without it the time itself, so that a card's content stays the same."""
+    fallback = _elapsed_phrase(at, now) if now else f"on {_in_utc(at)}"
+    return f"<!date^{int(at.timestamp())}^{{ago}}|{fallback}>"
+
+
+def _in_utc(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%-d %b %Y, %H:%M UTC")
 
 
 def _paused_phrase(ticket: Ticket) -> str:

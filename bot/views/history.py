@@ -9,7 +9,8 @@ from bson import ObjectId
 from bot.views import labels
 from bot.views.blocks import context
 from bot.views.due_text import format_datetime
-from bot.views.text import Block, DisplayPerson, display_person, escape, mrkdwn, truncate
+from bot.views.text import Block, DisplayPerson, display_person, escape, mrkdwn
+from services.core.text import truncate
 from services.linking.links import Directory
 from services.models.escalation_track import STEP_RULES
 from services.models.events import Event, EventType

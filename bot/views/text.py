@@ -10,7 +10,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from services.core.text import strip_invisible
+from services.core.text import strip_invisible, truncate
 from services.linking.links import Directory
 
 Block = dict[str, Any]
@@ -33,11 +33,6 @@ def escape(text: str) -> str:
 def unescape(text: str) -> str:
     """Undo Slack's escaping of `&`, `<` and `>` in the text after a command."""
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-
-
-def truncate(text: str, limit: int) -> str:
-    """Return at most `limit` characters, with an ellipsis if something was cut."""
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 def truncate_utf16(text: str, limit: int) -> str:

@@ -8,13 +8,13 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.analysis.urgency import UrgencySignal
 from services.core.redaction import mask
-from services.core.text import strip_invisible
+from services.core.text import strip_invisible, truncate
 from services.models.ticket import AnalysisSource, Priority
 
 MAX_SUMMARY = 500
@@ -124,7 +124,7 @@ class Analyst(Protocol):
 class ModelAnswer:
     """A model's answer that follows the schema. `confidence` is 0 to 1."""
 
-    summary: str
+    summary: str | None
     priority: Priority
     related_skills: tuple[str, ...]
     helpful_notes: str | None
@@ -165,39 +165,46 @@ def canonical_skills(skills: Sequence[str]) -> Mapping[str, str]:
 
 
 class _Wire(BaseModel):
-    """The answer as received: no other keys, no other types, nothing coerced."""
+    """The answer as received: no other keys, nothing coerced.
+
+    What decides has no other types. Prose decides nothing, so any value of it is accepted here.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    summary: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_SUMMARY)
-    ]
+    summary: Any = None
     priority: Literal["low", "medium", "high", "urgent"]
     related_skills: tuple[str, ...] = Field(default=(), alias="relatedSkills")
-    helpful_notes: Annotated[
-        str, StringConstraints(strip_whitespace=True, max_length=MAX_NOTES)
-    ] = Field(alias="helpfulNotes")
+    helpful_notes: Any = Field(default=None, alias="helpfulNotes")
     confidence: float = Field(ge=0, le=1, allow_inf_nan=False)
 
 
 def parse_answer(raw: str, *, skills: Sequence[str]) -> ModelAnswer:
-    """Parse the model's JSON. Raises `AnalysisFailed` for anything off the schema."""
+    """Parse the model's JSON. Raises `AnalysisFailed` if it is off the schema.
+
+    Prose alone is never a reason to refuse: a long text is cut, a missing one or one of another
+    type is None.
+    """
     choices = canonical_skills(skills)
     wire = _read(raw)
     if wire is None or (choices and "related_skills" not in wire.model_fields_set):
         raise AnalysisFailed(FailureReason.OFF_SCHEMA)
     named = [choices.get(name.strip().casefold()) for name in wire.related_skills]
     known = [name for name in named if name is not None]
-    summary = strip_invisible(wire.summary).strip()
-    if len(known) < len(named) or not summary:
+    if len(known) < len(named):
         raise AnalysisFailed(FailureReason.OFF_SCHEMA)
     return ModelAnswer(
-        summary=summary,
+        summary=_prose(wire.summary, MAX_SUMMARY),
         priority=Priority(wire.priority),
         related_skills=tuple(dict.fromkeys(known)),
-        helpful_notes=strip_invisible(wire.helpful_notes).strip() or None,
+        helpful_notes=_prose(wire.helpful_notes, MAX_NOTES),
         confidence=wire.confidence,
     )
+
+
+def _prose(value: object, limit: int) -> str | None:
+    text = strip_invisible(value).strip() if isinstance(value, str) else ""
+    return truncate(text, limit) or None
 
 
 def _read(raw: str) -> _Wire | None:

@@ -233,7 +233,7 @@ class Shortlist:
         """
         spelled = sorted({as_written for skill in skills for as_written in _spellings(skill)})
         own: Document = {"$cond": [{"$isArray": ["$skills"]}, "$skills", ["$skills"]]}
-        known = {"$setIntersection": [own, spelled]}
+        known = {"$setIntersection": [own, {"$literal": spelled}]}
         rows = self._db.users.aggregate(
             [
                 {"$match": {"skills": {"$in": spelled}}},

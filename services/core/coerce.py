@@ -65,6 +65,36 @@ def own_entries(value: Any, key: str) -> list[Mapping[str, Any]]:
     return [entry for entry in listed if isinstance(entry, Mapping) and key in entry]
 
 
+# The values that an entry must have, with their types; the first marks the entries that this
+# product wrote.
+RequiredValues = Mapping[str, type | tuple[type, ...]]
+
+
+def complete_entries(value: Any, required: RequiredValues) -> list[Mapping[str, Any]]:
+    """Return the entries of an array that have all these values: without those of another program
+    and malformed ones (`entry_defect`)."""
+    return [
+        entry
+        for entry in own_entries(value, next(iter(required)))
+        if all(isinstance(entry.get(name), kind) for name, kind in required.items())
+    ]
+
+
+def entry_defect(value: Any, required: RequiredValues) -> str:
+    """Return what is wrong with an array, "" if nothing is."""
+    if value is None:
+        return ""
+    if not isinstance(value, list):
+        return " is no list"
+    own_key = next(iter(required))
+    for position, entry in enumerate(value):
+        if isinstance(entry, Mapping) and own_key in entry:
+            for name, kind in required.items():
+                if not isinstance(entry.get(name), kind):
+                    return f"[{position}] has no valid {name}"
+    return ""
+
+
 def match_word(
     value: object, words: Iterable[str], aliases: Mapping[str, str] = MappingProxyType({})
 ) -> str | None:

@@ -1,11 +1,16 @@
 """The connection to MongoDB."""
 
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pymongo
 from pymongo import MongoClient
 from pymongo.database import Database
-from pymongo.errors import ConfigurationError, PyMongoError
+from pymongo.errors import ConfigurationError, ConnectionFailure, PyMongoError
 
 Document = dict[str, Any]
 
@@ -16,6 +21,10 @@ DEFAULT_DATABASE_NAME = "ai-ticket-assistant"
 # The deadline of each call, unless a handler sets a tighter one around it.
 TIMEOUT_MS = 5_000
 PING_TIMEOUT_SECONDS = 1.0
+FAILURES_TO_OPEN = 2
+PING_INTERVAL_SECONDS = 0.5
+
+logger = logging.getLogger(__name__)
 
 
 def connect(uri: str) -> Mongo:
@@ -56,3 +65,59 @@ def is_reachable(db: Mongo) -> bool:
     except PyMongoError:
         return False
     return True
+
+
+class DatabaseUnavailable(ConnectionFailure):
+    """MongoDB did not answer the last calls, so this one was not sent."""
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Return whether the error says that MongoDB is unreachable or does not answer in time."""
+    return isinstance(error, ConnectionFailure) or (
+        isinstance(error, PyMongoError) and error.timeout
+    )
+
+
+class CircuitBreaker:
+    """Deadline for work with MongoDB that fails at once while MongoDB does not answer.
+
+    If MongoDB hangs, every handler would hold its thread until its deadline, and those that wait
+    for a thread would answer too late for Slack. So after `FAILURES_TO_OPEN` time-outs in a row
+    no further work is started until a ping, in a thread of its own, succeeds.
+    """
+
+    def __init__(self, db: Mongo) -> None:
+        self._db = db
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._is_open = False
+
+    @contextmanager
+    def deadline(self, seconds: float) -> Iterator[None]:
+        """Limit all calls to MongoDB in the block. Raises `DatabaseUnavailable` while open."""
+        if self._is_open:
+            raise DatabaseUnavailable("MongoDB does not answer")
+        try:
+            with pymongo.timeout(seconds):
+                yield
+        except PyMongoError as error:
+            if is_unavailable(error):
+                self._record_failure()
+            raise
+        self._failures = 0
+
+    def _record_failure(self) -> None:
+        with self._lock:
+            self._failures += 1
+            if self._is_open or self._failures < FAILURES_TO_OPEN:
+                return
+            self._is_open = True
+        logger.error("MongoDB does not answer: no work with it is started until it does")
+        threading.Thread(target=self._wait_until_reachable, daemon=True).start()
+
+    def _wait_until_reachable(self) -> None:
+        while not is_reachable(self._db):
+            time.sleep(PING_INTERVAL_SECONDS)
+        with self._lock:
+            self._failures, self._is_open = 0, False
+        logger.info("MongoDB answers again")

@@ -1,6 +1,4 @@
-"""Patterns of texts (invisible characters, scripts without spaces, email addresses), and lists in
-words.
-"""
+"""Texts: invisible characters, length, scripts without spaces, email addresses, lists in words."""
 
 import re
 from collections.abc import Sequence
@@ -31,6 +29,11 @@ _LINE_BREAK = re.compile(r"\r\n?|[\x85\u2028\u2029]")
 def strip_invisible(text: str) -> str:
     """Remove invisible characters; line breaks and tabs stay."""
     return _STRAY.sub("", _INVISIBLE_CHARACTERS.sub("", _LINE_BREAK.sub("\n", text)))
+
+
+def truncate(text: str, limit: int) -> str:
+    """Return at most `limit` characters, with an ellipsis if something was cut."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 def join_words(words: Sequence[str], joint: str = "and") -> str:

@@ -206,6 +206,7 @@ def referenced_user_ids(ticket: Ticket) -> set[ObjectId]:
     for event in ticket.events:
         named += [event.by if isinstance(event.by, ObjectId) else None]
         named += [event.to if event.type == EventType.ASSIGNED else None]
+        named += [event.from_ if event.ends_assignees_work else None]
     return {user_id for user_id in named if isinstance(user_id, ObjectId)}
 
 

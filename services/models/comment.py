@@ -8,10 +8,17 @@ from typing import Any
 
 from bson import ObjectId
 
+from services.core.coerce import RequiredValues, complete_entries
 from services.core.text import strip_invisible
 
 MAX_FILES = 10
 MAX_FILE_NAME_LENGTH, MAX_URL_LENGTH = 100, 500
+# The values that a comment must have.
+COMMENT_VALUES: RequiredValues = {
+    "id": ObjectId,
+    "at": datetime,
+    "by": ObjectId,
+}
 # Without characters that end or begin a link in Slack's markup.
 _URL = re.compile(r"https?://[^\s<>|\"\\]+")
 
@@ -60,7 +67,6 @@ class Comment:
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any], position: int) -> "Comment":
-        slack = doc.get("slack")
         return cls(
             id=doc["id"],
             at=doc["at"],
@@ -70,7 +76,7 @@ class Comment:
             # Internal unless explicitly marked as public.
             internal=doc.get("internal") is not False,
             files=file_links(doc.get("files") or ()),
-            slack_message=MessageRef(slack["channel"], slack["ts"]) if slack else None,
+            slack_message=_message_ref(doc.get("slack")),
             submission_id=doc.get("form"),
             edited_at=doc.get("editedAt"),
             deleted=bool(doc.get("deleted")),
@@ -84,13 +90,19 @@ def comments_from_doc(stored: Any) -> tuple[Comment, ...]:
     return tuple(
         Comment.from_doc(doc, position)
         for position, doc in enumerate(stored)
-        if isinstance(doc, Mapping) and isinstance(doc.get("id"), ObjectId)
+        if complete_entries([doc], COMMENT_VALUES)
     )
+
+
+def _message_ref(stored: Any) -> MessageRef | None:
+    found = complete_entries([stored], {"channel": str, "ts": str})
+    return MessageRef(found[0]["channel"], found[0]["ts"]) if found else None
 
 
 def file_links(files: Any) -> tuple[FileLink, ...]:
     """Return the first `MAX_FILES` files, given as `name` and `url`, that have a valid URL."""
-    found = (_link(str(file.get("name") or ""), str(file.get("url") or "")) for file in files)
+    listed = [file for file in files if isinstance(file, Mapping)] if files else []
+    found = (_link(str(file.get("name") or ""), str(file.get("url") or "")) for file in listed)
     return tuple(link for link in found if link)[:MAX_FILES]
 
 

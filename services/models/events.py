@@ -49,6 +49,8 @@ class NewEvent:
     `internal`: the note is for the staff. `skills` are the ticket's when a user chose its
     assignee: such an event is a correction (services/assignment/feedback.py).
     `assignee_was_absent`: the former assignee was away or had left; this is no correction.
+    `ends_assignees_work`: another user took the work off the assignee, who is notified. Events of
+    releases that did not notify lack it.
     """
 
     type: EventType
@@ -60,12 +62,13 @@ class NewEvent:
     internal: bool = False
     skills: tuple[str, ...] | None = None
     assignee_was_absent: bool = False
+    ends_assignees_work: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """One line of a ticket's history. `by` is a user's id, "system" or "ai"; a note that is
-    `internal` is for the staff. `skills` and `assignee_was_absent` are as in `NewEvent`."""
+    `internal` is for the staff. The last three fields are as in `NewEvent`."""
 
     seq: int
     at: datetime
@@ -78,6 +81,7 @@ class Event:
     internal: bool = False
     skills: tuple[str, ...] | None = None
     assignee_was_absent: bool = False
+    ends_assignees_work: bool = False
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> "Event":
@@ -93,6 +97,7 @@ class Event:
             internal=doc.get("internal") is True,
             skills=as_string_list(doc["skills"]) if "skills" in doc else None,
             assignee_was_absent=doc.get("absent") is True,
+            ends_assignees_work=doc.get("tellAssignee") is True,
         )
 
 
@@ -111,5 +116,7 @@ def event_docs(events: Sequence[NewEvent], *, seq: int, at: datetime) -> list[Do
             doc["skills"] = list(event.skills)
         if event.assignee_was_absent:
             doc["absent"] = True
+        if event.ends_assignees_work:
+            doc["tellAssignee"] = True
         docs.append(doc)
     return docs

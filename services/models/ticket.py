@@ -14,16 +14,18 @@ from bson import ObjectId
 
 from services.core.coerce import (
     STATUS_ALIASES,
+    RequiredValues,
     as_datetime,
     as_int,
     as_object_id,
     as_str,
     as_string_list,
+    complete_entries,
+    entry_defect,
     match_word,
-    own_entries,
 )
 from services.core.database import Document
-from services.models.comment import Comment, comments_from_doc
+from services.models.comment import COMMENT_VALUES, Comment, comments_from_doc
 from services.models.escalation_track import ScheduledStep, TrackStates, track_states_from_doc
 from services.models.events import Event
 from services.models.message_source import MessageSource
@@ -57,6 +59,35 @@ def parse_priority(value: Any) -> Priority | None:
 
 
 OPEN_STATUSES = (Status.TODO, Status.IN_PROGRESS, Status.WAITING, Status.REOPENED)
+
+
+_PERSON = (ObjectId, str)
+_EVENT: RequiredValues = {"seq": int, "at": datetime, "by": _PERSON, "type": str}
+_CARD: RequiredValues = {
+    "digest": str,
+    "kind": str,
+    "recipient": _PERSON,
+    "channel": str,
+    "ts": str,
+    "seq": int,
+}
+_DELIVERY: RequiredValues = {"key": str, "state": str}
+_ARRAYS: Mapping[str, RequiredValues] = {
+    "events": _EVENT,
+    "cards": _CARD,
+    "notices": _DELIVERY,
+    "comments": COMMENT_VALUES,
+}
+
+
+def find_defect(doc: Mapping[str, Any]) -> str:
+    """Return what keeps a stored ticket from being processed, such as "events is no list"; "" if
+    nothing does. A ticket with a malformed entry is read without it."""
+    for name, required in _ARRAYS.items():
+        if found := entry_defect(doc.get(name), required):
+            return f"{name}{found}"
+    numbers = (name for name in ("seq", "attempts") if doc.get(name) is not None)
+    return next((f"{name} is no number" for name in numbers if as_int(doc[name]) is None), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +172,8 @@ class Ticket:
     assignment: Mapping[str, Any] = field(default_factory=dict)
     deliveries: tuple[Mapping[str, Any], ...] = ()
     source: MessageSource | None = None
+    # Why the stored document is malformed, "" if it is not.
+    defect: str = ""
 
     @property
     def text(self) -> str:
@@ -173,10 +206,11 @@ class Ticket:
             escalation_tracks=track_states_from_doc(doc.get("ladders")),
             seq=as_int(doc.get("seq")) or 0,
             is_in_outbox=bool(doc.get("outbox")),
-            events=tuple(map(Event.from_doc, own_entries(doc.get("events"), "seq"))),
-            cards=tuple(map(Card.from_doc, own_entries(doc.get("cards"), "digest"))),
+            events=tuple(map(Event.from_doc, complete_entries(doc.get("events"), _EVENT))),
+            cards=tuple(map(Card.from_doc, complete_entries(doc.get("cards"), _CARD))),
             comments=comments_from_doc(doc.get("comments")),
             assignment=doc["assignment"] if isinstance(doc.get("assignment"), Mapping) else {},
-            deliveries=tuple(own_entries(doc.get("notices"), "key")),
+            deliveries=tuple(complete_entries(doc.get("notices"), _DELIVERY)),
             source=MessageSource.from_doc(doc.get("source")),
+            defect=find_defect(doc),
         )

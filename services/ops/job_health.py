@@ -28,9 +28,13 @@ TICKET_ADVICE = (
     "Nobody is reminded of it meanwhile, so have a look at it yourself. The log of the jobs says "
     "why, at “set aside”."
 )
+SET_ASIDE_ADVICE = (
+    "Repair the document in the collection tickets. It is looked at again every 15 minutes."
+)
 DIGEST_ADVICE = "The log of the worker says why, at “set aside”."
 _ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _STEPS: Document = {"alarm.aside.since": {"$gt": _ANY_TIME}}
+_SET_ASIDE: Document = {"aside.until": {"$gt": _ANY_TIME}}
 _DIGESTS: Document = {"digestAside.since": {"$gt": _ANY_TIME}}
 _PREFIX, _AFTER = "job:", "job;"  # the range of all ids with the prefix
 
@@ -128,7 +132,11 @@ def _job_problem(run: JobRun, now: datetime) -> Finding | None:
 
 def count_failing(db: Mongo) -> dict[str, int]:
     """Return the number of failing items by kind."""
-    return {"step": db.tickets.count_documents(_STEPS), "digest": len(_digests(db))}
+    return {
+        "step": db.tickets.count_documents(_STEPS),
+        "digest": len(_digests(db)),
+        "ticket": db.tickets.count_documents(_SET_ASIDE),
+    }
 
 
 def find_failing(db: Mongo, *, now: datetime) -> list[Finding]:
@@ -142,10 +150,21 @@ def find_failing(db: Mongo, *, now: datetime) -> list[Finding]:
         _failing_item(f"the digest of {doc.get('email')}", doc["digestAside"], DIGEST_ADVICE, now)
         for doc in _digests(db)[:MAX_LISTED]
     ]
+    found += [
+        Finding(CheckStatus.FAIL, _set_aside_message(doc), SET_ASIDE_ADVICE)
+        for doc in db.tickets.find(_SET_ASIDE, {"number": True, "aside": True})
+        .sort("aside.until")
+        .limit(MAX_LISTED)
+    ]
     more = sum(count_failing(db).values()) - len(found) if len(found) >= MAX_LISTED else 0
     if more > 0:
         found.append(Finding(CheckStatus.WARN, f"{more} more are set aside", "See the log."))
     return found
+
+
+def _set_aside_message(doc: Document) -> str:
+    number = f"{doc['number']} (_id {doc['_id']})" if doc.get("number") else doc["_id"]
+    return f"ticket {number} is set aside: {doc['aside'].get('reason')}"
 
 
 def _digests(db: Mongo) -> list[Document]:

@@ -9,6 +9,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel("notices.ts", sparse=True),  # to find the ticket of a thread
         IndexModel("nextTryAt", name="outbox_due", partialFilterExpression={"outbox": True}),
         IndexModel("assignment.next", name="waiting_for_somebody", sparse=True),
+        IndexModel("aside.until", name="set_aside", sparse=True),
     ),
     "letters": (
         IndexModel("nextTryAt", name="letters_due", partialFilterExpression={"state": "waiting"}),

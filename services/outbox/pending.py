@@ -13,9 +13,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from bson import ObjectId
+from pymongo import UpdateOne
+from pymongo.errors import WriteError
 
+from services.core.coerce import as_datetime, as_int
 from services.core.database import Document, Mongo
 from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff
+from services.models.set_aside import is_data_fault, not_set_aside, write_isolated
 from services.models.ticket import Priority
 
 # How long the sweep waits for a change's own publication to take effect.
@@ -85,13 +89,14 @@ def outbox_ages(db: Mongo, *, now: datetime, limit: int = 1_000) -> list[timedel
     Calculated from the next attempt and all waits before it: not every change has an event with a
     date.
     """
-    found = db.tickets.find({"outbox": True}, {"nextTryAt": True, "attempts": True}).limit(limit)
+    late = {"outbox": True, "aside": None}  # those set aside have a finding of their own
+    found = db.tickets.find(late, {"nextTryAt": True, "attempts": True}).limit(limit)
     since = [
-        doc["nextTryAt"]
+        next_try_at
         - SWEEP_GRACE_PERIOD
-        - sum(map(_wait, range(doc.get("attempts", 0))), timedelta())
+        - sum(map(_wait, range(as_int(doc.get("attempts")) or 0)), timedelta())
         for doc in found
-        if doc.get("nextTryAt")
+        if (next_try_at := as_datetime(doc.get("nextTryAt")))
     ]
     return sorted((max(now - start, timedelta()) for start in since), reverse=True)
 
@@ -104,7 +109,7 @@ def back_off(db: Mongo, ticket_id: ObjectId, *, now: datetime) -> None:
     outbox = {"_id": ticket_id, "outbox": True}
     doc = db.tickets.find_one(outbox, {"nextTryAt": True, "attempts": True})
     if doc:
-        _queue(db).claim(doc, until=now + _wait(doc.get("attempts", 0)))
+        _queue(db).claim(doc, until=now + _wait(as_int(doc.get("attempts")) or 0))
 
 
 def retry_unassigned(db: Mongo, *, now: datetime) -> None:
@@ -120,15 +125,15 @@ def retry_unassigned(db: Mongo, *, now: datetime) -> None:
         .limit(MAX_RETRIED_ON_CHANGE)
     )
     if ids := [doc["_id"] for doc in found]:
-        _back_to_outbox(db, {"_id": {"$in": ids}, **unassigned}, now)
+        _back_to_outbox(db, ids, unassigned, now)
 
 
 def retry_due_unassigned(db: Mongo, *, now: datetime, limit: int = UNASSIGNED_BATCH_SIZE) -> int:
     """Retry the unassigned tickets that are due, at most `limit`; return how many."""
-    due = {"assignment.next": {"$lte": now}}
+    due = {"assignment.next": {"$lte": now}, **not_set_aside(now)}
     ids = [doc["_id"] for doc in db.tickets.find(due, {"_id": True}).limit(limit)]
     if ids:
-        _back_to_outbox(db, {"_id": {"$in": ids}, **due}, now)
+        _back_to_outbox(db, ids, due, now)
     return len(ids)
 
 
@@ -147,10 +152,16 @@ def _wait(attempts: int) -> timedelta:
     return backoff(attempts + 1, initial=SWEEP_GRACE_PERIOD, maximum=MAX_DELIVERY_DELAY)
 
 
-def _back_to_outbox(db: Mongo, which: Document, now: datetime) -> None:
+def _back_to_outbox(db: Mongo, ids: list[ObjectId], condition: Document, now: datetime) -> None:
     change = {
         "$set": {**outbox_fields(now), "nextTryAt": now},
         "$unset": {"assignment.next": ""},
         "$inc": {"seq": 1},  # a worker that read it before must not mark it delivered
     }
-    db.tickets.update_many(which, change)
+    try:
+        db.tickets.update_many({"_id": {"$in": ids}, **condition}, change)
+    except WriteError as error:  # one of them is malformed
+        if not is_data_fault(error):
+            raise
+        each = [(one, UpdateOne({"_id": one, **condition}, change)) for one in ids]
+        write_isolated(db, each, now=now)

@@ -7,7 +7,7 @@ In tickets, only references to the person in Slack are removed. Texts are not ch
 are account ids, which identify no person once the account is anonymous.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -187,6 +187,8 @@ def _redact_deliveries(
     gone: list[str] = []
     listed = doc.get("notices")
     for position, delivery in enumerate(listed if isinstance(listed, list) else []):
+        if not isinstance(delivery, Mapping):
+            continue
         seq, kind, recipient = parse_delivery_key(str(delivery.get("key")))
         if recipient not in recipients or delivery.get("error") == ERASED_PLACEHOLDER:
             continue

@@ -68,7 +68,9 @@ def count_reporters(db: Mongo, ticket: Ticket, *, now: datetime) -> int:
     text = ticket.text[:COMPARED_LENGTH]
     shares = similarities(text, [_beginning(doc, "description") for doc in others])
     alike = zip(shares, others, strict=True)
-    return len({as_object_id(doc["createdBy"]) for share, doc in alike if share >= MIN_SIMILARITY})
+    return len(
+        {as_object_id(doc.get("createdBy")) for share, doc in alike if share >= MIN_SIMILARITY}
+    )
 
 
 def similarities(text: str, others: Sequence[str]) -> list[float]:

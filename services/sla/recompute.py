@@ -13,6 +13,7 @@ from pymongo import UpdateOne
 
 from services.core.clock import utcnow
 from services.core.database import Document, Mongo
+from services.models.set_aside import isolated, not_set_aside, write_isolated
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.sla.indexes import IN_QUEUE_FILTER
 from services.sla.policy import SlaPolicy, load_policy
@@ -41,17 +42,17 @@ def recompute_stale(
     for query in _stale_queries(policy):
         is_helpful = True
         while is_helpful and count < limit and time.monotonic() < end:
-            docs = list(db.tickets.find(query, _PROJECTION).limit(min(_CHUNK, limit - count)))
-            updates = [update for doc in docs if (update := _timing_update(doc, policy, at))]
+            stale = {**query, **not_set_aside(at)}
+            docs = list(db.tickets.find(stale, _PROJECTION).limit(min(_CHUNK, limit - count)))
+            updates = []
+            for doc in docs:
+                with isolated(db, doc["_id"], now=at):
+                    if update := _timing_update(doc, policy, at):
+                        updates.append((doc["_id"], update))
             # If no update applied, the query would find the same tickets again.
-            is_helpful = bool(updates) and _write(db, updates)
+            is_helpful = write_isolated(db, updates, now=at) > 0
             count += len(docs)
     return count
-
-
-def _write(db: Mongo, updates: list[UpdateOne]) -> bool:
-    """Return whether any ticket was still unchanged."""
-    return db.tickets.bulk_write(updates, ordered=False).matched_count > 0
 
 
 def _stale_queries(policy: SlaPolicy) -> Iterator[Document]:

@@ -72,7 +72,7 @@ class TicketActions:
         `PermissionDenied`, `Conflict`."""
         require_permission(actor, ACTION_PERMISSIONS[action])
         ticket = require_visible(actor, load_ticket(self._db, ticket_id))
-        self.check_action(actor, ticket, action, expected_state or state_token(ticket))
+        self.check_action(actor, ticket, action, expected_state or state_token(ticket, action))
         return ticket
 
     def accept(self, *, actor: Actor, ticket_id: str, expected_state: str = "") -> Ticket:
@@ -229,7 +229,7 @@ class TicketActions:
             change = build_change(ticket, now)
             if _is_repeated(ticket, change):
                 return ticket
-            expected_state = expected_state or state_token(ticket)
+            expected_state = expected_state or state_token(ticket, action)
             self.check_action(actor, ticket, action, expected_state)
             if validate:
                 validate(ticket)
@@ -245,7 +245,7 @@ class TicketActions:
         state is the expected one."""
         assignee_name = self._assignee_name(actor, ticket)
         check_allowed(actor, ticket, action, assignee_name=assignee_name)
-        if expected_state != state_token(ticket):
+        if expected_state != state_token(ticket, action):
             raise Conflict(stale_message(ticket, assignee_name=assignee_name))
 
     def _own(self, actor: Actor, ticket_id: str) -> Ticket:

@@ -138,6 +138,7 @@ _ROWS = (
     TicketField("seq", INTERNAL),
     TicketField("outbox", INTERNAL, other_attribute="is_in_outbox"),
     TicketField("nextTryAt", INTERNAL, other_attribute=""),
+    TicketField("aside", INTERNAL, other_attribute="defect"),
     TicketField("attempts", INTERNAL, other_attribute=""),
     TicketField("cards", INTERNAL),
     TicketField("notices", INTERNAL, other_attribute="deliveries"),

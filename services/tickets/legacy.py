@@ -22,6 +22,7 @@ from services.core.database import Document, Mongo
 from services.core.installation import Installation, get_installation
 from services.core.sequences import allocate_numbers
 from services.models.events import EventType, NewEvent, event_docs
+from services.models.set_aside import isolated, not_set_aside, write_isolated
 from services.models.ticket import MANUAL_SOURCE, Status, Ticket, parse_status
 from services.outbox.pending import outbox_fields
 from services.sla.queue_key import QUEUE_KEY_FIELD, queue_key
@@ -69,14 +70,16 @@ def adopt_batch(db: Mongo, *, now: datetime, limit: int = ADOPTION_BATCH_SIZE) -
     if workspace is None:
         return 0
     read = dict.fromkeys(_ADOPTION_FIELDS, True)
-    found = list(db.tickets.find(UNADOPTED, read).sort("_id").limit(limit))
+    unadopted = {**UNADOPTED, **not_set_aside(now)}
+    found = list(db.tickets.find(unadopted, read).sort("_id").limit(limit))
     if found:
         numbers = allocate_numbers(db, team_id=workspace.team_id, count=len(found))
-        adoptions = [
-            UpdateOne(*_adoption_update(doc, workspace, number, now))
-            for doc, number in zip(found, numbers, strict=True)
-        ]
-        db.tickets.bulk_write(adoptions, ordered=False)
+        adoptions: list[tuple[ObjectId, UpdateOne]] = []
+        for doc, number in zip(found, numbers, strict=True):
+            with isolated(db, doc["_id"], now=now):
+                update = UpdateOne(*_adoption_update(doc, workspace, number, now))
+                adoptions.append((doc["_id"], update))
+        write_isolated(db, adoptions, now=now)
     return len(found)
 
 
@@ -164,11 +167,12 @@ def sync_legacy_tickets(db: Mongo, *, now: datetime) -> None:
 
 def reconcile(db: Mongo, *, now: datetime, limit: int = RECONCILIATION_BATCH_SIZE) -> int:
     """Reconcile up to `limit` tickets of each kind; return how many. Safe to run concurrently."""
-    return sum(
-        _reconcile_ticket(db, doc, change_of(doc, now), now)
-        for query, change_of in _RECONCILIATIONS
-        for doc in db.tickets.find(query).limit(limit)
-    )
+    count = 0
+    for query, change_of in _RECONCILIATIONS:
+        for doc in db.tickets.find({**query, **not_set_aside(now)}).limit(limit):
+            with isolated(db, doc["_id"], now=now):
+                count += _reconcile_ticket(db, doc, change_of(doc, now), now)
+    return count
 
 
 def _reconcile_ticket(db: Mongo, doc: Document, change: Change, now: datetime) -> bool:

@@ -108,9 +108,14 @@ def completed_by(ticket: Ticket) -> ObjectId | None:
     return by if isinstance(by, ObjectId) else None  # "system": adopted as completed
 
 
-def state_token(ticket: Ticket) -> str:
-    """Return a token of the state: a button with another token is out of date."""
-    return f"{ticket.status}:{ticket.assigned_to or ''}"
+def state_token(ticket: Ticket, action: str = "") -> str:
+    """Return a token of the state: a button with another token is out of date.
+
+    Take depends on whether the assignee has accepted, because it asks for confirmation then.
+    """
+    token = f"{ticket.status}:{ticket.assigned_to or ''}"
+    is_accepted = ticket.assigned_to is not None and ticket.accepted_at is not None
+    return f"{token}:accepted" if is_accepted and action == TicketAction.TAKE else token
 
 
 def describe_state(ticket: Ticket, *, assignee_name: str = "") -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from bson import ObjectId
 
 from services.core.database import Mongo
+from services.models.set_aside import isolated, not_set_aside
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.user import User, can_work_on_tickets
 from services.tickets import ticket_store
@@ -50,8 +51,13 @@ def release_tickets(
             db.users.update_one(request_filter, {"$unset": {"handBack": ""}})
             return []
     open_tickets = {"assignedTo": user_id, "status": {"$in": list(OPEN_STATUSES)}}
-    found = [Ticket.from_doc(doc) for doc in db.tickets.find(open_tickets, _NOT_READ).limit(limit)]
-    released = [ticket.id for ticket in found if _release_ticket(db, ticket, request, now)]
+    docs = db.tickets.find({**open_tickets, **not_set_aside(now)}, _NOT_READ).limit(limit)
+    found = [Ticket.from_doc(doc) for doc in docs]
+    released = []
+    for ticket in found:
+        with isolated(db, ticket.id, now=now):
+            if _release_ticket(db, ticket, request, now):
+                released.append(ticket.id)
     if not found and (is_one_off or request["at"] <= now - LATE_ASSIGNMENT_WINDOW):
         db.users.update_one(request_filter, {"$unset": {"handBack": ""}})
     return released

@@ -83,6 +83,7 @@ def assign(
         note=reason or None,
         internal=bool(reason),
         skills=ticket.related_skills,
+        ends_assignees_work=ticket.assigned_to not in (None, by),
     )
     events = [assigned]
     if is_taken:
@@ -109,6 +110,7 @@ def unassign(by: ObjectId, ticket: Ticket, *, reason: str, absent: bool = False)
         internal=bool(reason),
         skills=None if absent else ticket.related_skills,
         assignee_was_absent=absent,
+        ends_assignees_work=not absent and ticket.assigned_to not in (None, by),
     )
     values: dict[str, Any] = {"assignedTo": None}
     if ticket.status is Status.IN_PROGRESS:
@@ -167,9 +169,14 @@ def complete(
     note: str | None = None,
 ) -> Change:
     """Complete the ticket; `event` says how: resolved, cancelled or unanswered."""
+    completed = _status_event(event, by, ticket, Status.COMPLETED, note=note)
+    is_by_colleague = event is EventType.RESOLVED and by not in (
+        ticket.assigned_to,
+        ticket.created_by,
+    )
     return Change(
         {"status": Status.COMPLETED.value, "resolution": resolution, "completedAt": now},
-        (_status_event(event, by, ticket, Status.COMPLETED, note=note),),
+        (replace(completed, ends_assignees_work=is_by_colleague and bool(ticket.assigned_to)),),
         RETRY_FIELDS,
     )
 

@@ -7,6 +7,7 @@ from celery import Task
 
 from services.analysis.analysis_store import analysis_source, is_analysed, store_analysis
 from services.assignment.assignment_service import needs_assignment
+from services.models.set_aside import isolated
 from services.models.ticket import Ticket
 from services.tickets.queries import load_ticket
 from tasks.assignment.analyse import analyse
@@ -29,6 +30,11 @@ def assign_ticket(self: Task[Any, Any], ticket_id: str) -> None:
 
 
 def run(runtime: Runtime, ticket_id: str) -> None:
+    with isolated(runtime.db, ticket_id, now=runtime.clock()):
+        _assign(runtime, ticket_id)
+
+
+def _assign(runtime: Runtime, ticket_id: str) -> None:
     ticket = load_ticket(runtime.db, ticket_id)
     if ticket is None or not needs_assignment(ticket):
         return

@@ -12,8 +12,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from html import escape
 
-from bot.views.text import truncate
-from services.core.text import EMAIL_PATTERN, strip_invisible
+from services.core.text import EMAIL_PATTERN, strip_invisible, truncate
 from services.models.ticket import Ticket
 from services.models.user import User
 from services.outbox.emails import EmailKind

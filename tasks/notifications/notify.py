@@ -17,6 +17,7 @@ from bot.views.text import DisplayPerson, Message, display_person
 from services.assignment import feedback
 from services.assignment.assignment_service import needs_assignment
 from services.linking.links import referenced_user_ids
+from services.models import set_aside
 from services.models.ticket import Card, Ticket
 from services.outbox import deliveries, pending
 from services.tickets.queries import load_ticket
@@ -63,13 +64,23 @@ def notify(self: Task[Any, Any], ticket_id: str) -> None:
 
 
 def run(runtime: Runtime, ticket_id: str) -> None:
-    """Send until the ticket's last change is delivered. Nothing is sent if that is so already."""
-    if ObjectId.is_valid(ticket_id):
-        pending.back_off(runtime.db, ObjectId(ticket_id), now=runtime.clock())
+    """Send until the ticket's last change is delivered. Nothing is sent if that is so already.
+
+    A ticket whose data is malformed is set aside; what is well-formed is sent.
+    """
+    with set_aside.isolated(runtime.db, ticket_id, now=runtime.clock()):
+        if ObjectId.is_valid(ticket_id):
+            pending.back_off(runtime.db, ObjectId(ticket_id), now=runtime.clock())
+        _deliver(runtime, ticket_id)
+
+
+def _deliver(runtime: Runtime, ticket_id: str) -> None:
     for attempt in range(MAX_ROUNDS):
         ticket = load_ticket(runtime.db, ticket_id)
         if ticket is None or not ticket.is_in_outbox:
             return
+        if ticket.defect and attempt == 0:
+            set_aside.set_aside(runtime.db, ticket.id, reason=ticket.defect, now=runtime.clock())
         is_unassigned = needs_assignment(ticket)
         if is_unassigned and attempt == 0:
             runtime.publisher.publish_assignment(ticket_id)

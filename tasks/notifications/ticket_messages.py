@@ -13,6 +13,7 @@ from services.models.events import Event, EventType
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.outbox.deliveries import delivery_key
 from services.tickets.lifecycle import completed_by
+from services.tickets.transitions import TAKEN_REASON
 from tasks.recipients import (
     ASKED_AGAIN,
     ASSIGNEE,
@@ -21,7 +22,9 @@ from tasks.recipients import (
     REOPENED,
     REQUESTER,
     RESOLVED,
+    RESOLVED_BY_OTHER,
     SOLVED,
+    TAKEN_OVER,
     THREAD,
     TRIAGE,
     UNANSWERED,
@@ -122,6 +125,16 @@ def _assignee_card(source: _Source) -> Message:
     )
 
 
+def _taken_over_message(source: _Source) -> Message:
+    event, note = source.event, _note(source.event)
+    return ticket_updates.taken_over_message(
+        source.ticket,
+        by=source.by,
+        assignee=source.people(event.to) if event and event.to else None,
+        reason="" if note == TAKEN_REASON else note,
+    )
+
+
 _BUILDERS: Mapping[str, Callable[[_Source], Message]] = {
     REQUESTER: lambda source: ticket_cards.requester_card(
         source.ticket, assignee=source.assignee, done_by=source.done_by
@@ -145,6 +158,10 @@ _BUILDERS: Mapping[str, Callable[[_Source], Message]] = {
     REOPENED: lambda source: ticket_updates.reopened_message(source.ticket, by=source.by),
     CANCELLED: lambda source: ticket_updates.cancelled_message(source.ticket, by=source.by),
     SOLVED: lambda source: ticket_updates.solved_message(source.ticket, by=source.by),
+    RESOLVED_BY_OTHER: lambda source: ticket_updates.resolved_by_other_message(
+        source.ticket, by=source.by
+    ),
+    TAKEN_OVER: _taken_over_message,
 }
 
 

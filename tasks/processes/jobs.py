@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from datetime import timedelta
 
+from services.models import set_aside
 from services.outbox import pending
 from services.registry.migrations import Migrations
 from services.sla import recompute
@@ -74,6 +75,7 @@ def release_tickets(context: JobContext) -> None:
 def run_upkeep(context: JobContext) -> None:
     """Adopt changes of the legacy backend, and recompute the timing of tickets."""
     db, now = context.services.db, context.services.clock()
+    set_aside.recheck(db, now=now)
     legacy.sync_legacy_tickets(db, now=now)
     for _ in range(MAX_RECOMPUTE_BATCHES):
         if not context.should_continue():

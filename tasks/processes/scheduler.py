@@ -11,7 +11,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from pymongo.errors import PyMongoError
 
 from services.core import request_context
-from services.core.clock import utcnow
+from services.core.clock import ClockWatch, utcnow
 from services.core.leases import LEASE_RENEW_INTERVAL, Lease
 from services.core.metrics import JOB_LAST_RUN, JOB_LAST_SECONDS, JOB_RUNS, NOOP_METER, Meter
 from services.ops.job_health import JobRuns
@@ -23,6 +23,7 @@ from tasks.queue.publisher import CeleryPublisher, PublishFailed
 logger = logging.getLogger(__name__)
 
 UNEXPECTED_ERROR = "an unexpected error"
+CLOCK_CHECK_SECONDS = 1.0
 
 
 class Scheduler:
@@ -181,7 +182,16 @@ def run(
         )
     scheduler.start()
     ready()
-    stop.wait()
+    watch = ClockWatch()
+    # `Event.wait` counts by the monotonic clock.
+    while not stop.wait(CLOCK_CHECK_SECONDS):
+        if jump := watch.jump():
+            direction = "forward" if jump > timedelta() else "back"
+            logger.warning("the clock was put %s by %s", direction, abs(jump))
+            # APScheduler compares its next runs with the clock: after an hour back nothing, the
+            # lease included, would run for an hour.
+            for scheduled in scheduler.get_jobs():
+                scheduled.modify(next_run_time=utcnow())
     job_scheduler.request_stop()
     scheduler.shutdown(wait=True)
     job_scheduler.stop()

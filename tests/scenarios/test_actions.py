@@ -16,7 +16,8 @@ from tests.conftest import FixedClock, People, file_ticket, pressed
 from tests.support import payloads
 from tests.support.action_helpers import by
 from tests.support.api_client import Api
-from tests.support.bot_and_workers import BotAndWorkers, buttons, message_counts, said
+from tests.support.bot_and_workers import BotAndWorkers, Json, buttons, message_counts, said
+from tests.support.slack_workspace import TRIAGE
 
 pytest_plugins = ["tests.support.scenario"]
 
@@ -89,11 +90,86 @@ def test_taking_it_back_shows_on_the_card_one_has(
 ) -> None:
     system.actions.take(**by(cleo, ticket))
     system.work(ticket)
-    assert system.texts(ben) == [f"in progress, accepted by {cleo.name}"]
+    told = f"taken over by {cleo.name}"
+    assert system.texts(ben) == [f"in progress, accepted by {cleo.name}", told]
     system.bot.answer(pressed("take", system.now(ticket), ben))
     system.work()
-    assert system.texts(ben) == ["accepted by you"]
-    assert system.texts(cleo) == [f"in progress, accepted by {ben.name}"]
+    assert system.texts(ben) == ["accepted by you", told]
+    assert system.texts(cleo) == [
+        f"in progress, accepted by {ben.name}",
+        f"taken over by {ben.name}",
+    ]
+
+
+def take_button(card: Json) -> Json:
+    buttons = [b for block in card["blocks"] for b in block.get("elements", ())]
+    return dict(next(b for b in buttons if b.get("action_id") == "take"))
+
+
+def test_taking_over_an_accepted_ticket_asks_first_and_tells_the_assignee(
+    triage: BotAndWorkers, clock: FixedClock, ann: User, ben: User, cleo: User
+) -> None:
+    ticket = triage.file(ann)
+    (open_card,) = triage.slack.messages(TRIAGE)
+    assert "confirm" not in take_button(open_card)
+    triage.actions.accept(**by(ben, ticket))
+    triage.press(cleo, open_card, "take")  # drawn before Ben accepted: it did not ask
+    assert triage.ephemeral_messages() == [
+        (
+            People.slack_id(cleo),
+            f"Ticket 1 is in progress and {ben.name} has it now, so this was not done. "
+            "Look at it again, then decide.",
+        )
+    ]
+    triage.work()
+    (accepted_card,) = triage.slack.messages(TRIAGE)
+    at = f"{int(clock().timestamp())}^{{ago}}|on {clock():%-d %b %Y, %H:%M} UTC"
+    assert take_button(accepted_card)["confirm"] == {
+        "title": {"type": "plain_text", "text": "Take over?", "emoji": False},
+        "text": {
+            "type": "mrkdwn",
+            "text": f"{ben.name} accepted this <!date^{at}>. Take over?",
+            "verbatim": True,
+        },
+        "confirm": {"type": "plain_text", "text": "Take over", "emoji": False},
+        "deny": {"type": "plain_text", "text": "Cancel", "emoji": False},
+    }
+    for _ in range(2):
+        triage.press(cleo, accepted_card, "take")
+        triage.work()
+    assert triage.now(ticket).assigned_to == cleo.id
+    assert triage.texts(ben)[1:] == [f"taken over by {cleo.name}"]
+    notice = said(triage.card(ben, 1))
+    assert f"<@{People.slack_id(cleo)}> took over *Ticket 1*" in notice
+    assert "You no longer have this ticket." in notice
+    assert message_counts(triage, cleo) == [1]
+
+
+def test_the_former_assignee_is_told_of_a_reassignment(
+    system: BotAndWorkers, ticket: Ticket, people: People, ben: User, cleo: User
+) -> None:
+    admin = people.add(Role.ADMIN, capacity=0)
+    system.actions.accept(**by(ben, ticket))
+    system.bot.answer(pressed("reassign", system.now(ticket), admin))
+    assert f"{ben.name} accepted this <!date^" in str(system.slack.last_view()["blocks"])
+    assert system.submit(admin, assignedTo=str(cleo.id), reason="<Her> printer.") == {}
+    system.work()
+    assert system.texts(ben)[1:] == [f"reassigned to {cleo.name} by {admin.name}"]
+    notice = said(system.card(ben, 1))
+    assert f"<@{People.slack_id(admin)}> reassigned *Ticket 1* to <@" in notice
+    assert "<Her> printer." in notice
+    system.actions.reassign(**by(admin, ticket), assignee_id=None)
+    system.work(ticket)
+    assert system.texts(cleo)[1:] == [f"returned to the queue by {admin.name}"]
+
+
+def test_history_of_an_earlier_release_sends_no_late_notices(
+    system: BotAndWorkers, ticket: Ticket, ben: User, cleo: User
+) -> None:
+    system.actions.take(**by(cleo, ticket))
+    system.db.tickets.update_one({"_id": ticket.id}, {"$unset": {"events.$[].tellAssignee": ""}})
+    system.work(ticket)
+    assert message_counts(system, ben) == [1]
 
 
 def test_reassigning_it_through_the_menu(
@@ -243,7 +319,8 @@ def test_a_colleague_who_resolves_it_is_named(
     system.actions.resolve(**by(cleo, ticket), resolution="Done.")
     system.work(ticket)
     assert system.texts(ann) == [f"resolved by {cleo.name}", f"resolved by {cleo.name}"]
-    assert system.texts(ben) == [f"resolved by {cleo.name}"]
+    assert system.texts(ben) == [f"resolved by {cleo.name}"] * 2
+    assert "There is nothing left to do." in said(system.card(ben, 1))
     assert message_counts(system, cleo) == [0]
 
 

@@ -93,7 +93,7 @@ def test_who_decides_by_an_old_card_is_told(
         assert refusal(Conflict, step, **ask, **fields) == has_it_now(ben)
     assert reload(db, ticket) == taken
     # Having seen the new state, Cleo may take it over.
-    ask["expected_state"] = state_token(taken)
+    ask["expected_state"] = state_token(taken, TicketAction.TAKE)
     assert ticket_actions.take(**ask).assigned_to == cleo.id
 
 

@@ -37,6 +37,7 @@ from services.linking import links
 from services.linking.links import ExclusionReason
 from services.lists.list_query import ListKind, ListQuery
 from services.lists.list_service import ticket_list_page
+from services.models import set_aside
 from services.models.comment import MessageRef
 from services.models.events import EventType, NewEvent
 from services.models.message_source import checked_source
@@ -665,6 +666,16 @@ TABLE: Mapping[str, Entry] = {
     ),
     "assignment.candidate_pool.Shortlist.least_recently_assigned": once(
         lambda w: large(w).least_recently_assigned(now=w.now)
+    ),
+    "models.set_aside.isolated": each(
+        lambda w, t: set_aside.isolated(w.db, t, now=w.now).__enter__()
+    ),
+    "models.set_aside.recheck": once(lambda w: set_aside.recheck(w.db, now=w.now)),
+    "models.set_aside.set_aside": each(
+        lambda w, t: set_aside.set_aside(w.db, t, reason="x", now=w.now)
+    ),
+    "models.set_aside.write_isolated": once(
+        lambda w: set_aside.write_isolated(w.db, [], now=w.now)
     ),
     "ops.job_health.count_failing": once(lambda w: job_health.count_failing(w.db)),
     "ops.job_health.load_job_runs": once(lambda w: job_health.load_job_runs(w.db)),

@@ -3,12 +3,16 @@
 from collections.abc import Set
 
 from bot.views import ids
-from bot.views.blocks import button
-from bot.views.text import Block, plain_text
+from bot.views.blocks import accepted_time, button
+from bot.views.due_text import time_ago
+from bot.views.text import Block, DisplayPerson, escape, mrkdwn, plain_text
+from services.core.text import truncate
 from services.models.ticket import Ticket
 from services.tickets.lifecycle import TicketAction, state_token
 
 MAX_BUTTONS, MAX_MENU_CHOICES = 3, 5
+# Slack allows 300 characters in a confirmation, and escaping may need five for one.
+MAX_CONFIRM_NAME_LENGTH = 40
 
 # For an assignee who has not accepted yet: the three answers first.
 ACCEPT_ORDER = (
@@ -68,7 +72,11 @@ PRIMARY_ACTIONS = frozenset({ids.ACCEPT, ids.TAKE, ids.RESOLVE})
 
 
 def action_buttons(
-    ticket: Ticket, allowed_actions: Set[TicketAction], *, has_details: bool = True
+    ticket: Ticket,
+    allowed_actions: Set[TicketAction],
+    *,
+    assignee: DisplayPerson | None = None,
+    has_details: bool = True,
 ) -> list[Block]:
     """Return the elements of one actions block: three buttons, and an overflow menu with the rest.
 
@@ -79,7 +87,9 @@ def action_buttons(
     ordered = [action for action in _order(allowed_actions) if action in offered]
     buttons = MAX_BUTTONS if has_details else max(MAX_BUTTONS, len(ordered) - MAX_MENU_CHOICES)
     elements: list[Block] = [
-        action_button(ticket, step, primary=position == 0 and step in PRIMARY_ACTIONS)
+        action_button(
+            ticket, step, assignee=assignee, primary=position == 0 and step in PRIMARY_ACTIONS
+        )
         for position, step in enumerate(ordered[:buttons])
     ]
     menu_actions = ordered[buttons : buttons + MAX_MENU_CHOICES]
@@ -92,15 +102,42 @@ def _order(allowed_actions: Set[TicketAction]) -> tuple[str, ...]:
     return ACCEPT_ORDER if TicketAction.ACCEPT in allowed_actions else DEFAULT_ORDER
 
 
-def action_button(ticket: Ticket, action: str, *, primary: bool = False) -> Block:
-    return button(
+def action_button(
+    ticket: Ticket, action: str, *, assignee: DisplayPerson | None = None, primary: bool = False
+) -> Block:
+    """Return the button. Take asks for confirmation if the `assignee` has accepted the ticket."""
+    element = button(
         _action_label(ticket, action), action, button_value(ticket, action), primary=primary
     )
+    accepted = accepted_sentence(ticket, assignee) if action == ids.TAKE and assignee else ""
+    return {**element, "confirm": _take_over_confirmation(accepted)} if accepted else element
+
+
+def accepted_sentence(ticket: Ticket, assignee: DisplayPerson) -> str:
+    """Return "Ada accepted this 2 minutes ago.", counted by Slack when it is read, as mrkdwn; ""
+    if the ticket is not accepted."""
+    if ticket.accepted_at is None or not accepted_time(ticket):
+        return ""
+    name = escape(truncate(assignee.name, MAX_CONFIRM_NAME_LENGTH))
+    return f"{name} accepted this {time_ago(ticket.accepted_at)}."
+
+
+def _take_over_confirmation(accepted: str) -> Block:
+    return {
+        "title": plain_text("Take over?"),
+        "text": mrkdwn(f"{accepted} Take over?"),
+        "confirm": plain_text("Take over"),
+        "deny": plain_text("Cancel"),
+    }
 
 
 def button_value(ticket: Ticket, action: str) -> str:
     """Return the ticket's id and, if the action depends on it, the state the reader sees."""
-    return str(ticket.id) if action in STATELESS_ACTIONS else f"{ticket.id}:{state_token(ticket)}"
+    return (
+        str(ticket.id)
+        if action in STATELESS_ACTIONS
+        else f"{ticket.id}:{state_token(ticket, action)}"
+    )
 
 
 def parse_button_value(text: str) -> tuple[str, str]:

@@ -30,8 +30,8 @@ from bot.views.text import (
     fit_to_limit,
     mrkdwn,
     plain_text,
-    truncate,
 )
+from services.core.text import truncate
 from services.models.permissions import Actor
 from services.models.ticket import MANUAL_SOURCE, OPEN_STATUSES, Status, Ticket
 from services.models.user import Role
@@ -198,7 +198,9 @@ def triage_card(
         blocks.append(context(mrkdwn(f"{labels.status(ticket)} by {escape(done_by.name)}")))
     card_actions = (ids.TAKE, ids.REASSIGN, ids.DETAILS) if is_open else (ids.DETAILS,)
     buttons = [
-        action_button(ticket, action, primary=is_unassigned and action == ids.TAKE)
+        action_button(
+            ticket, action, assignee=assignee, primary=is_unassigned and action == ids.TAKE
+        )
         for action in card_actions
     ]
     blocks += [context(mrkdwn(TRIAGE_THREAD_HELP)), actions(*buttons)]

@@ -15,10 +15,10 @@ from bot.views.text import (
     fit_view_to_limit,
     mrkdwn,
     plain_text,
-    truncate,
 )
 from services.assignment.explanation import DryRun, LastAssignment
 from services.assignment.feedback import Correction
+from services.core.text import truncate
 
 # A view has at most 100 blocks, so each list is cut.
 MAX_CANDIDATES = 20

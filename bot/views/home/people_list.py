@@ -5,8 +5,9 @@ from bot.views.blocks import actions, button, context, header, page_buttons, sec
 from bot.views.due_text import away_phrase
 from bot.views.inputs import View
 from bot.views.modals.person import ROLE_LABELS
-from bot.views.text import Block, escape, mrkdwn, plain_text, truncate
+from bot.views.text import Block, escape, mrkdwn, plain_text
 from services.accounts.account_search import AccountCursor
+from services.core.text import truncate
 from services.home.home_service import PeoplePage
 from services.home.sessions import Screen
 from services.models.user import User, can_work_on_tickets

@@ -30,8 +30,8 @@ from bot.views.text import (
     fits_limit,
     mrkdwn,
     plain_text,
-    truncate,
 )
+from services.core.text import truncate
 from services.home.home_service import TicketListPage
 from services.home.sessions import Screen
 from services.linking.links import Directory

@@ -31,8 +31,8 @@ from bot.views.text import (
     fits_limit,
     mrkdwn,
     plain_text,
-    truncate,
 )
+from services.core.text import truncate
 from services.home.home_service import TicketPage
 from services.linking.links import Directory
 from services.models.comment import Comment
@@ -64,7 +64,8 @@ def ticket_message(page: TicketPage) -> Message:
 
 
 def _buttons(page: TicketPage) -> list[Block]:
-    buttons = action_buttons(page.ticket, page.actions, has_details=False)
+    assignee = display_person(page.people, page.ticket.assigned_to)
+    buttons = action_buttons(page.ticket, page.actions, assignee=assignee, has_details=False)
     if page.can_explain:
         buttons.append(button("Why?", ids.EXPLAIN_ASSIGNMENT, str(page.ticket.id)))
     return buttons

@@ -3,9 +3,10 @@
 from bot.views import ids
 from bot.views.blocks import actions, button, mrkdwn_section
 from bot.views.due_text import away_phrase
-from bot.views.text import Block, Message, escape, truncate
+from bot.views.text import Block, Message, escape
 from services.availability.absence import AbsenceSource
 from services.availability.handover_offers import HandoverOffer, OfferAnswer, OfferDecision
+from services.core.text import truncate
 from services.models.user import User
 
 MAX_NAME_LENGTH = 80

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.views.blocks import context, mrkdwn_section
-from bot.views.text import Block, Message, escape, mrkdwn, truncate
+from bot.views.text import Block, Message, escape, mrkdwn
+from services.core.text import truncate
 from services.models.permissions import ROLE_PERMISSIONS, Permission
 from services.models.user import Role
 

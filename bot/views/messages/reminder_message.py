@@ -7,7 +7,8 @@ from bot.views import ids, labels
 from bot.views.blocks import actions, context, mrkdwn_section
 from bot.views.cards.action_buttons import action_button
 from bot.views.due_text import format_datetime
-from bot.views.text import Block, DisplayPerson, Message, escape, mrkdwn, plain_text, truncate
+from bot.views.text import Block, DisplayPerson, Message, escape, mrkdwn, plain_text
+from services.core.text import truncate
 from services.models.escalation_track import EscalationStep, EscalationTrack
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
@@ -110,7 +111,7 @@ def _buttons(line: ReminderLine, is_channel: bool) -> list[Block]:
     if line.step is EscalationStep.ACCEPT_REASSIGN:
         return [open_button]
     if is_channel:
-        return [action_button(ticket, ids.TAKE), open_button]
+        return [action_button(ticket, ids.TAKE, assignee=line.assignee), open_button]
     if not line.is_for_assignee:
         return [action_button(ticket, ids.REASSIGN), open_button]
     actions = (

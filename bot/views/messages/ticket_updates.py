@@ -29,8 +29,8 @@ from bot.views.text import (
     fit_to_limit,
     mrkdwn,
     plain_text,
-    truncate,
 )
+from services.core.text import truncate
 from services.lists.list_query import ListKind, ListQuery
 from services.models.comment import Comment
 from services.models.escalation_track import EscalationStep
@@ -132,6 +132,40 @@ def cancelled_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
         f": cancelled by {escape(by.name)}",
         f"{by.mention} cancelled {_bold_name(ticket)}",
         plain_text("There is nothing left to do."),
+    )
+
+
+def taken_over_message(
+    ticket: Ticket, *, by: DisplayPerson, assignee: DisplayPerson | None, reason: str
+) -> Message:
+    """For the former assignee: `by` took the ticket over, gave it to the new `assignee`, or
+    returned it to the queue (no `assignee`)."""
+    name = _bold_name(ticket)
+    if assignee is None:
+        sentence, short = f"returned {name} to the queue", "returned to the queue"
+    elif assignee == by:
+        sentence, short = f"took over {name}", "taken over"
+    else:
+        sentence = f"reassigned {name} to {assignee.mention}"
+        short = f"reassigned to {escape(assignee.name)}"
+    return _update_message(
+        ticket,
+        f": {short} by {escape(by.name)}",
+        f"{by.mention} {sentence}",
+        plain_text("You no longer have this ticket."),
+        action_button(ticket, ids.DETAILS),
+        quoted=titled_section("Why", reason) if reason else (),
+    )
+
+
+def resolved_by_other_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
+    """For the assignee: another user resolved the ticket."""
+    return _update_message(
+        ticket,
+        f": resolved by {escape(by.name)}",
+        f"{by.mention} resolved {_bold_name(ticket)}",
+        plain_text("There is nothing left to do."),
+        action_button(ticket, ids.DETAILS),
     )
 
 

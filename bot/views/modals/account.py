@@ -15,7 +15,8 @@ from bot.views.blocks import (
 )
 from bot.views.inputs import View, modal, text_input
 from bot.views.modals.person import ROLE_LABELS
-from bot.views.text import Block, Message, escape, mrkdwn, plain_text, truncate
+from bot.views.text import Block, Message, escape, mrkdwn, plain_text
+from services.core.text import truncate
 from services.linking.account_linking import LinkPreview, UnlinkPreview
 from services.models.user import Role, User
 

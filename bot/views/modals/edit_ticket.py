@@ -30,10 +30,9 @@ from bot.views.text import (
     escape,
     fit_view_to_limit,
     plain_text,
-    truncate,
     utf16_length,
 )
-from services.core.text import strip_invisible
+from services.core.text import strip_invisible, truncate
 from services.editing.ticket_edits import EditConflict, EditForm, FieldConflict
 from services.linking.links import Directory
 from services.models.ticket import Priority, Status, Ticket

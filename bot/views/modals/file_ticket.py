@@ -21,11 +21,10 @@ from bot.views.text import (
     Message,
     escape,
     plain_text,
-    truncate,
     truncate_utf16,
     utf16_length,
 )
-from services.core.text import strip_invisible
+from services.core.text import strip_invisible, truncate
 from services.models.ticket import Priority, Ticket
 from services.tickets.validation import MAX_DESCRIPTION_LENGTH, MAX_TITLE_LENGTH
 

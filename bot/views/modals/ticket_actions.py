@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from bot.views import ids, labels
-from bot.views.blocks import text_section, ticket_title
-from bot.views.cards.action_buttons import button_value
+from bot.views.blocks import mrkdwn_section, text_section, ticket_title
+from bot.views.cards.action_buttons import accepted_sentence, button_value
 from bot.views.inputs import MAX_OPTION_TEXT_LENGTH, View, input_block, modal, option, text_input
-from bot.views.text import Block, plain_text, truncate
+from bot.views.text import Block, DisplayPerson, plain_text
 from services.assignment.candidate import Obstacle
 from services.assignment.ranking import AssigneeOption
 from services.assignment.reassign import DeclineReason, ReassignResult
-from services.core.text import strip_invisible
+from services.core.text import strip_invisible, truncate
 from services.models.ticket import Status, Ticket
 from services.tickets.comments import MAX_COMMENT_LENGTH
 from services.tickets.validation import (
@@ -32,9 +32,15 @@ OBSTACLE_LABELS = {
 MIN_NAME_LENGTH = 25
 
 
-def reassign_ticket_modal(ticket: Ticket, suggestions: Sequence[AssigneeOption] = ()) -> View:
+def reassign_ticket_modal(
+    ticket: Ticket,
+    suggestions: Sequence[AssigneeOption] = (),
+    *,
+    assignee: DisplayPerson | None = None,
+) -> View:
     """Ask for the new assignee: one of the `suggestions`, or anyone. If the ticket can be
-    unassigned, both may stay empty."""
+    unassigned, both may stay empty. If another user is the `assignee`, say when they accepted."""
+    accepted = accepted_sentence(ticket, assignee) if assignee else ""
     can_unassign = ticket.assigned_to is not None and ticket.status is not Status.WAITING
     assignee_select: Block = {
         "type": "external_select",
@@ -54,6 +60,7 @@ def reassign_ticket_modal(ticket: Ticket, suggestions: Sequence[AssigneeOption] 
         # Includes the state the reader saw, to detect a change while this is open.
         metadata=button_value(ticket, ids.REASSIGN),
         blocks=[
+            *([mrkdwn_section(accepted)] if accepted else []),
             *_suggestions_input(suggestions),
             input_block(
                 "Or anybody else" if suggestions else "Who is to have it?",

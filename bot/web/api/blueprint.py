@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-import pymongo
 from flask import Blueprint, Response, jsonify, request
 
 from bot.slack.bot_process import BotProcess
@@ -41,7 +40,7 @@ def api_blueprint(bot: BotProcess) -> Blueprint:
 def _view_function(operation: Operation, bot: BotProcess) -> Callable[..., Response]:
     def answer(**path: str) -> Response:
         req = ApiRequest(request, bot)
-        with pymongo.timeout(operation.timeout_seconds):
+        with bot.database.deadline(operation.timeout_seconds):
             arguments: dict[str, Any] = {**path}
             if operation.requires_token:
                 _ = req.user  # authenticate before reading the body

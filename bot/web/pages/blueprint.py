@@ -6,7 +6,6 @@ Plain HTML forms without scripts. `PAGE_ROUTES` lists all addresses.
 from collections.abc import Callable
 from pathlib import Path
 
-import pymongo
 from flask import Blueprint, Response, make_response, render_template, request
 from jinja2 import StrictUndefined
 from werkzeug.wrappers import Response as AnyResponse
@@ -140,7 +139,7 @@ def _view_function(
     view: PageView, bot: BotProcess, csrf: CsrfProtection
 ) -> Callable[[], AnyResponse]:
     def answer() -> AnyResponse:
-        with pymongo.timeout(VIEW_TIMEOUT_SECONDS):
+        with bot.database.deadline(VIEW_TIMEOUT_SECONDS):
             return view(BrowserRequest(bot, csrf))
 
     return answer

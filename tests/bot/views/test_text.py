@@ -8,7 +8,6 @@ from bot.views.text import (
     fit_to_limit,
     mrkdwn,
     plain_text,
-    truncate,
     unescape,
 )
 from tests.support.blockkit import check_message
@@ -67,14 +66,6 @@ def test_plain_text_hides_nothing(typed: str, shown: str) -> None:
 @pytest.mark.parametrize("empty", ["", "   ", "\n", "\u200b\u2060\ufeff", "\x00"])
 def test_plain_text_is_never_empty(empty: str) -> None:
     assert plain_text(empty)["text"] == "–"
-
-
-@pytest.mark.parametrize(
-    ("text", "limit", "shown"),
-    [("abcd", 4, "abcd"), ("abcde", 4, "abc…"), ("ab  cd", 4, "ab…"), ("🔥🔥🔥", 2, "🔥…")],
-)
-def test_it_cuts_with_an_ellipsis(text: str, limit: int, shown: str) -> None:
-    assert truncate(text, limit) == shown
 
 
 def test_mrkdwn_links_nothing_by_itself() -> None:

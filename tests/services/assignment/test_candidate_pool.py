@@ -220,6 +220,17 @@ def test_the_shortlist_prefers_most_skills_then_the_least_recently_assigned(
     assert pool.skill_counts == {"vpn": SHORTLIST + 4, "sap": 3}
 
 
+@pytest.mark.parametrize("skill", ["$$x", "$100 refunds", "$skills", "$$ROOT", "$$REMOVE"])
+def test_a_skill_that_looks_like_an_expression_is_text(
+    staff: CandidateLoader, db: Mongo, large: list[ObjectId], clock: FixedClock, skill: str
+) -> None:
+    """MongoDB reads a text that begins with $ as a field or a variable within an expression."""
+    experts = hire(db, 3, skill, "VPN")
+    pool = staff.load_pool(team_id=TEAM_ID, skills=[skill], favoured=set(), now=clock())
+    assert pool.skill_counts == {skill.casefold(): 3}
+    assert {who.user_id for who in pool.candidates} == {*experts}
+
+
 def test_an_absent_candidate_takes_no_place_on_it(
     staff: CandidateLoader, db: Mongo, large: list[ObjectId], clock: FixedClock
 ) -> None:

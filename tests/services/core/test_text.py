@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.core.text import EMAIL_PATTERN, join_words, strip_invisible
+from services.core.text import EMAIL_PATTERN, join_words, strip_invisible, truncate
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,14 @@ def test_it_knows_an_address(address: str) -> None:
 )
 def test_it_knows_what_is_no_address(text: str) -> None:
     assert not EMAIL_PATTERN.fullmatch(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "shown"),
+    [("abcd", 4, "abcd"), ("abcde", 4, "abc…"), ("ab  cd", 4, "ab…"), ("🔥🔥🔥", 2, "🔥…")],
+)
+def test_it_cuts_with_an_ellipsis(text: str, limit: int, shown: str) -> None:
+    assert truncate(text, limit) == shown
 
 
 def test_a_list_in_words() -> None:

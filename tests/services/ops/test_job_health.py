@@ -86,7 +86,7 @@ def test_a_tickets_step(day: Day) -> None:
                 ]
             day.clock.now = next_step.at
     assert tried == [1, 2, 3, 4]
-    assert job_health.count_failing(day.db) == {"step": 1, "digest": 0}
+    assert job_health.count_failing(day.db) == {"step": 1, "digest": 0, "ticket": 0}
     (line,) = said(day.db, day.clock())
     assert line.startswith(
         "FAIL  jobs:          what is due by the clock for ticket 1 failed 4 times within 2 h "
@@ -96,7 +96,7 @@ def test_a_tickets_step(day: Day) -> None:
     day.sweep()
     assert day.history(ticket) == ["accept_reminder"]
     assert said(day.db, day.clock()) == []
-    assert job_health.count_failing(day.db) == {"step": 0, "digest": 0}
+    assert job_health.count_failing(day.db) == {"step": 0, "digest": 0, "ticket": 0}
 
 
 def test_a_step_that_was_only_put_off_is_well_again(day: Day) -> None:
@@ -154,7 +154,7 @@ def test_a_digest(day: Day) -> None:
         "(OverflowError) and is tried again by itself. The log of the worker says why, at “set "
         "aside”."
     )
-    assert job_health.count_failing(day.db) == {"step": 0, "digest": 1}
+    assert job_health.count_failing(day.db) == {"step": 0, "digest": 1, "ticket": 0}
     day.clock.advance(hours=1)
     assert digest.run(day.runtime) == 1
     assert said(day.db, day.clock()) == []

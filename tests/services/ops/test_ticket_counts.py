@@ -23,7 +23,7 @@ def test_a_new_installation(db: Mongo, clock: FixedClock) -> None:
         oldest_due_seconds=0,
         most_attempts=0,
         leader=None,
-        failing={"step": 0, "digest": 0},
+        failing={"step": 0, "digest": 0, "ticket": 0},
     )
 
 
@@ -57,6 +57,7 @@ SERVED_BY = (
     "status_1_completedAt_-1__id_-1",
     "outbox_due",
     "alarm.aside.since_1",
+    "set_aside",
 )
 
 
@@ -65,7 +66,7 @@ def test_the_counts_are_served_by_an_index(
 ) -> None:
     count_tickets(watched_db, clock=clock)
     asked = [command for name, command in commands.sent if name == "aggregate"]
-    assert len(asked) == 3
+    assert len(asked) == 4
     for command in asked:
         query = db[command["aggregate"]].find(command["pipeline"][0]["$match"])
         plan = query.explain()["queryPlanner"]["winningPlan"]

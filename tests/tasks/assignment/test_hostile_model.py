@@ -131,8 +131,6 @@ REFUSED = {
     "an assignee as stored": answer(assignedTo="65f0c0ffee65f0c0ffee0001", status="COMPLETED"),
     "an update": answer(**{"$set": {"role": "admin"}, "a.b": 1}),
     "a prototype": answer(__proto__={"priority": "urgent"}),
-    "a long summary": answer(summary=LONG),
-    "long notes": answer(helpfulNotes=LONG),
     "a long skill": answer(relatedSkills=[LONG]),
     "too many skills": answer(relatedSkills=[f"skill {number}" for number in range(5_000)]),
     "a priority of its own": answer(priority="critical"),
@@ -142,7 +140,6 @@ REFUSED = {
     "a number without end": answer().replace("0.9", "1e999"),
     "deep nesting": answer().replace('"The VPN drops."', "[" * 5_000 + "]" * 5_000),
     "only nesting": "[" * 100_000,
-    "nothing to see": answer(summary="\u202e\u200b \u2800"),
     "half an emoji": answer().replace("The VPN drops.", "\\ud83d"),
     "two answers": answer() + answer(),
     "a list of answers": f"[{answer()}]",
@@ -160,6 +157,18 @@ def test_what_is_off_the_schema_is_refused_whole(scenario: ModelScenario, said: 
     assert (ticket.assigned_to, ticket.status) == (scenario.expert.id, Status.IN_PROGRESS)
     assert (ticket.summary, ticket.helpful_notes) == (None, None)
     assert (ticket.priority, ticket.related_skills) == (Priority.MEDIUM, ("VPN",))
+
+
+def test_prose_that_is_too_long_is_cut(scenario: ModelScenario) -> None:
+    ticket = scenario.assigned(answer(summary=LONG, helpfulNotes=LONG))
+    assert (ticket.assignment["analysis"]["failure"], ticket.assignment["source"]) == (
+        None,
+        "gemini",
+    )
+    assert (ticket.assigned_to, ticket.related_skills) == (scenario.expert.id, ("VPN",))
+    assert ticket.summary
+    assert ticket.helpful_notes
+    assert (len(ticket.summary), len(ticket.helpful_notes)) == (500, 2_000)
 
 
 ALLOWED = {

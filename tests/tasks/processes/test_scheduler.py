@@ -3,7 +3,8 @@
 import logging
 import threading
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from typing import Any
 
 import pytest
@@ -387,6 +388,60 @@ def test_a_long_job_keeps_neither_the_lease_nor_another_job(
         thread.join(30)
     assert not thread.is_alive()
     assert until() is None
+
+
+class SetClock(datetime):
+    """The system clock of a host that is set by `offset`."""
+
+    offset = timedelta()
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + cls.offset
+
+
+def _ran_twice(runs: list[timedelta]) -> bool:
+    return runs.count(SetClock.offset) > 1
+
+
+def test_a_clock_that_is_put_back_and_right_again_stops_no_job(
+    db: Mongo,
+    publisher: RecordingPublisher,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for module in ("schedulers.base", "triggers.interval", "executors.base"):
+        monkeypatch.setattr(f"apscheduler.{module}.datetime", SetClock)
+    monkeypatch.setattr("services.core.clock.datetime", SetClock)
+    monkeypatch.setattr(SetClock, "offset", timedelta())
+    monkeypatch.setattr("tasks.processes.scheduler.CLOCK_CHECK_SECONDS", 0.05)
+    caplog.set_level(logging.WARNING, "tasks.processes.scheduler")
+    runs: list[timedelta] = []
+    stop, ready = threading.Event(), threading.Event()
+    jobs = Scheduler(
+        Services(db),
+        publisher,
+        jobs=[make_job("short", lambda _: runs.append(SetClock.offset), seconds=1)],
+    )
+    kwargs = {"ready": ready.set, "renew_every": timedelta(seconds=0.2)}
+    thread = threading.Thread(target=run, args=(jobs, stop), kwargs=kwargs)
+    thread.start()
+    try:
+        assert ready.wait(30)
+        for offset in (timedelta(), timedelta(hours=-1), timedelta()):
+            SetClock.offset = offset
+            runs.clear()
+            eventually(partial(_ran_twice, runs), what=f"a job runs with the clock at {offset}")
+            lease = db.leases.find_one({"_id": "jobs"})
+            assert lease
+            assert abs(lease["until"] - SetClock.now(UTC)) < timedelta(minutes=1)
+    finally:
+        stop.set()
+        thread.join(30)
+    assert caplog.messages == [
+        "the clock was put back by 1:00:00",
+        "the clock was put forward by 1:00:00",
+    ]
 
 
 def test_the_table_says_what_runs(services: Services, publisher: RecordingPublisher) -> None:

@@ -1,5 +1,7 @@
 """The buttons of a ticket: which a reader gets, in which order, and their values."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from bot.views.cards.action_buttons import (
     parse_menu_value,
 )
 from bot.views.modals import ticket_actions
+from bot.views.text import DisplayPerson
 from services.models.permissions import Actor
 from services.models.ticket import Status, Ticket
 from services.models.user import Role
@@ -161,6 +164,17 @@ def test_a_button_carries_the_ticket_and_what_was_decided_by(step: str) -> None:
     )
     assert parse_menu_value(f"{step}:{carried}") == (step, carried)
     assert carried == button_value(ticket, step)
+
+
+def test_taking_over_asks_only_if_the_assignee_has_accepted() -> None:
+    ticket = sample_ticket(status=Status.IN_PROGRESS, assigned_to=ObjectId())
+    accepted = replace(ticket, accepted_at=datetime(2026, 1, 2, tzinfo=UTC))
+    assignee = DisplayPerson("&" * 80)
+    assert "confirm" not in action_button(ticket, ids.TAKE, assignee=assignee)
+    assert "confirm" not in action_button(accepted, ids.REASSIGN, assignee=assignee)
+    taking_over = action_button(accepted, ids.TAKE, assignee=assignee)
+    assert taking_over["confirm"]["text"]["text"].startswith("&amp;&amp;")
+    check_message({"channel": "C0TEAM", "text": "x", "blocks": [actions(taking_over)]})
 
 
 def test_what_cannot_be_read_names_nothing() -> None:

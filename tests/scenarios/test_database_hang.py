@@ -1,0 +1,89 @@
+"""MongoDB accepts connections and answers nothing."""
+
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from pymongo.errors import PyMongoError
+
+from demo.servers import MongoServer, RedisServer
+from services.core.database import CircuitBreaker, DatabaseUnavailable, connect
+from services.models.user import Role
+from services.registry.services import Services
+from tests.conftest import People
+from tests.support.http_bot import HttpBot
+from tests.support.processes import Product, eventually
+from tests.support.recording_slack import RecordingSlack
+
+NOT_SAVED = "This could not be saved, because the database is away. Try again in a minute."
+PEOPLE = 40
+
+
+def send(server: MongoServer, number: int) -> None:
+    assert server.process
+    os.kill(server.process.pid, number)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[MongoServer]:
+    server = MongoServer(directory=tmp_path / "mongo")
+    server.start()
+    yield server
+    send(server, signal.SIGCONT)
+    server.stop()
+
+
+def test_of_forty_who_submit_at_once_each_reads_that_it_is_not_saved(
+    server: MongoServer, redis: RedisServer, slack: RecordingSlack, tmp_path: Path
+) -> None:
+    """Twenty are handled at a time: the others must not wait until Slack has given up."""
+    product = Product(
+        mongo_uri=server.uri_for("hang"), redis=redis, slack=slack, directory=tmp_path
+    )
+    with closing(connect(server.uri_for("hang")).client) as client:
+        services = Services(client["hang"])
+        user = People.slack_id(People(services.db, slack, services.users).add(Role.USER))
+    try:
+        bot = HttpBot(product)
+        forms = [bot.filled_in(slack, user, title=f"VPN {n}") for n in range(PEOPLE)]
+        send(server, signal.SIGSTOP)
+        for form in forms[:2]:
+            bot.send(form)  # the first time-outs
+        with ThreadPoolExecutor(PEOPLE) as people:
+            answers = list(people.map(bot.answer, forms))
+        assert [list(a["errors"].values()) for a in answers] == [[NOT_SAVED]] * PEOPLE
+        send(server, signal.SIGCONT)
+        eventually(
+            lambda: bot.answer(forms[0]).get("response_action") == "update", what="it is saved"
+        )
+    finally:
+        product.stop()
+
+
+def test_after_two_time_outs_nothing_waits(server: MongoServer) -> None:
+    db = connect(server.uri)
+    breaker = CircuitBreaker(db)
+    send(server, signal.SIGSTOP)
+    for _ in range(2):
+        with pytest.raises(PyMongoError) as slow, breaker.deadline(0.2):
+            db.tickets.find_one()
+        assert not isinstance(slow.value, DatabaseUnavailable)
+    reached = False
+    with pytest.raises(DatabaseUnavailable), breaker.deadline(0.2):
+        reached = True
+    assert not reached
+    send(server, signal.SIGCONT)
+
+    def answers() -> bool:
+        try:
+            with breaker.deadline(2):
+                return db.tickets.find_one() is None
+        except DatabaseUnavailable:
+            return False
+
+    eventually(answers, what="it closes once MongoDB answers")
+    db.client.close()
