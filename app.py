@@ -142,19 +142,21 @@ def _worker(config: settings.Settings, hooks: Hooks) -> int:
     if not config.mailtrap_smtp_host:
         logger.info(EMAIL_OFF_REASON)
     meter = RedisMeter(config.redis_url)
+    # It keeps no connection, so the children share it.
+    slack = _web_client(config, hooks, timeout=TASK_TIMEOUT_SECONDS, meter=meter, process="worker")
+    task_runtime.preload(config)
 
     def build() -> task_runtime.Runtime:
-        slack = _web_client(
-            config, hooks, timeout=TASK_TIMEOUT_SECONDS, meter=meter, process="worker"
-        )
         return task_runtime.build_runtime(config, slack=slack, meter=meter)
 
     with suppress(PyMongoError):  # a worker starts without MongoDB, and waits for it
         _database(config).client.close()
     watch = _schema_watch(config, on_too_old=lambda: os.kill(os.getpid(), signal.SIGTERM))
     with watch:
-        worker.run(configure_celery(redis_url=config.redis_url), build, meter)
-    return EXIT_TOO_OLD if watch.is_too_old else 0
+        is_stopped = worker.run(configure_celery(redis_url=config.redis_url), build, meter)
+    if watch.is_too_old:
+        return EXIT_TOO_OLD
+    return 0 if is_stopped else EXIT_FAILED
 
 
 def _jobs(config: settings.Settings, _: Hooks) -> int:

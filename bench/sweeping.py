@@ -19,6 +19,7 @@ from services.sla.policy import load_policy
 from tasks import escalation
 from tasks.queue.celery_app import celery
 from tasks.queue.publisher import CeleryPublisher
+from tasks.queue.waiting_tasks import WaitingTasks
 
 NOW = datetime(2037, 3, 4, 10, tzinfo=UTC)  # a Wednesday, at work
 OPEN, DUE = 100_000, 50
@@ -33,6 +34,9 @@ class NullPublisher(CeleryPublisher):
         super().__init__(celery)
 
     def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None: ...
+
+    def waiting_tasks(self) -> WaitingTasks:
+        return WaitingTasks()
 
 
 def fill(db: Mongo, *, count: int, due: int) -> None:

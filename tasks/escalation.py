@@ -13,6 +13,7 @@ from services.outbox.reminders import Reminders
 from tasks.queue.celery_app import NOTIFY_TASK, REMINDER_TASK
 from tasks.queue.job_registry import JobContext, job
 from tasks.queue.publisher import CeleryPublisher
+from tasks.queue.waiting_tasks import WaitingTasks
 
 logger = logging.getLogger(__name__)
 
@@ -64,5 +65,8 @@ def _take(steps: EscalationSteps, ticket: Ticket) -> StepOutcome:
 
 def request_due_reminders(reminders: Reminders, publisher: CeleryPublisher) -> None:
     """Publish the reminder task for each recipient with reminders that are due."""
-    for recipient in reminders.due_recipients():
-        publisher.send(REMINDER_TASK, to=recipient)
+    recipients = reminders.due_recipients()
+    waiting = publisher.waiting_tasks() if recipients else WaitingTasks()
+    for recipient in recipients:
+        if not waiting.has(REMINDER_TASK, recipient):
+            publisher.send(REMINDER_TASK, to=recipient)

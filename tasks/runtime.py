@@ -6,23 +6,27 @@ They are built after the fork, because a database client must not be shared acro
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
+from celery import Task
+from pymongo import MongoClient
 from slack_sdk import WebClient
 
 from services.analysis.model_exchange import Analyst
 from services.core import database
 from services.core.clock import Clock
-from services.core.database import Mongo
+from services.core.database import Document, Mongo
 from services.core.metrics import NOOP_METER, Meter
 from services.core.settings import Settings
 from services.linking.links import Directory
 from services.models.ticket import Ticket
+from services.outbox import pending
 from services.registry.services import Services
 from tasks.email.smtp import EmailConfig, build_email_config
-from tasks.queue.celery_app import configure_celery
-from tasks.queue.publisher import CeleryPublisher
+from tasks.queue.celery_app import BACKLOG_QUEUE, FRESH_QUEUE, configure_celery
+from tasks.queue.publisher import CeleryPublisher, PublishFailed
 from tasks.queue.shared_metrics import MeasuredAnalyst
 
 if TYPE_CHECKING:
@@ -74,6 +78,38 @@ def current_runtime() -> Runtime:
     if _RuntimeHolder.instance is None or _RuntimeHolder.instance[0] != os.getpid():
         _RuntimeHolder.instance = (os.getpid(), _RuntimeHolder.build())
     return _RuntimeHolder.instance[1]
+
+
+def moved_to_backlog(task: Task[Any, Any], ticket_id: str) -> bool:
+    """Publish a task of the fresh queue to the backlog if its ticket is late, and return True.
+
+    So the newest tickets do not wait for those that a burst or an outage has left in their queue.
+    """
+    runtime = current_runtime()
+    if (task.request.delivery_info or {}).get("routing_key") != FRESH_QUEUE:
+        return False
+    if not pending.is_late(runtime.db, ticket_id, now=runtime.clock()):
+        return False
+    try:
+        runtime.publisher.send(task.name, ticket_id, queue=BACKLOG_QUEUE)
+    except PublishFailed:
+        return False
+    return True
+
+
+def preload(config: Settings) -> None:
+    """Import what `build_runtime` and the tasks import at first use.
+
+    In the worker's parent process, so that its children neither need seconds for it when they start
+    on a busy machine, nor 60 MB each.
+    """
+    client: MongoClient[Document] = MongoClient(connect=False)
+    services = Services.build(client["unused"], config)
+    for name, attribute in vars(Services).items():
+        if isinstance(attribute, cached_property):
+            getattr(services, name)
+    if config.is_ai_enabled:
+        _gemini(config, timeout=config.gemini_timeout)
 
 
 def build_runtime(config: Settings, *, slack: WebClient, meter: Meter) -> Runtime:

@@ -80,7 +80,8 @@ def enqueue_due(context: JobContext) -> None:
     """End absences that are over, and publish the task if something is due."""
     services = context.services
     services.status_sync.end_absences()
-    if services.status_sync.has_due() or services.handover_offers.has_due():
+    is_due = services.status_sync.has_due() or services.handover_offers.has_due()
+    if is_due and not context.publisher.waiting_tasks().has(STATUS_SYNC_TASK):
         context.publisher.publish_availability_check()
 
 

@@ -57,6 +57,7 @@ from tasks.queue.celery_app import (
     ASSIGN_TASK,
     DIGEST_TASK,
     EMAIL_TASK,
+    FRESH_QUEUE,
     HOME_TASK,
     NOTIFY_TASK,
     REMINDER_TASK,
@@ -65,6 +66,7 @@ from tasks.queue.celery_app import (
     celery,
 )
 from tasks.queue.publisher import CeleryPublisher
+from tasks.queue.waiting_tasks import WaitingTasks
 from tasks.runtime import Runtime
 from tests.support import payloads
 from tests.support.api_client import Api
@@ -230,10 +232,16 @@ class RecordingPublisher(CeleryPublisher):
     def __init__(self) -> None:
         super().__init__(celery)
         self.asked: list[tuple[str, str]] = []
+        self.queues: list[str] = []  # of those in `asked`
+        self.waiting = WaitingTasks()
 
     def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None:
         kwargs.pop("countdown", None)
+        self.queues.append(kwargs.pop("queue", FRESH_QUEUE))
         self.asked.append((task, ticket_id or next(iter(kwargs.values()), "")))
+
+    def waiting_tasks(self) -> WaitingTasks:
+        return self.waiting
 
 
 class Inline(Executor):

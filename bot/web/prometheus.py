@@ -134,7 +134,7 @@ def _ticket_families(tickets: TicketCounts) -> Iterator[Metric]:
     )
     yield _gauge(
         "ticket_bot_outbox_most_attempts",
-        "How often the sweep has published the ticket it published most often.",
+        "The highest number of attempts to deliver the changes of one ticket.",
         tickets.most_attempts,
     )
     failing = GaugeMetricFamily(

@@ -5,11 +5,13 @@ Each request and response has a deadline, against clients that are slow on purpo
 
 import json
 import logging
+import os
 import select
 import socket
 import threading
+from collections.abc import MutableMapping
 from contextlib import suppress
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Self
 
 from cheroot import wsgi
@@ -30,6 +32,10 @@ MAX_HEADER_BYTES = 32_768
 IDLE_TIMEOUT_SECONDS = 10
 # Requests in progress at shutdown get this long; a process has ten seconds to exit.
 DRAIN_SECONDS = 5
+# At shutdown, for the requests of clients that have just connected, or use a connection again.
+LAST_REQUESTS_SECONDS = 0.3
+# The first file descriptor that systemd passes on.
+FIRST_INHERITED_FD = 3
 # For receiving the whole request. Slack waits no longer for the response.
 READ_TIMEOUT_SECONDS = 3.0
 # For a client to read the response.
@@ -68,6 +74,7 @@ class WebServer:
 
     def start(self) -> None:
         """Return once it listens. Raises `Conflict` if it cannot."""
+        self._server.inherited = take_inherited_socket(os.environ)
         try:
             self._server.prepare()
         except OSError as error:
@@ -79,7 +86,8 @@ class WebServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Accept no new connection, and wait for the requests in progress. Idempotent."""
+        """Close the port, and answer those who have already connected. Idempotent."""
+        self._server.close_port()
         self._server.stop()
         if self._thread.ident is not None:
             self._thread.join()
@@ -90,6 +98,20 @@ class WebServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def take_inherited_socket(
+    environ: MutableMapping[str, str], *, fd: int = FIRST_INHERITED_FD
+) -> socket.socket | None:
+    """Return the listening socket that systemd or another supervisor holds open, if there is one.
+
+    The protocol is sd_listen_fds(3). The variables are removed, as they are for this process only.
+    """
+    pid, count = environ.pop("LISTEN_PID", ""), environ.pop("LISTEN_FDS", "")
+    environ.pop("LISTEN_FDNAMES", None)
+    if pid != str(os.getpid()) or not count.isdigit() or int(count) < 1:
+        return None
+    return socket.socket(fileno=fd)
 
 
 class _RequestHeaders(dict[bytes, bytes]):
@@ -157,7 +179,8 @@ class _Request(HTTPRequest):
             self.conn.wfile.write(head.encode() + body)
 
     def send_headers(self) -> None:
-        if self.conn.is_past_deadline:  # do not wait for the rest of the body
+        # At a deadline, do not wait for the rest of the body.
+        if self.conn.is_past_deadline or self.server.is_port_closed:
             self.close_connection = True
         self.conn.wfile.hold_head()
         super().send_headers()
@@ -254,6 +277,45 @@ class _Server(wsgi.Server):
     keep_alive_conn_limit = 400
     # Seconds between checks for a stop.
     expiration_interval = 0.1
+    inherited: socket.socket | None = None
+    _connections: Any  # the stubs leave it out
+    is_port_closed = False
+
+    def prepare(self) -> None:
+        super().prepare()
+        # Another process may take a connection first; do not wait for the next one then.
+        self.socket.settimeout(0)
+
+    def bind(self, *args: Any) -> socket.socket:
+        if self.inherited is None:
+            bound: socket.socket = super().bind(*args)
+            return bound
+        self.socket = self.inherited
+        self.bind_addr = self.inherited.getsockname()[:2]
+        return self.inherited
+
+    def close_port(self) -> None:
+        """Take the connections that the kernel has accepted, which it would reset, close the port,
+        and serve for `LAST_REQUESTS_SECONDS`."""
+        if not self.ready or self.is_port_closed:
+            return
+        self.is_port_closed = True
+        self._connections._selector.unregister(self.socket)
+        accepted = []
+        while True:
+            try:
+                accepted.append(self.socket.accept())
+            except ConnectionAbortedError:
+                continue
+            except OSError:  # BlockingIOError: there is none left
+                break
+        self.socket.close()
+        for made, address in accepted:
+            made.settimeout(IDLE_TIMEOUT_SECONDS)
+            connection = DeadlineConnection(self, made)
+            connection.remote_addr, connection.remote_port = address[:2]
+            self.process_conn(connection)
+        sleep(LAST_REQUESTS_SECONDS)
 
     def process_conn(self, conn: DeadlineConnection) -> None:
         """A new connection waits for its first byte in the selector, like an idle one."""

@@ -62,13 +62,13 @@ class AttemptCounter:
                 pipe.get(self._prefix + key)
                 pipe.ttl(self._prefix + key)
             answers = pipe.execute()
-        except (RedisError, OSError) as error:
+            shared = [
+                AttemptCount(int(number or 0), max(0, seconds))
+                for number, seconds in zip(answers[::2], answers[1::2], strict=True)
+            ]
+        except (RedisError, OSError, ValueError) as error:  # ValueError: the value is no number
             self._mark_redis_down(error)
             return local
-        shared = [
-            AttemptCount(int(number or 0), max(0, seconds))
-            for number, seconds in zip(answers[::2], answers[1::2], strict=True)
-        ]
         return [max(pair) for pair in zip(local, shared, strict=True)]
 
     def increment(self, key: str, *, window: timedelta) -> AttemptCount:

@@ -24,9 +24,9 @@ _ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 class TicketCounts:
     """`oldest_due_seconds`: the time since the oldest outbox entry became due.
 
-    `most_attempts`: the highest number of times that a job has published a ticket again; each wait
-    is twice as long as the one before. `leader`: the process that runs the jobs, None if there is
-    none. `failing`: the number of failing items by kind (services/ops/job_health.py).
+    `most_attempts`: the highest number of attempts to deliver one ticket; each wait is twice as
+    long as the one before. `leader`: the process that runs the jobs, None if there is none.
+    `failing`: the number of failing items by kind (services/ops/job_health.py).
     """
 
     by_status: Mapping[str, int]

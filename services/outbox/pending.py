@@ -1,7 +1,8 @@
 """The outbox of tickets, and the queue of tickets that could not be assigned.
 
 A ticket with `outbox: true` has changes that the workers have yet to deliver. Publishing its id
-only speeds that up: if the message is lost, or its consumer dies, the sweep publishes it again.
+only speeds that up: if the message is lost, or its consumer dies, the sweep publishes it again. A
+worker that takes the ticket backs off, not the sweep: a message that waits is no attempt.
 
 A ticket that could not be assigned has a date in `assignment.next`. At that time, or when a user
 becomes available, it goes back to the outbox and so to assignment. So every change that makes a
@@ -19,6 +20,7 @@ from services.core.coerce import as_datetime, as_int
 from services.core.database import Document, Mongo
 from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff
 from services.models.set_aside import is_data_fault, not_set_aside, write_isolated
+from services.models.ticket import Priority
 
 # How long the sweep waits for a change's own publication to take effect.
 SWEEP_GRACE_PERIOD = timedelta(seconds=10)
@@ -67,9 +69,18 @@ def is_unchanged(db: Mongo, ticket_id: ObjectId, *, expected_seq: int) -> bool:
     return db.tickets.count_documents({"_id": ticket_id, "seq": expected_seq}, limit=1) == 1
 
 
-def due_ticket_ids(db: Mongo, *, now: datetime, limit: int) -> list[ObjectId]:
-    """The tickets to publish again, the longest overdue first."""
-    return [doc["_id"] for doc in _queue(db).due(now, limit=limit, fields=["_id"])]
+def due_tickets(db: Mongo, *, now: datetime, limit: int) -> dict[ObjectId, bool]:
+    """The tickets to publish again, the longest overdue first, and whether each is urgent."""
+    docs = _queue(db).due(now, limit=limit, fields=["_id", "priority"])
+    return {doc["_id"]: doc.get("priority") == Priority.URGENT for doc in docs}
+
+
+def is_late(db: Mongo, ticket_id: str, *, now: datetime) -> bool:
+    """Whether the ticket is not urgent, and due for the sweep: then it waits like a swept one."""
+    late = {"outbox": True, "nextTryAt": {"$lte": now}, "priority": {"$ne": Priority.URGENT}}
+    if not ObjectId.is_valid(ticket_id):
+        return False
+    return db.tickets.count_documents({"_id": ObjectId(ticket_id), **late}, limit=1) == 1
 
 
 def outbox_ages(db: Mongo, *, now: datetime, limit: int = 1_000) -> list[timedelta]:
@@ -91,7 +102,7 @@ def outbox_ages(db: Mongo, *, now: datetime, limit: int = 1_000) -> list[timedel
 
 
 def back_off(db: Mongo, ticket_id: ObjectId, *, now: datetime) -> None:
-    """Postpone the next publication: after twice the wait each time, at most 15 minutes.
+    """Count an attempt and postpone the next: after twice the wait each time, at most 15 minutes.
 
     If the ticket has changed, or a user became available, concurrently, its date stays.
     """

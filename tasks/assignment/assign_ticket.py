@@ -1,6 +1,9 @@
 """The task that assigns a ticket: analyse it, choose a candidate, assign it."""
 
 import logging
+from typing import Any
+
+from celery import Task
 
 from services.analysis.analysis_store import analysis_source, is_analysed, store_analysis
 from services.assignment.assignment_service import needs_assignment
@@ -9,17 +12,21 @@ from services.models.ticket import Ticket
 from services.tickets.queries import load_ticket
 from tasks.assignment.analyse import analyse
 from tasks.queue.celery_app import ASSIGN_LIMIT_SECONDS, ASSIGN_TASK, celery
-from tasks.runtime import Runtime, current_runtime
+from tasks.runtime import Runtime, current_runtime, moved_to_backlog
 
 logger = logging.getLogger(__name__)
 
 
 @celery.task(
-    name=ASSIGN_TASK, soft_time_limit=ASSIGN_LIMIT_SECONDS, time_limit=ASSIGN_LIMIT_SECONDS + 30
+    name=ASSIGN_TASK,
+    bind=True,
+    soft_time_limit=ASSIGN_LIMIT_SECONDS,
+    time_limit=ASSIGN_LIMIT_SECONDS + 30,
 )
-def assign_ticket(ticket_id: str) -> None:
+def assign_ticket(self: Task[Any, Any], ticket_id: str) -> None:
     """Assign the ticket if it still needs it. After a failure the sweep repeats the task."""
-    run(current_runtime(), ticket_id)
+    if not moved_to_backlog(self, ticket_id):
+        run(current_runtime(), ticket_id)
 
 
 def run(runtime: Runtime, ticket_id: str) -> None:

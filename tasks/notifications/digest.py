@@ -12,7 +12,7 @@ from services.core.database import Document
 from services.core.installation import get_installation
 from services.digest.digest_service import Digest, Digests
 from tasks.notifications.slack_delivery import OutcomeKind, post_message
-from tasks.queue.celery_app import DIGEST_LIMIT_SECONDS, DIGEST_TASK, celery
+from tasks.queue.celery_app import BACKLOG_QUEUE, DIGEST_LIMIT_SECONDS, DIGEST_TASK, celery
 from tasks.queue.job_registry import JobContext, job
 from tasks.runtime import Runtime, current_runtime
 
@@ -55,8 +55,9 @@ def run(runtime: Runtime) -> int:
 @job("digest", every=timedelta(seconds=30))
 def enqueue_due(context: JobContext) -> None:
     """Publish the task if digests are due."""
-    if context.services.digests.has_due():
-        context.publisher.send(DIGEST_TASK)
+    is_due = context.services.digests.has_due()
+    if is_due and not context.publisher.waiting_tasks().has(DIGEST_TASK):
+        context.publisher.send(DIGEST_TASK, queue=BACKLOG_QUEUE)
 
 
 def _build(digests: Digests, account: Document) -> tuple[Digest, Message] | None:

@@ -35,7 +35,7 @@ from tasks.notifications.slack_delivery import (
 from tasks.notifications.ticket_messages import Notice, build_message, build_notices, triage_notice
 from tasks.queue.celery_app import NOTIFY_TASK, celery
 from tasks.recipients import THREAD, TRIAGE, Recipient, SlackThread
-from tasks.runtime import Runtime, current_runtime
+from tasks.runtime import Runtime, current_runtime, moved_to_backlog
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +54,8 @@ class DeliveryResult(Enum):
 @celery.task(name=NOTIFY_TASK, bind=True, max_retries=None)
 def notify(self: Task[Any, Any], ticket_id: str) -> None:
     """Send what is due. Wait for Slack's rate limit; leave any other failure to the sweep."""
+    if moved_to_backlog(self, ticket_id):
+        return
     try:
         run(current_runtime(), ticket_id)
     except SlackRateLimited as limit:
@@ -67,6 +69,8 @@ def run(runtime: Runtime, ticket_id: str) -> None:
     A ticket whose data is malformed is set aside; what is well-formed is sent.
     """
     with set_aside.isolated(runtime.db, ticket_id, now=runtime.clock()):
+        if ObjectId.is_valid(ticket_id):
+            pending.back_off(runtime.db, ObjectId(ticket_id), now=runtime.clock())
         _deliver(runtime, ticket_id)
 
 

@@ -10,7 +10,14 @@ from services.sla import recompute
 from services.tickets import legacy, release
 from tasks import escalation, slack_status_sync
 from tasks.notifications import digest
-from tasks.queue.celery_app import NOTIFY_TASK
+from tasks.queue.celery_app import (
+    BACKLOG_QUEUE,
+    EMAIL_TASK,
+    FRESH_QUEUE,
+    HOME_TASK,
+    NOTIFY_TASK,
+    REPLY_TASK,
+)
 from tasks.queue.job_registry import JOBS, Job, JobContext, job
 
 # Importing a module declares its jobs, and its Celery tasks.
@@ -24,20 +31,25 @@ MAX_RECOMPUTE_BATCHES = 10
 
 @job("sweep", every=timedelta(seconds=10))
 def publish_due(context: JobContext) -> None:
-    """Publish again what is due in an outbox. If publishing fails, it stays due."""
+    """Publish again what is due in an outbox and does not wait in Redis."""
     db, now = context.services.db, context.services.clock()
-    for ticket_id in pending.due_ticket_ids(db, now=now, limit=SWEEP_BATCH_SIZE):
+    waiting = context.publisher.waiting_tasks()
+    for ticket_id, is_urgent in pending.due_tickets(db, now=now, limit=SWEEP_BATCH_SIZE).items():
         if not context.should_continue():
             return
-        context.publisher.send(NOTIFY_TASK, str(ticket_id))
-        pending.back_off(db, ticket_id, now=now)
+        if not waiting.has_ticket(str(ticket_id)):
+            queue = FRESH_QUEUE if is_urgent else BACKLOG_QUEUE
+            context.publisher.send(NOTIFY_TASK, str(ticket_id), queue=queue)
     # One task is enough for each of these: it sends every email, or reply, that is due.
-    if email_id := context.services.emails.next_due_id():
+    email_id = context.services.emails.next_due_id()
+    if email_id and not waiting.has(EMAIL_TASK):
         context.publisher.publish_email(email_id)
-    if reply_id := context.services.replies.next_due_id():
+    reply_id = context.services.replies.next_due_id()
+    if reply_id and not waiting.has(REPLY_TASK):
         context.publisher.publish_reply(reply_id)
     for link_id in context.services.home_sessions.request_unconfirmed(limit=SWEEP_BATCH_SIZE):
-        context.publisher.publish_home_refresh(link_id, countdown=0)
+        if not waiting.has(HOME_TASK, link_id):
+            context.publisher.publish_home_refresh(link_id, countdown=0)
 
 
 @job("waiting", every=timedelta(seconds=10))

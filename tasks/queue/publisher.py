@@ -22,12 +22,14 @@ from services.outbox.pending import Publisher
 from tasks.queue.celery_app import (
     ASSIGN_TASK,
     EMAIL_TASK,
+    FRESH_QUEUE,
     HOME_TASK,
     NOTIFY_TASK,
     REPLY_TASK,
     STATUS_SYNC_TASK,
 )
 from tasks.queue.task_instrumentation import message_headers
+from tasks.queue.waiting_tasks import WaitingTasks, read_waiting
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,9 @@ STOP_TIMEOUT_SECONDS = 2.0
 
 class PublishFailed(Exception):
     """The broker did not take the task."""
+
+
+_BROKER_ERRORS = (RedisError, KombuError, CeleryError, OSError)
 
 
 class CeleryPublisher:
@@ -84,6 +89,7 @@ class CeleryPublisher:
         ticket_id: str | None = None,
         *,
         countdown: float | None = None,
+        queue: str = FRESH_QUEUE,
         **kwargs: str,
     ) -> None:
         """Publish a task. Raises `PublishFailed`, within about four seconds.
@@ -96,10 +102,18 @@ class CeleryPublisher:
                 args=[] if ticket_id is None else [ticket_id],
                 kwargs=kwargs,
                 countdown=countdown,
+                queue=queue,
                 headers=message_headers(),
                 retry=False,
             )
-        except (RedisError, KombuError, CeleryError, OSError) as error:
+        except _BROKER_ERRORS as error:
+            raise PublishFailed(type(error).__name__) from error
+
+    def waiting_tasks(self) -> WaitingTasks:
+        """Read which tasks wait for a worker. Raises `PublishFailed` like `send`."""
+        try:
+            return read_waiting(self._celery)
+        except _BROKER_ERRORS as error:
             raise PublishFailed(type(error).__name__) from error
 
     def _send_or_log(self, failure: str, task: str, *args: str, **kwargs: Any) -> None:

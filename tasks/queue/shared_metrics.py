@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from redis.exceptions import RedisError
@@ -103,7 +104,11 @@ class SharedCounts:
             fields = self._redis.hgetall(METRICS_KEY)
         except (RedisError, OSError):
             return None
-        return {_key(str(field)): float(value) for field, value in fields.items()}
+        samples = {}
+        for field, value in fields.items():
+            with suppress(ValueError, TypeError):  # written by another program
+                samples[_key(str(field))] = float(value)
+        return samples
 
 
 def _field(key: SampleKey) -> str:

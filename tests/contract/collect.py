@@ -126,8 +126,9 @@ def shape(value: Any) -> Any:
 
 
 def task_messages(celery: Celery[Any], recorded: Sequence[Recording]) -> Iterator[str]:
-    """Return each task by name, the form of its arguments, and the queue."""
-    yield f"queue {celery.conf.task_default_queue}"
+    """Return each task by name, the form of its arguments, and the queues."""
+    for queue in celery.conf.task_queues:
+        yield f"queue {queue.name}"
     for name in celery.tasks:
         if not name.startswith("celery."):
             yield f"task {name}"
@@ -327,7 +328,7 @@ def token_claims(token: str) -> Iterator[str]:
 
 def redis_keys(keys: Iterable[str], *, database: str) -> Iterator[str]:
     """Return the keys, without those of Celery's transport."""
-    ours = (key for key in keys if not key.startswith("_kombu."))
+    ours = (key for key in keys if "_kombu." not in key)
     return (shape(key.replace(database, "<database>")) for key in ours)
 
 

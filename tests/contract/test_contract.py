@@ -15,7 +15,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import redis as redis_client
-from celery import Celery
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -33,6 +32,7 @@ from tasks.queue.shared_metrics import RedisMeter
 from tests.conftest import JWT_SECRET, RecordingPublisher, web_client
 from tests.contract import collect, recordings
 from tests.contract.recordings import Recording
+from tests.support.processes import celery_for
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import TEAM_ID, TEAM_URL
 
@@ -156,7 +156,7 @@ def page_of_metrics(web: Flask, meter: metrics.InMemoryMeter) -> str:
 
 def keys_in_redis(redis_url: str) -> None:
     """Add a task message and a counter; sign-in attempts are already there."""
-    publisher = CeleryPublisher(Celery("contract", broker=redis_url))
+    publisher = CeleryPublisher(celery_for(redis_url))
     publisher.publish_ticket("65f0c0ffee65f0c0ffee0001")
     publisher.publish_home_refresh("T0TEAM:U0ANN", countdown=3)
     meter = RedisMeter(redis_url)

@@ -29,6 +29,7 @@ from tasks.processes.jobs import ALL_JOBS
 from tasks.queue.celery_app import celery
 from tasks.queue.job_registry import JobContext
 from tasks.queue.publisher import CeleryPublisher
+from tasks.queue.waiting_tasks import WaitingTasks
 from tasks.runtime import Runtime
 from tests.conftest import FixedClock
 from tests.contract import recordings
@@ -48,10 +49,12 @@ def broker() -> Broker:
 
 
 @pytest.fixture
-def publisher(broker: Broker) -> CeleryPublisher:
+def publisher(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> CeleryPublisher:
     """Records the messages sent to the broker."""
     application: Any = broker
-    return CeleryPublisher(application)
+    publisher = CeleryPublisher(application)
+    monkeypatch.setattr(publisher, "waiting_tasks", WaitingTasks)
+    return publisher
 
 
 def _not_here() -> Runtime:

@@ -13,7 +13,7 @@ from services.models.permissions import OPERATOR, Actor
 from services.models.slack_member import SlackMember
 from services.models.ticket import Ticket
 from services.models.user import Role, User
-from services.outbox.pending import due_ticket_ids
+from services.outbox.pending import due_tickets
 from services.registry.services import Services
 from tasks.queue.celery_app import NOTIFY_TASK
 from tasks.runtime import Runtime
@@ -269,11 +269,11 @@ def test_they_get_what_waited(
     publisher.publish_ticket(str(unassigned.id))
     work(runtime, publisher)
     assert reload(help_desk.services.db, unassigned).assigned_to is None
-    assert due_ticket_ids(help_desk.services.db, now=help_desk.clock(), limit=10) == []
+    assert list(due_tickets(help_desk.services.db, now=help_desk.clock(), limit=10)) == []
 
     who = next(steps)
     assert who is not None
-    due = due_ticket_ids(help_desk.services.db, now=help_desk.clock(), limit=10)
+    due = list(due_tickets(help_desk.services.db, now=help_desk.clock(), limit=10))
     assert unassigned.id in due
     for ticket_id in due:  # as the sweep does
         publisher.send(NOTIFY_TASK, str(ticket_id))
@@ -300,7 +300,8 @@ def test_a_skill_is_somebodys_chance_too(
     else:
         profiles = help_desk.services.profiles
         profiles.update_own(actor=Actor.from_user(user), skills=["Roofs"])
-    assert due_ticket_ids(help_desk.services.db, now=help_desk.clock(), limit=10) == [unassigned.id]
+    due = list(due_tickets(help_desk.services.db, now=help_desk.clock(), limit=10))
+    assert due == [unassigned.id]
     publisher.send(NOTIFY_TASK, str(unassigned.id))
     work(runtime, publisher)
     assert reload(help_desk.services.db, unassigned).assigned_to == user.id

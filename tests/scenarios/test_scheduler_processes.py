@@ -7,6 +7,7 @@ from services.core.database import Mongo
 from services.models.ticket import Ticket
 from services.models.user import Role
 from services.tickets.filing import TicketService
+from tasks.queue.celery_app import KEY_PREFIX, QUEUES
 from tests.conftest import People, file_ticket
 from tests.support.processes import Product, eventually
 
@@ -22,7 +23,10 @@ def leader(db: Mongo) -> str:
 def is_asked_for(server: RedisServer, ticket: Ticket) -> bool:
     """Return whether a message about the ticket waits in the broker."""
     with Redis.from_url(server.url) as client:
-        return any(str(ticket.id).encode() in message for message in client.lrange("celery", 0, -1))
+        waiting = [
+            message for queue in QUEUES for message in client.lrange(f"{KEY_PREFIX}{queue}", 0, -1)
+        ]
+    return any(str(ticket.id).encode() in message for message in waiting)
 
 
 def test_another_leads_within_thirty_seconds_of_the_leaders_death(

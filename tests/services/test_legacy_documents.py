@@ -582,9 +582,10 @@ TABLE: Mapping[str, Entry] = {
         lambda w, t: pending.mark_delivered(w.db, t, expected_seq=1)
     ),
     "outbox.pending.is_unchanged": each(lambda w, t: pending.is_unchanged(w.db, t, expected_seq=1)),
-    "outbox.pending.due_ticket_ids": once(
-        lambda w: pending.due_ticket_ids(w.db, now=w.now, limit=9)
+    "outbox.pending.due_tickets": once(
+        lambda w: list(pending.due_tickets(w.db, now=w.now, limit=9))
     ),
+    "outbox.pending.is_late": each(lambda w, t: pending.is_late(w.db, str(t), now=w.now)),
     "outbox.pending.outbox_ages": once(lambda w: pending.outbox_ages(w.db, now=w.now)),
     "outbox.pending.back_off": each(lambda w, t: pending.back_off(w.db, t, now=w.now)),
     "tickets.legacy.sync_legacy_tickets": once(

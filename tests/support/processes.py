@@ -89,5 +89,6 @@ def celery_for(redis_url: str) -> Celery:
     The product's own app keeps its connections to the first Redis it published to.
     """
     made = Celery("test", broker=redis_url)
-    made.conf.broker_transport_options = celery.conf.broker_transport_options
+    for name in ("broker_transport_options", "task_queues", "task_default_queue"):
+        made.conf[name] = celery.conf[name]
     return made

@@ -1,9 +1,13 @@
 """The HTTP server: slow clients, malformed requests, shutdown and port."""
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from functools import partial
 
 import pytest
 import requests
@@ -11,7 +15,8 @@ from flask import Blueprint, Flask, request
 
 from bot.web import server as web_server
 from bot.web.flask_app import create_flask_app
-from bot.web.server import SERVER_THREADS, WebServer
+from bot.web.server import SERVER_THREADS, WebServer, take_inherited_socket
+from demo.binaries import ROOT
 from demo.servers import free_port
 from services.core.errors import Conflict
 
@@ -189,6 +194,133 @@ def test_stopping_answers_what_is_under_way_and_takes_nothing_new(
     stopping.join(30)
     under_way.join(30)
     assert answers == ["through"]
+
+
+def wait_until_closed(address: tuple[str, int]) -> None:
+    with suppress(ConnectionError):
+        while True:
+            socket.create_connection(address, timeout=30).close()
+
+
+def test_stopping_answers_those_who_have_connected(
+    server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    are_answered = threading.Event()
+    monkeypatch.setattr(web_server, "sleep", lambda _: are_answered.wait(30), raising=False)
+    address = ("127.0.0.1", server.port)
+    connected = [socket.create_connection(address, timeout=30) for _ in range(20)]
+    stopping = threading.Thread(target=server.stop)
+    stopping.start()
+    try:
+        wait_until_closed(address)
+        for client in connected:
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        for client in connected:
+            answer = b"".join(iter(partial(client.recv, 4096), b""))
+            assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert b"\r\nConnection: close\r\n" in answer
+    finally:
+        are_answered.set()
+        for client in connected:
+            client.close()
+        stopping.join(30)
+
+
+@pytest.mark.long
+def test_no_request_fails_while_servers_on_one_port_are_restarted(web: Flask) -> None:
+    port = free_port()
+    is_over = threading.Event()
+    failures: list[str] = []
+    answered = []
+
+    def send_requests() -> None:
+        while not is_over.is_set():
+            try:
+                answered.append(requests.get(f"http://127.0.0.1:{port}/healthz", timeout=10).text)
+            except requests.RequestException as error:
+                failures.append(repr(error))
+
+    servers = [WebServer(web, host="127.0.0.1", port=port) for _ in range(14)]
+    servers[0].start()
+    servers[1].start()
+    clients = [threading.Thread(target=send_requests) for _ in range(8)]
+    for client in clients:
+        client.start()
+    try:
+        for old, new in zip(servers[:12], servers[2:], strict=True):
+            old.stop()
+            new.start()
+    finally:
+        is_over.set()
+        for client in clients:
+            client.join(30)
+        for server in servers:
+            server.stop()
+    assert failures == []
+    assert len(answered) > 100
+
+
+SERVE_INHERITED = """
+import signal, sys, threading
+from bot.web.flask_app import create_flask_app
+from bot.web.server import WebServer
+
+stop = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
+with WebServer(create_flask_app(is_ready=lambda: True, blueprints=[]), host="127.0.0.1", port=5000):
+    print("ready", flush=True)
+    stop.wait()
+"""
+
+
+def test_a_port_that_a_supervisor_holds_stays_open_between_two_processes() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        url = f"http://127.0.0.1:{held.getsockname()[1]}/healthz"
+        first = start_with(held)
+        assert requests.get(url, timeout=30).status_code == 200
+        first.terminate()
+        assert first.wait(30) == 0
+        answers: list[int] = []
+        waiting = threading.Thread(
+            target=lambda: answers.append(requests.get(url, timeout=30).status_code)
+        )
+        waiting.start()
+        second = start_with(held)
+        waiting.join(30)
+        second.terminate()
+        assert second.wait(30) == 0
+        assert answers == [200]
+
+
+def start_with(held: socket.socket) -> "subprocess.Popen[str]":
+    """Start a process as systemd does, with the socket as its file descriptor 3."""
+    command = f'exec 3<&{held.fileno()}; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" -c "$1"'
+    process = subprocess.Popen(  # noqa: S603  the command is this test's
+        ["/bin/bash", "-c", command, sys.executable, SERVE_INHERITED],
+        cwd=ROOT,
+        pass_fds=[held.fileno()],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.stdout.close()
+    return process
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"LISTEN_PID": "1", "LISTEN_FDS": "1"},
+        {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "0"},
+        {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "x"},
+    ],
+)
+def test_what_was_passed_to_another_process_is_not_inherited(environ: dict[str, str]) -> None:
+    given = dict(environ)
+    assert take_inherited_socket(given) is None
+    assert given == {}
 
 
 def test_a_server_that_never_started_can_be_stopped(web: Flask) -> None:

@@ -12,6 +12,7 @@ import pytest
 from demo.servers import RedisServer, free_port
 from services.auth.rate_limit import (
     MAX_LOCAL_KEYS,
+    PREFIX,
     AttemptCount,
     AttemptCounter,
     LocalAttemptCounter,
@@ -330,3 +331,11 @@ def test_processes_count_together_and_keep_no_address(
         assert not any("jo" in key.split(space)[1] or HERE in key for key in kept)
     one.clear_sign_in_failures(account="jo@example.com")
     other.check_sign_in(account="jo@example.com", client_ip=HERE)
+
+
+def test_a_value_that_is_no_number_is_counted_by_the_process(redis: RedisServer) -> None:
+    counter = AttemptCounter(redis.url, namespace="t")
+    with connect_redis(redis.url) as client:
+        client.set(f"{PREFIX}t:jo", "x")
+    assert counter.get_many(["jo"]) == [NONE]
+    assert counter.increment("jo", window=WINDOW).attempts == 1

@@ -616,7 +616,7 @@ def test_the_job_publishes_only_while_an_account_is_due(
     assert len(read(system.slack, nils)) == 1
     clock.now = at(4, 9)
 
-    def away(_: str) -> None:
+    def away(_: str, **__: str) -> None:
         raise PublishFailed("ConnectionError")
 
     monkeypatch.setattr(system.publisher, "send", away)

@@ -383,7 +383,7 @@ def test_a_step_is_notified_although_its_task_was_lost(
     assert day.history(ticket) == ["accept_reminder"]
     assert day.texts_to(jo) == []
     day.clock.advance(seconds=11)
-    (due,) = pending.due_ticket_ids(day.db, now=day.clock(), limit=10)
+    (due,) = pending.due_tickets(day.db, now=day.clock(), limit=10)
     day.publisher.send(NOTIFY_TASK, str(due))
     work(day.runtime, day.publisher)
     day.clock.advance(seconds=30)

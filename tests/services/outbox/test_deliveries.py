@@ -17,7 +17,7 @@ from services.outbox.deliveries import (
     record_card_update,
     release_claim,
 )
-from services.outbox.pending import due_ticket_ids, mark_delivered
+from services.outbox.pending import due_tickets, mark_delivered
 from services.tickets.filing import TicketService
 from tests.conftest import FixedClock, People, at_once, file_ticket, reload
 
@@ -151,7 +151,7 @@ def test_a_card_overwritten_with_older_content_is_out_of_date(
     found = reload(db, ticket)
     assert (found.cards[0].seq, found.cards[0].digest, found.is_in_outbox) == (3, "", True)
     clock.advance(minutes=1)
-    assert due_ticket_ids(db, now=clock(), limit=9) == [ticket.id]
+    assert list(due_tickets(db, now=clock(), limit=9)) == [ticket.id]
     assert show(db, ticket, clock, seq=3, digest="new")
 
 

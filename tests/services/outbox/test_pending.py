@@ -16,7 +16,7 @@ from services.outbox.pending import (
     SWEEP_GRACE_PERIOD,
     UNASSIGNED_RETRY_INTERVAL,
     back_off,
-    due_ticket_ids,
+    due_tickets,
     mark_delivered,
     outbox_fields,
     retry_due_unassigned,
@@ -39,8 +39,8 @@ def test_a_fresh_change_is_left_to_its_own_task_first(
 ) -> None:
     ticket = file_ticket(tickets, requester)
     just_before = clock() + SWEEP_GRACE_PERIOD - timedelta(milliseconds=1)
-    assert due_ticket_ids(db, now=just_before, limit=9) == []
-    assert due_ticket_ids(db, now=clock() + SWEEP_GRACE_PERIOD, limit=9) == [ticket.id]
+    assert list(due_tickets(db, now=just_before, limit=9)) == []
+    assert list(due_tickets(db, now=clock() + SWEEP_GRACE_PERIOD, limit=9)) == [ticket.id]
 
 
 def test_the_longest_overdue_comes_first(
@@ -52,8 +52,8 @@ def test_the_longest_overdue_comes_first(
             {"_id": ticket_id}, {"$set": {"nextTryAt": clock() - timedelta(minutes=minutes)}}
         )
     in_order = [filed[1], filed[3], filed[0], filed[2]]
-    assert due_ticket_ids(db, now=clock(), limit=9) == in_order
-    assert due_ticket_ids(db, now=clock(), limit=2) == in_order[:2]
+    assert list(due_tickets(db, now=clock(), limit=9)) == in_order
+    assert list(due_tickets(db, now=clock(), limit=2)) == in_order[:2]
 
 
 def test_a_delivered_ticket_is_never_due(
@@ -62,7 +62,7 @@ def test_a_delivered_ticket_is_never_due(
     ticket = file_ticket(tickets, requester)
     assert mark_delivered(db, ticket.id, expected_seq=ticket.seq)
     assert not reload(db, ticket).is_in_outbox
-    assert due_ticket_ids(db, now=clock() + timedelta(days=1), limit=9) == []
+    assert list(due_tickets(db, now=clock() + timedelta(days=1), limit=9)) == []
     doc = db.tickets.find_one({"_id": ticket.id}) or {}
     assert "nextTryAt" not in doc
     assert "attempts" not in doc
@@ -75,7 +75,7 @@ def test_only_the_expected_version_is_marked_delivered(
     ticket = file_ticket(tickets, requester)
     assert not mark_delivered(db, ticket.id, expected_seq=seen)
     assert reload(db, ticket) == ticket
-    assert due_ticket_ids(db, now=clock() + SWEEP_GRACE_PERIOD, limit=9) == [ticket.id]
+    assert list(due_tickets(db, now=clock() + SWEEP_GRACE_PERIOD, limit=9)) == [ticket.id]
 
 
 def test_it_backs_off_to_fifteen_minutes(
@@ -152,7 +152,7 @@ def test_it_is_tried_again_after_a_while(db: Mongo, clock: FixedClock, unassigne
     clock.advance(seconds=UNASSIGNED_RETRY_INTERVAL.total_seconds())
     retry_due_unassigned(db, now=clock())
     assert needs_assignment(reload(db, unassigned))
-    assert due_ticket_ids(db, now=clock(), limit=9) == [unassigned.id]
+    assert list(due_tickets(db, now=clock(), limit=9)) == [unassigned.id]
 
 
 def test_it_is_retried_when_a_user_becomes_available(
@@ -160,7 +160,7 @@ def test_it_is_retried_when_a_user_becomes_available(
 ) -> None:
     retry_unassigned(db, now=clock())
     assert needs_assignment(reload(db, unassigned))
-    assert due_ticket_ids(db, now=clock(), limit=9) == [unassigned.id]
+    assert list(due_tickets(db, now=clock(), limit=9)) == [unassigned.id]
 
 
 def test_a_worker_that_saw_it_unassigned_does_not_mark_it_delivered(
@@ -169,7 +169,7 @@ def test_a_worker_that_saw_it_unassigned_does_not_mark_it_delivered(
     """It must be either queued or in the outbox."""
     retry_unassigned(db, now=clock())
     assert not mark_delivered(db, unassigned.id, expected_seq=unassigned.seq)
-    assert due_ticket_ids(db, now=clock(), limit=9) == [unassigned.id]
+    assert list(due_tickets(db, now=clock(), limit=9)) == [unassigned.id]
 
 
 def test_a_new_account_a_new_role_and_new_skills_retry_it(

@@ -168,7 +168,7 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     db.tickets.insert_one({"title": "The legacy backend's"})
     legacy.sync_legacy_tickets(db, now=clock())
     _go_by_the_clock(made, ticket.id, invited.id, clock)
-    pending.due_ticket_ids(db, now=clock(), limit=9)
+    list(pending.due_tickets(db, now=clock(), limit=9))
     pending.back_off(db, ticket.id, now=clock())
     card = Card("requester", invited.id, "D1", "1.5", seq=1, digest="d")
     deliveries.claim(db, ticket.id, "k", now=clock())

@@ -9,7 +9,15 @@ import redis as redis_client
 from celery import Celery
 
 from demo.servers import RedisServer
-from tasks.queue.celery_app import EMAIL_TASK, HOME_TASK, NOTIFY_TASK, celery, configure_celery
+from tasks.queue.celery_app import (
+    EMAIL_TASK,
+    FRESH_QUEUE,
+    HOME_TASK,
+    KEY_PREFIX,
+    NOTIFY_TASK,
+    celery,
+    configure_celery,
+)
 from tasks.queue.publisher import CeleryPublisher, PublishFailed
 
 
@@ -18,7 +26,7 @@ def headers_of(redis: RedisServer, publish: Callable[[CeleryPublisher], None]) -
     with redis_client.Redis.from_url(redis.url) as client:
         client.flushdb()
         publish(CeleryPublisher(configure_celery(redis_url=redis.url)))
-        (message,) = client.lrange("celery", 0, -1)
+        (message,) = client.lrange(f"{KEY_PREFIX}{FRESH_QUEUE}", 0, -1)
         client.flushdb()
     headers: dict[str, Any] = json.loads(message)["headers"]
     return headers

@@ -56,6 +56,14 @@ def test_counts_arrive_by_themselves(url: str) -> None:
     eventually(lambda: shared() == expected, what="the counts are in Redis")
 
 
+def test_a_field_that_is_no_count_is_skipped(url: str) -> None:
+    RedisMeter(url).count(TASK_RUNS, "tasks.notify", "ok")
+    with connect_redis(url) as client:
+        eventually(lambda: client.hlen(METRICS_KEY) == 1, what="the count is in Redis")
+        client.hset(METRICS_KEY, mapping={"x": 1, "[1]": 1, "1": 1, '["a",["b"],""]': "x"})
+    assert SharedCounts(url)() == {DONE: 1}
+
+
 def test_the_counts_of_several_meters_add_up(url: str) -> None:
     for _ in range(2):
         meter = RedisMeter(url)
