@@ -21,7 +21,7 @@ MAX_MESSAGE_BLOCKS = 50
 # A view may have 250 kB; the rest is for what surrounds its blocks.
 MAX_VIEW_BYTES = 240_000
 MIN_TEXT_LENGTH = 40
-# Slack's limit for a real name. The predecessor had none.
+# Slack's limit for a real name. The legacy backend had none.
 MAX_NAME_LENGTH = 80
 
 

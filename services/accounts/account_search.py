@@ -71,7 +71,7 @@ def search_keys(user: User) -> list[str]:
 
 
 def index_new_accounts(db: Mongo) -> None:
-    """Set the search and sort keys of new accounts, also of the predecessor's."""
+    """Set the search and sort keys of new accounts, also of the legacy backend's."""
     found = db.users.find({"searchKeys": None}, {"email": True, "name": True})
     keys = [
         UpdateOne(

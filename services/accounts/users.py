@@ -169,7 +169,7 @@ class UserService:
         return found[0]
 
     def _index_legacy_emails(self) -> None:
-        """Set the `emailKey` of the predecessor's accounts, which may still create new ones."""
+        """Set the `emailKey` of the legacy backend's accounts, which may still create new ones."""
         keys = [
             UpdateOne({"_id": user.id}, {"$set": {"emailKey": email_key(user.email)}})
             for user in map(User.from_doc, self._db.users.find({"emailKey": None}, {"email": True}))
@@ -187,7 +187,7 @@ def new_account_doc(
     name: str | None = None,
     user_id: ObjectId | None = None,
 ) -> Document:
-    """Return the document of a new account, with the predecessor's fields and ours."""
+    """Return the document of a new account, with the legacy backend's fields and ours."""
     return {
         "_id": user_id or ObjectId(),
         "email": email,

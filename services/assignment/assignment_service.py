@@ -25,7 +25,7 @@ CLAIM_DURATION = timedelta(seconds=90)
 MAX_FAVOURED = 10
 UNASSIGNED = {"status": {"$in": [Status.TODO, Status.REOPENED]}, "assignedTo": None}
 
-# Tickets filed or given back with this product. The predecessor's old tickets have none of these
+# Tickets filed or given back with this product. The legacy backend's old tickets have none of these
 # events and are not assigned automatically.
 _ENTRY_EVENTS = frozenset({EventType.FILED, EventType.UNASSIGNED, EventType.REOPENED})
 _DECLINE_EVENTS = frozenset({EventType.UNASSIGNED, EventType.REASSIGNED_BY_ESCALATION})

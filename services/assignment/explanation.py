@@ -246,7 +246,7 @@ class ExplainService:
         return self._dry_run(doc, limit)
 
     def explain_reference(self, *, actor: Actor | Operator, reference: str) -> DryRun:
-        """Return a dry run for a ticket's number, or its id: one of the predecessor's has no number
+        """Return a dry run for a ticket's number, or its id: a legacy ticket has no number
         yet. Raises `PermissionDenied`, `InvalidValue`, `NotFound`."""
         require_permission(actor, Permission.MANAGE_USERS)
         number = _NUMBER.fullmatch(reference.strip())
@@ -260,7 +260,7 @@ class ExplainService:
             )
         return self._dry_run(doc, None)
 
-    # Not by `services.tickets.queries`, which gives a ticket of the predecessor's a number.
+    # Not by `services.tickets.queries`, which gives a legacy ticket a number.
     def _by_id(self, ticket_id: str) -> Document | None:
         if not ObjectId.is_valid(ticket_id):
             return None

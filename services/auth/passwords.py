@@ -1,4 +1,4 @@
-"""Hash and check passwords with bcrypt: their UTF-8 bytes as given, as the predecessor did.
+"""Hash and check passwords with bcrypt: their UTF-8 bytes as given, as the legacy backend did.
 
 They are neither normalised, which would refuse some old passwords, nor truncated, which would
 accept a part of a new one.
@@ -17,8 +17,8 @@ BCRYPT_COST = 12
 MAX_CONCURRENT_HASHES = 2
 MIN_PASSWORD_LENGTH = 8  # characters
 MAX_PASSWORD_BYTES = 72  # bytes: bcrypt reads no more
-# A hash of cost 16 takes four seconds, each step doubles that. Neither we nor the predecessor use
-# more, and a planted one of a higher cost could block all sign-ins.
+# A hash of cost 16 takes four seconds, each step doubles it. Neither we nor the legacy backend
+# use more, and a planted one of a higher cost could block all sign-ins.
 MAX_BCRYPT_COST = 16
 SIGN_IN_BUSY = "Many people are signing in at this moment. Try again in a few seconds."
 _HASH = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}", re.ASCII)
@@ -42,7 +42,7 @@ def checked_password(text: str) -> str:
 def check_password_length(text: str) -> None:
     """Refuse a password that bcrypt would truncate, also at sign-in. Raises `InvalidValue`.
 
-    The predecessor truncated such a password: its owner sets a new one by email.
+    The legacy backend truncated such a password: its owner sets a new one by email.
     """
     if not isinstance(text, str):
         raise InvalidValue("password", "Write the password as text.")

@@ -1,7 +1,7 @@
 """Session tokens: signed, with an expiry, for one `tokenVersion` of an account.
 
 A new `tokenVersion` ends all sessions of an account. The key is derived from JWT_SECRET: the
-predecessor may run with the same secret, and accepts any token signed with it, without a role.
+legacy backend may run with the same secret, and accepts any token signed with it, without a role.
 """
 
 import hashlib

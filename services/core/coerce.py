@@ -1,7 +1,7 @@
 """Lenient conversion of stored values. None of these functions raises.
 
-The predecessor validates little: it stores any status and priority that it gets, and each version
-of it has its own words.
+The legacy backend validates little: it stores any status and priority that it gets, and
+each version of it has its own words.
 """
 
 import re
@@ -14,7 +14,7 @@ from bson import ObjectId
 
 _BETWEEN = re.compile(r"[\s_-]+")
 _LARGEST = 2**31  # larger numbers, and NaN, are invalid
-# From versions of the predecessor.
+# From versions of the legacy backend.
 STATUS_ALIASES: Mapping[str, str] = MappingProxyType(
     {
         "open": "TODO",
@@ -46,7 +46,7 @@ def as_datetime(value: Any) -> datetime | None:
 
 
 def as_object_id(value: Any) -> ObjectId | None:
-    """Accept texts as well: the predecessor stores some references so."""
+    """Accept texts as well: the legacy backend stores some references so."""
     if isinstance(value, str) and ObjectId.is_valid(value):
         return ObjectId(value)
     return value if isinstance(value, ObjectId) else None

@@ -26,7 +26,7 @@ def connect(uri: str) -> Mongo:
     client: MongoClient[Document] = MongoClient(
         uri,
         tz_aware=True,
-        # A date mistyped in the predecessor, for instance the year 20260, becomes a `DatetimeMS`.
+        # A date mistyped in the legacy backend, such as the year 20260, becomes a `DatetimeMS`.
         datetime_conversion="DATETIME_AUTO",
         timeoutMS=TIMEOUT_MS,
         w="majority",

@@ -42,7 +42,7 @@ class SlaClock:
 
     @property
     def started_at(self) -> datetime | None:
-        """When the ticket was filed or reopened. None for the predecessor's (no target)."""
+        """When the ticket was filed or reopened. None for the legacy backend's (no target)."""
         return self.spans[0][0] if self.spans else self.running_since
 
     @property

@@ -1,4 +1,4 @@
-"""A ticket, read from the predecessor's documents as well as from ours.
+"""A ticket, read from the legacy backend's documents as well as from ours.
 
 Reading accepts missing and unusual values. Services write single fields, so that unknown fields
 survive.

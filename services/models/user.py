@@ -51,7 +51,7 @@ class User:
             # An exact match: "Admin" or "administrator" does not make an admin.
             role=Role(doc["role"]) if doc.get("role") in tuple(Role) else Role.USER,
             skills=as_string_list(doc.get("skills")),
-            # Some versions of the predecessor store first and last name apart.
+            # Some versions of the legacy backend store first and last name apart.
             name=None if isinstance(doc.get("name"), Mapping) else as_str(doc.get("name")) or None,
             active=doc.get("active", True) is not False,
             capacity=DEFAULT_CAPACITY if capacity is None else capacity,

@@ -37,7 +37,7 @@ from services.tickets import release
 from services.tickets.queries import iter_tickets
 
 ERASED_NAME = "a former colleague"
-# A domain that cannot receive mail (RFC 2606); the predecessor requires unique addresses.
+# A domain that cannot receive mail (RFC 2606); the legacy backend requires unique addresses.
 ERASED_EMAIL_DOMAIN = "erased.invalid"
 ERASED_PLACEHOLDER = "erased"  # in place of Slack's error code
 
@@ -85,7 +85,7 @@ class Erasure:
             by=by,
             now=now,
         )
-        # A plain user may have tickets, too, from the predecessor.
+        # A plain user may have tickets, too, from the legacy backend.
         request = model_user.release_request(by=by, now=now, reason=DEACTIVATED_REASON)
         unmarked = {"_id": user_id, "handBack": None}
         self._db.users.update_one(unmarked, {"$set": {"handBack": request}})

@@ -124,7 +124,7 @@ def _account_of(accounts: dict[ObjectId, Document], user_id: Any) -> Document | 
 
 
 def to_json_value(value: Any) -> Any:
-    """Convert any stored value to JSON, also unusual ones of the predecessor."""
+    """Convert any stored value to JSON, also unusual ones of the legacy backend."""
     if isinstance(value, dict):
         return {str(name): to_json_value(entry) for name, entry in value.items()}
     if isinstance(value, list):

@@ -29,7 +29,7 @@ from services.core.redaction import mask
 from services.core.text import UNSPACED_SCRIPT_RANGES
 from services.routing.stop_words import STOP_WORDS
 
-# A ticket has at most 3,150 characters; the predecessor's may be of any length.
+# A ticket has at most 3,150 characters; the legacy backend's may be of any length.
 MAX_TEXT_LENGTH = 20_000
 # `\w` does not match the vowel marks of India's scripts, so their blocks are listed.
 _WORD_PATTERN = re.compile(

@@ -114,8 +114,8 @@ FALSE_FRIENDS = frozenset(
 def match_skills(text: str, skills: Sequence[str]) -> tuple[str, ...]:
     """Return the skills that `text` names, each once, in the order of first mention.
 
-    Matches names, aliases and typos in the first 20,000 characters: the predecessor's tickets may
-    be of any length. A skill inside a longer one ("Windows" in "Windows Server") does not count.
+    Matches names, aliases and typos in the first 20,000 characters: the legacy backend's tickets
+    may be of any length. A skill in a longer one ("Windows" in "Windows Server") is not counted.
     """
     compiled = _skill_patterns(tuple(canonical_skills(skills).values()))
     text = correct_typos(_normalise(text[:MAX_TEXT_LENGTH]), compiled.words)

@@ -144,7 +144,7 @@ def contents(db: Mongo) -> dict[ObjectId, Document]:
 def lost(
     before: dict[ObjectId, Document], after: dict[ObjectId, Document], may: frozenset[str]
 ) -> list[str]:
-    """Every field of the predecessor's that is not what it was, except those that may change.
+    """Every field of the legacy backend's that is not what it was, except those that may change.
 
     What adoption spells as we do is the same word, and a reference is the same as a text.
     """

@@ -124,7 +124,7 @@ def _staff_section(ticket: Ticket) -> list[Block]:
         blocks += titled_section("Notes", ticket.helpful_notes)
     skills = ", ".join(ticket.related_skills) or "None recognised"
     blocks += titled_section("Skills", truncate(skills, MAX_SHORT_TEXT_LENGTH))
-    if ticket.assigned_to and ticket.assignment:  # the predecessor stored no reason
+    if ticket.assigned_to and ticket.assignment:  # the legacy backend stored no reason
         reason = str(ticket.assignment.get("reason") or "chosen by hand")
         blocks += titled_section("Why this assignee", truncate(reason, MAX_SHORT_TEXT_LENGTH))
     if ticket.assignment.get("analysis"):

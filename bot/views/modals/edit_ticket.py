@@ -188,7 +188,7 @@ def _long_text(
         label,
         max_length=limit,
         multiline=field != "title",
-        # The predecessor left some empty: the rest can still be saved.
+        # The legacy backend left some empty: the rest can still be saved.
         optional=not (required and visible_text.strip()),
         initial=visible_text,
         hint=f"Cut: it has {utf16_length(visible_text):,} characters. {TRUNCATION_WARNING}"

@@ -1,4 +1,4 @@
-"""API routes for accounts, as in the predecessor."""
+"""API routes for accounts, as in the legacy backend."""
 
 from bot.web.api.api_request import ApiRequest
 from bot.web.api.request_bodies import SignIn, SignUp, UserPatch

@@ -1,4 +1,4 @@
-"""The predecessor's HTTP API, on the services that Slack uses."""
+"""The legacy backend's HTTP API, on the services that Slack uses."""
 
 import logging
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""API routes for tickets, as in the predecessor, and the pagination"""
+"""API routes for tickets, as in the legacy backend, and the pagination"""
 
 import hashlib
 import re

@@ -19,7 +19,7 @@ from bot.web.pages.browser_request import DATABASE_UNAVAILABLE, BrowserRequest, 
 from bot.web.pages.cookies import Cookies
 from bot.web.pages.csrf import CsrfProtection
 
-# Longer than for a Slack handler: comparing an old password of the predecessor takes two seconds.
+# More than for a Slack handler: an old password of the legacy backend takes two seconds to compare.
 VIEW_TIMEOUT_SECONDS = 10.0
 STATIC_DIR = Path(__file__).parent.parent / "static"
 # No scripts at all, and no content from other sites.

@@ -94,7 +94,7 @@ class Visitor:
 
 @pytest.fixture
 def mona(db: Mongo, clock: FixedClock) -> User:
-    """A moderator with a password, created by the predecessor."""
+    """A moderator with a password, created by the legacy backend."""
     doc = new_account_doc(
         email="mona@example.com", role=Role.MODERATOR, now=clock(), skills=["VPN"], name="Mona"
     )

@@ -49,7 +49,7 @@ def test_every_word_begins_a_word_of_name_or_address(
 
 def test_an_account_made_later_is_found_too(db: Mongo, three: None) -> None:
     assert search(db, "new") == []
-    db.users.insert_one({"email": "new@example.com"})  # the predecessor still creates accounts
+    db.users.insert_one({"email": "new@example.com"})  # the legacy backend still creates accounts
     assert search(db, "new") == ["new@example.com"]
 
 

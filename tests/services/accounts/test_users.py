@@ -235,7 +235,7 @@ def test_legacy_accounts_are_found_whatever_their_capitals(users: UserService, d
         [{"email": " Jo@Example.com", "password": "hash"}, {"email": None}, {"role": "user"}]
     )
     assert [user.email for user in users.find_by_email("jo@example.COM ")] == [" Jo@Example.com"]
-    db.users.insert_one({"email": "LATER@example.com"})  # the predecessor still creates accounts
+    db.users.insert_one({"email": "LATER@example.com"})  # the legacy backend still creates accounts
     assert len(users.find_by_email("later@example.com")) == 1
     assert users.update(actor=OPERATOR, email="Later@Example.com", role=Role.ADMIN)
     with pytest.raises(Conflict):

@@ -197,7 +197,7 @@ CHOSEN = {"source": "router", "reason": "knows VPN", "score": 0.5, "parts": {"sk
             LastAssignment(NILS, OLGA, AT, "Your subject.", None, {}),
         ),
         (
-            # The predecessor, which ran at the same time, has assigned it.
+            # The legacy backend, which ran at the same time, has assigned it.
             {
                 "assigned_to": NILS,
                 "events": (given_to(NILS, "system"),),

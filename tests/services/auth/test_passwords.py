@@ -24,7 +24,7 @@ TOO_LONG = (
 
 
 def hashed(text: str, *, cost: int = CHEAP, prefix: str = "$2b$") -> str:
-    """A hash like those in the predecessor's database."""
+    """A hash like those in the legacy backend's database."""
     made = bcrypt.hashpw(text.encode(), bcrypt.gensalt(cost)).decode()
     return prefix + made.removeprefix("$2b$")
 
@@ -67,7 +67,7 @@ def test_hashes_made_by_other_programs_match() -> None:
 
 
 def test_emails_are_sent_in_the_order_they_were_queued() -> None:
-    """Two Unicode forms of one letter are two passwords, as in the predecessor."""
+    """Two Unicode forms of one letter are two passwords, as in the legacy backend."""
     cheap = PasswordHasher(cost=CHEAP)
     composed, decomposed = "caf\u00e9 au lait", "cafe\u0301 au lait"
     assert cheap.matches(composed, hashed(composed))

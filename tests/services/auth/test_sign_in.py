@@ -33,7 +33,7 @@ def join(sign_in: SignInService, email: str = "jo@example.com", **fields: Any) -
 
 
 def legacy(db: Mongo, password: str = PASSWORD, **fields: Any) -> ObjectId:
-    """An account as the predecessor stored it."""
+    """An account as the legacy backend stored it."""
     cost, prefix = fields.pop("cost", CHEAP), fields.pop("prefix", "$2b$")
     made = bcrypt.hashpw(password.encode(), bcrypt.gensalt(cost)).decode()
     doc = {
@@ -84,7 +84,7 @@ def test_a_new_account_has_the_role_user_and_can_sign_in(
 
 
 def test_nobody_signs_up_as_an_admin(sign_in: SignInService) -> None:
-    """The predecessor accepted a role in the request. There is no such argument here."""
+    """The legacy backend accepted a role in the request. There is no such argument here."""
     assert join(sign_in).role is Role.USER
     with pytest.raises(TypeError):
         join(sign_in, "al@example.com", role="admin")
@@ -235,7 +235,7 @@ def test_wrong_unknown_deactivated_and_without_password_are_told_alike(
 def test_a_condition_in_place_of_a_text_reaches_no_query(
     watched_db: Mongo, commands: Commands, redis: RedisServer, field: str, value: Any
 ) -> None:
-    """The predecessor opened an admin's session for {"email": {"$gt": ""}}."""
+    """The legacy backend opened an admin's session for {"email": {"$gt": ""}}."""
     sign_in = build_services(watched_db, REDIS_URL=redis.url).sign_in
     legacy(watched_db, email="admin@example.com", role="admin")
     commands.sent.clear()
@@ -363,7 +363,7 @@ def test_an_account_whose_hash_is_none_cannot_be_signed_in_to(
 def test_a_password_that_bcrypt_would_cut_is_refused_before_it_is_compared(
     sign_in: SignInService, db: Mongo
 ) -> None:
-    """Truncated, as in the predecessor, any password with the same beginning would match."""
+    """Truncated, as in the legacy backend, any password with the same beginning would match."""
     legacy(db, "x" * 72)
     assert sign_in.sign_in(email="jo@example.com", password="x" * 72)
     for email in ("jo@example.com", "nobody@example.com"):
@@ -430,7 +430,7 @@ def ended(sign_in: SignInService, token: str) -> None:
 
 
 def test_a_session_ends_after_a_week(sign_in: SignInService, clock: FixedClock) -> None:
-    """The predecessor's sessions did not expire."""
+    """The legacy backend's sessions did not expire."""
     token = sign_in.issue_token(join(sign_in))
     clock.advance(days=6, hours=23)
     assert sign_in.authenticate(token)
@@ -483,7 +483,7 @@ def _deactivate(db: Mongo, user: User) -> None:
 def test_a_session_ends_with_what_it_stood_for(
     sign_in: SignInService, users: UserService, db: Mongo, happens: Callable[[Mongo, User], None]
 ) -> None:
-    """The predecessor's demoted admins and deleted users kept their rights."""
+    """The legacy backend's demoted admins and deleted users kept their rights."""
     users.create(actor=OPERATOR, email="boss@example.com", role=Role.ADMIN)
     user = join(sign_in)
     user = users.update(actor=OPERATOR, email=user.email, role=Role.ADMIN)
@@ -494,7 +494,7 @@ def test_a_session_ends_with_what_it_stood_for(
 
 
 def test_a_deactivation_by_another_program_ends_it_too(sign_in: SignInService, db: Mongo) -> None:
-    """The predecessor does not raise tokenVersion."""
+    """The legacy backend does not raise tokenVersion."""
     user = join(sign_in)
     token = sign_in.issue_token(user)
     db.users.update_one({"_id": user.id}, {"$set": {"active": False}})
@@ -502,7 +502,7 @@ def test_a_deactivation_by_another_program_ends_it_too(sign_in: SignInService, d
 
 
 def test_the_role_is_that_of_this_moment(sign_in: SignInService, db: Mongo) -> None:
-    """Even if the predecessor changed it, without a new tokenVersion."""
+    """Even if the legacy backend changed it, without a new tokenVersion."""
     user = join(sign_in)
     token = sign_in.issue_token(user)
     db.users.update_one({"_id": user.id}, {"$set": {"role": "moderator"}})

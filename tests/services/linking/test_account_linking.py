@@ -47,7 +47,7 @@ GUEST = (
 
 @pytest.fixture
 def mona(db: Mongo, users: UserService, clock: FixedClock) -> User:
-    """A moderator with a password, created by the predecessor."""
+    """A moderator with a password, created by the legacy backend."""
     doc = new_account_doc(email="Mona@example.com", role=Role.MODERATOR, now=clock())
     db.users.insert_one({**doc, "password": "$2b$04$hash"})
     return User.from_doc(db.users.find_one({"_id": doc["_id"]}) or {})

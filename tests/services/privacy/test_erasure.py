@@ -309,7 +309,7 @@ def test_the_last_admin_stays(erasure: Erasure, users: UserService, db: Mongo) -
 
 @pytest.mark.usefixtures("indexes_restored")
 def test_who_has_several_accounts_loses_all_of_them(db: Mongo, erasure: Erasure) -> None:
-    db.users.create_index([("email", ASCENDING)], unique=True)  # as the predecessor has
+    db.users.create_index([("email", ASCENDING)], unique=True)  # as the legacy backend has
     db.users.insert_many([{"email": "jo@example.com"}, {"email": "JO@example.com", "name": "Jo"}])
     assert len(erasure.erase(actor=OPERATOR, email="jo@example.com")) == 2
     assert set(db.users.distinct("name")) == {"a former colleague"}

@@ -165,7 +165,7 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     ):
         made.lists.get_page(actor=Actor.from_user(invited), team_id=TEAM_ID, list_query=selection)
     recompute.recompute_stale(db)
-    db.tickets.insert_one({"title": "The predecessor's"})
+    db.tickets.insert_one({"title": "The legacy backend's"})
     legacy.sync_legacy_tickets(db, now=clock())
     _go_by_the_clock(made, ticket.id, invited.id, clock)
     pending.due_ticket_ids(db, now=clock(), limit=9)

@@ -80,7 +80,7 @@ def test_the_first_resolved_ticket_teaches_skill_and_person(
         ({"status": "IN_PROGRESS"}, set(), False),
         ({"assignedTo": ObjectId()}, set(), False),
         ({"assignedTo": None, "relatedSkills": None}, set(), False),
-        ({"resolution": None, "completedAt": None}, {"VPN"}, True),  # the predecessor's
+        ({"resolution": None, "completedAt": None}, {"VPN"}, True),  # the legacy backend's
         ({"title": None, "description": "tunnel", "relatedSkills": "vpn"}, {"VPN"}, True),
     ],
 )

@@ -225,7 +225,7 @@ def test_one_changes_ones_own_profile(api: Api) -> None:
     assert (answer.json()["message"], answer.json()["token"]) == ("User updated.", None)
     user = answer.json()["user"]
     assert (user["name"], user["skills"]) == ("Jo Doe", ["VPN"])
-    # As the predecessor's clients send it, with the caller's address.
+    # As the legacy backend's clients send it, with the caller's address.
     sent = {"email": "JO@example.com", "skills": []}
     user = api.post("/api/auth/update-user", by=token, json=sent).json()["user"]
     assert (user["name"], user["skills"], user["role"]) == ("Jo Doe", [], "user")

@@ -14,7 +14,7 @@ from tests.support.api_client import Api, problem
 
 @pytest.fixture
 def stored(db: Mongo, requester: User, people: People, clock: FixedClock) -> list[str]:
-    """250 tickets as the predecessor wrote them, the newest first: many of the same moment,
+    """250 tickets as the legacy backend wrote them, the newest first: many of the same moment,
     some without a date; and another's among them."""
     other = people.add()
     docs: list[dict[str, Any]] = [

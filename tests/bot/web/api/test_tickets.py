@@ -218,7 +218,7 @@ def test_the_workers_are_told_under_the_requests_id(
 def test_with_the_queue_away_a_ticket_is_filed_once(
     api: Api, bot_process: BotProcess, people: People, db: Mongo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The predecessor stored it but answered 500, so the client's retry filed it twice."""
+    """The legacy backend stored it but answered 500, so the client's retry filed it twice."""
     away = CeleryPublisher(celery_for(f"redis://127.0.0.1:{free_port()}/0"))
     monkeypatch.setattr(bot_process.publisher, "send", away.send)
     ticket = api.filed(people.add())

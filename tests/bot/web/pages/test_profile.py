@@ -81,7 +81,7 @@ def test_a_refused_detail_leaves_all_as_it_is(browser: Browser, users: UserServi
 
 
 def test_what_nobody_touched_stays_as_it_is(browser: Browser, db: Mongo, emma: User) -> None:
-    """Even if the predecessor accepted more than we do."""
+    """Even if the legacy backend accepted more than we do."""
     many = [f"skill {number}" for number in range(30)]
     db.users.update_one({"_id": emma.id}, {"$set": {"skills": many, "name": "é" * 90}})
     page = browser.fill(browser.open("/profile"), "/profile", name="Emma")
