@@ -92,6 +92,7 @@ class BotAndWorkers:
         return self.bot.answer(payloads.view_submission(view, values, user=People.slack_id(user)))
 
     def ephemeral_messages(self) -> list[tuple[str, str]]:
+        self.work()  # sends the replies
         calls = self.slack.calls_to("chat.postEphemeral")
         return [(call.args["user"], call.args["text"]) for call in calls]
 

@@ -34,6 +34,23 @@ def test_mongodb_forgets_events_after_a_day(db: Mongo, clock: FixedClock) -> Non
     ProcessedEvents(db, clock=clock).claim("Ev1")
     assert db.inbox.find_one() == {"_id": "Ev1", "at": clock.now}
     (index,) = [
-        index for index in db.inbox.index_information().values() if index["key"] != [("_id", 1)]
+        index for index in db.inbox.index_information().values() if "expireAfterSeconds" in index
     ]
     assert (index["key"], index["expireAfterSeconds"]) == ([("at", 1)], 86_400)
+
+
+def test_only_an_edit_replaces_a_text_and_no_earlier_text_is_kept(
+    db: Mongo, clock: FixedClock
+) -> None:
+    events = ProcessedEvents(db, clock=clock)
+    for text in ("hunter2", "late"):
+        events.store_text("offer:D1:1", text, slack_user_id="U1")
+    assert events.get_text("offer:D1:1") == "hunter2"
+    events.store_text("offer:D1:1", "Help", slack_user_id="U1", is_edited=True)
+    assert events.get_text("offer:D1:1") == "Help"
+    assert events.get_replacement("offer:D1:1", previous="hunter2") == "Help"
+    assert events.get_replacement("offer:D1:1", previous="Help") is None
+    assert "hunter2" not in str(db.inbox.find_one())
+    events.delete_text("offer:D1:1")
+    assert events.get_text("offer:D1:1") is None
+    assert events.get_replacement("offer:D1:1", previous="Help") == ""
