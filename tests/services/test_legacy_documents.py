@@ -84,6 +84,9 @@ ELSEWHERE = frozenset(
         "registry.services",
         "core.leases",
         "core.processed_events",
+        "core.schema_version",
+        "registry.migrations",
+        "outbox.replies",
         "linking.account_linking.CodeAttempts",
         "ops.job_health.JobRuns",
         "outbox.emails",
@@ -228,6 +231,14 @@ def forgotten(world: World) -> None:
     session = world.home_sessions.claim_refresh(LINK)
     assert session is not None
     world.home_sessions.clear_view_hash(session)
+
+
+def abandoned(world: World) -> None:
+    watched(world)
+    world.home_sessions.request_refresh(LINK, within=timedelta(seconds=1))
+    session = world.home_sessions.claim_refresh(LINK)
+    assert session is not None
+    world.home_sessions.give_up(session)
 
 
 def saved(world: World, **fields: str) -> User:
@@ -731,6 +742,14 @@ TABLE: Mapping[str, Entry] = {
     "tickets.filing.TicketService.check_not_filed": once(
         lambda w: w.tickets.check_not_filed(actor=JO, team_id=TEAM_ID, source=SAID)
     ),
+    "tickets.filing.TicketService.follow_message": once(
+        lambda w: w.tickets.follow_message(
+            team_id=TEAM_ID,
+            source=SAID,
+            before=("Mail", "It is down."),
+            after=("Mail", "It is up."),
+        )
+    ),
     "tickets.filing.TicketService.get": each(
         lambda w, t: w.tickets.get(actor=JO, ticket_id=str(t))
     ),
@@ -800,6 +819,10 @@ TABLE: Mapping[str, Entry] = {
         lambda w: (watched(w), w.home_sessions.claim_refresh(LINK))
     ),
     "home.sessions.HomeSessions.clear_view_hash": once(forgotten),
+    "home.sessions.HomeSessions.give_up": once(abandoned),
+    "home.sessions.HomeSessions.request_unconfirmed": once(
+        lambda w: (watched(w), w.home_sessions.request_unconfirmed(limit=10))
+    ),
     "outbox.pending.retry_unassigned": once(lambda w: pending.retry_unassigned(w.db, now=w.now)),
     "outbox.pending.retry_due_unassigned": once(
         lambda w: pending.retry_due_unassigned(w.db, now=w.now)
