@@ -182,10 +182,15 @@ def test_tls_to_redis_and_mongodb(
 
 
 def test_it_refuses_a_certificate_of_an_authority_it_does_not_trust(
-    slack: RecordingSlack, db: Mongo, redis: RedisServer, tmp_path: Path, elsewhere: None
+    slack: RecordingSlack,
+    mongo: MongoServer,
+    db: Mongo,
+    redis: RedisServer,
+    tmp_path: Path,
+    elsewhere: None,
 ) -> None:
     env = {
-        "MONGO_URI": "mongodb://127.0.0.1:9/none",
+        "MONGO_URI": mongo.uri_for(db.name),
         "REDIS_URL": redis.url,
         "JWT_SECRET": "0" * 32,
         "SLACK_API_URL": slack.url,

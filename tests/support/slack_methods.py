@@ -287,7 +287,8 @@ def _take_trigger(workspace: Workspace, args: Json) -> str | None:
     parts = _TRIGGER.fullmatch(trigger)
     if parts is None:
         raise SlackError("invalid_trigger_id", [f"Slack issued no trigger {trigger}"])
-    if workspace.now - int(parts["nanoseconds"]) / 1e9 > TRIGGER_SECONDS:
+    age = round(workspace.now - int(parts["nanoseconds"]) / 1e9, 3)
+    if age > TRIGGER_SECONDS:
         raise SlackError("expired_trigger_id", [f"used after more than {TRIGGER_SECONDS:.0f} s"])
     if trigger in workspace.spent_triggers:
         raise SlackError("exchanged_trigger_id", ["the trigger has opened a view already"])
