@@ -335,8 +335,13 @@ def test_a_fresh_ticket_overtakes_those_that_wait(
 
 def test_a_worker_that_ends_by_itself_fails(product: Product, redis: RedisServer) -> None:
     worker = product.start("worker")
-    celery_for(redis.url).control.shutdown()
-    eventually(lambda: not worker.running, what="the worker has ended")
+    control = celery_for(redis.url).control
+
+    def has_ended() -> bool:
+        control.shutdown()  # lost if the worker does not listen for broadcasts yet
+        return not worker.running
+
+    eventually(has_ended, what="the worker has ended")
     assert worker.exit_code not in (0, None)
 
 
