@@ -67,7 +67,7 @@ def isolated(db: Mongo, ticket_id: ObjectId | str, *, now: datetime) -> Iterator
     """Set the ticket aside if its data makes the block fail; any other error is raised."""
     try:
         yield
-    except Exception as error:
+    except (*DATA_ERRORS, OperationFailure) as error:
         if not is_data_fault(error):
             raise
         logger.exception("ticket %s is set aside", ticket_id)
