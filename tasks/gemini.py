@@ -6,6 +6,7 @@ only if a key is set.
 """
 
 import io
+import json
 import logging
 import re
 import time
@@ -44,8 +45,9 @@ with warnings.catch_warnings():  # the library's end-of-support notice
     )
     from google.protobuf.json_format import ParseError
 
-# A thinking model's thoughts count as output: with 1,000 it may not reach its answer.
-MAX_OUTPUT_TOKENS = 8_192
+# A thinking model's thoughts count as output: with 1,000 it may not reach its answer. The library
+# cannot set how much a model thinks (https://ai.google.dev/gemini-api/docs/thinking).
+MAX_OUTPUT_TOKENS = 16_384
 MAX_ANSWER_BYTES = 1_000_000
 # A model name that may be shown on a card.
 MODEL_NAME_PATTERN = re.compile(r"[\w./:@-]{1,80}", re.ASCII)
@@ -131,8 +133,6 @@ class GeminiAnalyst:
             system_instruction=Content(parts=[Part(text=INSTRUCTION)]),
             contents=[Content(role="user", parts=[Part(text=prompt_text)])],
             generation_config=GenerationConfig(
-                temperature=0,
-                candidate_count=1,
                 max_output_tokens=MAX_OUTPUT_TOKENS,
                 response_mime_type="application/json",
                 response_schema=answer_schema(skills),
@@ -238,5 +238,17 @@ class _DeadlineAdapter(HTTPAdapter):
             if len(body) > MAX_ANSWER_BYTES:
                 response.close()
                 raise AnalysisFailed(FailureReason.UNREADABLE)
-        response.raw = io.BytesIO(body)
+        response.raw = io.BytesIO(_without_thoughts(bytes(body)))
         return response
+
+
+def _without_thoughts(body: bytes) -> bytes:
+    """Remove the parts that hold a model's thoughts, which the library takes for its answer."""
+    try:
+        response = json.loads(body)
+        for candidate in response["candidates"]:
+            content = candidate["content"]
+            content["parts"] = [part for part in content["parts"] if not part.get("thought")]
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        return body  # an error, or an answer without text: handled where it is read
+    return json.dumps(response).encode()
