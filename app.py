@@ -262,13 +262,18 @@ def _checks(config: settings.Settings, hooks: Hooks) -> "list[Check]":
         scopes=manifest.SCOPES,
         triage_channel=config.triage_channel,
     )
-    gemini = task_runtime.gemini_check(config, timeout=CHECK_TIMEOUT_SECONDS)
+    gemini = task_runtime.gemini_analyst(config)
     return [
         Check("settings", lambda: database_checks.check_settings(os.environ)),
         *stored.checks(),
         Check("linking", lambda: database_checks.check_linking(app_url=app_url, is_strict=strict)),
         *slack.checks(get_database_team_id=stored.team_id),
-        *task_doctor.checks(config, configure_celery(redis_url=config.redis_url), gemini=gemini),
+        *task_doctor.checks(
+            config,
+            configure_celery(redis_url=config.redis_url),
+            gemini=gemini,
+            count_failed_analyses=stored.count_failed_analyses,
+        ),
         *stored.work_checks(),
     ]
 

@@ -139,16 +139,6 @@ class GeminiAnalyst:
             ),
         )
 
-    def check(self) -> None:
-        """Request one token, to check key, model and network. Raises `AnalysisFailed`."""
-        self._ask(
-            GenerateContentRequest(
-                model=self._model,
-                contents=[Content(role="user", parts=[Part(text="Hello")])],
-                generation_config=GenerationConfig(max_output_tokens=1, candidate_count=1),
-            )
-        )
-
     def _ask(self, request: GenerateContentRequest) -> GenerateContentResponse:
         # Raised outside of `except`, so that it is not chained to a library's error, whose message
         # may quote the ticket or the answer. Celery's SoftTimeLimitExceeded passes through.

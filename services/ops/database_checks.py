@@ -25,6 +25,7 @@ MONGODB = "MongoDB"
 QUERY_TIMEOUT_SECONDS = 4.0
 LATE_OUTBOX_AGE = timedelta(minutes=1)
 STUCK_OUTBOX_AGE = MAX_DELIVERY_DELAY
+FAILURE_PERIOD = timedelta(days=1)
 MAX_LISTED_EMAILS = 5
 MIN_METRICS_TOKEN_LENGTH = 16
 LOCAL_HOSTS = frozenset({None, "localhost", "127.0.0.1", "::1"})
@@ -222,6 +223,16 @@ class DatabaseChecks:
             return ok("no ticket waits for somebody to become available")
         found = f"{pluralize(number, 'ticket')} that nobody is available for"
         return warn(found, "Make a moderator, or raise a capacity.")
+
+    def count_failed_analyses(self, failure: str) -> int:
+        """Count the tickets for which Gemini failed in this way within the last day."""
+        with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
+            return self._db.tickets.count_documents(
+                {
+                    "assignment.analysis.failure": failure,
+                    "assignment.analysis.at": {"$gte": self._clock() - FAILURE_PERIOD},
+                }
+            )
 
 
 def _described(hello: Document, version: str) -> list[Finding]:

@@ -348,3 +348,15 @@ def test_tickets_nobody_is_available_for(
     assert checks().check_unassigned() == warn(
         "1 ticket that nobody is available for", "Make a moderator, or raise a capacity."
     )
+
+
+def test_failed_analyses_are_counted_for_a_day(
+    checks: CheckFactory, db: Mongo, clock: FixedClock, people: People, tickets: TicketService
+) -> None:
+    ages = (timedelta(hours=1), timedelta(days=1), timedelta(days=1, seconds=1))
+    for age in ages:
+        ticket = file_ticket(tickets, people.add())
+        analysis = {"failure": "timeout", "at": clock() - age}
+        db.tickets.update_one({"_id": ticket.id}, {"$set": {"assignment.analysis": analysis}})
+    assert checks().count_failed_analyses("timeout") == 2
+    assert checks().count_failed_analyses("truncated") == 0
