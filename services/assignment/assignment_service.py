@@ -11,6 +11,7 @@ from services.assignment.candidate import NO_SCORES, Candidate
 from services.assignment.candidate_pool import CandidateLoader, CandidatePool, without_ticket
 from services.assignment.feedback import correction_scores
 from services.assignment.ranking import Criteria, choose_assignee
+from services.core.coerce import as_datetime
 from services.core.database import Mongo
 from services.core.work_queue import WorkQueue
 from services.linking.links import LinkService
@@ -39,6 +40,12 @@ def needs_assignment(ticket: Ticket) -> bool:
         and ticket.assigned_to is None
         and "next" not in ticket.assignment
     )
+
+
+def claimed_at(ticket: Ticket) -> datetime | None:
+    """Return when a task began to assign the ticket; None if none does."""
+    until = as_datetime(ticket.assignment.get("until"))
+    return until - CLAIM_DURATION if until else None
 
 
 def declined_by(ticket: Ticket) -> frozenset[ObjectId]:

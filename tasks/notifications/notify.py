@@ -1,5 +1,7 @@
-"""Deliver the changes of a ticket since the last delivery to its recipients, and keep its cards in
-Slack up to date.
+"""Assign a ticket if it needs that, deliver its changes since the last delivery to its recipients,
+and keep its cards in Slack up to date.
+
+All in one task, so that the first message about a ticket already says who has it.
 """
 
 import hashlib
@@ -21,6 +23,7 @@ from services.models import set_aside
 from services.models.ticket import Card, Ticket
 from services.outbox import deliveries, pending
 from services.tickets.queries import load_ticket
+from tasks.assignment import assign_ticket
 from tasks.notifications import email_sender, reminders, unassigned_alert
 from tasks.notifications.comment_sync import CommentSync
 from tasks.notifications.home_refresh import request_refreshes
@@ -33,7 +36,7 @@ from tasks.notifications.slack_delivery import (
     update_message,
 )
 from tasks.notifications.ticket_messages import Notice, build_message, build_notices, triage_notice
-from tasks.queue.celery_app import NOTIFY_TASK, celery
+from tasks.queue.celery_app import NOTIFY_LIMIT_SECONDS, NOTIFY_TASK, celery
 from tasks.recipients import THREAD, TRIAGE, Recipient, SlackThread
 from tasks.runtime import Runtime, current_runtime, moved_to_backlog
 
@@ -51,7 +54,13 @@ class DeliveryResult(Enum):
     CONTENDED = auto()  # another process has claimed a message
 
 
-@celery.task(name=NOTIFY_TASK, bind=True, max_retries=None)
+@celery.task(
+    name=NOTIFY_TASK,
+    bind=True,
+    max_retries=None,
+    soft_time_limit=NOTIFY_LIMIT_SECONDS,
+    time_limit=NOTIFY_LIMIT_SECONDS + 30,
+)
 def notify(self: Task[Any, Any], ticket_id: str) -> None:
     """Send what is due. Wait for Slack's rate limit; leave any other failure to the sweep."""
     if moved_to_backlog(self, ticket_id):
@@ -64,14 +73,16 @@ def notify(self: Task[Any, Any], ticket_id: str) -> None:
 
 
 def run(runtime: Runtime, ticket_id: str) -> None:
-    """Send until the ticket's last change is delivered. Nothing is sent if that is so already.
+    """Assign the ticket, and send until its last change is delivered. Nothing is sent if that is so
+    already.
 
     A ticket whose data is malformed is set aside; what is well-formed is sent.
     """
     with set_aside.isolated(runtime.db, ticket_id, now=runtime.clock()):
         if ObjectId.is_valid(ticket_id):
             pending.back_off(runtime.db, ObjectId(ticket_id), now=runtime.clock())
-        _deliver(runtime, ticket_id)
+        if assign_ticket.run(runtime, ticket_id):
+            _deliver(runtime, ticket_id)
 
 
 def _deliver(runtime: Runtime, ticket_id: str) -> None:
@@ -82,8 +93,6 @@ def _deliver(runtime: Runtime, ticket_id: str) -> None:
         if ticket.defect and attempt == 0:
             set_aside.set_aside(runtime.db, ticket.id, reason=ticket.defect, now=runtime.clock())
         is_unassigned = needs_assignment(ticket)
-        if is_unassigned and attempt == 0:
-            runtime.publisher.publish_assignment(ticket_id)
         _queue_messages(runtime, ticket)
         result = TicketSender(runtime, ticket).deliver()
         request_refreshes(runtime, ticket)

@@ -172,7 +172,7 @@ def test_every_ticket_is_assigned_once_by_a_path_that_says_which(
             )
         for ticket_id in ids:
             for _ in range(2):  # two workers get it at the same time
-                publisher.publish_assignment(ticket_id)
+                publisher.publish_ticket(ticket_id)
         eventually(lambda: is_outbox_empty(db), what="everybody was told", seconds=400)
         asked = Counter(number_of(received) for received in gemini.received)
     found = dict(enumerate(in_order(db, ids)))

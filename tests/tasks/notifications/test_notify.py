@@ -22,7 +22,6 @@ from tasks.notifications import notify
 from tasks.notifications.notify import TicketSender
 from tasks.notifications.slack_delivery import PERMANENT_ERRORS, SlackRateLimited
 from tasks.notifications.ticket_messages import build_notices as due_notices
-from tasks.queue.celery_app import ASSIGN_TASK
 from tests.conftest import (
     FixedClock,
     People,
@@ -57,12 +56,6 @@ def test_requester_and_assignee_get_one_card_each(
 
     notify.run(system.runtime, str(ticket.id))
     assert len(system.slack.calls_to("chat.postMessage")) == 2
-
-
-def test_an_unassigned_ticket_stays_in_the_outbox(system: BotAndWorkers, ticket: Ticket) -> None:
-    notify.run(system.runtime, str(ticket.id))
-    assert system.publisher.asked == [(ASSIGN_TASK, str(ticket.id))]
-    assert system.now(ticket).is_in_outbox
 
 
 def test_the_resolution_reaches_the_requester_with_a_sound(
