@@ -32,16 +32,13 @@ class ErrorKind(StrEnum):
     REFUSED = "refused"  # the error's text is for the user
     DATABASE_UNAVAILABLE = "database_away"
     SLACK = "slack"
-    NOT_READY = "not_ready"  # Slack sends the event again
     INTERNAL = "fault"
 
 
 def error_kind(error: Exception) -> ErrorKind:
     if isinstance(error, DomainError):
         return ErrorKind.REFUSED
-    if isinstance(error, MessageUnrecorded):
-        return ErrorKind.NOT_READY
-    if is_unavailable(error):
+    if isinstance(error, MessageUnrecorded) or is_unavailable(error):
         return ErrorKind.DATABASE_UNAVAILABLE
     if isinstance(error, (SlackApiError, SlackClientError, OSError)):
         return ErrorKind.SLACK
