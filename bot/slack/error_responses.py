@@ -13,6 +13,7 @@ from bot.views.inputs import notice_modal
 from bot.views.text import escape
 from services.core.database import is_unavailable
 from services.core.errors import DomainError, InvalidValue
+from services.outbox.deliveries import MessageUnrecorded
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class ErrorKind(StrEnum):
 def error_kind(error: Exception) -> ErrorKind:
     if isinstance(error, DomainError):
         return ErrorKind.REFUSED
-    if is_unavailable(error):
+    if isinstance(error, MessageUnrecorded) or is_unavailable(error):
         return ErrorKind.DATABASE_UNAVAILABLE
     if isinstance(error, (SlackApiError, SlackClientError, OSError)):
         return ErrorKind.SLACK
@@ -82,6 +83,9 @@ def error_response(error: Exception, body: dict[str, Any]) -> BoltResponse:
         return BoltResponse(
             status=200, body={"response_type": "ephemeral", "text": text, "parse": "none"}
         )
+    if isinstance(error, MessageUnrecorded):
+        logger.info("%s: slack sends the event again", error)
+        return BoltResponse(status=503, body="")
     if body.get("type") == "event_callback" and error_kind(error) is not ErrorKind.REFUSED:
         error_message(error)  # logs it; Slack sends the event again
         return BoltResponse(status=503, body="")

@@ -3,9 +3,9 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import pymongo
 from pymongo import MongoClient
@@ -13,6 +13,7 @@ from pymongo.database import Database
 from pymongo.errors import ConfigurationError, ConnectionFailure, PyMongoError
 
 Document = dict[str, Any]
+T = TypeVar("T")
 
 
 Mongo = Database[Document]
@@ -23,6 +24,9 @@ TIMEOUT_MS = 5_000
 PING_TIMEOUT_SECONDS = 1.0
 FAILURES_TO_OPEN = 2
 PING_INTERVAL_SECONDS = 0.5
+# How long a worker tries to record what it has done. As long as a delivery is claimed.
+RECORD_TIMEOUT_SECONDS = 60.0
+_RECORD_RETRY_SECONDS = 0.1, 1.0  # the first wait and the longest
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +69,25 @@ def is_reachable(db: Mongo) -> bool:
     except PyMongoError:
         return False
     return True
+
+
+def record(write: Callable[[], T]) -> T:
+    """Run a write that records what cannot be undone, such as a message that Slack accepted.
+
+    Repeat it while MongoDB is unavailable, for at most `RECORD_TIMEOUT_SECONDS`: without the
+    record the message would be sent again. `write` must be idempotent.
+    """
+    until = time.monotonic() + RECORD_TIMEOUT_SECONDS
+    wait, longest = _RECORD_RETRY_SECONDS
+    while True:
+        try:
+            return write()
+        except PyMongoError as error:
+            if not is_unavailable(error) or time.monotonic() >= until:
+                raise
+            logger.warning("a record is retried: %s", type(error).__name__)
+        time.sleep(wait)
+        wait = min(wait * 2, longest)
 
 
 class DatabaseUnavailable(ConnectionFailure):

@@ -8,7 +8,7 @@ from pymongo.errors import PyMongoError
 
 from bot.views.messages.digest import digest_message
 from bot.views.text import Message
-from services.core.database import Document
+from services.core.database import Document, record
 from services.core.installation import get_installation
 from services.digest.digest_service import Digest, Digests
 from tasks.notifications.slack_delivery import OutcomeKind, post_message
@@ -86,7 +86,7 @@ def _send(
         logger.warning("digest to user %s not sent: %s", reader, outcome.error)
     match outcome.kind:
         case OutcomeKind.SENT | OutcomeKind.PERMANENT:
-            digests.mark_done(digest)
+            record(lambda: digests.mark_done(digest))
         case OutcomeKind.RATE_LIMITED if outcome.wait:
             digests.retry_later(digest, wait=outcome.wait)
     return outcome.kind

@@ -18,9 +18,10 @@ from celery import Task
 from bot.views.text import DisplayPerson, Message, display_person
 from services.assignment import feedback
 from services.assignment.assignment_service import needs_assignment
+from services.core.database import record
 from services.linking.links import referenced_user_ids
 from services.models import set_aside
-from services.models.ticket import Card, Ticket
+from services.models.ticket import OPEN_STATUSES, Card, Ticket
 from services.outbox import deliveries, pending
 from services.tickets.queries import load_ticket
 from tasks.assignment import assign_ticket
@@ -28,6 +29,8 @@ from tasks.notifications import email_sender, reminders, unassigned_alert
 from tasks.notifications.comment_sync import CommentSync
 from tasks.notifications.home_refresh import request_refreshes
 from tasks.notifications.slack_delivery import (
+    MESSAGE_DELETED,
+    THREAD_DELETED,
     OutcomeKind,
     SlackOutcome,
     SlackRateLimited,
@@ -51,7 +54,7 @@ CONTENTION_DELAY_SECONDS = 0.2
 class DeliveryResult(Enum):
     DONE = auto()
     RETRY = auto()
-    CONTENDED = auto()  # another process has claimed a message
+    CONTENDED = auto()  # a message is claimed by another process, or a card was deleted
 
 
 @celery.task(
@@ -148,7 +151,7 @@ class TicketSender:
         outcomes += [self._send(notice) for notice in triage_notices]
         outcomes += [self._update_card(card) for card in cards if card.kind == TRIAGE]
         outcomes.append(comment_sync.send_to_channel(self._cards))
-        if self._is_contended:
+        if self._is_contended or comment_sync.is_contended:
             return DeliveryResult.CONTENDED
         return DeliveryResult.DONE if all(outcomes) else DeliveryResult.RETRY
 
@@ -160,6 +163,10 @@ class TicketSender:
         address = self._address(notice.recipient)
         if address is None or deliveries.is_finished(self._ticket, notice.key):
             return True  # a user without a Slack account gets no message
+        if self._ticket.status not in OPEN_STATUSES and deliveries.is_deleted_card(
+            self._ticket, notice.key
+        ):
+            return True
         db, ticket_id, now = self._runtime.db, self._ticket.id, self._runtime.clock()
         if not deliveries.claim(db, ticket_id, notice.key, now=now):
             self._is_contended = True
@@ -168,10 +175,13 @@ class TicketSender:
         if not outcome.answer:
             return self._handle_error(notice, outcome)
         channel, ts = outcome.answer["channel"], outcome.answer["ts"]
-        if notice.kind == THREAD and "thread_ts" not in (outcome.answer.get("message") or {}):
+        is_in_thread = "thread_ts" in (outcome.answer.get("message") or {})
+        if notice.kind == THREAD and not is_in_thread:
             self._withdraw(notice, channel, ts)
-        else:
-            self._record_sent(notice, channel, ts)
+            return True
+        self._record_sent(notice, channel, ts)
+        if isinstance(notice.recipient, SlackThread) and not is_in_thread:
+            self._replace_card_of(notice.recipient)
         return True
 
     def _withdraw(self, notice: Notice, channel: str, ts: str) -> None:
@@ -184,20 +194,21 @@ class TicketSender:
         outcome = call_slack(lambda: slack.chat_delete(channel=channel, ts=ts))
         if not outcome.answer:
             logger.info("ticket %s: reply not deleted: %s", self._ticket.id, outcome.error)
-        deliveries.mark_failed(
-            self._runtime.db, self._ticket.id, notice.key, error="thread_not_found"
-        )
+        db, ticket_id = self._runtime.db, self._ticket.id
+        record(lambda: deliveries.mark_failed(db, ticket_id, notice.key, error=THREAD_DELETED))
 
     def _record_sent(self, notice: Notice, channel: str, ts: str) -> None:
         card = self._card(notice, channel, ts)
-        deliveries.mark_sent(
-            self._runtime.db,
-            self._ticket.id,
-            notice.key,
-            channel=channel,
-            ts=ts,
-            card=card,
-            extra_fields=self._version_fields(notice),
+        record(
+            lambda: deliveries.mark_sent(
+                self._runtime.db,
+                self._ticket.id,
+                notice.key,
+                channel=channel,
+                ts=ts,
+                card=card,
+                extra_fields=self._version_fields(notice),
+            )
         )
         if card:
             self._cards.append(card)
@@ -221,6 +232,9 @@ class TicketSender:
             case OutcomeKind.PERMANENT:
                 # The bot may not write in many users' channels: no warning for those.
                 is_thread = isinstance(notice.recipient, SlackThread)
+                if outcome.error == THREAD_DELETED and self._replace_card_of(notice.recipient):
+                    deliveries.release_claim(db, ticket_id, notice.key, until=now)
+                    return False
                 level = logging.INFO if is_thread else logging.WARNING
                 logger.log(level, "ticket %s: %s failed: %s", ticket_id, notice.key, outcome.error)
                 deliveries.mark_failed(db, ticket_id, notice.key, error=outcome.error)
@@ -257,17 +271,42 @@ class TicketSender:
         if content_hash(message) == card.digest:
             return True
         about = f"ticket {self._ticket.id}: card"
-        slack = self._runtime.slack
-        if not update_message(slack, message, channel=card.channel, ts=card.ts, about=about):
+        db, ticket_id, now = self._runtime.db, self._ticket.id, self._runtime.clock()
+        if not deliveries.claim_card_update(db, ticket_id, card, now=now):
+            self._is_contended = True
             return False
-        return deliveries.record_card_update(
-            self._runtime.db,
-            self._ticket.id,
-            card,
-            seq=self._ticket.seq,
-            digest=content_hash(message),
-            now=self._runtime.clock(),
+        slack = self._runtime.slack
+        outcome = update_message(slack, message, channel=card.channel, ts=card.ts, about=about)
+        if outcome.error == MESSAGE_DELETED:
+            self._replace_card(card)
+            return False
+        if not outcome.is_final:
+            until = now + (outcome.wait or timedelta())
+            deliveries.release_card_update(db, ticket_id, card, until=until)
+            if outcome.rate_limit:
+                raise outcome.rate_limit
+            return False
+        digest = content_hash(message)
+        return record(
+            lambda: deliveries.record_card_update(
+                db, ticket_id, card, seq=self._ticket.seq, digest=digest, now=now
+            )
         )
+
+    def _replace_card_of(self, thread: Recipient) -> bool:
+        """Replace the deleted card that the thread belongs to; False if there is none."""
+        for card in self._cards:
+            if thread == SlackThread(card.channel, card.ts):
+                self._replace_card(card)
+                return True
+        return False
+
+    def _replace_card(self, card: Card) -> None:
+        """Leave it to the next round to post a card in place of a deleted one."""
+        db, now = self._runtime.db, self._runtime.clock()
+        deliveries.replace_deleted_card(db, self._ticket.id, card, now=now)
+        self._cards.remove(card)
+        self._is_contended = True
 
 
 def content_hash(content: Message) -> str:

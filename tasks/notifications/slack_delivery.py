@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 # Longer waits are left to the sweep: a countdown must stay below Redis's visibility timeout.
 MAX_COUNTDOWN_SECONDS = 300
 REMINDER_RETRY_DELAY = timedelta(seconds=10)
+MESSAGE_DELETED, THREAD_DELETED = "message_not_found", "thread_not_found"
 # Slack's error codes for a message that will never arrive. Without the errors of the token or its
 # scopes: an operator corrects those, and then the message is still wanted.
 # https://docs.slack.dev/reference/methods/chat.postMessage#errors
@@ -36,7 +37,7 @@ PERMANENT_ERRORS = frozenset(
         "invalid_blocks_format",
         "is_archived",
         "is_inactive",
-        "message_not_found",
+        MESSAGE_DELETED,
         "messages_tab_disabled",
         "msg_blocks_too_long",
         "msg_too_long",
@@ -47,7 +48,7 @@ PERMANENT_ERRORS = frozenset(
         "restricted_action_read_only_channel",
         "restricted_action_thread_locked",
         "restricted_action_thread_only_channel",
-        "thread_not_found",
+        THREAD_DELETED,
         "user_disabled",
         "user_not_found",
         "user_not_visible",
@@ -87,6 +88,11 @@ class SlackOutcome:
     rate_limit: SlackRateLimited | None = None
 
     @property
+    def is_final(self) -> bool:
+        """Whether no further attempt is needed: Slack accepted it, or never will."""
+        return self.kind in (OutcomeKind.SENT, OutcomeKind.PERMANENT)
+
+    @property
     def wait(self) -> timedelta | None:
         """How long Slack asks to wait, if it does."""
         return timedelta(seconds=self.rate_limit.seconds) if self.rate_limit else None
@@ -122,19 +128,12 @@ def post_message(
 
 def update_message(
     slack: WebClient, message: Message, *, channel: str, ts: str, about: str
-) -> bool:
-    """Change what a message shows. False if that has to be tried again later.
-
-    A message that is deleted, or too old to edit, counts as changed, so that nothing tries forever.
-    Raises `SlackRateLimited`.
-    """
+) -> SlackOutcome:
+    """Change what a message shows."""
     outcome = call_slack(lambda: slack.chat_update(channel=channel, ts=ts, **message.as_args()))
-    if outcome.rate_limit:
-        raise outcome.rate_limit
-    if outcome.kind in (OutcomeKind.SENT, OutcomeKind.PERMANENT):
-        return True
-    logger.warning("%s: %s", about, outcome.error)
-    return False
+    if outcome.kind in (OutcomeKind.TRANSIENT, OutcomeKind.UNANSWERED):
+        logger.warning("%s: %s", about, outcome.error)
+    return outcome
 
 
 def record_outcome(
