@@ -229,13 +229,15 @@ class DatabaseChecks:
 
         By their creation, which has an index.
         """
+        # Two stages: SecantusDB scans the collection if both conditions share one.
+        pipeline: list[Document] = [
+            {"$match": {"createdAt": {"$gte": self._clock() - FAILURE_PERIOD}}},
+            {"$match": {"assignment.analysis.failure": failure}},
+            {"$count": "count"},
+        ]
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
-            return self._db.tickets.count_documents(
-                {
-                    "createdAt": {"$gte": self._clock() - FAILURE_PERIOD},
-                    "assignment.analysis.failure": failure,
-                }
-            )
+            found = list(self._db.tickets.aggregate(pipeline))
+        return found[0]["count"] if found else 0
 
 
 def _described(hello: Document, version: str) -> list[Finding]:
