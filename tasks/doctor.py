@@ -101,7 +101,7 @@ def check_gemini(analyst: Analyst | None, *, timeout: float) -> list[Finding]:
         return warn(f"Gemini gave no usable answer ({error.reason})", advice)
     seconds = (analysis.ms or 0) / 1_000
     cost = f"{seconds:.1f} s, {analysis.tokens or 'unknown'} tokens"
-    found = f"{analysis.model} analysed a sample ticket: {cost}"
+    found = f"{analysis.model_version or analysis.model} analysed a sample ticket: {cost}"
     if seconds >= SLOW_SHARE * timeout:
         advice = "Raise GEMINI_TIMEOUT, or set GEMINI_MODEL to a faster model."
         return warn(f"{found}, which is near the timeout of {timeout:g} s", advice)
@@ -112,11 +112,11 @@ def check_gemini(analyst: Analyst | None, *, timeout: float) -> list[Finding]:
 
 
 def check_analyses(count_failed: Callable[[str], int]) -> list[Finding]:
-    """Report the answers of Gemini that were late or cut off within the last day."""
+    """Report the answers of Gemini that were late or cut off for tickets of the last day."""
     late, truncated = count_failed(FailureReason.TIMEOUT), count_failed(FailureReason.TRUNCATED)
     if not late and not truncated:
-        return ok("within a day no answer of Gemini was late or cut off")
-    found = f"within a day Gemini's answers were late {late}x and cut off {truncated}x"
+        return ok("for tickets of the last day, no answer of Gemini was late or cut off")
+    found = f"for tickets of the last day, Gemini's answers were late {late}x, cut off {truncated}x"
     return warn(found, "Raise GEMINI_TIMEOUT, or set GEMINI_MODEL to a faster model.")
 
 

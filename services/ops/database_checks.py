@@ -225,14 +225,19 @@ class DatabaseChecks:
         return warn(found, "Make a moderator, or raise a capacity.")
 
     def count_failed_analyses(self, failure: str) -> int:
-        """Count the tickets for which Gemini failed in this way within the last day."""
+        """Count the tickets of the last day for which Gemini failed in this way.
+
+        By their creation, which has an index.
+        """
+        # Two stages: SecantusDB scans the collection if both conditions share one.
+        pipeline: list[Document] = [
+            {"$match": {"createdAt": {"$gte": self._clock() - FAILURE_PERIOD}}},
+            {"$match": {"assignment.analysis.failure": failure}},
+            {"$count": "count"},
+        ]
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
-            return self._db.tickets.count_documents(
-                {
-                    "assignment.analysis.failure": failure,
-                    "assignment.analysis.at": {"$gte": self._clock() - FAILURE_PERIOD},
-                }
-            )
+            found = list(self._db.tickets.aggregate(pipeline))
+        return found[0]["count"] if found else 0
 
 
 def _described(hello: Document, version: str) -> list[Finding]:

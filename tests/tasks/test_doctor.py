@@ -143,10 +143,10 @@ def test_an_answer_near_the_timeout_is_a_warning() -> None:
 
 def test_late_and_truncated_answers_are_counted() -> None:
     assert check_analyses({"timeout": 0, "truncated": 0}.__getitem__) == ok(
-        "within a day no answer of Gemini was late or cut off"
+        "for tickets of the last day, no answer of Gemini was late or cut off"
     )
     assert check_analyses({"timeout": 3, "truncated": 1}.__getitem__) == warn(
-        "within a day Gemini's answers were late 3x and cut off 1x",
+        "for tickets of the last day, Gemini's answers were late 3x, cut off 1x",
         "Raise GEMINI_TIMEOUT, or set GEMINI_MODEL to a faster model.",
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from pymongo import IndexModel
 
 from demo.servers import MongoServer
 from services.accounts.users import UserService
@@ -23,6 +24,7 @@ from services.ops.job_health import JobRuns
 from services.outbox import pending
 from services.registry.indexes import missing_indexes
 from services.tickets.filing import TicketService
+from services.tickets.indexes import NEWEST_INDEX
 from tests.conftest import NOBODY_LISTENS, FixedClock, People, file_ticket, reload
 
 GOOD = {
@@ -356,7 +358,11 @@ def test_failed_analyses_are_counted_for_a_day(
     ages = (timedelta(hours=1), timedelta(days=1), timedelta(days=1, seconds=1))
     for age in ages:
         ticket = file_ticket(tickets, people.add())
-        analysis = {"failure": "timeout", "at": clock() - age}
-        db.tickets.update_one({"_id": ticket.id}, {"$set": {"assignment.analysis": analysis}})
+        failed = {"createdAt": clock() - age, "assignment.analysis": {"failure": "timeout"}}
+        db.tickets.update_one({"_id": ticket.id}, {"$set": failed})
     assert checks().count_failed_analyses("timeout") == 2
     assert checks().count_failed_analyses("truncated") == 0
+    db.tickets.create_indexes([IndexModel(NEWEST_INDEX)])
+    query = {"createdAt": {"$gte": clock()}}
+    plan = str(db.tickets.find(query).explain()["queryPlanner"]["winningPlan"])
+    assert "createdAt_-1__id_-1" in plan
