@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from slack_bolt import App
     from slack_sdk import WebClient
 
+    from services.core.slack_gate import SlackGate
     from services.ops.check_runner import Check
 
 logger = logging.getLogger("app")
@@ -133,6 +134,8 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
 
 
 def _worker(config: settings.Settings, hooks: Hooks) -> int:
+    from services.core.redis_client import connect_redis
+    from services.core.slack_gate import SlackGate
     from tasks import runtime as task_runtime
     from tasks.notifications.email_sender import EMAIL_OFF_REASON
     from tasks.processes import worker
@@ -143,7 +146,10 @@ def _worker(config: settings.Settings, hooks: Hooks) -> int:
         logger.info(EMAIL_OFF_REASON)
     meter = RedisMeter(config.redis_url)
     # It keeps no connection, so the children share it.
-    slack = _web_client(config, hooks, timeout=TASK_TIMEOUT_SECONDS, meter=meter, process="worker")
+    gate = SlackGate(connect_redis(config.redis_url))
+    slack = _web_client(
+        config, hooks, timeout=TASK_TIMEOUT_SECONDS, meter=meter, process="worker", gate=gate
+    )
     task_runtime.preload(config)
 
     def build() -> task_runtime.Runtime:
@@ -291,6 +297,7 @@ def _web_client(
     timeout: int,
     meter: Meter = NOOP_METER,
     process: str = "",
+    gate: "SlackGate | None" = None,
 ) -> "WebClient":
     """Return a client without retries: each caller knows whether one may help."""
     from slack_sdk import WebClient
@@ -303,7 +310,7 @@ def _web_client(
         timeout=timeout,
         retry_handlers=[],
     )
-    return MeasuredClient(hooks.wrap_client(client), meter=meter, process=process)
+    return MeasuredClient(hooks.wrap_client(client), meter=meter, process=process, gate=gate)
 
 
 def _database(config: settings.Settings) -> database.Mongo:

@@ -11,6 +11,7 @@ from redis.exceptions import AuthenticationError, RedisError
 
 from services.analysis.model_exchange import AnalysisFailed, Analyst, FailureReason
 from services.core.settings import Settings
+from services.core.slack_gate import ANY, operator_errors
 from services.ops.check_runner import Check, Finding, fail, ok, warn
 from services.ops.database_checks import MONGODB
 from tasks.email.smtp import LOCAL_DOMAIN, SmtpServer, sender_address, smtp_server
@@ -49,6 +50,7 @@ def checks(
 ) -> list[Check]:
     return [
         Check(REDIS, lambda: check_redis(config.redis_url)),
+        Check("sending", lambda: check_sending(config.redis_url), depends_on=(REDIS,)),
         Check(
             "Gemini",
             lambda: check_gemini(gemini, timeout=config.gemini_timeout),
@@ -75,6 +77,25 @@ def check_redis(url: str) -> list[Finding]:
         advice = "Start it, or set REDIS_URL to where it runs. Tickets are stored meanwhile."
         return fail(f"it cannot be reached at REDIS_URL ({type(error).__name__})", advice)
     return ok(f"{version} answers")
+
+
+def check_sending(url: str) -> list[Finding]:
+    """Report what Slack refuses until an operator acts."""
+    client = redis.Redis.from_url(url, socket_timeout=CHECK_TIMEOUT_SECONDS, decode_responses=True)
+    with client:
+        errors = operator_errors(client)
+    if not errors:
+        return ok("Slack refuses no message")
+    named = ", ".join(f"{error} ({_describe_closed(what)})" for what, error in errors.items())
+    advice = "Correct what Slack names; what waits is sent then, for 14 days."
+    return fail(f"Slack refuses messages: {named}", advice)
+
+
+def _describe_closed(what: str) -> str:
+    method, _, channel = what.partition(":")
+    if method == ANY:
+        return "every call"
+    return method if channel == ANY else f"{method} to {channel}"
 
 
 def check_worker(celery: Celery) -> list[Finding]:

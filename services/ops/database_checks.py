@@ -18,7 +18,7 @@ from services.core.work_queue import MAX_DELIVERY_DELAY
 from services.models.user import Role, User
 from services.ops import job_health
 from services.ops.check_runner import Check, Finding, fail, format_duration, ok, pluralize, warn
-from services.outbox import pending
+from services.outbox import deliveries, pending
 
 MONGODB = "MongoDB"
 # Below the runner's timeout, so that a finding names what did not answer.
@@ -26,7 +26,9 @@ QUERY_TIMEOUT_SECONDS = 4.0
 LATE_OUTBOX_AGE = timedelta(minutes=1)
 STUCK_OUTBOX_AGE = MAX_DELIVERY_DELAY
 FAILURE_PERIOD = timedelta(days=1)
-MAX_LISTED_EMAILS = 5
+MAX_LISTED_EMAILS = MAX_LISTED_TICKETS = 5
+# Tickets of this age are searched for messages that were given up.
+GIVEN_UP_PERIOD = timedelta(days=60)
 MIN_METRICS_TOKEN_LENGTH = 16
 LOCAL_HOSTS = frozenset({None, "localhost", "127.0.0.1", "::1"})
 UNAUTHORIZED = frozenset({13, 18, 8000})
@@ -117,6 +119,7 @@ class DatabaseChecks:
         return [
             Check("jobs", self.check_jobs, depends_on=(MONGODB,)),
             Check("outbox", self.check_outbox, depends_on=(MONGODB,)),
+            Check("deliveries", self.check_deliveries, depends_on=(MONGODB,)),
             Check("waiting", self.check_unassigned, depends_on=(MONGODB,)),
         ]
 
@@ -215,6 +218,18 @@ class DatabaseChecks:
             return ok(found)
         advice = "If worker and jobs are alive, the worker's log says what keeps it."
         return fail(found, advice) if ages[0] >= STUCK_OUTBOX_AGE else warn(found, advice)
+
+    def check_deliveries(self) -> list[Finding]:
+        """Name the tickets with messages that were given up because no operator acted."""
+        with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
+            given_up = deliveries.find_given_up(
+                self._db, created_after=self._clock() - GIVEN_UP_PERIOD, limit=MAX_LISTED_TICKETS
+            )
+        if not given_up:
+            return ok("none given up")
+        listed = ", ".join(f"{number} ({error})" for number, error in given_up)
+        found = f"given up after 14 days, by ticket: {listed}"
+        return warn(found, "Correct what Slack names. People see the tickets in the bot's Home.")
 
     def check_unassigned(self) -> list[Finding]:
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):

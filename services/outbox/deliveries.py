@@ -18,6 +18,7 @@ from bson import ObjectId
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
+from services.core.slack_errors import CHANNEL_NOT_FOUND, OPERATOR_CODES
 from services.models.comment import MessageRef
 from services.models.ticket import Card, Ticket
 from services.outbox.pending import ANY_TIME, outbox_fields
@@ -174,6 +175,21 @@ def mark_failed(db: Mongo, ticket_id: ObjectId, key: str, *, error: str) -> None
     """Record that Slack will never accept the message; `error` is Slack's error code."""
     values = {"state": DeliveryState.FAILED.value, "error": error}
     _set(db, ticket_id, key, values, only_if=CLAIMED_FILTER)
+
+
+def find_given_up(db: Mongo, *, created_after: datetime, limit: int) -> list[tuple[int | str, str]]:
+    """Return number and Slack's error code of tickets with a message that was given up for an error
+    that an operator can correct, newest first. Not replies in other people's conversations."""
+    key = {"$regex": f"^[0-9]+:(?!{_THREAD_REPLY_KIND}:)"}
+    codes = sorted(OPERATOR_CODES - {CHANNEL_NOT_FOUND})
+    failed = {"state": DeliveryState.FAILED.value, "error": {"$in": codes}, "key": key}
+    recent = {"_id": {"$gte": ObjectId.from_datetime(created_after)}}
+    fields: Document = {"number": True, "notices": {"$elemMatch": failed}}
+    found = db.tickets.find({**recent, "notices": {"$elemMatch": failed}}, fields)
+    return [
+        (doc.get("number") or str(doc["_id"]), str(doc["notices"][0]["error"]))
+        for doc in found.sort("_id", -1).limit(limit)
+    ]
 
 
 def mark_sent(

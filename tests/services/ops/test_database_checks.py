@@ -302,6 +302,19 @@ def test_it_says_when_the_jobs_last_ended_and_how_long_they_take(
     assert checks().check_jobs() == ok(told)
 
 
+def test_given_up_messages_are_named(checks: CheckFactory, db: Mongo, clock: FixedClock) -> None:
+    assert checks().check_deliveries() == ok("none given up")
+    gone = {"state": "failed", "tries": 3, "until": clock()}
+    notices = [
+        {**gone, "key": "1:thread:C1", "error": "not_in_channel"},
+        {**gone, "key": "1:triage:C2", "error": "is_archived"},
+    ]
+    db.tickets.insert_one({"_id": ObjectId.from_datetime(clock()), "number": 7, "notices": notices})
+    advice = "Correct what Slack names. People see the tickets in the bot's Home."
+    given_up = "given up after 14 days, by ticket: 7 (is_archived)"
+    assert checks().check_deliveries() == warn(given_up, advice)
+
+
 def test_the_outbox_is_as_old_as_its_oldest_change(
     checks: CheckFactory, db: Mongo, clock: FixedClock, people: People, tickets: TicketService
 ) -> None:
