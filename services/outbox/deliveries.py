@@ -15,6 +15,7 @@ from enum import StrEnum
 from bson import ObjectId
 
 from services.core.database import Document, Mongo
+from services.core.work_queue import MAX_DELIVERY_DELAY, ahead
 from services.models.comment import MessageRef
 from services.models.ticket import Card, Ticket
 from services.outbox.pending import outbox_fields
@@ -128,7 +129,7 @@ def claim(db: Mongo, ticket_id: ObjectId, key: str, *, now: datetime) -> bool:
         "notices",
         {"key": key},
         {"$set": {"notices.$[this].until": until}, "$inc": {"notices.$[this].tries": 1}},
-        only_if=CLAIMED_FILTER | {"until": {"$lte": now}},
+        only_if=CLAIMED_FILTER | {"until": {"$not": ahead(now, longest=MAX_DELIVERY_DELAY)}},
     )
 
 

@@ -13,12 +13,15 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from bot.views.text import Message
+from services.core.work_queue import MAX_DELIVERY_DELAY
 from services.outbox.reminders import ReminderClaim, Reminders
 
 logger = logging.getLogger(__name__)
 
 # Longer waits are left to the sweep: a countdown must stay below Redis's visibility timeout.
 MAX_COUNTDOWN_SECONDS = 300
+# No claim is postponed further (services/core/work_queue.py).
+MAX_WAIT_SECONDS = int(MAX_DELIVERY_DELAY.total_seconds())
 REMINDER_RETRY_DELAY = timedelta(seconds=10)
 # Slack's error codes for a message that will never arrive. Without the errors of the token or its
 # scopes: an operator corrects those, and then the message is still wanted.
@@ -160,4 +163,5 @@ def _rate_limit(error: SlackApiError) -> SlackRateLimited | None:
     if error.response.status_code != 429:
         return None
     after = str(error.response.headers.get("Retry-After", ""))
-    return SlackRateLimited(max(int(after), 1) if after.isdigit() else 1)
+    wait = min(max(int(after), 1), MAX_WAIT_SECONDS) if after.isdigit() else 1
+    return SlackRateLimited(wait)
