@@ -21,7 +21,7 @@ from pymongo.errors import ConfigurationError, PyMongoError
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from services.account_admin import users_command
-from services.core import database, logs, schema_version, settings
+from services.core import clock, database, logs, schema_version, settings
 from services.core.errors import DomainError
 from services.core.metrics import NOOP_METER, InMemoryMeter, Meter
 from services.registry import indexes, migrations
@@ -127,7 +127,7 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
     hooks.on_app_built(server.slack_app)
     stop = _stop_on_signals()
     watch = _schema_watch(config, on_too_old=stop.set)
-    with watch:
+    with watch, clock.ClockSync(config.mongo_uri):
         bot_bootstrap.serve(server, stop, on_ready=lambda: logger.info("the bot is ready"))
     publisher.stop()
     return EXIT_TOO_OLD if watch.is_too_old else 0
@@ -158,7 +158,7 @@ def _worker(config: settings.Settings, hooks: Hooks) -> int:
     with suppress(PyMongoError):  # a worker starts without MongoDB, and waits for it
         _database(config).client.close()
     watch = _schema_watch(config, on_too_old=lambda: os.kill(os.getpid(), signal.SIGTERM))
-    with watch:
+    with watch, clock.ClockSync(config.mongo_uri):
         is_stopped = worker.run(configure_celery(redis_url=config.redis_url), build, meter)
     if watch.is_too_old:
         return EXIT_TOO_OLD
@@ -316,6 +316,7 @@ def _web_client(
 def _database(config: settings.Settings) -> database.Mongo:
     """Raises `ProgramTooOld` if this program would misread what is stored."""
     db = database.connect(config.mongo_uri)
+    clock.synchronize(db)
     schema_version.check_program_version(db, migrations.PROGRAM_VERSION)
     return db
 

@@ -84,6 +84,7 @@ def test_nothing_is_configured() -> None:
         "FAIL  settings:      SLACK_APP_TOKEN or SLACK_SIGNING_SECRET is missing. Set it in the "
         "environment or in .env.",
         "FAIL  MongoDB:       not asked, because MONGO_URI is missing. See settings.",
+        "warn  clock:         not looked at, because of MongoDB",
         "warn  data version:  not looked at, because of MongoDB",
         "warn  indexes:       not looked at, because of MongoDB",
         "warn  accounts:      not looked at, because of MongoDB",
@@ -104,7 +105,7 @@ def test_nothing_is_configured() -> None:
         "warn  outbox:        not looked at, because of MongoDB",
         "warn  deliveries:    not looked at, because of MongoDB",
         "warn  waiting:       not looked at, because of MongoDB",
-        "8 FAIL, 12 warn: what says FAIL has to be mended.",
+        "8 FAIL, 13 warn: what says FAIL has to be mended.",
     ]
 
 

@@ -75,7 +75,11 @@ class AssignmentService:
     def __init__(self, db: Mongo, links: LinkService) -> None:
         self._db = db
         self._queue = WorkQueue(
-            db.tickets, "assignment.until", condition=UNASSIGNED, includes_new=True
+            db.tickets,
+            "assignment.until",
+            longest=CLAIM_DURATION,
+            condition=UNASSIGNED,
+            includes_new=True,
         )
         self._candidate_loader = CandidateLoader(db, links)
 

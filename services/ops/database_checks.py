@@ -12,7 +12,7 @@ from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 
 from services.accounts.validation import email_key
 from services.core import leases, schema_version, settings
-from services.core.clock import Clock, utcnow
+from services.core.clock import Clock, describe_offset, synchronize, utcnow
 from services.core.database import Document, Mongo, connect
 from services.core.work_queue import MAX_DELIVERY_DELAY
 from services.models.user import Role, User
@@ -109,6 +109,7 @@ class DatabaseChecks:
     def checks(self) -> list[Check]:
         return [
             Check(MONGODB, self.check_connection),
+            Check("clock", self.check_clock, depends_on=(MONGODB,)),
             Check("data version", self.check_data_version, depends_on=(MONGODB,)),
             Check("indexes", self.check_indexes, depends_on=(MONGODB,)),
             Check("accounts", self.check_accounts, depends_on=(MONGODB,)),
@@ -143,6 +144,15 @@ class DatabaseChecks:
         except PyMongoError as error:
             return _connection_failure(error)
         return _described(hello, version)
+
+    def check_clock(self) -> list[Finding]:
+        """Compare this machine's clock with MongoDB's."""
+        with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
+            described = describe_offset(synchronize(self._db))
+        if described:
+            advice = "Times are corrected by it. Set the wrong one, and run a time server."
+            return warn(f"this machine's is {described}", advice)
+        return ok("this machine's agrees with MongoDB's")
 
     def check_data_version(self) -> list[Finding]:
         """Check that this program reads the stored data, and that its migrations are complete."""
@@ -197,10 +207,10 @@ class DatabaseChecks:
 
     def check_jobs(self) -> list[Finding]:
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
-            held = leases.is_paused(self._db, "jobs", now=self._clock())
+            holder = leases.lease_holder(self._db, "jobs", now=self._clock())
             runs = job_health.load_job_runs(self._db)
             stuck = job_health.find_failing(self._db, now=self._clock())
-        if not held:
+        if holder is None:
             return [*fail("none leads", "Run: python app.py jobs"), *stuck]
         found = [*job_health.job_problems(runs, now=self._clock()), *stuck]
         went = job_health.describe_runs(runs, now=self._clock())

@@ -14,12 +14,15 @@ from slack_sdk.web import SlackResponse
 
 from bot.views.text import Message
 from services.core.slack_errors import OPERATOR_KINDS, ErrorKind, error_kind
+from services.core.work_queue import MAX_DELIVERY_DELAY
 from services.outbox.reminders import ReminderClaim, Reminders
 
 logger = logging.getLogger(__name__)
 
 # Longer waits are left to the sweep: a countdown must stay below Redis's visibility timeout.
 MAX_COUNTDOWN_SECONDS = 300
+# No claim is postponed further (services/core/work_queue.py).
+MAX_WAIT_SECONDS = int(MAX_DELIVERY_DELAY.total_seconds())
 REMINDER_RETRY_DELAY, BLOCKED_RETRY_DELAY = timedelta(seconds=10), timedelta(minutes=1)
 # What an operator has not corrected by then is given up.
 GIVE_UP_AFTER = timedelta(days=14)
@@ -143,4 +146,5 @@ def _rate_limit(error: SlackApiError) -> SlackRateLimited | None:
     if error.response.status_code != 429:
         return None
     after = str(error.response.headers.get("Retry-After", ""))
-    return SlackRateLimited(max(int(after), 1) if after.isdigit() else 1)
+    wait = min(max(int(after), 1), MAX_WAIT_SECONDS) if after.isdigit() else 1
+    return SlackRateLimited(wait)

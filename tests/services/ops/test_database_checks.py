@@ -186,6 +186,17 @@ def test_mongodb_is_away(checks: CheckFactory, uri: str, found: str, advice: str
     assert checks(uri).check_connection() == fail(found, advice)
 
 
+def test_the_clock(checks: CheckFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.core.clock._shared", [0, 0])
+    assert checks().check_clock() == ok("this machine's agrees with MongoDB's")
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    monkeypatch.setattr("services.core.clock.system_now", lambda: ahead)
+    assert checks().check_clock() == warn(
+        "this machine's is 1:00:00 ahead of MongoDB's",
+        "Times are corrected by it. Set the wrong one, and run a time server.",
+    )
+
+
 def test_the_version_of_the_data(checks: CheckFactory, db: Mongo) -> None:
     assert checks().check_data_version() == warn(
         "migrations to version 2 are not complete (at 0)",
