@@ -86,6 +86,12 @@ def _startup_error_message(error: Exception) -> str:
         return str(error)
     if isinstance(error, ConfigurationError):
         return f"MONGO_URI cannot be used ({kind})."
+    if database.is_failing(error):
+        code = getattr(error, "code", None)
+        return (
+            f"MongoDB answers, but cannot do its work ({kind}, error {code}). Look at its log, the "
+            "free space of its disk and the rights of the user in MONGO_URI."
+        )
     if isinstance(error, PyMongoError):
         return f"MongoDB cannot be reached at MONGO_URI ({kind})."
     if isinstance(error, SlackApiError):

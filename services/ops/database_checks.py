@@ -13,7 +13,7 @@ from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 from services.accounts.validation import email_key
 from services.core import leases, schema_version, settings
 from services.core.clock import Clock, describe_offset, synchronize, utcnow
-from services.core.database import Document, Mongo, connect
+from services.core.database import Document, Mongo, connect, is_failing
 from services.core.work_queue import MAX_DELIVERY_DELAY
 from services.models.user import Role, User
 from services.ops import job_health
@@ -31,7 +31,9 @@ MAX_LISTED_EMAILS = MAX_LISTED_TICKETS = 5
 GIVEN_UP_PERIOD = timedelta(days=60)
 MIN_METRICS_TOKEN_LENGTH = 16
 LOCAL_HOSTS = frozenset({None, "localhost", "127.0.0.1", "::1"})
-UNAUTHORIZED = frozenset({13, 18, 8000})
+# Atlas refuses a wrong password with 8000, but also writes beyond the quota.
+NO_RIGHTS = frozenset({13, 18})
+UNAUTHORIZED = NO_RIGHTS | {8000}
 
 
 def check_settings(env: Mapping[str, str]) -> list[Finding]:
@@ -132,17 +134,20 @@ class DatabaseChecks:
         """Check that MongoDB answers and takes a write with the product's write concern."""
         if not self._uri:
             return fail("not asked, because MONGO_URI is missing", "See settings.")
-        try:
-            with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
+        with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
+            try:
                 hello = self._db.client.admin.command("hello")
                 if not hello.get("isWritablePrimary"):
                     return fail("no primary takes writes", "Look at the replica set's members.")
                 version = self._db.client.server_info()["version"]
+            except PyMongoError as error:
+                return _connection_failure(error)
+            try:
                 probe = {"_id": f"doctor-{ObjectId()}"}
                 self._db.meta.insert_one(dict(probe))
                 self._db.meta.delete_one(probe)
-        except PyMongoError as error:
-            return _connection_failure(error)
+            except PyMongoError as error:
+                return _write_failure(error)
         return _described(hello, version)
 
     def check_clock(self) -> list[Finding]:
@@ -283,6 +288,16 @@ def _connection_failure(error: PyMongoError) -> list[Finding]:
         return fail(f"it refuses the user of MONGO_URI ({error.code})", advice)
     advice = "Start it, or check host, port and firewall (for Atlas: the IP access list)."
     return fail(f"it cannot be reached at MONGO_URI ({kind})", advice)
+
+
+def _write_failure(error: PyMongoError) -> list[Finding]:
+    if not is_failing(error) or (isinstance(error, OperationFailure) and error.code in NO_RIGHTS):
+        return _connection_failure(error)
+    reason = getattr(error, "code", None) or type(error).__name__
+    return fail(
+        f"it answers, but stores nothing (error {reason})",
+        "Look at the free space of its disk (for Atlas: at the quota) and at its log.",
+    )
 
 
 def _duplicate_emails(docs: list[Document]) -> list[Finding]:
