@@ -6,11 +6,10 @@ Addresses that people open may answer with a page instead; programs always get J
 import logging
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from flask import Flask, Response, jsonify, request
-from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, HTTPException
 
 from bot.slack.error_responses import ErrorKind, error_kind, error_message
 from bot.web.client_ip import bearer_token
@@ -29,9 +28,6 @@ from services.core.errors import (
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1_000_000
-# Read and discarded beyond the limit, so that the client can read the response.
-MAX_DISCARDED_BYTES = 8_000_000
-_CHUNK_BYTES = 65_536
 # Addresses for programs.
 _JSON_PREFIXES = ("/api", "/slack", "/metrics", "/healthz", "/readyz")
 _RETRY_AFTER_SECONDS = 5
@@ -153,8 +149,6 @@ def _challenge() -> str:
 
 
 def _http_problem(error: HTTPException) -> Problem:
-    if isinstance(error, RequestEntityTooLarge):
-        _discard_body()
     status = error.code or 500
     headers = tuple(
         (name, value)
@@ -177,11 +171,3 @@ def _internal_problem(error: Exception) -> Problem:
         "Something went wrong on our side. Try again; if it goes on, tell an admin this "
         f"reference: {reference}",
     )
-
-
-def _discard_body() -> None:
-    """Read the rest: closing a connection with unread data resets it, without a response."""
-    with suppress(OSError, ValueError):
-        for _ in range(MAX_DISCARDED_BYTES // _CHUNK_BYTES):
-            if not request.environ["wsgi.input"].read(_CHUNK_BYTES):
-                return
