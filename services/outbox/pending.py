@@ -28,7 +28,7 @@ SWEEP_GRACE_PERIOD = timedelta(seconds=10)
 UNASSIGNED_RETRY_INTERVAL = timedelta(minutes=5)
 UNASSIGNED_BATCH_SIZE = 500
 MAX_RETRIED_ON_CHANGE = 100
-_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Publisher(Protocol):
@@ -118,7 +118,7 @@ def retry_unassigned(db: Mongo, *, now: datetime) -> None:
     At most `MAX_RETRIED_ON_CHANGE`, more than one user can take, to keep handlers fast. The others
     follow with `retry_due_unassigned`.
     """
-    unassigned = {"assignment.next": {"$gt": _ANY_TIME}}
+    unassigned = {"assignment.next": {"$gt": ANY_TIME}}
     found = (
         db.tickets.find(unassigned, {"_id": True})
         .sort("assignment.next")
@@ -141,7 +141,7 @@ def retry_due_unassigned(db: Mongo, *, now: datetime, limit: int = UNASSIGNED_BA
 
 
 def count_unassigned(db: Mongo) -> int:
-    return db.tickets.count_documents({"assignment.next": {"$gt": _ANY_TIME}})
+    return db.tickets.count_documents({"assignment.next": {"$gt": ANY_TIME}})
 
 
 def _queue(db: Mongo) -> WorkQueue:

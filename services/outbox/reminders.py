@@ -22,7 +22,8 @@ from services.core.work_queue import past
 # Reminders queued within this time are sent together.
 BATCH_WINDOW = timedelta(seconds=20)
 CLAIM_DURATION = timedelta(seconds=60)
-RETENTION = timedelta(days=7)
+# As long as a delivery waits for an operator (tasks/notifications/slack_delivery.py).
+RETENTION = timedelta(days=14)
 # A recipient who is not at work may return early. On the hour, so that reminders queued at
 # different times are still sent together.
 RECHECK_INTERVAL = timedelta(hours=1)

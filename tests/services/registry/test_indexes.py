@@ -265,6 +265,7 @@ def _send_digests(made: Services, actor: Actor) -> None:
 
 def _talk(made: Services, actor: Actor, ticket_id: str) -> None:
     comments, place = made.comments, SlackPlace("D1", "1.6")
+    made.ticket_threads.check_all_recorded(actor.user_id)
     assert made.ticket_threads.find_ticket(team_id=TEAM_ID, message=SlackPlace("D1", "1.5"))
     comments.add(actor=actor, ticket_id=ticket_id, text="Hello", message=place)
     comments.edit(actor=actor, ticket_id=ticket_id, text="Hello!", message=place)

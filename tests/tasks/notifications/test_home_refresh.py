@@ -94,12 +94,13 @@ def test_several_changes_are_one_publish(
 
 
 def test_a_change_after_a_lost_task_publishes_again(
-    system: BotAndWorkers, ticket: Ticket, employee: User, clock: FixedClock
+    system: BotAndWorkers, ticket: Ticket, employee: User, expert: User, clock: FixedClock
 ) -> None:
     open_home(system.runtime, employee)
     notify.run(system.runtime, str(ticket.id))
     system.publisher.asked.clear()
     clock.advance(seconds=3)
+    system.actions.accept(actor=Actor.from_user(expert), ticket_id=str(ticket.id))
     notify.run(system.runtime, str(ticket.id))
     assert refreshes(system.publisher) == [link_of(employee)]
 
