@@ -201,7 +201,7 @@ class SmokeTest:
             whose = (f"Assigned to @{name}", f"*Resolved* by @{name}")
             cards = [card for card in mine if any(words in card.text for words in whose)]
             _expect(f"Emma's messages that say who has “{filing.title}”", 1, len(cards))
-            old = [card.text for card in mine if "Looking for" in card.text]
+            old = [card.text for card in mine if "Finding someone" in card.text]
             _expect(f"Emma's messages that still look for somebody for “{filing.title}”", [], old)
         self._print_step("Nobody else got a message, and nobody got one twice.")
 

@@ -9,15 +9,24 @@ import redis
 from celery import Celery
 from redis.exceptions import AuthenticationError, RedisError
 
-from services.analysis.model_exchange import AnalysisFailed, FailureReason
+from services.analysis.model_exchange import AnalysisFailed, Analyst, FailureReason
 from services.core.settings import Settings
+from services.core.slack_gate import ANY, operator_errors
 from services.ops.check_runner import Check, Finding, fail, ok, warn
+from services.ops.database_checks import MONGODB
 from tasks.email.smtp import LOCAL_DOMAIN, SmtpServer, sender_address, smtp_server
 
 REDIS = "Redis"
 # Below the runner's timeout, so that a finding names what did not answer.
 CHECK_TIMEOUT_SECONDS = 4.0
 PING_TIMEOUT_SECONDS = 2.0
+# Beyond Gemini's own timeout: it is loaded and connected to as well.
+GEMINI_MARGIN_SECONDS = 5.0
+# From this share of the timeout on, a slower answer is likely to be missed.
+SLOW_SHARE = 0.7
+SAMPLE_TITLE = "VPN disconnects"
+SAMPLE_DESCRIPTION = "Since this morning the VPN client drops the connection every ten minutes."
+SAMPLE_SKILL, OTHER_SKILL = "VPN", "Printer"
 
 # The failures that an operator can fix. Others are temporary, and the offline router is used.
 OPERATOR_FIXES = {
@@ -32,10 +41,22 @@ OPERATOR_FIXES = {
 }
 
 
-def checks(config: Settings, celery: Celery, *, gemini: Callable[[], None] | None) -> list[Check]:
+def checks(
+    config: Settings,
+    celery: Celery,
+    *,
+    gemini: Analyst | None,
+    count_failed_analyses: Callable[[str], int],
+) -> list[Check]:
     return [
         Check(REDIS, lambda: check_redis(config.redis_url)),
-        Check("Gemini", lambda: check_gemini(gemini)),
+        Check("sending", lambda: check_sending(config.redis_url), depends_on=(REDIS,)),
+        Check(
+            "Gemini",
+            lambda: check_gemini(gemini, timeout=config.gemini_timeout),
+            seconds=config.gemini_timeout + GEMINI_MARGIN_SECONDS,
+        ),
+        Check("analyses", lambda: check_analyses(count_failed_analyses), depends_on=(MONGODB,)),
         Check("mail", lambda: [*check_smtp(_smtp_server(config)), *check_email_settings(config)]),
         Check("worker", lambda: check_worker(celery), depends_on=(REDIS,)),
     ]
@@ -58,6 +79,25 @@ def check_redis(url: str) -> list[Finding]:
     return ok(f"{version} answers")
 
 
+def check_sending(url: str) -> list[Finding]:
+    """Report what Slack refuses until an operator acts."""
+    client = redis.Redis.from_url(url, socket_timeout=CHECK_TIMEOUT_SECONDS, decode_responses=True)
+    with client:
+        errors = operator_errors(client)
+    if not errors:
+        return ok("Slack refuses no message")
+    named = ", ".join(f"{error} ({_describe_closed(what)})" for what, error in errors.items())
+    advice = "Correct what Slack names; what waits is sent then, for 14 days."
+    return fail(f"Slack refuses messages: {named}", advice)
+
+
+def _describe_closed(what: str) -> str:
+    method, _, channel = what.partition(":")
+    if method == ANY:
+        return "every call"
+    return method if channel == ANY else f"{method} to {channel}"
+
+
 def check_worker(celery: Celery) -> list[Finding]:
     answers = celery.control.inspect(timeout=PING_TIMEOUT_SECONDS).ping() or {}
     if not answers:
@@ -65,18 +105,40 @@ def check_worker(celery: Celery) -> list[Finding]:
     return ok(", ".join(sorted(answers)))
 
 
-def check_gemini(check: Callable[[], None] | None) -> list[Finding]:
-    """`check` requests one token and raises `AnalysisFailed`; None without an API key."""
-    if check is None:
+def check_gemini(analyst: Analyst | None, *, timeout: float) -> list[Finding]:
+    """Classify a sample ticket. No analyst: there is no API key. `timeout` is in seconds."""
+    if analyst is None:
         return ok("no GEMINI_API_KEY, so the offline router reads the tickets")
     try:
-        check()
+        analysis = analyst.analyse(
+            title=SAMPLE_TITLE,
+            description=SAMPLE_DESCRIPTION,
+            skills=(SAMPLE_SKILL, OTHER_SKILL),
+        )
     except AnalysisFailed as error:
         if error.reason in OPERATOR_FIXES:
             return fail(*OPERATOR_FIXES[error.reason])
         advice = "Until it answers, the offline router reads the tickets."
-        return warn(f"Gemini did not answer ({error.reason})", advice)
-    return ok("Gemini takes the key and answers")
+        return warn(f"Gemini gave no usable answer ({error.reason})", advice)
+    seconds = (analysis.ms or 0) / 1_000
+    cost = f"{seconds:.1f} s, {analysis.tokens or 'unknown'} tokens"
+    found = f"{analysis.model_version or analysis.model} analysed a sample ticket: {cost}"
+    if seconds >= SLOW_SHARE * timeout:
+        advice = "Raise GEMINI_TIMEOUT, or set GEMINI_MODEL to a faster model."
+        return warn(f"{found}, which is near the timeout of {timeout:g} s", advice)
+    if analysis.related_skills != (SAMPLE_SKILL,):
+        advice = "Set GEMINI_MODEL to a more capable model."
+        return warn(f"{found}, but did not find the skill it names", advice)
+    return ok(found)
+
+
+def check_analyses(count_failed: Callable[[str], int]) -> list[Finding]:
+    """Report the answers of Gemini that were late or cut off for tickets of the last day."""
+    late, truncated = count_failed(FailureReason.TIMEOUT), count_failed(FailureReason.TRUNCATED)
+    if not late and not truncated:
+        return ok("for tickets of the last day, no answer of Gemini was late or cut off")
+    found = f"for tickets of the last day, Gemini's answers were late {late}x, cut off {truncated}x"
+    return warn(found, "Raise GEMINI_TIMEOUT, or set GEMINI_MODEL to a faster model.")
 
 
 def check_smtp(server: SmtpServer) -> list[Finding]:

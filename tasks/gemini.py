@@ -6,6 +6,7 @@ only if a key is set.
 """
 
 import io
+import json
 import logging
 import re
 import time
@@ -44,11 +45,13 @@ with warnings.catch_warnings():  # the library's end-of-support notice
     )
     from google.protobuf.json_format import ParseError
 
-# A thinking model's thoughts count as output: with 1,000 it may not reach its answer.
-MAX_OUTPUT_TOKENS = 8_192
+# A thinking model's thoughts count as output: with 1,000 it may not reach its answer. The library
+# cannot set how much a model thinks:
+# https://ai.google.dev/gemini-api/docs/generate-content/thinking
+MAX_OUTPUT_TOKENS = 16_384
 MAX_ANSWER_BYTES = 1_000_000
-# A model name that may be shown on a card.
-MODEL_NAME_PATTERN = re.compile(r"[\w./:@-]{1,80}", re.ASCII)
+# A model version that may be shown on a card.
+MODEL_VERSION_PATTERN = re.compile(r"[\w./:@-]{1,80}", re.ASCII)
 
 FAILURE_BY_STATUS = {
     401: FailureReason.REFUSED_KEY,
@@ -120,7 +123,8 @@ class GeminiAnalyst:
             helpful_notes=answer.helpful_notes,
             confidence=answer.confidence,
             source=AnalysisSource.GEMINI,
-            model=_model_name(response) or self._name,
+            model=self._name,
+            model_version=_model_version(response),
             tokens=max(response.usage_metadata.total_token_count, 0) or None,
             ms=round((time.monotonic() - began) * 1_000),
         )
@@ -131,22 +135,10 @@ class GeminiAnalyst:
             system_instruction=Content(parts=[Part(text=INSTRUCTION)]),
             contents=[Content(role="user", parts=[Part(text=prompt_text)])],
             generation_config=GenerationConfig(
-                temperature=0,
-                candidate_count=1,
                 max_output_tokens=MAX_OUTPUT_TOKENS,
                 response_mime_type="application/json",
                 response_schema=answer_schema(skills),
             ),
-        )
-
-    def check(self) -> None:
-        """Request one token, to check key, model and network. Raises `AnalysisFailed`."""
-        self._ask(
-            GenerateContentRequest(
-                model=self._model,
-                contents=[Content(role="user", parts=[Part(text="Hello")])],
-                generation_config=GenerationConfig(max_output_tokens=1, candidate_count=1),
-            )
         )
 
     def _ask(self, request: GenerateContentRequest) -> GenerateContentResponse:
@@ -164,10 +156,10 @@ class GeminiAnalyst:
         raise AnalysisFailed(reason)
 
 
-def _model_name(response: GenerateContentResponse) -> str | None:
-    """The model's name in the response, if it is well-formed."""
+def _model_version(response: GenerateContentResponse) -> str | None:
+    """The model's version in the response, if it is well-formed."""
     version: str = response.model_version
-    return version if MODEL_NAME_PATTERN.fullmatch(version) else None
+    return version if MODEL_VERSION_PATTERN.fullmatch(version) else None
 
 
 def _text(response: GenerateContentResponse) -> str:
@@ -238,5 +230,17 @@ class _DeadlineAdapter(HTTPAdapter):
             if len(body) > MAX_ANSWER_BYTES:
                 response.close()
                 raise AnalysisFailed(FailureReason.UNREADABLE)
-        response.raw = io.BytesIO(body)
+        response.raw = io.BytesIO(_without_thoughts(bytes(body)))
         return response
+
+
+def _without_thoughts(body: bytes) -> bytes:
+    """Remove the parts that hold a model's thoughts, which the library takes for its answer."""
+    try:
+        response = json.loads(body)
+        for candidate in response["candidates"]:
+            content = candidate["content"]
+            content["parts"] = [part for part in content["parts"] if not part.get("thought")]
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        return body  # an error, or an answer without text: handled where it is read
+    return json.dumps(response).encode()

@@ -109,15 +109,14 @@ def preload(config: Settings) -> None:
         if isinstance(attribute, cached_property):
             getattr(services, name)
     if config.is_ai_enabled:
-        _gemini(config, timeout=config.gemini_timeout)
+        _gemini(config)
 
 
 def build_runtime(config: Settings, *, slack: WebClient, meter: Meter) -> Runtime:
     """Connect to MongoDB, as every process has to after its fork."""
     services = Services.build(database.connect(config.mongo_uri), config)
-    analyst = None
-    if config.is_ai_enabled:
-        analyst = MeasuredAnalyst(_gemini(config, timeout=config.gemini_timeout), meter)
+    gemini = gemini_analyst(config)
+    analyst = MeasuredAnalyst(gemini, meter) if gemini else None
     return Runtime(
         services,
         slack=slack,
@@ -129,20 +128,17 @@ def build_runtime(config: Settings, *, slack: WebClient, meter: Meter) -> Runtim
     )
 
 
-def gemini_check(config: Settings, *, timeout: int) -> Callable[[], None] | None:
-    """Return a check that asks Gemini for one token, None without an API key.
-
-    `timeout` is in seconds.
-    """
-    return _gemini(config, timeout=timeout).check if config.is_ai_enabled else None
+def gemini_analyst(config: Settings) -> "GeminiAnalyst | None":
+    """Return None without an API key."""
+    return _gemini(config) if config.is_ai_enabled else None
 
 
-def _gemini(config: Settings, *, timeout: int) -> "GeminiAnalyst":
+def _gemini(config: Settings) -> "GeminiAnalyst":
     from tasks.gemini import GeminiAnalyst  # noqa: PLC0415  60 MB, only needed with an API key
 
     return GeminiAnalyst(
         api_key=config.gemini_api_key,
         model=config.gemini_model,
         api_url=config.gemini_api_url,
-        timeout=timeout,
+        timeout=config.gemini_timeout,
     )

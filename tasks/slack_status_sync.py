@@ -21,6 +21,7 @@ from services.availability.slack_status import (
     parse_member_status,
 )
 from services.availability.status_sync import StatusSync
+from services.core.database import record
 from services.core.installation import get_installation
 from services.core.leases import is_paused, pause
 from tasks.notifications.slack_delivery import OutcomeKind, call_slack, post_message
@@ -116,7 +117,7 @@ def _do_not_disturb(
     pause(runtime.db, DND_LIMIT, until=now + DND_INTERVAL)
     outcome = call_slack(lambda: runtime.slack.dnd_teamInfo(users=slack_ids))
     if not outcome.answer:
-        if outcome.kind in (OutcomeKind.PERMANENT, OutcomeKind.TRANSIENT):
+        if outcome.kind in (OutcomeKind.BLOCKED, OutcomeKind.PERMANENT, OutcomeKind.TRANSIENT):
             _warn_once(outcome.error)
         else:
             _pause(runtime, DND_LIMIT, outcome.error, outcome.wait)
@@ -163,12 +164,13 @@ def _send(runtime: Runtime, offers: HandoverOffers, offer: HandoverOffer, team_i
     channel = slack_ids[offer.recipient_id]
     outcome = post_message(runtime.slack, offer_message(offer), channel=channel)
     if outcome.answer:
-        offers.mark_sent(offer, channel=outcome.answer["channel"], ts=outcome.answer["ts"])
+        channel, ts = outcome.answer["channel"], outcome.answer["ts"]
+        record(lambda: offers.mark_sent(offer, channel=channel, ts=ts))
         return True
     logger.warning("offer to user %s not sent: %s", offer.recipient_id, outcome.error)
     match outcome.kind:
         case OutcomeKind.PERMANENT:
             offers.mark_failed(offer, error=outcome.error)
-        case OutcomeKind.RATE_LIMITED | OutcomeKind.TRANSIENT:
+        case OutcomeKind.BLOCKED | OutcomeKind.RATE_LIMITED | OutcomeKind.TRANSIENT:
             offers.retry_later(offer, wait=outcome.wait)
     return False

@@ -50,11 +50,9 @@ from services.registry.services import Services
 from services.tickets.filing import TicketService
 from services.tickets.queries import load_ticket
 from tasks import slack_status_sync
-from tasks.assignment import assign_ticket
 from tasks.notifications import digest as notification_digest
 from tasks.notifications import email_sender, home_refresh, notify, reminders, reply_sender
 from tasks.queue.celery_app import (
-    ASSIGN_TASK,
     DIGEST_TASK,
     EMAIL_TASK,
     FRESH_QUEUE,
@@ -233,10 +231,11 @@ class RecordingPublisher(CeleryPublisher):
         super().__init__(celery)
         self.asked: list[tuple[str, str]] = []
         self.queues: list[str] = []  # of those in `asked`
+        self.countdowns: list[float | None] = []
         self.waiting = WaitingTasks()
 
     def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None:
-        kwargs.pop("countdown", None)
+        self.countdowns.append(kwargs.pop("countdown", None))
         self.queues.append(kwargs.pop("queue", FRESH_QUEUE))
         self.asked.append((task, ticket_id or next(iter(kwargs.values()), "")))
 
@@ -531,7 +530,6 @@ def work(runtime: Runtime, publisher: RecordingPublisher, ticket: Ticket | None 
         publisher.publish_ticket(str(ticket.id))
     tasks = {
         NOTIFY_TASK: notify.run,
-        ASSIGN_TASK: assign_ticket.run,
         HOME_TASK: home_refresh.run,
         EMAIL_TASK: email_sender.run,
         REMINDER_TASK: reminders.run,

@@ -84,6 +84,7 @@ def test_nothing_is_configured() -> None:
         "FAIL  settings:      SLACK_APP_TOKEN or SLACK_SIGNING_SECRET is missing. Set it in the "
         "environment or in .env.",
         "FAIL  MongoDB:       not asked, because MONGO_URI is missing. See settings.",
+        "warn  clock:         not looked at, because of MongoDB",
         "warn  data version:  not looked at, because of MongoDB",
         "warn  indexes:       not looked at, because of MongoDB",
         "warn  accounts:      not looked at, because of MongoDB",
@@ -95,13 +96,16 @@ def test_nothing_is_configured() -> None:
         "ok    app token:     none, so no Socket Mode: Slack has to come over HTTP",
         "ok    triage:        off, because TRIAGE_CHANNEL is not set",
         "FAIL  Redis:         not asked, because REDIS_URL is missing. See settings.",
+        "warn  sending:       not looked at, because of Redis",
         "ok    Gemini:        no GEMINI_API_KEY, so the offline router reads the tickets",
+        "warn  analyses:      not looked at, because of MongoDB",
         "ok    mail:          off, because MAILTRAP_SMTP_HOST is not set",
         "warn  worker:        not looked at, because of Redis",
         "warn  jobs:          not looked at, because of MongoDB",
         "warn  outbox:        not looked at, because of MongoDB",
+        "warn  deliveries:    not looked at, because of MongoDB",
         "warn  waiting:       not looked at, because of MongoDB",
-        "8 FAIL, 9 warn: what says FAIL has to be mended.",
+        "8 FAIL, 13 warn: what says FAIL has to be mended.",
     ]
 
 
@@ -115,7 +119,7 @@ def test_all_is_well(
     )
     slack.clear()
     with AIMock() as gemini:
-        gemini.say("Hi")
+        gemini.answer(skills=["VPN"])
         done = doctor(
             {**env, **product.settings},
             GEMINI_API_KEY="s3cret",
@@ -126,7 +130,9 @@ def test_all_is_well(
     assert said.pop(0).startswith("warn  settings:      SLACK_API_URL is not Slack's")
     assert said.pop() == "It works; 1 warn: have a look at this."
     assert [line[:6] for line in said] == ["ok    "] * len(said)
-    assert "ok    Gemini:        Gemini takes the key and answers" in said
+    (analysed,) = lines(done, "Gemini")
+    assert analysed.startswith("ok gemini-flash-lite-latest analysed a sample ticket: ")
+    assert analysed.endswith(" s, 120 tokens")
     (jobs,) = lines(done, "jobs")
     assert jobs.startswith("ok one process leads")
     (worker,) = lines(done, "worker")
@@ -219,7 +225,7 @@ def test_everything_bad_is_named_and_the_rest_still_checked(env: Mapping[str, st
     )
     about = ["settings", "settings", "settings", "MongoDB", "Slack token", "app token", "mail"]
     assert failed(done) == [*about, "worker"]
-    assert lines(done, "Gemini")[0].startswith("warn Gemini did not answer (unavailable)")
+    assert lines(done, "Gemini")[0].startswith("warn Gemini gave no usable answer (unavailable)")
 
 
 def test_servers_that_accept_and_never_answer(env: Mapping[str, str]) -> None:
@@ -232,13 +238,14 @@ def test_servers_that_accept_and_never_answer(env: Mapping[str, str]) -> None:
             SLACK_API_URL=f"http://{at}/api/",
             GEMINI_API_KEY="s3cret",
             GEMINI_API_URL=f"http://{at}",
+            GEMINI_TIMEOUT="1",
             MAILTRAP_SMTP_HOST="127.0.0.1",
             MAILTRAP_SMTP_PORT=at.rpartition(":")[2],
         )
     assert failed(done) == ["MongoDB", "Slack token", "app token", "Redis", "mail"]
     assert lines(done, "Gemini") == [
-        "warn Gemini did not answer (timeout). Until it answers, the offline router reads the "
-        "tickets."
+        "warn Gemini gave no usable answer (timeout). Until it answers, the offline router reads "
+        "the tickets."
     ]
 
 

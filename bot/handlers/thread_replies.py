@@ -55,8 +55,21 @@ def on_message(req: Request) -> None:
         _on_reply(req, message, thread)
         return
     if message and message.is_direct:
+        if message.thread_ref:
+            _check_thread_is_unknown(req)
         message_intake.on_direct_message(req, message)
     req.ack()  # anything else is other people's conversation
+
+
+def _check_thread_is_unknown(req: Request) -> None:
+    """Raise `MessageUnrecorded` if the reply may be to a message that is just being sent. Slack
+    sends an event again at once, after one minute and after five; a claim lasts one minute."""
+    try:
+        user = req.find_user()
+    except DomainError:  # the answer says so
+        return
+    if user:
+        req.services.ticket_threads.check_all_recorded(user.id)
 
 
 def _on_reply(req: Request, reply: MessageEvent, thread: TicketThread) -> None:

@@ -12,6 +12,8 @@ from services.tickets.lifecycle import RESOLUTION_CODES
 from services.tickets.transitions import is_queued_unassigned
 from services.tickets.validation import MAX_TITLE_LENGTH
 
+FINDING_SOMEONE = "Finding someone…"
+
 
 def header(text: str) -> Block:
     return {"type": "header", "text": plain_text(text, limit=150)}
@@ -111,7 +113,7 @@ def status_line(
     elif ticket.assignment.get("next") or is_queued_unassigned(ticket):
         who = "Nobody is available right now; it is assigned as soon as somebody is"
     else:
-        who = "Looking for the right person"
+        who = FINDING_SOMEONE
     return context(mrkdwn(" · ".join([status, who, *([due] if due else [])])))
 
 

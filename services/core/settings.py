@@ -124,7 +124,7 @@ class Settings(BaseModel):
         "https://slack.com/api/"
     )
     gemini_api_key: str = Field("", repr=False)
-    gemini_model: str = "gemini-flash-latest"
+    gemini_model: str = "gemini-flash-lite-latest"
     gemini_api_url: HttpUrl | None = None
     # Seconds. An assignment as a whole is ended after 40.
     gemini_timeout: int = Field(10, ge=1, le=30)

@@ -59,11 +59,15 @@ def format_duration(age: timedelta) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`depends_on` names the checks that have to succeed before this one is run."""
+    """`depends_on` names the checks that have to succeed before this one is run.
+
+    `seconds` is the check's own timeout, if it may take longer than the others.
+    """
 
     name: str
     run: Callable[[], list[Finding]]
     depends_on: tuple[str, ...] = ()
+    seconds: float | None = None
 
 
 def run_checks(
@@ -77,7 +81,7 @@ def run_checks(
             findings = warn(f"not looked at, because of {' and '.join(missed)}", "")
             failed.add(check.name)
         else:
-            findings = _run_with_timeout(seconds, check.run)
+            findings = _run_with_timeout(check.seconds or seconds, check.run)
         for finding in findings:
             if finding.status is CheckStatus.FAIL:
                 failed.add(check.name)

@@ -1,7 +1,9 @@
 """Slack messages about a ticket that are sent once: claimed before sending, recorded after.
 
 A claim expires after a minute, so that the message of a killed worker is sent by another: at least
-once, and twice only if a process dies between Slack's answer and the record of it.
+once, and twice only if a process dies, or MongoDB stays away for long, between Slack's answer and
+the record of it. The update of a sent message is claimed in the same way, for the content that the
+caller read, so two workers do not send the same content.
 
 A delivery is an entry of the ticket's `notices`, so its claim updates an array, not a document with
 a due date (services/core/work_queue.py); the ticket's outbox retries it. By the deliveries,
@@ -14,12 +16,17 @@ from enum import StrEnum
 
 from bson import ObjectId
 
+from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
+from services.core.slack_errors import CHANNEL_NOT_FOUND, OPERATOR_CODES
+from services.core.work_queue import MAX_DELIVERY_DELAY, ahead
 from services.models.comment import MessageRef
 from services.models.ticket import Card, Ticket
-from services.outbox.pending import outbox_fields
+from services.outbox.pending import ANY_TIME, outbox_fields
+from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX
 
 CLAIM_DURATION = timedelta(seconds=60)
+_UPDATE_CLAIM = "updatingUntil"  # of a card, or of the delivery of a comment
 
 TRIAGE_CARD_KIND = "triage"  # the kind of the card in the triage channel
 # The reply to a message from which a ticket was filed: other people's conversation.
@@ -43,9 +50,14 @@ class TicketThread:
     internal: bool
 
 
+class MessageUnrecorded(Exception):
+    """A worker is sending a message to the author of a reply: perhaps the one replied to."""
+
+
 class TicketThreads:
-    def __init__(self, db: Mongo) -> None:
+    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
+        self._clock = clock
 
     def find_ticket(self, *, team_id: str, message: MessageRef) -> TicketThread | None:
         """Return the ticket that `message` is about: the bot's message about one ticket, or a
@@ -59,6 +71,23 @@ class TicketThreads:
             or self._by_reminder(message)
             or self._by_source(team_id, message)
         )
+
+    def check_all_recorded(self, user_id: ObjectId) -> None:
+        """Raise `MessageUnrecorded` if a worker is sending that user a message, because the reply
+        to it may arrive before its `ts` is recorded."""
+        now = self._clock()
+        key = {"$regex": f":{user_id}$"}
+        sending = CLAIMED_FILTER | {"key": key, "until": ahead(now, longest=MAX_DELIVERY_DELAY)}
+        outbox = {"outbox": True, "nextTryAt": {"$gt": ANY_TIME}}
+        found = self._db.tickets.find_one({**outbox, "notices": {"$elemMatch": sending}}, ["_id"])
+        to = [str(user_id), f"{UNASSIGNED_ALERT_PREFIX}{user_id}"]
+        claimed = {
+            "to": {"$in": to},
+            "at": ahead(now, longest=MAX_DELIVERY_DELAY),
+            "claim": {"$gt": ""},
+        }
+        if found or self._db.nudges.find_one(claimed, ["_id"]):
+            raise MessageUnrecorded(f"user {user_id} is being sent a message")
 
     def _by_delivery(self, team_id: str, message: MessageRef) -> TicketThread | None:
         found = self._db.tickets.find(
@@ -107,6 +136,11 @@ def is_finished(ticket: Ticket, key: str) -> bool:
     return next(states, None) in (DeliveryState.SENT, DeliveryState.FAILED)
 
 
+def is_deleted_card(ticket: Ticket, key: str) -> bool:
+    """Return whether the card was deleted in Slack, and not posted again."""
+    return any(delivery["key"] == key and "lost" in delivery for delivery in ticket.deliveries)
+
+
 def has_finished_delivery(ticket: Ticket, *, seq: int, kind: str) -> bool:
     """Return whether a delivery of that kind is finished for any recipient."""
     begins = delivery_key(seq=seq, kind=kind, recipient="")
@@ -128,7 +162,7 @@ def claim(db: Mongo, ticket_id: ObjectId, key: str, *, now: datetime) -> bool:
         "notices",
         {"key": key},
         {"$set": {"notices.$[this].until": until}, "$inc": {"notices.$[this].tries": 1}},
-        only_if=CLAIMED_FILTER | {"until": {"$lte": now}},
+        only_if=CLAIMED_FILTER | {"until": {"$not": ahead(now, longest=MAX_DELIVERY_DELAY)}},
     )
 
 
@@ -148,6 +182,21 @@ def mark_failed(db: Mongo, ticket_id: ObjectId, key: str, *, error: str) -> None
     _set(db, ticket_id, key, values, only_if=CLAIMED_FILTER)
 
 
+def find_given_up(db: Mongo, *, created_after: datetime, limit: int) -> list[tuple[int | str, str]]:
+    """Return number and Slack's error code of tickets with a message that was given up for an error
+    that an operator can correct, newest first. Not replies in other people's conversations."""
+    key = {"$regex": f"^[0-9]+:(?!{_THREAD_REPLY_KIND}:)"}
+    codes = sorted(OPERATOR_CODES - {CHANNEL_NOT_FOUND})
+    failed = {"state": DeliveryState.FAILED.value, "error": {"$in": codes}, "key": key}
+    recent = {"_id": {"$gte": ObjectId.from_datetime(created_after)}}
+    fields: Document = {"number": True, "notices": {"$elemMatch": failed}}
+    found = db.tickets.find({**recent, "notices": {"$elemMatch": failed}}, fields)
+    return [
+        (doc.get("number") or str(doc["_id"]), str(doc["notices"][0]["error"]))
+        for doc in found.sort("_id", -1).limit(limit)
+    ]
+
+
 def mark_sent(
     db: Mongo,
     ticket_id: ObjectId,
@@ -161,10 +210,64 @@ def mark_sent(
     """Record a message that Slack accepted and, if it is a card, that it is to be kept up to date.
 
     `extra_fields` are stored with the delivery, to see later whether the message is out of date.
+    Idempotent: a write whose answer was lost is repeated.
     """
     sent = {"state": DeliveryState.SENT.value, "channel": channel, "ts": ts}
-    push = {"$push": {"cards": card.to_doc()}} if card else {}
-    _set(db, ticket_id, key, sent | (extra_fields or {}), also=push)
+    also: Document = {"$unset": {"notices.$[this].lost": ""}}
+    if card:
+        also["$push"] = {"cards": card.to_doc()}
+    unrecorded = {"ts": {"$ne": ts}}
+    _set(db, ticket_id, key, sent | (extra_fields or {}), only_if=unrecorded, also=also)
+
+
+def claim_card_update(db: Mongo, ticket_id: ObjectId, card: Card, *, now: datetime) -> bool:
+    """Return whether this caller is the one to update the card. False if it shows other content
+    than `card` says, or another worker is updating it."""
+    this = {"channel": card.channel, "ts": card.ts}
+    return _claim_update(db, ticket_id, "cards", this, {"digest": card.digest}, now=now)
+
+
+def claim_message_update(
+    db: Mongo, ticket_id: ObjectId, key: str, *, shown_version: str | None, now: datetime
+) -> bool:
+    """As `claim_card_update`, for a message that shows that version of a comment."""
+    return _claim_update(
+        db, ticket_id, "notices", {"key": key}, {"version": shown_version}, now=now
+    )
+
+
+def release_card_update(db: Mongo, ticket_id: ObjectId, card: Card, *, until: datetime) -> None:
+    """Release the claim of an update that failed: another attempt may claim it from `until` on."""
+    this = {"channel": card.channel, "ts": card.ts}
+    claim = {"$set": {f"cards.$[this].{_UPDATE_CLAIM}": until}}
+    _update_element(db, ticket_id, "cards", this, claim)
+
+
+def release_message_update(db: Mongo, ticket_id: ObjectId, key: str, *, until: datetime) -> None:
+    """As `release_card_update`."""
+    _set(db, ticket_id, key, {_UPDATE_CLAIM: until})
+
+
+def replace_deleted_card(db: Mongo, ticket_id: ObjectId, card: Card, *, now: datetime) -> None:
+    """Forget a card that was deleted in Slack, so that it is posted again while the ticket is open.
+
+    Of several workers that find it deleted, one changes something: its delivery keeps no `ts`.
+    """
+    this = {"channel": card.channel, "ts": card.ts}
+    update = _back_to_outbox(now)
+    update["$pull"] = {"cards": this}
+    again = update | {
+        "$set": {
+            **update["$set"],
+            "notices.$[this].state": DeliveryState.CLAIMED.value,
+            "notices.$[this].until": now,
+            "notices.$[this].lost": True,
+        },
+        "$unset": {"notices.$[this].ts": ""},
+    }
+    if not _update_element(db, ticket_id, "notices", this, again):
+        # Another card has taken its place in the delivery.
+        db.tickets.update_one({"_id": ticket_id, "cards": {"$elemMatch": this}}, update)
 
 
 def record_card_update(
@@ -177,8 +280,9 @@ def record_card_update(
     """
     this = {"channel": card.channel, "ts": card.ts}
     shown = {"cards.$[this].seq": seq, "cards.$[this].digest": digest}
+    update = {"$set": shown, "$unset": {f"cards.$[this].{_UPDATE_CLAIM}": ""}}
     not_newer = {"seq": {"$lte": seq}}
-    if _update_element(db, ticket_id, "cards", this, {"$set": shown}, only_if=not_newer):
+    if _update_element(db, ticket_id, "cards", this, update, only_if=not_newer):
         return True
     invalidate_card(db, ticket_id, channel=card.channel, ts=card.ts, now=now)
     return False
@@ -190,7 +294,8 @@ def record_message_update(
     """As `record_card_update`, for a message that shows a comment: `version` is the comment's,
     `seq` the ticket's."""
     shown, not_newer = {"seq": seq, "version": version}, {"seq": {"$lte": seq}}
-    if _set(db, ticket_id, key, shown, only_if=not_newer):
+    unclaimed = {"$unset": {f"notices.$[this].{_UPDATE_CLAIM}": ""}}
+    if _set(db, ticket_id, key, shown, only_if=not_newer, also=unclaimed):
         return True
     _set(db, ticket_id, key, {"version": ""}, also=_back_to_outbox(now))
     return False
@@ -203,6 +308,20 @@ def invalidate_card(
     update = _back_to_outbox(now)
     update["$set"]["cards.$[this].digest"] = ""
     return _update_element(db, ticket_id, "cards", {"channel": channel, "ts": ts}, update)
+
+
+def _claim_update(
+    db: Mongo,
+    ticket_id: ObjectId,
+    array: str,
+    element: Document,
+    shown: Document,
+    *,
+    now: datetime,
+) -> bool:
+    claim = {"$set": {f"{array}.$[this].{_UPDATE_CLAIM}": now + CLAIM_DURATION}}
+    unclaimed = {_UPDATE_CLAIM: {"$not": ahead(now, longest=MAX_DELIVERY_DELAY)}}
+    return _update_element(db, ticket_id, array, element, claim, only_if=shown | unclaimed)
 
 
 def _back_to_outbox(now: datetime) -> Document:

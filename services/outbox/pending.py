@@ -18,7 +18,7 @@ from pymongo.errors import WriteError
 
 from services.core.coerce import as_datetime, as_int
 from services.core.database import Document, Mongo
-from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff
+from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff, past
 from services.models.set_aside import is_data_fault, not_set_aside, write_isolated
 from services.models.ticket import Priority
 
@@ -28,7 +28,7 @@ SWEEP_GRACE_PERIOD = timedelta(seconds=10)
 UNASSIGNED_RETRY_INTERVAL = timedelta(minutes=5)
 UNASSIGNED_BATCH_SIZE = 500
 MAX_RETRIED_ON_CHANGE = 100
-_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Publisher(Protocol):
@@ -118,7 +118,7 @@ def retry_unassigned(db: Mongo, *, now: datetime) -> None:
     At most `MAX_RETRIED_ON_CHANGE`, more than one user can take, to keep handlers fast. The others
     follow with `retry_due_unassigned`.
     """
-    unassigned = {"assignment.next": {"$gt": _ANY_TIME}}
+    unassigned = {"assignment.next": {"$gt": ANY_TIME}}
     found = (
         db.tickets.find(unassigned, {"_id": True})
         .sort("assignment.next")
@@ -130,21 +130,30 @@ def retry_unassigned(db: Mongo, *, now: datetime) -> None:
 
 def retry_due_unassigned(db: Mongo, *, now: datetime, limit: int = UNASSIGNED_BATCH_SIZE) -> int:
     """Retry the unassigned tickets that are due, at most `limit`; return how many."""
-    due = {"assignment.next": {"$lte": now}, **not_set_aside(now)}
-    ids = [doc["_id"] for doc in db.tickets.find(due, {"_id": True}).limit(limit)]
-    if ids:
-        _back_to_outbox(db, ids, due, now)
-    return len(ids)
+    count = 0
+    for at in past(now, longest=UNASSIGNED_RETRY_INTERVAL):
+        due = {"assignment.next": at, **not_set_aside(now)}
+        ids = [doc["_id"] for doc in db.tickets.find(due, {"_id": True}).limit(limit)]
+        if ids:
+            _back_to_outbox(db, ids, due, now)
+        count += len(ids)
+    return count
 
 
 def count_unassigned(db: Mongo) -> int:
-    return db.tickets.count_documents({"assignment.next": {"$gt": _ANY_TIME}})
+    return db.tickets.count_documents({"assignment.next": {"$gt": ANY_TIME}})
 
 
 def _queue(db: Mongo) -> WorkQueue:
     """The publications due. `mark_delivered` ends them, by the ticket's version and not by a claim:
     publishing a ticket twice does no harm, and each delivery has its own claim."""
-    return WorkQueue(db.tickets, "nextTryAt", condition={"outbox": True}, attempts_field="attempts")
+    return WorkQueue(
+        db.tickets,
+        "nextTryAt",
+        longest=MAX_DELIVERY_DELAY,
+        condition={"outbox": True},
+        attempts_field="attempts",
+    )
 
 
 def _wait(attempts: int) -> timedelta:

@@ -121,7 +121,7 @@ class Services:
 
     reminders = _lazy(lambda s: Reminders(s.db, clock=s.clock))
     replies = _lazy(lambda s: Replies(s.db, clock=s.clock))
-    ticket_threads = _lazy(lambda s: TicketThreads(s.db))
+    ticket_threads = _lazy(lambda s: TicketThreads(s.db, clock=s.clock))
     # Their index expires them by MongoDB's clock.
     processed_events = _lazy(lambda s: ProcessedEvents(s.db))
 

@@ -6,12 +6,14 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
 
 from bot.views.messages import ticket_updates as views
 from bot.views.text import Message, display_person
+from services.core.database import record
 from services.linking.links import Directory
 from services.models.comment import Comment
 from services.models.events import Event, EventType
@@ -19,7 +21,7 @@ from services.models.ticket import Card, Ticket
 from services.models.user import can_work_on_tickets
 from services.outbox import deliveries
 from services.outbox.deliveries import DeliveryState, delivery_key
-from tasks.notifications.slack_delivery import update_message
+from tasks.notifications.slack_delivery import GIVE_UP_AFTER, OutcomeKind, update_message
 from tasks.notifications.ticket_messages import Notice
 from tasks.recipients import ASSIGNEE, REQUESTER, TRIAGE, Recipient, SlackThread, last_event
 from tasks.runtime import Runtime
@@ -48,7 +50,8 @@ class CommentDelivery:
 
 
 class CommentSync:
-    """`send` sends a notice once and returns whether that is done."""
+    """`send` sends a notice once and returns whether that is done. `is_contended` says that another
+    process is updating a message."""
 
     def __init__(
         self, runtime: Runtime, ticket: Ticket, people: Directory, *, send: SendNotice
@@ -57,6 +60,7 @@ class CommentSync:
         self._ticket = ticket
         self._people = people
         self._send_notice = send
+        self.is_contended = False
         self._notices = {str(notice["key"]): notice for notice in ticket.deliveries}
         self._comments = {str(event.seq): comment for event, comment in comment_events(ticket)}
 
@@ -126,15 +130,27 @@ class CommentSync:
             comment, is_outside_thread=bool(notice.get("alone")), is_channel=is_channel
         )
         about = f"ticket {self._ticket.id}: comment"
-        if not update_message(self._runtime.slack, message, channel=channel, ts=ts, about=about):
+        db, ticket_id, key = self._runtime.db, self._ticket.id, str(notice["key"])
+        now, shown_version = self._runtime.clock(), notice.get("version")
+        if not deliveries.claim_message_update(
+            db, ticket_id, key, shown_version=shown_version, now=now
+        ):
+            self.is_contended = True
             return False
-        return deliveries.record_message_update(
-            self._runtime.db,
-            self._ticket.id,
-            str(notice["key"]),
-            seq=self._ticket.seq,
-            version=_version(comment, is_channel=is_channel),
-            now=self._runtime.clock(),
+        slack = self._runtime.slack
+        outcome = update_message(slack, message, channel=channel, ts=ts, about=about)
+        is_given_up = outcome.kind is OutcomeKind.BLOCKED and now >= comment.at + GIVE_UP_AFTER
+        if not outcome.is_final and not is_given_up:
+            until = now + (outcome.wait or timedelta())
+            deliveries.release_message_update(db, ticket_id, key, until=until)
+            if outcome.rate_limit:
+                raise outcome.rate_limit
+            return False
+        version = _version(comment, is_channel=is_channel)
+        return record(
+            lambda: deliveries.record_message_update(
+                db, ticket_id, key, seq=self._ticket.seq, version=version, now=now
+            )
         )
 
     def _message(self, comment: Comment, *, is_outside_thread: bool, is_channel: bool) -> Message:

@@ -17,6 +17,7 @@ from bot.views.cards.ticket_cards import assignment_reason
 from bot.views.text import display_person
 from services.auth.one_time_codes import CodeKind
 from services.auth.password_reset import reset_path
+from services.core.database import record
 from services.core.leases import BackoffLock
 from services.core.metrics import EMAIL_ATTEMPTS
 from services.models.events import Event, EventType
@@ -175,7 +176,7 @@ class _EmailSender:
             self._emails.retry_later(email, error=error)
             self._count(email, "delayed")
             raise ServerUnavailable(error) from fault
-        self._emails.mark_sent(email)
+        record(lambda: self._emails.mark_sent(email))
         return "sent"
 
     def _count(self, email: Email, outcome: str) -> None:

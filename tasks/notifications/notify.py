@@ -1,5 +1,7 @@
-"""Deliver the changes of a ticket since the last delivery to its recipients, and keep its cards in
-Slack up to date.
+"""Assign a ticket if it needs that, deliver its changes since the last delivery to its recipients,
+and keep its cards in Slack up to date.
+
+All in one task, so that the first message about a ticket already says who has it.
 """
 
 import hashlib
@@ -16,15 +18,21 @@ from celery import Task
 from bot.views.text import DisplayPerson, Message, display_person
 from services.assignment import feedback
 from services.assignment.assignment_service import needs_assignment
+from services.core.database import record
+from services.core.metrics import FAILED_DELIVERIES
 from services.linking.links import referenced_user_ids
 from services.models import set_aside
-from services.models.ticket import Card, Ticket
+from services.models.ticket import OPEN_STATUSES, Card, Ticket
 from services.outbox import deliveries, pending
 from services.tickets.queries import load_ticket
+from tasks.assignment import assign_ticket
 from tasks.notifications import email_sender, reminders, unassigned_alert
 from tasks.notifications.comment_sync import CommentSync
 from tasks.notifications.home_refresh import request_refreshes
 from tasks.notifications.slack_delivery import (
+    GIVE_UP_AFTER,
+    MESSAGE_DELETED,
+    THREAD_DELETED,
     OutcomeKind,
     SlackOutcome,
     SlackRateLimited,
@@ -33,7 +41,7 @@ from tasks.notifications.slack_delivery import (
     update_message,
 )
 from tasks.notifications.ticket_messages import Notice, build_message, build_notices, triage_notice
-from tasks.queue.celery_app import NOTIFY_TASK, celery
+from tasks.queue.celery_app import NOTIFY_LIMIT_SECONDS, NOTIFY_TASK, celery
 from tasks.recipients import THREAD, TRIAGE, Recipient, SlackThread
 from tasks.runtime import Runtime, current_runtime, moved_to_backlog
 
@@ -48,10 +56,16 @@ CONTENTION_DELAY_SECONDS = 0.2
 class DeliveryResult(Enum):
     DONE = auto()
     RETRY = auto()
-    CONTENDED = auto()  # another process has claimed a message
+    CONTENDED = auto()  # a message is claimed by another process, or a card was deleted
 
 
-@celery.task(name=NOTIFY_TASK, bind=True, max_retries=None)
+@celery.task(
+    name=NOTIFY_TASK,
+    bind=True,
+    max_retries=None,
+    soft_time_limit=NOTIFY_LIMIT_SECONDS,
+    time_limit=NOTIFY_LIMIT_SECONDS + 30,
+)
 def notify(self: Task[Any, Any], ticket_id: str) -> None:
     """Send what is due. Wait for Slack's rate limit; leave any other failure to the sweep."""
     if moved_to_backlog(self, ticket_id):
@@ -64,14 +78,16 @@ def notify(self: Task[Any, Any], ticket_id: str) -> None:
 
 
 def run(runtime: Runtime, ticket_id: str) -> None:
-    """Send until the ticket's last change is delivered. Nothing is sent if that is so already.
+    """Assign the ticket, and send until its last change is delivered. Nothing is sent if that is so
+    already.
 
     A ticket whose data is malformed is set aside; what is well-formed is sent.
     """
     with set_aside.isolated(runtime.db, ticket_id, now=runtime.clock()):
         if ObjectId.is_valid(ticket_id):
             pending.back_off(runtime.db, ObjectId(ticket_id), now=runtime.clock())
-        _deliver(runtime, ticket_id)
+        if assign_ticket.run(runtime, ticket_id):
+            _deliver(runtime, ticket_id)
 
 
 def _deliver(runtime: Runtime, ticket_id: str) -> None:
@@ -82,8 +98,6 @@ def _deliver(runtime: Runtime, ticket_id: str) -> None:
         if ticket.defect and attempt == 0:
             set_aside.set_aside(runtime.db, ticket.id, reason=ticket.defect, now=runtime.clock())
         is_unassigned = needs_assignment(ticket)
-        if is_unassigned and attempt == 0:
-            runtime.publisher.publish_assignment(ticket_id)
         _queue_messages(runtime, ticket)
         result = TicketSender(runtime, ticket).deliver()
         request_refreshes(runtime, ticket)
@@ -139,7 +153,7 @@ class TicketSender:
         outcomes += [self._send(notice) for notice in triage_notices]
         outcomes += [self._update_card(card) for card in cards if card.kind == TRIAGE]
         outcomes.append(comment_sync.send_to_channel(self._cards))
-        if self._is_contended:
+        if self._is_contended or comment_sync.is_contended:
             return DeliveryResult.CONTENDED
         return DeliveryResult.DONE if all(outcomes) else DeliveryResult.RETRY
 
@@ -151,6 +165,10 @@ class TicketSender:
         address = self._address(notice.recipient)
         if address is None or deliveries.is_finished(self._ticket, notice.key):
             return True  # a user without a Slack account gets no message
+        if self._ticket.status not in OPEN_STATUSES and deliveries.is_deleted_card(
+            self._ticket, notice.key
+        ):
+            return True
         db, ticket_id, now = self._runtime.db, self._ticket.id, self._runtime.clock()
         if not deliveries.claim(db, ticket_id, notice.key, now=now):
             self._is_contended = True
@@ -159,10 +177,13 @@ class TicketSender:
         if not outcome.answer:
             return self._handle_error(notice, outcome)
         channel, ts = outcome.answer["channel"], outcome.answer["ts"]
-        if notice.kind == THREAD and "thread_ts" not in (outcome.answer.get("message") or {}):
+        is_in_thread = "thread_ts" in (outcome.answer.get("message") or {})
+        if notice.kind == THREAD and not is_in_thread:
             self._withdraw(notice, channel, ts)
-        else:
-            self._record_sent(notice, channel, ts)
+            return True
+        self._record_sent(notice, channel, ts)
+        if isinstance(notice.recipient, SlackThread) and not is_in_thread:
+            self._replace_card_of(notice.recipient)
         return True
 
     def _withdraw(self, notice: Notice, channel: str, ts: str) -> None:
@@ -175,20 +196,21 @@ class TicketSender:
         outcome = call_slack(lambda: slack.chat_delete(channel=channel, ts=ts))
         if not outcome.answer:
             logger.info("ticket %s: reply not deleted: %s", self._ticket.id, outcome.error)
-        deliveries.mark_failed(
-            self._runtime.db, self._ticket.id, notice.key, error="thread_not_found"
-        )
+        db, ticket_id = self._runtime.db, self._ticket.id
+        record(lambda: deliveries.mark_failed(db, ticket_id, notice.key, error=THREAD_DELETED))
 
     def _record_sent(self, notice: Notice, channel: str, ts: str) -> None:
         card = self._card(notice, channel, ts)
-        deliveries.mark_sent(
-            self._runtime.db,
-            self._ticket.id,
-            notice.key,
-            channel=channel,
-            ts=ts,
-            card=card,
-            extra_fields=self._version_fields(notice),
+        record(
+            lambda: deliveries.mark_sent(
+                self._runtime.db,
+                self._ticket.id,
+                notice.key,
+                channel=channel,
+                ts=ts,
+                card=card,
+                extra_fields=self._version_fields(notice),
+            )
         )
         if card:
             self._cards.append(card)
@@ -209,12 +231,22 @@ class TicketSender:
                 # Slack may have posted it; sent again only after the claim expires.
                 logger.warning("ticket %s: no answer from Slack: %s", ticket_id, outcome.error)
                 return False
-            case OutcomeKind.PERMANENT:
+            case OutcomeKind.BLOCKED if not self._is_given_up(notice):
+                deliveries.release_claim(db, ticket_id, notice.key, until=now)
+                logger.warning("ticket %s: %s waits: %s", ticket_id, notice.key, outcome.error)
+                return False
+            case OutcomeKind.PERMANENT | OutcomeKind.BLOCKED:
                 # The bot may not write in many users' channels: no warning for those.
                 is_thread = isinstance(notice.recipient, SlackThread)
+                if outcome.error == THREAD_DELETED and self._replace_card_of(notice.recipient):
+                    deliveries.release_claim(db, ticket_id, notice.key, until=now)
+                    return False
                 level = logging.INFO if is_thread else logging.WARNING
                 logger.log(level, "ticket %s: %s failed: %s", ticket_id, notice.key, outcome.error)
                 deliveries.mark_failed(db, ticket_id, notice.key, error=outcome.error)
+                is_given_up = outcome.kind is OutcomeKind.BLOCKED and notice.kind != THREAD
+                reason = "given_up" if is_given_up else "refused"
+                self._runtime.meter.count(FAILED_DELIVERIES, notice.kind, reason)
                 return True
         until = now + (outcome.wait or timedelta())
         deliveries.release_claim(db, ticket_id, notice.key, until=until)
@@ -222,6 +254,18 @@ class TicketSender:
             raise outcome.rate_limit
         logger.warning("ticket %s: retry %s later: %s", ticket_id, notice.key, outcome.error)
         return False
+
+    def _is_given_up(self, notice: Notice) -> bool:
+        """Return whether a message is not worth another attempt once an operator has acted."""
+        if notice.kind == THREAD:  # other people's conversation, where the bot may be no member
+            return True
+        seq, _, _ = deliveries.parse_delivery_key(notice.key)
+        at = next((event.at for event in self._ticket.events if str(event.seq) == seq), None)
+        return at is not None and self._runtime.clock() >= at + GIVE_UP_AFTER
+
+    def _is_update_given_up(self) -> bool:
+        changed_at = self._ticket.events[-1].at if self._ticket.events else None
+        return changed_at is not None and self._runtime.clock() >= changed_at + GIVE_UP_AFTER
 
     def _version_fields(self, notice: Notice) -> dict[str, Any] | None:
         """Return the fields by which a later run sees that the message is outdated."""
@@ -248,17 +292,44 @@ class TicketSender:
         if content_hash(message) == card.digest:
             return True
         about = f"ticket {self._ticket.id}: card"
-        slack = self._runtime.slack
-        if not update_message(slack, message, channel=card.channel, ts=card.ts, about=about):
+        db, ticket_id, now = self._runtime.db, self._ticket.id, self._runtime.clock()
+        if not deliveries.claim_card_update(db, ticket_id, card, now=now):
+            self._is_contended = True
             return False
-        return deliveries.record_card_update(
-            self._runtime.db,
-            self._ticket.id,
-            card,
-            seq=self._ticket.seq,
-            digest=content_hash(message),
-            now=self._runtime.clock(),
+        slack = self._runtime.slack
+        outcome = update_message(slack, message, channel=card.channel, ts=card.ts, about=about)
+        if outcome.error == MESSAGE_DELETED:
+            self._replace_card(card)
+            return False
+        if outcome.kind is OutcomeKind.BLOCKED and self._is_update_given_up():
+            logger.warning("%s is given up: %s", about, outcome.error)
+        elif not outcome.is_final:
+            until = now + (outcome.wait or timedelta())
+            deliveries.release_card_update(db, ticket_id, card, until=until)
+            if outcome.rate_limit:
+                raise outcome.rate_limit
+            return False
+        digest = content_hash(message)
+        return record(
+            lambda: deliveries.record_card_update(
+                db, ticket_id, card, seq=self._ticket.seq, digest=digest, now=now
+            )
         )
+
+    def _replace_card_of(self, thread: Recipient) -> bool:
+        """Replace the deleted card that the thread belongs to; False if there is none."""
+        for card in self._cards:
+            if thread == SlackThread(card.channel, card.ts):
+                self._replace_card(card)
+                return True
+        return False
+
+    def _replace_card(self, card: Card) -> None:
+        """Leave it to the next round to post a card in place of a deleted one."""
+        db, now = self._runtime.db, self._runtime.clock()
+        deliveries.replace_deleted_card(db, self._ticket.id, card, now=now)
+        self._cards.remove(card)
+        self._is_contended = True
 
 
 def content_hash(content: Message) -> str:

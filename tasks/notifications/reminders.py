@@ -16,7 +16,7 @@ from bot.views.messages import reminder_message as views
 from bot.views.messages.reminder_message import ReminderLine
 from bot.views.text import Message, display_person
 from services.availability.absence import notifications_paused_until
-from services.core.database import Document
+from services.core.database import Document, record
 from services.models.escalation_track import Audience, EscalationStep, EscalationTrack
 from services.models.events import Event, EventType
 from services.models.ticket import Priority, Ticket
@@ -110,7 +110,7 @@ def run(runtime: Runtime, recipient: str) -> None:
     outcome = post_message(runtime.slack, message, channel=channel)
     if answer := record_outcome(reminders, claim, outcome, now=runtime.clock()):
         sent = SentMessage(answer["channel"], answer["ts"], sent_at=runtime.clock())
-        reminders.mark_sent(claim, sent)
+        record(lambda: reminders.mark_sent(claim, sent))
 
 
 class ReminderPair(NamedTuple):

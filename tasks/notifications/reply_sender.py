@@ -5,6 +5,7 @@ from typing import Any
 
 from celery import Task
 
+from services.core.database import record
 from services.core.metrics import REPLY_ATTEMPTS
 from services.outbox.replies import Replies, Reply, ReplyKind
 from tasks.notifications.slack_delivery import (
@@ -52,17 +53,15 @@ def _send(runtime: Runtime, replies: Replies, reply: Reply) -> None:
         return
     outcome = _post(runtime, reply)
     if outcome.answer:
-        replies.mark_sent(
-            reply,
-            channel=str(outcome.answer.get("channel") or reply.recipient),
-            ts=str(outcome.answer.get("ts") or outcome.answer.get("message_ts") or ""),
-        )
+        channel = str(outcome.answer.get("channel") or reply.recipient)
+        ts = str(outcome.answer.get("ts") or outcome.answer.get("message_ts") or "")
+        record(lambda: replies.mark_sent(reply, channel=channel, ts=ts))
     else:
         logger.warning("reply %s not sent: %s", reply.id, outcome.error)
     match outcome.kind:
         case OutcomeKind.PERMANENT:
             replies.mark_failed(reply, error=outcome.error)
-        case OutcomeKind.RATE_LIMITED | OutcomeKind.TRANSIENT:
+        case OutcomeKind.BLOCKED | OutcomeKind.RATE_LIMITED | OutcomeKind.TRANSIENT:
             replies.retry_later(reply, error=outcome.error, wait=outcome.wait)
     label = _METRIC_LABELS.get(outcome.kind, "retried")
     runtime.meter.count(REPLY_ATTEMPTS, reply.kind.value, label)

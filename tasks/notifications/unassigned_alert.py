@@ -11,6 +11,7 @@ from bson import ObjectId
 
 from bot.views.messages import ticket_updates as views
 from bot.views.text import Message, display_person
+from services.core.database import record
 from services.models.events import Event, EventType
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.models.user import Role
@@ -82,9 +83,8 @@ def send_alerts(runtime: Runtime, recipient: str) -> None:
     if answer:
         place = answer["channel"], answer["ts"]
         is_appended = before is not None and (before.channel, before.ts) == place
-        reminders.mark_sent(
-            claim, SentMessage(*place, sent_at=before.sent_at if before and is_appended else now)
-        )
+        sent_at = before.sent_at if before and is_appended else now
+        record(lambda: reminders.mark_sent(claim, SentMessage(*place, sent_at=sent_at)))
 
 
 def _alert_event(ticket: Ticket) -> Event | None:

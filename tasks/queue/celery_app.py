@@ -21,8 +21,8 @@ REPLY_TASK = "tasks.reply"
 # the product apart from another Celery application on the same Redis database.
 FRESH_QUEUE, BACKLOG_QUEUE = QUEUES = "helpdesk.fresh", "helpdesk.backlog"
 KEY_PREFIX = "helpdesk:"
-# The upper limit of one analysis: a slow response can outlast every timeout of its connection.
-ASSIGN_LIMIT_SECONDS = 40
+# For an analysis and its delivery: a slow response can outlast every timeout of its connection.
+NOTIFY_LIMIT_SECONDS = 40
 EMAIL_LIMIT_SECONDS = 30
 STATUS_SYNC_LIMIT_SECONDS = 60
 DIGEST_LIMIT_SECONDS = 120

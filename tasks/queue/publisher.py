@@ -20,7 +20,6 @@ from redis.exceptions import RedisError
 from services.core import request_context as core_context
 from services.outbox.pending import Publisher
 from tasks.queue.celery_app import (
-    ASSIGN_TASK,
     EMAIL_TASK,
     FRESH_QUEUE,
     HOME_TASK,
@@ -52,15 +51,12 @@ class CeleryPublisher:
     def __init__(self, celery: Celery) -> None:
         self._celery = celery
 
-    def publish_ticket(self, ticket_id: str) -> None:
-        """Publish delivery of the ticket's updates; if that fails, the sweep does it."""
+    def publish_ticket(self, ticket_id: str, *, countdown: float | None = None) -> None:
+        """Publish assignment of the ticket and delivery of its updates, in `countdown` seconds if
+        given; if that fails, the sweep does it."""
+        failure = f"ticket {ticket_id} is left to the sweep"
         with core_context.bound_ids(ticket_id=ticket_id):
-            self._send_or_log(f"ticket {ticket_id} is left to the sweep", NOTIFY_TASK, ticket_id)
-
-    def publish_assignment(self, ticket_id: str) -> None:
-        """Publish assignment of the ticket; if that fails, the sweep does it."""
-        with core_context.bound_ids(ticket_id=ticket_id):
-            self._send_or_log(f"ticket {ticket_id} is left to the sweep", ASSIGN_TASK, ticket_id)
+            self._send_or_log(failure, NOTIFY_TASK, ticket_id, countdown=countdown)
 
     def publish_email(self, email_id: str) -> None:
         """Publish sending of the email; if that fails, the sweep does it."""

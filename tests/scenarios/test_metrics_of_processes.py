@@ -120,7 +120,7 @@ def test_counts_of_all_processes_in_one_scrape_and_one_id_in_their_logs(
     assert shown[sample("ticket_bot_gemini_call_seconds_count")] == 1
     assert shown[sample("ticket_bot_tasks_total", task=NOTIFY_TASK, outcome="retried")] == 1
     assert shown[sample("ticket_bot_tasks_total", task=NOTIFY_TASK, outcome="ok")] >= 1
-    assert shown[sample("ticket_bot_task_seconds_count", task="tasks.assign_ticket")] >= 1
+    assert shown[sample("ticket_bot_task_seconds_count", task=NOTIFY_TASK)] >= 1
     handled = {"process": me, "handler": "view:file_ticket"}
     assert shown[sample("ticket_bot_handled_total", **handled, outcome="ok")] == 1
     assert shown[sample("ticket_bot_ack_seconds_count", **handled)] == 1
@@ -137,7 +137,6 @@ def test_counts_of_all_processes_in_one_scrape_and_one_id_in_their_logs(
     messages = [line["message"] for line in of_worker]
     assert any(message.startswith("tasks.notify retried after") for message in messages)
     assert any(message.startswith("tasks.notify ok after") for message in messages)
-    assert any(message.startswith("tasks.assign_ticket ok after") for message in messages)
     assert len({line["task_id"] for line in of_worker}) >= 2
     (fault,) = (line for line in lines(worker) if "TypeError" in line.get("traceback", ""))
     assert (fault["logger"], fault["ticket_id"]) == ("celery.app.trace", "[email]")

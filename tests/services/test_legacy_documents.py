@@ -580,6 +580,15 @@ TABLE: Mapping[str, Entry] = {
     "outbox.deliveries.mark_sent": delivery(
         "mark_sent", "1:requester:x", channel="D0MO", ts="1.5", card=CARD
     ),
+    "outbox.deliveries.claim_card_update": delivery("claim_card_update", CARD, now=NEW),
+    "outbox.deliveries.claim_message_update": delivery(
+        "claim_message_update", "1:requester:x", shown_version="v", now=NEW
+    ),
+    "outbox.deliveries.release_card_update": delivery("release_card_update", CARD, until=NEW),
+    "outbox.deliveries.release_message_update": delivery(
+        "release_message_update", "1:requester:x", until=NEW
+    ),
+    "outbox.deliveries.replace_deleted_card": delivery("replace_deleted_card", CARD, now=NEW),
     "outbox.deliveries.record_card_update": delivery(
         "record_card_update", CARD, seq=2, digest="e", now=NEW
     ),
@@ -730,6 +739,9 @@ TABLE: Mapping[str, Entry] = {
     ),
     "outbox.deliveries.TicketThreads.find_ticket": once(
         lambda w: w.ticket_threads.find_ticket(team_id=TEAM_ID, message=PLACE)
+    ),
+    "outbox.deliveries.TicketThreads.check_all_recorded": once(
+        lambda w: w.ticket_threads.check_all_recorded(MO.user_id)
     ),
     "ops.ticket_counts.cached_ticket_counts": once(
         lambda w: cached_ticket_counts(w.db, clock=w.clock)()

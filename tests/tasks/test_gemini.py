@@ -80,8 +80,31 @@ def test_it_copes_with_fields_newer_than_the_library(bare: BareGemini) -> None:
     bare.reply = Reply(gemini_body(answer_text(skills=["Printer"])))
     analysis = ask(analyst(bare))
     assert analysis.related_skills == ("Printer",)
-    assert analysis.model == "gemini-3-flash"
+    assert (analysis.model, analysis.model_version) == ("gemini-flash-latest", "gemini-3-flash")
     assert analysis.tokens == 140
+
+
+def test_it_leaves_out_the_models_thoughts(bare: BareGemini) -> None:
+    body = gemini_body(answer_text(skills=["Printer"]))
+    parts = body["candidates"][0]["content"]["parts"]
+    parts.insert(0, {"text": "The user wants VPN.", "thought": True})
+    bare.reply = Reply(body)
+    analysis = ask(analyst(bare))
+    assert (analysis.related_skills, analysis.tokens) == (("Printer",), 140)
+
+
+def test_thoughts_that_use_up_the_tokens_leave_a_truncated_answer(bare: BareGemini) -> None:
+    body = gemini_body("", finish="MAX_TOKENS")
+    body["candidates"][0]["content"]["parts"] = [{"text": "Let me see.", "thought": True}]
+    bare.reply = Reply(body)
+    assert failure(analyst(bare)) == "truncated"
+
+
+def test_thoughts_alone_are_no_answer(bare: BareGemini) -> None:
+    body = gemini_body("")
+    body["candidates"][0]["content"]["parts"] = [{"text": answer_text(), "thought": True}]
+    bare.reply = Reply(body)
+    assert failure(analyst(bare)) == "empty"
 
 
 def test_it_answers_by_the_tickets_text(aimock: AIMock) -> None:
@@ -126,8 +149,8 @@ def test_the_key_goes_in_a_header_and_never_in_the_url(bare: BareGemini) -> None
 def test_it_demands_json_by_the_schema_with_the_teams_skills(bare: BareGemini) -> None:
     config = sent(bare).body["generationConfig"]
     assert config["responseMimeType"] == "application/json"
-    assert config["temperature"] == 0
-    assert 0 < config["maxOutputTokens"] <= 8_192
+    assert set(config) == {"maxOutputTokens", "responseMimeType", "responseSchema"}
+    assert config["maxOutputTokens"] == 16_384
     schema = config["responseSchema"]
     assert set(schema["required"]) == set(schema["properties"])
     assert schema["properties"]["relatedSkills"]["items"]["enum"] == ["VPN", "Printer"]

@@ -8,6 +8,7 @@ from bson import ObjectId
 
 from bot.views import ids, labels
 from bot.views.blocks import (
+    FINDING_SOMEONE,
     accepted_time,
     actions,
     context,
@@ -159,6 +160,8 @@ def _status_phrase(
     *,
     is_for_requester: bool = False,
 ) -> str:
+    if ticket.status is Status.TODO and assignee is None:
+        return _unassigned_phrase(ticket)
     if ticket.status is not Status.COMPLETED:
         return status_with_assignee(ticket, assignee, is_for_requester=is_for_requester)
     state = labels.status_in_sentence(ticket)
@@ -213,8 +216,8 @@ def triage_card(
 def _unassigned_text(ticket: Ticket) -> str:
     if is_queued_unassigned(ticket):
         return f"*{NOBODY_AVAILABLE}* Take it, or assign it to somebody."
-    if ticket.status is Status.TODO:
-        return f"*{NOBODY_YET}* The right person is being looked for; take it if that is you."
+    if _is_being_assigned(ticket):
+        return f"*{FINDING_SOMEONE}* Take it if you can help."
     return f"*{NOBODY_YET}* Take it, or assign it to somebody."
 
 
@@ -243,10 +246,17 @@ def _accepted_field(ticket: Ticket) -> dict[str, str]:
 
 
 def _triage_phrase(ticket: Ticket, assignee: DisplayPerson | None, is_unassigned: bool) -> str:
-    if is_unassigned:
-        return (
-            "nobody is available for this"
-            if is_queued_unassigned(ticket)
-            else "nobody has this yet"
-        )
-    return status_with_assignee(ticket, assignee)
+    if not is_unassigned:
+        return status_with_assignee(ticket, assignee)
+    return _unassigned_phrase(ticket)
+
+
+def _unassigned_phrase(ticket: Ticket) -> str:
+    if is_queued_unassigned(ticket):
+        return "nobody is available for this"
+    return FINDING_SOMEONE.lower() if _is_being_assigned(ticket) else "nobody has this yet"
+
+
+def _is_being_assigned(ticket: Ticket) -> bool:
+    """Whether an unassigned ticket waits for assignment, and not for its requester."""
+    return ticket.status in (Status.TODO, Status.REOPENED)

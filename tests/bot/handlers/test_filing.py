@@ -381,7 +381,7 @@ def test_who_may_see_the_ticket_is_shown_it(
 ) -> None:
     person = employee if asker == "creator" else people.add(Role(asker))
     heading = [ALREADY_FILED, "Ticket 1", "<!channel> VPN"]
-    looking = "*To do* · Looking for the right person"
+    looking = "*To do* · Finding someone…"
     assert texts(use(ticket_bot, slack, person, written())) == [*heading, looking]
     expert = people.add(Role.MODERATOR)
     db.tickets.update_one({}, {"$set": {"assignedTo": expert.id, "status": "IN_PROGRESS"}})
@@ -431,7 +431,7 @@ def test_the_slower_of_two_is_told_in_the_modal(
     answer = ticket_bot.answer(submitted(second, slower, description="Also since Monday."))
     assert answer["response_action"] == "update"
     shown = texts({"submit": None, **answer["view"]})
-    ticket = ["Ticket 1", "First", "*To do* · Looking for the right person"]
+    ticket = ["Ticket 1", "First", "*To do* · Finding someone…"]
     assert shown == [
         ALREADY_FILED,
         *([] if role is Role.USER else ticket),

@@ -102,7 +102,7 @@ def test_it_takes_every_kind_of_address(name: str, value: str) -> None:
 def test_what_is_not_set_has_a_default() -> None:
     settings = load_settings("bot", BOT)
     assert settings.slack_api_url == "https://slack.com/api/"
-    assert settings.gemini_model == "gemini-flash-latest"
+    assert settings.gemini_model == "gemini-flash-lite-latest"
     assert (settings.gemini_api_url, settings.gemini_api_key) == (None, "")
     assert not settings.is_ai_enabled
     assert settings.admin_emails == frozenset()
@@ -167,7 +167,7 @@ def test_blank_is_as_good_as_missing() -> None:
     settings = load_settings(
         "users", {"MONGO_URI": "mongodb://db", "GEMINI_MODEL": " ", "LOG_LEVEL": ""}
     )
-    assert (settings.gemini_model, settings.log_level) == ("gemini-flash-latest", "INFO")
+    assert (settings.gemini_model, settings.log_level) == ("gemini-flash-lite-latest", "INFO")
 
 
 def test_no_secret_is_in_its_repr() -> None:

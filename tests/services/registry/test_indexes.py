@@ -265,6 +265,7 @@ def _send_digests(made: Services, actor: Actor) -> None:
 
 def _talk(made: Services, actor: Actor, ticket_id: str) -> None:
     comments, place = made.comments, SlackPlace("D1", "1.6")
+    made.ticket_threads.check_all_recorded(actor.user_id)
     assert made.ticket_threads.find_ticket(team_id=TEAM_ID, message=SlackPlace("D1", "1.5"))
     comments.add(actor=actor, ticket_id=ticket_id, text="Hello", message=place)
     comments.edit(actor=actor, ticket_id=ticket_id, text="Hello!", message=place)
@@ -390,6 +391,8 @@ def test_every_query_of_the_services_is_served_by_an_index(
         ({"queueKey": {"$gt": ""}}, True),
         ({"queueKey": {"$gt": "", "$gte": "0-1"}, "$or": []}, True),
         ({"queueKey": {"$gte": "0-1"}}, False),
+        ({"$or": [{"assignment.next": {"$gt": 1}}, {"assignment.next": 0}]}, True),
+        ({"$or": [{"assignment.next": {"$gt": 1}}, {"title": "x"}]}, False),
         ({"status": {"$in": ["TODO"]}, "queueKey": None}, True),
         ({"relatedSkills": {"$in": ["VPN"]}, "queueKey": {"$gt": ""}}, True),
         ({"relatedSkills": {"$in": ["VPN"]}}, False),

@@ -69,7 +69,7 @@ def test_gemini_reads_and_the_expert_gets_it(
     assert ticket.assignment["source"] == "gemini"
     assert ticket.assignment["reason"] == "knows VPN · 0 of 8 open"
     assert ticket.assignment["analysis"]["model"] == "gemini-flash-latest"
-    assert publisher.asked == [(NOTIFY_TASK, str(ticket.id))]
+    assert (publisher.asked, publisher.countdowns) == ([(NOTIFY_TASK, str(ticket.id))], [3.0])
 
 
 def test_the_requesters_priority_stays(
@@ -156,9 +156,10 @@ def test_a_ticket_edited_during_its_analysis_is_read_again(
             db.tickets.update_one({"_id": ticket.id}, new)
             return analyse(runtime, ticket)
 
-    assign_ticket.run(dataclasses.replace(runtime, analyst=Editing()), str(ticket.id))
+    assert not assign_ticket.run(dataclasses.replace(runtime, analyst=Editing()), str(ticket.id))
     assert reload(db, ticket).assigned_to is None
-    assert publisher.asked == [(NOTIFY_TASK, str(ticket.id))]
+    assert publisher.asked == [(NOTIFY_TASK, str(ticket.id))] * 2
+    assert publisher.countdowns == [3.0, None]
     assert case.assign(runtime, ticket).assigned_to == expert.id
 
 

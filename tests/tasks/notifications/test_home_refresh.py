@@ -94,12 +94,13 @@ def test_several_changes_are_one_publish(
 
 
 def test_a_change_after_a_lost_task_publishes_again(
-    system: BotAndWorkers, ticket: Ticket, employee: User, clock: FixedClock
+    system: BotAndWorkers, ticket: Ticket, employee: User, expert: User, clock: FixedClock
 ) -> None:
     open_home(system.runtime, employee)
     notify.run(system.runtime, str(ticket.id))
     system.publisher.asked.clear()
     clock.advance(seconds=3)
+    system.actions.accept(actor=Actor.from_user(expert), ticket_id=str(ticket.id))
     notify.run(system.runtime, str(ticket.id))
     assert refreshes(system.publisher) == [link_of(employee)]
 
@@ -271,7 +272,7 @@ def test_a_long_wait_is_left_to_the_sweep(
     with pytest.raises(SlackRateLimited):
         home_refresh.run(system.runtime, link_of(employee))
     sessions = system.runtime.services.home_sessions
-    clock.advance(seconds=3_600)
+    clock.advance(minutes=15)  # no wait is longer
     assert sessions.request_unconfirmed(limit=10) == []
     clock.advance(seconds=10)
     assert sessions.request_unconfirmed(limit=10) == [link_of(employee)]

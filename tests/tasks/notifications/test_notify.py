@@ -20,9 +20,8 @@ from services.tickets.filing import TicketService
 from tasks.assignment import assign_ticket
 from tasks.notifications import notify
 from tasks.notifications.notify import TicketSender
-from tasks.notifications.slack_delivery import PERMANENT_ERRORS, SlackRateLimited
+from tasks.notifications.slack_delivery import SlackRateLimited
 from tasks.notifications.ticket_messages import build_notices as due_notices
-from tasks.queue.celery_app import ASSIGN_TASK
 from tests.conftest import (
     FixedClock,
     People,
@@ -57,12 +56,6 @@ def test_requester_and_assignee_get_one_card_each(
 
     notify.run(system.runtime, str(ticket.id))
     assert len(system.slack.calls_to("chat.postMessage")) == 2
-
-
-def test_an_unassigned_ticket_stays_in_the_outbox(system: BotAndWorkers, ticket: Ticket) -> None:
-    notify.run(system.runtime, str(ticket.id))
-    assert system.publisher.asked == [(ASSIGN_TASK, str(ticket.id))]
-    assert system.now(ticket).is_in_outbox
 
 
 def test_the_resolution_reaches_the_requester_with_a_sound(
@@ -146,7 +139,7 @@ def test_an_unanswered_message_waits_for_its_claim_to_expire(
     assert len(sent_to(system.slack, employee)) == 2  # at least once
 
 
-@pytest.mark.parametrize("error", sorted(PERMANENT_ERRORS))
+@pytest.mark.parametrize("error", ["channel_not_found", "msg_too_long", "user_disabled"])
 def test_it_gives_up_on_a_permanent_error(
     system: BotAndWorkers, people: People, error: str
 ) -> None:
@@ -174,7 +167,7 @@ def test_a_deleted_card_is_not_updated_for_ever(system: BotAndWorkers, ticket: T
     assert not system.now(ticket).is_in_outbox
 
 
-def test_a_card_overwritten_with_an_old_state_is_updated_again(
+def test_a_slow_worker_does_not_overwrite_a_card_with_an_old_state(
     system: BotAndWorkers, ticket: Ticket, employee: User, expert: User
 ) -> None:
     system.work(ticket)
@@ -187,9 +180,6 @@ def test_a_card_overwritten_with_an_old_state_is_updated_again(
     # A slow worker with the state before the resolution.
     edited = dataclasses.replace(stale, title="Old title")
     TicketSender(system.runtime, edited).deliver()
-    assert "Old title" in str(sent_to(system.slack, employee)[0])
-
-    notify.run(system.runtime, str(ticket.id))
     assert sent_to(system.slack, employee)[0]["text"].endswith("resolved by Moderator 2")
     assert not system.now(ticket).is_in_outbox
 

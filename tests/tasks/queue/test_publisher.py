@@ -68,7 +68,6 @@ def test_a_closed_port_is_no_fault_of_the_user(caplog: pytest.LogCaptureFixture)
     away.conf.broker_transport_options = celery.conf.broker_transport_options
     publisher = CeleryPublisher(away)
     publisher.publish_ticket("6b034d3e158a02994a8b0c47")
-    publisher.publish_assignment("6b034d3e158a02994a8b0c47")
     publisher.publish_home_refresh("T0TEAM:U0ANN", countdown=3)
     assert "ticket 6b034d3e158a02994a8b0c47 is left to the sweep" in caplog.text
     assert "the home of T0TEAM:U0ANN is left to the sweep: " in caplog.text

@@ -38,6 +38,9 @@ ASSIGNED = {
 }
 RESOLVED = {**ASSIGNED, "status": Status.COMPLETED, "resolution": "Renewed the certificate."}
 
+DUE = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+NOBODY_AVAILABLE = Event(seq=2, at=DUE, by="system", type=EventType.NOBODY_AVAILABLE)
+
 
 def read(message: Message) -> list[str]:
     assert check_message(message.as_args()) == []
@@ -51,12 +54,12 @@ def assignee_card(**fields: Any) -> Message:
 @pytest.mark.parametrize(
     ("fields", "assignee", "line", "notification"),
     [
-        ({}, None, "*To do* · Looking for the right person", "to do"),
+        ({}, None, "*To do* · Finding someone…", "finding someone…"),
         (
-            {"assignment": {"next": "later"}},
+            {"events": (NOBODY_AVAILABLE,)},
             None,
             "*To do* · Nobody is available right now; it is assigned as soon as somebody is",
-            "to do",
+            "nobody is available for this",
         ),
         (ASSIGNED, BEN, "*In progress* · Assigned to <@U0BEN>", "in progress (Ben)"),
         (
@@ -228,7 +231,7 @@ def test_why_the_assignee_got_it(
     ("fields", "assignee", "line", "notification"),
     [
         (ASSIGNED, BEN, "*In progress* · Assigned to <@U0BEN>", "in progress (Ben)"),
-        ({}, None, "*To do* · Looking for the right person", "to do"),
+        ({}, None, "*To do* · Finding someone…", "finding someone…"),
         (RESOLVED, BEN, "*Resolved* by <@U0ANN>", "resolved by Ann"),
     ],
 )
@@ -424,7 +427,6 @@ def test_a_ticket_without_number_has_a_name() -> None:
 # In the triage channel
 
 BOB = DisplayPerson("Ben <b>", "U0BEN")
-DUE = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 TRIAGE_THREAD = "What moderators write in this message's thread is kept as an internal note."
 
 
@@ -436,11 +438,11 @@ def in_triage(ticket: Ticket, **people: Any) -> dict[str, Any]:
 
 def test_a_ticket_that_nobody_has_stands_out_in_words() -> None:
     shown = in_triage(sample_ticket())
-    assert shown["text"] == "Ticket 12 “VPN drops”: nobody has this yet"
+    assert shown["text"] == "Ticket 12 “VPN drops”: finding someone…"
     assert read_blocks(shown) == [
         "Ticket 12",
         "VPN drops",
-        "*Nobody has this yet.* The right person is being looked for; take it if that is you.",
+        "*Finding someone…* Take it if you can help.",
         "*Status*\nTo do",
         "*Priority*\nNot set",
         "*Requester*\nAnn",
@@ -455,13 +457,12 @@ def test_a_ticket_that_nobody_has_stands_out_in_words() -> None:
 
 
 def test_a_ticket_that_nobody_is_looked_for() -> None:
-    shown = read_blocks(in_triage(sample_ticket(status=Status.REOPENED)))
+    shown = read_blocks(in_triage(sample_ticket(status=Status.WAITING)))
     assert "*Nobody has this yet.* Take it, or assign it to somebody." in shown
 
 
 def test_a_ticket_that_nobody_is_available_for() -> None:
-    unassigned_event = Event(seq=2, at=DUE, by="system", type=EventType.NOBODY_AVAILABLE)
-    shown = read_blocks(in_triage(sample_ticket(events=(unassigned_event,))))
+    shown = read_blocks(in_triage(sample_ticket(events=(NOBODY_AVAILABLE,))))
     assert "*Nobody is available for this.* Take it, or assign it to somebody." in shown
 
 
