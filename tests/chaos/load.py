@@ -2,7 +2,7 @@
 acknowledged.
 
 Slack waits three seconds for an acknowledgement. It sends an event again at once, after one minute
-and after five; whoever presses a button or submits a form has to do so again.
+and after five. A press and a form are not sent again: the user repeats them.
 https://docs.slack.dev/apis/events-api#retries
 """
 
@@ -60,11 +60,10 @@ COMMENTS = ("comment", "note")
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A text with a unique word, and the user who wrote it."""
+    """A text with a unique word, and how it was written."""
 
     word: str
-    user: User
-    internal: bool = False
+    how: str
 
 
 @dataclass
@@ -229,7 +228,9 @@ class Load:
             thread_ts=message["ts"],
         )
         event = payloads.event({**said, "channel_type": "channel" if in_channel else "im"})
-        self.ledger.comments.append(Written(word, user, internal=in_channel))
+        age = self._slack.seconds_since_post(message["ts"])
+        how = f"reply in {said['channel']} {age:.1f} s after “{message['text'][:60]}”"
+        self.ledger.comments.append(Written(word, how))
         self._send_event(event, 0, random)
 
     def _send_event(self, event: Json, attempt: int, random: Random) -> None:
@@ -251,34 +252,33 @@ class Load:
         if not message:
             return
         step = random.choice(steps(message))
-        entered = INPUTS[step]
-        if entered is None:
-            if self._until(
-                lambda: self._send(press(message, step, slack_id), random) is not None, what=step
-            ):
-                self.ledger.done[step] += 1
-            return
-        view = self._opened(lambda: press(message, step, slack_id), random) or self._opened(
-            lambda: press(message, step, slack_id), random
-        )
-        if view is None:
-            return  # the button is out of date, which the user reads
-        word = self._word()
-        values = entered(f"Said: {word}", other)
-        form = payloads.view_submission(view, values, user=slack_id)
-        answer: list[Json] = []
+        if entered := INPUTS[step]:
+            word = self._word()
+            view = self._opened(lambda: press(message, step, slack_id), random)
+            # Without a form, the button is out of date, or Slack did not answer.
+            if view and view["callback_id"]:
+                self._submit(view, step, entered(f"Said: {word}", other), word, user, random)
+        elif self._until(
+            lambda: self._send(press(message, step, slack_id), random) is not None, what=step
+        ):
+            self.ledger.done[step] += 1
+
+    def _submit(
+        self, view: Json, step: str, values: Json, word: str, user: User, random: Random
+    ) -> None:
+        form = payloads.view_submission(view, values, user=People.slack_id(user))
+        answers: list[Json | None] = []
 
         def submits() -> bool:
-            got = self._send(form, random)
-            answer.extend([] if got is None else [got])
-            return got is not None and "ERROR" not in str(got)
+            answers.append(self._send(form, random))
+            return answers[-1] is not None
 
-        if self._until(submits, what=step) and answer[-1] == {}:
+        if self._until(submits, what=step) and answers[-1] == {}:
             self.ledger.done[step] += 1
             if step in COMMENTS:
-                self.ledger.comments.append(Written(word, user, internal=step == "note"))
+                self.ledger.comments.append(Written(word, step))
             elif step in KEPT:
-                self.ledger.inputs.append(Written(word, user))
+                self.ledger.inputs.append(Written(word, step))
 
 
 def steps(message: Json) -> list[str]:

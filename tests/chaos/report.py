@@ -10,12 +10,14 @@ from typing import Any
 from bson import ObjectId
 from slack_sdk import WebClient
 
-from bot.views.text import display_person
+from bot.views.text import DisplayPerson, display_person
 from services.core.database import Document
 from services.linking.links import referenced_user_ids
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.user import User
-from tasks.notifications.ticket_messages import build_message
+from services.outbox.deliveries import parse_delivery_key
+from tasks.notifications.comment_sync import comment_deliveries
+from tasks.notifications.ticket_messages import build_message, build_notices
 from tasks.queue.celery_app import celery
 from tasks.queue.publisher import CeleryPublisher
 from tasks.runtime import Runtime
@@ -136,54 +138,53 @@ class Report:
         return sum(doubled.values())
 
     def _undelivered(self, doc: Document, messages: Mapping[str, dict[str, Json]]) -> Iterator[str]:
-        """Yield what people should have been sent: by the deliveries, and by the ticket's state."""
+        """Yield what is due by the product's rules or by the ticket's state, and was not sent."""
+        states = {delivery["key"]: delivery["state"] for delivery in doc["notices"]}
+        for key in self._due_keys(Ticket.from_doc(doc)):
+            if states.get(key) != "sent":
+                yield f"{parse_delivery_key(key)[1]} ({states.get(key, 'never sent')})"
         for delivery in doc["notices"]:
-            kind = _kind(delivery)
-            if delivery["state"] != "sent":
-                yield f"{kind} ({delivery['state']} {delivery.get('error', '')})".replace(" )", ")")
-            elif "ts" in delivery and delivery["ts"] not in messages.get(delivery["channel"], {}):
-                yield f"{kind} (not in Slack)"
-        sent = {tuple(d["key"].split(":")[1:]) for d in doc["notices"]}
-        status = Status(doc["status"])
-        requester, assignee = str(doc["createdBy"]), str(doc.get("assignedTo"))
-        wanted = {("requester", requester)}
-        if status in OPEN_STATUSES:
-            wanted.add(("triage", TRIAGE))
-            if doc.get("assignedTo"):
-                wanted.add(("assignee", assignee))
-        if status == Status.WAITING:
-            wanted.add(("question", requester))
-        completed = [e for e in doc["events"] if e.get("field") == "status"][-1:]
-        if (
-            completed
-            and completed[0]["type"] == "resolved"
-            and completed[0]["by"] != doc["createdBy"]
-        ):
-            wanted.add(("resolved", requester))
-        yield from (f"{kind} (never sent)" for kind, _ in sorted(wanted - sent))
+            if "ts" in delivery and delivery["ts"] not in messages.get(delivery["channel"], {}):
+                yield f"{_kind(delivery)} (not in Slack)"
+        sent = {parse_delivery_key(key)[1:] for key in states}
+        yield from (f"{kind} (forgotten)" for kind, _ in sorted(_people_concerned(doc) - sent))
+
+    def _due_keys(self, ticket: Ticket) -> set[str]:
+        """Return the deliveries that the product's own rules call for."""
+        notices = build_notices(ticket, people=lambda _: DisplayPerson(""))
+        comments = comment_deliveries(ticket, ticket.cards, is_staff=self._staff.__contains__)
+        return {each.key for each in notices} | {
+            each.key for each in comments if not each.comment.deleted
+        }
 
     def _unrecorded(
         self, docs: list[Document], messages: Mapping[str, dict[str, Json]]
     ) -> Iterator[str]:
         """Yield the kind of each message that no outbox knows: another one was sent for it."""
-        known: set[Place] = set()
-        repeated: dict[Place, str] = {}
-        for doc in docs:
-            for delivery in doc["notices"]:
-                if "ts" in delivery:
-                    known.add((delivery["channel"], delivery["ts"]))
-                    if delivery.get("tries", 1) > 1:
-                        repeated[delivery["channel"], str(doc["number"])] = _kind(delivery)
-        for reply in self._stack.db.replies.find({"ts": {"$exists": True}}):
-            known.add((reply["channel"], reply["ts"]))
-        for reminder in self._stack.db.nudges.find({"shown": {"$exists": True}}):
-            known.add((reminder["shown"]["channel"], reminder["shown"]["ts"]))
+        known, repeated = self._recorded(docs)
         for channel, found in messages.items():
             for ts, message in found.items():
                 if (channel, ts) not in known:
                     number = NUMBER.search(message["text"])
                     place = channel, number[1] if number else ""
                     yield repeated.get(place, f"unknown: {message['text'][:60]}")
+
+    def _recorded(self, docs: list[Document]) -> tuple[set[Place], dict[Place, str]]:
+        """Return where every recorded message is, and the kind of what took several attempts by
+        channel and ticket number."""
+        sent = [(doc, each) for doc in docs for each in doc["notices"] if "ts" in each]
+        known = {(each["channel"], each["ts"]) for _, each in sent}
+        db = self._stack.db
+        replies = db.replies.find({"ts": {"$exists": True}})
+        known |= {(reply["channel"], reply["ts"]) for reply in replies}
+        reminders = db.nudges.find({"shown": {"$exists": True}})
+        known |= {(each["shown"]["channel"], each["shown"]["ts"]) for each in reminders}
+        repeated = {
+            (each["channel"], str(doc["number"])): _kind(each)
+            for doc, each in sent
+            if each.get("tries", 1) > 1
+        }
+        return known, repeated
 
     # Comments
 
@@ -193,7 +194,7 @@ class Report:
         ]
         found = Counter(words)
         written = self._ledger.comments
-        lost = [each.word for each in written if not found[each.word]]
+        lost = [f"{each.word} ({each.how})" for each in written if not found[each.word]]
         doubled = [word for word, count in found.items() if count > 1]
         self._row("comments and notes written", str(len(written)))
         self._count("comments lost", len(lost), fails=bool(lost), which=lost)
@@ -202,8 +203,9 @@ class Report:
         unread = list(self._unread(docs, shown))
         self._count("comments not delivered", len(unread), fails=bool(unread), which=unread)
         stored = " ".join(str(doc) for doc in docs)
-        gone = [each.word for each in self._ledger.inputs if each.word not in stored]
-        self._row("questions and resolutions acknowledged", str(len(self._ledger.inputs)))
+        inputs = self._ledger.inputs
+        gone = [f"{each.word} ({each.how})" for each in inputs if each.word not in stored]
+        self._row("questions and resolutions acknowledged", str(len(inputs)))
         self._count("of these lost", len(gone), fails=bool(gone), which=gone)
         return len(doubled)
 
@@ -307,13 +309,32 @@ class Report:
             self.failures.append(f"{name}: {count} {_listed([str(each) for each in which[:10]])}")
 
 
+def _people_concerned(doc: Document) -> set[tuple[str, str]]:
+    """Return the kinds of message that the ticket's state calls for, each with its reader.
+
+    Not by the product's rules, so that a reader whom those forget is missed here.
+    """
+    requester, assignee = str(doc["createdBy"]), doc.get("assignedTo")
+    concerned = {("requester", requester)}
+    if doc["status"] in OPEN_STATUSES:
+        concerned |= {("triage", TRIAGE)} | ({("assignee", str(assignee))} if assignee else set())
+    if doc["status"] == Status.WAITING:
+        concerned.add(("question", requester))
+    changes = [event for event in doc["events"] if event.get("field") == "status"]
+    if changes and changes[-1]["type"] == "resolved" and changes[-1]["by"] != doc["createdBy"]:
+        concerned.add(("resolved", requester))
+    return concerned
+
+
 def _kind(delivery: Mapping[str, Any]) -> str:
     return str(delivery["key"]).split(":")[1]
 
 
 def _why_unassigned(doc: Document) -> str:
-    last = [e["type"] for e in doc["events"] if e["type"] in ("nobody_available", "handed_back")]
-    return f"{doc['status']}, {last[-1] if last else 'never tried'}"
+    events = [e["type"] for e in doc["events"]]
+    assigned = events.count("assigned")
+    tried = "no candidate" if "nobody_available" in events else "never tried"
+    return f"{doc['status']}, {tried}, assigned {assigned} times before"
 
 
 def _words_by_channel(messages: Mapping[str, dict[str, Json]]) -> Mapping[str, Counter[str]]:

@@ -4,6 +4,7 @@ import copy
 import json
 import re
 import threading
+import time
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -31,6 +32,7 @@ class UnreliableSlack(RecordingSlack):
         self.recovered = threading.Event()
         self.failed_calls = 0
         self._opened: dict[str, Json] = {}
+        self._posted: dict[str, float] = {}
 
     def serve(self, path: str, args: Json, token: str | None) -> Reply | RawReply:
         if self.mode is not None:
@@ -50,6 +52,8 @@ class UnreliableSlack(RecordingSlack):
         with self._changed:
             if path == "/api/views.open" and isinstance(reply[1], dict) and reply[1]["ok"]:
                 self._opened[args["trigger_id"]] = reply[1]["view"]
+            if path == "/api/chat.postMessage" and isinstance(reply[1], dict) and reply[1]["ok"]:
+                self._posted[reply[1]["ts"]] = time.monotonic()
             self.calls.clear()  # thousands, each with its blocks
         return reply
 
@@ -58,6 +62,10 @@ class UnreliableSlack(RecordingSlack):
         with self._changed:
             self._changed.wait_for(lambda: trigger_id in self._opened, seconds)
             return self._opened.pop(trigger_id, None)
+
+    def seconds_since_post(self, ts: str) -> float:
+        """Return the age of a message of the bot."""
+        return time.monotonic() - self._posted.get(ts, time.monotonic())
 
     def pick(self, channel_or_user: str, random: Random, where: Callable[[Json], bool]) -> Json:
         """Return one of the bot's recent messages there that are in no thread, {} if none."""
