@@ -211,6 +211,8 @@ class Report:
 
     def _unread(self, docs: list[Document], shown: Mapping[str, Counter[str]]) -> Iterator[str]:
         """Yield the comments that the requester or the assignee should have been sent."""
+        ledger = self._ledger
+        how = {each.word: each.how for each in (*ledger.comments, *ledger.inputs)}
         for doc in docs:
             events = doc["events"]
             assigned = max((e["seq"] for e in events if e["type"] == "assigned"), default=0)
@@ -223,7 +225,7 @@ class Report:
                     channel = f"D{self._slack_ids[reader][1:]}"
                     for word in WORD.findall(comment["text"]):
                         if not shown[channel][word]:
-                            yield f"{word} of ticket {doc['number']}"
+                            yield f"{word} ({how.get(word)}) of ticket {doc['number']}"
 
     # Cards
 
