@@ -198,7 +198,8 @@ def test_a_reply_before_the_card_is_recorded_becomes_a_comment(
     system: BotAndWorkers, ticket: Ticket, employee: User, ticket_bot: Bot
 ) -> None:
     """Slack repeats what was answered with 503."""
-    events, statuses = [], []
+    events: list[Any] = []
+    statuses: list[int] = []
 
     def reply(answer: SlackResponse) -> None:
         events.append(
@@ -223,7 +224,8 @@ def test_a_reply_before_the_card_is_recorded_becomes_a_comment(
 def test_a_note_below_a_triage_card_before_it_is_recorded_is_kept(
     triage: BotAndWorkers, ticket: Ticket, expert: User, ticket_bot: Bot
 ) -> None:
-    events, statuses = [], []
+    events: list[Any] = []
+    statuses: list[int] = []
 
     def reply(answer: SlackResponse) -> None:
         if answer["channel"] != TRIAGE:
