@@ -8,6 +8,7 @@ https://docs.slack.dev/apis/events-api#retries
 
 import heapq
 import itertools
+import json
 import re
 import threading
 import time
@@ -134,19 +135,23 @@ class Load:
     def _send(self, payload: Json, random: Random, **headers: str) -> Json | None:
         """Return the acknowledgement, None if there was none in time."""
         body, signed = payloads.signed(payload, SECRET)
-        try:
-            response = requests.post(
-                f"{random.choice(self._bots).url}/slack/events",
-                data=body,
-                headers={**signed, **headers, "Connection": "close"},
-                timeout=SLACK_SECONDS,
-            )
+        for bot in random.sample(self._bots, len(self._bots)):
+            try:
+                response = requests.post(
+                    f"{bot.url}/slack/events",
+                    data=body,
+                    headers={**signed, **headers, "Connection": "close"},
+                    timeout=SLACK_SECONDS,
+                )
+            except requests.RequestException as error:
+                if "refused" in str(error):  # a proxy then takes the other bot
+                    continue
+                return None
             if response.status_code != 200:
                 return None
-            answer: Json = response.json() if response.text else {}
-        except requests.RequestException:
-            return None
-        return answer
+            answer: Json = json.loads(response.text) if response.text else {}
+            return answer
+        return None
 
     def _opened(self, press: Callable[[], Json], random: Random) -> Json | None:
         """Return the modal that a press opens, None if none opens."""

@@ -68,8 +68,8 @@ class Report:
             self._slack_ids[doc["_id"]] = f"U{str(doc['_id'])[-8:].upper()}"
         messages = self._messages()
         self._row("faults", f"{sum(self._stack.struck.values())} in {seconds:.0f} s")
-        if missing := sorted(ALL_KINDS - self._stack.struck.keys()):
-            self._row("kinds that did not strike", ", ".join(missing))
+        missing = sorted(ALL_KINDS - self._stack.struck.keys())
+        self._count("kinds that did not strike", len(missing), fails=bool(missing), which=missing)
         self._row("processes that ended by themselves", _listed(self._stack.ended_by_themselves))
         self._row("calls failed", f"Slack {self._stack.slack.failed_calls}, "
                   f"Gemini {self._stack.gemini.failed_calls}")  # fmt: skip
@@ -291,8 +291,8 @@ class Report:
         self._row("users gave up", _counted(self._ledger.given_up))
         refused = Counter(f"{r.method}: {r.violations[0]}" for r in self._stack.slack.refused)
         self._row("calls that no Slack takes", _counted(refused))
-        if self._ledger.faults:
-            self._row("faults of the load", _listed(self._ledger.faults[:5]))
+        faults = self._ledger.faults
+        self._count("errors of the load itself", len(faults), fails=bool(faults), which=faults)
 
     def _row(self, name: str, value: str) -> None:
         self._rows.append((name, value))
