@@ -21,7 +21,7 @@ from pymongo.errors import ConfigurationError, PyMongoError
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from services.account_admin import users_command
-from services.core import database, logs, schema_version, settings
+from services.core import clock, database, logs, schema_version, settings
 from services.core.errors import DomainError
 from services.core.metrics import NOOP_METER, InMemoryMeter, Meter
 from services.registry import indexes, migrations
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from slack_bolt import App
     from slack_sdk import WebClient
 
+    from services.core.slack_gate import SlackGate
     from services.ops.check_runner import Check
 
 logger = logging.getLogger("app")
@@ -85,6 +86,12 @@ def _startup_error_message(error: Exception) -> str:
         return str(error)
     if isinstance(error, ConfigurationError):
         return f"MONGO_URI cannot be used ({kind})."
+    if database.is_failing(error):
+        code = getattr(error, "code", None)
+        return (
+            f"MongoDB answers, but cannot do its work ({kind}, error {code}). Look at its log, the "
+            "free space of its disk and the rights of the user in MONGO_URI."
+        )
     if isinstance(error, PyMongoError):
         return f"MongoDB cannot be reached at MONGO_URI ({kind})."
     if isinstance(error, SlackApiError):
@@ -126,13 +133,15 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
     hooks.on_app_built(server.slack_app)
     stop = _stop_on_signals()
     watch = _schema_watch(config, on_too_old=stop.set)
-    with watch:
+    with watch, clock.ClockSync(config.mongo_uri):
         bot_bootstrap.serve(server, stop, on_ready=lambda: logger.info("the bot is ready"))
     publisher.stop()
     return EXIT_TOO_OLD if watch.is_too_old else 0
 
 
 def _worker(config: settings.Settings, hooks: Hooks) -> int:
+    from services.core.redis_client import connect_redis
+    from services.core.slack_gate import SlackGate
     from tasks import runtime as task_runtime
     from tasks.notifications.email_sender import EMAIL_OFF_REASON
     from tasks.processes import worker
@@ -143,7 +152,10 @@ def _worker(config: settings.Settings, hooks: Hooks) -> int:
         logger.info(EMAIL_OFF_REASON)
     meter = RedisMeter(config.redis_url)
     # It keeps no connection, so the children share it.
-    slack = _web_client(config, hooks, timeout=TASK_TIMEOUT_SECONDS, meter=meter, process="worker")
+    gate = SlackGate(connect_redis(config.redis_url))
+    slack = _web_client(
+        config, hooks, timeout=TASK_TIMEOUT_SECONDS, meter=meter, process="worker", gate=gate
+    )
     task_runtime.preload(config)
 
     def build() -> task_runtime.Runtime:
@@ -152,7 +164,7 @@ def _worker(config: settings.Settings, hooks: Hooks) -> int:
     with suppress(PyMongoError):  # a worker starts without MongoDB, and waits for it
         _database(config).client.close()
     watch = _schema_watch(config, on_too_old=lambda: os.kill(os.getpid(), signal.SIGTERM))
-    with watch:
+    with watch, clock.ClockSync(config.mongo_uri):
         is_stopped = worker.run(configure_celery(redis_url=config.redis_url), build, meter)
     if watch.is_too_old:
         return EXIT_TOO_OLD
@@ -291,6 +303,7 @@ def _web_client(
     timeout: int,
     meter: Meter = NOOP_METER,
     process: str = "",
+    gate: "SlackGate | None" = None,
 ) -> "WebClient":
     """Return a client without retries: each caller knows whether one may help."""
     from slack_sdk import WebClient
@@ -303,12 +316,13 @@ def _web_client(
         timeout=timeout,
         retry_handlers=[],
     )
-    return MeasuredClient(hooks.wrap_client(client), meter=meter, process=process)
+    return MeasuredClient(hooks.wrap_client(client), meter=meter, process=process, gate=gate)
 
 
 def _database(config: settings.Settings) -> database.Mongo:
     """Raises `ProgramTooOld` if this program would misread what is stored."""
     db = database.connect(config.mongo_uri)
+    clock.synchronize(db)
     schema_version.check_program_version(db, migrations.PROGRAM_VERSION)
     return db
 

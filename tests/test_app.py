@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from demo.binaries import ROOT
-from demo.servers import RedisServer, free_port
+from demo.servers import MongoServer, RedisServer, free_port
 from services.core.database import Mongo
 from services.core.settings import REQUIRED_VARIABLES
 from services.models.user import Role
@@ -18,6 +18,7 @@ from services.registry.services import Services
 from tests.conftest import JWT_SECRET, NOBODY_LISTENS
 from tests.support.http_bot import SECRET
 from tests.support.processes import run
+from tests.support.proxies import FullDiskProxy
 from tests.support.recording_slack import TOKEN, RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
 
@@ -195,6 +196,19 @@ def test_mongodb_is_away() -> None:
     assert last_line(run("users list", MONGO_URI=NOBODY_LISTENS)) == (
         1,
         "MongoDB cannot be reached at MONGO_URI (ServerSelectionTimeoutError).",
+    )
+
+
+def test_mongodb_stores_nothing(mongo: MongoServer, db: Mongo) -> None:
+    with FullDiskProxy(mongo.port) as disk:
+        disk.is_full = True
+        done = run(
+            "jobs", MONGO_URI=disk.uri_for(f"{db.name}-new"), REDIS_URL="redis://127.0.0.1:9"
+        )
+    assert last_line(done) == (
+        1,
+        "MongoDB answers, but cannot do its work (OperationFailure, error 14031). Look at its log, "
+        "the free space of its disk and the rights of the user in MONGO_URI.",
     )
 
 
