@@ -11,7 +11,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from bot.slack.request import Request
 from bot.views.inputs import notice_modal
 from bot.views.text import escape
-from services.core.database import is_unavailable
+from services.core.database import DatabasePreparing, is_unavailable
 from services.core.errors import DomainError, InvalidValue
 from services.outbox.deliveries import MessageUnrecorded
 
@@ -22,6 +22,10 @@ NOT_SAVED_DATABASE_UNAVAILABLE = (
 )
 DATABASE_UNAVAILABLE = (
     "This does not work right now, because the database is away. Try again in a minute."
+)
+DATABASE_PREPARING = (
+    "The help desk prepares its database after an upgrade. Nothing was saved. Try again in a few "
+    "minutes."
 )
 SLACK_FAILED = "Slack had a problem just now. Try again in a moment."
 
@@ -53,6 +57,8 @@ def error_message(error: Exception, *, database_unavailable: str = DATABASE_UNAV
     reference = uuid.uuid4().hex[:8]
     if kind is ErrorKind.DATABASE_UNAVAILABLE:
         logger.error("database away: %s", type(error).__name__)
+        if isinstance(error, DatabasePreparing):
+            return DATABASE_PREPARING
         return database_unavailable
     if kind is ErrorKind.SLACK:
         logger.error("slack failed, reference %s", reference, exc_info=error)

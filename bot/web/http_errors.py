@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 
-from bot.slack.error_responses import ErrorKind, error_kind
+from bot.slack.error_responses import DATABASE_PREPARING, ErrorKind, error_kind
 from bot.web.client_ip import bearer_token
+from services.core.database import DatabasePreparing
 from services.core.errors import (
     Conflict,
     DomainError,
@@ -123,7 +124,7 @@ def problem_from_error(error: Exception) -> Problem:
         return Problem(
             503,
             "unavailable",
-            _DATABASE_UNAVAILABLE,
+            DATABASE_PREPARING if isinstance(error, DatabasePreparing) else _DATABASE_UNAVAILABLE,
             headers=(("Retry-After", str(_RETRY_AFTER_SECONDS)),),
         )
     return _internal_problem(error)
