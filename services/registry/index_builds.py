@@ -1,7 +1,7 @@
 """Builds indexes while the process serves, logs the progress, and can stop.
 
 The unique indexes have to be complete before anything is written: each process waits for them
-(`UniqueIndexBuild`). The others only make queries fast: the leader of the jobs builds them.
+(`build_unique_indexes`). The others only make queries fast: the leader of the jobs builds them.
 """
 
 import logging

@@ -111,6 +111,10 @@ class Index:
         return bool(self.model.document.get("unique"))
 
     @property
+    def is_partial(self) -> bool:
+        return bool(self.filter or self.model.document.get("sparse"))
+
+    @property
     def filter(self) -> Document:
         """What a document has to match to be in the index."""
         return dict(self.model.document.get("partialFilterExpression") or {})
@@ -138,8 +142,13 @@ class DuplicateDocuments(DomainError):
 
 
 def declared_indexes(*, unique: bool) -> list[Index]:
-    """Return the unique indexes, without which nothing may be written, or all others."""
-    return [index for index in _indexes_of(INDEXES) if index.is_unique == unique]
+    """Return the unique indexes, without which nothing may be written, or all others.
+
+    Those that hold few documents come first: they are built fast, and the jobs query by them every
+    ten seconds.
+    """
+    found = [index for index in _indexes_of(INDEXES) if index.is_unique == unique]
+    return sorted(found, key=lambda index: not index.is_partial)
 
 
 def missing_indexes(db: Mongo, indexes: Sequence[Index] | None = None) -> list[Index]:

@@ -78,7 +78,7 @@ def test_processes_wait_and_one_builds(product: Product, bare: Mongo) -> None:
     eventually(lambda: get(port, "/healthz").status_code == 200, what="the bot serves")
     readiness = get(port, "/readyz")
     assert readiness.status_code == 503
-    assert readiness.json()["error"].startswith("MongoDB builds indexes: links.teamId_1_userId_1,")
+    assert readiness.json()["error"].startswith("MongoDB builds indexes: codes.kind_1_userId_1,")
     assert send(port, payloads.slash_command(user="U1")).json()["text"] == DATABASE_PREPARING
     assert send(port, payloads.event({"type": "app_home_opened", "user": "U1"})).status_code == 503
     page = get(port, "/api/tickets")

@@ -155,8 +155,8 @@ def test_the_log_says_what_is_being_built(
     build.start()
     assert not build.wait(lambda: not caplog.messages)
     assert caplog.messages[0] == (
-        "indexes are being built: 0 of 5 are complete, next links.teamId_1_userId_1, "
-        "codes.kind_1_userId_1, tickets.teamId_1_number_1; 0 s so far"
+        "indexes are being built: 0 of 5 are complete, next codes.kind_1_userId_1, "
+        "tickets.teamId_1_number_1, tickets.teamId_1_requestId_1; 0 s so far"
     )
 
 
@@ -272,6 +272,11 @@ def test_the_documents_that_a_unique_index_forbids_are_listed(
     assert "_id 00, 02, 04, 06, 08, 10, 12" in text
     assert "_id 01, 03, 05, 07, 09, 11, 13" in text
     assert "no user 09 and 2 more" in text
+
+
+def test_those_of_few_documents_are_built_first() -> None:
+    order = [index.is_partial for index in declared_indexes(unique=False)]
+    assert order == sorted(order, reverse=True)
 
 
 def test_retired_indexes_are_not_declared() -> None:
