@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Excluded by name: generating its calls takes seconds in each process that collects it.
 FUZZ := tests/bot/web/api/test_fuzz.py
 
-.PHONY: demo smoke test test-all mutations fuzz-api lint screenshots bench bench-router clean
+.PHONY: demo smoke test test-all mutations fuzz-api lint screenshots bench bench-router bench-redaction clean
 
 # Install Chromium from apt, as root or with sudo, unless it is installed.
 define chromium
@@ -61,6 +61,10 @@ bench: .venv/ready
 bench-router: .venv/ready
 	@test -n "$(DATA)" || { echo 'make bench-router DATA=tickets.csv (columns: text, group)' >&2; exit 2; }
 	$(BIN)/python -m bench.router "$(DATA)"
+
+bench-redaction: .venv/ready
+	@test -n "$(DATA)" || { echo 'make bench-redaction DATA=tickets.csv (column: text)' >&2; exit 2; }
+	$(BIN)/python -m bench.redaction "$(DATA)"
 
 .venv/ready: requirements.txt requirements-dev.txt constraints.txt
 	$(PYTHON) -m venv .venv

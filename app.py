@@ -21,7 +21,7 @@ from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from services.account_admin import users_command
-from services.core import database, logs, schema_version, settings
+from services.core import clock, database, logs, schema_version, settings
 from services.core.errors import DomainError
 from services.core.metrics import NOOP_METER, InMemoryMeter, Meter
 from services.registry import index_builds, indexes, migrations
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from slack_bolt import App
     from slack_sdk import WebClient
 
+    from services.core.slack_gate import SlackGate
     from services.ops.check_runner import Check
 
 logger = logging.getLogger("app")
@@ -91,7 +92,11 @@ def _startup_error_message(error: Exception) -> str:
     if isinstance(error, ConfigurationError):
         return f"MONGO_URI cannot be used ({kind})."
     if isinstance(error, OperationFailure) and not database.is_unavailable(error):
-        return f"MongoDB refuses a command ({kind}, code {error.code})."
+        code = getattr(error, "code", None)
+        return (
+            f"MongoDB answers, but cannot do its work ({kind}, error {code}). Look at its log, the "
+            "free space of its disk and the rights of the user in MONGO_URI."
+        )
     if isinstance(error, PyMongoError):
         return f"MongoDB cannot be reached at MONGO_URI ({kind})."
     if isinstance(error, SlackApiError):
@@ -144,7 +149,7 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
         except (DomainError, PyMongoError):
             stop.set()
 
-    with watch:
+    with watch, clock.ClockSync(config.mongo_uri):
         bot_bootstrap.serve(
             server, stop, on_ready=lambda: threading.Thread(target=announce, daemon=True).start()
         )
@@ -154,6 +159,8 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
 
 
 def _worker(config: settings.Settings, hooks: Hooks) -> int:
+    from services.core.redis_client import connect_redis
+    from services.core.slack_gate import SlackGate
     from tasks import runtime as task_runtime
     from tasks.notifications.email_sender import EMAIL_OFF_REASON
     from tasks.processes import worker
@@ -164,7 +171,10 @@ def _worker(config: settings.Settings, hooks: Hooks) -> int:
         logger.info(EMAIL_OFF_REASON)
     meter = RedisMeter(config.redis_url)
     # It keeps no connection, so the children share it.
-    slack = _web_client(config, hooks, timeout=TASK_TIMEOUT_SECONDS, meter=meter, process="worker")
+    gate = SlackGate(connect_redis(config.redis_url))
+    slack = _web_client(
+        config, hooks, timeout=TASK_TIMEOUT_SECONDS, meter=meter, process="worker", gate=gate
+    )
     task_runtime.preload(config)
 
     def build() -> task_runtime.Runtime:
@@ -174,7 +184,7 @@ def _worker(config: settings.Settings, hooks: Hooks) -> int:
         _database(config).client.close()
     stop = _stop_on_signals()
     watch = _schema_watch(config, on_too_old=lambda: os.kill(os.getpid(), signal.SIGTERM))
-    with watch:
+    with watch, clock.ClockSync(config.mongo_uri):
         db = database.connect(config.mongo_uri)
         with db.client:  # none is open when the worker forks
             may_begin = _wait_for_unique_indexes(db, stop)
@@ -325,6 +335,7 @@ def _web_client(
     timeout: int,
     meter: Meter = NOOP_METER,
     process: str = "",
+    gate: "SlackGate | None" = None,
 ) -> "WebClient":
     """Return a client without retries: each caller knows whether one may help."""
     from slack_sdk import WebClient
@@ -337,12 +348,13 @@ def _web_client(
         timeout=timeout,
         retry_handlers=[],
     )
-    return MeasuredClient(hooks.wrap_client(client), meter=meter, process=process)
+    return MeasuredClient(hooks.wrap_client(client), meter=meter, process=process, gate=gate)
 
 
 def _database(config: settings.Settings) -> database.Mongo:
     """Raises `ProgramTooOld` if this program would misread what is stored."""
     db = database.connect(config.mongo_uri)
+    clock.synchronize(db)
     schema_version.check_program_version(db, migrations.PROGRAM_VERSION)
     return db
 

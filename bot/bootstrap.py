@@ -22,6 +22,7 @@ from bot.web.slack_events import slack_events_blueprint
 from services.core import database
 from services.core.metrics import Samples
 from services.ops.ticket_counts import cached_ticket_counts
+from services.ops.write_probe import cached_write_probe
 
 LISTENER_THREADS = 20
 
@@ -68,8 +69,12 @@ def _build_flask_app(
 ) -> Flask:
     """Health, metrics, API and pages; with a signing secret, Slack's requests too."""
     config, db = bot.config, bot.services.db
+    is_writable = cached_write_probe(db, clock=bot.services.clock)
     metrics_page = MetricsPage(
-        own=bot.meter.samples, shared=shared_counts, tickets=cached_ticket_counts(db)
+        own=bot.meter.samples,
+        shared=shared_counts,
+        tickets=cached_ticket_counts(db),
+        is_writable=is_writable,
     )
     blueprints = [
         metrics_blueprint(
@@ -83,6 +88,7 @@ def _build_flask_app(
     return create_flask_app(
         is_ready=lambda: database.is_reachable(db),
         pending_indexes=bot.pending_indexes,
+        is_writable=is_writable,
         blueprints=[*blueprints, api_blueprint(bot), pages_blueprint(bot)],
         error_page=make_error_page(secure=is_https(config.app_url)),
     )

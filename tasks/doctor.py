@@ -11,6 +11,7 @@ from redis.exceptions import AuthenticationError, RedisError
 
 from services.analysis.model_exchange import AnalysisFailed, Analyst, FailureReason
 from services.core.settings import Settings
+from services.core.slack_gate import ANY, operator_errors
 from services.ops.check_runner import Check, Finding, fail, ok, warn
 from services.ops.database_checks import MONGODB
 from tasks.email.smtp import LOCAL_DOMAIN, SmtpServer, sender_address, smtp_server
@@ -49,6 +50,7 @@ def checks(
 ) -> list[Check]:
     return [
         Check(REDIS, lambda: check_redis(config.redis_url)),
+        Check("sending", lambda: check_sending(config.redis_url), depends_on=(REDIS,)),
         Check(
             "Gemini",
             lambda: check_gemini(gemini, timeout=config.gemini_timeout),
@@ -77,6 +79,25 @@ def check_redis(url: str) -> list[Finding]:
     return ok(f"{version} answers")
 
 
+def check_sending(url: str) -> list[Finding]:
+    """Report what Slack refuses until an operator acts."""
+    client = redis.Redis.from_url(url, socket_timeout=CHECK_TIMEOUT_SECONDS, decode_responses=True)
+    with client:
+        errors = operator_errors(client)
+    if not errors:
+        return ok("Slack refuses no message")
+    named = ", ".join(f"{error} ({_describe_closed(what)})" for what, error in errors.items())
+    advice = "Correct what Slack names; what waits is sent then, for 14 days."
+    return fail(f"Slack refuses messages: {named}", advice)
+
+
+def _describe_closed(what: str) -> str:
+    method, _, channel = what.partition(":")
+    if method == ANY:
+        return "every call"
+    return method if channel == ANY else f"{method} to {channel}"
+
+
 def check_worker(celery: Celery) -> list[Finding]:
     answers = celery.control.inspect(timeout=PING_TIMEOUT_SECONDS).ping() or {}
     if not answers:
@@ -101,7 +122,7 @@ def check_gemini(analyst: Analyst | None, *, timeout: float) -> list[Finding]:
         return warn(f"Gemini gave no usable answer ({error.reason})", advice)
     seconds = (analysis.ms or 0) / 1_000
     cost = f"{seconds:.1f} s, {analysis.tokens or 'unknown'} tokens"
-    found = f"{analysis.model} analysed a sample ticket: {cost}"
+    found = f"{analysis.model_version or analysis.model} analysed a sample ticket: {cost}"
     if seconds >= SLOW_SHARE * timeout:
         advice = "Raise GEMINI_TIMEOUT, or set GEMINI_MODEL to a faster model."
         return warn(f"{found}, which is near the timeout of {timeout:g} s", advice)
@@ -112,11 +133,11 @@ def check_gemini(analyst: Analyst | None, *, timeout: float) -> list[Finding]:
 
 
 def check_analyses(count_failed: Callable[[str], int]) -> list[Finding]:
-    """Report the answers of Gemini that were late or cut off within the last day."""
+    """Report the answers of Gemini that were late or cut off for tickets of the last day."""
     late, truncated = count_failed(FailureReason.TIMEOUT), count_failed(FailureReason.TRUNCATED)
     if not late and not truncated:
-        return ok("within a day no answer of Gemini was late or cut off")
-    found = f"within a day Gemini's answers were late {late}x and cut off {truncated}x"
+        return ok("for tickets of the last day, no answer of Gemini was late or cut off")
+    found = f"for tickets of the last day, Gemini's answers were late {late}x, cut off {truncated}x"
     return warn(found, "Raise GEMINI_TIMEOUT, or set GEMINI_MODEL to a faster model.")
 
 

@@ -46,11 +46,12 @@ with warnings.catch_warnings():  # the library's end-of-support notice
     from google.protobuf.json_format import ParseError
 
 # A thinking model's thoughts count as output: with 1,000 it may not reach its answer. The library
-# cannot set how much a model thinks (https://ai.google.dev/gemini-api/docs/thinking).
+# cannot set how much a model thinks:
+# https://ai.google.dev/gemini-api/docs/generate-content/thinking
 MAX_OUTPUT_TOKENS = 16_384
 MAX_ANSWER_BYTES = 1_000_000
-# A model name that may be shown on a card.
-MODEL_NAME_PATTERN = re.compile(r"[\w./:@-]{1,80}", re.ASCII)
+# A model version that may be shown on a card.
+MODEL_VERSION_PATTERN = re.compile(r"[\w./:@-]{1,80}", re.ASCII)
 
 FAILURE_BY_STATUS = {
     401: FailureReason.REFUSED_KEY,
@@ -122,7 +123,8 @@ class GeminiAnalyst:
             helpful_notes=answer.helpful_notes,
             confidence=answer.confidence,
             source=AnalysisSource.GEMINI,
-            model=_model_name(response) or self._name,
+            model=self._name,
+            model_version=_model_version(response),
             tokens=max(response.usage_metadata.total_token_count, 0) or None,
             ms=round((time.monotonic() - began) * 1_000),
         )
@@ -154,10 +156,10 @@ class GeminiAnalyst:
         raise AnalysisFailed(reason)
 
 
-def _model_name(response: GenerateContentResponse) -> str | None:
-    """The model's name in the response, if it is well-formed."""
+def _model_version(response: GenerateContentResponse) -> str | None:
+    """The model's version in the response, if it is well-formed."""
     version: str = response.model_version
-    return version if MODEL_NAME_PATTERN.fullmatch(version) else None
+    return version if MODEL_VERSION_PATTERN.fullmatch(version) else None
 
 
 def _text(response: GenerateContentResponse) -> str:

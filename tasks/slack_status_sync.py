@@ -117,7 +117,7 @@ def _do_not_disturb(
     pause(runtime.db, DND_LIMIT, until=now + DND_INTERVAL)
     outcome = call_slack(lambda: runtime.slack.dnd_teamInfo(users=slack_ids))
     if not outcome.answer:
-        if outcome.kind in (OutcomeKind.PERMANENT, OutcomeKind.TRANSIENT):
+        if outcome.kind in (OutcomeKind.BLOCKED, OutcomeKind.PERMANENT, OutcomeKind.TRANSIENT):
             _warn_once(outcome.error)
         else:
             _pause(runtime, DND_LIMIT, outcome.error, outcome.wait)
@@ -171,6 +171,6 @@ def _send(runtime: Runtime, offers: HandoverOffers, offer: HandoverOffer, team_i
     match outcome.kind:
         case OutcomeKind.PERMANENT:
             offers.mark_failed(offer, error=outcome.error)
-        case OutcomeKind.RATE_LIMITED | OutcomeKind.TRANSIENT:
+        case OutcomeKind.BLOCKED | OutcomeKind.RATE_LIMITED | OutcomeKind.TRANSIENT:
             offers.retry_later(offer, wait=outcome.wait)
     return False

@@ -109,15 +109,15 @@ MUTATIONS = (
     Mutation(
         "delivery-claimed-by-two-workers",
         "services/outbox/deliveries.py",
-        '{"until": {"$lte": now}}',
+        '{"until": {"$not": ahead(now, longest=MAX_DELIVERY_DELAY)}}',
         "{}",
         ("tests/services/outbox/test_deliveries.py",),
     ),
     Mutation(
         "lease-held-by-two-processes",
         "services/core/leases.py",
-        '{"until": {"$lte": now}}]',
-        "{}]",
+        '{"until": {"$not": ahead(now, longest=LEASE_DURATION)}}',
+        "{}",
         ("tests/services/core/test_leases.py",),
     ),
     Mutation(

@@ -21,6 +21,7 @@ from services.registry.services import Services
 from tests.conftest import JWT_SECRET, NOBODY_LISTENS
 from tests.support.http_bot import SECRET
 from tests.support.processes import run
+from tests.support.proxies import FullDiskProxy
 from tests.support.recording_slack import TOKEN, RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
 
@@ -201,6 +202,19 @@ def test_mongodb_is_away() -> None:
     )
 
 
+def test_mongodb_stores_nothing(mongo: MongoServer, db: Mongo) -> None:
+    with FullDiskProxy(mongo.port) as disk:
+        disk.is_full = True
+        done = run(
+            "jobs", MONGO_URI=disk.uri_for(f"{db.name}-new"), REDIS_URL="redis://127.0.0.1:9"
+        )
+    assert last_line(done) == (
+        1,
+        "MongoDB answers, but cannot do its work (OperationFailure, error 14031). Look at its log, "
+        "the free space of its disk and the rights of the user in MONGO_URI.",
+    )
+
+
 @pytest.fixture
 def settings(db: Mongo, slack: RecordingSlack) -> Mapping[str, str]:
     """Good ones for the bot, on a Slack that opens no connection for its app token."""
@@ -218,6 +232,13 @@ def settings(db: Mongo, slack: RecordingSlack) -> Mapping[str, str]:
 
 def last_line(done: subprocess.CompletedProcess[str]) -> tuple[int, str]:
     return done.returncode, done.stderr.splitlines()[-1]
+
+
+def test_an_index_that_mongodb_refuses_is_not_called_unreachable() -> None:
+    message = app._startup_error_message(OperationFailure("it conflicts with another", code=85))
+    assert message.startswith(
+        "MongoDB answers, but cannot do its work (OperationFailure, error 85)"
+    )
 
 
 def test_a_wrong_bot_token(settings: Mapping[str, str], db: Mongo) -> None:
@@ -286,13 +307,6 @@ def test_commands_build_no_index(mongo: MongoServer, command: str) -> None:
     with db.client:
         found = {coll: set(db[coll].index_information()) for coll in db.list_collection_names()}
         assert [name for name, indexes in found.items() if indexes != {"_id_"}] == []
-
-
-def test_what_mongodb_refuses_is_not_called_unreachable() -> None:
-    refusal = OperationFailure("not authorized on helpdesk", code=13)
-    assert app._startup_error_message(refusal) == (
-        "MongoDB refuses a command (OperationFailure, code 13)."
-    )
 
 
 # What only the worker, the jobs or their training need; each costs a start tens of milliseconds

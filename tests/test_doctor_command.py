@@ -84,6 +84,7 @@ def test_nothing_is_configured() -> None:
         "FAIL  settings:      SLACK_APP_TOKEN or SLACK_SIGNING_SECRET is missing. Set it in the "
         "environment or in .env.",
         "FAIL  MongoDB:       not asked, because MONGO_URI is missing. See settings.",
+        "warn  clock:         not looked at, because of MongoDB",
         "warn  data version:  not looked at, because of MongoDB",
         "warn  indexes:       not looked at, because of MongoDB",
         "warn  accounts:      not looked at, because of MongoDB",
@@ -95,14 +96,16 @@ def test_nothing_is_configured() -> None:
         "ok    app token:     none, so no Socket Mode: Slack has to come over HTTP",
         "ok    triage:        off, because TRIAGE_CHANNEL is not set",
         "FAIL  Redis:         not asked, because REDIS_URL is missing. See settings.",
+        "warn  sending:       not looked at, because of Redis",
         "ok    Gemini:        no GEMINI_API_KEY, so the offline router reads the tickets",
         "warn  analyses:      not looked at, because of MongoDB",
         "ok    mail:          off, because MAILTRAP_SMTP_HOST is not set",
         "warn  worker:        not looked at, because of Redis",
         "warn  jobs:          not looked at, because of MongoDB",
         "warn  outbox:        not looked at, because of MongoDB",
+        "warn  deliveries:    not looked at, because of MongoDB",
         "warn  waiting:       not looked at, because of MongoDB",
-        "8 FAIL, 10 warn: what says FAIL has to be mended.",
+        "8 FAIL, 13 warn: what says FAIL has to be mended.",
     ]
 
 

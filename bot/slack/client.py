@@ -12,27 +12,14 @@ from slack_sdk.web import SlackResponse
 from slack_sdk.webhook import WebhookClient
 
 from services.core.metrics import SLACK_CALLS, SLACK_SECONDS, Meter
+from services.core.slack_errors import ErrorKind, error_kind
+from services.core.slack_gate import RATE_LIMITED, Admission, Closed, SlackGate
 from services.models.slack_member import SlackMember
 
 if TYPE_CHECKING:  # Bolt is not needed to call Slack
     from slack_bolt import BoltContext
 
 # Slack has more than a hundred error codes. The metric has a few kinds, one for each reaction.
-_TOKEN_ERRORS = frozenset(
-    {
-        "access_denied",
-        "account_inactive",
-        "ekm_access_denied",
-        "invalid_auth",
-        "missing_scope",
-        "no_permission",
-        "not_allowed_token_type",
-        "not_authed",
-        "team_access_not_granted",
-        "token_expired",
-        "token_revoked",
-    }
-)
 _NOT_FOUND_ENDINGS = ("_not_found", "_disabled", "_archived", "_inactive", "not_in_channel")
 _INVALID_PREFIXES = ("invalid_", "msg_", "no_text", "missing_argument", "too_long", "cannot_parse")
 # Shorter than the three seconds that Slack waits for a handler.
@@ -43,9 +30,15 @@ Respond = Callable[[dict[str, Any]], bool]
 
 
 class MeasuredClient(WebClient):
-    """Call `inner` and count. It wraps a client, so that the demo's adapter is counted, too."""
+    """Call `inner` and count. It wraps a client, so that the demo's adapter is counted, too.
 
-    def __init__(self, inner: WebClient, *, meter: Meter, process: str) -> None:
+    With a `gate`, a call that Slack would refuse is not made: it fails with the error that closed
+    the gate.
+    """
+
+    def __init__(
+        self, inner: WebClient, *, meter: Meter, process: str, gate: SlackGate | None = None
+    ) -> None:
         super().__init__(
             token=inner.token,
             base_url=inner.base_url,
@@ -58,20 +51,66 @@ class MeasuredClient(WebClient):
         self._inner = inner
         self._meter = meter
         self._process = process
+        self._gate = gate
 
     def api_call(self, api_method: str, **options: Any) -> SlackResponse:
+        channel = _channel(options)
+        admission = self._gate.admit(api_method, channel) if self._gate else Admission()
+        if admission.closed:
+            self._meter.count(SLACK_CALLS, self._process, api_method, "held_back")
+            raise self._refusal(api_method, admission.closed)
         outcome, began = "cancelled", time.monotonic()
         try:
             response = self._inner.api_call(api_method, **options)
             outcome = "ok"
+            if self._gate:
+                self._gate.record_success(admission)
         except Exception as error:  # counted by its kind, and raised again
             outcome = slack_outcome(error)
+            if self._gate and isinstance(error, SlackApiError):
+                _record_refusal(self._gate, api_method, channel, error)
             raise
         finally:
             seconds = time.monotonic() - began
             self._meter.count(SLACK_CALLS, self._process, api_method, outcome)
             self._meter.observe(SLACK_SECONDS, seconds, self._process, api_method)
         return response
+
+    def _refusal(self, api_method: str, closed: Closed) -> SlackApiError:
+        """Return the error that Slack would answer with."""
+        is_limited = closed.error == RATE_LIMITED
+        response = SlackResponse(
+            client=self,
+            http_verb="POST",
+            api_url=api_method,
+            req_args={},
+            data={"ok": False, "error": closed.error},
+            headers={"Retry-After": str(closed.seconds)} if is_limited else {},
+            status_code=429 if is_limited else 200,
+        )
+        return SlackApiError(f"held back: {closed.error}", response)  # type: ignore[no-untyped-call]
+
+
+def retry_after(error: SlackApiError) -> int | None:
+    """The wait in seconds that a 429 asks for; None for any other error."""
+    if error.response.status_code != 429:
+        return None
+    after = str(error.response.headers.get("Retry-After", ""))
+    return max(int(after), 1) if after.isdigit() else 1
+
+
+def _channel(options: dict[str, Any]) -> str:
+    """The channel that a call writes to; "" if it writes to none."""
+    arguments = options.get("json") or options.get("params") or options.get("data") or {}
+    return str(arguments.get("channel") or "") if isinstance(arguments, dict) else ""
+
+
+def _record_refusal(gate: SlackGate, method: str, channel: str, error: SlackApiError) -> None:
+    seconds = retry_after(error)
+    if seconds is not None:
+        gate.record_rate_limit(method, channel, seconds=seconds)
+    else:
+        gate.record_error(method, channel, error=str(error.response.get("error") or ""))
 
 
 def slack_outcome(error: Exception) -> str:
@@ -91,7 +130,7 @@ def _api_error_outcome(error: SlackApiError) -> str:
         return "ratelimited"
     if status >= 500 or code in ("internal_error", "fatal_error", "service_unavailable"):
         return "slack_fault"
-    if code in _TOKEN_ERRORS:
+    if error_kind(code) in (ErrorKind.INSTALLATION, ErrorKind.SCOPE):
         return "token"
     if code.endswith(_NOT_FOUND_ENDINGS):
         return "gone"

@@ -11,7 +11,12 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from bot.slack.request import Request
 from bot.views.inputs import notice_modal
 from bot.views.text import escape
-from services.core.database import DatabasePreparing, is_unavailable
+from services.core.database import (
+    DatabasePreparing,
+    is_failing,
+    is_unavailable,
+    refuses_writes,
+)
 from services.core.errors import DomainError, InvalidValue
 from services.outbox.deliveries import MessageUnrecorded
 
@@ -27,6 +32,12 @@ DATABASE_PREPARING = (
     "The help desk prepares its database after an upgrade. Nothing was saved. Try again in a few "
     "minutes."
 )
+NOT_SAVED_DATABASE_FAILING = (
+    "This could not be saved, because the database has a problem. Try again in a few minutes."
+)
+DATABASE_FAILING = (
+    "This does not work right now, because the database has a problem. Try again in a few minutes."
+)
 SLACK_FAILED = "Slack had a problem just now. Try again in a moment."
 
 
@@ -35,6 +46,7 @@ class ErrorKind(StrEnum):
 
     REFUSED = "refused"  # the error's text is for the user
     DATABASE_UNAVAILABLE = "database_away"
+    DATABASE_FAILING = "database_failing"  # it answers, but its disk is full, for example
     SLACK = "slack"
     INTERNAL = "fault"
 
@@ -44,13 +56,18 @@ def error_kind(error: Exception) -> ErrorKind:
         return ErrorKind.REFUSED
     if isinstance(error, MessageUnrecorded) or is_unavailable(error):
         return ErrorKind.DATABASE_UNAVAILABLE
+    if is_failing(error):
+        return ErrorKind.DATABASE_FAILING
     if isinstance(error, (SlackApiError, SlackClientError, OSError)):
         return ErrorKind.SLACK
     return ErrorKind.INTERNAL
 
 
-def error_message(error: Exception, *, database_unavailable: str = DATABASE_UNAVAILABLE) -> str:
-    """Return the text for the user. An internal error is logged and gets a reference id."""
+def error_message(error: Exception, *, is_save: bool = False) -> str:
+    """Return the text for the user, who was to save something if `is_save`.
+
+    An internal error is logged and gets a reference id.
+    """
     kind = error_kind(error)
     if kind is ErrorKind.REFUSED:
         return str(error)
@@ -59,7 +76,12 @@ def error_message(error: Exception, *, database_unavailable: str = DATABASE_UNAV
         logger.error("database away: %s", type(error).__name__)
         if isinstance(error, DatabasePreparing):
             return DATABASE_PREPARING
-        return database_unavailable
+        return NOT_SAVED_DATABASE_UNAVAILABLE if is_save else DATABASE_UNAVAILABLE
+    if kind is ErrorKind.DATABASE_FAILING:
+        code = getattr(error, "code", None)
+        logger.error("database failing: %s, error %s", type(error).__name__, code)
+        is_save = is_save or refuses_writes(error)
+        return NOT_SAVED_DATABASE_FAILING if is_save else DATABASE_FAILING
     if kind is ErrorKind.SLACK:
         logger.error("slack failed, reference %s", reference, exc_info=error)
         return f"{SLACK_FAILED} (Reference {reference})"
@@ -74,7 +96,7 @@ def error_response(error: Exception, body: dict[str, Any]) -> BoltResponse:
     """Return the acknowledgement that shows the error to the sender of `body`."""
     if body.get("type") == "view_submission":
         block_id = _error_block_id(error, body["view"])
-        text = error_message(error, database_unavailable=NOT_SAVED_DATABASE_UNAVAILABLE)
+        text = error_message(error, is_save=True)
         if block_id is None:
             response_body = {"response_action": "update", "view": notice_modal(text)}
             return BoltResponse(status=200, body=response_body)

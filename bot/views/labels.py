@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Set
 from typing import Any
 
-from services.analysis.analysis_store import edited_fields
+from services.analysis.analysis_store import edited_fields, model_name, skill_sources
 from services.analysis.model_exchange import FailureReason, SkillMatch, is_low_confidence
 from services.analysis.urgency import UrgencyClaim, UrgencySignal
 from services.core.text import join_words
@@ -89,7 +89,7 @@ def analysis_source_text(ticket: Ticket) -> str | None:
         return None
     by_hand = edited_fields(ticket) & _ANALYSIS_FIELDS.keys()
     if analysis.get("source") == AnalysisSource.GEMINI:
-        return _by_gemini(analysis, by_hand)
+        return _by_gemini(ticket, analysis, by_hand)
     if "relatedSkills" in by_hand:
         return "Skills set by hand."
     is_learned = analysis.get("basis") == SkillMatch.LEARNED
@@ -106,14 +106,16 @@ def analysis_source_text(ticket: Ticket) -> str | None:
     return f"{skills_source}."
 
 
-def _by_gemini(analysis: Mapping[str, Any], by_hand: Set[str]) -> str:
-    model = analysis.get("model")
+def _by_gemini(ticket: Ticket, analysis: Mapping[str, Any], by_hand: Set[str]) -> str:
+    model, sources = model_name(ticket), skill_sources(ticket)
     edited = join_words([word for field, word in _ANALYSIS_FIELDS.items() if field in by_hand])
     if not is_low_confidence(analysis.get("confidence")):
         rest = join_words(
             [word for field, word in _ANALYSIS_FIELDS.items() if field not in by_hand]
         )
         text = f"{rest.capitalize()} by Gemini ({model}); check before use."
+        if not set(sources.named) <= set(sources.suggested):
+            text += " The skills include those that the text names."
         return f"{text} {edited.capitalize()} set by hand." if edited else text
     doubt = f"Gemini ({model}) is not sure what this ticket needs."
     if "relatedSkills" in by_hand:

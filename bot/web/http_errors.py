@@ -6,13 +6,17 @@ Addresses that people open may answer with a page instead; programs always get J
 import logging
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from flask import Flask, Response, jsonify, request
-from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, HTTPException
 
-from bot.slack.error_responses import DATABASE_PREPARING, ErrorKind, error_kind
+from bot.slack.error_responses import (
+    DATABASE_PREPARING,
+    ErrorKind,
+    error_kind,
+    error_message,
+)
 from bot.web.client_ip import bearer_token
 from services.core.database import DatabasePreparing
 from services.core.errors import (
@@ -30,9 +34,6 @@ from services.core.errors import (
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1_000_000
-# Read and discarded beyond the limit, so that the client can read the response.
-MAX_DISCARDED_BYTES = 8_000_000
-_CHUNK_BYTES = 65_536
 # Addresses for programs.
 _JSON_PREFIXES = ("/api", "/slack", "/metrics", "/healthz", "/readyz")
 _RETRY_AFTER_SECONDS = 5
@@ -47,7 +48,9 @@ STATUS_MESSAGES = {
     414: "The address is too long. Send less in it.",
     415: "Send the body as JSON, with the header Content-Type: application/json.",
 }
-_DATABASE_UNAVAILABLE = "The tickets cannot be reached at the moment. Try again in a minute."
+DATABASE_UNAVAILABLE = (
+    "This could not be done, because the database is away. Try again in a minute."
+)
 # The first match counts.
 _STATUS_BY_ERROR: tuple[tuple[type[DomainError], int, str], ...] = (
     (NotAllowedInState, 409, "conflict"),
@@ -119,15 +122,21 @@ def problem_from_error(error: Exception) -> Problem:
         return _domain_problem(error)
     if isinstance(error, HTTPException):
         return _http_problem(error)
-    if error_kind(error) is ErrorKind.DATABASE_UNAVAILABLE:
+    kind = error_kind(error)
+    if kind is ErrorKind.DATABASE_UNAVAILABLE:
         logger.error("%s %s: %s", request.method, request.path, type(error).__name__)
-        return Problem(
-            503,
-            "unavailable",
-            DATABASE_PREPARING if isinstance(error, DatabasePreparing) else _DATABASE_UNAVAILABLE,
-            headers=(("Retry-After", str(_RETRY_AFTER_SECONDS)),),
+        return _unavailable_problem(
+            DATABASE_PREPARING if isinstance(error, DatabasePreparing) else DATABASE_UNAVAILABLE
         )
+    if kind is ErrorKind.DATABASE_FAILING:
+        is_save = request.method not in ("GET", "HEAD")
+        return _unavailable_problem(error_message(error, is_save=is_save))
     return _internal_problem(error)
+
+
+def _unavailable_problem(message: str) -> Problem:
+    retry_after = ("Retry-After", str(_RETRY_AFTER_SECONDS))
+    return Problem(503, "unavailable", message, headers=(retry_after,))
 
 
 def _domain_problem(error: DomainError) -> Problem:
@@ -148,8 +157,6 @@ def _challenge() -> str:
 
 
 def _http_problem(error: HTTPException) -> Problem:
-    if isinstance(error, RequestEntityTooLarge):
-        _discard_body()
     status = error.code or 500
     headers = tuple(
         (name, value)
@@ -172,11 +179,3 @@ def _internal_problem(error: Exception) -> Problem:
         "Something went wrong on our side. Try again; if it goes on, tell an admin this "
         f"reference: {reference}",
     )
-
-
-def _discard_body() -> None:
-    """Read the rest: closing a connection with unread data resets it, without a response."""
-    with suppress(OSError, ValueError):
-        for _ in range(MAX_DISCARDED_BYTES // _CHUNK_BYTES):
-            if not request.environ["wsgi.input"].read(_CHUNK_BYTES):
-                return

@@ -60,10 +60,12 @@ class MetricsPage(Collector):
         own: Callable[[], Samples],
         shared: Callable[[], Samples | None],
         tickets: Callable[[], TicketCounts | None],
+        is_writable: Callable[[], bool],
     ) -> None:
         self._own = own
         self._shared = shared
         self._tickets = tickets
+        self._is_writable = is_writable
         self._registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
@@ -79,6 +81,11 @@ class MetricsPage(Collector):
         shared, tickets = self._shared(), self._tickets()
         yield _gauge("ticket_bot_redis_up", "Whether Redis answers.", shared is not None)
         yield _gauge("ticket_bot_mongodb_up", "Whether MongoDB answers.", tickets is not None)
+        yield _gauge(
+            "ticket_bot_mongodb_writable",
+            "Whether MongoDB stored the last test write, at most ten seconds ago.",
+            self._is_writable(),
+        )
         yield from metric_families({**(shared or {}), **self._own()})
         if tickets:
             yield from _ticket_families(tickets)

@@ -1,25 +1,30 @@
 """HTTP server of a bot process: cheroot with bounded threads and requests and graceful shutdown.
 
-Each request and response has a deadline, against clients that are slow on purpose.
+A request takes a thread only when it is complete, so slow clients delay no one. Each request and
+response has a deadline.
 """
 
 import json
 import logging
 import os
+import re
 import select
+import selectors
 import socket
 import threading
 from collections.abc import MutableMapping
 from contextlib import suppress
+from io import BytesIO
 from time import monotonic, sleep
 from typing import Any, Self
 
 from cheroot import wsgi
-from cheroot.makefile import MakeFile, StreamWriter
+from cheroot.connections import ConnectionManager
+from cheroot.makefile import StreamWriter
 from cheroot.server import HeaderReader, HTTPConnection, HTTPRequest
 from flask import Flask
 
-from bot.web.http_errors import MAX_DISCARDED_BYTES, STATUS_MESSAGES
+from bot.web.http_errors import MAX_BODY_BYTES, STATUS_MESSAGES
 from services.core.errors import Conflict
 
 logger = logging.getLogger(__name__)
@@ -28,12 +33,22 @@ logger = logging.getLogger(__name__)
 SERVER_THREADS = 40
 # Few enough that Slack does not time out on the last; above this 503.
 MAX_QUEUED_CONNECTIONS = 200
+# Connections that are idle, or whose request is incomplete. Above this, the one that has waited
+# longest is closed.
+MAX_WAITING_CONNECTIONS = 400
+# Of all incomplete requests together. Above this, the largest is refused.
+MAX_BUFFERED_BYTES = 32_000_000
 MAX_HEADER_BYTES = 32_768
+# Received and discarded beyond the application's limit, so that the client can read the response.
+MAX_DISCARDED_BYTES = 8_000_000
+_RECEIVED_BYTES = 262_144
+_HEAD_END = re.compile(rb"\n\r?\n")  # without the \r, the parser refuses the head
 IDLE_TIMEOUT_SECONDS = 10
 # Requests in progress at shutdown get this long; a process has ten seconds to exit.
 DRAIN_SECONDS = 5
 # At shutdown, for the requests of clients that have just connected, or use a connection again.
 LAST_REQUESTS_SECONDS = 0.3
+STOP_POLL_SECONDS = 0.05
 # The first file descriptor that systemd passes on.
 FIRST_INHERITED_FD = 3
 # For receiving the whole request. Slack waits no longer for the response.
@@ -146,11 +161,23 @@ class _StrictHeaderReader(HeaderReader):
 
 class _Request(HTTPRequest):
     header_reader = _StrictHeaderReader()
+    missing_bytes = 0
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.inheaders = _RequestHeaders()
         self.outheaders = _ResponseHeaders()
+
+    def parse_request(self) -> None:
+        """Parse the head, once: cheroot calls it again in a thread."""
+        if self.ready:
+            return
+        try:
+            super().parse_request()
+        except ValueError:  # from urlsplit
+            self.simple_response("400 Bad Request")
+        if self.ready:
+            self.missing_bytes = int(self.inheaders.get(b"Content-Length", 0))
 
     def read_request_headers(self) -> bool:
         # cheroot leaves it unannotated
@@ -179,8 +206,7 @@ class _Request(HTTPRequest):
             self.conn.wfile.write(head.encode() + body)
 
     def send_headers(self) -> None:
-        # At a deadline, do not wait for the rest of the body.
-        if self.conn.is_past_deadline or self.server.is_port_closed:
+        if self.server.is_port_closed:
             self.close_connection = True
         self.conn.wfile.hold_head()
         super().send_headers()
@@ -190,24 +216,6 @@ class _Request(HTTPRequest):
             super().respond()
         finally:
             self.conn.wfile.flush_head()
-
-
-class _DeadlineSocket(socket.socket):
-    """Receives until a deadline; cheroot's own timeout restarts with every byte."""
-
-    deadline = 0.0
-
-    @classmethod
-    def wrap(cls, accepted: socket.socket) -> Self:
-        family, kind, proto = accepted.family, accepted.type, accepted.proto
-        return cls(family, kind, proto, fileno=accepted.detach())
-
-    def recv_into(self, *args: Any) -> int:
-        self.settimeout(max(self.deadline - monotonic(), 0.001))
-        try:
-            return super().recv_into(*args)
-        finally:
-            self.settimeout(WRITE_TIMEOUT_SECONDS)
 
 
 class _CoalescingWriter(StreamWriter):
@@ -236,29 +244,119 @@ class _CoalescingWriter(StreamWriter):
 
 
 def _make_file(sock: socket.socket, mode: str, size: int) -> Any:
-    return _CoalescingWriter(sock, mode, size) if "w" in mode else MakeFile(sock, mode, size)
+    return _CoalescingWriter(sock, mode, size) if "w" in mode else BytesIO()
 
 
-class DeadlineConnection(HTTPConnection):
-    RequestHandlerClass = _Request
+class BufferedConnection(HTTPConnection):
+    """Buffers a request until it is complete. One thread at a time uses a connection."""
 
     def __init__(self, server: Any, sock: socket.socket, _: Any = None) -> None:
-        super().__init__(server, _DeadlineSocket.wrap(sock), _make_file)
+        super().__init__(server, sock, _make_file)
+        self._received = bytearray()
+        self._request: _Request | None = None
+        self._body = bytearray()
+        self.wait_for_request()
+
+    def wait_for_request(self) -> None:
+        """Start the deadline of the next request."""
+        self.waiting_since = monotonic()
+        seconds = READ_TIMEOUT_SECONDS if self.has_begun else IDLE_TIMEOUT_SECONDS
+        self.deadline = self.waiting_since + seconds
 
     @property
-    def is_past_deadline(self) -> bool:
-        return monotonic() > float(self.socket.deadline)
+    def buffered_bytes(self) -> int:
+        return len(self._received) + len(self._body)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a part of a request has arrived."""
+        return bool(self._received) or self._request is not None
+
+    @property
+    def is_complete(self) -> bool:
+        return self._request is not None and not self._request.missing_bytes
+
+    @property
+    def is_closed(self) -> bool:
+        return bool(self.socket.fileno() < 0)
+
+    def receive(self) -> None:
+        """Take what has arrived, without waiting. May complete the request, or close."""
+        self.socket.settimeout(0)
+        self._take_request()  # it may have arrived behind the last one
+        if self.is_complete or self.is_closed:
+            return
+        try:
+            arrived = self.socket.recv(_RECEIVED_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close()
+            return
+        if not arrived:
+            self.refuse("400 Bad Request")  # it will never be complete
+            return
+        if not self.has_begun:
+            self.deadline = monotonic() + READ_TIMEOUT_SECONDS
+        self._received += arrived
+        self._take_request()
+
+    def _take_request(self) -> None:
+        if self._request is None:
+            self._take_head()
+        if self._request is not None:
+            self._take_body(self._request)
+
+    def _take_head(self) -> None:
+        end = _HEAD_END.search(self._received)
+        if end is None and len(self._received) <= MAX_HEADER_BYTES:
+            return
+        head = self._take(end.end() if end else len(self._received))
+        self.rfile = BytesIO(head)
+        request = _Request(self.server, self)
+        request.parse_request()
+        if request.ready:
+            self._request = request
+        else:  # the parser has sent the refusal
+            self.close()
+
+    def _take_body(self, request: _Request) -> None:
+        body = self._take(request.missing_bytes)
+        request.missing_bytes -= len(body)
+        if int(request.inheaders.get(b"Content-Length", 0)) <= MAX_BODY_BYTES:
+            self._body += body
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._received[:size])
+        del self._received[:size]
+        return taken
+
+    def refuse(self, status: str) -> None:
+        """Close; if a part of a request has arrived, after this response."""
+        self.socket.settimeout(0)
+        if self.has_begun:
+            _Request(self.server, self).simple_response(status)
+        self.close()
+
+    def close(self) -> None:
+        if not self.is_closed:
+            super().close()
 
     def communicate(self) -> bool:
-        """Serve one request and those that follow directly. True if the connection is kept."""
+        """Serve the complete request and those that follow directly. True if it is kept open."""
         while self._serve_one():
             if not self._has_next_request():
-                return True
+                return not self.is_closed
         return False
 
     def _serve_one(self) -> bool:
-        self.socket.deadline = monotonic() + READ_TIMEOUT_SECONDS
+        self.socket.settimeout(WRITE_TIMEOUT_SECONDS)
+        self.rfile, self._body = BytesIO(self._body), bytearray()
         return bool(super().communicate())  # type: ignore[no-untyped-call]  # unannotated
+
+    def RequestHandlerClass(self, *_: Any) -> _Request | None:  # noqa: N802  cheroot's name
+        request, self._request = self._request, None
+        return request
 
     def _has_next_request(self) -> bool:
         """Do not wait for it if other connections wait for a thread, or at shutdown."""
@@ -266,25 +364,88 @@ class DeadlineConnection(HTTPConnection):
             return False
         poller = select.poll()
         poller.register(self.socket, select.POLLIN)
-        return bool(self.rfile.has_data() or poller.poll(KEEP_ALIVE_POLL_MS))
+        if self._received or poller.poll(KEEP_ALIVE_POLL_MS):
+            self.wait_for_request()
+            self.receive()
+        return self.is_complete
+
+
+class _WaitingConnections(ConnectionManager):
+    """Connections that are idle, or whose request is incomplete. None of them holds a thread.
+
+    Unlike cheroot's it does not depend on the system clock, which may jump.
+    """
+
+    # the stubs leave them out
+    _selector: Any
+    _stop_requested: bool
+    _num_connections: int
+    _from_server_socket: Any
+
+    def put(self, conn: BufferedConnection) -> None:
+        self._selector.register(conn.socket.fileno(), selectors.EVENT_READ, data=conn)
+
+    def has_begun_requests(self) -> bool:
+        return any(connection.has_begun for _, connection in self._waiting())
+
+    def _waiting(self) -> list[tuple[int, BufferedConnection]]:
+        return [(fd, c) for fd, c in self._selector.connections if c is not self.server]
+
+    def _run(self, expiration_interval: float) -> None:
+        next_check = 0.0
+        while not self._stop_requested:
+            for fd, connection in self._selector.select(expiration_interval):
+                if connection is not self.server:
+                    self._selector.unregister(fd)
+                    self.server.process_conn(connection)
+                elif accepted := self._from_server_socket(self.server.socket):
+                    self.server.process_conn(accepted)
+            # Not among the events: a closed connection's descriptor may be in one of them.
+            if monotonic() >= next_check or self._num_connections > MAX_WAITING_CONNECTIONS:
+                next_check = monotonic() + expiration_interval
+                self._close_late()
+                self._make_room()
+
+    def _close_late(self) -> None:
+        now = monotonic()
+        for fd, connection in self._waiting():
+            if connection.deadline < now:
+                self._refuse(fd, connection, "408 Request Timeout")
+
+    def _make_room(self) -> None:
+        waiting = sorted(self._waiting(), key=lambda item: item[1].waiting_since, reverse=True)
+        for fd, connection in waiting[MAX_WAITING_CONNECTIONS:]:
+            self._refuse(fd, connection, "503 Service Unavailable")
+        largest = sorted(waiting[:MAX_WAITING_CONNECTIONS], key=lambda item: item[1].buffered_bytes)
+        total = sum(connection.buffered_bytes for _, connection in largest)
+        while total > MAX_BUFFERED_BYTES:
+            fd, connection = largest.pop()
+            total -= connection.buffered_bytes
+            self._refuse(fd, connection, "503 Service Unavailable")
+
+    def _refuse(self, fd: int, connection: BufferedConnection, status: str) -> None:
+        self._selector.unregister(fd)
+        connection.refuse(status)
 
 
 class _Server(wsgi.Server):
-    ConnectionClass = DeadlineConnection
+    ConnectionClass = BufferedConnection
     max_request_header_size = MAX_HEADER_BYTES
     # A larger body is not read; below this, one that is too large gets a response.
     max_request_body_size = MAX_DISCARDED_BYTES
-    keep_alive_conn_limit = 400
+    keep_alive_conn_limit = MAX_WAITING_CONNECTIONS
     # Seconds between checks for a stop.
     expiration_interval = 0.1
     inherited: socket.socket | None = None
-    _connections: Any  # the stubs leave it out
+    _connections: _WaitingConnections
     is_port_closed = False
 
     def prepare(self) -> None:
         super().prepare()
         # Another process may take a connection first; do not wait for the next one then.
         self.socket.settimeout(0)
+        self._connections.close()
+        self._connections = _WaitingConnections(self)
 
     def bind(self, *args: Any) -> socket.socket:
         if self.inherited is None:
@@ -296,7 +457,7 @@ class _Server(wsgi.Server):
 
     def close_port(self) -> None:
         """Take the connections that the kernel has accepted, which it would reset, close the port,
-        and serve for `LAST_REQUESTS_SECONDS`."""
+        serve for `LAST_REQUESTS_SECONDS`, and let requests that have begun arrive."""
         if not self.ready or self.is_port_closed:
             return
         self.is_port_closed = True
@@ -311,18 +472,29 @@ class _Server(wsgi.Server):
                 break
         self.socket.close()
         for made, address in accepted:
-            made.settimeout(IDLE_TIMEOUT_SECONDS)
-            connection = DeadlineConnection(self, made)
+            connection = BufferedConnection(self, made)
             connection.remote_addr, connection.remote_port = address[:2]
             self.process_conn(connection)
+        deadline = monotonic() + READ_TIMEOUT_SECONDS
         sleep(LAST_REQUESTS_SECONDS)
+        while self._connections.has_begun_requests() and monotonic() < deadline:
+            sleep(STOP_POLL_SECONDS)
 
-    def process_conn(self, conn: DeadlineConnection) -> None:
-        """A new connection waits for its first byte in the selector, like an idle one."""
-        if conn.last_used is None and self.can_add_keepalive_connection:
-            self.put_conn(conn)
-        else:
+    def process_conn(self, conn: BufferedConnection) -> None:
+        """Pass a complete request to a thread; let the selector wait for any other."""
+        conn.receive()
+        if conn.is_complete:
             super().process_conn(conn)
+        elif not conn.is_closed:
+            self._connections.put(conn)
+
+    def put_conn(self, conn: BufferedConnection) -> None:
+        """Keep the connection of an answered request."""
+        if self.ready:
+            conn.wait_for_request()
+            self.process_conn(conn)
+        else:
+            conn.close()
 
     @staticmethod
     def bind_socket(socket_: socket.socket, bind_addr: tuple[str, int]) -> socket.socket:

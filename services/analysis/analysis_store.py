@@ -7,8 +7,9 @@ from typing import Any
 
 from bson import ObjectId
 
-from services.analysis.model_exchange import Analysis
+from services.analysis.model_exchange import NO_SOURCES, Analysis, SkillSources
 from services.analysis.urgency import PriorityDecision, UrgencyClaim, decide_priority
+from services.core.coerce import as_string_list
 from services.core.database import Document, Mongo
 from services.models.events import EventType, NewEvent
 from services.models.ticket import AnalysisSource, Priority, Ticket, parse_priority
@@ -27,6 +28,23 @@ def is_analysed(ticket: Ticket) -> bool:
 
 def analysis_source(ticket: Ticket) -> AnalysisSource:
     return AnalysisSource(ticket.assignment["analysis"]["source"])
+
+
+def model_name(ticket: Ticket) -> str | None:
+    """Return the model that analysed the ticket: its version, or the configured name."""
+    stored = _stored(ticket)
+    return stored.get("modelVersion") or stored.get("model")
+
+
+def skill_sources(ticket: Ticket) -> SkillSources:
+    """Return how text and model differ about the skills; nothing if a person has set them."""
+    if "relatedSkills" in edited_fields(ticket):
+        return NO_SOURCES
+    stored = _stored(ticket)
+    return SkillSources(
+        named=as_string_list(stored.get("namedSkills")),
+        suggested=as_string_list(stored.get("suggestedSkills")),
+    )
 
 
 def requested_priority(ticket: Ticket) -> Priority | None:
@@ -128,6 +146,9 @@ def _doc(ticket: Ticket, analysis: Analysis, now: datetime) -> dict[str, Any]:
         "digest": _content_hash(ticket),
         "source": analysis.source.value,
         "model": analysis.model,
+        "modelVersion": analysis.model_version,
+        "namedSkills": list(analysis.skill_sources.named) or None,
+        "suggestedSkills": list(analysis.skill_sources.suggested) or None,
         "confidence": analysis.confidence,
         "failure": analysis.failure,
         "basis": analysis.basis.value if analysis.basis else None,

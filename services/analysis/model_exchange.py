@@ -72,9 +72,30 @@ class AnalysisFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class SkillSources:
+    """The skills that the text names, and those that a model suggests.
+
+    Both are empty if the text names none, or if there is no trusted answer to compare it with.
+    """
+
+    named: tuple[str, ...] = ()
+    suggested: tuple[str, ...] = ()
+
+    @property
+    def differ(self) -> bool:
+        return bool(self.named) and set(canonical_skills(self.named)) != set(
+            canonical_skills(self.suggested)
+        )
+
+
+NO_SOURCES = SkillSources()
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
     """The analysis of a ticket. `tokens` and `ms` are the cost of the model call.
 
+    `model` is the configured name, often an alias; `model_version` is the model that it stood for.
     `failure` says why the router replaced a model that failed; `basis`, how the router found
     skills. `signal` is the evidence for "urgent", in addition to a claim.
     """
@@ -86,11 +107,13 @@ class Analysis:
     confidence: float | None
     source: AnalysisSource
     model: str | None = None
+    model_version: str | None = None
     tokens: int | None = None
     ms: int | None = None
     failure: str | None = None
     basis: SkillMatch | None = None
     signal: UrgencySignal | None = None
+    skill_sources: SkillSources = NO_SOURCES
 
 
 @dataclass(frozen=True, slots=True)

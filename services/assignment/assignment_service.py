@@ -1,13 +1,14 @@
 """Assignment's reads and writes in the database. The choice itself is made in
 services/assignment/ranking.py."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bson import ObjectId
 
-from services.assignment.candidate import NO_SCORES, Candidate
+from services.analysis.analysis_store import skill_sources
+from services.assignment.candidate import NO_SCORES, Candidate, skills_by_key
 from services.assignment.candidate_pool import CandidateLoader, CandidatePool, without_ticket
 from services.assignment.feedback import correction_scores
 from services.assignment.ranking import Criteria, choose_assignee
@@ -16,7 +17,7 @@ from services.core.database import Mongo
 from services.core.work_queue import WorkQueue
 from services.linking.links import LinkService
 from services.models.events import EventType
-from services.models.ticket import AnalysisSource, AssigneeChoice, ChoiceReason, Status, Ticket
+from services.models.ticket import AnalysisSource, AssigneeChoice, Status, Ticket
 from services.outbox.pending import UNASSIGNED_RETRY_INTERVAL
 from services.tickets import ticket_store, transitions
 from services.tickets.transitions import Change
@@ -74,7 +75,11 @@ class AssignmentService:
     def __init__(self, db: Mongo, links: LinkService) -> None:
         self._db = db
         self._queue = WorkQueue(
-            db.tickets, "assignment.until", condition=UNASSIGNED, includes_new=True
+            db.tickets,
+            "assignment.until",
+            longest=CLAIM_DURATION,
+            condition=UNASSIGNED,
+            includes_new=True,
         )
         self._candidate_loader = CandidateLoader(db, links)
 
@@ -107,6 +112,7 @@ class AssignmentService:
         """Return the choice and its basis. The ticket itself does not count towards its assignee's
         load."""
         team_id, skills = ticket.team_id or "", ticket.related_skills
+        sources = skill_sources(ticket)
         criteria = Criteria(
             skills=skills,
             requester=ticket.created_by,
@@ -114,15 +120,14 @@ class AssignmentService:
             declined=declined_by(ticket),
             history=history,
             corrections=correction_scores(self._db, skills=skills, now=now),
+            sources=sources,
         )
         favoured = _top_users(history) | _top_users(criteria["corrections"])
         pool = self._candidate_loader.load_pool(
-            team_id=team_id, skills=skills, favoured=favoured, now=now
+            team_id=team_id, skills=skills, named=sources.named, favoured=favoured, now=now
         )
         evaluation = _evaluate(ticket, pool, criteria)
-        choice = evaluation.choice
-        is_match = choice is not None and (choice.main_reason is ChoiceReason.SKILLS or not skills)
-        if is_match or pool.is_complete:
+        if pool.is_complete or _is_match(evaluation, sources.named or skills):
             return evaluation
         whole_team = CandidatePool(self._candidate_loader.load_all(team_id=team_id, now=now))
         return _evaluate(ticket, whole_team, criteria)
@@ -157,6 +162,15 @@ def _evaluate(ticket: Ticket, pool: CandidatePool, criteria: Criteria) -> Evalua
     criteria = {**criteria, "skill_counts": pool.skill_counts}
     choice = choose_assignee(candidates=candidates, **criteria)
     return Evaluation(choice, replace(pool, candidates=candidates), criteria)
+
+
+def _is_match(evaluation: Evaluation, skills: Sequence[str]) -> bool:
+    """Whether an assignee was chosen who knows one of the skills, if there are any."""
+    choice, needed = evaluation.choice, skills_by_key(skills)
+    if choice is None or not needed:
+        return choice is not None
+    chosen = (who for who in evaluation.pool.candidates if who.user_id == choice.user_id)
+    return any(needed.keys() & skills_by_key(who.skills).keys() for who in chosen)
 
 
 def _top_users(shares: Mapping[ObjectId, float]) -> frozenset[ObjectId]:

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from bson import ObjectId
 
+from services.analysis.model_exchange import NO_SOURCES, SkillSources
 from services.calendar.work_week import WorkWeek
 from services.models.ticket import Priority, Status
 from services.models.user import Role
@@ -127,6 +128,7 @@ class ScoringContext:
     needed_skills: Mapping[str, str]
     skill_counts: Mapping[str, int]
     now: datetime
+    sources: SkillSources = NO_SOURCES
     history: Mapping[ObjectId, float] = field(default_factory=dict)
     corrections: Mapping[ObjectId, float] = field(default_factory=dict)
     has_several_zones: bool = False
@@ -142,6 +144,7 @@ class ScoringContext:
         history: Mapping[ObjectId, float] = NO_SCORES,
         corrections: Mapping[ObjectId, float] = NO_SCORES,
         skill_counts: Mapping[str, int] | None = None,
+        sources: SkillSources = NO_SOURCES,
     ) -> "ScoringContext":
         """Skills are counted among the candidates if `skill_counts` is None."""
         needed = skills_by_key(skills)
@@ -155,6 +158,7 @@ class ScoringContext:
             needed,
             counted if skill_counts is None else skill_counts,
             now,
+            sources,
             history,
             corrections,
             has_several_zones=len({now.astimezone(zone).utcoffset() for zone in zones}) > 1,
@@ -166,6 +170,11 @@ class ScoringContext:
             return []
         own = skills_by_key(candidate.skills)
         return [spelling for key, spelling in self.needed_skills.items() if key in own]
+
+    def is_first_choice(self, known_skills: Iterable[str]) -> bool:
+        """Whether a skill that the text names is among them; any skill if it names none."""
+        named = skills_by_key(self.sources.named).keys()
+        return not named or not named.isdisjoint(skills_by_key(known_skills))
 
     def score_parts(self, candidate: Candidate) -> dict[str, float]:
         shares = {
@@ -198,11 +207,24 @@ class ScoringContext:
         return self._presences[week]
 
     def _skill_coverage(self, candidate: Candidate) -> float:
-        """Return the share of the needed skills; rarer skills count more."""
+        """Return the share of the needed skills; rarer skills count more.
+
+        Skills that the text names count half if the model does not suggest them. All others
+        together count at most half as much as the least of those, so that a model which obeys an
+        order in a ticket does not outweigh the text.
+        """
         known = skills_by_key(self.known_skills(candidate))
         if not known:
             return 0.0
         weights = {key: 1 / max(self.skill_counts.get(key, 0), 1) for key in self.needed_skills}
+        named = skills_by_key(self.sources.named).keys() & weights.keys()
+        if named:
+            for key in named - skills_by_key(self.sources.suggested).keys():
+                weights[key] /= 2
+            others = [key for key in weights if key not in named]
+            limit = min(weights[key] for key in named) / 2
+            factor = min(limit / max(sum(weights[key] for key in others), limit), 1.0)
+            weights |= {key: weights[key] * factor for key in others}
         return sum(weights[key] for key in known) / sum(weights.values())
 
     def _availability(self, candidate: Candidate) -> float:

@@ -87,9 +87,16 @@ class CandidateLoader:
         return self._db.users.count_documents(ACTIVE_STAFF)
 
     def load_pool(
-        self, *, team_id: str, skills: Sequence[str], favoured: Set[ObjectId], now: datetime
+        self,
+        *,
+        team_id: str,
+        skills: Sequence[str],
+        named: Sequence[str] = (),
+        favoured: Set[ObjectId],
+        now: datetime,
     ) -> CandidatePool:
-        """Return the candidates for a ticket. `favoured` moderators are always among them."""
+        """Return the candidates for a ticket. `favoured` moderators are always among them; those
+        who know a skill that the text names come first."""
         if not self._shortlist.is_large(now):
             docs = list(
                 self._db.users.find(ACTIVE_STAFF, _CANDIDATE_FIELDS).limit(LARGE_TEAM_SIZE + 1)
@@ -98,7 +105,7 @@ class CandidateLoader:
                 return CandidatePool(self._candidates(docs, team_id, now))
             self._shortlist.mark_large(now)
         if skills:
-            ids, skill_counts = self._shortlist.find_by_skills(skills, now=now)
+            ids, skill_counts = self._shortlist.find_by_skills(skills, named=named, now=now)
         else:
             ids, skill_counts = self._shortlist.least_recently_assigned(now=now), None
         # Only by id: with a second condition SecantusDB scans the collection.
@@ -225,9 +232,11 @@ class Shortlist:
             self._db.users.update_one({"_id": user_id}, {"$set": {"lastAssignedAt": now}})
 
     def find_by_skills(
-        self, skills: Sequence[str], *, now: datetime
+        self, skills: Sequence[str], *, named: Sequence[str] = (), now: datetime
     ) -> tuple[list[ObjectId], dict[str, int]]:
         """Return the shortlist for these skills, and how many know each (casefolded). One query.
+
+        Moderators who know one of the `named` skills come first.
 
         Only the usual capitalisations of a skill are found: an account with "vPn" may be missed.
         """
@@ -252,9 +261,11 @@ class Shortlist:
             for key in keys:
                 skill_counts[key] += row["count"]
 
-        def sort_key(group: SkillGroup) -> tuple[float, list[str]]:
+        first = skills_by_key(named).keys()
+
+        def sort_key(group: SkillGroup) -> tuple[bool, float, list[str]]:
             keys = sorted(group[0])
-            return -sum(1 / skill_counts[key] for key in keys), keys
+            return first.isdisjoint(keys), -sum(1 / skill_counts[key] for key in keys), keys
 
         ids = [user_id for _, found in sorted(groups, key=sort_key) for user_id in found]
         return ids[:SHORTLIST_SIZE], dict(skill_counts)

@@ -17,6 +17,7 @@ from bson import ObjectId
 
 from services.accounts.users import UserService
 from services.analysis.analysis_store import is_analysed, with_analysis
+from services.analysis.model_exchange import NO_SOURCES
 from services.assignment import feedback
 from services.assignment.assignment_service import AssignmentService
 from services.assignment.candidate import Candidate, Obstacle, ScoringContext
@@ -114,6 +115,7 @@ def explain(
         skills=criteria["skills"],
         now=criteria["now"],
         skill_counts=criteria.get("skill_counts"),
+        sources=criteria.get("sources", NO_SOURCES),
     )
     criteria = {**criteria, "skill_counts": context.skill_counts}
     ratings = rate_candidates(candidates=candidates, **criteria)

@@ -2,7 +2,8 @@
 
 Moderators who know at least one of the skills come first, then moderators who have solved similar
 tickets, then admins. If no skill was recognised, any moderator is eligible, and an admin only if no
-moderator is. Within each tier the score decides (services/assignment/candidate.py). Among
+moderator is. Within each tier those who know a skill that the text names precede those who know
+only skills that a model adds; then the score decides (services/assignment/candidate.py). Among
 candidates without a needed skill, fairness only breaks ties, so that load decides.
 """
 
@@ -15,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from bson import ObjectId
 
+from services.analysis.model_exchange import NO_SOURCES, SkillSources
 from services.assignment.candidate import (
     NO_SCORES,
     WEIGHTS,
@@ -31,6 +33,8 @@ from services.models.user import Role, User
 # From this share of similar tickets on, a candidate counts as having solved such tickets.
 MIN_HISTORY_SHARE = 0.2
 _SCORE_DECIMALS = 6
+# Of each source, if text and model differ.
+MAX_NAMED_SKILLS = 3
 SOLVED_SIMILAR = "solved similar tickets"
 KNOWS_NO_SKILL = "knows none of its skills"
 AT_WORK = "at work"
@@ -55,7 +59,7 @@ class Criteria(TypedDict):
     `declined` have declined the ticket, or it was reassigned from them; `history` is how much of
     what resembles the ticket each has solved (0 to 1), `corrections` how people have corrected such
     choices (-1 to 1). `skill_counts` is how many know each skill (casefolded), needed if the
-    candidates are not the whole team.
+    candidates are not the whole team. `sources` is where the skills come from.
     """
 
     skills: Sequence[str]
@@ -65,6 +69,7 @@ class Criteria(TypedDict):
     history: NotRequired[Mapping[ObjectId, float]]
     corrections: NotRequired[Mapping[ObjectId, float]]
     skill_counts: NotRequired[Mapping[str, int] | None]
+    sources: NotRequired[SkillSources]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ class Rating:
     has_solved: bool
     parts: dict[str, float]
     unrounded_score: float
+    is_first_choice: bool = True
 
     @property
     def score(self) -> float:
@@ -166,6 +172,7 @@ def _context(candidates: Sequence[Candidate], criteria: Criteria) -> ScoringCont
         history=criteria.get("history", NO_SCORES),
         corrections=criteria.get("corrections", NO_SCORES),
         skill_counts=criteria.get("skill_counts"),
+        sources=criteria.get("sources", NO_SOURCES),
     )
 
 
@@ -187,6 +194,7 @@ def _rate(candidate: Candidate, context: ScoringContext, criteria: Criteria) -> 
         has_solved=has_solved,
         parts=parts,
         unrounded_score=sum(parts.values()),
+        is_first_choice=context.is_first_choice(known),
     )
 
 
@@ -202,16 +210,17 @@ def _tier(candidate: Candidate, context: ScoringContext, knows: bool, has_solved
     return Tier.HAS_SOLVED if has_solved else Tier.NO_MATCH
 
 
-def _rank_key(rating: Rating) -> tuple[Tier, bool, float, float, ObjectId]:
+def _rank_key(rating: Rating) -> tuple[Tier, bool, bool, float, float, ObjectId]:
     """The smallest key is the best. The id breaks ties, so that input order plays no part."""
     who, score = rating.candidate, round(rating.unrounded_score, 12)
     if rating.tier is Tier.UNAVAILABLE:
-        return rating.tier, False, who.effective_load, 0.0, who.user_id
+        return rating.tier, False, False, who.effective_load, 0.0, who.user_id
     by_load = rating.tier in (Tier.HAS_CAPACITY, Tier.ADMIN) and not rating.known_skills
     before_fairness = (
         round(rating.unrounded_score - rating.parts["fairness"], 12) if by_load else score
     )
-    return rating.tier, not rating.known_skills, -before_fairness, -score, who.user_id
+    knows_none, is_second = not rating.known_skills, not rating.is_first_choice
+    return rating.tier, knows_none, is_second, -before_fairness, -score, who.user_id
 
 
 def _choice(rating: Rating, context: ScoringContext) -> AssigneeChoice:
@@ -225,8 +234,18 @@ def _choice(rating: Rating, context: ScoringContext) -> AssigneeChoice:
 
 
 def describe_reason(rating: Rating, context: ScoringContext) -> str:
-    """Return what counts in the candidate's favour, as their card would say it."""
-    return _describe(rating, context, _reason(rating, context))
+    """Return what counts in the candidate's favour, as their card would say it, and how text and
+    model differ about the skills."""
+    reason, sources = _describe(rating, context, _reason(rating, context)), context.sources
+    if not sources.differ:
+        return reason
+    suggested = _first(sources.suggested) or "no skill"
+    return f"{reason} · the text names {_first(sources.named)}, Gemini suggests {suggested}"
+
+
+def _first(skills: Sequence[str]) -> str:
+    more = len(skills) - MAX_NAMED_SKILLS
+    return join_words([*skills[:MAX_NAMED_SKILLS], *([f"{more} more"] if more > 0 else [])])
 
 
 def strengths(rating: Rating, context: ScoringContext) -> str:

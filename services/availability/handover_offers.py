@@ -70,7 +70,12 @@ class OfferDecision:
 class HandoverOffers:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
-        self._queue = WorkQueue(db.users, "handOver.nextTryAt", attempts_field="handOver.tries")
+        self._queue = WorkQueue(
+            db.users,
+            "handOver.nextTryAt",
+            longest=MAX_DELIVERY_DELAY,
+            attempts_field="handOver.tries",
+        )
         self._clock = clock
 
     def has_due(self) -> bool:

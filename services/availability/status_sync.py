@@ -39,7 +39,13 @@ class StatusSync:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._clock = clock
-        self._queue = WorkQueue(db.users, "presence.dueAt", condition=STAFF, includes_new=True)
+        self._queue = WorkQueue(
+            db.users,
+            "presence.dueAt",
+            longest=POLL_INTERVAL,
+            condition=STAFF,
+            includes_new=True,
+        )
         self._rules = StatusRulesStore(db, clock=clock)
 
     def claim_due(self, *, limit: int) -> list[User]:

@@ -10,7 +10,14 @@ from typing import Any, TypeVar
 import pymongo
 from pymongo import MongoClient
 from pymongo.database import Database
-from pymongo.errors import ConfigurationError, ConnectionFailure, PyMongoError
+from pymongo.errors import (
+    BulkWriteError,
+    ConfigurationError,
+    ConnectionFailure,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
+)
 
 Document = dict[str, Any]
 T = TypeVar("T")
@@ -27,6 +34,13 @@ PING_INTERVAL_SECONDS = 0.5
 # How long a worker tries to record what it has done. As long as a delivery is claimed.
 RECORD_TIMEOUT_SECONDS = 60.0
 _RECORD_RETRY_SECONDS = 0.1, 1.0  # the first wait and the longest
+
+# MongoDB's codes for writes that it refuses, whatever they contain: UnsatisfiableWriteConcern,
+# UserWritesBlocked, AtlasError (the quota is used up) and OutOfDiskSpace.
+_WRITES_REFUSED = frozenset({100, 371, 8000, 14031})
+# The codes of its other failures: InternalError (after a failed write to its disk, say),
+# UnknownError, Unauthorized, AuthenticationFailed, FileStreamFailed and FileNotOpen.
+_FAILURES = frozenset({1, 8, 13, 18, 37, 39})
 
 logger = logging.getLogger(__name__)
 
@@ -111,6 +125,24 @@ def is_unavailable(error: BaseException) -> bool:
     return isinstance(error, ConnectionFailure) or (
         isinstance(error, PyMongoError) and error.timeout
     )
+
+
+def refuses_writes(error: BaseException) -> bool:
+    """Return whether the error says that MongoDB stores nothing, whatever it is sent."""
+    return isinstance(error, WriteConcernError) or bool(_error_codes(error) & _WRITES_REFUSED)
+
+
+def is_failing(error: BaseException) -> bool:
+    """Return whether the error says that MongoDB answers, but cannot do its work at present."""
+    return refuses_writes(error) or bool(_error_codes(error) & _FAILURES)
+
+
+def _error_codes(error: BaseException) -> set[int]:
+    if isinstance(error, BulkWriteError):
+        details = error.details
+        failures = [*details.get("writeErrors", ()), *details.get("writeConcernErrors", ())]
+        return {failure.get("code", 0) for failure in failures}
+    return {error.code or 0} if isinstance(error, OperationFailure) else set()
 
 
 class CircuitBreaker:

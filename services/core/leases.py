@@ -21,7 +21,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff
+from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, ahead, backoff
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,7 @@ LEASE_RENEW_INTERVAL = timedelta(seconds=5)
 LEASE_POLL_SECONDS = 0.02
 
 INITIAL_BACKOFF = timedelta(seconds=10)
+MAX_PAUSE = MAX_DELIVERY_DELAY
 
 
 class LeaseUnavailable(Exception):
@@ -54,14 +55,13 @@ class Lease:
         # Host and pid are for operators who read the database; the suffix makes the name unique.
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._until: datetime | None = None
+        self._monotonic_until = 0.0
 
     def acquire(self) -> bool:
         """Take the lease or renew it; False while another process has it."""
-        now = self._clock()
-        mine_or_free = {
-            "_id": self._name,
-            "$or": [{"holder": self._holder}, {"until": {"$lte": now}}],
-        }
+        began, now = time.monotonic(), self._clock()
+        free = {"until": {"$not": ahead(now, longest=LEASE_DURATION)}}
+        mine_or_free = {"_id": self._name, "$or": [{"holder": self._holder}, free]}
         change = {"$set": {"holder": self._holder, "until": now + LEASE_DURATION}}
         try:
             self._db.leases.update_one(mine_or_free, change, upsert=True)
@@ -69,16 +69,20 @@ class Lease:
             self._until = None
             return False
         self._until = now + LEASE_DURATION
+        self._monotonic_until = began + LEASE_DURATION.total_seconds()
         return True
 
     def is_held(self) -> bool:
-        """Return whether this process still holds the lease, from its own clock, without a query.
+        """Return whether this process still holds the lease, from its own clocks, without a query.
 
         False from the moment when another process may take it, so also after this process was
-        stopped for a while. Safe to call from any thread.
+        stopped for a while: the monotonic clock stands still while a machine is suspended, and the
+        system clock may be set back. Safe to call from any thread.
         """
         until = self._until
-        return until is not None and self._clock() < until
+        return (
+            until is not None and self._clock() < until and time.monotonic() < self._monotonic_until
+        )
 
     def release(self) -> None:
         """Let another process take over immediately."""
@@ -135,7 +139,8 @@ class BackoffLock:
         self, db: Mongo, name: str, *, lock_timeout: timedelta, clock: Clock = utcnow
     ) -> None:
         self._db = db
-        self._queue = WorkQueue(db.leases, "until", attempts_field="faults")
+        longest = max(lock_timeout, MAX_DELIVERY_DELAY)
+        self._queue = WorkQueue(db.leases, "until", longest=longest, attempts_field="faults")
         self._name = name
         self._lock_timeout = lock_timeout
         self._clock = clock
@@ -170,14 +175,23 @@ class BackoffLock:
         self._queue.retry(self._name, self._claim.get("until"), at=at, values=values)
 
 
+def lease_holder(db: Mongo, name: str, *, now: datetime) -> str | None:
+    """Return the holder of the lease; None if no process holds it."""
+    held = {"_id": name, "until": ahead(now, longest=LEASE_DURATION)}
+    doc = db.leases.find_one(held, {"holder": True})
+    return str(doc["holder"]) if doc else None
+
+
 def is_paused(db: Mongo, name: str, *, now: datetime) -> bool:
-    """Return whether `name` is paused, or any process holds a lease of that name."""
-    return db.leases.find_one({"_id": name, "until": {"$gt": now}}, {"_id": True}) is not None
+    paused = {"_id": name, "until": ahead(now, longest=MAX_PAUSE)}
+    return db.leases.find_one(paused, {"_id": True}) is not None
 
 
 def pause(db: Mongo, name: str, *, until: datetime) -> None:
-    """Pause `name` at least until then; a longer pause stays."""
+    """Pause `name` at least until then; a longer pause stays, if it is not above `MAX_PAUSE`."""
+    shorter = {"_id": name, "until": {"$not": ahead(until, longest=MAX_PAUSE)}}
+    change = {"$set": {"until": until}}
     try:
-        db.leases.update_one({"_id": name}, {"$max": {"until": until}}, upsert=True)
-    except DuplicateKeyError:  # another process inserted it concurrently
-        db.leases.update_one({"_id": name}, {"$max": {"until": until}})
+        db.leases.update_one(shorter, change, upsert=True)
+    except DuplicateKeyError:  # a longer one, or another process inserted it concurrently
+        db.leases.update_one(shorter, change)

@@ -94,6 +94,13 @@ REPLY_ATTEMPTS = Metric(
     "Replies to events by what came of an attempt to send them; dropped: too old by then.",
     ("reply", "outcome"),
 )
+FAILED_DELIVERIES = Metric(
+    "ticket_bot_failed_deliveries_total",
+    MetricKind.COUNTER,
+    "Messages about tickets that Slack refuses for good, or that an operator's correction would "
+    "have let through and that are given up after 14 days.",
+    ("message", "reason"),
+)
 JOB_RUNS = Metric(
     "ticket_bot_job_runs_total",
     MetricKind.COUNTER,
@@ -123,6 +130,7 @@ ALL_METRICS = (
     TASK_SECONDS,
     EMAIL_ATTEMPTS,
     REPLY_ATTEMPTS,
+    FAILED_DELIVERIES,
     JOB_RUNS,
     JOB_LAST_RUN,
     JOB_LAST_SECONDS,

@@ -1,7 +1,8 @@
 """Removal of secrets from ticket texts: keys, passwords, bank and card numbers.
 
 It runs before a text leaves this machine. A safeguard with known gaps (a password in plain prose, a
-card number in words): the form says that no passwords belong in a ticket. If in doubt, it removes.
+card number in words): the form says that no passwords belong in a ticket. If in doubt, it removes:
+after "password:" or "the password is", the rest of the line up to the next sentence.
 
 Alternatives considered: detect-secrets (last release May 2024, scans files for developers' keys),
 datafog and presidio (persons and addresses, no keys; presidio needs spaCy). None of them detects
@@ -14,103 +15,231 @@ matches only from its first character.
 """
 
 import re
+from collections.abc import Iterable, Mapping
+
+from services.core.password_words import (
+    ADVERBS,
+    CHANGED_TO,
+    CODE_WORDS,
+    COPULAS,
+    COPULAS_BEFORE_DIGITS,
+    CREDENTIAL_WORDS,
+    NON_SECRET_WORDS,
+    PASSWORD_WORDS,
+    PRONOUNS,
+    QUALIFIERS,
+    SHORT_WORDS,
+    TOKEN_WORDS,
+)
+from services.core.vendor_keys import VENDOR_KEY_PATTERN
 
 KEY_LABEL = "[key removed]"
 PASSWORD_LABEL = "[password removed]"  # noqa: S105  a label, no password
 CARD_LABEL = "[card number removed]"
 IBAN_LABEL = "[IBAN removed]"
+TEXT_LABEL = "[text removed]"
 LABEL_PATTERN = r"\[[A-Za-z ]{2,20} removed\]"
+MAX_ROUNDS = 10
 
-KEY_BOUNDARY = r"(?<![A-Za-z0-9])"
-
-# From the issuers' documentation or gitleaks' rules (config/gitleaks.toml).
-KEY_PATTERNS = (
+# Formats of standards rather than of a vendor.
+STANDARD_KEY_PATTERN = re.compile(
     # RFC 7468 and OpenSSH/PGP private keys; a truncated key extends to the end of the text
     r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
-    r"[\s\S]*?(?:-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----|\Z)",
+    r"[\s\S]*?(?:-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----|\Z)"
     # RFC 7519: three base64url parts, the first begins with {"
-    r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]*+",
-    # AWS IAM identifiers: access keys, long-lived and temporary
-    KEY_BOUNDARY + r"(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])",
-    # GitHub: personal, OAuth, user-to-server, server-to-server and refresh; fine-grained
-    KEY_BOUNDARY + r"gh[pousr]_[A-Za-z0-9]{36,255}",
-    KEY_BOUNDARY + r"github_pat_[A-Za-z0-9_]{22,255}",
-    # GitLab: personal, project and group access tokens
-    KEY_BOUNDARY + r"glpat-[A-Za-z0-9_.-]{20,255}",
-    # Slack: bot, user, app-level, configuration and refresh tokens; incoming webhooks
-    KEY_BOUNDARY + r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,255}",
-    KEY_BOUNDARY + r"xapp-[A-Za-z0-9-]{10,255}",
-    KEY_BOUNDARY
-    + r"https://hooks\.slack(?:-gov)?\.com/(?:services|triggers|workflows)/[A-Za-z0-9/_-]{10,255}",
-    # Google: API keys, AI Studio's newer ones, OAuth client secrets and access tokens
-    KEY_BOUNDARY + r"AIza[A-Za-z0-9_-]{35}",
-    KEY_BOUNDARY + r"AQ\.[A-Za-z0-9_-]{30,255}",
-    KEY_BOUNDARY + r"GOCSPX-[A-Za-z0-9_-]{20,255}",
-    KEY_BOUNDARY + r"ya29\.[A-Za-z0-9._-]{20,1024}",
-    # OpenAI (sk-, sk-proj-, sk-svcacct-) and Anthropic (sk-ant-): every key has a digit
-    KEY_BOUNDARY + r"sk-(?=[A-Za-z_-]{0,64}[0-9])[A-Za-z0-9_-]{20,255}",
-    # Stripe: secret and restricted keys, webhook secrets
-    KEY_BOUNDARY + r"[sr]k_(?:live|test)_[A-Za-z0-9]{10,255}",
-    KEY_BOUNDARY + r"whsec_[A-Za-z0-9+/=]{20,255}",
+    r"|(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]*+"
     # RFC 6750 and RFC 7617: the value of a pasted `Authorization:` header
-    KEY_BOUNDARY + r"(?i:bearer)[ \t]{1,4}(?=[A-Za-z._~+/-]{0,64}[0-9])[A-Za-z0-9._~+/=-]{16,2048}",
-    r"(?i:(?<=authorization: basic )|(?<=authorization:basic ))[A-Za-z0-9+/=]{6,1024}",
+    r"|(?<![A-Za-z0-9])(?i:bearer)[ \t]{1,4}(?=[A-Za-z._~+/-]{0,64}[0-9])"
+    r"[A-Za-z0-9._~+/=-]{16,2048}"
+    r"|(?i:(?<=authorization: basic )|(?<=authorization:basic ))[A-Za-z0-9+/=]{6,1024}"
 )
-ANY_KEY_PATTERN = re.compile("|".join(f"(?:{shape})" for shape in KEY_PATTERNS))
+# RFC 6265
+COOKIE_PATTERN = re.compile(
+    rf"(?P<before>(?<![A-Za-z0-9])(?:set-)?cookie[ \t]*:[ \t]*[^\s=;]{{1,64}}=)(?!{LABEL_PATTERN})"
+    r"[^\n]+",
+    re.IGNORECASE,
+)
 
 # RFC 3986 `scheme://user:password@host`, but up to the last @ as drivers parse it, because users do
 # not percent-encode. Digits followed by a slash are a port.
 CONNECTION_URL_PATTERN = re.compile(
-    r"(?P<before>(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{1,30}+://[^\s:/?#@\"'<>]{0,128}+:)"
+    r"(?P<before>(?<![A-Za-z0-9+.-])(?:[A-Za-z][A-Za-z0-9+.-]{1,30}+://[^\s:/?#@\"'<>]{0,128}+:"
+    r"|jdbc:oracle:[a-z]{1,8}:[^\s/@]{1,64}+/))"
     rf"(?![0-9]{{1,5}}[/?#])(?!{LABEL_PATTERN})[^\s\"'<>]{{1,256}}(?=@)"
 )
+# `root:password@10.0.0.5` without a scheme; `cc:john2@example.com` is none.
+ADMIN_LOGIN_PATTERN = re.compile(
+    r"(?P<before>(?<![\w.-])(?:root|admin|administrator|sa|postgres|mysql|oracle|ubuntu|pi|guest):)"
+    rf"(?!{LABEL_PATTERN})[^\s@]{{3,128}}(?=@[A-Za-z0-9])",
+    re.IGNORECASE,
+)
 
-# Words before a secret. The strong ones also match inside words (DB_PASSWORD, Windowspasswort); the
-# weak ones would match in too many, so they match as whole words only.
-STRONG_KEYWORDS = r"pass(?:word|wort|wd|code|phrase)|kennwort|pwd"
-WEAK_KEYWORDS = (
-    r"(?<![^\W_])(?:pw|pass|pin(?:[ -]?(?:code|nummer|number))?|token|secret|geheimzahl|cv[vc]2?"
-    r"|zugangscode|(?:api|access|secret|private|client|auth|zugangs)[ _-]?"
-    r"(?:key|secret|schlüssel|token))"
-)
-QUALIFIER_PATTERN = r"(?:[ \t]+(?:for|of|to|on|für|zu|zum|zur|vom|von|bei|im|in)\b[^\n:=]{0,40}?)?"
-COPULA_PATTERN = (
-    r"\b(?:is|was|are|lautet|ist|war)\b(?:[ \t]+(?:now|still|jetzt|nun|noch))?+[ \t]*:?[ \t]+"
-)
-SEPARATOR_PATTERN = r"[ \t]*(?:[:=\uff1a]{1,2}+>?+|->|→)\s{0,3}"
+
+GAP = r"[ \t]{1,4}"
+SPACES = r"[ \t]{0,4}"
+
+
+def _alternatives(words: Mapping[str, str]) -> str:
+    return "|".join(words.values())
+
+
 QUOTED_VALUE_PATTERN = r"\"[^\"\n]{1,256}\"|'[^'\n]{1,256}'|`[^`\n]{1,256}`|[„“][^“”\n]{1,256}[“”]"
-ANNOUNCED_SECRET_PATTERN = re.compile(
+# The rest of the line, up to a full stop before a capital letter.
+REST_PATTERN = r"\S++(?:(?:(?<![.!?])[ \t]++|[ \t]++(?!(?-i:[A-ZÀ-ÞА-ЯΑ-Ω])))\S++)*+"
+VALUE_PATTERN = rf"(?:{QUOTED_VALUE_PATTERN}|{REST_PATTERN})"
+# "password policy" against "password hunter2": six characters with a letter and a digit, no URL
+TOKEN_PATTERN = (
+    r"[(\[<\"'`]?(?=[^\s0-9]{0,64}[0-9])"  # noqa: S105  a pattern, no password
+    r"(?=(?:[0-9_]|[^\w\s]){0,64}[^\W\d_])(?!\S{0,64}://)\S{6,}+"
+)
+NON_SECRET_PATTERN = "|".join(
+    sorted({re.escape(word) for words in NON_SECRET_WORDS.values() for word in words.split()})
+)
+OPENING_PATTERN = rf"(?![\"'`(]?{LABEL_PATTERN})(?=[^\w\n]{{0,8}}\w)"
+NON_SECRET_AHEAD = rf"[\"'`(*_]{{0,3}}(?:{NON_SECRET_PATTERN})(?![\w'’])"
+SECRET_AHEAD = rf"{OPENING_PATTERN}(?!{NON_SECRET_AHEAD})"
+# After a separator, "correct horse battery staple" is a secret; "correct" and "correct but
+# rejected" are none.
+NEXT_WORD_PATTERN = r"[^\w\n]{1,8}[\w'’]{1,40}+"
+GIVEN_SECRET_AHEAD = (
+    rf"{OPENING_PATTERN}(?!{NON_SECRET_AHEAD}"
+    rf"(?:(?:{NEXT_WORD_PATTERN})?[^\w\n]{{0,8}}(?:\n|\Z)"
+    rf"|(?:{NEXT_WORD_PATTERN}){{0,5}}?[^\w\n]{{1,8}}(?:{NON_SECRET_PATTERN})(?![\w'’])))"
+)
+SEPARATOR_PATTERN = r"[ \t]{0,4}(?:[:=\uff1a]{1,2}+>?+|->|→)(?:[*_`]{1,2}+(?=\s))?\s{0,3}"
+DASH_PATTERN = r"[ \t]{0,3}[-–—>|][ \t]{1,3}"
+
+SECRET_WORD_PATTERN = re.compile(
     rf"(?P<label>{LABEL_PATTERN})"  # a label, no password
-    rf"|(?P<before>(?:(?P<strong>{STRONG_KEYWORDS})|{WEAK_KEYWORDS})s?[0-9]?(?![^\W_])[\"'`*]{{0,3}}"
-    rf"(?:{QUALIFIER_PATTERN}"
-    rf"(?:(?P<given>{SEPARATOR_PATTERN})|[ \t]+{COPULA_PATTERN})|(?P<bare>[ \t]+)))"
-    rf"(?!{LABEL_PATTERN})(?P<value>{QUOTED_VALUE_PATTERN}|\S+)",
+    rf"|(?P<strong>(?:{_alternatives(PASSWORD_WORDS)})s?[0-9]?)(?![^\W_])"
+    rf"|(?<![^\W_])(?:(?P<short>{_alternatives(SHORT_WORDS)})"
+    rf"|(?P<token>(?:{_alternatives(TOKEN_WORDS)})s?)"
+    rf"|(?P<code>(?:{_alternatives(CODE_WORDS)}))"
+    rf"|(?P<credentials>(?:{_alternatives(CREDENTIAL_WORDS)})))(?![^\W_])"
+    # languages without spaces
+    r"|(?P<unspaced>密码|密碼|口令|パスワード|暗証番号|비밀번호|비번)",
     re.IGNORECASE,
 )
-PIN_PATTERN = re.compile(
-    r"(?P<before>(?<![^\W_])(?:pin|cv[vc]2?)[ \t]+)[0-9]{3,8}(?![^\W_])", re.IGNORECASE
+AFTER_WORD = r"[\"'`*_\])]{0,3}(?:[ \t]{0,2}[(\[][^()\[\]\n]{0,40}[)\]])?"
+QUALIFIER_PATTERN = rf"(?:{GAP}(?:{QUALIFIERS})\b[^\n:=]{{0,40}}?)?"
+COPULA_PATTERN = (
+    rf"(?:{GAP}(?:{PRONOUNS})(?!\w))?{GAP}"
+    rf"(?:(?:{COPULAS})|(?:{COPULAS_BEFORE_DIGITS})(?=[ \t][^\n0-9]{{0,60}}[0-9]))(?!\w)"
+    rf"(?:{GAP}(?:{ADVERBS})\b)?+{SPACES}:?{GAP}"
 )
+
+
+def _tail(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"(?P<before>{AFTER_WORD}{pattern}", re.IGNORECASE)
+
+
+GIVEN_TAIL = _tail(rf"{QUALIFIER_PATTERN}{SEPARATOR_PATTERN}){GIVEN_SECRET_AHEAD}{VALUE_PATTERN}")
+# "password=correct horse": an assignment describes nothing.
+ASSIGNED_TAIL = _tail(rf"=(?=\S))(?![\"'`(]?{LABEL_PATTERN}){VALUE_PATTERN}")
+QUOTED_TAIL = _tail(rf"{SEPARATOR_PATTERN})(?!.{LABEL_PATTERN})(?:{QUOTED_VALUE_PATTERN})")
+COPULA_TAIL = _tail(rf"{QUALIFIER_PATTERN}{COPULA_PATTERN}){SECRET_AHEAD}{VALUE_PATTERN}")
+BARE_TAIL = _tail(
+    rf"(?:{GAP}(?:{PRONOUNS})(?!\w))?(?:{GAP}(?:{CHANGED_TO})(?!\w))?(?:{GAP}|{DASH_PATTERN}))"
+    rf"(?!{LABEL_PATTERN})(?:{TOKEN_PATTERN})"
+)
+DASH_TAIL = _tail(rf"{QUALIFIER_PATTERN}{DASH_PATTERN})(?!{LABEL_PATTERN})(?:{TOKEN_PATTERN})")
+BARE_QUOTED_TAIL = _tail(rf"{GAP}){SECRET_AHEAD}(?:{QUOTED_VALUE_PATTERN})")
+UNSPACED_TAIL = re.compile(
+    rf"(?P<before>{SPACES}(?:[:=：]|是|は|が|는|은|이)?{SPACES})(?!{LABEL_PATTERN})"
+    r"(?=[^\s0-9]{0,64}[0-9])[!-~]{4,}+"
+)
+NUMBER_TAIL = _tail(
+    rf"(?:{SEPARATOR_PATTERN}|{GAP}(?:{COPULAS}|{COPULAS_BEFORE_DIGITS}){GAP}|{GAP}))"
+    rf"(?!{LABEL_PATTERN})[0-9](?:[ ,.-]{{0,2}}[0-9]){{2,15}}+(?![^\W_])#?"
+)
+WEAK_COPULA_TAIL = _tail(
+    rf"{QUALIFIER_PATTERN}{COPULA_PATTERN})(?!{LABEL_PATTERN})(?=[^\s0-9]{{0,64}}[0-9])\S++"
+)
+CREDENTIALS_TAIL = _tail(
+    rf"{QUALIFIER_PATTERN}(?:{SPACES}[:=]{SPACES}|{GAP}(?:are|is|sind|sont|son|são|zijn){GAP}|{GAP})"
+    r"[A-Za-z][^\s:/|]{0,63}+[ \t]{0,2}[:/|][ \t]{0,2})"
+    rf"(?!{LABEL_PATTERN}|/)(?=[^\s0-9]{{0,64}}[0-9])\S{{5,}}+"
+)
+QUOTED_COPULA_TAIL = _tail(
+    rf"{QUALIFIER_PATTERN}{COPULA_PATTERN})(?!.{LABEL_PATTERN})(?:{QUOTED_VALUE_PATTERN})"
+)
+BARE_TAILS = (BARE_TAIL, DASH_TAIL, BARE_QUOTED_TAIL)
+GIVEN_TAILS = (QUOTED_TAIL, ASSIGNED_TAIL, GIVEN_TAIL)
+TAILS: dict[str, tuple[re.Pattern[str], ...]] = {
+    "label": (),
+    "strong": (*GIVEN_TAILS, QUOTED_COPULA_TAIL, COPULA_TAIL, *BARE_TAILS),
+    "short": (*GIVEN_TAILS, QUOTED_COPULA_TAIL, COPULA_TAIL, *BARE_TAILS),
+    "token": (*GIVEN_TAILS, WEAK_COPULA_TAIL, BARE_TAIL, DASH_TAIL),
+    "code": (GIVEN_TAIL, NUMBER_TAIL, WEAK_COPULA_TAIL),
+    "credentials": (CREDENTIALS_TAIL,),
+    "unspaced": (UNSPACED_TAIL,),
+}
+# What is "it" is in another sentence.
+RESET_PATTERN = re.compile(
+    r"(?P<before>(?<![^\W_])(?:re)?(?:set|changed?)[ \t]{1,4}(?:it|mine|that|this)"
+    rf"(?:{GAP}back)?{GAP}to{GAP})(?!{LABEL_PATTERN})(?:{TOKEN_PATTERN})",
+    re.IGNORECASE,
+)
+
+NAMES_IN_MARKUP = rf"[\w.:-]{{0,32}}(?:{PASSWORD_WORDS['English']}|pass|pw|secret|token|key)"
+MARKUP_PATTERN = re.compile(
+    rf"(?P<before><(?:{NAMES_IN_MARKUP})[0-9]?>)(?!{LABEL_PATTERN})[^<>\n]{{1,256}}"
+    rf"|(?P<before_attribute>(?<=[\"'=])(?:{NAMES_IN_MARKUP})[\"']?{GAP}value=)"
+    rf"(?!{LABEL_PATTERN})(?:{QUOTED_VALUE_PATTERN}|[^\s>]{{1,256}})",
+    re.IGNORECASE,
+)
+OPTION_VALUE_PATTERN = rf"(?!{LABEL_PATTERN})(?:{QUOTED_VALUE_PATTERN}|\S++)"
 COMMAND_OPTION_PATTERN = re.compile(
-    rf"(?P<before>(?<!\S)--?(?:[a-z]{{1,20}}-)?(?:{STRONG_KEYWORDS}|token|secret|api-key)[ \t]+)"
-    rf"(?!{LABEL_PATTERN}|-)(?P<value>{QUOTED_VALUE_PATTERN}|\S+)",
+    rf"(?P<before>(?<!\S)--?(?:[a-z]{{1,20}}-)?(?:{PASSWORD_WORDS['English']}|token|secret|api-key)"
+    rf"{GAP})(?!-){OPTION_VALUE_PATTERN}",
     re.IGNORECASE,
 )
-# "The password is expired" describes the problem: "expired" must stay.
-NON_SECRET_WORDS = frozenset(
-    re.findall(
-        r"\w+",
-        """
-        a about accepted again already also always an and asked because being blocked broken but by
-        changed correct denied empty expired expiring forgotten from gone here i ignored in
-        incorrect invalid it known locked lost missing my needed never no none not ok okay old on
-        only or out refused rejected required reset safe same sent set shown so still stored the
-        there they this to too unknown unsafe visible weak when what where which why working wrong
-        you your abgelaufen aber abgelehnt akzeptiert alt auch bekannt da das dass dem den der die
-        ein eine erforderlich falsch fehlt für gesperrt hier ich immer kaputt kein keine korrekt
-        leer mein mir nicht nie noch nötig nur oder richtig schon sie ungültig unbekannt und
-        vergessen verloren weg wieder wird zu zurückgesetzt
-        """,
+# curl -u user:password
+USER_OPTION_PATTERN = re.compile(
+    r"(?P<before>(?<!\S)(?:-u[ \t]{0,3}|--(?:proxy-)?user[ \t=]{1,3})"
+    rf"(?:(?P<quote>[\"'])[^\s:\"']{{1,64}}:(?!{LABEL_PATTERN})|[^\s:\"'/]{{1,64}}:))(?!{LABEL_PATTERN}|//)"
+    r"(?(quote)[^\n\"']{1,256}|\S++)"
+)
+PASSWORD_COMMANDS = (
+    (r"(?:mysql|mysqldump|mysqladmin|mysqlimport|mariadb)", r"-p"),
+    (
+        r"(?:sshpass|rdesktop|docker[ \t]{1,4}login|podman[ \t]{1,4}login|az[ \t]{1,4}login|helm)",
+        r"-p[ \t]{0,3}",
+    ),
+    (r"(?:ldapsearch|ldapmodify|ldapadd|ldapwhoami)", r"-w[ \t]{0,3}"),
+    (r"redis-cli", r"-a[ \t]{0,3}"),
+    (r"smbclient", r"(?:-U[ \t]{0,3}|--user=)[^\s%]{1,64}%"),
+    (r"(?:xfreerdp|wfreerdp)", r"/p:"),
+    (r"net[ \t]{1,4}use", r"/user:\S{1,64}[ \t]{1,4}"),
+    (r"net[ \t]{1,4}user", r"\S{1,64}[ \t]{1,4}(?!/)"),
+    (
+        r"(?:enable[ \t]{1,4}(?:secret|password)|username[ \t]\S{1,64}[ \t](?:secret|password))",
+        r"[0-9][ \t]{1,4}",
+    ),
+)
+COMMAND_PATTERN = re.compile(
+    "|".join(
+        rf"(?P<before{number}>(?<![\w-]){command}[ \t](?:[^\n]{{0,160}}?[ \t])??{option})"
+        rf"{OPTION_VALUE_PATTERN}"
+        for number, (command, option) in enumerate(PASSWORD_COMMANDS)
     )
+)
+QUERY_PATTERN = re.compile(
+    rf"(?P<before>[?&](?:sig|signature|code|sas|auth|key|sid|session)=)(?!{LABEL_PATTERN})"
+    r"(?=[^\s&0-9]{0,64}[0-9])[^\s&]{6,512}",
+    re.IGNORECASE,
+)
+
+VALUE_PATTERNS = (
+    COOKIE_PATTERN,
+    CONNECTION_URL_PATTERN,
+    ADMIN_LOGIN_PATTERN,
+    MARKUP_PATTERN,
+    COMMAND_PATTERN,
+    COMMAND_OPTION_PATTERN,
+    USER_OPTION_PATTERN,
+    QUERY_PATTERN,
+    RESET_PATTERN,
 )
 
 # Length of an IBAN by country: the registry of ISO 13616, maintained by SWIFT.
@@ -126,17 +255,16 @@ IBAN_LENGTHS = {
     }.items()
     for country in countries.split()
 }  # fmt: skip
-IBAN_CHARACTER_PATTERN = re.compile(r"[ \u00a0-]?([A-Za-z0-9])")
+IBAN_CHARACTER_PATTERN = re.compile(r"[ \u00a0./_-]?([A-Za-z0-9])")
 IBAN_HEAD = re.compile(r"(?<![A-Za-z0-9])(?P<country>[A-Za-z]{2})[0-9]{2}")
 
-# ISO/IEC 7812 lengths, without separators or grouped as on the card, with one kind of separator.
-CARD_NUMBER_PATTERN = re.compile(
-    r"(?<![0-9])(?:"
-    r"[0-9]{4}(?P<a>[ .\u00a0-])[0-9]{4}(?P=a)[0-9]{4}(?P=a)[0-9]{4}(?:(?P=a)[0-9]{3})?"
-    r"|[0-9]{4}(?P<b>[ .\u00a0-])[0-9]{6}(?P=b)[0-9]{4,5}"  # Diners, American Express
-    r"|[0-9]{14,19}"
-    r")(?![0-9])"
+# ISO/IEC 7812 numbers, grouped in any way and with any separators; `_card_end` looks for the card.
+DIGIT_GROUPS_PATTERN = re.compile(
+    r"(?<![0-9])[0-9]{3,19}+(?![0-9])"
+    r"(?:[ \t\u00a0]{0,2}[._/\-\u2010-\u2014]?[ \t\u00a0]{0,2}[0-9]{3,19}+(?![0-9]))*+"
 )
+DIGITS_PATTERN = re.compile(r"[0-9]+")
+MAX_CARD_GROUPS = 6
 # The leading digits of payment cards; other numbers of that length (orders, parcels, meters) may
 # begin with any.
 CARD_ISSUER_PATTERN = re.compile(
@@ -154,17 +282,19 @@ def mask(text: str) -> str:
     """Replace each secret by a label such as [password removed].
 
     Idempotent: a removal can expose the edge of another secret, so it repeats until nothing
-    changes. Each round removes text that is no label, so it ends.
+    changes. Only a text made for it needs more than a few rounds; it is removed as a whole, so that
+    no text costs more than a constant number of rounds.
     """
-    while (masked := _mask_once(text)) != text:
+    for _round in range(MAX_ROUNDS):
+        masked = _mask_once(text)
+        if masked == text:
+            return text
         text = masked
-    return text
+    return TEXT_LABEL
 
 
 def mask_cards(text: str) -> str:
-    return CARD_NUMBER_PATTERN.sub(
-        lambda match: CARD_LABEL if _is_card(match[0]) else match[0], text
-    )
+    return DIGIT_GROUPS_PATTERN.sub(_mask_card_groups, text)
 
 
 def mask_ibans(text: str) -> str:
@@ -178,36 +308,58 @@ def mask_ibans(text: str) -> str:
 
 
 def _mask_once(text: str) -> str:
-    text = ANY_KEY_PATTERN.sub(KEY_LABEL, text)
-    text = CONNECTION_URL_PATTERN.sub(_mask_value, text)
-    text = COMMAND_OPTION_PATTERN.sub(_mask_value, text)
-    text = PIN_PATTERN.sub(_mask_value, text)
-    text = ANNOUNCED_SECRET_PATTERN.sub(_mask_announced, text)
-    return mask_cards(mask_ibans(text))
+    text = STANDARD_KEY_PATTERN.sub(KEY_LABEL, text)
+    text = VENDOR_KEY_PATTERN.sub(KEY_LABEL, text)
+    for pattern in VALUE_PATTERNS:
+        text = pattern.sub(_mask_value, text)
+    return mask_cards(mask_ibans(_mask_announced(text)))
 
 
 def _mask_value(match: re.Match[str]) -> str:
-    return match["before"] + PASSWORD_LABEL
+    before = next(
+        value for name, value in match.groupdict().items() if value and name.startswith("before")
+    )
+    return before + PASSWORD_LABEL
 
 
-def _mask_announced(match: re.Match[str]) -> str:
-    if match["label"]:
-        return match[0]
-    word = match["value"].strip(".,;:!?()\"'`*_").casefold()
-    if not word or word in NON_SECRET_WORDS:
-        return match[0]
-    digit = any(character.isdigit() for character in word)
-    letter = any(character.isalpha() for character in word)
-    if match["bare"]:  # "password policy" against "password hunter2"
-        secret = digit and letter and len(word) >= 6 and "://" not in word
-    else:  # "the pin is bent": after a weak word, a secret has a digit
-        secret = digit or bool(match["strong"] or match["given"])
-    return _mask_value(match) if secret else match[0]
+def _mask_announced(text: str) -> str:
+    parts, done = [], 0
+    for word in SECRET_WORD_PATTERN.finditer(text):
+        if word.start() < done:
+            continue
+        for tail in TAILS[word.lastgroup or ""]:
+            found = tail.match(text, word.end())
+            if found is not None:
+                parts += [text[done : found.end("before")], PASSWORD_LABEL]
+                done = found.end()
+                break
+    return "".join([*parts, text[done:]])
 
 
-def _is_card(written: str) -> bool:
-    digits = re.sub(r"[^0-9]", "", written)
-    return CARD_ISSUER_PATTERN.fullmatch(digits) is not None and _luhn(digits)
+def _mask_card_groups(match: re.Match[str]) -> str:
+    """Mask each card in a run of groups of digits; a card begins and ends with a group."""
+    written = match[0]
+    groups = list(DIGITS_PATTERN.finditer(written))
+    parts, done, first = [], 0, 0
+    while first < len(groups):
+        end = _card_end(groups[first : first + MAX_CARD_GROUPS])
+        if end is None:
+            first += 1
+            continue
+        parts += [written[done : groups[first].start()], CARD_LABEL]
+        done = groups[first + end - 1].end()
+        first += end
+    return "".join([*parts, written[done:]])
+
+
+def _card_end(groups: Iterable[re.Match[str]]) -> int | None:
+    """Return the number of groups that form a card from the first; None if they form none."""
+    digits = ""
+    for count, group in enumerate(groups, start=1):
+        digits += group[0]
+        if CARD_ISSUER_PATTERN.fullmatch(digits) is not None and _luhn(digits):
+            return count
+    return None
 
 
 def _luhn(digits: str) -> bool:

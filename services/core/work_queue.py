@@ -26,6 +26,9 @@ MAX_DELIVERY_DELAY = timedelta(minutes=15)
 # Of a `RetryState`.
 INITIAL_RETRY_DELAY, BACKOFF_FACTOR, MAX_RETRY_DELAY = timedelta(minutes=5), 4, timedelta(hours=1)
 _MAX_EXPONENT = 15  # keeps a large count from overflowing a timedelta
+# By how much the clocks of two processes may differ, in an upgrade from a release that does not
+# correct its clock, say.
+MAX_CLOCK_SKEW = timedelta(seconds=5)
 
 
 def backoff(
@@ -37,10 +40,31 @@ def backoff(
     return min(initial * multiple, maximum)
 
 
+def latest_date(now: datetime, *, longest: timedelta) -> datetime:
+    """Return the latest date that a right clock may have stored for a wait of up to `longest`."""
+    return now + longest + MAX_CLOCK_SKEW
+
+
+def ahead(now: datetime, *, longest: timedelta) -> Document:
+    """The condition for a date that is still to come.
+
+    A date further ahead than the longest wait was stored by a wrong clock and counts as past, or
+    its item would wait for as long as that clock was wrong.
+    """
+    return {"$gt": now, "$lte": latest_date(now, longest=longest)}
+
+
+def past(now: datetime, *, longest: timedelta) -> tuple[Document, Document]:
+    """The conditions for a date that is past or, as in `ahead`, counts as past. An index serves
+    each."""
+    return {"$lte": now}, {"$gt": latest_date(now, longest=longest)}
+
+
 class WorkQueue:
     """The documents that match `condition`, each due from the date in `due_field` on.
 
-    `attempts_field` counts the claims. With `includes_new`, a document without a date is due first.
+    `longest` is the longest wait of an item, see `ahead`. `attempts_field` counts the claims. With
+    `includes_new`, a document without a date is due first.
     """
 
     def __init__(
@@ -48,12 +72,14 @@ class WorkQueue:
         collection: pymongo.collection.Collection[Document],
         due_field: str,
         *,
+        longest: timedelta,
         condition: Document | None = None,
         attempts_field: str | None = None,
         includes_new: bool = False,
     ) -> None:
         self._collection = collection
         self._due_field = due_field
+        self._longest = longest
         self._condition = condition or {}
         self._counted = {attempts_field: 1} if attempts_field else {}
         self._includes_new = includes_new
@@ -62,7 +88,8 @@ class WorkQueue:
         """The queries for what is due, the most urgent first: an index serves each, but no `$or`
         with a sort."""
         dates: list[Any] = [None] if self._includes_new else []
-        return [{**self._condition, self._due_field: date} for date in (*dates, {"$lte": now})]
+        dates += past(now, longest=self._longest)
+        return [{**self._condition, self._due_field: date} for date in dates]
 
     def has_due(self, now: datetime) -> bool:
         return any(self._collection.find_one(due, {"_id": True}) for due in self.due_filters(now))

@@ -18,7 +18,13 @@ from services.calendar.business_hours import BusinessHours, account_work_week
 from services.calendar.work_week import DAY, WorkWeek
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.work_queue import RetryState, WorkQueue, backoff, record_failure
+from services.core.work_queue import (
+    MAX_RETRY_DELAY,
+    RetryState,
+    WorkQueue,
+    backoff,
+    record_failure,
+)
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import Status, Ticket
 from services.models.user import STAFF, Role, User
@@ -204,7 +210,12 @@ class Digests:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._queue = WorkQueue(
-            db.users, "digestAt", condition=STAFF, attempts_field="digestTries", includes_new=True
+            db.users,
+            "digestAt",
+            longest=max(MAX_CHECK_INTERVAL, MAX_CLAIM_DURATION, MAX_RETRY_DELAY),
+            condition=STAFF,
+            attempts_field="digestTries",
+            includes_new=True,
         )
         self._clock = clock
 

@@ -15,6 +15,8 @@ from typing import Any
 from bson import ObjectId
 
 from services.accounts.users import UserService
+from services.analysis.analysis_store import skill_sources
+from services.analysis.model_exchange import NO_SOURCES
 from services.assignment.assignment_service import AssignmentService, declined_by
 from services.assignment.feedback import correction_scores
 from services.assignment.ranking import AssigneeOption, rank_options
@@ -194,6 +196,7 @@ class TicketEdits:
             now=now,
             declined=declined_by(ticket) if ticket else frozenset(),
             corrections=correction_scores(self._db, skills=skills, now=now),
+            sources=skill_sources(ticket) if ticket else NO_SOURCES,
             query=query,
         )
 

@@ -19,7 +19,7 @@ from pymongo import ReturnDocument
 from services.accounts.account_search import AccountCursor
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff
+from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, ahead, backoff
 from services.linking.links import referenced_user_ids
 from services.lists.list_query import ListKind, ListQuery
 from services.models.ticket import Ticket
@@ -100,7 +100,9 @@ class HomeSessions:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._clock = clock
-        self._unconfirmed = WorkQueue(db.links, "home.retryAt", attempts_field="home.tries")
+        self._unconfirmed = WorkQueue(
+            db.links, "home.retryAt", longest=MAX_DELIVERY_DELAY, attempts_field="home.tries"
+        )
 
     def last_screen(self, link_id: str) -> Screen:
         """Return the member's last screen, or the first page after `SESSION_TIMEOUT`."""
@@ -174,7 +176,7 @@ class HomeSessions:
     def request_refresh(self, link_id: str, *, within: timedelta) -> bool:
         """Return whether to publish a refresh; False if one is already requested."""
         now = self._clock()
-        nothing_due = {"$or": [{"home.due": None}, {"home.due": {"$lte": now}}]}
+        nothing_due = {"home.due": {"$not": ahead(now, longest=within)}}
         asked = self._db.links.update_one(
             {"_id": link_id, "home.turn": {"$gt": 0}, **nothing_due},
             {

@@ -20,6 +20,7 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import Conflict, InvalidValue, LimitReached, MemberRefused
 from services.core.optimistic_retry import retry_on_conflict
+from services.core.work_queue import ahead
 from services.linking.links import ACCOUNT_DEACTIVATED, LinkService, cancel_release, check_member
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.slack_member import SlackMember, link_id
@@ -78,7 +79,7 @@ class CodeAttempts:
     def _count_in_window(self, link_id: str) -> Document | None:
         """Return None if there is no current window."""
         return self._db.linkTries.find_one_and_update(
-            {"_id": link_id, "expiresAt": {"$gt": self._clock()}},
+            {"_id": link_id, "expiresAt": ahead(self._clock(), longest=LOCKOUT_DURATION)},
             {"$inc": {"tries": 1}},
             return_document=ReturnDocument.AFTER,
         )
@@ -90,7 +91,7 @@ class CodeAttempts:
         try:
             self._db.linkTries.insert_one({"_id": link_id, **begun})
         except DuplicateKeyError:  # MongoDB removes expired documents once a minute
-            over = {"_id": link_id, "expiresAt": {"$lte": now}}
+            over = {"_id": link_id, "expiresAt": {"$not": ahead(now, longest=LOCKOUT_DURATION)}}
             replaced = self._db.linkTries.update_one(over, {"$set": begun})
             return begun if replaced.modified_count else None
         return begun

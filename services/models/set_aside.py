@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import chain
 
 from bson import ObjectId
 from bson.errors import BSONError
@@ -17,6 +18,7 @@ from pymongo.errors import BulkWriteError, OperationFailure
 
 from services.core.coerce import as_datetime
 from services.core.database import Document, Mongo
+from services.core.work_queue import ahead, latest_date, past
 from services.models.ticket import find_defect
 
 logger = logging.getLogger(__name__)
@@ -32,13 +34,13 @@ _DATA_CODES = frozenset({2, 14, 28, 40, 10334, 10141, 17419})
 
 def not_set_aside(now: datetime) -> Document:
     """Return the condition for tickets that are not set aside."""
-    return {"aside.until": {"$not": {"$gt": now}}}
+    return {"aside.until": {"$not": ahead(now, longest=RECHECK_INTERVAL)}}
 
 
 def is_set_aside(doc: Document, now: datetime) -> bool:
     aside = doc.get("aside")
     until = as_datetime(aside.get("until")) if isinstance(aside, dict) else None
-    return until is not None and until > now
+    return until is not None and now < until <= latest_date(now, longest=RECHECK_INTERVAL)
 
 
 def is_data_fault(error: Exception) -> bool:
@@ -108,8 +110,9 @@ def write_isolated(
 
 def recheck(db: Mongo, *, now: datetime) -> None:
     """Release the tickets that were repaired, and note the others again."""
-    due = db.tickets.find({"aside.until": {"$lte": now}}).limit(RECHECK_BATCH_SIZE)
-    for doc in due:
+    conditions = past(now, longest=RECHECK_INTERVAL)
+    due = (db.tickets.find({"aside.until": at}).limit(RECHECK_BATCH_SIZE) for at in conditions)
+    for doc in chain.from_iterable(due):
         if reason := find_defect(doc):
             set_aside(db, doc["_id"], reason=reason, now=now)
         else:

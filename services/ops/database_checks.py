@@ -12,13 +12,13 @@ from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 
 from services.accounts.validation import email_key
 from services.core import leases, schema_version, settings
-from services.core.clock import Clock, utcnow
-from services.core.database import Document, Mongo, connect
+from services.core.clock import Clock, describe_offset, synchronize, utcnow
+from services.core.database import Document, Mongo, connect, is_failing
 from services.core.work_queue import MAX_DELIVERY_DELAY
 from services.models.user import Role, User
 from services.ops import job_health
 from services.ops.check_runner import Check, Finding, fail, format_duration, ok, pluralize, warn
-from services.outbox import pending
+from services.outbox import deliveries, pending
 
 MONGODB = "MongoDB"
 # Below the runner's timeout, so that a finding names what did not answer.
@@ -26,10 +26,14 @@ QUERY_TIMEOUT_SECONDS = 4.0
 LATE_OUTBOX_AGE = timedelta(minutes=1)
 STUCK_OUTBOX_AGE = MAX_DELIVERY_DELAY
 FAILURE_PERIOD = timedelta(days=1)
-MAX_LISTED_EMAILS = 5
+MAX_LISTED_EMAILS = MAX_LISTED_TICKETS = 5
+# Tickets of this age are searched for messages that were given up.
+GIVEN_UP_PERIOD = timedelta(days=60)
 MIN_METRICS_TOKEN_LENGTH = 16
 LOCAL_HOSTS = frozenset({None, "localhost", "127.0.0.1", "::1"})
-UNAUTHORIZED = frozenset({13, 18, 8000})
+# Atlas refuses a wrong password with 8000, but also writes beyond the quota.
+NO_RIGHTS = frozenset({13, 18})
+UNAUTHORIZED = NO_RIGHTS | {8000}
 
 
 def check_settings(env: Mapping[str, str]) -> list[Finding]:
@@ -108,6 +112,7 @@ class DatabaseChecks:
     def checks(self) -> list[Check]:
         return [
             Check(MONGODB, self.check_connection),
+            Check("clock", self.check_clock, depends_on=(MONGODB,)),
             Check("data version", self.check_data_version, depends_on=(MONGODB,)),
             Check("indexes", self.check_indexes, depends_on=(MONGODB,)),
             Check("accounts", self.check_accounts, depends_on=(MONGODB,)),
@@ -118,6 +123,7 @@ class DatabaseChecks:
         return [
             Check("jobs", self.check_jobs, depends_on=(MONGODB,)),
             Check("outbox", self.check_outbox, depends_on=(MONGODB,)),
+            Check("deliveries", self.check_deliveries, depends_on=(MONGODB,)),
             Check("waiting", self.check_unassigned, depends_on=(MONGODB,)),
         ]
 
@@ -129,18 +135,30 @@ class DatabaseChecks:
         """Check that MongoDB answers and takes a write with the product's write concern."""
         if not self._uri:
             return fail("not asked, because MONGO_URI is missing", "See settings.")
-        try:
-            with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
+        with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
+            try:
                 hello = self._db.client.admin.command("hello")
                 if not hello.get("isWritablePrimary"):
                     return fail("no primary takes writes", "Look at the replica set's members.")
                 version = self._db.client.server_info()["version"]
+            except PyMongoError as error:
+                return _connection_failure(error)
+            try:
                 probe = {"_id": f"doctor-{ObjectId()}"}
                 self._db.meta.insert_one(dict(probe))
                 self._db.meta.delete_one(probe)
-        except PyMongoError as error:
-            return _connection_failure(error)
+            except PyMongoError as error:
+                return _write_failure(error)
         return _described(hello, version)
+
+    def check_clock(self) -> list[Finding]:
+        """Compare this machine's clock with MongoDB's."""
+        with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
+            described = describe_offset(synchronize(self._db))
+        if described:
+            advice = "Times are corrected by it. Set the wrong one, and run a time server."
+            return warn(f"this machine's is {described}", advice)
+        return ok("this machine's agrees with MongoDB's")
 
     def check_data_version(self) -> list[Finding]:
         """Check that this program reads the stored data, and that its migrations are complete."""
@@ -195,10 +213,10 @@ class DatabaseChecks:
 
     def check_jobs(self) -> list[Finding]:
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
-            held = leases.is_paused(self._db, "jobs", now=self._clock())
+            holder = leases.lease_holder(self._db, "jobs", now=self._clock())
             runs = job_health.load_job_runs(self._db)
             stuck = job_health.find_failing(self._db, now=self._clock())
-        if not held:
+        if holder is None:
             return [*fail("none leads", "Run: python app.py jobs"), *stuck]
         found = [*job_health.job_problems(runs, now=self._clock()), *stuck]
         went = job_health.describe_runs(runs, now=self._clock())
@@ -217,6 +235,18 @@ class DatabaseChecks:
         advice = "If worker and jobs are alive, the worker's log says what keeps it."
         return fail(found, advice) if ages[0] >= STUCK_OUTBOX_AGE else warn(found, advice)
 
+    def check_deliveries(self) -> list[Finding]:
+        """Name the tickets with messages that were given up because no operator acted."""
+        with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
+            given_up = deliveries.find_given_up(
+                self._db, created_after=self._clock() - GIVEN_UP_PERIOD, limit=MAX_LISTED_TICKETS
+            )
+        if not given_up:
+            return ok("none given up")
+        listed = ", ".join(f"{number} ({error})" for number, error in given_up)
+        found = f"given up after 14 days, by ticket: {listed}"
+        return warn(found, "Correct what Slack names. People see the tickets in the bot's Home.")
+
     def check_unassigned(self) -> list[Finding]:
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
             number = pending.count_unassigned(self._db)
@@ -226,14 +256,19 @@ class DatabaseChecks:
         return warn(found, "Make a moderator, or raise a capacity.")
 
     def count_failed_analyses(self, failure: str) -> int:
-        """Count the tickets for which Gemini failed in this way within the last day."""
+        """Count the tickets of the last day for which Gemini failed in this way.
+
+        By their creation, which has an index.
+        """
+        # Two stages: SecantusDB scans the collection if both conditions share one.
+        pipeline: list[Document] = [
+            {"$match": {"createdAt": {"$gte": self._clock() - FAILURE_PERIOD}}},
+            {"$match": {"assignment.analysis.failure": failure}},
+            {"$count": "count"},
+        ]
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
-            return self._db.tickets.count_documents(
-                {
-                    "assignment.analysis.failure": failure,
-                    "assignment.analysis.at": {"$gte": self._clock() - FAILURE_PERIOD},
-                }
-            )
+            found = list(self._db.tickets.aggregate(pipeline))
+        return found[0]["count"] if found else 0
 
 
 def _described(hello: Document, version: str) -> list[Finding]:
@@ -254,6 +289,16 @@ def _connection_failure(error: PyMongoError) -> list[Finding]:
         return fail(f"it refuses the user of MONGO_URI ({error.code})", advice)
     advice = "Start it, or check host, port and firewall (for Atlas: the IP access list)."
     return fail(f"it cannot be reached at MONGO_URI ({kind})", advice)
+
+
+def _write_failure(error: PyMongoError) -> list[Finding]:
+    if not is_failing(error) or (isinstance(error, OperationFailure) and error.code in NO_RIGHTS):
+        return _connection_failure(error)
+    reason = getattr(error, "code", None) or type(error).__name__
+    return fail(
+        f"it answers, but stores nothing (error {reason})",
+        "Look at the free space of its disk (for Atlas: at the quota) and at its log.",
+    )
 
 
 def _duplicate_emails(docs: list[Document]) -> list[Finding]:

@@ -12,6 +12,7 @@ from pymongo.errors import PyMongoError
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
+from services.core.leases import lease_holder
 from services.models.ticket import Status
 from services.ops import job_health
 
@@ -54,13 +55,12 @@ def count_tickets(db: Mongo, *, clock: Clock = utcnow) -> TicketCounts:
     }
     marked: Document = {"outbox": True, "nextTryAt": {"$gt": _ANY_TIME}}
     behind = next(iter(db.tickets.aggregate([{"$match": marked}, {"$group": waiting}])), None)
-    lease = db.leases.find_one({"_id": "jobs", "until": {"$gt": now}})
     return TicketCounts(
         by_status={status.value: found.get(status.value, 0) for status in Status},
         outbox=behind["tickets"] if behind else 0,
         oldest_due_seconds=max(0.0, (now - behind["first"]).total_seconds()) if behind else 0.0,
         most_attempts=(behind["attempts"] or 0) if behind else 0,
-        leader=lease["holder"] if lease else None,
+        leader=lease_holder(db, "jobs", now=now),
         failing=job_health.count_failing(db),
     )
 

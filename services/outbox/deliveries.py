@@ -18,6 +18,8 @@ from bson import ObjectId
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
+from services.core.slack_errors import CHANNEL_NOT_FOUND, OPERATOR_CODES
+from services.core.work_queue import MAX_DELIVERY_DELAY, ahead
 from services.models.comment import MessageRef
 from services.models.ticket import Card, Ticket
 from services.outbox.pending import ANY_TIME, outbox_fields
@@ -75,11 +77,15 @@ class TicketThreads:
         to it may arrive before its `ts` is recorded."""
         now = self._clock()
         key = {"$regex": f":{user_id}$"}
-        sending = CLAIMED_FILTER | {"key": key, "until": {"$gt": now}}
+        sending = CLAIMED_FILTER | {"key": key, "until": ahead(now, longest=MAX_DELIVERY_DELAY)}
         outbox = {"outbox": True, "nextTryAt": {"$gt": ANY_TIME}}
         found = self._db.tickets.find_one({**outbox, "notices": {"$elemMatch": sending}}, ["_id"])
         to = [str(user_id), f"{UNASSIGNED_ALERT_PREFIX}{user_id}"]
-        claimed = {"to": {"$in": to}, "at": {"$gt": now}, "claim": {"$gt": ""}}
+        claimed = {
+            "to": {"$in": to},
+            "at": ahead(now, longest=MAX_DELIVERY_DELAY),
+            "claim": {"$gt": ""},
+        }
         if found or self._db.nudges.find_one(claimed, ["_id"]):
             raise MessageUnrecorded(f"user {user_id} is being sent a message")
 
@@ -156,7 +162,7 @@ def claim(db: Mongo, ticket_id: ObjectId, key: str, *, now: datetime) -> bool:
         "notices",
         {"key": key},
         {"$set": {"notices.$[this].until": until}, "$inc": {"notices.$[this].tries": 1}},
-        only_if=CLAIMED_FILTER | {"until": {"$lte": now}},
+        only_if=CLAIMED_FILTER | {"until": {"$not": ahead(now, longest=MAX_DELIVERY_DELAY)}},
     )
 
 
@@ -174,6 +180,21 @@ def mark_failed(db: Mongo, ticket_id: ObjectId, key: str, *, error: str) -> None
     """Record that Slack will never accept the message; `error` is Slack's error code."""
     values = {"state": DeliveryState.FAILED.value, "error": error}
     _set(db, ticket_id, key, values, only_if=CLAIMED_FILTER)
+
+
+def find_given_up(db: Mongo, *, created_after: datetime, limit: int) -> list[tuple[int | str, str]]:
+    """Return number and Slack's error code of tickets with a message that was given up for an error
+    that an operator can correct, newest first. Not replies in other people's conversations."""
+    key = {"$regex": f"^[0-9]+:(?!{_THREAD_REPLY_KIND}:)"}
+    codes = sorted(OPERATOR_CODES - {CHANNEL_NOT_FOUND})
+    failed = {"state": DeliveryState.FAILED.value, "error": {"$in": codes}, "key": key}
+    recent = {"_id": {"$gte": ObjectId.from_datetime(created_after)}}
+    fields: Document = {"number": True, "notices": {"$elemMatch": failed}}
+    found = db.tickets.find({**recent, "notices": {"$elemMatch": failed}}, fields)
+    return [
+        (doc.get("number") or str(doc["_id"]), str(doc["notices"][0]["error"]))
+        for doc in found.sort("_id", -1).limit(limit)
+    ]
 
 
 def mark_sent(
@@ -299,7 +320,7 @@ def _claim_update(
     now: datetime,
 ) -> bool:
     claim = {"$set": {f"{array}.$[this].{_UPDATE_CLAIM}": now + CLAIM_DURATION}}
-    unclaimed = {_UPDATE_CLAIM: {"$not": {"$gt": now}}}
+    unclaimed = {_UPDATE_CLAIM: {"$not": ahead(now, longest=MAX_DELIVERY_DELAY)}}
     return _update_element(db, ticket_id, array, element, claim, only_if=shown | unclaimed)
 
 

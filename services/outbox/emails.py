@@ -88,6 +88,7 @@ class Emails:
         self._queue = WorkQueue(
             db.letters,
             "nextTryAt",
+            longest=MAX_DELIVERY_DELAY,
             condition={"state": EmailState.WAITING.value},
             attempts_field="attempts",
         )
@@ -155,12 +156,12 @@ class Emails:
         """Discard all that are due, because no worker will send them; return how many there
         were."""
         now = self._clock()
-        (due,) = self._queue.due_filters(now)
         change = {
             "$set": _result(EmailState.DISCARDED, why, now=now),
             "$unset": dict.fromkeys(("nextTryAt", _SLACK_NAME), ""),
         }
-        return self._db.letters.update_many(due, change).modified_count
+        due = self._queue.due_filters(now)
+        return sum(self._db.letters.update_many(one, change).modified_count for one in due)
 
     def _finish(self, email: Email, state: EmailState, error: str | None = None) -> None:
         result = _result(state, error, now=self._clock())

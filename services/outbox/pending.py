@@ -18,7 +18,7 @@ from pymongo.errors import WriteError
 
 from services.core.coerce import as_datetime, as_int
 from services.core.database import Document, Mongo
-from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff
+from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff, past
 from services.models.set_aside import is_data_fault, not_set_aside, write_isolated
 from services.models.ticket import Priority
 
@@ -130,11 +130,14 @@ def retry_unassigned(db: Mongo, *, now: datetime) -> None:
 
 def retry_due_unassigned(db: Mongo, *, now: datetime, limit: int = UNASSIGNED_BATCH_SIZE) -> int:
     """Retry the unassigned tickets that are due, at most `limit`; return how many."""
-    due = {"assignment.next": {"$lte": now}, **not_set_aside(now)}
-    ids = [doc["_id"] for doc in db.tickets.find(due, {"_id": True}).limit(limit)]
-    if ids:
-        _back_to_outbox(db, ids, due, now)
-    return len(ids)
+    count = 0
+    for at in past(now, longest=UNASSIGNED_RETRY_INTERVAL):
+        due = {"assignment.next": at, **not_set_aside(now)}
+        ids = [doc["_id"] for doc in db.tickets.find(due, {"_id": True}).limit(limit)]
+        if ids:
+            _back_to_outbox(db, ids, due, now)
+        count += len(ids)
+    return count
 
 
 def count_unassigned(db: Mongo) -> int:
@@ -144,7 +147,13 @@ def count_unassigned(db: Mongo) -> int:
 def _queue(db: Mongo) -> WorkQueue:
     """The publications due. `mark_delivered` ends them, by the ticket's version and not by a claim:
     publishing a ticket twice does no harm, and each delivery has its own claim."""
-    return WorkQueue(db.tickets, "nextTryAt", condition={"outbox": True}, attempts_field="attempts")
+    return WorkQueue(
+        db.tickets,
+        "nextTryAt",
+        longest=MAX_DELIVERY_DELAY,
+        condition={"outbox": True},
+        attempts_field="attempts",
+    )
 
 
 def _wait(attempts: int) -> timedelta:

@@ -17,11 +17,13 @@ from pymongo.errors import DuplicateKeyError
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
+from services.core.work_queue import past
 
 # Reminders queued within this time are sent together.
 BATCH_WINDOW = timedelta(seconds=20)
 CLAIM_DURATION = timedelta(seconds=60)
-RETENTION = timedelta(days=7)
+# As long as a delivery waits for an operator (tasks/notifications/slack_delivery.py).
+RETENTION = timedelta(days=14)
 # A recipient who is not at work may return early. On the hour, so that reminders queued at
 # different times are still sent together.
 RECHECK_INTERVAL = timedelta(hours=1)
@@ -112,7 +114,7 @@ class Reminders:
         """The recipients with reminders to send now, at most `limit`."""
         rows = self._db.nudges.aggregate(
             [
-                {"$match": {"at": {"$lte": self._clock()}}},
+                {"$match": {"$or": self._due()}},
                 {"$group": {"_id": "$to"}},
                 {"$sort": {"_id": 1}},
                 {"$limit": limit},
@@ -125,7 +127,7 @@ class Reminders:
         now = self._clock()
         token = uuid.uuid4().hex
         taken = self._db.nudges.update_many(
-            {"to": recipient, "at": {"$lte": now}},
+            {"to": recipient, "$or": self._due()},
             {"$set": {"at": now + CLAIM_DURATION, "claim": token}},
         )
         if not taken.modified_count:
@@ -193,6 +195,9 @@ class Reminders:
         self._db.nudges.update_many(
             _claim_filter(claim), {"$set": {"at": until}, "$unset": {"claim": ""}}
         )
+
+    def _due(self) -> list[Document]:
+        return [{"at": at} for at in past(self._clock(), longest=RECHECK_INTERVAL)]
 
     def _finish(self, query: Document, values: Document) -> None:
         self._db.nudges.update_many(query, {"$set": values, "$unset": {"at": "", "claim": ""}})

@@ -106,6 +106,7 @@ class Replies:
         self._queue = WorkQueue(
             db.replies,
             "nextTryAt",
+            longest=MAX_DELIVERY_DELAY,
             condition={"state": ReplyState.WAITING.value},
             attempts_field="tries",
         )

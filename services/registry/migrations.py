@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from services.core import database, schema_version
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
+from services.outbox.delivery_migration import retry_operator_failures
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,9 @@ class Migration:
 
 
 # Version 1 is the data of the first release that stores a version.
-MIGRATIONS: Sequence[Migration] = ()
+MIGRATIONS: Sequence[Migration] = (
+    Migration(2, "send again what failed for an operator's fault", retry_operator_failures),
+)
 FIRST_VERSION = 1
 PROGRAM_VERSION = max((migration.version for migration in MIGRATIONS), default=FIRST_VERSION)
 

@@ -5,11 +5,13 @@ If the release is interrupted, that request stays, and the sweep continues it.
 """
 
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from bson import ObjectId
 
 from services.core.database import Mongo
+from services.core.work_queue import past
 from services.models.set_aside import is_set_aside, isolated
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.user import User, can_work_on_tickets
@@ -25,7 +27,9 @@ _NOT_READ = dict.fromkeys(("comments", "notices", "cards", "events"), False)
 
 def accounts_to_release(db: Mongo, *, now: datetime) -> list[ObjectId]:
     """Return the accounts with a due request."""
-    return [doc["_id"] for doc in db.users.find({"handBack.at": {"$lte": now}}, {"_id": True})]
+    due = past(now, longest=timedelta())  # the date is that of the request
+    found = (db.users.find({"handBack.at": at}, {"_id": True}) for at in due)
+    return [doc["_id"] for doc in chain.from_iterable(found)]
 
 
 def release_tickets(

@@ -9,16 +9,19 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from services.analysis import urgency
 from services.analysis.analysis_store import requested_priority
 from services.analysis.model_exchange import (
+    NO_SOURCES,
     Analysis,
     AnalysisFailed,
     Analyst,
     FailureReason,
     Precedent,
+    SkillSources,
     is_low_confidence,
 )
 from services.analysis.urgency import UrgencySignal
 from services.models.ticket import Priority, Ticket
 from services.routing import router, similar_tickets
+from services.routing.skill_matching import match_skills
 from tasks.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -34,7 +37,7 @@ def analyse(runtime: Runtime, ticket: Ticket) -> Analysis:
     if runtime.analyst:
         found = _ask_model(runtime, runtime.analyst, ticket, skills)
     if isinstance(found, Analysis):
-        analysis = _with_router_skills(runtime, ticket, found, skills)
+        analysis = _with_named_skills(runtime, ticket, found, skills)
     else:
         analysis = _route_offline(runtime, ticket, skills, failure=found)
     return replace(analysis, signal=_signal(runtime, ticket, analysis))
@@ -73,12 +76,18 @@ def _call_model(
     raise AnalysisFailed(FailureReason.UNREADABLE)
 
 
-def _with_router_skills(
+def _with_named_skills(
     runtime: Runtime, ticket: Ticket, found: Analysis, skills: Sequence[str]
 ) -> Analysis:
-    """The model's analysis; with low confidence, with the skills of a keyword match."""
+    """The model's analysis with the skills that the text names; with low confidence, with the
+    router's skills alone."""
     if not is_low_confidence(found.confidence):
-        return found
+        named, suggested = match_skills(ticket.text, skills), found.related_skills
+        return replace(
+            found,
+            related_skills=tuple(dict.fromkeys([*suggested, *named])),
+            skill_sources=SkillSources(named, suggested) if named else NO_SOURCES,
+        )
     offline = _route_offline(runtime, ticket, skills)
     if not offline.related_skills:
         return found

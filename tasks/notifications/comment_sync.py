@@ -21,7 +21,7 @@ from services.models.ticket import Card, Ticket
 from services.models.user import can_work_on_tickets
 from services.outbox import deliveries
 from services.outbox.deliveries import DeliveryState, delivery_key
-from tasks.notifications.slack_delivery import update_message
+from tasks.notifications.slack_delivery import GIVE_UP_AFTER, OutcomeKind, update_message
 from tasks.notifications.ticket_messages import Notice
 from tasks.recipients import ASSIGNEE, REQUESTER, TRIAGE, Recipient, SlackThread, last_event
 from tasks.runtime import Runtime
@@ -139,7 +139,8 @@ class CommentSync:
             return False
         slack = self._runtime.slack
         outcome = update_message(slack, message, channel=channel, ts=ts, about=about)
-        if not outcome.is_final:
+        is_given_up = outcome.kind is OutcomeKind.BLOCKED and now >= comment.at + GIVE_UP_AFTER
+        if not outcome.is_final and not is_given_up:
             until = now + (outcome.wait or timedelta())
             deliveries.release_message_update(db, ticket_id, key, until=until)
             if outcome.rate_limit:

@@ -10,6 +10,7 @@ from bot.views.messages.digest import digest_message
 from bot.views.text import Message
 from services.core.database import Document, record
 from services.core.installation import get_installation
+from services.core.work_queue import MAX_DELIVERY_DELAY
 from services.digest.digest_service import Digest, Digests
 from tasks.notifications.slack_delivery import OutcomeKind, post_message
 from tasks.queue.celery_app import BACKLOG_QUEUE, DIGEST_LIMIT_SECONDS, DIGEST_TASK, celery
@@ -44,7 +45,7 @@ def run(runtime: Runtime) -> int:
             if made is None:
                 continue
             kind = _send(runtime, digests, *made, team.team_id)
-            if kind not in (OutcomeKind.SENT, OutcomeKind.PERMANENT):
+            if kind not in (OutcomeKind.SENT, OutcomeKind.PERMANENT, OutcomeKind.BLOCKED):
                 return sent  # Slack should get no more calls now
             sent += kind is OutcomeKind.SENT
         if not accounts or sent >= MAX_MESSAGES:
@@ -87,6 +88,8 @@ def _send(
     match outcome.kind:
         case OutcomeKind.SENT | OutcomeKind.PERMANENT:
             record(lambda: digests.mark_done(digest))
+        case OutcomeKind.BLOCKED:
+            digests.retry_later(digest, wait=MAX_DELIVERY_DELAY)
         case OutcomeKind.RATE_LIMITED if outcome.wait:
             digests.retry_later(digest, wait=outcome.wait)
     return outcome.kind

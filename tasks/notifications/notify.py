@@ -19,6 +19,7 @@ from bot.views.text import DisplayPerson, Message, display_person
 from services.assignment import feedback
 from services.assignment.assignment_service import needs_assignment
 from services.core.database import record
+from services.core.metrics import FAILED_DELIVERIES
 from services.linking.links import referenced_user_ids
 from services.models import set_aside
 from services.models.ticket import OPEN_STATUSES, Card, Ticket
@@ -29,6 +30,7 @@ from tasks.notifications import email_sender, reminders, unassigned_alert
 from tasks.notifications.comment_sync import CommentSync
 from tasks.notifications.home_refresh import request_refreshes
 from tasks.notifications.slack_delivery import (
+    GIVE_UP_AFTER,
     MESSAGE_DELETED,
     THREAD_DELETED,
     OutcomeKind,
@@ -229,7 +231,11 @@ class TicketSender:
                 # Slack may have posted it; sent again only after the claim expires.
                 logger.warning("ticket %s: no answer from Slack: %s", ticket_id, outcome.error)
                 return False
-            case OutcomeKind.PERMANENT:
+            case OutcomeKind.BLOCKED if not self._is_given_up(notice):
+                deliveries.release_claim(db, ticket_id, notice.key, until=now)
+                logger.warning("ticket %s: %s waits: %s", ticket_id, notice.key, outcome.error)
+                return False
+            case OutcomeKind.PERMANENT | OutcomeKind.BLOCKED:
                 # The bot may not write in many users' channels: no warning for those.
                 is_thread = isinstance(notice.recipient, SlackThread)
                 if outcome.error == THREAD_DELETED and self._replace_card_of(notice.recipient):
@@ -238,6 +244,9 @@ class TicketSender:
                 level = logging.INFO if is_thread else logging.WARNING
                 logger.log(level, "ticket %s: %s failed: %s", ticket_id, notice.key, outcome.error)
                 deliveries.mark_failed(db, ticket_id, notice.key, error=outcome.error)
+                is_given_up = outcome.kind is OutcomeKind.BLOCKED and notice.kind != THREAD
+                reason = "given_up" if is_given_up else "refused"
+                self._runtime.meter.count(FAILED_DELIVERIES, notice.kind, reason)
                 return True
         until = now + (outcome.wait or timedelta())
         deliveries.release_claim(db, ticket_id, notice.key, until=until)
@@ -245,6 +254,18 @@ class TicketSender:
             raise outcome.rate_limit
         logger.warning("ticket %s: retry %s later: %s", ticket_id, notice.key, outcome.error)
         return False
+
+    def _is_given_up(self, notice: Notice) -> bool:
+        """Return whether a message is not worth another attempt once an operator has acted."""
+        if notice.kind == THREAD:  # other people's conversation, where the bot may be no member
+            return True
+        seq, _, _ = deliveries.parse_delivery_key(notice.key)
+        at = next((event.at for event in self._ticket.events if str(event.seq) == seq), None)
+        return at is not None and self._runtime.clock() >= at + GIVE_UP_AFTER
+
+    def _is_update_given_up(self) -> bool:
+        changed_at = self._ticket.events[-1].at if self._ticket.events else None
+        return changed_at is not None and self._runtime.clock() >= changed_at + GIVE_UP_AFTER
 
     def _version_fields(self, notice: Notice) -> dict[str, Any] | None:
         """Return the fields by which a later run sees that the message is outdated."""
@@ -280,7 +301,9 @@ class TicketSender:
         if outcome.error == MESSAGE_DELETED:
             self._replace_card(card)
             return False
-        if not outcome.is_final:
+        if outcome.kind is OutcomeKind.BLOCKED and self._is_update_given_up():
+            logger.warning("%s is given up: %s", about, outcome.error)
+        elif not outcome.is_final:
             until = now + (outcome.wait or timedelta())
             deliveries.release_card_update(db, ticket_id, card, until=until)
             if outcome.rate_limit:

@@ -13,47 +13,21 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from bot.views.text import Message
+from services.core.slack_errors import OPERATOR_KINDS, ErrorKind, error_kind
+from services.core.work_queue import MAX_DELIVERY_DELAY
 from services.outbox.reminders import ReminderClaim, Reminders
 
 logger = logging.getLogger(__name__)
 
 # Longer waits are left to the sweep: a countdown must stay below Redis's visibility timeout.
 MAX_COUNTDOWN_SECONDS = 300
-REMINDER_RETRY_DELAY = timedelta(seconds=10)
+# No claim is postponed further (services/core/work_queue.py).
+MAX_WAIT_SECONDS = int(MAX_DELIVERY_DELAY.total_seconds())
+REMINDER_RETRY_DELAY, BLOCKED_RETRY_DELAY = timedelta(seconds=10), timedelta(minutes=1)
+# What an operator has not corrected by then is given up.
+GIVE_UP_AFTER = timedelta(days=14)
+# Slack's codes for a message that is gone.
 MESSAGE_DELETED, THREAD_DELETED = "message_not_found", "thread_not_found"
-# Slack's error codes for a message that will never arrive. Without the errors of the token or its
-# scopes: an operator corrects those, and then the message is still wanted.
-# https://docs.slack.dev/reference/methods/chat.postMessage#errors
-PERMANENT_ERRORS = frozenset(
-    {
-        "account_inactive",
-        "cannot_dm_bot",
-        "cannot_reply_to_message",
-        "cant_update_message",
-        "channel_not_found",
-        "edit_window_closed",
-        "invalid_arguments",
-        "invalid_blocks",
-        "invalid_blocks_format",
-        "is_archived",
-        "is_inactive",
-        MESSAGE_DELETED,
-        "messages_tab_disabled",
-        "msg_blocks_too_long",
-        "msg_too_long",
-        "no_text",
-        "not_in_channel",
-        "restricted_action",
-        "restricted_action_non_threadable_channel",
-        "restricted_action_read_only_channel",
-        "restricted_action_thread_locked",
-        "restricted_action_thread_only_channel",
-        THREAD_DELETED,
-        "user_disabled",
-        "user_not_found",
-        "user_not_visible",
-    }
-)
 
 
 class SlackRateLimited(Exception):
@@ -72,6 +46,7 @@ class SlackRateLimited(Exception):
 class OutcomeKind(Enum):
     SENT = auto()
     PERMANENT = auto()  # a retry cannot help
+    BLOCKED = auto()  # an operator has to correct something first
     RATE_LIMITED = auto()
     TRANSIENT = auto()
     UNANSWERED = auto()  # Slack may have posted it; sent again only after the claim expires
@@ -98,17 +73,24 @@ class SlackOutcome:
         return timedelta(seconds=self.rate_limit.seconds) if self.rate_limit else None
 
 
-def call_slack(call: Callable[[], SlackResponse]) -> SlackOutcome:
+def call_slack(call: Callable[[], SlackResponse], *, channel: str = "") -> SlackOutcome:
+    """`channel` is the id of the recipient: an error of a channel may be corrected."""
     try:
         return SlackOutcome(OutcomeKind.SENT, call())
     except SlackApiError as error:
         code = str(error.response.get("error") or "unknown")
         if limit := _rate_limit(error):
             return SlackOutcome(OutcomeKind.RATE_LIMITED, error=code, rate_limit=limit)
-        kind = OutcomeKind.PERMANENT if code in PERMANENT_ERRORS else OutcomeKind.TRANSIENT
-        return SlackOutcome(kind, error=code)
+        return SlackOutcome(_outcome_kind(error_kind(code, channel=channel)), error=code)
     except (SlackClientError, OSError) as error:
         return SlackOutcome(OutcomeKind.UNANSWERED, error=type(error).__name__)
+
+
+def _outcome_kind(kind: ErrorKind) -> OutcomeKind:
+    if kind in OPERATOR_KINDS:
+        return OutcomeKind.BLOCKED
+    is_final = kind in (ErrorKind.RECIPIENT, ErrorKind.MESSAGE)
+    return OutcomeKind.PERMANENT if is_final else OutcomeKind.TRANSIENT
 
 
 def post_message(
@@ -122,7 +104,8 @@ def post_message(
             unfurl_links=False,
             unfurl_media=False,
             **message.as_args(),
-        )
+        ),
+        channel=channel,
     )
 
 
@@ -130,8 +113,10 @@ def update_message(
     slack: WebClient, message: Message, *, channel: str, ts: str, about: str
 ) -> SlackOutcome:
     """Change what a message shows."""
-    outcome = call_slack(lambda: slack.chat_update(channel=channel, ts=ts, **message.as_args()))
-    if outcome.kind in (OutcomeKind.TRANSIENT, OutcomeKind.UNANSWERED):
+    outcome = call_slack(
+        lambda: slack.chat_update(channel=channel, ts=ts, **message.as_args()), channel=channel
+    )
+    if outcome.kind in (OutcomeKind.BLOCKED, OutcomeKind.TRANSIENT, OutcomeKind.UNANSWERED):
         logger.warning("%s: %s", about, outcome.error)
     return outcome
 
@@ -147,6 +132,8 @@ def record_outcome(
     match outcome.kind:
         case OutcomeKind.PERMANENT:
             reminders.finish(claim, why=outcome.error)
+        case OutcomeKind.BLOCKED:
+            reminders.release_claim(claim, until=now + BLOCKED_RETRY_DELAY)
         case OutcomeKind.RATE_LIMITED | OutcomeKind.TRANSIENT:
             reminders.release_claim(claim, until=now + (outcome.wait or REMINDER_RETRY_DELAY))
     if outcome.rate_limit:
@@ -159,4 +146,5 @@ def _rate_limit(error: SlackApiError) -> SlackRateLimited | None:
     if error.response.status_code != 429:
         return None
     after = str(error.response.headers.get("Retry-After", ""))
-    return SlackRateLimited(max(int(after), 1) if after.isdigit() else 1)
+    wait = min(max(int(after), 1), MAX_WAIT_SECONDS) if after.isdigit() else 1
+    return SlackRateLimited(wait)

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from pymongo.errors import PyMongoError
 
 from services.core import request_context
-from services.core.clock import ClockWatch, utcnow
+from services.core.clock import CLOCK_CHECK_SECONDS, ClockWatch, synchronize, system_now
 from services.core.leases import LEASE_RENEW_INTERVAL, Lease
 from services.core.metrics import JOB_LAST_RUN, JOB_LAST_SECONDS, JOB_RUNS, NOOP_METER, Meter
 from services.ops.job_health import JobRuns
@@ -23,7 +24,6 @@ from tasks.queue.publisher import CeleryPublisher, PublishFailed
 logger = logging.getLogger(__name__)
 
 UNEXPECTED_ERROR = "an unexpected error"
-CLOCK_CHECK_SECONDS = 1.0
 
 
 class Scheduler:
@@ -53,6 +53,7 @@ class Scheduler:
 
     def renew_leadership(self) -> bool:
         """Acquire or renew the lease. Return whether this process has just become the leader."""
+        self.synchronize_clock()
         fault = ""
         try:
             self._lease.acquire()
@@ -69,6 +70,10 @@ class Scheduler:
                 lambda: self._runs.register({job.name: job.every for job in self.jobs.values()})
             )
         return became_leader
+
+    def synchronize_clock(self) -> None:
+        with suppress(PyMongoError):  # the lease reports it
+            synchronize(self._context.services.db)
 
     def run(self, name: str) -> None:
         """Run the job now if this process leads, and record the result."""
@@ -168,7 +173,7 @@ def run(
         if job_scheduler.renew_leadership():
             # The previous leader may have died some time ago, so every job runs at once.
             for name in job_scheduler.jobs:
-                scheduler.modify_job(name, next_run_time=utcnow())
+                scheduler.modify_job(name, next_run_time=system_now())
 
     scheduler.add_job(lead, "interval", seconds=renew_every.total_seconds(), executor="lease")
     for job in job_scheduler.jobs.values():
@@ -190,8 +195,9 @@ def run(
             logger.warning("the clock was put %s by %s", direction, abs(jump))
             # APScheduler compares its next runs with the clock: after an hour back nothing, the
             # lease included, would run for an hour.
+            job_scheduler.synchronize_clock()
             for scheduled in scheduler.get_jobs():
-                scheduled.modify(next_run_time=utcnow())
+                scheduled.modify(next_run_time=system_now())
     job_scheduler.request_stop()
     scheduler.shutdown(wait=True)
     job_scheduler.stop()

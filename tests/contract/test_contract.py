@@ -24,6 +24,8 @@ from bot.slack.bot_process import BotProcess
 from demo.servers import RedisServer
 from services.core import metrics, settings
 from services.core.database import Mongo
+from services.core.redis_client import connect_redis
+from services.core.slack_gate import SlackGate
 from services.registry.services import Services
 from tasks.processes.jobs import ALL_JOBS
 from tasks.queue.celery_app import celery
@@ -155,13 +157,16 @@ def page_of_metrics(web: Flask, meter: metrics.InMemoryMeter) -> str:
 
 
 def keys_in_redis(redis_url: str) -> None:
-    """Add a task message and a counter; sign-in attempts are already there."""
+    """Add a task message, a counter and what Slack refuses; sign-in attempts are already there."""
     publisher = CeleryPublisher(celery_for(redis_url))
     publisher.publish_ticket("65f0c0ffee65f0c0ffee0001")
     publisher.publish_home_refresh("T0TEAM:U0ANN", countdown=3)
     meter = RedisMeter(redis_url)
     meter.count(metrics.ALL_METRICS[0], "bot", "action")
     meter.flush()
+    gate = SlackGate(connect_redis(redis_url))
+    gate.record_rate_limit("chat.postMessage", "C1", seconds=60)
+    gate.record_error("chat.postMessage", "C1", error="token_revoked")
 
 
 def keys_of(redis_url: str) -> Iterable[str]:

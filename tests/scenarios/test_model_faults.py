@@ -36,7 +36,7 @@ class Fault:
 
 
 def good(number: int) -> Reply:
-    """Return an answer with another skill than the text, so that the assignee shows its source."""
+    """Return an answer with another skill than the text, so that the skills show its source."""
     return Reply(gemini_body(answer_text(skills=[skill_read(number)])))
 
 
@@ -183,9 +183,11 @@ def test_every_ticket_is_assigned_once_by_a_path_that_says_which(
     for number, ticket in found.items():
         outcome = outcomes[number]
         assert is_valid(number, outcome), (kind(number), outcome)
-        skill = skill_read(number) if outcome.source == "gemini" else skill_written(number)
+        named, suggested = skill_written(number), skill_read(number)
+        skills = {named, suggested} if outcome.source == "gemini" else {named}
         assert ticket.status is Status.IN_PROGRESS
-        assert ticket.assigned_to in by_skill[skill]
+        assert set(ticket.related_skills) == skills
+        assert ticket.assigned_to in by_skill[named]
         assert [event.type for event in ticket.events] == [
             "filed",
             "analysed",

@@ -1,8 +1,13 @@
-"""Two jobs processes, the leader of which is killed."""
+"""Two jobs processes, the leader of which has a wrong clock and is killed."""
 
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
 from redis import Redis
 
 from demo.servers import RedisServer
+from services.core.clock import utcnow
 from services.core.database import Mongo
 from services.models.ticket import Ticket
 from services.models.user import Role
@@ -10,6 +15,8 @@ from services.tickets.filing import TicketService
 from tasks.queue.celery_app import KEY_PREFIX, QUEUES
 from tests.conftest import People, file_ticket
 from tests.support.processes import Product, eventually
+
+WRONG_CLOCK = str(Path(__file__).parents[1] / "support" / "wrong_clock")
 
 pytest_plugins = ["tests.support.product"]
 
@@ -29,11 +36,24 @@ def is_asked_for(server: RedisServer, ticket: Ticket) -> bool:
     return any(str(ticket.id).encode() in message for message in waiting)
 
 
+@pytest.mark.parametrize(
+    ("hours", "direction"), [(1, "ahead of"), pytest.param(-1, "behind", marks=pytest.mark.long)]
+)
 def test_another_leads_within_thirty_seconds_of_the_leaders_death(
-    product: Product, redis: RedisServer, db: Mongo, tickets: TicketService, people: People
+    product: Product,
+    redis: RedisServer,
+    db: Mongo,
+    tickets: TicketService,
+    people: People,
+    hours: int,
+    direction: str,
 ) -> None:
-    first, second = product.start("jobs"), product.start("jobs")
+    wrong = {"PYTHONPATH": WRONG_CLOCK, "CLOCK_ERROR_SECONDS": str(hours * 3_600)}
+    first, second = product.start("jobs", **wrong), product.start("jobs")
     eventually(lambda: leader(db) != "", what="one leads")
+    assert f"the system clock is 1:00:00 {direction} MongoDB's" in first.output()
+    lease = db.leases.find_one({"_id": "jobs"}) or {}
+    assert abs(lease["until"] - utcnow()) < timedelta(minutes=1)
     eventually(lambda: "this process leads" in first.output(), what="it says so")
     assert "this process leads" not in second.output()
 

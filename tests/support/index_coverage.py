@@ -18,11 +18,16 @@ def filters(name: str, command: dict[str, Any]) -> list[tuple[str, dict[str, Any
 
 
 def is_served(query: dict[str, Any], index: dict[str, Any]) -> bool:
-    """Whether MongoDB can use the index: the query narrows its first field and implies its filter.
+    """Whether MongoDB can use the index: the query, or each branch of its `$or`, narrows the
+    index's first field and implies its filter.
 
     SecantusDB's own explain() cannot be asked: it scans as soon as one condition of a query is
     on a field outside the index, even beside an `_id`.
     """
+    if branches := query.get("$or"):
+        rest = {name: value for name, value in query.items() if name != "$or"}
+        own = (is_served({**rest, **branch}, index) for branch in branches)
+        return is_served(rest, index) or all(own)
     first = next(iter(index["key"]))
     condition = query.get(first, {"$ne": None})
     narrowed = not isinstance(condition, dict) or not {"$ne", "$exists"} & set(condition)

@@ -1,14 +1,18 @@
-"""Proxies between the product and a test's servers: a company's, and one that adds TLS."""
+"""Proxies between the product and a test's servers: a company's, one that adds TLS, and one that
+plays a full disk."""
 
 import contextlib
 import socket
 import ssl
+import struct
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import BaseRequestHandler, BaseServer, ThreadingTCPServer
 from threading import Thread
 from types import TracebackType
 from typing import Any, Self
+
+import bson
 
 HOST = "127.0.0.1"
 CHUNK_BYTES = 65_536
@@ -103,3 +107,49 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
     for side in (source, target):
         with contextlib.suppress(OSError):
             side.shutdown(socket.SHUT_RDWR)
+
+
+class FullDiskProxy(_Proxy):
+    """Passes on to the MongoDB server at `port`. While `is_full`, it answers commands that write as
+    a server whose disk is full: at once, with the error `code`."""
+
+    WRITES = frozenset({"insert", "update", "delete", "findAndModify", "createIndexes"})
+    _HEADER = struct.Struct("<iiii")  # length, request id, the request answered, operation
+    _OP_MSG = 2013
+
+    def __init__(self, port: int) -> None:
+        self.is_full = False
+        self.code = 14031
+        self.refused: list[str] = []
+        proxy = self
+
+        class Handler(BaseRequestHandler):
+            def handle(self) -> None:
+                client = self.request
+                with contextlib.suppress(OSError), socket.create_connection((HOST, port)) as server:
+                    Thread(target=_copy, args=(server, client), daemon=True).start()
+                    with client.makefile("rb") as messages:
+                        while header := messages.read(proxy._HEADER.size):
+                            length, request_id, _, operation = proxy._HEADER.unpack(header)
+                            body = messages.read(length - len(header))
+                            refusal = proxy._refusal(operation, request_id, body)
+                            (client if refusal else server).sendall(refusal or header + body)
+
+        super().__init__(ThreadingTCPServer((HOST, 0), Handler))
+
+    def uri_for(self, database: str) -> str:
+        # Direct, or the driver would go on to the host that the server names.
+        return f"mongodb://{HOST}:{self.port}/{database}?directConnection=true"
+
+    def _refusal(self, operation: int, request_id: int, body: bytes) -> bytes:
+        if not self.is_full or operation != self._OP_MSG:
+            return b""
+        size = int.from_bytes(body[5:9], "little")  # after the flags and the kind of section
+        command = next(iter(bson.decode(body[5 : 5 + size])))
+        if command not in self.WRITES:
+            return b""
+        self.refused.append(command)
+        error = {"ok": 0.0, "errmsg": "no space left on device", "code": self.code}
+        answer = bytes(5) + bson.encode(error)
+        length = self._HEADER.size + len(answer)
+        return self._HEADER.pack(length, 0, request_id, self._OP_MSG) + answer

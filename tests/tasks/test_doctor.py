@@ -11,7 +11,9 @@ import redis as redis_client
 
 from demo.servers import RedisServer
 from services.analysis.model_exchange import Analysis
+from services.core.redis_client import connect_redis
 from services.core.settings import parse_settings
+from services.core.slack_gate import SlackGate
 from services.models.ticket import AnalysisSource
 from services.ops.check_runner import CheckStatus, Finding, fail, ok, warn
 from tasks.doctor import (
@@ -19,6 +21,7 @@ from tasks.doctor import (
     check_email_settings,
     check_gemini,
     check_redis,
+    check_sending,
     check_smtp,
     check_worker,
 )
@@ -32,6 +35,17 @@ PASSWORD = "pa55word"
 
 
 # Redis and the worker
+
+
+def test_what_slack_refuses_is_named(redis: RedisServer) -> None:
+    assert check_sending(redis.url) == ok("Slack refuses no message")
+    gate = SlackGate(connect_redis(redis.url))
+    gate.record_rate_limit("chat.update", "C1", seconds=9)
+    gate.record_error("chat.postMessage", "C1", error="is_archived")
+    gate.record_error("chat.postMessage", "C1", error="account_inactive")
+    refused = "account_inactive (every call), is_archived (chat.postMessage to C1)"
+    advice = "Correct what Slack names; what waits is sent then, for 14 days."
+    assert check_sending(redis.url) == fail(f"Slack refuses messages: {refused}", advice)
 
 
 def test_redis_answers(redis: RedisServer) -> None:
@@ -143,10 +157,10 @@ def test_an_answer_near_the_timeout_is_a_warning() -> None:
 
 def test_late_and_truncated_answers_are_counted() -> None:
     assert check_analyses({"timeout": 0, "truncated": 0}.__getitem__) == ok(
-        "within a day no answer of Gemini was late or cut off"
+        "for tickets of the last day, no answer of Gemini was late or cut off"
     )
     assert check_analyses({"timeout": 3, "truncated": 1}.__getitem__) == warn(
-        "within a day Gemini's answers were late 3x and cut off 1x",
+        "for tickets of the last day, Gemini's answers were late 3x, cut off 1x",
         "Raise GEMINI_TIMEOUT, or set GEMINI_MODEL to a faster model.",
     )
 

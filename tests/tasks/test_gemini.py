@@ -80,7 +80,7 @@ def test_it_copes_with_fields_newer_than_the_library(bare: BareGemini) -> None:
     bare.reply = Reply(gemini_body(answer_text(skills=["Printer"])))
     analysis = ask(analyst(bare))
     assert analysis.related_skills == ("Printer",)
-    assert analysis.model == "gemini-3-flash"
+    assert (analysis.model, analysis.model_version) == ("gemini-flash-latest", "gemini-3-flash")
     assert analysis.tokens == 140
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from bot.views import labels
-from services.analysis.analysis_store import edited_fields
+from services.analysis.analysis_store import edited_fields, model_name, skill_sources
 from services.analysis.model_exchange import SkillMatch, is_low_confidence
 from services.assignment.assignment_service import needs_assignment
 from services.assignment.candidate import CORRECTIONS_WEIGHT, WEIGHTS, Obstacle
@@ -103,6 +103,12 @@ def current_choice(dry_run: DryRun, formatter: Formatter) -> str:
 
 def ranking_rule(dry_run: DryRun) -> str:
     """Return the order in which people are considered."""
+    if skill_sources(dry_run.ticket).differ:
+        return (
+            "First come moderators who know a skill that the text names, then those who know "
+            "another one it needs, then those who have solved similar tickets, then admins. Within "
+            "each the score decides."
+        )
     if dry_run.ticket.related_skills:
         return (
             "First come moderators who know a skill it needs, then those who have solved similar "
@@ -196,7 +202,7 @@ def _analysis_reader(dry_run: DryRun, formatter: Formatter) -> str:
         why = "its words have changed since" if dry_run.was_analysed else "nobody has read it yet"
         return f"The offline router, just now and without storing it, because {why}"
     if analysis.get("source") == AnalysisSource.GEMINI:
-        return f"Gemini ({formatter.quote(str(analysis.get('model')))})"
+        return f"Gemini ({formatter.quote(str(model_name(dry_run.ticket)))})"
     failure = analysis.get("failure")
     if not failure:
         return "The offline router"

@@ -14,7 +14,7 @@ from bot.slack.bot_process import BotProcess
 from bot.web.email_trigger import trigger_email_delivery
 from bot.web.http_errors import ErrorPage, Problem
 from bot.web.pages import linking, password_reset, profile, sign_in
-from bot.web.pages.browser_request import DATABASE_UNAVAILABLE, BrowserRequest, is_https
+from bot.web.pages.browser_request import BrowserRequest, is_https
 from bot.web.pages.cookies import Cookies
 from bot.web.pages.csrf import CsrfProtection
 
@@ -49,7 +49,6 @@ ERROR_MESSAGES = {
     404: "There is no page at this address.",
     405: "This page cannot be opened like this.",
     413: "What was sent is too large.",
-    503: DATABASE_UNAVAILABLE,
 }
 
 # A POST to these queues an email.

@@ -1,9 +1,8 @@
 """A request to the account pages."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, wraps
-from http import HTTPStatus
 from typing import Any
 
 from flask import make_response, redirect, render_template, request
@@ -29,9 +28,6 @@ NOTICES = {
     "unlinked": "That Slack member no longer acts as your account.",
 }
 PASSWORDS_DIFFER = "The two passwords differ. Write the same one twice."
-DATABASE_UNAVAILABLE = (
-    "This could not be done, because the database is away. Try again in a minute."
-)
 # Never sent back to the browser.
 SECRET_FIELDS = frozenset({"password", "repeat", "currentPassword", "csrf"})
 
@@ -120,10 +116,7 @@ class BrowserRequest:
         try:
             return action()
         except (DomainError, PyMongoError) as error:
-            problem = problem_from_error(error)
-        if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            problem = replace(problem, message=DATABASE_UNAVAILABLE)
-        return render_form(Form(fields, request.form, problem))
+            return render_form(Form(fields, request.form, problem_from_error(error)))
 
     def start_session(self, user: User, *, notice: str = "") -> Response:
         """Start a session and redirect to the requested page."""

@@ -6,16 +6,22 @@ from typing import Any
 import pytest
 from pymongo.errors import (
     AutoReconnect,
+    BulkWriteError,
     DuplicateKeyError,
     ExecutionTimeout,
     NetworkTimeout,
+    OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
+    WriteConcernError,
+    WriteError,
 )
 from slack_sdk.errors import SlackApiError, SlackClientConfigurationError
 
 from bot.slack.error_responses import (
+    DATABASE_FAILING,
     DATABASE_UNAVAILABLE,
+    NOT_SAVED_DATABASE_FAILING,
     NOT_SAVED_DATABASE_UNAVAILABLE,
     error_message,
     error_response,
@@ -59,13 +65,33 @@ def test_a_domain_error_is_its_own_sentence(
 )
 def test_the_database_away(error: PyMongoError, caplog: pytest.LogCaptureFixture) -> None:
     assert error_message(error) == DATABASE_UNAVAILABLE
-    assert (
-        error_message(error, database_unavailable=NOT_SAVED_DATABASE_UNAVAILABLE)
-        == NOT_SAVED_DATABASE_UNAVAILABLE
-    )
+    assert error_message(error, is_save=True) == NOT_SAVED_DATABASE_UNAVAILABLE
     (record, _) = caplog.records
     assert record.getMessage() == f"database away: {type(error).__name__}"
     assert record.exc_info is None
+
+
+@pytest.mark.parametrize(
+    ("error", "is_about_writes"),
+    [
+        (OperationFailure("disk", 14031), True),
+        (OperationFailure("quota", 8000), True),
+        (WriteError("blocked", 371), True),
+        (WriteConcernError("too few members", 100), True),
+        (BulkWriteError({"writeErrors": [{"code": 14031}]}), True),
+        (BulkWriteError({"writeErrors": [], "writeConcernErrors": [{"code": 100}]}), True),
+        (OperationFailure("panic", 1), False),
+        (OperationFailure("no rights", 13), False),
+    ],
+)
+def test_the_database_failing(
+    error: OperationFailure, is_about_writes: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = NOT_SAVED_DATABASE_FAILING if is_about_writes else DATABASE_FAILING
+    assert error_message(error) == text
+    assert error_message(error, is_save=True) == NOT_SAVED_DATABASE_FAILING
+    (record, _) = caplog.records
+    assert record.getMessage() == f"database failing: {type(error).__name__}, error {error.code}"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +112,9 @@ def test_slack_failing(error: Exception, caplog: pytest.LogCaptureFixture) -> No
     assert record.exc_info
 
 
-@pytest.mark.parametrize("error", [KeyError("title"), DuplicateKeyError("twice")])
+@pytest.mark.parametrize(
+    "error", [KeyError("title"), DuplicateKeyError("twice"), WriteError("odd", 2)]
+)
 def test_a_fault_of_ours(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     said = error_message(error)
     assert said.startswith(OURS)

@@ -45,6 +45,20 @@ def test_it_names_a_ticket(number: int | None, name: str) -> None:
             "Summary, skills and notes by Gemini (gemini-x); check before use.",
         ),
         (
+            {"source": "gemini", "model": "gemini-x", "modelVersion": "gemini-3-flash"},
+            "Summary, skills and notes by Gemini (gemini-3-flash); check before use.",
+        ),
+        (
+            {
+                "source": "gemini",
+                "model": "gemini-x",
+                "namedSkills": ["VPN"],
+                "suggestedSkills": ["Mail"],
+            },
+            "Summary, skills and notes by Gemini (gemini-x); check before use. "
+            "The skills include those that the text names.",
+        ),
+        (
             {"source": "gemini", "model": "gemini-x", "confidence": 0.39},
             "Gemini (gemini-x) is not sure what this ticket needs. "
             "Check its summary, skills and notes with care.",

@@ -1,8 +1,10 @@
 """The addresses of a bot process, on the real server."""
 
 import logging
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +14,7 @@ from flask import Blueprint
 
 import bot.app
 from bot.slack.bot_process import BotProcess
+from bot.web import server as web_server
 from bot.web.flask_app import create_flask_app
 from bot.web.server import WebServer
 from bot.web.slack_events import slack_events_blueprint
@@ -168,6 +171,24 @@ def test_a_body_over_one_megabyte_is_refused(url: str) -> None:
         }
     payload = payloads.slash_command("help", user="U1", padding="x" * (MB - 1000))
     assert post(url, payload).status_code == 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"half of the body"])
+def test_stalled_bodies_delay_no_command(
+    url: str, people: People, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(web_server, "READ_TIMEOUT_SECONDS", 60)
+    user = people.slack_id(people.add())
+    head = b"POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+    address = ("127.0.0.1", int(url.rpartition(":")[2]))
+    with ExitStack() as stalled:
+        for _ in range(160):
+            client = stalled.enter_context(closing(socket.create_connection(address)))
+            client.sendall(head + sent)
+        statuses = [
+            post(url, payloads.slash_command("help", user=user)).status_code for _ in range(20)
+        ]
+    assert statuses == [200] * 20
 
 
 def test_other_addresses_and_methods_are_errors_in_json(url: str) -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 
 import pytest
@@ -77,7 +77,7 @@ def raw(server: WebServer, *pieces: bytes) -> bytes:
         ((b"POST /length HTTP/1.1\r\nHost: x\r\nX-Slow: ",), b"408 Request Timeout"),
         (
             (b"POST /length HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf",),
-            b"400 BAD REQUEST",
+            b"408 Request Timeout",
         ),
     ],
 )
@@ -108,6 +108,73 @@ def test_a_client_that_drips_gets_no_more_time(
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout")
 
 
+HALF = b"POST /length HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf"
+
+
+def until_closed(client: socket.socket) -> bytes:
+    return b"".join(iter(partial(client.recv, 4096), b""))
+
+
+def test_above_the_limit_the_connection_that_waits_longest_is_closed(
+    server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_server, "MAX_WAITING_CONNECTIONS", 2)
+    monkeypatch.setattr(web_server, "READ_TIMEOUT_SECONDS", 60)
+    with ExitStack() as closing_them:
+        clients = []
+        for _ in range(3):
+            client = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+            clients.append(closing_them.enter_context(client))
+            client.sendall(HALF)
+        assert until_closed(clients[0]).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        for client in clients[1:]:
+            client.sendall(b"123456")
+            assert client.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_above_the_limit_of_all_bodies_the_largest_is_refused(
+    server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_server, "MAX_BUFFERED_BYTES", 1_000)
+    monkeypatch.setattr(web_server, "READ_TIMEOUT_SECONDS", 60)
+    address = ("127.0.0.1", server.port)
+    with (
+        socket.create_connection(address, timeout=30) as large,
+        socket.create_connection(address, timeout=30) as small,
+    ):
+        small.sendall(HALF)
+        large.sendall(HALF.replace(b": 10", b": 9000") + b"x" * 2_000)
+        assert until_closed(large).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        small.sendall(b"123456")
+        assert small.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_requests_sent_in_one_packet_are_answered_one_after_another(server: WebServer) -> None:
+    last = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
+        client.sendall((HALF + b"123456") * 2 + last)
+        client.shutdown(socket.SHUT_WR)
+        answer = until_closed(client)
+    assert answer.count(b"HTTP/1.1 200 OK\r\n") == 3
+    assert answer.count(b"\r\n\r\n10") == 2
+
+
+def test_a_client_that_asks_first_is_told_to_send_its_body(server: WebServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
+        head = b"POST /length HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
+        client.sendall(head + b"Expect: 100-continue\r\n\r\n")
+        assert client.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"body")
+        assert client.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_a_request_whose_client_stops_sending_is_refused(server: WebServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
+        client.sendall(HALF)
+        client.shutdown(socket.SHUT_WR)
+        assert until_closed(client).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
 def test_those_who_connect_and_say_nothing_take_no_thread(server: WebServer) -> None:
     dawdlers = [
         socket.create_connection(("127.0.0.1", server.port)) for _ in range(3 * SERVER_THREADS)
@@ -126,6 +193,8 @@ def test_those_who_connect_and_say_nothing_take_no_thread(server: WebServer) -> 
         (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 40_000, b"413"),
         (b"GET /" + b"x" * 40_000, b"414"),
         (b"nonsense\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\nHost: x\n\n", b"400"),
+        (b"GET //[ HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
         (b"POST /length HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", b"400"),
         (b"POST /length HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n", b"413"),
         (
@@ -216,13 +285,25 @@ def test_stopping_answers_those_who_have_connected(
         for client in connected:
             client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         for client in connected:
-            answer = b"".join(iter(partial(client.recv, 4096), b""))
+            answer = until_closed(client)
             assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
             assert b"\r\nConnection: close\r\n" in answer
     finally:
         are_answered.set()
         for client in connected:
             client.close()
+        stopping.join(30)
+
+
+def test_stopping_waits_for_the_rest_of_a_request(server: WebServer) -> None:
+    address = ("127.0.0.1", server.port)
+    with socket.create_connection(address, timeout=30) as client:
+        client.sendall(HALF)
+        stopping = threading.Thread(target=server.stop)
+        stopping.start()
+        wait_until_closed(address)
+        client.sendall(b"123456")
+        assert until_closed(client).startswith(b"HTTP/1.1 200 OK\r\n")
         stopping.join(30)
 
 

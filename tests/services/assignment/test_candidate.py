@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from bson import ObjectId
 
+from services.analysis.model_exchange import SkillSources
 from services.assignment.candidate import (
     CORRECTIONS_WEIGHT,
     WEIGHTS,
@@ -100,6 +101,24 @@ def test_the_weights_leave_room_for_corrections_below_one() -> None:
 def test_the_rarer_a_skill_the_more_it_counts(skills: tuple[str, ...], expected: float) -> None:
     others = [replace(WHO, user_id=ObjectId(), skills=("DNS", "dns")) for _ in range(3)]
     assert share("skills", WHO, *others, skills=skills) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("suggested", "expected"),
+    [
+        (("VPN",), 1),
+        ((), 1),
+        (("SAP",), 0.5 / 0.75),  # named only; SAP counts half as much
+        (("VPN", "SAP", "DNS"), 1 / 1.5),  # both together, as each knows one of them
+        (("SAP", "DNS"), 0.5 / 0.75),
+    ],
+)
+def test_skills_that_only_a_model_suggests_count_less_than_those_of_the_text(
+    suggested: tuple[str, ...], expected: float
+) -> None:
+    skills = tuple(dict.fromkeys(["VPN", *suggested]))
+    found = share("skills", WHO, skills=skills, sources=SkillSources(("VPN",), suggested))
+    assert found == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -273,6 +273,29 @@ def test_where_nobody_on_the_shortlist_can_take_it_everybody_is_looked_at(
     assert choose(assignments, ticket, clock).user_id == free
 
 
+def test_in_a_large_team_too_the_skill_that_the_text_names_comes_first(
+    assignments: AssignmentService,
+    db: Mongo,
+    tickets: TicketService,
+    people: People,
+    clock: FixedClock,
+    large: list[ObjectId],
+) -> None:
+    """Enough others know a skill that only the model suggests to fill the shortlist."""
+    hire(db, SHORTLIST, "Mail")
+    hire(db, SHORTLIST * 2, "VPN", capacity=0)
+    (free,) = hire(db, 1, "VPN", lastAssignedAt=clock())
+    db.users.update_one({"_id": large[0]}, {"$set": {"skills": ["Mail"]}})
+    ticket = needing(db, tickets, people, ["Mail", "VPN"])
+    sources = {"namedSkills": ["VPN"], "suggestedSkills": ["Mail"]}
+    db.tickets.update_one({"_id": ticket.id}, {"$set": {"assignment.analysis": sources}})
+    choice = choose(assignments, reload(db, ticket), clock, history={large[0]: 1.0})
+    assert choice.user_id == free
+    assert choice.reason_text == (
+        "knows VPN · 0 of 8 open · the text names VPN, Gemini suggests Mail"
+    )
+
+
 def test_in_a_large_team_too_an_admin_has_what_nobody_knows(
     assignments: AssignmentService, people: People, ticket: Ticket, large: list[ObjectId],
     clock: FixedClock,

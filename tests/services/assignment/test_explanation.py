@@ -230,7 +230,8 @@ READ = Analysis(
     helpful_notes="Check the client.",
     confidence=0.92,
     source=AnalysisSource.GEMINI,
-    model="gemini-flash-latest",
+    model="gemini-flash-lite-latest",
+    model_version="gemini-3.1-flash-lite",
 )
 NO_NUMBER = (
     "There is no ticket {}. One of the predecessor's gets its number from the jobs; until then, "
@@ -394,7 +395,7 @@ def test_words_that_have_changed_are_read_again(
         ),
         (
             {"confidence": 0.3, "related_skills": ()},
-            ["Gemini (gemini-flash-latest)", "None recognised", "0.30: not taken at its word"],
+            ["Gemini (gemini-3.1-flash-lite)", "None recognised", "0.30: not taken at its word"],
         ),
     ],
 )

@@ -11,6 +11,7 @@ from bson import ObjectId
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from services.analysis.model_exchange import SkillSources
 from services.assignment.candidate import (
     CORRECTIONS_WEIGHT,
     WEIGHTS,
@@ -68,6 +69,26 @@ ADMIN = person(9, role=Role.ADMIN)
 SOLVED_BY_DNS = {DNS.user_id: 0.6}
 AGAINST_1 = {VPN.user_id: -0.5}
 WEEK = WorkWeek(ZoneInfo("Europe/London"))
+
+
+@pytest.mark.parametrize(
+    ("sources", "reason"),
+    [
+        (SkillSources(("VPN",), ("VPN",)), ""),
+        (SkillSources(("VPN",), ("DNS",)), " · the text names VPN, Gemini suggests DNS"),
+        (SkillSources(("VPN",)), " · the text names VPN, Gemini suggests no skill"),
+        (
+            SkillSources(("VPN",), ("A", "B", "C", "D", "E")),
+            " · the text names VPN, Gemini suggests A, B, C and 2 more",
+        ),
+    ],
+)
+def test_the_skill_that_the_text_names_decides_first(sources: SkillSources, reason: str) -> None:
+    skills = tuple(dict.fromkeys([*sources.named, *sources.suggested]))
+    busy = replace(VPN, open_tickets=7)
+    solved = {DNS.user_id: 1.0}
+    found = chosen(busy, DNS, skills=skills, sources=sources, history=solved)
+    assert (found.user_id, found.reason_text) == (busy.user_id, f"knows VPN · 7 of 8 open{reason}")
 
 
 def test_who_declined_it_is_not_chosen_again() -> None:

@@ -1,5 +1,6 @@
 from datetime import timedelta
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +11,9 @@ from services.core.leases import (
     BackoffLock,
     Lease,
     LeaseUnavailable,
+    is_paused,
+    lease_holder,
+    pause,
 )
 from tests.conftest import FixedClock, at_once
 
@@ -85,6 +89,41 @@ def test_a_block_that_fails_releases_it(db: Mongo, clock: FixedClock) -> None:
     with pytest.raises(ZeroDivisionError), Lease(db, "jobs", clock=clock):
         raise ZeroDivisionError
     assert Lease(db, "jobs", clock=clock).acquire()
+
+
+@pytest.mark.parametrize(("ahead", "is_taken"), [(4, False), (6, True), (3_600, True)])
+def test_a_lease_of_a_holder_whose_clock_is_ahead_is_taken(
+    db: Mongo, clock: FixedClock, ahead: int, is_taken: bool
+) -> None:
+    wrong = Lease(db, "jobs", clock=lambda: clock() + timedelta(seconds=ahead))
+    right = Lease(db, "jobs", clock=clock)
+    assert wrong.acquire()
+    assert (lease_holder(db, "jobs", now=clock()) is None) is is_taken
+    assert right.acquire() is is_taken
+
+
+def test_a_clock_that_is_put_back_does_not_extend_it(
+    db: Mongo, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed = 100.0
+    monkeypatch.setattr("services.core.leases.time", SimpleNamespace(monotonic=lambda: passed))
+    lease = Lease(db, "jobs", clock=clock)
+    assert lease.acquire()
+    clock.advance(hours=-1)
+    assert lease.is_held()
+    passed += LEASE_DURATION.total_seconds()
+    assert not lease.is_held()
+
+
+def test_a_pause_beyond_the_longest_does_not_count(db: Mongo, clock: FixedClock) -> None:
+    pause(db, "mail", until=clock() + timedelta(hours=1))
+    assert not is_paused(db, "mail", now=clock())
+    pause(db, "mail", until=clock() + timedelta(minutes=2))
+    pause(db, "mail", until=clock() + timedelta(minutes=1))
+    clock.advance(seconds=119)
+    assert is_paused(db, "mail", now=clock())
+    clock.advance(seconds=1)
+    assert not is_paused(db, "mail", now=clock())
 
 
 HOLD = timedelta(seconds=40)

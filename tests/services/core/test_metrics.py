@@ -26,7 +26,12 @@ def page(
     shared: Samples | None = None,
     tickets: TicketCounts | None = None,
 ) -> str:
-    show = MetricsPage(own=lambda: own or {}, shared=lambda: shared, tickets=lambda: tickets)
+    show = MetricsPage(
+        own=lambda: own or {},
+        shared=lambda: shared,
+        tickets=lambda: tickets,
+        is_writable=lambda: tickets is not None,
+    )
     body, content_type = show()
     assert content_type == "text/plain; version=0.0.4; charset=utf-8"
     return body.decode()
@@ -117,6 +122,7 @@ def test_tickets_outbox_and_leader() -> None:
     assert ours(page(shared={}, tickets=tickets)) == [
         "ticket_bot_redis_up 1.0",
         "ticket_bot_mongodb_up 1.0",
+        "ticket_bot_mongodb_writable 1.0",
         'ticket_bot_tickets{status="TODO"} 3.0',
         'ticket_bot_tickets{status="COMPLETED"} 40.0',
         "ticket_bot_outbox_tickets 2.0",
@@ -130,7 +136,11 @@ def test_tickets_outbox_and_leader() -> None:
 
 def test_with_everything_away_it_says_so() -> None:
     text = page()
-    assert ours(text) == ["ticket_bot_redis_up 0.0", "ticket_bot_mongodb_up 0.0"]
+    assert ours(text) == [
+        "ticket_bot_redis_up 0.0",
+        "ticket_bot_mongodb_up 0.0",
+        "ticket_bot_mongodb_writable 0.0",
+    ]
     assert "process_cpu_seconds_total" in text  # Python's own metrics
 
 

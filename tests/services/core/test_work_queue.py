@@ -11,7 +11,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def queue(db: Mongo, **options: Any) -> WorkQueue:
-    return WorkQueue(db.letters, "send.at", attempts_field="send.tries", **options)
+    return WorkQueue(db.letters, "send.at", longest=MINUTE, attempts_field="send.tries", **options)
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,15 @@ def test_a_worker_whose_claim_has_expired_changes_nothing(db: Mongo, clock: Fixe
     claim = letters.claim_next(clock(), duration=MINUTE) or {}
     assert letters.finish(1, claim["send"]["at"], values={"state": "sent"}, remove=["error"])
     assert db.letters.find_one() == {"_id": 1, "send": {"tries": 3}, "state": "sent"}
+
+
+@pytest.mark.parametrize(("ahead", "is_due"), [(65, False), (66, True), (3_600, True)])
+def test_a_date_beyond_the_longest_wait_is_due(
+    db: Mongo, clock: FixedClock, ahead: int, is_due: bool
+) -> None:
+    db.letters.insert_one({"_id": 1, "send": {"at": clock() + timedelta(seconds=ahead)}})
+    letters = queue(db)
+    assert letters.has_due(clock()) is is_due
+    assert bool(letters.due(clock(), limit=1)) is is_due
+    assert bool(letters.claim_next(clock(), duration=MINUTE)) is is_due
+    assert not letters.has_due(clock())

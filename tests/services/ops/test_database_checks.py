@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from pymongo import IndexModel
 
 from demo.servers import MongoServer
 from services.accounts.users import UserService
@@ -23,6 +24,7 @@ from services.ops.job_health import JobRuns
 from services.outbox import pending
 from services.registry.indexes import missing_indexes
 from services.tickets.filing import TicketService
+from services.tickets.indexes import NEWEST_INDEX
 from tests.conftest import NOBODY_LISTENS, FixedClock, People, file_ticket, reload
 
 GOOD = {
@@ -184,6 +186,17 @@ def test_mongodb_is_away(checks: CheckFactory, uri: str, found: str, advice: str
     assert checks(uri).check_connection() == fail(found, advice)
 
 
+def test_the_clock(checks: CheckFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.core.clock._shared", [0, 0])
+    assert checks().check_clock() == ok("this machine's agrees with MongoDB's")
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    monkeypatch.setattr("services.core.clock.system_now", lambda: ahead)
+    assert checks().check_clock() == warn(
+        "this machine's is 1:00:00 ahead of MongoDB's",
+        "Times are corrected by it. Set the wrong one, and run a time server.",
+    )
+
+
 def test_the_version_of_the_data(checks: CheckFactory, db: Mongo) -> None:
     assert checks().check_data_version() == warn(
         "migrations to version 2 are not complete (at 0)",
@@ -300,6 +313,19 @@ def test_it_says_when_the_jobs_last_ended_and_how_long_they_take(
     assert checks().check_jobs() == ok(told)
 
 
+def test_given_up_messages_are_named(checks: CheckFactory, db: Mongo, clock: FixedClock) -> None:
+    assert checks().check_deliveries() == ok("none given up")
+    gone = {"state": "failed", "tries": 3, "until": clock()}
+    notices = [
+        {**gone, "key": "1:thread:C1", "error": "not_in_channel"},
+        {**gone, "key": "1:triage:C2", "error": "is_archived"},
+    ]
+    db.tickets.insert_one({"_id": ObjectId.from_datetime(clock()), "number": 7, "notices": notices})
+    advice = "Correct what Slack names. People see the tickets in the bot's Home."
+    given_up = "given up after 14 days, by ticket: 7 (is_archived)"
+    assert checks().check_deliveries() == warn(given_up, advice)
+
+
 def test_the_outbox_is_as_old_as_its_oldest_change(
     checks: CheckFactory, db: Mongo, clock: FixedClock, people: People, tickets: TicketService
 ) -> None:
@@ -356,7 +382,11 @@ def test_failed_analyses_are_counted_for_a_day(
     ages = (timedelta(hours=1), timedelta(days=1), timedelta(days=1, seconds=1))
     for age in ages:
         ticket = file_ticket(tickets, people.add())
-        analysis = {"failure": "timeout", "at": clock() - age}
-        db.tickets.update_one({"_id": ticket.id}, {"$set": {"assignment.analysis": analysis}})
+        failed = {"createdAt": clock() - age, "assignment.analysis": {"failure": "timeout"}}
+        db.tickets.update_one({"_id": ticket.id}, {"$set": failed})
     assert checks().count_failed_analyses("timeout") == 2
     assert checks().count_failed_analyses("truncated") == 0
+    db.tickets.create_indexes([IndexModel(NEWEST_INDEX)])
+    query = {"createdAt": {"$gte": clock()}}
+    plan = str(db.tickets.find(query).explain()["queryPlanner"]["winningPlan"])
+    assert "createdAt_-1__id_-1" in plan

@@ -391,6 +391,8 @@ def test_every_query_of_the_services_is_served_by_an_index(
         ({"queueKey": {"$gt": ""}}, True),
         ({"queueKey": {"$gt": "", "$gte": "0-1"}, "$or": []}, True),
         ({"queueKey": {"$gte": "0-1"}}, False),
+        ({"$or": [{"assignment.next": {"$gt": 1}}, {"assignment.next": 0}]}, True),
+        ({"$or": [{"assignment.next": {"$gt": 1}}, {"title": "x"}]}, False),
         ({"status": {"$in": ["TODO"]}, "queueKey": None}, True),
         ({"relatedSkills": {"$in": ["VPN"]}, "queueKey": {"$gt": ""}}, True),
         ({"relatedSkills": {"$in": ["VPN"]}}, False),

@@ -91,13 +91,14 @@ class TestConfidence:
     @pytest.mark.parametrize(
         ("title", "confidence", "skills", "basis"),
         [
-            ("The printer prints VPN errors", 0.4, ("SAP",), None),
+            ("The printer prints VPN errors", 0.4, ("SAP", "Printer", "VPN"), None),
             ("The printer prints VPN errors", 0.39, ("Printer", "VPN"), SkillMatch.KEYWORD),
+            ("Nothing works", 0.4, ("SAP",), None),
             ("Nothing works", 0.39, ("SAP",), None),
             ("Nothing works", 0, ("SAP",), None),
         ],
     )
-    def test_where_it_is_not_sure_the_skills_are_those_named(
+    def test_the_named_skills_are_added_and_replace_those_it_is_not_sure_of(
         self,
         ai_runtime: Runtime,
         gemini: BareGemini,

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -216,7 +216,47 @@ def test_what_it_says_of_itself_is_no_text_either(scenario: ModelScenario) -> No
     body = gemini_body(answer(), modelVersion=f"{MRKDWN}{LONG}")
     body["usageMetadata"] = {"totalTokenCount": -5}
     analysis = scenario.assigned(body).assignment["analysis"]
-    assert (analysis["model"], analysis["tokens"]) == ("gemini-x", None)
+    assert (analysis["model"], analysis["modelVersion"]) == ("gemini-x", None)
+    assert analysis["tokens"] is None
+
+
+@pytest.mark.parametrize(
+    ("suggested", "why"),
+    [
+        (["Printer"], "the text names VPN, Gemini suggests Printer"),
+        (["Printer", "Strategy"], "the text names VPN, Gemini suggests Printer and Strategy"),
+        ([], "the text names VPN, Gemini suggests no skill"),
+    ],
+)
+def test_it_never_outweighs_the_skill_that_the_text_names(
+    scenario: ModelScenario, people: People, suggested: list[str], why: str
+) -> None:
+    for _ in range(2):  # so that VPN is a less rare skill than the others
+        people.add(Role.MODERATOR, "VPN", capacity=1)
+    for _ in range(5):  # the load grows, too
+        ticket = scenario.assigned(answer(relatedSkills=suggested, confidence=1))
+        assert ticket.assigned_to not in (scenario.other.id, scenario.ceo.id)
+        assert ticket.assignment["reason"].startswith("knows VPN · ")
+        assert ticket.assignment["reason"].endswith(f" · {why}")
+        assert set(ticket.related_skills) == {"VPN", *suggested}
+
+
+def test_its_skill_counts_if_nobody_is_free_who_knows_the_one_of_the_text(
+    scenario: ModelScenario, db: Mongo
+) -> None:
+    away = {"until": datetime.now(UTC) + timedelta(days=365)}
+    db.users.update_one({"_id": scenario.expert.id}, {"$set": {"away": away}})
+    ticket = scenario.assigned(answer(relatedSkills=["Printer"]))
+    assert ticket.assigned_to == scenario.other.id
+    assert ticket.assignment["reason"] == (
+        "knows Printer · 0 of 8 open · the text names VPN, Gemini suggests Printer"
+    )
+
+
+def test_a_text_that_names_no_skill_leaves_the_choice_to_it(scenario: ModelScenario) -> None:
+    ticket = scenario.assigned(answer(relatedSkills=["Printer"]), "It does not work")
+    assert ticket.assigned_to == scenario.other.id
+    assert ticket.assignment["reason"] == "knows Printer · 0 of 8 open"
 
 
 def test_it_cannot_make_everything_urgent(scenario: ModelScenario) -> None:

@@ -152,7 +152,7 @@ def test_without_mongodb_a_call_says_so(
     assert problem(answer) == (
         503,
         {
-            "error": "The tickets cannot be reached at the moment. Try again in a minute.",
+            "error": "This could not be done, because the database is away. Try again in a minute.",
             "code": "unavailable",
         },
     )

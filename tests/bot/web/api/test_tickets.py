@@ -209,7 +209,7 @@ def test_the_workers_are_told_under_the_requests_id(
 ) -> None:
     carried: list[set[str]] = []
     monkeypatch.setattr(
-        publisher, "send", lambda *_: carried.append({*request_context.current_ids()})
+        publisher, "send", lambda *_, **__: carried.append({*request_context.current_ids()})
     )
     api.filed(people.add())
     assert carried == [{request_context.REQUEST_ID, request_context.TICKET_ID}]

@@ -1,0 +1,412 @@
+"""Formats of the keys and tokens that vendors issue: prefix, alphabet and length.
+
+`url` is the vendor's page on the key. A pattern matches a whole key; `VENDOR_KEY_PATTERN` adds the
+boundary before it. Every repeat is bounded, so that a near match costs a constant.
+"""
+
+import re
+from typing import NamedTuple
+
+UUID = r"[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}"
+
+
+class VendorKey(NamedTuple):
+    vendor: str
+    pattern: str
+    url: str
+
+
+VENDOR_KEYS = tuple(
+    VendorKey(*row)
+    for row in (
+        (
+            "1Password",
+            r"ops_eyJ[A-Za-z0-9+/=_-]{40,2048}",
+            "https://developer.1password.com/docs/service-accounts/security",
+        ),
+        (
+            "age",
+            r"AGE-SECRET-KEY-1[0-9A-Z]{58}",
+            "https://github.com/C2SP/C2SP/blob/main/age.md",
+        ),
+        (
+            "Airtable",
+            r"pat[A-Za-z0-9]{14}\.[a-f0-9]{64}",
+            "https://airtable.com/developers/web/guides/personal-access-tokens",
+        ),
+        (
+            "Alibaba Cloud",
+            r"LTAI[A-Za-z0-9]{12,26}",
+            "https://www.alibabacloud.com/help/en/ram/user-guide/create-an-accesskey-pair",
+        ),
+        (
+            "Amazon Web Services",
+            r"(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])",
+            "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html",
+        ),
+        (
+            "Anthropic",
+            r"sk-ant-[A-Za-z0-9_-]{20,255}",
+            "https://docs.claude.com/en/api/admin-api/apikeys/get-api-key",
+        ),
+        (
+            "Atlassian",
+            r"AT[AC]TT3[A-Za-z0-9_=-]{20,255}",
+            "https://support.atlassian.com/atlassian-account/docs/"
+            "manage-api-tokens-for-your-atlassian-account/",
+        ),
+        (
+            "Azure client secret",
+            r"[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}",
+            "https://learn.microsoft.com/en-us/purview/sit-defn-azure-ad-client-secret",
+        ),
+        (
+            "Azure DevOps",
+            r"[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}",
+            "https://learn.microsoft.com/en-us/purview/sit-defn-azure-devops-personal-access-token",
+        ),
+        (
+            "Azure Storage",
+            r"AccountKey=[A-Za-z0-9+/]{86}==",
+            "https://learn.microsoft.com/en-us/azure/storage/common/"
+            "storage-configure-connection-string",
+        ),
+        (
+            "Bitbucket",
+            r"ATBB[A-Za-z0-9_=-]{24,255}",
+            "https://support.atlassian.com/bitbucket-cloud/docs/app-passwords/",
+        ),
+        (
+            "Brevo",
+            r"x(?:key|smtp)sib-[a-f0-9]{64}-[A-Za-z0-9]{16}",
+            "https://developers.brevo.com/docs/api-key-authentication",
+        ),
+        (
+            "Buildkite",
+            r"bk[a-z]{2}_[A-Za-z0-9_.-]{20,255}",
+            "https://buildkite.com/docs/platform/security/tokens",
+        ),
+        (
+            "CircleCI",
+            r"CCI(?:PAT|PRJ)_[A-Za-z0-9]{20,24}_[a-f0-9]{40}",
+            "https://circleci.com/changelog/new-format-for-api-access-tokens/",
+        ),
+        (
+            "Clojars",
+            r"CLOJARS_[a-f0-9]{60}",
+            "https://github.com/clojars/clojars-web/wiki/Deploy-Tokens",
+        ),
+        (
+            "Cloudflare",
+            r"cf(?:k|ut|at)_[A-Za-z0-9_-]{40,80}",
+            "https://developers.cloudflare.com/fundamentals/api/get-started/token-formats",
+        ),
+        (
+            "Contentful",
+            r"CFPAT-[A-Za-z0-9_-]{43}",
+            "https://www.contentful.com/developers/docs/references/authentication/",
+        ),
+        (
+            "crates.io",
+            r"cio(?:_tp_)?[A-Za-z0-9]{32}(?![A-Za-z0-9])",
+            "https://github.com/rust-lang/crates.io/blob/main/src/util/token.rs",
+        ),
+        (
+            "Databricks",
+            r"dapi[a-f0-9]{32}(?:-[0-9])?",
+            "https://learn.microsoft.com/en-us/azure/databricks/archive/dev-tools/cli/tokens-cli",
+        ),
+        (
+            "DeepL",
+            UUID + r":fx(?![A-Za-z0-9])",
+            "https://developers.deepl.com/docs/getting-started/auth",
+        ),
+        (
+            "DigitalOcean",
+            r"do[opr]_v1_[a-f0-9]{64}",
+            "https://docs.digitalocean.com/reference/api/create-personal-access-token/",
+        ),
+        (
+            "Discord",
+            r"[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,38}",
+            "https://discord.com/developers/docs/reference#authentication",
+        ),
+        (
+            "Docker Hub",
+            r"dckr_[po]at_[A-Za-z0-9_-]{14,64}",
+            "https://docs.docker.com/reference/api/hub/latest/operations/AuthCreateAccessToken.md",
+        ),
+        (
+            "Doppler",
+            r"dp\.(?:audit|ct|pt|said|sa|scim|st)\.[A-Za-z0-9._-]{36,128}",
+            "https://docs.doppler.com/reference/auth-token-formats",
+        ),
+        (
+            "Dropbox",
+            r"sl\.(?:u\.)?[A-Za-z0-9_-]{60,2048}",
+            "https://www.dropbox.com/developers/documentation/http/documentation",
+        ),
+        (
+            "Dynatrace",
+            r"dt0[a-z][0-9]{2}\.[A-Z0-9]{8,24}\.[A-Z0-9]{64}",
+            "https://docs.dynatrace.com/managed/dynatrace-api/basics/dynatrace-api-authentication",
+        ),
+        (
+            "EasyPost",
+            r"EZ[AT]K[A-Za-z0-9]{54}",
+            "https://docs.easypost.com/docs/authentication",
+        ),
+        (
+            "Figma",
+            r"fig[dour]_[A-Za-z0-9_-]{40,64}",
+            "https://developers.figma.com/docs/rest-api/personal-access-tokens/",
+        ),
+        (
+            "Fly.io",
+            r"(?:FlyV1 )?(?:fm[12][ar]?|fo1)_[A-Za-z0-9+/=_-]{40,2048}",
+            "https://fly.io/docs/security/tokens/",
+        ),
+        (
+            "GitHub",
+            r"gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{22,255}",
+            "https://github.blog/changelog/"
+            "2021-03-31-authentication-token-format-updates-are-generally-available",
+        ),
+        (
+            "GitLab",
+            r"gl(?:agent|cbt|dt|ffct|ft|imt|oas|pat|ptt|rtr|rt|soat|wt)-[A-Za-z0-9_.-]{20,255}",
+            "https://docs.gitlab.com/ee/security/tokens/index.html",
+        ),
+        (
+            "Google",
+            r"AIza[A-Za-z0-9_-]{35}|AQ\.[A-Za-z0-9_-]{30,255}|GOCSPX-[A-Za-z0-9_-]{20,255}"
+            r"|ya29\.[A-Za-z0-9._-]{20,1024}",
+            "https://cloud.google.com/docs/authentication/api-keys-use",
+        ),
+        (
+            "Grafana",
+            r"gl(?:sa|c)_[A-Za-z0-9+/=_-]{20,255}",
+            "https://grafana.com/docs/grafana-cloud/alerting-and-irm/irm/reference/"
+            "incident-api/auth/",
+        ),
+        (
+            "Groq",
+            r"gsk_[A-Za-z0-9]{40,64}",
+            "https://console.groq.com/docs/quickstart",
+        ),
+        (
+            "Heroku",
+            r"HRKU-[A-Za-z0-9_-]{36,64}",
+            "https://devcenter.heroku.com/articles/authentication",
+        ),
+        (
+            "HubSpot",
+            r"pat-[a-z]{2,4}[0-9]-" + UUID,
+            "https://developers.hubspot.com/docs/apps/legacy-apps/authentication/intro-to-auth",
+        ),
+        (
+            "Hugging Face",
+            r"hf_[A-Za-z0-9]{30,64}",
+            "https://huggingface.co/docs/hub/security-tokens",
+        ),
+        (
+            "JFrog",
+            r"AKCp[A-Za-z0-9]{60,80}|cmVmdGtu[A-Za-z0-9]{56}",
+            "https://jfrog.com/help/r/jfrog-platform-administration-documentation/access-tokens",
+        ),
+        (
+            "LaunchDarkly",
+            r"(?:api|sdk|mob)-" + UUID,
+            "https://launchdarkly.com/docs/home/account/api",
+        ),
+        (
+            "Linear",
+            r"lin_(?:api|oauth)_[A-Za-z0-9]{32,64}",
+            "https://linear.app/developers/graphql",
+        ),
+        (
+            "Mailchimp",
+            r"[a-f0-9]{32}-us[0-9]{1,2}(?![A-Za-z0-9])",
+            "https://mailchimp.com/developer/marketing/docs/fundamentals/",
+        ),
+        (
+            "Mailgun",
+            r"key-[a-z0-9]{32}(?![A-Za-z0-9])",
+            "https://documentation.mailgun.com/docs/mailgun/api-reference/mg-auth",
+        ),
+        (
+            "Mollie",
+            r"(?:live|test)_[A-Za-z0-9]{30,64}",
+            "https://docs.mollie.com/reference/authentication",
+        ),
+        (
+            "New Relic",
+            r"NRA[AK]-[A-Z0-9]{27}|NRJS-[a-f0-9]{19}|[a-f0-9]{36}NRAL",
+            "https://docs.newrelic.com/docs/apis/intro-apis/new-relic-api-keys",
+        ),
+        (
+            "Notion",
+            r"ntn_[A-Za-z0-9]{40,64}|secret_[A-Za-z0-9]{43}(?![A-Za-z0-9])",
+            "https://developers.notion.com/page/changelog",
+        ),
+        (
+            "npm",
+            r"npm_[A-Za-z0-9]{36}",
+            "https://github.blog/changelog/2021-09-23-npm-has-a-new-access-token-format/",
+        ),
+        (
+            "NVIDIA",
+            r"nvapi-[A-Za-z0-9_-]{60,80}",
+            "https://docs.nvidia.com/nim/large-language-models/latest/getting-started.html",
+        ),
+        # Every key has a digit; a name such as sk-learn-based-models has none.
+        (
+            "OpenAI",
+            r"sk-(?=[A-Za-z_-]{0,64}[0-9])[A-Za-z0-9_-]{20,255}",
+            "https://platform.openai.com/docs/api-reference/authentication",
+        ),
+        (
+            "OpenRouter",
+            r"sk-or-v1-[a-f0-9]{64}",
+            "https://openrouter.ai/docs/guides/features/guardrails/secret-formats",
+        ),
+        (
+            "Perplexity",
+            r"pplx-[A-Za-z0-9]{40,64}",
+            "https://docs.perplexity.ai/guides/getting-started",
+        ),
+        (
+            "Plaid",
+            r"access-(?:sandbox|development|production)-" + UUID,
+            "https://plaid.com/docs/api/items/",
+        ),
+        (
+            "PlanetScale",
+            r"pscale_(?:app_secret|oauth|pw|tkn)_[A-Za-z0-9_.=-]{32,64}",
+            "https://planetscale.com/docs/api/service-tokens",
+        ),
+        (
+            "PostHog",
+            r"phx_[A-Za-z0-9]{16,64}",
+            "https://posthog.com/docs/api/personal-api-keys",
+        ),
+        (
+            "Postman",
+            r"PMAK-[a-f0-9]{24}-[a-f0-9]{34}",
+            "https://learning.postman.com/docs/developer/postman-api/authentication/",
+        ),
+        (
+            "Prefect",
+            r"pn[ub]_[A-Za-z0-9]{36}",
+            "https://docs.prefect.io/v3/how-to-guides/cloud/manage-users/api-keys",
+        ),
+        (
+            "Pulumi",
+            r"pul-[a-f0-9]{40}",
+            "https://www.pulumi.com/docs/pulumi-cloud/access-management/access-tokens/",
+        ),
+        (
+            "PyPI",
+            r"pypi-[A-Za-z0-9_-]{40,512}",
+            "https://pypi.org/help/#apitoken",
+        ),
+        (
+            "Replicate",
+            r"r8_[A-Za-z0-9]{37}",
+            "https://replicate.com/docs/topics/security/api-tokens",
+        ),
+        (
+            "RubyGems",
+            r"rubygems_[a-f0-9]{48}",
+            "https://guides.rubygems.org/api-key-scopes/",
+        ),
+        (
+            "SendGrid",
+            r"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}",
+            "https://www.twilio.com/docs/sendgrid/ui/account-and-settings/api-keys",
+        ),
+        (
+            "Sentry",
+            r"sntryu_[a-f0-9]{64}|sntrys_[A-Za-z0-9+/=_-]{40,1024}",
+            "https://docs.sentry.io/security-legal-pii/security/token-formats/",
+        ),
+        (
+            "Shopify",
+            r"shp(?:at|ca|pa|ss|ua)_[A-Fa-f0-9]{32}",
+            "https://shopify.dev/changelog/length-of-the-shopify-access-token-is-increasing",
+        ),
+        (
+            "Slack",
+            r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,255}|xapp-[A-Za-z0-9-]{10,255}"
+            r"|https://hooks\.slack(?:-gov)?\.com/(?:services|triggers|workflows)/"
+            r"[A-Za-z0-9/_-]{10,255}",
+            "https://docs.slack.dev/authentication/tokens",
+        ),
+        (
+            "SonarQube",
+            r"sq[apu]_[a-f0-9]{40}",
+            "https://docs.sonarsource.com/sonarqube-server/10.1/user-guide/user-account/"
+            "generating-and-using-tokens/",
+        ),
+        (
+            "Square",
+            r"EAAA[A-Za-z0-9_-]{58,64}|sq0[a-z]{3}-[A-Za-z0-9_-]{22,64}",
+            "https://developer.squareup.com/docs/build-basics/access-tokens",
+        ),
+        (
+            "Stripe",
+            r"[sr]k_(?:live|test)_[A-Za-z0-9]{10,255}|whsec_[A-Za-z0-9+/=]{20,255}",
+            "https://docs.stripe.com/keys",
+        ),
+        (
+            "Supabase",
+            r"sbp_[a-z0-9_]{40,64}|sb_secret_[A-Za-z0-9_-]{20,64}",
+            "https://supabase.com/docs/guides/api/api-keys",
+        ),
+        (
+            "Tailscale",
+            r"tskey-[a-z]{3,10}-[A-Za-z0-9]{6,32}-[A-Za-z0-9]{10,64}",
+            "https://tailscale.com/kb/1277/key-prefixes",
+        ),
+        (
+            "Telegram",
+            r"[0-9]{8,10}:[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])",
+            "https://core.telegram.org/bots/api#authorizing-your-bot",
+        ),
+        (
+            "Tencent Cloud",
+            r"AKID[A-Za-z0-9]{32}",
+            "https://www.tencentcloud.com/document/product/436/7778",
+        ),
+        (
+            "Terraform Cloud",
+            r"[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{60,80}",
+            "https://developer.hashicorp.com/terraform/cloud-docs/api-docs/user-tokens",
+        ),
+        (
+            "Twilio",
+            r"(?:AC|SK)[a-f0-9]{32}(?![A-Za-z0-9])",
+            "https://www.twilio.com/docs/glossary/what-is-a-sid",
+        ),
+        (
+            "Vault",
+            r"hv[sbr]\.[A-Za-z0-9_-]{24,300}",
+            "https://developer.hashicorp.com/vault/docs/concepts/tokens",
+        ),
+        (
+            "xAI",
+            r"xai-[A-Za-z0-9]{40,96}",
+            "https://docs.x.ai/docs/tutorial",
+        ),
+        (
+            "Yandex Cloud",
+            r"AQVN[A-Za-z0-9_-]{35,38}|[ct]1\.[A-Za-z0-9_-]{20,512}={0,2}\."
+            r"[A-Za-z0-9_-]{86}={0,2}",
+            "https://gitlab.com/gitlab-org/gitlab/-/issues/353039",
+        ),
+    )
+)
+
+VENDOR_KEY_PATTERN = re.compile(
+    r"(?<![A-Za-z0-9])(?:" + "|".join(key.pattern for key in VENDOR_KEYS) + ")"
+)
