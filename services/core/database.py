@@ -3,8 +3,8 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 import pymongo
@@ -69,6 +69,14 @@ def connect(uri: str) -> Mongo:
         return client[DEFAULT_DATABASE_NAME]
 
 
+def no_deadline() -> AbstractContextManager[None]:
+    """Let the calls of the block take as long as they need, such as the build of an index.
+
+    A time-out of 0 replaces the client's, and means none. A dead connection is found by TCP.
+    """
+    return pymongo.timeout(0)
+
+
 def update_for(values: Document) -> Document:
     """Return the update that sets these fields, and removes those that are None."""
     update = {
@@ -111,6 +119,10 @@ class DatabaseUnavailable(ConnectionFailure):
     """MongoDB did not answer the last ping, so this call was not sent."""
 
 
+class DatabasePreparing(DatabaseUnavailable):
+    """The unique indexes are not complete, so nothing may be written yet."""
+
+
 def is_unavailable(error: BaseException) -> bool:
     """Return whether the error says that MongoDB is unreachable or does not answer in time."""
     return isinstance(error, ConnectionFailure) or (
@@ -142,10 +154,15 @@ class CircuitBreaker:
     If MongoDB hangs, every handler would hold its thread until its deadline, and those that wait
     for a thread would answer too late for Slack. So a thread pings MongoDB while work takes longer
     than `SLOW_SECONDS`. If a ping fails, no further work is started until one succeeds.
+    `pending_indexes` returns the unique indexes that are not complete; until then no work is
+    started either.
     """
 
-    def __init__(self, db: Mongo) -> None:
+    def __init__(
+        self, db: Mongo, *, pending_indexes: Callable[[], Sequence[str]] = lambda: ()
+    ) -> None:
         self._db = db
+        self._pending_indexes = pending_indexes
         self._lock = threading.Lock()
         self._started_at: dict[object, float] = {}
         self._is_watched = False
@@ -154,6 +171,8 @@ class CircuitBreaker:
     @contextmanager
     def deadline(self, seconds: float) -> Iterator[None]:
         """Limit all calls to MongoDB in the block. Raises `DatabaseUnavailable` while open."""
+        if self._pending_indexes():
+            raise DatabasePreparing("the unique indexes are being built")
         if self._is_open:
             raise DatabaseUnavailable("MongoDB does not answer")
         work = object()
