@@ -90,7 +90,7 @@ def test_what_is_shown_already_is_not_published_again(
         clock.advance(seconds=4)
     assert len(published(system.slack, employee)) == 1
     assert sessions.request_unconfirmed(limit=9) == []
-    # Slack shows the refusal by now.
+    # Slack shows the refusal already.
     sessions.forget_content(link_of(employee))
     sessions.request_refresh(link_of(employee), within=home_refresh.DEBOUNCE)
     home_refresh.run(system.runtime, link_of(employee))
