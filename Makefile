@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Excluded by name: generating its calls takes seconds in each process that collects it.
 FUZZ := tests/bot/web/api/test_fuzz.py
 
-.PHONY: demo smoke test test-all mutations fuzz-api lint screenshots bench bench-router bench-redaction clean
+.PHONY: demo smoke test test-all chaos mutations fuzz-api lint screenshots bench bench-router bench-redaction clean
 
 # Install Chromium from apt, as root or with sudo, unless it is installed.
 define chromium
@@ -36,6 +36,10 @@ test-all: .venv/ready node_modules/ready
 	$(chromium)
 	$(compiled)
 	$(BIN)/python -m pytest -n 3 --dist loadscope
+
+# Ten minutes under load while processes, servers and services fail: SEED=, TICKETS=, SECONDS=.
+chaos: .venv/ready
+	SEED="$(SEED)" TICKETS="$(TICKETS)" SECONDS="$(SECONDS)" $(BIN)/python -m tests.chaos
 
 # Breaks one rule at a time in a copy and fails unless the tests detect it: five minutes of CPU time.
 mutations: .venv/ready node_modules/ready

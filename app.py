@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 
 from dotenv import load_dotenv
-from pymongo.errors import ConfigurationError, PyMongoError
+from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from services.account_admin import users_command
 from services.core import clock, database, logs, schema_version, settings
 from services.core.errors import DomainError
 from services.core.metrics import NOOP_METER, InMemoryMeter, Meter
-from services.registry import indexes, migrations
+from services.registry import index_builds, indexes, migrations
 
 if TYPE_CHECKING:
     from slack_bolt import App
@@ -37,7 +37,12 @@ logger = logging.getLogger("app")
 
 # In seconds. A handler's is less than the three seconds that Slack waits.
 HANDLER_TIMEOUT_SECONDS, CHECK_TIMEOUT_SECONDS, TASK_TIMEOUT_SECONDS = 2, 4, 10
-EXIT_FAILED, EXIT_USAGE, EXIT_TOO_OLD = 1, 2, 3
+# With 3 ends a process that must not work on the stored data: a newer release has changed it, or
+# documents are equal that must not be. A restart does not help.
+EXIT_FAILED, EXIT_USAGE, EXIT_UNUSABLE_DATA = 1, 2, 3
+# Usually the unique indexes are there, and a bot serves no request before it knows.
+INDEX_CHECK_SECONDS = 2.0
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 SLACK_ERRORS = (SlackApiError, SlackClientError, URLError, TimeoutError, ConnectionResetError)
 
 
@@ -74,8 +79,8 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
         return runs[command](config, hooks or Hooks())
     except (DomainError, PyMongoError, *SLACK_ERRORS) as error:
         print(_startup_error_message(error), file=sys.stderr)
-        if isinstance(error, schema_version.ProgramTooOld):
-            return EXIT_TOO_OLD
+        if isinstance(error, (schema_version.ProgramTooOld, indexes.DuplicateDocuments)):
+            return EXIT_UNUSABLE_DATA
         return EXIT_USAGE if isinstance(error, ConfigurationError) else EXIT_FAILED
 
 
@@ -86,7 +91,7 @@ def _startup_error_message(error: Exception) -> str:
         return str(error)
     if isinstance(error, ConfigurationError):
         return f"MONGO_URI cannot be used ({kind})."
-    if database.is_failing(error):
+    if isinstance(error, OperationFailure) and not database.is_unavailable(error):
         code = getattr(error, "code", None)
         return (
             f"MongoDB answers, but cannot do its work ({kind}, error {code}). Look at its log, the "
@@ -108,6 +113,7 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
     from tasks.queue.publisher import BackgroundPublisher, CeleryPublisher
     from tasks.queue.shared_metrics import SharedCounts
 
+    stop = _stop_on_signals()
     db = _database(config)
     meter, process = InMemoryMeter(), f"bot:{os.getpid()}"
     client = _web_client(
@@ -115,7 +121,9 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
     )
     identity = client.auth_test()
     installation.claim_installation(db, team_id=identity["team_id"])
-    indexes.ensure_indexes(db)
+    build = index_builds.build_unique_indexes(db)
+    build.start()
+    build.wait(lambda: not stop.is_set(), seconds=INDEX_CHECK_SECONDS)
     publisher = BackgroundPublisher(CeleryPublisher(configure_celery(redis_url=config.redis_url)))
     bot = BotProcess(
         services=Services.build(db, config),
@@ -126,17 +134,28 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
         team_url=identity["url"],
         name=process,
         meter=meter,
+        pending_indexes=build.pending,
     )
     server = bot_bootstrap.build_bot_server(
         bot, shared_counts=SharedCounts(config.redis_url), middleware=hooks.middleware
     )
     hooks.on_app_built(server.slack_app)
-    stop = _stop_on_signals()
     watch = _schema_watch(config, on_too_old=stop.set)
+
+    def announce() -> None:
+        try:
+            if build.wait(lambda: not stop.is_set()):
+                logger.info("the bot is ready")
+        except (DomainError, PyMongoError):
+            stop.set()
+
     with watch, clock.ClockSync(config.mongo_uri):
-        bot_bootstrap.serve(server, stop, on_ready=lambda: logger.info("the bot is ready"))
+        bot_bootstrap.serve(
+            server, stop, on_ready=lambda: threading.Thread(target=announce, daemon=True).start()
+        )
     publisher.stop()
-    return EXIT_TOO_OLD if watch.is_too_old else 0
+    build.check()
+    return EXIT_UNUSABLE_DATA if watch.is_too_old else 0
 
 
 def _worker(config: settings.Settings, hooks: Hooks) -> int:
@@ -163,11 +182,19 @@ def _worker(config: settings.Settings, hooks: Hooks) -> int:
 
     with suppress(PyMongoError):  # a worker starts without MongoDB, and waits for it
         _database(config).client.close()
+    stop = _stop_on_signals()
     watch = _schema_watch(config, on_too_old=lambda: os.kill(os.getpid(), signal.SIGTERM))
     with watch, clock.ClockSync(config.mongo_uri):
-        is_stopped = worker.run(configure_celery(redis_url=config.redis_url), build, meter)
+        db = database.connect(config.mongo_uri)
+        with db.client:  # none is open when the worker forks
+            may_begin = _wait_for_unique_indexes(db, stop)
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        is_stopped = not may_begin or worker.run(
+            configure_celery(redis_url=config.redis_url), build, meter
+        )
     if watch.is_too_old:
-        return EXIT_TOO_OLD
+        return EXIT_UNUSABLE_DATA
     return 0 if is_stopped else EXIT_FAILED
 
 
@@ -178,25 +205,30 @@ def _jobs(config: settings.Settings, _: Hooks) -> int:
     from tasks.queue.publisher import CeleryPublisher
     from tasks.queue.shared_metrics import RedisMeter
 
+    stop = _stop_on_signals()
     db = _database(config)
-    indexes.ensure_indexes(db)
     publisher = CeleryPublisher(configure_celery(redis_url=config.redis_url))
     meter = RedisMeter(config.redis_url)
     job_scheduler = scheduler.Scheduler(Services.build(db, config), publisher, meter=meter)
-    stop = _stop_on_signals()
     watch = _schema_watch(config, on_too_old=stop.set)
     with watch:
-        scheduler.run(job_scheduler, stop, ready=lambda: logger.info("the jobs are ready"))
+        if _wait_for_unique_indexes(db, stop):
+            scheduler.run(job_scheduler, stop, ready=lambda: logger.info("the jobs are ready"))
     meter.flush()
-    return EXIT_TOO_OLD if watch.is_too_old else 0
+    return EXIT_UNUSABLE_DATA if watch.is_too_old else 0
+
+
+def _wait_for_unique_indexes(db: database.Mongo, stop: threading.Event) -> bool:
+    """Return False if the process is to stop."""
+    build = index_builds.build_unique_indexes(db)
+    build.start()
+    return build.wait(lambda: not stop.is_set())
 
 
 def _users(config: settings.Settings, args: argparse.Namespace) -> int:
     from services.registry.services import Services
 
-    db = _database(config)
-    indexes.ensure_indexes(db)
-    services = Services.build(db, config)
+    services = Services.build(_database(config), config)
     for line in users_command.run_users_command(
         args,
         users=services.users,
@@ -337,7 +369,7 @@ def _schema_watch(
 
 def _stop_on_signals() -> threading.Event:
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: stop.set())
     return stop
 

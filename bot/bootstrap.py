@@ -87,6 +87,7 @@ def _build_flask_app(
         )
     return create_flask_app(
         is_ready=lambda: database.is_reachable(db),
+        pending_indexes=bot.pending_indexes,
         is_writable=is_writable,
         blueprints=[*blueprints, api_blueprint(bot), pages_blueprint(bot)],
         error_page=make_error_page(secure=is_https(config.app_url)),

@@ -4,14 +4,17 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from pymongo.errors import OperationFailure
 
+import app
 from demo.binaries import ROOT
 from demo.servers import MongoServer, RedisServer, free_port
-from services.core.database import Mongo
+from services.core.database import Mongo, connect
 from services.core.settings import REQUIRED_VARIABLES
 from services.models.user import Role
 from services.registry.services import Services
@@ -231,6 +234,13 @@ def last_line(done: subprocess.CompletedProcess[str]) -> tuple[int, str]:
     return done.returncode, done.stderr.splitlines()[-1]
 
 
+def test_an_index_that_mongodb_refuses_is_not_called_unreachable() -> None:
+    message = app._startup_error_message(OperationFailure("it conflicts with another", code=85))
+    assert message.startswith(
+        "MongoDB answers, but cannot do its work (OperationFailure, error 85)"
+    )
+
+
 def test_a_wrong_bot_token(settings: Mapping[str, str], db: Mongo) -> None:
     done = run("bot", **{**settings, "SLACK_BOT_TOKEN": "xoxb-wrong"})
     assert last_line(done) == (1, "The bot cannot start: Slack answered invalid_auth.")
@@ -267,7 +277,36 @@ def test_the_bot_refuses_another_workspaces_database(
 def test_the_bot_remembers_its_workspace(settings: Mapping[str, str], db: Mongo) -> None:
     run("bot", **settings)
     assert db.meta.distinct("teamId") == [TEAM_ID]
-    assert "outbox_due" in db.tickets.index_information()
+
+
+@pytest.fixture
+def duplicates(db: Mongo, indexes_restored: None) -> list[str]:
+    """The ids of two tickets of one number, in a database of which the unique index is lost."""
+    db.tickets.drop_index("teamId_1_number_1")
+    made = db.tickets.insert_many([{"teamId": "T1", "number": 7, "title": "a"} for _ in range(2)])
+    return [str(ticket_id) for ticket_id in made.inserted_ids]
+
+
+@pytest.mark.parametrize("command", ["bot", "worker", "jobs"])
+def test_documents_that_a_unique_index_forbids_are_named(
+    settings: Mapping[str, str], duplicates: list[str], command: str
+) -> None:
+    assert last_line(run(command, **settings)) == (
+        3,
+        "The unique index tickets.teamId_1_number_1 cannot be built: documents of tickets have "
+        f"the same teamId and number. _id {', '.join(duplicates)}. Change or delete all but one "
+        "of each group, and start again.",
+    )
+
+
+@pytest.mark.parametrize("command", ["users list", "explain 12", "doctor"])
+def test_commands_build_no_index(mongo: MongoServer, command: str) -> None:
+    name = f"test-{uuid.uuid4().hex}"
+    run(command, MONGO_URI=mongo.uri_for(name))
+    db = connect(mongo.uri_for(name))
+    with db.client:
+        found = {coll: set(db[coll].index_information()) for coll in db.list_collection_names()}
+        assert [name for name, indexes in found.items() if indexes != {"_id_"}] == []
 
 
 # What only the worker, the jobs or their training need; each costs a start tens of milliseconds

@@ -13,7 +13,7 @@ from bot.views.home import overview
 from bot.views.text import Message
 from services.core.errors import DomainError
 from services.home.home_service import HomeContent
-from services.home.sessions import Screen
+from services.home.sessions import Screen, view_digest
 from services.models.permissions import Actor
 from services.models.slack_member import link_id
 from services.outbox.replies import ReplyKind
@@ -69,6 +69,7 @@ def refresh_screen(req: Request) -> None:
 def show_refusal(req: Request, sentence: str) -> None:
     """Say why a member without an account sees nothing. If Slack fails now, a worker says it."""
     view = overview.refusal_view(sentence)
+    req.services.home_sessions.forget_content(link_id(req.bot.team_id, req.slack_user_id))
     try:
         _publish(req, view, view_hash=None)
     except SLACK_ERRORS as error:
@@ -94,7 +95,9 @@ def _publish_content(req: Request, content: HomeContent, *, view_hash: str | Non
     if published_hash is None and sessions.is_current(link, sequence=sequence):
         published_hash = _publish(req, view, view_hash=None)
     if published_hash:
-        sessions.record_view_hash(link, sequence=sequence, view_hash=published_hash)
+        sessions.record_view_hash(
+            link, sequence=sequence, view_hash=published_hash, content=view_digest(view)
+        )
 
 
 def _publish(req: Request, view: dict[str, Any], *, view_hash: str | None) -> str | None:

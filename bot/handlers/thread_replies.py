@@ -7,6 +7,8 @@ message sent twice is one comment.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bson import ObjectId
+
 from bot.handlers import message_intake
 from bot.slack import message_events, source_messages
 from bot.slack.event_replies import queue_reply
@@ -46,30 +48,42 @@ class ReplyOutcome:
 def on_message(req: Request) -> None:
     """Handle a reply in a ticket's thread, or a direct message, which may become a ticket."""
     message = message_events.parse_message(req.body["event"])
-    thread = None
-    if message and message.thread_ref:
-        thread = req.services.ticket_threads.find_ticket(
-            team_id=req.bot.team_id, message=message.thread_ref
-        )
+    thread = _find_thread(req, message) if message else None
     if message and thread:
         _on_reply(req, message, thread)
         return
     if message and message.is_direct:
-        if message.thread_ref:
-            _check_thread_is_unknown(req)
         message_intake.on_direct_message(req, message)
     req.ack()  # anything else is other people's conversation
 
 
-def _check_thread_is_unknown(req: Request) -> None:
-    """Raise `MessageUnrecorded` if the reply may be to a message that is just being sent. Slack
-    sends an event again at once, after one minute and after five; a claim lasts one minute."""
+def _find_thread(req: Request, message: MessageEvent) -> TicketThread | None:
+    """Return the ticket's thread that the message is in.
+
+    Raises `MessageUnrecorded` if it may be a reply to a message that is just being sent. Slack
+    sends an event again at once, after one minute and after five; a claim lasts one minute.
+    """
+    threads, first = req.services.ticket_threads, message.thread_ref
+    if first is None:
+        return None
+    team_id = req.bot.team_id
+    if thread := threads.find_ticket(team_id=team_id, message=first):
+        return thread
+    if recipient := _recipient(req, message):
+        threads.check_all_recorded(recipient)
+    # Again: the message may have been recorded between the first search and the check.
+    return threads.find_ticket(team_id=team_id, message=first)
+
+
+def _recipient(req: Request, message: MessageEvent) -> ObjectId | str | None:
+    """Return to whom the bot's messages in that conversation are: a user or the channel."""
+    if not message.is_direct:
+        return message.message_ref.channel
     try:
         user = req.find_user()
     except DomainError:  # the answer says so
-        return
-    if user:
-        req.services.ticket_threads.check_all_recorded(user.id)
+        return None
+    return user.id if user else None
 
 
 def _on_reply(req: Request, reply: MessageEvent, thread: TicketThread) -> None:

@@ -1,5 +1,6 @@
 """Dependencies that the handlers, HTTP API and account pages of a bot process share."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,7 +17,8 @@ from services.registry.services import Services
 class BotProcess:
     """`team_id` and `team_url`, which ends in a slash, come from Slack's `auth.test`.
 
-    `meter` counts this process's metrics, labelled `name`.
+    `meter` counts this process's metrics, labelled `name`. While `pending_indexes` returns any, no
+    handler, page or API operation works with MongoDB.
     """
 
     services: Services
@@ -27,8 +29,9 @@ class BotProcess:
     team_url: str
     name: str = "bot"
     meter: InMemoryMeter = field(default_factory=InMemoryMeter)
+    pending_indexes: Callable[[], Sequence[str]] = lambda: ()
 
     @cached_property
     def database(self) -> CircuitBreaker:
         """The deadline of all work with MongoDB in this process."""
-        return CircuitBreaker(self.services.db)
+        return CircuitBreaker(self.services.db, pending_indexes=self.pending_indexes)

@@ -11,7 +11,12 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from bot.slack.request import Request
 from bot.views.inputs import notice_modal
 from bot.views.text import escape
-from services.core.database import is_failing, is_unavailable, refuses_writes
+from services.core.database import (
+    DatabasePreparing,
+    is_failing,
+    is_unavailable,
+    refuses_writes,
+)
 from services.core.errors import DomainError, InvalidValue
 from services.outbox.deliveries import MessageUnrecorded
 
@@ -22,6 +27,10 @@ NOT_SAVED_DATABASE_UNAVAILABLE = (
 )
 DATABASE_UNAVAILABLE = (
     "This does not work right now, because the database is away. Try again in a minute."
+)
+DATABASE_PREPARING = (
+    "The help desk prepares its database after an upgrade. Nothing was saved. Try again in a few "
+    "minutes."
 )
 NOT_SAVED_DATABASE_FAILING = (
     "This could not be saved, because the database has a problem. Try again in a few minutes."
@@ -65,6 +74,8 @@ def error_message(error: Exception, *, is_save: bool = False) -> str:
     reference = uuid.uuid4().hex[:8]
     if kind is ErrorKind.DATABASE_UNAVAILABLE:
         logger.error("database away: %s", type(error).__name__)
+        if isinstance(error, DatabasePreparing):
+            return DATABASE_PREPARING
         return NOT_SAVED_DATABASE_UNAVAILABLE if is_save else DATABASE_UNAVAILABLE
     if kind is ErrorKind.DATABASE_FAILING:
         code = getattr(error, "code", None)

@@ -11,28 +11,35 @@ from bot.web.http_errors import MAX_BODY_BYTES, ErrorPage, problem_response, reg
 def create_flask_app(
     *,
     is_ready: Callable[[], bool],
+    pending_indexes: Callable[[], Sequence[str]] = lambda: (),
     is_writable: Callable[[], bool] = lambda: True,
     blueprints: Sequence[Blueprint] = (),
     error_page: ErrorPage | None = None,
 ) -> Flask:
     """Return the WSGI application with `/healthz`, `/readyz` and the blueprints.
 
-    `is_ready` and `is_writable` answer within about a second. `error_page` renders errors at
-    addresses that people open.
+    `is_ready` and `is_writable` answer within about a second. `pending_indexes` returns the indexes
+    that have to be built before the process is ready. `error_page` renders errors at addresses that
+    people open.
     """
     flask_app = Flask(__name__, static_folder=None)
     flask_app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     register_error_handler(flask_app, error_page=error_page)
     flask_app.after_request(_set_default_headers)
-    for blueprint in (_health_blueprint(is_ready, is_writable), *blueprints):
+    for blueprint in (_health_blueprint(is_ready, is_writable, pending_indexes), *blueprints):
         flask_app.register_blueprint(blueprint)
     # As Flask documents it.
     flask_app.wsgi_app = with_request_ids(flask_app.wsgi_app)  # type: ignore[assignment, method-assign]
     return flask_app
 
 
-def _health_blueprint(is_ready: Callable[[], bool], is_writable: Callable[[], bool]) -> Blueprint:
-    """`/healthz` always answers 200; `/readyz` answers 503 unless `is_ready()`.
+def _health_blueprint(
+    is_ready: Callable[[], bool],
+    is_writable: Callable[[], bool],
+    pending_indexes: Callable[[], Sequence[str]],
+) -> Blueprint:
+    """`/healthz` always answers 200; `/readyz` answers 503 unless `is_ready()` and no index is
+    pending.
 
     A bot whose database stores nothing stays ready: otherwise its users would get no answer.
     """
@@ -44,6 +51,10 @@ def _health_blueprint(is_ready: Callable[[], bool], is_writable: Callable[[], bo
 
     @blueprint.get("/readyz")
     def readyz() -> Response:
+        if pending := pending_indexes():
+            return problem_response(
+                503, "not_ready", f"MongoDB builds indexes: {', '.join(pending)}. Wait for them."
+            )
         if not is_ready():
             return problem_response(
                 503, "not_ready", "MongoDB does not answer. Check MONGO_URI and its server."

@@ -11,8 +11,14 @@ from dataclasses import dataclass, replace
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import BadRequest, HTTPException
 
-from bot.slack.error_responses import ErrorKind, error_kind, error_message
+from bot.slack.error_responses import (
+    DATABASE_PREPARING,
+    ErrorKind,
+    error_kind,
+    error_message,
+)
 from bot.web.client_ip import bearer_token
+from services.core.database import DatabasePreparing
 from services.core.errors import (
     Conflict,
     DomainError,
@@ -119,7 +125,9 @@ def problem_from_error(error: Exception) -> Problem:
     kind = error_kind(error)
     if kind is ErrorKind.DATABASE_UNAVAILABLE:
         logger.error("%s %s: %s", request.method, request.path, type(error).__name__)
-        return _unavailable_problem(DATABASE_UNAVAILABLE)
+        return _unavailable_problem(
+            DATABASE_PREPARING if isinstance(error, DatabasePreparing) else DATABASE_UNAVAILABLE
+        )
     if kind is ErrorKind.DATABASE_FAILING:
         is_save = request.method not in ("GET", "HEAD")
         return _unavailable_problem(error_message(error, is_save=is_save))

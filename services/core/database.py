@@ -3,8 +3,8 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 import pymongo
@@ -29,8 +29,11 @@ DEFAULT_DATABASE_NAME = "ai-ticket-assistant"
 # The deadline of each call, unless a handler sets a tighter one around it.
 TIMEOUT_MS = 5_000
 PING_TIMEOUT_SECONDS = 1.0
-FAILURES_TO_OPEN = 2
 PING_INTERVAL_SECONDS = 0.5
+# Of work in progress, after which MongoDB is pinged. With the ping less than a handler's deadline:
+# those that wait for its thread then still answer within Slack's three seconds.
+SLOW_SECONDS = 0.5
+WATCH_INTERVAL_SECONDS = 0.25
 # How long a worker tries to record what it has done. As long as a delivery is claimed.
 RECORD_TIMEOUT_SECONDS = 60.0
 _RECORD_RETRY_SECONDS = 0.1, 1.0  # the first wait and the longest
@@ -64,6 +67,14 @@ def connect(uri: str) -> Mongo:
         return client.get_default_database()
     except ConfigurationError:  # the URI names no database
         return client[DEFAULT_DATABASE_NAME]
+
+
+def no_deadline() -> AbstractContextManager[None]:
+    """Let the calls of the block take as long as they need, such as the build of an index.
+
+    A time-out of 0 replaces the client's, and means none. A dead connection is found by TCP.
+    """
+    return pymongo.timeout(0)
 
 
 def update_for(values: Document) -> Document:
@@ -105,7 +116,11 @@ def record(write: Callable[[], T]) -> T:
 
 
 class DatabaseUnavailable(ConnectionFailure):
-    """MongoDB did not answer the last calls, so this one was not sent."""
+    """MongoDB did not answer the last ping, so this call was not sent."""
+
+
+class DatabasePreparing(DatabaseUnavailable):
+    """The unique indexes are not complete, so nothing may be written yet."""
 
 
 def is_unavailable(error: BaseException) -> bool:
@@ -137,42 +152,58 @@ class CircuitBreaker:
     """Deadline for work with MongoDB that fails at once while MongoDB does not answer.
 
     If MongoDB hangs, every handler would hold its thread until its deadline, and those that wait
-    for a thread would answer too late for Slack. So after `FAILURES_TO_OPEN` time-outs in a row
-    no further work is started until a ping, in a thread of its own, succeeds.
+    for a thread would answer too late for Slack. So a thread pings MongoDB while work takes longer
+    than `SLOW_SECONDS`. If a ping fails, no further work is started until one succeeds.
+    `pending_indexes` returns the unique indexes that are not complete; until then no work is
+    started either.
     """
 
-    def __init__(self, db: Mongo) -> None:
+    def __init__(
+        self, db: Mongo, *, pending_indexes: Callable[[], Sequence[str]] = lambda: ()
+    ) -> None:
         self._db = db
+        self._pending_indexes = pending_indexes
         self._lock = threading.Lock()
-        self._failures = 0
+        self._started_at: dict[object, float] = {}
+        self._is_watched = False
         self._is_open = False
 
     @contextmanager
     def deadline(self, seconds: float) -> Iterator[None]:
         """Limit all calls to MongoDB in the block. Raises `DatabaseUnavailable` while open."""
+        if self._pending_indexes():
+            raise DatabasePreparing("the unique indexes are being built")
         if self._is_open:
             raise DatabaseUnavailable("MongoDB does not answer")
+        work = object()
+        with self._lock:
+            self._started_at[work] = time.monotonic()
+            is_watched, self._is_watched = self._is_watched, True
+        if not is_watched:
+            threading.Thread(target=self._watch, name="circuit-breaker", daemon=True).start()
         try:
             with pymongo.timeout(seconds):
                 yield
-        except PyMongoError as error:
-            if is_unavailable(error):
-                self._record_failure()
-            raise
-        self._failures = 0
+        finally:
+            with self._lock:
+                del self._started_at[work]
 
-    def _record_failure(self) -> None:
-        with self._lock:
-            self._failures += 1
-            if self._is_open or self._failures < FAILURES_TO_OPEN:
-                return
-            self._is_open = True
-        logger.error("MongoDB does not answer: no work with it is started until it does")
-        threading.Thread(target=self._wait_until_reachable, daemon=True).start()
+    def _watch(self) -> None:
+        """Run while there is work."""
+        while True:
+            time.sleep(WATCH_INTERVAL_SECONDS)
+            with self._lock:
+                if not self._started_at:
+                    self._is_watched = False
+                    return
+                oldest = min(self._started_at.values())
+            if time.monotonic() - oldest >= SLOW_SECONDS and not is_reachable(self._db):
+                self._wait_until_reachable()
 
     def _wait_until_reachable(self) -> None:
+        self._is_open = True
+        logger.error("MongoDB does not answer: no work with it is started until it does")
         while not is_reachable(self._db):
             time.sleep(PING_INTERVAL_SECONDS)
-        with self._lock:
-            self._failures, self._is_open = 0, False
+        self._is_open = False
         logger.info("MongoDB answers again")

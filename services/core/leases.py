@@ -5,19 +5,25 @@ one task at a time through and stays closed for a while after a failure. `pause`
 for all processes until a given time.
 """
 
+import logging
 import os
 import socket
+import threading
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, ahead, backoff
+
+logger = logging.getLogger(__name__)
 
 LEASE_DURATION = timedelta(seconds=20)
 LEASE_RENEW_INTERVAL = timedelta(seconds=5)
@@ -95,6 +101,31 @@ class Lease:
         self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
     ) -> None:
         self.release()
+
+
+@contextmanager
+def renewed(lease: Lease) -> Iterator[None]:
+    """Renew the lease, which the caller has acquired, in a thread, and release it after the block.
+
+    For work that takes longer than `LEASE_DURATION` in one call.
+    """
+    ended = threading.Event()
+
+    def renew() -> None:
+        while not ended.wait(LEASE_RENEW_INTERVAL.total_seconds()):
+            try:
+                lease.acquire()
+            except PyMongoError as error:  # it is tried again before the lease expires
+                logger.warning("a lease is not renewed: %s", type(error).__name__)
+
+    thread = threading.Thread(target=renew, name="lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        lease.release()
 
 
 class BackoffLock:

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 CHECK_INTERVAL = timedelta(minutes=1)
 QUERY_TIMEOUT_SECONDS = 5.0
+STOP_TIMEOUT_SECONDS = 1.0
 _SCHEMA = {"_id": "schema"}
 
 
@@ -98,7 +99,7 @@ class SchemaWatch:
 
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(STOP_TIMEOUT_SECONDS)  # a check may hang
 
     def _run(self) -> None:
         while not self._stopping.wait(self._interval.total_seconds()):

@@ -2,16 +2,20 @@
 
 The link of a member who has opened Home holds `home`: `screen`, `ticket` (on a ticket's page),
 `at` (of the last navigation), `queueAt` (the same, on the queue), `turn` (counts the navigations),
-`hash` (Slack's, of the view published last), `due` (of a requested refresh), and `retryAt` and
-`tries` (of a view that Slack has not confirmed).
+`hash` (Slack's, of the view published last), `content` (a digest of what Slack shows), `due` (of a
+requested refresh), and `retryAt` and `tries` (of a view that Slack has not confirmed).
 
 A refresh is debounced: the request sets `due`, the claim removes it. Navigations, requests and
 claims set `retryAt`, and the record of the published view removes it: if publishing fails, or the
 process dies, the sweep publishes Home again.
 """
 
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from bson import ObjectId
 from pymongo import ReturnDocument
@@ -71,12 +75,15 @@ class Screen:
 
 @dataclass(frozen=True, slots=True)
 class HomeSession:
+    """`content` is the `view_digest` of what Slack shows; None if that is not known."""
+
     link_id: str
     team_id: str
     slack_user_id: str
     screen: Screen
     sequence: int
     view_hash: str | None
+    content: str | None = None
 
     @classmethod
     def from_doc(cls, doc: Document) -> "HomeSession":
@@ -88,7 +95,13 @@ class HomeSession:
             screen=Screen.decode(home["screen"]),
             sequence=home["turn"],
             view_hash=home.get("hash"),
+            content=home.get("content"),
         )
+
+
+def view_digest(view: Mapping[str, Any]) -> str:
+    """Return what differs between two contents of Home."""
+    return hashlib.sha256(json.dumps(view, sort_keys=True).encode()).hexdigest()
 
 
 _RETRY = {"home.retryAt": "", "home.tries": ""}
@@ -129,6 +142,7 @@ class HomeSessions:
                     "home.retryAt": now + PUBLISH_TIMEOUT,
                 },
                 "$inc": {"home.turn": 1},
+                "$unset": {"home.content": ""},
             },
             return_document=ReturnDocument.AFTER,
         )
@@ -139,11 +153,20 @@ class HomeSessions:
         this = {"_id": link_id, "home.turn": sequence}
         return self._db.links.find_one(this, {"_id": True}) is not None
 
-    def record_view_hash(self, link_id: str, *, sequence: int, view_hash: str) -> None:
-        """Record the hash of the view that Slack shows for the screen of that `sequence`."""
+    def record_view_hash(
+        self, link_id: str, *, sequence: int, view_hash: str, content: str
+    ) -> None:
+        """Record the hash of the view that Slack shows for the screen of that `sequence`.
+
+        `content` is the view's `view_digest`."""
         this = {"_id": link_id, "home.turn": sequence}
-        confirmed = {"$set": {"home.hash": view_hash}, "$unset": _RETRY}
+        shown = {"home.hash": view_hash, "home.content": content}
+        confirmed = {"$set": shown, "$unset": _RETRY}
         self._db.links.update_one(this, confirmed)
+
+    def forget_content(self, link_id: str) -> None:
+        """Record that Slack shows, or is about to show, another view than that of the screen."""
+        self._db.links.update_one({"_id": link_id}, {"$unset": {"home.content": ""}})
 
     def give_up(self, session: HomeSession) -> None:
         """Do not publish that view again: Slack will never accept it, or nobody may see it."""
@@ -189,12 +212,13 @@ class HomeSessions:
     def claim_refresh(self, link_id: str) -> HomeSession | None:
         """Claim the session to refresh; None if another worker has refreshed it.
 
-        Claim before reading anything: a later change requests another refresh.
+        Claim before reading anything: a later change requests another refresh. What Slack shows is
+        not known until the caller records it.
         """
         retry_at = self._clock() + PUBLISH_TIMEOUT
         doc = self._db.links.find_one_and_update(
             {"_id": link_id, "home.due": {"$ne": None}},
-            {"$unset": {"home.due": ""}, "$max": {"home.retryAt": retry_at}},
+            {"$unset": {"home.due": "", "home.content": ""}, "$max": {"home.retryAt": retry_at}},
         )
         return HomeSession.from_doc(doc) if doc else None
 

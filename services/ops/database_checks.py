@@ -1,7 +1,7 @@
 """The doctor's checks of settings and MongoDB. They only read, except for one probe document."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from urllib.parse import urlsplit
@@ -85,15 +85,16 @@ def check_linking(*, app_url: str | None, is_strict: bool) -> list[Finding]:
 class DatabaseChecks:
     """Connects at the first check, so that a bad URI becomes a finding.
 
-    `missing_indexes` returns the names of missing indexes. It is passed in because packages above
-    this one declare indexes, too; so is `program_version`, which the migrations define.
+    `missing_indexes` returns the indexes that are missing or changed. It is passed in because
+    packages above this one declare indexes, too; so is `program_version`, which the migrations
+    define.
     """
 
     def __init__(
         self,
         uri: str,
         *,
-        missing_indexes: Callable[[Mongo], list[str]],
+        missing_indexes: Callable[[Mongo], Sequence[object]],
         program_version: int,
         admin_emails: frozenset[str] = frozenset(),
         clock: Clock = utcnow,
@@ -176,8 +177,8 @@ class DatabaseChecks:
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
             missing = self._missing_indexes(self._db)
         if missing:
-            advice = "Start the bot or the jobs: they create them."
-            return fail(f"missing: {', '.join(missing)}", advice)
+            advice = "Keep the jobs running: they build them, and their log shows the progress."
+            return fail(f"missing or changed: {', '.join(map(str, missing))}", advice)
         return ok("every index is there")
 
     def check_accounts(self) -> list[Finding]:

@@ -51,7 +51,8 @@ class TicketThread:
 
 
 class MessageUnrecorded(Exception):
-    """A worker is sending a message to the author of a reply: perhaps the one replied to."""
+    """A worker is sending a message to the author of a reply or to its channel: perhaps the one
+    replied to."""
 
 
 class TicketThreads:
@@ -72,22 +73,22 @@ class TicketThreads:
             or self._by_source(team_id, message)
         )
 
-    def check_all_recorded(self, user_id: ObjectId) -> None:
-        """Raise `MessageUnrecorded` if a worker is sending that user a message, because the reply
-        to it may arrive before its `ts` is recorded."""
+    def check_all_recorded(self, recipient: ObjectId | str) -> None:
+        """Raise `MessageUnrecorded` if a worker is sending that user or channel a message, because
+        the reply to it may arrive before its `ts` is recorded."""
         now = self._clock()
-        key = {"$regex": f":{user_id}$"}
+        key = {"$regex": f":{recipient}$"}
         sending = CLAIMED_FILTER | {"key": key, "until": ahead(now, longest=MAX_DELIVERY_DELAY)}
         outbox = {"outbox": True, "nextTryAt": {"$gt": ANY_TIME}}
         found = self._db.tickets.find_one({**outbox, "notices": {"$elemMatch": sending}}, ["_id"])
-        to = [str(user_id), f"{UNASSIGNED_ALERT_PREFIX}{user_id}"]
+        to = [str(recipient), f"{UNASSIGNED_ALERT_PREFIX}{recipient}"]
         claimed = {
             "to": {"$in": to},
             "at": ahead(now, longest=MAX_DELIVERY_DELAY),
             "claim": {"$gt": ""},
         }
         if found or self._db.nudges.find_one(claimed, ["_id"]):
-            raise MessageUnrecorded(f"user {user_id} is being sent a message")
+            raise MessageUnrecorded(f"{recipient} is being sent a message")
 
     def _by_delivery(self, team_id: str, message: MessageRef) -> TicketThread | None:
         found = self._db.tickets.find(

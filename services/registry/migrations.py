@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.core import schema_version
+from services.core import database, schema_version
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.outbox.delivery_migration import retry_operator_failures
@@ -75,7 +75,8 @@ class Migrations:
     def _complete(self, migration: Migration, should_continue: Callable[[], bool]) -> bool:
         total = 0
         while should_continue():
-            changed = migration.migrate_batch(self._db, limit=BATCH_SIZE, now=self._clock())
+            with database.no_deadline():
+                changed = migration.migrate_batch(self._db, limit=BATCH_SIZE, now=self._clock())
             if not changed:
                 return True
             total += changed

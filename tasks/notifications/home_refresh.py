@@ -8,7 +8,7 @@ from celery import Task
 
 from bot.views.home import overview
 from services.core.errors import DomainError
-from services.home.sessions import HomeSession
+from services.home.sessions import HomeSession, view_digest
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from tasks.notifications.slack_delivery import (
@@ -54,14 +54,21 @@ def run(runtime: Runtime, link_id: str) -> None:
     if view is None:
         runtime.services.home_sessions.give_up(session)
         return
+    sessions, content = runtime.services.home_sessions, view_digest(view)
+    if session.view_hash and session.content == content:
+        sessions.record_view_hash(
+            link_id, sequence=session.sequence, view_hash=session.view_hash, content=content
+        )
+        return
     outcome = call_slack(
         lambda: runtime.slack.views_publish(
             user_id=session.slack_user_id, view=view, hash=session.view_hash
         )
     )
     if outcome.answer:
-        runtime.services.home_sessions.record_view_hash(
-            link_id, sequence=session.sequence, view_hash=outcome.answer["view"]["hash"]
+        view_hash = outcome.answer["view"]["hash"]
+        sessions.record_view_hash(
+            link_id, sequence=session.sequence, view_hash=view_hash, content=content
         )
     else:
         _handle_error(runtime, session, outcome)

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from services.models import set_aside
 from services.outbox import pending
+from services.registry import index_builds
 from services.registry.migrations import Migrations
 from services.sla import recompute
 from services.tickets import legacy, release
@@ -82,6 +83,12 @@ def run_upkeep(context: JobContext) -> None:
             return
         if recompute.recompute_stale(db, now=now) < recompute.MAX_TICKETS_PER_RUN:
             return
+
+
+@job("indexes", every=timedelta(hours=1))
+def build_indexes(context: JobContext) -> None:
+    """Build the indexes that are missing, and drop those that earlier releases needed."""
+    index_builds.build_other_indexes(context.services.db, context.should_continue)
 
 
 @job("migrations", every=timedelta(seconds=30))

@@ -175,7 +175,6 @@ def run(
             for name in job_scheduler.jobs:
                 scheduler.modify_job(name, next_run_time=system_now())
 
-    job_scheduler.renew_leadership()
     scheduler.add_job(lead, "interval", seconds=renew_every.total_seconds(), executor="lease")
     for job in job_scheduler.jobs.values():
         scheduler.add_job(
@@ -185,6 +184,7 @@ def run(
             id=job.name,
             seconds=job.every.total_seconds(),
         )
+    lead()
     scheduler.start()
     ready()
     watch = ClockWatch()

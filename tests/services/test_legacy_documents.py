@@ -821,7 +821,9 @@ TABLE: Mapping[str, Entry] = {
         lambda w: w.home_sessions.is_current(LINK, sequence=watched(w))
     ),
     "home.sessions.HomeSessions.record_view_hash": once(
-        lambda w: w.home_sessions.record_view_hash(LINK, sequence=watched(w), view_hash="1.5")
+        lambda w: w.home_sessions.record_view_hash(
+            LINK, sequence=watched(w), view_hash="1.5", content="x"
+        )
     ),
     "home.sessions.HomeSessions.watchers": each(lambda w, t: w.home_sessions.watchers(w.ticket(t))),
     "home.sessions.HomeSessions.request_refresh": once(
@@ -831,6 +833,9 @@ TABLE: Mapping[str, Entry] = {
         lambda w: (watched(w), w.home_sessions.claim_refresh(LINK))
     ),
     "home.sessions.HomeSessions.clear_view_hash": once(forgotten),
+    "home.sessions.HomeSessions.forget_content": once(
+        lambda w: w.home_sessions.forget_content(LINK)
+    ),
     "home.sessions.HomeSessions.give_up": once(abandoned),
     "home.sessions.HomeSessions.request_unconfirmed": once(
         lambda w: (watched(w), w.home_sessions.request_unconfirmed(limit=10))

@@ -45,9 +45,14 @@ class Product:
         self.processes: list[Process] = []
 
     def start(
-        self, command: str, *, program: Sequence[str] = (sys.executable, "app.py"), **settings: str
+        self,
+        command: str,
+        *,
+        program: Sequence[str] = (sys.executable, "app.py"),
+        until: str = "",
+        **settings: str,
     ) -> Process:
-        """Start the process and return when it is ready."""
+        """Start the process and return when it is ready, or has logged `until`."""
         log = self._directory / f"{command}-{len(self.processes)}.log"
         process = Process(
             command,
@@ -58,7 +63,7 @@ class Product:
         )
         self.processes.append(process)
         process.start()
-        process.wait_until(lambda: READY[command] in process.output(), timeout=30)
+        process.wait_until(lambda: (until or READY[command]) in process.output(), timeout=30)
         return process
 
     def logs(self) -> str:

@@ -1,5 +1,5 @@
-"""Proxies between the product and a test's servers: a company's, one that adds TLS, and one that
-plays a full disk."""
+"""Proxies between the product and a test's servers: a company's, one that adds TLS, one that plays
+a full disk, and one whose server can be replaced."""
 
 import contextlib
 import socket
@@ -87,6 +87,21 @@ class TlsProxy(_Proxy):
                     tls.wrap_socket(self.request, server_side=True) as client,
                 ):
                     _pass_on(client, port)
+
+        super().__init__(ThreadingTCPServer((HOST, 0), Handler))
+
+
+class FailoverProxy(_Proxy):
+    """Passes on to the server at `target_port`, which may change."""
+
+    def __init__(self, target_port: int) -> None:
+        proxy = self
+        self.target_port = target_port
+
+        class Handler(BaseRequestHandler):
+            def handle(self) -> None:
+                with contextlib.suppress(OSError):  # no server listens there
+                    _pass_on(self.request, proxy.target_port)
 
         super().__init__(ThreadingTCPServer((HOST, 0), Handler))
 

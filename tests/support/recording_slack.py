@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.support.blockkit import check_message
-from tests.support.slack_http import Reply, Server
+from tests.support.slack_http import RawReply, Reply, Server
 from tests.support.slack_methods import answer
 from tests.support.slack_scopes import GRANTED
 from tests.support.slack_workspace import CLOCK, TEAM_ID, Json, SlackClock, SlackError, Workspace
@@ -290,7 +290,7 @@ class RecordingSlack:
 
     # How a request is served
 
-    def serve(self, path: str, args: Json, token: str | None) -> Reply:
+    def serve(self, path: str, args: Json, token: str | None) -> Reply | RawReply:
         """Answers and records in one step: who sees the call also sees what it changed."""
         is_response = path.startswith("/response/")
         method = "response_url" if is_response else path.removeprefix("/api/")

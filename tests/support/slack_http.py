@@ -11,7 +11,9 @@ from urllib.parse import parse_qsl, urlsplit
 Json = dict[str, Any]
 Reply = tuple[int, Json, dict[str, str]]
 """Status, body, headers."""
-Serve = Callable[[str, Json, str | None], Reply]
+RawReply = tuple[int, bytes, dict[str, str]]
+"""A body that is no JSON."""
+Serve = Callable[[str, Json, str | None], Reply | RawReply]
 """Path, arguments and token to a reply."""
 
 
@@ -50,10 +52,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST  # noqa: N815, the name http.server asks for
 
-    def _reply(self, status: int, body: Json, headers: dict[str, str]) -> None:
+    def _reply(self, status: int, body: Json | bytes, headers: dict[str, str]) -> None:
         try:
             self.send_response(status)
-            raw = json.dumps(body).encode()
+            raw = body if isinstance(body, bytes) else json.dumps(body).encode()
             own = {"Content-Type": "application/json", "Content-Length": str(len(raw))}
             for name, value in {**own, **headers}.items():
                 self.send_header(name, value)

@@ -19,7 +19,8 @@ from bot.web.pages.cookies import Cookies
 from bot.web.pages.csrf import CsrfProtection
 
 # More than for a Slack handler: an old password of the legacy backend takes two seconds to compare.
-VIEW_TIMEOUT_SECONDS = 10.0
+# At shutdown the process waits for it, and has ten seconds to exit.
+VIEW_TIMEOUT_SECONDS = 5.0
 STATIC_DIR = Path(__file__).parent.parent / "static"
 # No scripts at all, and no content from other sites.
 CONTENT_SECURITY_POLICY = (

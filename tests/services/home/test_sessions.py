@@ -74,8 +74,10 @@ def test_a_turn_ends_with_the_next(home_sessions: HomeSessions, link: str) -> No
     assert home_sessions.is_current(link, sequence=first)
     second = home_sessions.navigate(link, screen=Screen())
     assert not home_sessions.is_current(link, sequence=first)
-    home_sessions.record_view_hash(link, sequence=second, view_hash="new")
-    home_sessions.record_view_hash(link, sequence=first, view_hash="old")  # a late answer
+    home_sessions.record_view_hash(link, sequence=second, view_hash="new", content="x")
+    home_sessions.record_view_hash(
+        link, sequence=first, view_hash="old", content="x"
+    )  # a late answer
     home_sessions.request_refresh(link, within=SOON)
     session = home_sessions.claim_refresh(link)
     assert session is not None
@@ -166,13 +168,13 @@ def test_a_hash_is_forgotten_unless_it_is_newer(
     home_sessions: HomeSessions, link: str, db: Mongo
 ) -> None:
     turn = home_sessions.navigate(link, screen=Screen())
-    home_sessions.record_view_hash(link, sequence=turn, view_hash="old")
+    home_sessions.record_view_hash(link, sequence=turn, view_hash="old", content="x")
     home_sessions.request_refresh(link, within=SOON)
     session = home_sessions.claim_refresh(link)
     assert session is not None
-    home_sessions.record_view_hash(link, sequence=turn, view_hash="new")
+    home_sessions.record_view_hash(link, sequence=turn, view_hash="new", content="x")
     home_sessions.clear_view_hash(session)
     assert db.links.distinct("home.hash") == ["new"]
-    home_sessions.record_view_hash(link, sequence=turn, view_hash="old")
+    home_sessions.record_view_hash(link, sequence=turn, view_hash="old", content="x")
     home_sessions.clear_view_hash(session)
     assert db.links.distinct("home.hash") == []

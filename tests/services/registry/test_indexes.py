@@ -86,7 +86,7 @@ def test_every_index_is_made_once_whoever_asks_and_how_often(bare: Mongo) -> Non
         for collection, indexes in INDEXES.items()
         for index in indexes
     }
-    assert set(missing_indexes(bare)) == wanted
+    assert set(map(str, missing_indexes(bare))) == wanted
     assert at_once(*[lambda: ensure_indexes(bare)] * 4) == [None] * 4
     ensure_indexes(bare)
     assert missing_indexes(bare) == []

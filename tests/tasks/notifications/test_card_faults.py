@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.errors import AutoReconnect
 from slack_sdk import WebClient
@@ -17,6 +18,7 @@ from bot.views.text import Message
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import User
+from services.outbox.deliveries import TicketThreads
 from services.outbox.replies import ReplyKind
 from tasks.notifications import notify, reply_sender
 from tests.conftest import Bot, People
@@ -128,11 +130,12 @@ class AfterPosting(WebClient):
         return answer
 
 
-def with_hook(system: BotAndWorkers, then: Callable[[SlackResponse], None]) -> None:
+def with_hook(system: BotAndWorkers, then: Callable[[SlackResponse], None]) -> AfterPosting:
     theirs = system.runtime.slack
     slack = AfterPosting(token=theirs.token, base_url=theirs.base_url, retry_handlers=[])
     slack.then = then
     system.runtime = replace(system.runtime, slack=slack)
+    return slack
 
 
 @pytest.fixture
@@ -195,7 +198,8 @@ def test_a_reply_before_the_card_is_recorded_becomes_a_comment(
     system: BotAndWorkers, ticket: Ticket, employee: User, ticket_bot: Bot
 ) -> None:
     """Slack repeats what was answered with 503."""
-    events, statuses = [], []
+    events: list[Any] = []
+    statuses: list[int] = []
 
     def reply(answer: SlackResponse) -> None:
         events.append(
@@ -215,6 +219,51 @@ def test_a_reply_before_the_card_is_recorded_becomes_a_comment(
     (comment,) = system.now(ticket).comments
     assert comment.text == "It is the office VPN"
     assert system.db.replies.count_documents({}) == 0
+
+
+def test_a_note_below_a_triage_card_before_it_is_recorded_is_kept(
+    triage: BotAndWorkers, ticket: Ticket, expert: User, ticket_bot: Bot
+) -> None:
+    events: list[Any] = []
+    statuses: list[int] = []
+
+    def reply(answer: SlackResponse) -> None:
+        if answer["channel"] != TRIAGE:
+            client.then = reply
+            return
+        card = {"channel": TRIAGE, "ts": answer["ts"]}
+        events.append(said(triage.slack, expert, card, "Mine", is_im=False))
+        statuses.append(ticket_bot.send(events[0]).status)
+
+    client = with_hook(triage, reply)
+    notify.run(triage.runtime, str(ticket.id))
+    assert statuses == [503]
+    assert ticket_bot.send(events[0]).status == 200
+    (note,) = triage.now(ticket).comments
+    assert (note.text, note.internal) == ("Mine", True)
+
+
+def test_a_card_recorded_while_a_reply_to_it_is_looked_up_is_found(
+    system: BotAndWorkers,
+    ticket: Ticket,
+    employee: User,
+    ticket_bot: Bot,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    notify.run(system.runtime, str(ticket.id))
+    (card,) = system.messages(employee)
+    this = [{"this.ts": card["ts"]}]
+    tickets = system.db.tickets
+    tickets.update_one({}, {"$set": {"notices.$[this].ts": "unrecorded"}}, array_filters=this)
+
+    def record(_: TicketThreads, __: ObjectId | str) -> None:
+        that = [{"that.ts": "unrecorded"}]
+        tickets.update_one({}, {"$set": {"notices.$[that].ts": card["ts"]}}, array_filters=that)
+
+    monkeypatch.setattr(TicketThreads, "check_all_recorded", record)
+    assert ticket_bot.send(said(system.slack, employee, card, "It is the VPN")).status == 200
+    (comment,) = system.now(ticket).comments
+    assert comment.text == "It is the VPN"
 
 
 def test_a_reply_in_an_unknown_thread_is_answered(

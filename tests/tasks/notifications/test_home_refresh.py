@@ -9,7 +9,7 @@ from bot.views.home import overview as views
 from demo.servers import RedisServer
 from services.core.clock import utcnow
 from services.core.database import Mongo
-from services.home.sessions import HomeSessions, Screen
+from services.home.sessions import HomeSessions, Screen, view_digest
 from services.lists.list_query import ListKind, ListQuery
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
@@ -39,11 +39,13 @@ def open_home(runtime: Runtime, user: User, screen: Screen | None = None) -> Non
         actor=Actor.from_user(user), team_id=TEAM_ID, screen=screen or Screen()
     )
     turn = runtime.services.home_sessions.navigate(link_of(user), screen=content.screen)
-    answer = runtime.slack.views_publish(
-        user_id=People.slack_id(user), view=views.home_view(content)
-    )
+    view = views.home_view(content)
+    answer = runtime.slack.views_publish(user_id=People.slack_id(user), view=view)
     runtime.services.home_sessions.record_view_hash(
-        link_of(user), sequence=turn, view_hash=answer["view"]["hash"]
+        link_of(user),
+        sequence=turn,
+        view_hash=answer["view"]["hash"],
+        content=view_digest(view),
     )
 
 
@@ -74,6 +76,25 @@ def test_requester_and_assignee_see_the_change(
     system.work(ticket)
     assert "Ticket 1: VPN is down" not in seen(system.slack, employee)
     assert "Ticket 1: VPN is down" not in seen(system.slack, expert)
+
+
+def test_what_is_shown_already_is_not_published_again(
+    system: BotAndWorkers, ticket: Ticket, employee: User, clock: FixedClock
+) -> None:
+    system.work(ticket)
+    open_home(system.runtime, employee)
+    sessions = system.runtime.services.home_sessions
+    for _ in range(3):
+        sessions.request_refresh(link_of(employee), within=home_refresh.DEBOUNCE)
+        home_refresh.run(system.runtime, link_of(employee))
+        clock.advance(seconds=4)
+    assert len(published(system.slack, employee)) == 1
+    assert sessions.request_unconfirmed(limit=9) == []
+    # Slack shows the refusal by now.
+    sessions.forget_content(link_of(employee))
+    sessions.request_refresh(link_of(employee), within=home_refresh.DEBOUNCE)
+    home_refresh.run(system.runtime, link_of(employee))
+    assert len(published(system.slack, employee)) == 2
 
 
 def test_several_changes_are_one_publish(
@@ -178,6 +199,8 @@ def test_an_account_that_is_gone_is_left_alone(system: BotAndWorkers, employee: 
 
 
 def asked(runtime: Runtime, user: User) -> None:
+    """Request a refresh, as if what is shown had changed."""
+    runtime.services.home_sessions.forget_content(link_of(user))
     assert runtime.services.home_sessions.request_refresh(
         link_of(user), within=home_refresh.DEBOUNCE
     )
@@ -190,7 +213,7 @@ def went_to(runtime: Runtime, user: User, ticket: Ticket) -> Any:
         home_sessions: HomeSessions = runtime.services.home_sessions
         turn = home_sessions.navigate(link_of(user), screen=Screen(ticket_id=ticket.id))
         home_sessions.record_view_hash(
-            link_of(user), sequence=turn, view_hash="of the ticket's page"
+            link_of(user), sequence=turn, view_hash="of the ticket's page", content="other"
         )
         return True
 

@@ -21,6 +21,7 @@ from services.models.user import User
 from services.ops.job_health import job_problems, load_job_runs
 from services.outbox.emails import EmailKind, Emails
 from services.outbox.pending import back_off, mark_delivered
+from services.registry.indexes import missing_indexes
 from services.registry.migrations import PROGRAM_VERSION
 from services.registry.services import Services
 from services.tickets.filing import TicketService
@@ -40,6 +41,7 @@ EVERY = {
     "alarms": 10,
     "availability": 30,
     "digest": 30,
+    "indexes": 3600,
     "migrations": 30,
     "learn": 60,
 }
@@ -59,6 +61,17 @@ def leading(services: Services, publisher: CeleryPublisher) -> Scheduler:
     jobs = Scheduler(services, publisher)
     jobs.renew_leadership()
     return jobs
+
+
+@pytest.mark.usefixtures("slack")
+def test_the_leader_builds_missing_indexes(
+    services: Services, publisher: RecordingPublisher, indexes_restored: None, clock: FixedClock
+) -> None:
+    services.db.tickets.drop_index("outbox_due")
+    services.db.tickets.create_index("status")
+    leading(services, publisher).run("indexes")
+    assert missing_indexes(services.db) == []
+    assert "status_1" not in services.db.tickets.index_information()
 
 
 class Away(RecordingPublisher):

@@ -1,0 +1,160 @@
+"""The processes and servers of a run, and the faults that strike them."""
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+from typing import Self
+
+import redis
+
+from demo.local_stack import READY
+from demo.process import Process, ProcessError
+from demo.servers import MongoServer, RedisServer
+from services.core.database import Mongo, connect
+from services.registry.indexes import ensure_indexes
+from tests.chaos.faults import INSTANCES, PROCESSES, Fault, FaultKind
+from tests.chaos.unreliable import UnreliableGemini, UnreliableSlack
+from tests.support.http_bot import HttpBot
+from tests.support.processes import Product
+from tests.support.slack_workspace import TRIAGE
+
+RESTART_SECONDS = 60.0
+
+
+class ChaosStack:
+    """Two bots, two workers and two jobs processes with their servers."""
+
+    def __init__(self, directory: Path, *, skills: list[str]) -> None:
+        self._directory = directory
+        self.slack = UnreliableSlack()
+        self.gemini = UnreliableGemini(skills)
+        self.mongo, self.redis = MongoServer(), RedisServer()
+        self.struck: Counter[str] = Counter()
+        self.ended_by_themselves: list[str] = []
+        self._open = ExitStack()
+        self.bots: list[HttpBot] = []
+        self.processes: dict[str, list[Process]] = {}
+
+    def __enter__(self) -> Self:
+        try:
+            for part in (self.slack, self.gemini, self.mongo, self.redis):
+                self._open.enter_context(part)
+            self.slack.add_channel(TRIAGE, is_member=True, members=None)
+            self.db: Mongo = connect(self.mongo.uri_for("chaos"))
+            ensure_indexes(self.db)
+            self._start_product()
+        except BaseException:
+            self._open.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def _start_product(self) -> None:
+        product = Product(
+            mongo_uri=self.mongo.uri_for("chaos"),
+            redis=self.redis,
+            slack=self.slack,
+            directory=self._directory,
+        )
+        product.settings |= {
+            "LOG_LEVEL": "INFO",
+            "TRIAGE_CHANNEL": TRIAGE,
+            "GEMINI_API_KEY": "key",
+            "GEMINI_API_URL": self.gemini.url,
+            "GEMINI_TIMEOUT": "5",
+        }
+        self._open.callback(product.stop)
+        self.bots = [HttpBot(product) for _ in range(INSTANCES)]
+        self.processes["bot"] = [bot.process for bot in self.bots]
+        for command in ("worker", "jobs"):
+            self.processes[command] = [product.start(command) for _ in range(INSTANCES)]
+
+    def strike(self, faults: Sequence[Fault], *, since: float) -> None:
+        """Apply each fault at its time after `since`, and end it before the next begins."""
+        for fault in faults:
+            time.sleep(max(0.0, since + fault.at - time.monotonic()))
+            if fault.target in ("Slack", "Gemini"):
+                self._fail_calls(fault)
+            else:
+                self.restart_ended()
+                self._strike_process(fault)
+            self.struck[fault.name] += 1
+
+    def _fail_calls(self, fault: Fault) -> None:
+        service = self.slack if fault.target == "Slack" else self.gemini
+        self.slack.recovered.clear()
+        service.mode = fault.kind
+        time.sleep(fault.lasts)
+        service.mode = None
+        self.slack.recovered.set()
+
+    def _strike_process(self, fault: Fault) -> None:
+        match fault.kind:
+            case FaultKind.FLUSH:
+                with redis.Redis.from_url(self.redis.url) as client:
+                    client.flushall()
+            case FaultKind.STOP:
+                group = self._process(fault).pid
+                os.killpg(group, signal.SIGSTOP)
+                time.sleep(fault.lasts)
+                os.killpg(group, signal.SIGCONT)
+            case FaultKind.KILL if fault.target == "worker's child":
+                self._kill_child(self.processes["worker"][fault.instance], Random(fault.at))  # noqa: S311
+            case FaultKind.KILL if fault.target in PROCESSES:
+                process = self._process(fault)
+                process.kill()
+                time.sleep(fault.lasts / 2)
+                start(process)
+            case FaultKind.KILL:
+                server = self.mongo if fault.target == "MongoDB" else self.redis
+                server.kill()
+                time.sleep(fault.lasts / 2)
+                server.start()
+
+    def _process(self, fault: Fault) -> Process:
+        if fault.target in PROCESSES:
+            return self.processes[fault.target][fault.instance]
+        server = self.mongo if fault.target == "MongoDB" else self.redis
+        assert server.process
+        return server.process
+
+    @staticmethod
+    def _kill_child(process: Process, random: Random) -> None:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        if children:
+            os.kill(int(random.choice(children)), signal.SIGKILL)
+
+    def restart_ended(self) -> None:
+        """Restart a process that ended by itself, as a supervisor does."""
+        for command, processes in self.processes.items():
+            for process in processes:
+                if not process.running:
+                    self.ended_by_themselves.append(f"{command} (exit {process.exit_code})")
+                    start(process)
+
+
+def start(process: Process) -> None:
+    """Start until it is ready: a start fails while Slack or a server does not answer."""
+    deadline = time.monotonic() + RESTART_SECONDS
+    while True:
+        process.start()
+        try:
+            process.wait_until(lambda: _is_ready(process), timeout=RESTART_SECONDS)
+        except ProcessError:
+            process.kill()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+        else:
+            return
+
+
+def _is_ready(process: Process) -> bool:
+    return READY[process.name] in process.output()
