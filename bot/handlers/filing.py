@@ -118,7 +118,9 @@ def _follow_later_changes(req: Request, ticket: Ticket) -> None:
     source, previous = ticket.source, ticket.description
     if source is None or not source.is_direct_message:
         return
-    text = req.services.processed_events.get_replacement(text_key(source), previous=previous)
+    text = req.services.processed_events.get_replacement(
+        text_key(source), slack_user_id=req.slack_user_id, previous=previous
+    )
     if text is not None:
         change_ticket(req, source, previous=previous, text=text)
 

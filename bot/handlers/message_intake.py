@@ -155,7 +155,9 @@ def file_direct_message(req: Request) -> None:
         req,
         source,
         lambda: file_ticket.direct_message_quote(
-            req.services.processed_events.get_text(filing.text_key(source))
+            req.services.processed_events.get_text(
+                filing.text_key(source), slack_user_id=req.slack_user_id
+            )
         ),
     )
 

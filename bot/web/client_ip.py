@@ -1,6 +1,7 @@
 """The client of an HTTP request: its address behind trusted proxies, and its bearer token."""
 
 import logging
+import re
 from collections.abc import Sequence
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -13,6 +14,7 @@ logger = logging.getLogger(__name__)
 IpAddress = IPv4Address | IPv6Address
 # Other headers that proxies set.
 PROXY_HEADERS = ("Forwarded", "Via", "X-Real-IP", "X-Forwarded-Host", "X-Forwarded-Proto")
+_WITH_BRACKETS_OR_PORT = re.compile(r"\[(?P<v6>[^]]+)\](:\d+)?|(?P<v4>[^:]+):\d+")
 
 
 def client_address(http_request: Request, trusted_proxies: Sequence[Network]) -> IpAddress | None:
@@ -35,17 +37,17 @@ def client_address(http_request: Request, trusted_proxies: Sequence[Network]) ->
 
 
 def address_for_rate_limit(http_request: Request, trusted_proxies: Sequence[Network]) -> str | None:
-    """Return the address that a caller's attempts are counted for; None if only a proxy's is known.
+    """Return the address that a caller's attempts are counted for; None if there is none at all.
 
-    A peer with a public address is counted even if it claims to be a proxy. A peer with a private
-    one may be an unknown proxy: counting it would lock out all clients behind it together.
+    If the client is unknown, its peer counts: any client can send a proxy's headers, so these must
+    not switch the limit off.
     """
     client = client_address(http_request, trusted_proxies)
-    peer = client or _parse_address(http_request.remote_addr)
-    if peer and (client or peer.is_global):
-        return str(peer)
-    _warn_unknown_proxy()
-    return None
+    peer = _parse_address(http_request.remote_addr)
+    if client is None and peer and not peer.is_global:
+        _warn_unknown_proxy()
+    address = client or peer
+    return str(address) if address else None
 
 
 def bearer_token(http_request: Request) -> str:
@@ -58,14 +60,18 @@ def bearer_token(http_request: Request) -> str:
 def _warn_unknown_proxy() -> None:
     """Warn once per process."""
     logger.warning(
-        "requests come through a proxy that TRUSTED_PROXIES does not name: sign-in attempts are "
-        "limited per account, but not per client address"
+        "clients behind a proxy share one address limit: name the proxy in TRUSTED_PROXIES and "
+        "let it send X-Forwarded-For"
     )
 
 
 def _parse_address(text: str | None) -> IpAddress | None:
+    """Read an address as proxies spell it: with brackets, port, quotes or zone."""
+    text = (text or "").strip('"')
+    if match := _WITH_BRACKETS_OR_PORT.fullmatch(text):
+        text = match["v6"] or match["v4"]
     try:
-        address = ip_address((text or "").strip("[]"))
+        address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None

@@ -40,24 +40,25 @@ class ProcessedEvents:
     def delete_text(self, event_id: str) -> None:
         self._replace_text(event_id, "", {})
 
-    def get_replacement(self, event_id: str, *, previous: str) -> str | None:
-        """Return the text that replaced `previous`, "" if it was deleted; None if nothing did."""
-        replaced = {"_id": event_id, "replaced": _digest(previous)}
+    def get_replacement(self, event_id: str, *, slack_user_id: str, previous: str) -> str | None:
+        """Return the text that replaced `previous` in that member's message, "" if it was deleted;
+        None if nothing did."""
+        replaced = {"_id": event_id, "user": slack_user_id, "replaced": _digest(previous)}
         doc = self._db.inbox.find_one(replaced)
         return str(doc.get("text") or "") if doc else None
 
     def _replace_text(self, event_id: str, text: str, values: Document) -> None:
         """Keep only a digest of the earlier text: its author took it back."""
-        earlier = self.get_text(event_id)
-        now = self._clock()
+        doc = self._db.inbox.find_one({"_id": event_id}) or {}
+        earlier, now = doc.get("text"), self._clock()
         update: Document = {"$set": {"at": now, "text": text, **values}}
         if earlier and earlier != text:
             update["$addToSet"] = {"replaced": _digest(earlier)}
         self._db.inbox.update_one({"_id": event_id}, update, upsert=True)
 
-    def get_text(self, event_id: str) -> str | None:
-        """Return the stored text; None if it is too old, or was deleted."""
-        doc = self._db.inbox.find_one({"_id": event_id})
+    def get_text(self, event_id: str, *, slack_user_id: str) -> str | None:
+        """Return that member's stored text; None if it is too old, or was deleted."""
+        doc = self._db.inbox.find_one({"_id": event_id, "user": slack_user_id})
         return (doc.get("text") or None) if doc else None
 
 

@@ -129,11 +129,13 @@ _TEMPLATES: Mapping[EmailKind, EmailContent] = {
 
 
 def render(kind: EmailKind, user: User, *, app_url: str | None, **values: str) -> EmailContent:
-    """Fill in the template with `values`. Without `app_url` the email has no links."""
+    """Fill in the template with `values`. Without `app_url` the email has no links.
+
+    The account's name is left out: at sign-up, anyone can enter any text for any address.
+    """
     template = _TEMPLATES[kind]
     values["email"] = one_line(user.email)
-    name = truncate(one_line(user.name or ""), MAX_NAME_LENGTH)
-    body: list[str | Link] = [f"Hello {name}," if name else "Hello,"]
+    body: list[str | Link] = ["Hello,"]
     for part in template.body:
         if isinstance(part, str):
             body.append(part.format_map(values))

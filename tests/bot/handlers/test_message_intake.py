@@ -136,6 +136,14 @@ def test_a_long_message_is_cut_to_what_a_ticket_holds(
     assert description.endswith("…")
 
 
+def test_a_message_of_another_member_is_not_shown(
+    desk: Bot, slack: RecordingSlack, ann: str, people: People
+) -> None:
+    desk.answer(written(slack, ann, "My password is hunter2"))
+    view = press(desk, slack, offered(slack, ann)[0], people.slack_id(people.add()))
+    assert begun(view) == (file_ticket.TOO_OLD, "", "")
+
+
 def test_a_message_of_yesterday_is_no_longer_known(
     desk: Bot, slack: RecordingSlack, ann: str, db: Mongo
 ) -> None:

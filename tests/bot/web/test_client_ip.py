@@ -45,11 +45,41 @@ def test_of_a_proxy_that_nobody_told_us_of_it_is_told_once(
         ask(PROXY, X_Forwarded_For=STRANGER)
     ask(PROXY)
     assert caplog.messages == [
-        "requests come through a proxy that TRUSTED_PROXIES does not name: sign-in attempts "
-        "are limited per account, but not per client address"
+        "clients behind a proxy share one address limit: name the proxy in TRUSTED_PROXIES and "
+        "let it send X-Forwarded-For"
     ]
 
 
-@pytest.mark.parametrize("peer", ["127.0.0.1", "10.0.0.7", "192.168.1.1", "::1", "nonsense"])
-def test_a_proxy_nearby_that_nobody_told_us_of_is_not_counted_for_all(peer: str) -> None:
-    assert ask(peer, X_Forwarded_For=STRANGER) == ("None", None)
+@pytest.mark.parametrize("header", ["X_Forwarded_For", "Forwarded", "Via", "X_Real_IP"])
+@pytest.mark.parametrize("peer", ["127.0.0.1", "10.0.0.7", "192.168.1.1", "::1"])
+def test_an_unnamed_peer_nearby_counts_as_itself(peer: str, header: str) -> None:
+    assert ask(peer, proxies=(), **{header: STRANGER}) == ("None", peer)
+
+
+def test_a_trusted_proxy_without_a_readable_client_counts_as_itself() -> None:
+    assert ask(PROXY, proxies=(PROXY,), X_Forwarded_For="unknown") == ("None", PROXY)
+    assert ask(PROXY, proxies=(PROXY,), X_Real_IP=STRANGER) == ("None", PROXY)
+
+
+def test_a_peer_without_an_address_is_not_counted() -> None:
+    assert ask("nonsense", X_Forwarded_For=STRANGER) == ("None", None)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "address"),
+    [
+        ("203.0.113.7:51234", "203.0.113.7"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ('"[2001:db8::1]:443"', "2001:db8::1"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("[::ffff:203.0.113.7]:443", "203.0.113.7"),
+        ("fe80::1%eth0", "fe80::1"),
+    ],
+)
+def test_every_spelling_of_a_trusted_proxy_is_read(spelling: str, address: str) -> None:
+    way = f"{FORGED}, {spelling}"
+    assert ask(PROXY, proxies=(PROXY,), X_Forwarded_For=way) == (address, address)
+    through_two = f"{way}, {PROXY}:8080"
+    assert ask(PROXY, proxies=(PROXY,), X_Forwarded_For=through_two) == (address, address)

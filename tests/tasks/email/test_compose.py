@@ -181,7 +181,7 @@ def test_welcome() -> None:
     assert render(EmailKind.WELCOME, EMMA, app_url=URL) == EmailContent(
         "Welcome to the help desk",
         (
-            "Hello Emma,",
+            "Hello,",
             "You have an account at the help desk now, for the address emma@example.com.",
             "In Slack, type /account to say that it is yours, and /ticket to file a ticket.",
             PROFILE,
@@ -195,7 +195,7 @@ def test_reset() -> None:
     ) == EmailContent(
         "Choose a new password",
         (
-            "Hello Emma,",
+            "Hello,",
             "Somebody, probably you, asked for a new password for your help desk account.",
             Link("Choose a new password", f"{URL}/reset?code=s3-_cret"),
             "The link works once, and for an hour. Never pass it on: whoever has it can sign in "
@@ -209,7 +209,7 @@ def test_password_changed() -> None:
     assert render(EmailKind.PASSWORD_CHANGED, EMMA, app_url=URL) == EmailContent(
         "Your password was changed",
         (
-            "Hello Emma,",
+            "Hello,",
             "The password of your help desk account was changed, and everybody who was signed in "
             "with the old one is signed out.",
             "If that was not you, choose a new password at once, and tell an admin of your help "
@@ -223,7 +223,7 @@ def test_linked() -> None:
     assert render(EmailKind.LINKED, EMMA, app_url=URL, **link_values("Emma P.")) == EmailContent(
         "Your account was linked to Slack",
         (
-            "Hello Emma,",
+            "Hello,",
             "The Slack member “Emma P.” was linked to your help desk account, and acts as you "
             "from now on.",
             "If that was not you, change your password at once, press Unlink on your profile, and "
@@ -237,7 +237,7 @@ def test_unlinked() -> None:
     assert render(EmailKind.UNLINKED, EMMA, app_url=URL, **link_values("")) == EmailContent(
         "Your account was unlinked from Slack",
         (
-            "Hello Emma,",
+            "Hello,",
             "A Slack member is no longer linked to your help desk account. Your tickets stay as "
             "they are. In Slack, /account links an account again.",
             "If that was not you, tell an admin of your help desk.",
@@ -251,7 +251,7 @@ def test_assigned() -> None:
     assert assigned(EMMA, ticket) == EmailContent(
         "Ticket 12 is yours: VPN drops",
         (
-            "Hello Emma,",
+            "Hello,",
             "Ticket 12 is assigned to you:",
             "“VPN drops”",
             "Filed by Jo. Why you: knows VPN.",
@@ -275,19 +275,22 @@ def test_without_pages_no_email_has_a_link() -> None:
     assert [part for email in emails for part in email.body if isinstance(part, Link)] == []
 
 
-@pytest.mark.parametrize("name", [None, "", " \n", "\u202e\u200b"])
-def test_who_has_no_name_is_greeted_all_the_same(name: str | None) -> None:
-    assert render(EmailKind.WELCOME, replace(EMMA, name=name), app_url=URL).body[0] == "Hello,"
+@pytest.mark.parametrize("kind", EmailKind)
+def test_a_sign_up_name_is_in_no_email_to_the_account(kind: EmailKind) -> None:
+    values = {"reset_path": "/x", "member": "Jo", "title": "x", "requester": "Jo"}
+    values |= {"name": "Ticket 1", "reason": "x", "find": ""}
+    squatter = replace(EMMA, name="http://evil.test/click win a prize")
+    email = render(kind, squatter, app_url=URL, **values)
+    assert email.body[0] == "Hello,"
+    assert "evil" not in str(email)
 
 
 def test_what_people_wrote_is_one_line_and_not_longer_than_needed() -> None:
-    named = replace(EMMA, name="Em\r\nBcc: all@example.com" + "a" * 200)
     ticket = sample_ticket(title="VPN\r\nBcc: all@example.com\u202e " + "x" * 10_000)
-    said = assigned(named, ticket, requester="Jo\nFrom", reason="knows\nVPN")
+    said = assigned(EMMA, ticket, requester="Jo\nFrom", reason="knows\nVPN")
     assert said.subject.startswith("Ticket 12 is yours: VPN Bcc: all@example.com xxx")
     assert said.subject.endswith("x…")
     assert len(said.subject) == len("Ticket 12 is yours: ") + 150
-    assert said.body[0] == "Hello Em Bcc: all@example.com" + "a" * 56 + "…,"
     assert said.body[3] == "Filed by Jo From. Why you: knows VPN."
 
 

@@ -72,7 +72,7 @@ def test_the_assignee_is_written_to_once(
     assert told(mail_server) == [f"{expert.email}: Ticket 1 is yours: VPN is down"]
     (text,) = mail_server.texts()
     assert text.startswith(
-        f"Hello {expert.name},\n\n"
+        "Hello,\n\n"
         "Ticket 1 is assigned to you:\n\n"
         "“VPN is down”\n\n"
         f"Filed by {employee.name}. Why you: "

@@ -167,7 +167,6 @@ def test_too_many_failures_are_refused_for_a_while(browser: Browser, url: str) -
 def test_the_thirty_first_from_one_address_is_told_when_to_retry(
     url: str, services: Services
 ) -> None:
-    """A client behind an unknown proxy is not counted; this browser is direct."""
     address = "203.0.113.7"
     for number in range(30):
         services.sign_in.sign_up(
