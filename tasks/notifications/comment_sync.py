@@ -23,7 +23,16 @@ from services.outbox import deliveries
 from services.outbox.deliveries import DeliveryState, delivery_key
 from tasks.notifications.slack_delivery import GIVE_UP_AFTER, OutcomeKind, update_message
 from tasks.notifications.ticket_messages import Notice
-from tasks.recipients import ASSIGNEE, REQUESTER, TRIAGE, Recipient, SlackThread, last_event
+from tasks.recipients import (
+    ASSIGNEE,
+    QUESTION,
+    REQUESTER,
+    TRIAGE,
+    Recipient,
+    SlackThread,
+    last_event,
+    recipients,
+)
 from tasks.runtime import Runtime
 
 COMMENT_KIND = "comment"
@@ -224,10 +233,17 @@ def _for_assignee(ticket: Ticket) -> set[int]:
 
 
 def _questions(ticket: Ticket) -> set[int]:
-    """Return the `seq` of the questions: the requester gets each as a message with a button to
-    answer, not as a comment."""
+    """Return the `seq` of the questions that the requester gets as a message with a button to
+    answer, not as a comment. If the ticket was answered or resolved before that was sent, a
+    question is a comment like any other."""
     waiting = {
-        event.seq + 1: event.by for event in ticket.events if event.type == EventType.WAITING
+        event.seq + 1: event.by
+        for event in ticket.events
+        if event.type == EventType.WAITING
+        and (
+            any(kind == QUESTION for kind, _ in recipients(event, ticket))
+            or deliveries.has_finished_delivery(ticket, seq=event.seq, kind=QUESTION)
+        )
     }
     return {event.seq for event in ticket.events if waiting.get(event.seq) == event.by}
 

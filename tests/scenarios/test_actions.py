@@ -39,6 +39,20 @@ def test_accepting_updates_cards_and_sends_no_message(
     assert "*Accepted*" in said(system.card(ben))
 
 
+def test_a_question_that_is_answered_before_it_is_sent_arrives_as_a_comment(
+    system: BotAndWorkers, ticket: Ticket, ann: User, ben: User
+) -> None:
+    system.actions.ask_requester(**by(ben, ticket), question="Which office?")
+    system.actions.resolve(**by(ben, ticket), resolution="A new certificate.")
+    system.work(ticket)
+    assert "Which office?" in said(system.messages(ann)[-1])
+    assert system.messages(ann)[-1]["thread_ts"] == system.card(ann)["ts"]
+    assert [text for text in system.texts(ann) if "waits" in text] == []
+    system.actions.reopen(**by(ann, ticket))
+    system.work(ticket)
+    assert sum("Which office?" in said(message) for message in system.messages(ann)) == 1
+
+
 def test_what_was_reassigned_is_not_accepted_any_more(
     system: BotAndWorkers, ticket: Ticket, ann: User, ben: User, cleo: User
 ) -> None:
