@@ -55,6 +55,12 @@ class ResilientConsumer(Consumer):
 class ResilientQoS(redis_transport.QoS):
     """Drops what is no message from those that were delivered and not acknowledged."""
 
+    def restore_unacked(self, client: Any = None) -> None:
+        """Celery closes a lost connection after kombu has let go of it: then Redis gives the
+        messages back after the visibility timeout, and the sweep earlier."""
+        if self.channel.connection.client is not None:
+            super().restore_unacked(client=client)
+
     def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
         try:
             super().restore_by_tag(tag, client=client, leftmost=leftmost)

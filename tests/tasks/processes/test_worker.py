@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from kombu import Connection
 
 from demo.binaries import ROOT
 from demo.process import Process
@@ -25,6 +26,7 @@ from services.core.redis_client import connect_redis
 from services.models.ticket import Status
 from services.models.user import Role
 from services.tickets.filing import TicketService
+from tasks.processes.consumer import ResilientQoS
 from tasks.queue.celery_app import FRESH_QUEUE, NOTIFY_TASK
 from tasks.queue.publisher import CeleryPublisher
 from tests.conftest import JWT_SECRET, NOBODY_LISTENS, People, file_ticket, reload
@@ -438,3 +440,13 @@ def test_a_process_stops_in_time_when_redis_hangs(
     eventually(lambda: not process.running, what="the process has ended", seconds=10)
     assert process.exit_code == 0
     assert [pid for pid in pool if Path(f"/proc/{pid}").exists()] == []
+
+
+def test_a_connection_that_kombu_has_let_go_of_is_closed_without_an_error(
+    redis: RedisServer,
+) -> None:
+    with Connection(redis.url) as connection:
+        channel: Any = connection.channel()
+        client, channel.connection.client = channel.connection.client, None
+        ResilientQoS(channel).restore_unacked()
+        channel.connection.client = client
