@@ -55,6 +55,7 @@ from services.models.user import Role, User
 from services.ops import job_health
 from services.ops.ticket_counts import cached_ticket_counts, count_tickets
 from services.outbox import deliveries, pending
+from services.outbox.delivery_migration import retry_operator_failures
 from services.registry.indexes import ensure_indexes
 from services.registry.services import Services
 from services.routing import similar_tickets
@@ -79,7 +80,10 @@ ELSEWHERE = frozenset(
     {
         "auth.one_time_codes",
         "core.sequences",
+        "core.clock",
         "core.database",
+        "ops.write_probe",
+        "registry.index_builds",
         "registry.indexes",
         "registry.services",
         "core.leases",
@@ -843,6 +847,12 @@ TABLE: Mapping[str, Entry] = {
     "outbox.pending.retry_unassigned": once(lambda w: pending.retry_unassigned(w.db, now=w.now)),
     "outbox.pending.retry_due_unassigned": once(
         lambda w: pending.retry_due_unassigned(w.db, now=w.now)
+    ),
+    "outbox.deliveries.find_given_up": once(
+        lambda w: deliveries.find_given_up(w.db, created_after=w.now - timedelta(days=60), limit=5)
+    ),
+    "outbox.delivery_migration.retry_operator_failures": once(
+        lambda w: retry_operator_failures(w.db, limit=500, now=w.now)
     ),
     "outbox.pending.count_unassigned": once(lambda w: pending.count_unassigned(w.db)),
     "tickets.queries.iter_tickets": once(
