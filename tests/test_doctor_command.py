@@ -204,7 +204,7 @@ def test_an_empty_database_with_duplicates(
     db.users.insert_many([{"email": "Ann@example.com"}, {"email": "ann@example.com"}])
     done = doctor(env)
     (indexes,) = lines(done, "indexes")
-    assert indexes.startswith("FAIL missing: tickets.")
+    assert indexes.startswith("FAIL missing or changed: tickets.")
     (accounts_line,) = lines(done, "accounts")
     assert accounts_line.startswith("warn addresses with several accounts: ann@example.com (")
     assert failed(done) == ["indexes", "worker", "jobs"]

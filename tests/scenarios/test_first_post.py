@@ -146,7 +146,7 @@ def test_a_claim_of_a_wrong_clock_does_not_delay_the_first_post(
     ticket = file_ticket(triage.tickets, ann)
     triage.runtime.services.assignments.claim(ticket.id, now=clock() + timedelta(hours=1))
     notify_with(triage, ticket)
-    assert triage.texts(ann) == [FINDING]
+    assert triage.texts(ann) == [ASSIGNED]
 
 
 def test_two_workers_ask_the_model_once_and_post_once(

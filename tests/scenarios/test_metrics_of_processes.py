@@ -137,7 +137,6 @@ def test_counts_of_all_processes_in_one_scrape_and_one_id_in_their_logs(
     messages = [line["message"] for line in of_worker]
     assert any(message.startswith("tasks.notify retried after") for message in messages)
     assert any(message.startswith("tasks.notify ok after") for message in messages)
-    assert len({line["task_id"] for line in of_worker}) >= 2
     (fault,) = (line for line in lines(worker) if "TypeError" in line.get("traceback", ""))
     assert (fault["logger"], fault["ticket_id"]) == ("celery.app.trace", "[email]")
     assert lines(jobs)[-1]["logger"].startswith(("tasks.", "app"))
