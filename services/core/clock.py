@@ -26,6 +26,7 @@ MIN_CLOCK_JUMP_SECONDS = 2.0
 # A larger difference from the database's clock is reported.
 MIN_REPORTED_OFFSET = timedelta(seconds=2)
 SYNC_INTERVAL_SECONDS = 60.0
+STOP_SECONDS = 1.0
 CLOCK_CHECK_SECONDS = 1.0
 QUERY_TIMEOUT_SECONDS = 2.0
 _MICROSECOND = timedelta(microseconds=1)
@@ -121,7 +122,7 @@ class ClockSync:
     """Calls `synchronize` once a minute, and when the system clock was set, in a thread of its own.
 
     Each time connects and closes: no client is open while a worker forks. While the database is
-    unreachable, the last offset applies.
+    unreachable, the last offset applies. A call that hangs delays the end of the process little.
     """
 
     def __init__(self, mongo_uri: str) -> None:
@@ -135,7 +136,7 @@ class ClockSync:
 
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(STOP_SECONDS)
 
     def _run(self) -> None:
         watch, due_at = ClockWatch(), time.monotonic()

@@ -59,6 +59,8 @@ def connect(uri: str) -> Mongo:
         # A date mistyped in the legacy backend, such as the year 20260, becomes a `DatetimeMS`.
         datetime_conversion="DATETIME_AUTO",
         timeoutMS=TIMEOUT_MS,
+        # Applies in `no_deadline`, too.
+        serverSelectionTimeoutMS=TIMEOUT_MS,
         w="majority",
         journal=True,
         appname="ticket-bot",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import timedelta
 
+import pymongo
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from pymongo.errors import PyMongoError
@@ -23,6 +24,9 @@ from tasks.queue.publisher import CeleryPublisher, PublishFailed
 
 logger = logging.getLogger(__name__)
 
+# The calls of a renewal and of the release add up when the process stops without MongoDB.
+CLOCK_TIMEOUT_SECONDS = 1.0
+RELEASE_TIMEOUT_SECONDS = 2.0
 UNEXPECTED_ERROR = "an unexpected error"
 
 
@@ -72,7 +76,7 @@ class Scheduler:
         return became_leader
 
     def synchronize_clock(self) -> None:
-        with suppress(PyMongoError):  # the lease reports it
+        with suppress(PyMongoError), pymongo.timeout(CLOCK_TIMEOUT_SECONDS):  # the lease reports it
             synchronize(self._context.services.db)
 
     def run(self, name: str) -> None:
@@ -109,7 +113,8 @@ class Scheduler:
         if not self._lease.is_held():
             return
         try:
-            self._lease.release()
+            with pymongo.timeout(RELEASE_TIMEOUT_SECONDS):
+                self._lease.release()
         except PyMongoError as error:
             logger.error("the lease is left to expire: %s", type(error).__name__)
 

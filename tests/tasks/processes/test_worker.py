@@ -29,7 +29,7 @@ from services.tickets.filing import TicketService
 from tasks.processes.consumer import ResilientQoS
 from tasks.queue.celery_app import FRESH_QUEUE, NOTIFY_TASK
 from tasks.queue.publisher import CeleryPublisher
-from tests.conftest import JWT_SECRET, NOBODY_LISTENS, People, file_ticket, reload
+from tests.conftest import JWT_SECRET, People, file_ticket, reload
 from tests.support.aimock import AIMock
 from tests.support.processes import Product, celery_for, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
@@ -369,13 +369,13 @@ app.main(["worker"])
 """
 
 
-def test_a_child_imports_nothing_to_start() -> None:
+def test_a_child_imports_nothing_to_start(mongo: MongoServer) -> None:
     env = {
         "PATH": os.environ["PATH"],
         "GEMINI_API_KEY": "key",
         "JWT_SECRET": JWT_SECRET,
         "MAILTRAP_SMTP_HOST": "127.0.0.1",
-        "MONGO_URI": NOBODY_LISTENS,
+        "MONGO_URI": mongo.uri_for("imports"),
         "REDIS_URL": "redis://127.0.0.1:9/0",
         "SLACK_BOT_TOKEN": "xoxb-test",
     }
