@@ -92,10 +92,9 @@ def _startup_error_message(error: Exception) -> str:
     if isinstance(error, ConfigurationError):
         return f"MONGO_URI cannot be used ({kind})."
     if isinstance(error, OperationFailure) and not database.is_unavailable(error):
-        code = getattr(error, "code", None)
         return (
-            f"MongoDB answers, but cannot do its work ({kind}, error {code}). Look at its log, the "
-            "free space of its disk and the rights of the user in MONGO_URI."
+            f"MongoDB answers, but cannot do its work ({kind}, error {error.code}). Look at its "
+            "log, the free space of its disk and the rights of the user in MONGO_URI."
         )
     if isinstance(error, PyMongoError):
         return f"MongoDB cannot be reached at MONGO_URI ({kind})."

@@ -10,11 +10,14 @@ a due date (services/core/work_queue.py); the ticket's outbox retries it. By the
 `TicketThreads` finds the ticket that a thread in Slack is about.
 """
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bson import ObjectId
+from pymongo.cursor import Cursor
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
@@ -38,6 +41,12 @@ class DeliveryState(StrEnum):
     SENT = "sent"
     FAILED = "failed"
 
+
+# By Slack's error code, the keys of deliveries that an operator's correction lets through. A member
+# who is not found does not come back.
+_OPERATOR_FAILURE_KEYS = dict.fromkeys(
+    OPERATOR_CODES, re.compile(rf"[0-9]+:(?!{_THREAD_REPLY_KIND}:).*")
+) | {CHANNEL_NOT_FOUND: re.compile(r".*:[CG][A-Z0-9]+")}
 
 CLAIMED_FILTER: Document = {"state": DeliveryState.CLAIMED.value}
 
@@ -183,18 +192,43 @@ def mark_failed(db: Mongo, ticket_id: ObjectId, key: str, *, error: str) -> None
     _set(db, ticket_id, key, values, only_if=CLAIMED_FILTER)
 
 
+def is_operator_failure(delivery: Document) -> bool:
+    """Return whether the message was given up for an error that an operator can correct. Not a
+    reply in other people's conversations, where the bot may be no member."""
+    keys = _OPERATOR_FAILURE_KEYS.get(str(delivery.get("error")))
+    is_failed = delivery.get("state") == DeliveryState.FAILED
+    return bool(is_failed and keys and keys.fullmatch(str(delivery.get("key"))))
+
+
+def find_operator_failures(
+    db: Mongo, *, created_after: datetime, fields: Collection[str] = ()
+) -> Cursor[Document]:
+    """Find the tickets with an `is_operator_failure`, with their deliveries and those fields."""
+    cases = [
+        {
+            "state": DeliveryState.FAILED.value,
+            "error": code,
+            "key": {"$regex": f"^{keys.pattern}$"},
+        }
+        for code, keys in sorted(_OPERATOR_FAILURE_KEYS.items())
+    ]
+    return db.tickets.find(
+        {
+            "_id": {"$gte": ObjectId.from_datetime(created_after)},
+            "$or": [{"notices": {"$elemMatch": case}} for case in cases],
+        },
+        ["notices", *fields],
+    )
+
+
 def find_given_up(db: Mongo, *, created_after: datetime, limit: int) -> list[tuple[int | str, str]]:
-    """Return number and Slack's error code of tickets with a message that was given up for an error
-    that an operator can correct, newest first. Not replies in other people's conversations."""
-    key = {"$regex": f"^[0-9]+:(?!{_THREAD_REPLY_KIND}:)"}
-    codes = sorted(OPERATOR_CODES - {CHANNEL_NOT_FOUND})
-    failed = {"state": DeliveryState.FAILED.value, "error": {"$in": codes}, "key": key}
-    recent = {"_id": {"$gte": ObjectId.from_datetime(created_after)}}
-    fields: Document = {"number": True, "notices": {"$elemMatch": failed}}
-    found = db.tickets.find({**recent, "notices": {"$elemMatch": failed}}, fields)
+    """Return number and Slack's error code of the tickets with an `is_operator_failure`, newest
+    first."""
+    found = find_operator_failures(db, created_after=created_after, fields=["number"])
     return [
-        (doc.get("number") or str(doc["_id"]), str(doc["notices"][0]["error"]))
+        (doc.get("number") or str(doc["_id"]), str(next(failures)["error"]))
         for doc in found.sort("_id", -1).limit(limit)
+        for failures in [filter(is_operator_failure, doc["notices"])]
     ]
 
 

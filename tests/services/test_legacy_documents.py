@@ -848,6 +848,9 @@ TABLE: Mapping[str, Entry] = {
     "outbox.pending.retry_due_unassigned": once(
         lambda w: pending.retry_due_unassigned(w.db, now=w.now)
     ),
+    "outbox.deliveries.find_operator_failures": once(
+        lambda w: list(deliveries.find_operator_failures(w.db, created_after=w.now))
+    ),
     "outbox.deliveries.find_given_up": once(
         lambda w: deliveries.find_given_up(w.db, created_after=w.now - timedelta(days=60), limit=5)
     ),

@@ -318,11 +318,12 @@ def test_given_up_messages_are_named(checks: CheckFactory, db: Mongo, clock: Fix
     gone = {"state": "failed", "tries": 3, "until": clock()}
     notices = [
         {**gone, "key": "1:thread:C1", "error": "not_in_channel"},
-        {**gone, "key": "1:triage:C2", "error": "is_archived"},
+        {**gone, "key": "1:requester:6b034d3e158a02994a8b0c47", "error": "channel_not_found"},
+        {**gone, "key": "1:triage:C2", "error": "channel_not_found"},
     ]
     db.tickets.insert_one({"_id": ObjectId.from_datetime(clock()), "number": 7, "notices": notices})
     advice = "Correct what Slack names. People see the tickets in the bot's Home."
-    given_up = "given up after 14 days, by ticket: 7 (is_archived)"
+    given_up = "given up after 14 days, by ticket: 7 (channel_not_found)"
     assert checks().check_deliveries() == warn(given_up, advice)
 
 

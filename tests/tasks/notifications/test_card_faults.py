@@ -131,8 +131,8 @@ class AfterPosting(WebClient):
 
 
 def with_hook(system: BotAndWorkers, then: Callable[[SlackResponse], None]) -> AfterPosting:
-    theirs = system.runtime.slack
-    slack = AfterPosting(token=theirs.token, base_url=theirs.base_url, retry_handlers=[])
+    client = system.runtime.slack
+    slack = AfterPosting(token=client.token, base_url=client.base_url, retry_handlers=[])
     slack.then = then
     system.runtime = replace(system.runtime, slack=slack)
     return slack
