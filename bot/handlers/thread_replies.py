@@ -19,7 +19,7 @@ from bot.views.modals import ticket_actions
 from bot.views.text import Message, escape
 from services.core.errors import DomainError, LimitReached
 from services.models.ticket import Ticket
-from services.outbox.deliveries import TicketThread
+from services.outbox.deliveries import DeliveryRef, TicketThread
 from services.outbox.replies import ReplyKind
 from services.tickets.comments import CommentLimitReached, CommentRateLimitReached
 
@@ -60,8 +60,9 @@ def on_message(req: Request) -> None:
 def _find_thread(req: Request, message: MessageEvent) -> TicketThread | None:
     """Return the ticket's thread that the message is in.
 
-    Raises `MessageUnrecorded` if it may be a reply to a message that is just being sent. Slack
-    sends an event again at once, after one minute and after five; a claim lasts one minute.
+    Raises `MessageUnrecorded` if it may be a reply to a message that is just being sent, or if
+    Slack does not return the thread's first message. Slack sends an event again at once, after one
+    minute and after five; a claim lasts one minute.
     """
     threads, first = req.services.ticket_threads, message.thread_ref
     if first is None:
@@ -72,7 +73,23 @@ def _find_thread(req: Request, message: MessageEvent) -> TicketThread | None:
     if recipient := _recipient(req, message):
         threads.check_all_recorded(recipient)
     # Again: the message may have been recorded between the first search and the check.
-    return threads.find_ticket(team_id=team_id, message=first)
+    if thread := threads.find_ticket(team_id=team_id, message=first):
+        return thread
+    copy = _delivery_of_copy(req, message)
+    return threads.find_ticket_of_copy(copy, team_id=team_id) if copy else None
+
+
+def _delivery_of_copy(req: Request, message: MessageEvent) -> DeliveryRef | None:
+    """Read from Slack which delivery started a thread of the bot's that is not recorded.
+
+    Raises `MessageUnrecorded` if Slack fails.
+    """
+    bot_user_id = str(req.body["authorizations"][0]["user_id"])
+    first = message.thread_ref
+    if first is None or message.thread_author_id != bot_user_id:
+        return None
+    root = source_messages.fetch_first_message(req.bot, first)
+    return DeliveryRef.from_message(root, bot_user_id=bot_user_id) if root else None
 
 
 def _recipient(req: Request, message: MessageEvent) -> ObjectId | str | None:

@@ -20,12 +20,14 @@ class MessageChange(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MessageEvent:
-    """`thread_ref` is None outside a thread. `previous` is the content before the change, and
-    `event_ts` the event's own timestamp."""
+    """`thread_ref` is the thread's first message, written by `thread_author_id`; None outside a
+    thread. `previous` is the content before the change, and `event_ts` the event's own timestamp.
+    """
 
     change: MessageChange
     message_ref: MessageRef
     thread_ref: MessageRef | None
+    thread_author_id: str
     is_direct: bool
     author_id: str
     content: MessageContent
@@ -51,6 +53,7 @@ def parse_message(event: Mapping[str, Any]) -> MessageEvent | None:
         change=change,
         message_ref=MessageRef(channel, str(ts)),
         thread_ref=MessageRef(channel, str(thread_ts)) if is_reply else None,
+        thread_author_id=str(message.get("parent_user_id") or ""),
         is_direct=event.get("channel_type") == "im",
         author_id=str(author),
         content=content,

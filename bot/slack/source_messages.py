@@ -15,8 +15,11 @@ from bot.views import slack_markup
 from bot.views.modals import file_ticket
 from bot.views.modals.file_ticket import MessageQuote
 from services.core.errors import Conflict
+from services.core.slack_errors import ErrorKind, error_kind
 from services.core.text import strip_invisible
+from services.models.comment import MessageRef
 from services.models.message_source import MESSAGE_LOST, MessageSource, checked_source
+from services.outbox.deliveries import MessageUnrecorded
 
 logger = logging.getLogger(__name__)
 
@@ -183,6 +186,27 @@ def fetch_message(bot: BotProcess, source: MessageSource) -> dict[str, Any] | No
         return None
     messages: list[dict[str, Any]] = answer.get("messages") or []
     return next((message for message in messages if message.get("ts") == source.ts), None)
+
+
+def fetch_first_message(bot: BotProcess, thread: MessageRef) -> dict[str, Any] | None:
+    """Return the first message of a thread, with its metadata; None if Slack refuses.
+
+    Raises `MessageUnrecorded` if Slack fails, so that it sends the event again.
+    """
+    try:
+        answer = bot.client.conversations_replies(
+            channel=thread.channel, ts=thread.ts, limit=1, include_all_metadata=True
+        )
+    except SlackApiError as error:
+        code = str(error.response.get("error"))
+        if error_kind(code, channel=thread.channel) is ErrorKind.OTHER:
+            raise MessageUnrecorded(f"Slack does not return a thread: {code}") from error
+        logger.info("a thread cannot be read: %s", code)
+        return None
+    except (SlackClientError, OSError) as error:
+        raise MessageUnrecorded("Slack does not return a thread") from error
+    messages: list[dict[str, Any]] = answer.get("messages") or []
+    return next((message for message in messages if message.get("ts") == thread.ts), None)
 
 
 def fetch_display_names(bot: BotProcess, user_ids: Iterable[str]) -> dict[str, str]:

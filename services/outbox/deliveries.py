@@ -1,9 +1,10 @@
 """Slack messages about a ticket that are sent once: claimed before sending, recorded after.
 
-A claim expires after a minute, so that the message of a killed worker is sent by another: at least
-once, and twice only if a process dies, or MongoDB stays away for long, between Slack's answer and
-the record of it. The update of a sent message is claimed in the same way, for the content that the
-caller read, so two workers do not send the same content.
+A claim expires after a minute, so that the message of a killed worker is sent by another. Slack may
+have accepted it before that: each message names its delivery in its metadata, by which the next
+worker looks for it in the conversation first. A second copy is sent only if Slack does not let it
+look there. The update of a sent message is claimed in the same way, for the content that the caller
+read, so two workers do not send the same content.
 
 A delivery is an entry of the ticket's `notices`, so its claim updates an array, not a document with
 a due date (services/core/work_queue.py); the ticket's outbox retries it. By the deliveries,
@@ -11,15 +12,17 @@ a due date (services/core/work_queue.py); the ticket's outbox retries it. By the
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from bson import ObjectId
 from pymongo.cursor import Cursor
 
 from services.core.clock import Clock, utcnow
+from services.core.coerce import as_datetime
 from services.core.database import Document, Mongo
 from services.core.slack_errors import CHANNEL_NOT_FOUND, OPERATOR_CODES
 from services.core.work_queue import MAX_DELIVERY_DELAY, ahead
@@ -29,6 +32,7 @@ from services.outbox.pending import ANY_TIME, outbox_fields
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX
 
 CLAIM_DURATION = timedelta(seconds=60)
+_UNANSWERED_SINCE = "unansweredSince"  # of a delivery, see `Claim`
 _UPDATE_CLAIM = "updatingUntil"  # of a card, or of the delivery of a comment
 
 TRIAGE_CARD_KIND = "triage"  # the kind of the card in the triage channel
@@ -49,6 +53,43 @@ _OPERATOR_FAILURE_KEYS = dict.fromkeys(
 ) | {CHANNEL_NOT_FOUND: re.compile(r".*:[CG][A-Z0-9]+")}
 
 CLAIMED_FILTER: Document = {"state": DeliveryState.CLAIMED.value}
+
+# Slack allows letters, digits and underscores.
+_METADATA_TYPE = "ticket_delivery"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRef:
+    """Names a delivery in the metadata of its message in Slack, which other apps can read: ids
+    only. https://docs.slack.dev/messaging/message-metadata"""
+
+    ticket_id: str
+    key: str
+
+    def to_metadata(self) -> dict[str, Any]:
+        return {
+            "event_type": _METADATA_TYPE,
+            "event_payload": {"ticket": self.ticket_id, "delivery": self.key},
+        }
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any], *, bot_user_id: str) -> "DeliveryRef | None":
+        """Return None for a message of another author: any app may write such metadata."""
+        metadata = message.get("metadata")
+        if message.get("user") != bot_user_id or not isinstance(metadata, Mapping):
+            return None
+        payload = metadata.get("event_payload")
+        if metadata.get("event_type") != _METADATA_TYPE or not isinstance(payload, Mapping):
+            return None
+        return cls(str(payload.get("ticket")), str(payload.get("delivery")))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """`unanswered_since` is when the first attempt began of which it is unknown whether Slack
+    accepted the message; None if there is none."""
+
+    unanswered_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +122,20 @@ class TicketThreads:
             or self._by_reminder(message)
             or self._by_source(team_id, message)
         )
+
+    def find_ticket_of_copy(self, copy: DeliveryRef, *, team_id: str) -> TicketThread | None:
+        """Return the ticket of a message that names its delivery and is not the one recorded: the
+        worker was killed after Slack accepted it, and another one sent it again.
+
+        No permission check: returns only an id.
+        """
+        if not ObjectId.is_valid(copy.ticket_id):
+            return None
+        is_known = {"_id": ObjectId(copy.ticket_id), "teamId": team_id, "notices.key": copy.key}
+        _, kind, _ = parse_delivery_key(copy.key)
+        if kind == _THREAD_REPLY_KIND or not self._db.tickets.find_one(is_known, ["_id"]):
+            return None
+        return TicketThread(copy.ticket_id, internal=kind == TRIAGE_CARD_KIND)
 
     def check_all_recorded(self, recipient: ObjectId | str) -> None:
         """Raise `MessageUnrecorded` if a worker is sending that user or channel a message, because
@@ -140,6 +195,20 @@ def parse_delivery_key(key: str) -> tuple[str, str, str]:
     return seq, kind, recipient
 
 
+def find_direct_channel(db: Mongo, ticket: Ticket, user_id: ObjectId) -> str | None:
+    """Return the id of the user's conversation with the bot, by an earlier message about that
+    ticket or a card of another one; None if there is none."""
+    for delivery in ticket.deliveries:
+        _, _, recipient = parse_delivery_key(str(delivery["key"]))
+        if recipient == str(user_id) and delivery.get("channel"):
+            return str(delivery["channel"])
+    card = {"cards": {"$elemMatch": {"recipient": user_id}}}
+    for field in ("createdBy", "assignedTo"):
+        if doc := db.tickets.find_one({field: user_id, "cards.recipient": user_id}, card):
+            return str(doc["cards"][0]["channel"])
+    return None
+
+
 def is_finished(ticket: Ticket, key: str) -> bool:
     """Return whether the message was sent, or Slack will never accept it."""
     states = (delivery["state"] for delivery in ticket.deliveries if delivery["key"] == key)
@@ -160,20 +229,30 @@ def has_finished_delivery(ticket: Ticket, *, seq: int, kind: str) -> bool:
     )
 
 
-def claim(db: Mongo, ticket_id: ObjectId, key: str, *, now: datetime) -> bool:
-    """Return whether this caller is the one to send the message."""
+def claim(db: Mongo, ticket_id: ObjectId, key: str, *, now: datetime) -> Claim | None:
+    """Claim the message for this caller to send; None if another one is sending it."""
     until = now + CLAIM_DURATION
-    fresh = {"key": key, "state": DeliveryState.CLAIMED.value, "until": until, "tries": 1}
-    if _append(db, ticket_id, fresh):
-        return True
-    return _update_element(
+    begun = {"until": until, _UNANSWERED_SINCE: now}
+    if _append(
+        db, ticket_id, {"key": key, "state": DeliveryState.CLAIMED.value, "tries": 1, **begun}
+    ):
+        return Claim()
+    doc = db.tickets.find_one({"_id": ticket_id}, {"notices": {"$elemMatch": {"key": key}}})
+    (earlier,) = doc["notices"] if doc and doc.get("notices") else ({},)
+    since = as_datetime(earlier.get(_UNANSWERED_SINCE))
+    again = {"until": until, _UNANSWERED_SINCE: since or now}
+    is_claimed = _update_element(
         db,
         ticket_id,
         "notices",
         {"key": key},
-        {"$set": {"notices.$[this].until": until}, "$inc": {"notices.$[this].tries": 1}},
+        {
+            "$set": {f"notices.$[this].{name}": value for name, value in again.items()},
+            "$inc": {"notices.$[this].tries": 1},
+        },
         only_if=CLAIMED_FILTER | {"until": {"$not": ahead(now, longest=MAX_DELIVERY_DELAY)}},
     )
+    return Claim(since) if is_claimed else None
 
 
 def mark_delegated(db: Mongo, ticket_id: ObjectId, key: str) -> None:
@@ -181,9 +260,13 @@ def mark_delegated(db: Mongo, ticket_id: ObjectId, key: str) -> None:
     _append(db, ticket_id, {"key": key, "state": DeliveryState.SENT.value, "tries": 1})
 
 
-def release_claim(db: Mongo, ticket_id: ObjectId, key: str, *, until: datetime) -> None:
-    """Release an unsent message: another attempt may claim it from `until` on."""
-    _set(db, ticket_id, key, {"until": until}, only_if=CLAIMED_FILTER)
+def release_claim(
+    db: Mongo, ticket_id: ObjectId, key: str, *, until: datetime, is_unsent: bool
+) -> None:
+    """Let another attempt claim the message from `until` on. `is_unsent`: Slack has refused it, so
+    no copy of it can be there."""
+    also = {"$unset": {f"notices.$[this].{_UNANSWERED_SINCE}": ""}} if is_unsent else None
+    _set(db, ticket_id, key, {"until": until}, only_if=CLAIMED_FILTER, also=also)
 
 
 def mark_failed(db: Mongo, ticket_id: ObjectId, key: str, *, error: str) -> None:
@@ -248,7 +331,8 @@ def mark_sent(
     Idempotent: a write whose answer was lost is repeated.
     """
     sent = {"state": DeliveryState.SENT.value, "channel": channel, "ts": ts}
-    also: Document = {"$unset": {"notices.$[this].lost": ""}}
+    gone = ("lost", _UNANSWERED_SINCE)
+    also: Document = {"$unset": {f"notices.$[this].{name}": "" for name in gone}}
     if card:
         also["$push"] = {"cards": card.to_doc()}
     unrecorded = {"ts": {"$ne": ts}}

@@ -7,7 +7,9 @@ All in one task, so that the first message about a ticket already says who has i
 import hashlib
 import json
 import logging
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from time import sleep
 from typing import Any
@@ -24,6 +26,7 @@ from services.linking.links import referenced_user_ids
 from services.models import set_aside
 from services.models.ticket import OPEN_STATUSES, Card, Ticket
 from services.outbox import deliveries, pending
+from services.outbox.deliveries import DeliveryRef
 from services.tickets.queries import load_ticket
 from tasks.assignment import assign_ticket
 from tasks.notifications import email_sender, reminders, unassigned_alert
@@ -37,6 +40,7 @@ from tasks.notifications.slack_delivery import (
     SlackOutcome,
     SlackRateLimited,
     call_slack,
+    find_message,
     post_message,
     update_message,
 )
@@ -170,10 +174,21 @@ class TicketSender:
         ):
             return True
         db, ticket_id, now = self._runtime.db, self._ticket.id, self._runtime.clock()
-        if not deliveries.claim(db, ticket_id, notice.key, now=now):
+        claim = deliveries.claim(db, ticket_id, notice.key, now=now)
+        if claim is None:
             self._is_contended = True
             return False
-        outcome = post_message(self._runtime.slack, notice.message, **address)
+        if claim.unanswered_since:
+            is_done = self._adopt_copy(notice, address, since=claim.unanswered_since)
+            if is_done is not None:
+                return is_done
+        return self._post(notice, address)
+
+    def _post(self, notice: Notice, address: Mapping[str, str]) -> bool:
+        """Post a claimed message. Return as `_send`."""
+        outcome = post_message(
+            self._runtime.slack, notice.message, delivery=self._delivery(notice), **address
+        )
         if not outcome.answer:
             return self._handle_error(notice, outcome)
         channel, ts = outcome.answer["channel"], outcome.answer["ts"]
@@ -185,6 +200,45 @@ class TicketSender:
         if isinstance(notice.recipient, SlackThread) and not is_in_thread:
             self._replace_card_of(notice.recipient)
         return True
+
+    def _adopt_copy(
+        self, notice: Notice, address: Mapping[str, str], *, since: datetime
+    ) -> bool | None:
+        """Record the message if Slack accepted it in an earlier attempt, and leave it to the next
+        round to show the present state in it.
+
+        False if Slack has to be asked again. None if the message has to be posted: there is none,
+        the bot may not look, or the user's conversation is not known yet.
+        """
+        db, ticket = self._runtime.db, self._ticket
+        channel: str | None = address["channel"]
+        if isinstance(notice.recipient, ObjectId):
+            channel = deliveries.find_direct_channel(db, ticket, notice.recipient)
+        if channel is None:
+            return None
+        found, outcome = find_message(
+            self._runtime.slack,
+            self._delivery(notice),
+            channel=channel,
+            thread_ts=address.get("thread_ts"),
+            since=since,
+        )
+        if found:
+            logger.info("ticket %s: %s was sent before", ticket.id, notice.key)
+            self._record_sent(notice, channel, str(found["ts"]), is_outdated=True)
+            self._is_contended = True
+            return True
+        if outcome.kind in (OutcomeKind.SENT, OutcomeKind.PERMANENT, OutcomeKind.BLOCKED):
+            return None
+        logger.warning("ticket %s: no look at sent messages: %s", ticket.id, outcome.error)
+        until = self._runtime.clock() + (outcome.wait or timedelta())
+        deliveries.release_claim(db, ticket.id, notice.key, until=until, is_unsent=False)
+        if outcome.rate_limit:
+            raise outcome.rate_limit
+        return False
+
+    def _delivery(self, notice: Notice) -> DeliveryRef:
+        return DeliveryRef(str(self._ticket.id), notice.key)
 
     def _withdraw(self, notice: Notice, channel: str, ts: str) -> None:
         """Delete a reply that is in the channel itself, where its context is missing.
@@ -199,8 +253,14 @@ class TicketSender:
         db, ticket_id = self._runtime.db, self._ticket.id
         record(lambda: deliveries.mark_failed(db, ticket_id, notice.key, error=THREAD_DELETED))
 
-    def _record_sent(self, notice: Notice, channel: str, ts: str) -> None:
-        card = self._card(notice, channel, ts)
+    def _record_sent(
+        self, notice: Notice, channel: str, ts: str, *, is_outdated: bool = False
+    ) -> None:
+        """`is_outdated`: the message may show an earlier state."""
+        card, fields = self._card(notice, channel, ts), self._version_fields(notice)
+        if is_outdated:
+            card = card and replace(card, seq=0, digest="")
+            fields = fields and {**fields, "seq": 0, "version": ""}
         record(
             lambda: deliveries.mark_sent(
                 self._runtime.db,
@@ -209,7 +269,7 @@ class TicketSender:
                 channel=channel,
                 ts=ts,
                 card=card,
-                extra_fields=self._version_fields(notice),
+                extra_fields=fields,
             )
         )
         if card:
@@ -232,14 +292,14 @@ class TicketSender:
                 logger.warning("ticket %s: no answer from Slack: %s", ticket_id, outcome.error)
                 return False
             case OutcomeKind.BLOCKED if not self._is_given_up(notice):
-                deliveries.release_claim(db, ticket_id, notice.key, until=now)
+                deliveries.release_claim(db, ticket_id, notice.key, until=now, is_unsent=True)
                 logger.warning("ticket %s: %s waits: %s", ticket_id, notice.key, outcome.error)
                 return False
             case OutcomeKind.PERMANENT | OutcomeKind.BLOCKED:
                 # The bot may not write in many users' channels: no warning for those.
                 is_thread = isinstance(notice.recipient, SlackThread)
                 if outcome.error == THREAD_DELETED and self._replace_card_of(notice.recipient):
-                    deliveries.release_claim(db, ticket_id, notice.key, until=now)
+                    deliveries.release_claim(db, ticket_id, notice.key, until=now, is_unsent=True)
                     return False
                 level = logging.INFO if is_thread else logging.WARNING
                 logger.log(level, "ticket %s: %s failed: %s", ticket_id, notice.key, outcome.error)
@@ -249,7 +309,8 @@ class TicketSender:
                 self._runtime.meter.count(FAILED_DELIVERIES, notice.kind, reason)
                 return True
         until = now + (outcome.wait or timedelta())
-        deliveries.release_claim(db, ticket_id, notice.key, until=until)
+        is_unsent = outcome.kind is OutcomeKind.RATE_LIMITED  # an error may come after the post
+        deliveries.release_claim(db, ticket_id, notice.key, until=until, is_unsent=is_unsent)
         if outcome.rate_limit:
             raise outcome.rate_limit
         logger.warning("ticket %s: retry %s later: %s", ticket_id, notice.key, outcome.error)

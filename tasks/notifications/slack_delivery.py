@@ -1,10 +1,11 @@
 """Calls to Slack, and what their errors mean: wait, retry, or give up."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from itertools import islice
 from typing import Any
 
 from celery import Task
@@ -15,6 +16,7 @@ from slack_sdk.web import SlackResponse
 from bot.views.text import Message
 from services.core.slack_errors import OPERATOR_KINDS, ErrorKind, error_kind
 from services.core.work_queue import MAX_DELIVERY_DELAY
+from services.outbox.deliveries import DeliveryRef
 from services.outbox.reminders import ReminderClaim, Reminders
 
 logger = logging.getLogger(__name__)
@@ -26,6 +28,8 @@ MAX_WAIT_SECONDS = int(MAX_DELIVERY_DELAY.total_seconds())
 REMINDER_RETRY_DELAY, BLOCKED_RETRY_DELAY = timedelta(seconds=10), timedelta(minutes=1)
 # What an operator has not corrected by then is given up.
 GIVE_UP_AFTER = timedelta(days=14)
+# Of `find_message`: by how much Slack's clock, which stamps messages, may differ from ours.
+MAX_SLACK_CLOCK_SKEW, MAX_PAGES_READ = timedelta(minutes=5), 5
 # Slack's codes for a message that is gone.
 MESSAGE_DELETED, THREAD_DELETED = "message_not_found", "thread_not_found"
 
@@ -94,19 +98,65 @@ def _outcome_kind(kind: ErrorKind) -> OutcomeKind:
 
 
 def post_message(
-    slack: WebClient, message: Message, *, channel: str, thread_ts: str | None = None
+    slack: WebClient,
+    message: Message,
+    *,
+    channel: str,
+    thread_ts: str | None = None,
+    delivery: DeliveryRef | None = None,
 ) -> SlackOutcome:
-    """Post a message, without link previews."""
+    """Post a message, without link previews. `delivery` is stored with it, for `find_message`."""
     return call_slack(
         lambda: slack.chat_postMessage(
             channel=channel,
             thread_ts=thread_ts,
+            metadata=delivery.to_metadata() if delivery else None,
             unfurl_links=False,
             unfurl_media=False,
             **message.as_args(),
         ),
         channel=channel,
     )
+
+
+def find_message(
+    slack: WebClient,
+    delivery: DeliveryRef,
+    *,
+    channel: str,
+    thread_ts: str | None,
+    since: datetime,
+) -> tuple[Mapping[str, Any] | None, SlackOutcome]:
+    """Return the message of that delivery if Slack accepted one after `since`, and the outcome of
+    asking. `channel` is the id of a conversation, not of a user."""
+    where: dict[str, Any] = {
+        "channel": channel,
+        "oldest": str((since - MAX_SLACK_CLOCK_SKEW).timestamp()),
+        "include_all_metadata": True,
+        "limit": 200,
+    }
+    outcome = call_slack(slack.auth_test)
+    if not outcome.answer:
+        return None, outcome
+    bot_user_id = str(outcome.answer["user_id"])
+    found: list[Mapping[str, Any]] = []
+
+    def read() -> SlackResponse:
+        answer = (
+            slack.conversations_replies(**where, ts=thread_ts)
+            if thread_ts
+            else slack.conversations_history(**where)
+        )
+        for page in islice(answer, MAX_PAGES_READ):
+            found.extend(
+                message
+                for message in page.get("messages") or ()
+                if DeliveryRef.from_message(message, bot_user_id=bot_user_id) == delivery
+            )
+        return answer
+
+    outcome = call_slack(read, channel=channel)
+    return (found[0] if found else None), outcome
 
 
 def update_message(

@@ -35,7 +35,7 @@ def _assignment(services: Services, ticket: Ticket) -> bool:
 
 
 def _delivery(services: Services, ticket: Ticket) -> bool:
-    return deliveries.claim(services.db, ticket.id, "1:filed:U1", now=services.clock())
+    return bool(deliveries.claim(services.db, ticket.id, "1:filed:U1", now=services.clock()))
 
 
 def _email(services: Services, ticket: Ticket) -> bool:

@@ -55,6 +55,7 @@ from services.models.user import Role, User
 from services.ops import job_health
 from services.ops.ticket_counts import cached_ticket_counts, count_tickets
 from services.outbox import deliveries, pending
+from services.outbox.deliveries import DeliveryRef
 from services.outbox.delivery_migration import retry_operator_failures
 from services.registry.indexes import ensure_indexes
 from services.registry.services import Services
@@ -579,7 +580,12 @@ TABLE: Mapping[str, Entry] = {
     "tickets.actions.TicketActions.refresh_card": action("refresh_card", channel="D0MO", ts="1.5"),
     "outbox.deliveries.claim": delivery("claim", "1:requester:x", now=NEW),
     "outbox.deliveries.mark_delegated": delivery("mark_delegated", "1:mail:x"),
-    "outbox.deliveries.release_claim": delivery("release_claim", "1:requester:x", until=NEW),
+    "outbox.deliveries.release_claim": delivery(
+        "release_claim", "1:requester:x", until=NEW, is_unsent=True
+    ),
+    "outbox.deliveries.find_direct_channel": each(
+        lambda w, t: deliveries.find_direct_channel(w.db, w.ticket(t), MO.user_id)
+    ),
     "outbox.deliveries.mark_failed": delivery("mark_failed", "1:requester:x", error="is_archived"),
     "outbox.deliveries.mark_sent": delivery(
         "mark_sent", "1:requester:x", channel="D0MO", ts="1.5", card=CARD
@@ -743,6 +749,11 @@ TABLE: Mapping[str, Entry] = {
     ),
     "outbox.deliveries.TicketThreads.find_ticket": once(
         lambda w: w.ticket_threads.find_ticket(team_id=TEAM_ID, message=PLACE)
+    ),
+    "outbox.deliveries.TicketThreads.find_ticket_of_copy": each(
+        lambda w, t: w.ticket_threads.find_ticket_of_copy(
+            DeliveryRef(str(t), "1:requester:x"), team_id=TEAM_ID
+        )
     ),
     "outbox.deliveries.TicketThreads.check_all_recorded": once(
         lambda w: w.ticket_threads.check_all_recorded(MO.user_id)

@@ -187,10 +187,14 @@ class RecordingSlack:
         with self._changed:
             message = {"type": "message", "user": user, "text": text, **fields}
             message = {"ts": self.workspace.next_ts(), "channel": channel, **message}
+            said = self.workspace.messages.setdefault(channel, [])
+            for first in said:
+                if first["ts"] == fields.get("thread_ts"):
+                    message["parent_user_id"] = first["user"]
             members = self.workspace.channels.get(channel, {}).get("members")
             if members is not None and user not in members:
                 members.append(user)
-            self.workspace.messages.setdefault(channel, []).append(message)
+            said.append(message)
             return copy.deepcopy(message)
 
     def messages(self, channel_or_user: str) -> list[Json]:

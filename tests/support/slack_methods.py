@@ -1,5 +1,6 @@
 """What Slack's Web API methods answer, refuse and change. Transport and faults are elsewhere."""
 
+import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -31,6 +32,7 @@ TRIGGER_SECONDS = 3.0
 MAX_STACKED_VIEWS = 3
 _TRIGGER = re.compile(r"\d+\.(?P<nanoseconds>\d+)\.(?:(?P<view>V\w+)x)?[0-9a-f]{32}")
 _TIMESTAMP = re.compile(r"\d+\.\d{6}")
+_METADATA_TYPE = re.compile(r"\w{1,255}")
 
 
 def answer(
@@ -153,8 +155,26 @@ def post_message(workspace: Workspace, args: Json) -> Json:
     }
     if thread := _thread(workspace, channel, args):
         message["thread_ts"] = thread
+    if metadata := _checked_metadata(args):
+        message["metadata"] = metadata
     workspace.messages.setdefault(channel, []).append(message)
     return {"channel": channel, "ts": message["ts"], "message": message}
+
+
+def _checked_metadata(args: Json) -> Json | None:
+    """Slack keeps it at an update without one."""
+    metadata = args.get("metadata")
+    if metadata is None:
+        return None
+    if isinstance(metadata, str):
+        metadata = json.loads(metadata)
+    if set(metadata) != {"event_type", "event_payload"} or not _METADATA_TYPE.fullmatch(
+        metadata["event_type"]
+    ):
+        raise SlackError(
+            "invalid_metadata_format", ["metadata is invalid [json-pointer:/metadata]"]
+        )
+    return dict(metadata)
 
 
 def _is_bot_in(workspace: Workspace, channel: str) -> bool:
@@ -223,14 +243,27 @@ def get_permalink(workspace: Workspace, args: Json) -> Json:
 def conversations_history(workspace: Workspace, args: Json) -> Json:
     """The newest first; replies are not among them."""
     found = [m for m in _said_in(workspace, args) if m.get("thread_ts", m["ts"]) == m["ts"]]
-    return {"messages": found[::-1][: int(args.get("limit") or 100)]}
+    return {"messages": _shown(found[::-1], args, limit=100)}
 
 
 def conversations_replies(workspace: Workspace, args: Json) -> Json:
     """The thread's first message comes with every page, whatever its time."""
     root = workspace.message(args.get("channel"), args.get("ts"), missing="thread_not_found")
     found = [m for m in _said_in(workspace, args) if m.get("thread_ts") == root["ts"] != m["ts"]]
-    return {"messages": [root, *found][: int(args.get("limit") or 1_000)]}
+    return {"messages": _shown([root, *found], args, limit=1_000)}
+
+
+def _shown(messages: list[Json], args: Json, *, limit: int) -> list[Json]:
+    """Without `include_all_metadata`, Slack tells a metadata's type only."""
+    page = messages[: int(args.get("limit") or limit)]
+    if args.get("include_all_metadata") in (True, "1", "true"):
+        return page
+    return [
+        {**each, "metadata": {"event_type": each["metadata"]["event_type"]}}
+        if "metadata" in each
+        else each
+        for each in page
+    ]
 
 
 def _said_in(workspace: Workspace, args: Json) -> list[Json]:

@@ -8,6 +8,7 @@ from services.core.database import Mongo
 from services.models.ticket import Card, Ticket
 from services.outbox.deliveries import (
     CLAIM_DURATION,
+    Claim,
     claim,
     delivery_key,
     invalidate_card,
@@ -40,13 +41,14 @@ def test_a_key_names_event_kind_and_recipient() -> None:
 
 
 def test_one_of_many_claims_it(db: Mongo, clock: FixedClock, ticket: Ticket) -> None:
-    answers = at_once(*[lambda: claim(db, ticket.id, KEY, now=clock())] * 8)
-    assert sorted(answers) == [False] * 7 + [True]
+    claims = at_once(*[lambda: claim(db, ticket.id, KEY, now=clock())] * 8)
+    assert list(filter(None, claims)) == [Claim()]
     assert only_delivery(db, ticket) == {
         "key": KEY,
         "state": "claimed",
         "until": clock() + CLAIM_DURATION,
         "tries": 1,
+        "unansweredSince": clock(),
     }
 
 
@@ -63,18 +65,33 @@ def test_one_of_many_takes_over_an_expired_claim(
     claim(db, ticket.id, KEY, now=clock())
     assert not claim(db, ticket.id, KEY, now=clock() + CLAIM_DURATION - timedelta(milliseconds=1))
     clock.advance(seconds=CLAIM_DURATION.total_seconds())
-    answers = at_once(*[lambda: claim(db, ticket.id, KEY, now=clock())] * 8)
-    assert sorted(answers) == [False] * 7 + [True]
+    claims = at_once(*[lambda: claim(db, ticket.id, KEY, now=clock())] * 8)
+    assert list(filter(None, claims)) == [Claim(unanswered_since=clock() - CLAIM_DURATION)]
     other, this = reload(db, ticket).deliveries
     assert (this["until"], this["tries"]) == (clock() + CLAIM_DURATION, 2)
     assert other["tries"] == 1
+
+
+@pytest.mark.parametrize("is_unsent", [True, False])
+def test_an_attempt_is_unanswered_until_slack_refuses_the_message(
+    db: Mongo, clock: FixedClock, ticket: Ticket, is_unsent: bool
+) -> None:
+    begun = clock()
+    claim(db, ticket.id, KEY, now=begun)
+    for _ in range(2):
+        clock.advance(seconds=5)
+        release_claim(db, ticket.id, KEY, until=clock(), is_unsent=is_unsent)
+        found = claim(db, ticket.id, KEY, now=clock())
+        assert found == Claim(unanswered_since=None if is_unsent else begun)
+    mark_sent(db, ticket.id, KEY, channel="D1", ts="1.5")
+    assert "unansweredSince" not in only_delivery(db, ticket)
 
 
 def test_a_released_claim_is_free_from_then_on(
     db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
     claim(db, ticket.id, KEY, now=clock())
-    release_claim(db, ticket.id, KEY, until=clock() + timedelta(seconds=3))
+    release_claim(db, ticket.id, KEY, until=clock() + timedelta(seconds=3), is_unsent=True)
     assert not claim(db, ticket.id, KEY, now=clock() + timedelta(seconds=2))
     assert claim(db, ticket.id, KEY, now=clock() + timedelta(seconds=3))
 
@@ -114,7 +131,7 @@ def test_what_was_sent_stays_sent(db: Mongo, clock: FixedClock, ticket: Ticket) 
     """A worker whose claim has expired reports last."""
     claim(db, ticket.id, KEY, now=clock())
     mark_sent(db, ticket.id, KEY, channel="D1", ts="1.5")
-    release_claim(db, ticket.id, KEY, until=clock())
+    release_claim(db, ticket.id, KEY, until=clock(), is_unsent=True)
     mark_failed(db, ticket.id, KEY, error="account_inactive")
     assert only_delivery(db, ticket)["state"] == "sent"
     assert reload(db, ticket).cards == ()
@@ -180,6 +197,6 @@ def test_unknown_cards_and_deliveries_change_nothing(
 ) -> None:
     mark_failed(db, ticket.id, KEY, error="x")
     mark_sent(db, ticket.id, KEY, channel="D1", ts="1.5", card=CARD)
-    release_claim(db, ticket.id, KEY, until=clock())
+    release_claim(db, ticket.id, KEY, until=clock(), is_unsent=True)
     assert not show(db, ticket, clock, seq=1, digest="new")
     assert reload(db, ticket) == ticket
