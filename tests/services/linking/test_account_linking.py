@@ -160,8 +160,8 @@ def test_a_lock_is_for_right_codes_too(services: Services, mona: User) -> None:
         ({"is_deleted": True}, "Only people with a working Slack account can use the help desk."),
         (
             {"home_team_id": "T2"},
-            "The help desk is for members of this workspace; you belong to another organisation. "
-            "Ask your contact here to file the ticket.",
+            "The help desk is for members of this workspace; you belong to another workspace. Ask "
+            "your contact here to file the ticket.",
         ),
     ],
 )
