@@ -200,6 +200,13 @@ MUTATIONS = (
         ("tests/bot/test_app.py",),
     ),
     Mutation(
+        "an-attackers-slack-member-kept",
+        "bot/web/pages/password_reset.py",
+        "notice=_unlink_members(req, user)",
+        'notice="password"',
+        ("tests/bot/web/pages/test_password_reset.py",),
+    ),
+    Mutation(
         "another-workspaces-member-let-in",
         "bot/middleware.py",
         "if team_ids != {bot.team_id} and ",
