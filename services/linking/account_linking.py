@@ -217,8 +217,8 @@ class AccountLinking:
         """
         require_permission(Actor.from_user(user), Permission.EDIT_OWN_PROFILE)
         code = self._codes.issue(kind=CodeKind.LINK, user_id=user.id)
-        # A new password ends the sessions first, then revokes the codes: if this code came too late
-        # to be revoked, the session has ended by now.
+        # A new password ends the sessions first, then revokes the codes. If this code came too late
+        # to be revoked, the session has already ended.
         if not self._is_session_valid(user):
             self._codes.revoke(kind=CodeKind.LINK, user_id=user.id)
             raise Unauthenticated("Your session has ended. Sign in again.")

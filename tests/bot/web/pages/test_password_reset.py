@@ -284,7 +284,7 @@ def test_a_member_that_could_not_be_unlinked_is_told(
     away = connect(NOBODY_LISTENS)
 
     class Interrupted(AccountLinking):
-        unlink = build_services(away).account_linking.unlink  # type: ignore[assignment]
+        unlink = build_services(away).account_linking.unlink
 
     linking = Interrupted(db, services.users, services.links, services.codes, services.emails)
     with serving(with_services(bot_process, account_linking=linking)) as address:
