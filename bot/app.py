@@ -9,7 +9,12 @@ from typing import Any
 from slack_bolt import Ack, App
 from slack_bolt.listener_matcher import builtins
 
-from bot.middleware import HANDLER_TIMEOUT_SECONDS, drop_repeated_events, reject_other_workspaces
+from bot.middleware import (
+    HANDLER_TIMEOUT_SECONDS,
+    drop_repeated_events,
+    reject_other_workspaces,
+    sender_check,
+)
 from bot.routes import ACKED_IMMEDIATELY, Route, RouteKind, run_route, top_level_routes
 from bot.slack.bot_process import BotProcess
 from bot.slack.client import Respond, respond_middleware
@@ -62,24 +67,27 @@ def _register(app: App, bot: BotProcess) -> None:
         RouteKind.EVENT: app.event,
         RouteKind.OPTIONS: app.options,
     }
+    check_sender = sender_check(bot)
     for route in top_level_routes():
+        listener = _listener(route, bot, check_sender)
         if route.has_own_ack:
             # `app.event` has no option to leave the acknowledgement to the listener.
             matcher = builtins.event(route.id)
-            app._register_listener(
-                [_listener(route, bot)], matcher, [], [], auto_acknowledgement=False
-            )
+            app._register_listener([listener], matcher, [], [], auto_acknowledgement=False)
         else:
-            registrars[route.kind](route.id)(_listener(route, bot))
+            registrars[route.kind](route.id)(listener)
 
 
-def _listener(route: Route, bot: BotProcess) -> Callable[..., None]:
+def _listener(
+    route: Route, bot: BotProcess, check_sender: Callable[[Request], None]
+) -> Callable[..., None]:
     def listener(ack: Ack, body: dict[str, Any], respond: Respond) -> None:
         req = Request(body=body, bot=bot, permission=route.permission, _ack=ack, _respond=respond)
         if route.kind in ACKED_IMMEDIATELY and not route.has_own_ack:
             req.ack()
         try:
             with count_outcome(), bot.database.deadline(HANDLER_TIMEOUT_SECONDS):
+                check_sender(req)
                 run_route(route, req)
         except Exception as error:  # shown to the user or, if it is too late for that, logged
             if not req.is_acked:

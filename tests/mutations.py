@@ -195,9 +195,23 @@ MUTATIONS = (
     Mutation(
         "another-workspace-let-in",
         "bot/middleware.py",
-        "if _team_ids(",
-        "if True or _team_ids(",
+        "if bot.team_id in team_ids",
+        "if True or bot.team_id in team_ids",
         ("tests/bot/test_app.py",),
+    ),
+    Mutation(
+        "an-attackers-slack-member-kept",
+        "bot/web/pages/password_reset.py",
+        "notice=_unlink_members(req, user)",
+        'notice="password"',
+        ("tests/bot/web/pages/test_password_reset.py",),
+    ),
+    Mutation(
+        "another-workspaces-member-let-in",
+        "bot/middleware.py",
+        "if team_ids != {bot.team_id} and ",
+        "if not team_ids and ",
+        ("tests/bot/test_grid_members.py",),
     ),
     Mutation(
         "secrets-sent-to-the-model",

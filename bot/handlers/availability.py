@@ -5,7 +5,7 @@ from typing import Any
 from slack_sdk.errors import SlackApiError
 
 from bot.handlers import app_home
-from bot.slack.client import slack_member_from_user
+from bot.slack.client import UNKNOWN_MEMBER_ERRORS, slack_member_from_user
 from bot.slack.form_state import FormState, parse_timestamp
 from bot.slack.request import Request
 from bot.views.messages import handover_offer
@@ -18,7 +18,6 @@ from services.core.errors import NotFound
 from services.models.slack_member import SlackMember
 
 OWN_VALUE = "own"
-UNKNOWN_MEMBER_ERRORS = ("user_not_found", "user_not_visible")
 
 
 def open_availability_form(req: Request) -> None:

@@ -24,6 +24,7 @@ _NOT_FOUND_ENDINGS = ("_not_found", "_disabled", "_archived", "_inactive", "not_
 _INVALID_PREFIXES = ("invalid_", "msg_", "no_text", "missing_argument", "too_long", "cannot_parse")
 # Shorter than the three seconds that Slack waits for a handler.
 RESPONSE_URL_TIMEOUT_SECONDS = 2
+UNKNOWN_MEMBER_ERRORS = ("user_not_found", "user_not_visible")
 OUTCOME_BY_STATUS = {200: "ok", 404: "gone", 410: "gone"}  # used_url, expired_url
 
 Respond = Callable[[dict[str, Any]], bool]
@@ -149,7 +150,7 @@ def slack_member_from_user(user: dict[str, Any], *, team_id: str) -> SlackMember
     return SlackMember(
         team_id=team_id,
         slack_user_id=str(user["id"]),
-        home_team_id=user.get("team_id") or team_id,
+        home_team_id=_home_team_id(user, team_id),
         email=profile.get("email") or "",
         email_confirmed=user.get("is_email_confirmed"),
         name=profile.get("real_name") or user.get("real_name") or user.get("name"),
@@ -158,6 +159,19 @@ def slack_member_from_user(user: dict[str, Any], *, team_id: str) -> SlackMember
         is_guest=bool(user.get("is_restricted") or user.get("is_ultra_restricted")),
         is_stranger=bool(user.get("is_stranger")),
     )
+
+
+def _home_team_id(user: dict[str, Any], team_id: str) -> str:
+    """Return `team_id` if the user belongs to that workspace, otherwise another or "".
+
+    A user of an Enterprise Grid may belong to several workspaces. `team_id` names one of them or
+    the organisation, or is missing; `teams` lists them all.
+    https://docs.slack.dev/enterprise/developing-for-enterprise-orgs
+    """
+    teams = (user.get("enterprise_user") or {}).get("teams", user.get("teams"))
+    if isinstance(teams, list):
+        return team_id if team_id in teams else str(next(iter(teams), ""))
+    return user.get("team_id") or (user.get("profile") or {}).get("team") or team_id
 
 
 def respond_middleware(*, meter: Meter, process: str) -> Callable[..., None]:

@@ -6,6 +6,8 @@ and its tickets.
 """
 
 import math
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NoReturn
@@ -18,7 +20,13 @@ from services.accounts.validation import email_key
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import Conflict, InvalidValue, LimitReached, MemberRefused
+from services.core.errors import (
+    Conflict,
+    InvalidValue,
+    LimitReached,
+    MemberRefused,
+    Unauthenticated,
+)
 from services.core.optimistic_retry import retry_on_conflict
 from services.core.work_queue import ahead
 from services.linking.links import ACCOUNT_DEACTIVATED, LinkService, cancel_release, check_member
@@ -133,6 +141,10 @@ class LinkedMember:
     since: datetime | None
     is_active: bool
 
+    @property
+    def link_id(self) -> str:
+        return link_id(self.team_id, self.slack_user_id)
+
 
 @dataclass(frozen=True, slots=True)
 class LinkPreview:
@@ -199,6 +211,19 @@ class AccountLinking:
             raise InvalidValue("code", CODE_REQUIRED)
         return self._links.get_or_create_user(member, allow_unlinked=True)
 
+    def issue_code(self, *, user: User) -> str:
+        """Return a new code for the account, as it was when the caller signed in. It revokes the
+        previous one. Raises `Unauthenticated` if a new password has ended the session since.
+        """
+        require_permission(Actor.from_user(user), Permission.EDIT_OWN_PROFILE)
+        code = self._codes.issue(kind=CodeKind.LINK, user_id=user.id)
+        # A new password ends the sessions first, then revokes the codes. If this code came too late
+        # to be revoked, the session has already ended.
+        if not self._is_session_valid(user):
+            self._codes.revoke(kind=CodeKind.LINK, user_id=user.id)
+            raise Unauthenticated("Your session has ended. Sign in again.")
+        return code
+
     def preview_code(self, *, member: SlackMember, code: str) -> LinkPreview:
         """Return what `confirm_code` would do; the code stays valid.
 
@@ -233,6 +258,10 @@ class AccountLinking:
         if self._codes.redeem_by_id(kind=CodeKind.LINK, code_id=code_id) is None:
             raise InvalidValue("code", WRONG_CODE)
         self._set_link(member, user)
+        # A password reset ends the sessions first, then the links.
+        if not self._is_session_valid(user):
+            self._db.links.delete_one({"_id": member.link_id, "userId": user.id})
+            raise InvalidValue("code", WRONG_CODE)
         cancel_release(self._db, {"userId": user.id}, now=self._clock())
         self._db.unlinked.delete_one({"_id": member.link_id})
         recipients = {EmailKind.LINKED: user, EmailKind.UNLINKED: previous_user}
@@ -282,6 +311,22 @@ class AccountLinking:
         )
         return UnlinkResult(user, email_ids)
 
+    def unlink_all(
+        self, *, actor: Actor, keep: Collection[str] = ()
+    ) -> list[tuple[LinkedMember, UnlinkResult]]:
+        """End all links of the actor's account but those with an id in `keep`. Safe to repeat."""
+        require_permission(actor, Permission.EDIT_OWN_PROFILE)
+        unlinked = []
+        for member in self.linked_members(actor=actor):
+            if member.link_id in keep:
+                continue
+            with suppress(Conflict):  # unlinked concurrently
+                result = self.unlink(
+                    actor=actor, team_id=member.team_id, slack_user_id=member.slack_user_id
+                )
+                unlinked.append((member, result))
+        return unlinked
+
     def linked_members(self, *, actor: Actor) -> list[LinkedMember]:
         """Return the Slack members linked to the actor's account."""
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
@@ -300,6 +345,11 @@ class AccountLinking:
         if user is None:
             raise Conflict(LINK_CHANGED)
         return user
+
+    def _is_session_valid(self, user: User) -> bool:
+        """Return False if all sessions of the account have been ended since `user` was read."""
+        current = self._users.get(user.id)
+        return current is not None and current.token_version == user.token_version
 
     def _owner(self, code_id: str) -> User | None:
         user_id = self._codes.peek_by_id(kind=CodeKind.LINK, code_id=code_id)

@@ -43,14 +43,14 @@ class ExclusionReason(StrEnum):
 
     INACTIVE = "nobody"  # deleted, or a bot
     GUEST = "guest"
-    OTHER_ORGANISATION = "elsewhere"  # in another organisation
+    OTHER_WORKSPACE = "elsewhere"  # in another one only
 
 
 # The reason in the history of each released ticket.
 _REASONS = {
     ExclusionReason.INACTIVE: "the Slack member was deactivated",
     ExclusionReason.GUEST: "the Slack member is a guest by now",
-    ExclusionReason.OTHER_ORGANISATION: "the Slack member belongs to another organisation by now",
+    ExclusionReason.OTHER_WORKSPACE: "the Slack member belongs to another workspace by now",
 }
 
 
@@ -212,9 +212,9 @@ def referenced_user_ids(ticket: Ticket) -> set[ObjectId]:
 
 _REFUSALS = {
     ExclusionReason.INACTIVE: "Only people with a working Slack account can use the help desk.",
-    ExclusionReason.OTHER_ORGANISATION: (
-        "The help desk is for members of this workspace; you belong to another organisation. "
-        "Ask your contact here to file the ticket."
+    ExclusionReason.OTHER_WORKSPACE: (
+        "The help desk is for members of this workspace; you belong to another workspace. Ask "
+        "your contact here to file the ticket."
     ),
     ExclusionReason.GUEST: (
         "The help desk is not open to guests. Ask a full member of this workspace to file the "
@@ -228,7 +228,7 @@ def exclusion_reason(member: SlackMember) -> ExclusionReason | None:
     if member.is_bot or member.is_deleted:
         return ExclusionReason.INACTIVE
     if member.is_stranger or member.home_team_id != member.team_id:
-        return ExclusionReason.OTHER_ORGANISATION
+        return ExclusionReason.OTHER_WORKSPACE
     return ExclusionReason.GUEST if member.is_guest else None
 
 

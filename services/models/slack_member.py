@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SlackMember:
-    """A member from Slack's API. `email_confirmed` is None if Slack does not say."""
+    """A member from Slack's API. `email_confirmed` is None if Slack does not say.
+
+    `home_team_id` is `team_id` for everyone who belongs to that workspace, and another for others.
+    """
 
     team_id: str
     slack_user_id: str

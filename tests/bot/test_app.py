@@ -64,13 +64,14 @@ def test_a_button_from_elsewhere(
     ticket_bot: Bot, slack: RecordingSlack, employee: User, ticket: Ticket, place: str
 ) -> None:
     """In a channel that two workspaces share."""
-    slack.add_member("U0EVIL", email="evil@example.com", name="Evil")
+    slack.add_member("U0EVIL", email="evil@example.com", name="Evil", team_id="T0OTHER")
     slack.add_channel("C0SHARED", is_member=True, is_ext_shared=True, members=["U0EVIL"])
     slack.clear()
     shared = {"channel": {"id": "C0SHARED", "name": "shared"}}
     body = pressed_resolve(ticket, employee, **shared) | from_elsewhere(place)
     assert ticket_bot.answer(body) == {}
-    (call,) = slack.calls
+    call = slack.calls[-1]
+    assert [call.method for call in slack.calls if call.method != "users.info"] == [call.method]
     assert (call.method, call.args["user"], call.args["text"]) == (
         "chat.postEphemeral",
         "U0EVIL",

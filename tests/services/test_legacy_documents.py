@@ -269,6 +269,11 @@ def unlinked(world: World) -> None:
     world.account_linking.unlink(actor=MO, team_id=TEAM_ID, slack_user_id=SLACK_ID)
 
 
+def all_unlinked(world: World) -> None:
+    linked(world)
+    world.account_linking.unlink_all(actor=MO)
+
+
 def corrected(world: World, ticket_id: ObjectId) -> None:
     moved = world.ticket_actions.reassign(
         actor=BOSS, ticket_id=str(ticket_id), assignee_id=str(SECOND)
@@ -791,6 +796,10 @@ TABLE: Mapping[str, Entry] = {
         lambda w: w.account_linking.preview_unlink(actor=MO)
     ),
     "linking.account_linking.AccountLinking.unlink": once(unlinked),
+    "linking.account_linking.AccountLinking.issue_code": once(
+        lambda w: w.account_linking.issue_code(user=w.user(MODERATOR))
+    ),
+    "linking.account_linking.AccountLinking.unlink_all": once(all_unlinked),
     "linking.account_linking.AccountLinking.linked_members": once(
         lambda w: w.account_linking.linked_members(actor=MO)
     ),

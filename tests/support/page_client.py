@@ -20,8 +20,11 @@ OUTSIDE = "http://helpdesk.example.com"
 
 @dataclass
 class Form:
+    """`ticked`: the values of the boxes that are ticked, by name."""
+
     action: str
     values: dict[str, str] = field(default_factory=dict)
+    ticked: dict[str, list[str]] = field(default_factory=dict)
 
 
 class Page(HTMLParser):
@@ -56,7 +59,10 @@ class Page(HTMLParser):
 
     def described_by(self, name: str) -> list[str]:
         """What is read out with that input."""
-        return [self.texts[one] for one in self.inputs[name].get("aria-describedby", "").split()]
+        return [
+            " ".join(self.texts[one].split())
+            for one in self.inputs[name].get("aria-describedby", "").split()
+        ]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = {name: value or "" for name, value in attrs}
@@ -64,8 +70,10 @@ class Page(HTMLParser):
             self._form = self.forms[named["action"]] = Form(named["action"])
         if tag == "input":
             self.inputs[named["name"]] = named
-            if self._form:
+            if self._form and named.get("type") != "checkbox":
                 self._form.values[named["name"]] = named.get("value", "")
+            elif self._form and "checked" in named:
+                self._form.ticked.setdefault(named["name"], []).append(named["value"])
         if tag == "a":
             self.links.append(named["href"])
         if named.get("role") == "alert":
@@ -98,10 +106,15 @@ class Browser(requests.Session):
     def open(self, path: str) -> Page:
         return Page(self.get(self.url + path, timeout=20))
 
-    def fill(self, page: Page, action: str, **typed: str) -> Page:
-        """Fill the page's form with that action in and send it."""
-        values = page.forms[action].values | typed
-        return Page(self.post(self.url + action, data=values, timeout=20))
+    def fill(self, page: Page, action: str, *, untick: str = "", **typed: str) -> Page:
+        """Fill the page's form with that action in, without the box `untick`, and send it."""
+        form = page.forms[action]
+        boxes = {
+            name: [value for value in values if value != untick]
+            for name, values in form.ticked.items()
+        }
+        data = boxes | form.values | typed
+        return Page(self.post(self.url + action, data=data, timeout=20))
 
     def sign_up(self, email: str = "emma@example.com", **typed: str) -> Page:
         fine = {"email": email, "password": PASSWORD, "repeat": PASSWORD}

@@ -221,6 +221,16 @@ def message_shortcut(
     }
 
 
+def sent_from(body: Mapping[str, Any], *, home: str) -> Json:
+    """An interaction of a member whose `user.team_id` Slack gives as `home`."""
+    return {**body, "user": {**body["user"], "team_id": home}}
+
+
+def in_shared_channel(body: Mapping[str, Any], *, host: str) -> Json:
+    """An event of this workspace's installation in a channel that the workspace `host` shares."""
+    return {**body, "team_id": host, "context_team_id": TEAM_ID}
+
+
 def event(body: Mapping[str, Any], *, team: str = TEAM_ID, **overrides: Any) -> Json:
     """`body` is the event itself, with its `type`; each call is a new event_id."""
     bot = {"enterprise_id": None, "team_id": team, "user_id": BOT_USER_ID, "is_bot": True}

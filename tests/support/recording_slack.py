@@ -18,7 +18,7 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -173,6 +173,16 @@ class RecordingSlack:
         """A member as users.info tells it. Overrides replace fields; `profile` is merged."""
         with self._changed:
             return self.workspace.add_member(user_id, email=email, name=name, **overrides)
+
+    def add_grid_member(
+        self, user_id: str, *, email: str, name: str, teams: Sequence[str], **overrides: Any
+    ) -> Json:
+        """A member of an Enterprise Grid as users.info tells it: `teams` are their workspaces,
+        and `team_id` names only one of them, or with None none."""
+        with self._changed:
+            return self.workspace.add_grid_member(
+                user_id, email=email, name=name, teams=teams, **overrides
+            )
 
     def add_channel(self, channel_id: str, **overrides: Any) -> None:
         """A channel as conversations.info tells it: public, and without the bot by default.

@@ -7,7 +7,7 @@ serves it.
 import itertools
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,8 @@ Json = dict[str, Any]
 
 TEAM_ID = "T0TEAM"
 TEAM_URL = "https://example.slack.com/"
+SISTER_TEAM_ID = "T0SISTER"  # another workspace of the same Enterprise Grid
+ENTERPRISE_ID = "E0GRID"
 APP_ID = "A0APP"
 BOT_ID = "B0BOT"
 BOT_USER_ID = "U0BOT"
@@ -122,6 +124,36 @@ class Workspace:
             "profile": {**profile, "team": self.team_id, **overrides.get("profile", {})},
         }
         return self.members[user_id]
+
+    def add_grid_member(
+        self, user_id: str, *, email: str, name: str, teams: Sequence[str], **overrides: Any
+    ) -> Json:
+        """A member of an Enterprise Grid; `teams` are the workspaces that they belong to.
+
+        `team_id` is the first of `teams` unless overridden; None leaves it out, as Slack sometimes
+        does.
+        """
+        enterprise = {"enterprise_id": ENTERPRISE_ID, "enterprise_name": "Example Group"}
+        places = {"team_id": next(iter(teams), ENTERPRISE_ID), **overrides}
+        member = self.add_member(
+            user_id,
+            email=email,
+            name=name,
+            profile={"team": ENTERPRISE_ID},
+            enterprise_user={
+                "id": user_id,
+                **enterprise,
+                "is_admin": False,
+                "is_owner": False,
+                "is_primary_owner": False,
+                "teams": list(teams),
+            },
+            **places,
+        )
+        if member["team_id"] is None:
+            del member["team_id"]
+            member |= {**enterprise, "teams": list(teams)}
+        return member
 
     def add_channel(self, channel_id: str, **overrides: Any) -> None:
         self.channels[channel_id] = _channel(channel_id, overrides)

@@ -15,7 +15,7 @@ from bot.manifest import SCOPES
 from tests.support.payloads import trigger_id
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_scopes import BY_CONVERSATION, GRANTED, NEEDED
-from tests.support.slack_workspace import BOT_ID, BOT_USER_ID, GENERAL, TEAM_ID
+from tests.support.slack_workspace import BOT_ID, BOT_USER_ID, GENERAL, SISTER_TEAM_ID, TEAM_ID
 
 AS_TYPED: dict[str, Any] = {"parse": "none", "link_names": False, "unfurl_links": False}
 SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "*12*", "verbatim": True}}
@@ -93,6 +93,18 @@ def test_it_knows_its_members(client: WebClient, slack: RecordingSlack) -> None:
     assert error_of(client.users_lookupByEmail, email="no@example.com") == "users_not_found"
     pages = [page["members"] for page in client.users_list(limit=2)]
     assert [[m["id"] for m in page] for page in pages] == [["U0EMP", "U0MOD"], ["U0GUEST"]]
+
+
+def test_it_tells_the_workspaces_of_a_grid_member(client: WebClient, slack: RecordingSlack) -> None:
+    teams = [SISTER_TEAM_ID, TEAM_ID]
+    who: dict[str, Any] = {"email": "gwen@example.com", "name": "Gwen", "teams": teams}
+    slack.add_grid_member("W0GWEN", **who)
+    gwen = client.users_info(user="W0GWEN")["user"]
+    assert (gwen["team_id"], gwen["enterprise_user"]["teams"]) == (SISTER_TEAM_ID, teams)
+    slack.add_grid_member("W0GWEN", **who, team_id=None)
+    gwen = client.users_info(user="W0GWEN")["user"]
+    assert "team_id" not in gwen
+    assert gwen["teams"] == gwen["enterprise_user"]["teams"] == teams
 
 
 def test_a_users_dm_is_always_the_same(client: WebClient, slack: RecordingSlack) -> None:

@@ -23,6 +23,10 @@ NOTICES = {
     "saved": "Your profile is saved.",
     "password": "Your password is changed, and every other session has ended. Who acts as you in "
     "Slack has not changed: see below.",
+    "password-unlinked": "Your password is changed, every other session has ended, and the account "
+    "is unlinked in Slack. Link your own Slack member again: see below.",
+    "still-linked": "Your password is changed, but your account could not be unlinked in Slack. "
+    "Press Unlink below.",
     "welcome": "Your account is ready.",
     "signed-out": "You are signed out, here and everywhere else.",
     "unlinked": "That Slack member no longer acts as your account.",

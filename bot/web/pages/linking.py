@@ -15,6 +15,7 @@ from services.auth.one_time_codes import LIFETIMES, CodeKind
 from services.core.errors import Conflict
 from services.linking.account_linking import LinkedMember
 from services.models.permissions import Actor
+from services.models.slack_member import SlackMember
 from services.models.user import User
 
 MEMBER_NOT_LINKED = "That Slack member does not act as your account any more."
@@ -26,7 +27,7 @@ def show_code(req: BrowserRequest, user: User) -> Response:
     active = [identity for identity in _workspace_identities(req, user) if identity.is_active]
     return req.render(
         "link.html",
-        code=req.services.codes.issue(kind=CodeKind.LINK, user_id=user.id),
+        code=req.services.account_linking.issue_code(user=user),
         minutes=int(LIFETIMES[CodeKind.LINK].total_seconds()) // 60,
         member=display_member(req.bot, active[0]) if active else None,
     )
@@ -60,10 +61,13 @@ def unlink(req: BrowserRequest, user: User) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class DisplayMember:
-    """A linked Slack member as shown. `is_here`: a member of this help desk's workspace."""
+    """A linked Slack member as shown. `is_here`: a member of this help desk's workspace. `name` and
+    `email` are "" if Slack does not tell them."""
 
     id: str
+    link_id: str
     name: str
+    email: str
     since: datetime | None
     is_active: bool
     is_here: bool
@@ -93,20 +97,22 @@ def _workspace_identities(req: BrowserRequest, user: User) -> list[LinkedMember]
 
 
 def display_member(bot: BotProcess, identity: LinkedMember) -> DisplayMember:
-    """Add the name in Slack, "" if Slack does not answer in time."""
+    """Add what Slack tells in time."""
     is_here = identity.team_id == bot.team_id
+    member = _find_member(bot, identity.slack_user_id) if is_here else None
     return DisplayMember(
         id=identity.slack_user_id,
-        name=_member_name(bot, identity.slack_user_id) if is_here else "",
+        link_id=identity.link_id,
+        name=(member.name if member else None) or "",
+        email=member.email if member else "",
         since=identity.since,
         is_active=identity.is_active,
         is_here=is_here,
     )
 
 
-def _member_name(bot: BotProcess, slack_user_id: str) -> str:
+def _find_member(bot: BotProcess, slack_user_id: str) -> SlackMember | None:
     try:
-        member = fetch_member(bot.client, team_id=bot.team_id, slack_user_id=slack_user_id)
+        return fetch_member(bot.client, team_id=bot.team_id, slack_user_id=slack_user_id)
     except (SlackClientError, OSError):
-        return ""
-    return member.name or ""
+        return None

@@ -1,13 +1,23 @@
-"""Password reset: ask for a link, and use it once."""
+"""Password reset: ask for a link, and use it once. It also unlinks the Slack members of an attacker
+who had the account."""
+
+import logging
 
 from flask import request
+from pymongo.errors import PyMongoError
 from werkzeug.wrappers import Response
 
+from bot.handlers import account
 from bot.web.pages.browser_request import BrowserRequest, Form
+from bot.web.pages.linking import display_member
 from services.accounts.validation import checked_email
 from services.auth.one_time_codes import CodeKind
 from services.auth.password_reset import INVALID_LINK
 from services.core.errors import InvalidValue
+from services.models.permissions import Actor
+from services.models.user import User
+
+logger = logging.getLogger(__name__)
 
 FORGOT_FIELDS = ("email",)
 RESET_FIELDS = ("password", "repeat")
@@ -47,7 +57,7 @@ def reset_password(req: BrowserRequest) -> Response:
 
     def set_password() -> Response:
         user = req.services.password_resets.reset(code=code, password=req.new_password())
-        return req.start_session(user, notice="password")
+        return req.start_session(user, notice=_unlink_members(req, user))
 
     def render_form(form: Form) -> Response:
         if form.problem and form.problem.field == "code":
@@ -63,10 +73,41 @@ def _forgot_page(req: BrowserRequest, form: Form) -> Response:
     return req.render("forgot.html", form=form, sends_mail=sends_mail)
 
 
+def _unlink_members(req: BrowserRequest, user: User) -> str:
+    """Unlink all Slack members but those whose box was cleared. Return the notice of the next page.
+
+    A member who was linked after the page was opened had no box, and is unlinked, too.
+    """
+    try:
+        unlinked = req.services.account_linking.unlink_all(
+            actor=Actor.from_user(user), keep=_kept_links()
+        )
+    except PyMongoError as error:  # the password is changed, and the link to this page is used up
+        logger.error("the Slack members of an account stay linked: %s", type(error).__name__)
+        return "still-linked"
+    for member, result in unlinked:
+        for email_id in result.email_ids:
+            req.bot.publisher.publish_email(email_id)
+        if member.team_id == req.bot.team_id:
+            account.notify_unlinked(req.bot, slack_user_id=member.slack_user_id, email=user.email)
+    return "password-unlinked" if unlinked else "password"
+
+
+def _kept_links() -> set[str]:
+    """The links whose boxes were shown and are not ticked."""
+    return set(request.form.get("shown", "").split()) - set(request.form.getlist("unlink"))
+
+
 def _reset_page(req: BrowserRequest, form: Form) -> Response:
     """Raises `InvalidValue` for an invalid code."""
     user_id = req.services.codes.peek(kind=CodeKind.RESET, code=form.value("code"))
-    account = req.services.users.get(user_id) if user_id else None
-    if account is None or not account.active:
+    owner = req.services.users.get(user_id) if user_id else None
+    if owner is None or not owner.active:
         raise InvalidValue("code", INVALID_LINK)
-    return req.render("reset.html", form=form, account=account)
+    identities = req.services.account_linking.linked_members(actor=Actor.from_user(owner))
+    members = [display_member(req.bot, identity) for identity in identities]
+    kept = _kept_links()
+    if form.problem is None and not owner.has_password:
+        # No one can have signed in to it, so the member is the one it was made for.
+        kept = {member.link_id for member in members}
+    return req.render("reset.html", form=form, account=owner, members=members, kept=kept)

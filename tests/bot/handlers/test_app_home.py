@@ -101,8 +101,8 @@ def test_other_tabs_do_nothing(
         ({"is_bot": True}, "Only people with a working Slack account can use the help desk."),
         (
             {"team_id": "T0OTHER"},
-            "The help desk is for members of this workspace; you belong to another organisation. "
-            "Ask your contact here to file the ticket.",
+            "The help desk is for members of this workspace; you belong to another workspace. Ask "
+            "your contact here to file the ticket.",
         ),
     ],
     ids=["guest", "bot", "stranger"],

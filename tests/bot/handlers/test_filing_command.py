@@ -126,8 +126,8 @@ def test_one_unknown_word_is_answered_with_the_help(
         ),
         (
             {"team_id": "T0OTHER"},
-            "The help desk is for members of this workspace; you belong to another organisation. "
-            "Ask your contact here to file the ticket.",
+            "The help desk is for members of this workspace; you belong to another workspace. Ask "
+            "your contact here to file the ticket.",
         ),
         (
             {"profile": {"email": ""}},

@@ -22,7 +22,7 @@ from services.core.metrics import SLACK_CALLS, SLACK_SECONDS, InMemoryMeter, Sam
 from services.models.slack_member import SlackMember
 from tests.conftest import web_client
 from tests.support.recording_slack import RecordingSlack
-from tests.support.slack_workspace import TEAM_ID
+from tests.support.slack_workspace import ENTERPRISE_ID, SISTER_TEAM_ID, TEAM_ID
 
 MESSAGE = {"text": "New.", "replace_original": True}
 
@@ -177,8 +177,37 @@ def test_it_does_without_what_slack_leaves_out(slack: RecordingSlack, client: We
     assert (read.email, read.email_confirmed, read.home_team_id) == ("", None, TEAM_ID)
 
 
-def test_it_keeps_another_organisations_team(slack: RecordingSlack, client: WebClient) -> None:
-    assert fetched(slack, client, team_id="T0OTHER").home_team_id == "T0OTHER"
+GRID = {"id": "U0ANN", "enterprise_id": ENTERPRISE_ID, "enterprise_name": "Example Group"}
+BOTH = [SISTER_TEAM_ID, TEAM_ID]
+
+
+@pytest.mark.parametrize(
+    ("fields", "home"),
+    [
+        ({"team_id": "T0OTHER"}, "T0OTHER"),
+        ({"team_id": None, "profile": {"team": "T0OTHER"}}, "T0OTHER"),
+        ({"team_id": None}, TEAM_ID),
+        # Enterprise Grid
+        ({"team_id": TEAM_ID, "enterprise_user": GRID | {"teams": BOTH}}, TEAM_ID),
+        ({"team_id": SISTER_TEAM_ID, "enterprise_user": GRID | {"teams": BOTH}}, TEAM_ID),
+        ({"team_id": ENTERPRISE_ID, "enterprise_user": GRID | {"teams": [TEAM_ID]}}, TEAM_ID),
+        ({"team_id": None, "enterprise_user": GRID | {"teams": BOTH}}, TEAM_ID),
+        ({"team_id": None, "teams": BOTH}, TEAM_ID),
+        ({"team_id": None, "enterprise_user": GRID | {"teams": ["T0SISTER"]}}, "T0SISTER"),
+        ({"team_id": None, "teams": ["T0SISTER"]}, "T0SISTER"),
+        ({"team_id": ENTERPRISE_ID, "enterprise_user": GRID | {"teams": ["T0SISTER"]}}, "T0SISTER"),
+        # A member who has left this workspace, for another and for none.
+        ({"team_id": TEAM_ID, "enterprise_user": GRID | {"teams": ["T0SISTER"]}}, "T0SISTER"),
+        ({"team_id": TEAM_ID, "enterprise_user": GRID | {"teams": []}}, ""),
+        # Without the list, what is left decides.
+        ({"team_id": "T0SISTER", "enterprise_user": GRID}, "T0SISTER"),
+        ({"team_id": TEAM_ID, "enterprise_user": GRID | {"teams": None}}, TEAM_ID),
+    ],
+)
+def test_all_fields_say_which_workspace_a_member_belongs_to(
+    slack: RecordingSlack, client: WebClient, fields: dict[str, Any], home: str
+) -> None:
+    assert fetched(slack, client, **fields).home_team_id == home
 
 
 def test_a_member_unknown_to_slack(client: WebClient) -> None:

@@ -9,7 +9,14 @@ from bson import ObjectId
 from services.accounts.users import UserService, new_account_doc
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core.database import Mongo
-from services.core.errors import Conflict, DomainError, InvalidValue, LimitReached, MemberRefused
+from services.core.errors import (
+    Conflict,
+    DomainError,
+    InvalidValue,
+    LimitReached,
+    MemberRefused,
+    Unauthenticated,
+)
 from services.linking.account_linking import (
     AccountLinkedElsewhere,
     AccountLinking,
@@ -160,8 +167,8 @@ def test_a_lock_is_for_right_codes_too(services: Services, mona: User) -> None:
         ({"is_deleted": True}, "Only people with a working Slack account can use the help desk."),
         (
             {"home_team_id": "T2"},
-            "The help desk is for members of this workspace; you belong to another organisation. "
-            "Ask your contact here to file the ticket.",
+            "The help desk is for members of this workspace; you belong to another workspace. Ask "
+            "your contact here to file the ticket.",
         ),
     ],
 )
@@ -586,3 +593,75 @@ def test_ones_slack_identities(
         LinkedMember("T0", "U9", since=None, is_active=False),
         LinkedMember("T1", "U1", since=clock(), is_active=True),
     ]
+
+
+def test_all_links_but_those_to_keep_are_ended(
+    account_linking: AccountLinking, links: LinkService, db: Mongo, jo: User
+) -> None:
+    for team, slack_id in (("T0", "U9"), ("T2", "U8")):
+        link = {"teamId": team, "slackUserId": slack_id, "userId": jo.id}
+        db.links.insert_one({"_id": f"{team}:{slack_id}", **link})
+    other = links.get_or_create_user(AL)
+    unlinked = account_linking.unlink_all(actor=Actor.from_user(jo), keep={"T2:U8"})
+    assert [member.link_id for member, _ in unlinked] == ["T0:U9", "T1:U1"]
+    assert {email for _, result in unlinked for email in result.email_ids} == {
+        letter["_id"] for letter in db.letters.find({"kind": EmailKind.UNLINKED})
+    }
+    assert db.letters.count_documents({"kind": EmailKind.UNLINKED, "userId": jo.id}) == 2
+    assert {link["_id"]: link["userId"] for link in db.links.find()} == {
+        "T2:U8": jo.id,
+        AL.link_id: other.id,
+    }
+    with pytest.raises(MemberRefused, match="You have unlinked your help desk account"):
+        links.get_or_create_user(MEMBER)
+    account_linking.unlink_all(actor=Actor.from_user(jo))
+    assert account_linking.linked_members(actor=Actor.from_user(jo)) == []
+    assert account_linking.unlink_all(actor=Actor.from_user(jo)) == []
+
+
+# An attacker who has a session of the account is at work while the owner resets the password
+
+
+def reset(services: Services, user: User) -> None:
+    code = services.codes.issue(kind=CodeKind.RESET, user_id=user.id)
+    services.password_resets.reset(code=code, password="another horse")
+    services.account_linking.unlink_all(actor=Actor.from_user(user))
+
+
+def test_no_code_is_issued_to_a_session_that_has_ended(
+    services: Services, mona: User, db: Mongo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reset comes between the check of the session and the new code."""
+    original = services.codes.issue
+
+    def issue_after_reset(*, kind: CodeKind, user_id: ObjectId) -> str:
+        monkeypatch.undo()
+        reset(services, mona)
+        return original(kind=kind, user_id=user_id)
+
+    monkeypatch.setattr(services.codes, "issue", issue_after_reset)
+    with pytest.raises(Unauthenticated, match="Your session has ended"):
+        services.account_linking.issue_code(user=mona)
+    assert db.codes.count_documents({}) == 0
+    current = services.users.get(mona.id)
+    assert current is not None
+    code = services.account_linking.issue_code(user=current)
+    assert services.codes.peek(kind=CodeKind.LINK, code=code) == mona.id
+
+
+def test_a_code_redeemed_just_before_a_reset_links_no_one(
+    services: Services, mona: User, db: Mongo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer = services.account_linking.preview_code(member=JO, code=issue(services.codes, mona))
+    original = services.codes.redeem_by_id
+
+    def redeem_before_reset(**of: Any) -> ObjectId | None:
+        monkeypatch.undo()
+        redeemed = original(**of)
+        reset(services, mona)
+        return redeemed
+
+    monkeypatch.setattr(services.codes, "redeem_by_id", redeem_before_reset)
+    with pytest.raises(InvalidValue, match=WRONG):
+        services.account_linking.confirm_code(member=JO, code_id=offer.code_id)
+    assert db.links.count_documents({}) == 0

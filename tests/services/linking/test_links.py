@@ -16,8 +16,8 @@ from tests.conftest import FixedClock, at_once
 JO = SlackMember("T1", "U1", "T1", "Jo@Example.com", email_confirmed=True, name="Jo")
 NO_PERSON = "Only people with a working Slack account can use the help desk."
 STRANGER = (
-    "The help desk is for members of this workspace; you belong to another organisation. "
-    "Ask your contact here to file the ticket."
+    "The help desk is for members of this workspace; you belong to another workspace. Ask "
+    "your contact here to file the ticket."
 )
 GUEST = (
     "The help desk is not open to guests. Ask a full member of this workspace to file the ticket."

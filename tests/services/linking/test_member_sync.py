@@ -46,8 +46,8 @@ def assigned(db: Mongo, tickets: TicketService, requester: User, to: User) -> An
         (DELETED, "the Slack member was deactivated"),
         (replace(JO, is_bot=True), "the Slack member was deactivated"),
         (GUEST, "the Slack member is a guest by now"),
-        (ELSEWHERE, "the Slack member belongs to another organisation by now"),
-        (replace(JO, is_stranger=True), "the Slack member belongs to another organisation by now"),
+        (ELSEWHERE, "the Slack member belongs to another workspace by now"),
+        (replace(JO, is_stranger=True), "the Slack member belongs to another workspace by now"),
     ],
 )
 def test_a_removed_members_link_is_suspended_and_open_tickets_are_released(

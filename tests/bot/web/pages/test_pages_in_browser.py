@@ -12,11 +12,13 @@ from services.accounts.users import UserService
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.auth.password_reset import reset_path
 from services.core.database import Mongo
+from services.models.slack_member import link_id
 from services.outbox.emails import EmailKind
 from tests.conftest import JWT_SECRET
 from tests.support.http_bot import HttpBot
 from tests.support.processes import Product
 from tests.support.recording_slack import RecordingSlack
+from tests.support.slack_workspace import TEAM_ID
 
 EMAIL, FIRST, SECOND = "emma@example.com", "correct horse battery", "a new password"
 WIDTH, HEIGHT = 375, 812
@@ -105,7 +107,7 @@ def phone(bot: HttpBot, tmp_path: Path) -> Iterator[Phone]:
 
 
 def test_an_account_from_its_beginning_to_a_new_password(
-    phone: Phone, db: Mongo, users: UserService
+    phone: Phone, db: Mongo, users: UserService, slack: RecordingSlack
 ) -> None:
     phone.sees("Sign up", "Already have an account? Sign in")
     assert phone.styles() != 0
@@ -132,14 +134,17 @@ def test_an_account_from_its_beginning_to_a_new_password(
     phone.sees("Sign in", "Email or password is wrong")
     phone.has_in_focus("Email or password is wrong, or the account has been deactivated.")
 
+    slack.add_member("U0EVE", email="eve@evil.example", name="Eve")
+    link = {"teamId": TEAM_ID, "slackUserId": "U0EVE", "userId": user.id}
+    db.links.insert_one({"_id": link_id(TEAM_ID, "U0EVE"), **link})
     phone.open("/forgot")
     phone.fill("/forgot", email=EMAIL)
     phone.sees("Check your mail", EMAIL)
     assert db.letters.count_documents({"kind": EmailKind.RESET, "userId": user.id}) == 1
     phone.open(reset_path(codes.issue(kind=CodeKind.RESET, user_id=user.id)))
-    phone.sees("Choose a new password", EMAIL)
+    phone.sees("Choose a new password", EMAIL, "Unlink Eve", "eve@evil.example, U0EVE")
     phone.fill("/reset", password=SECOND, repeat=SECOND)
-    phone.sees("Your profile", "Your password is changed")
+    phone.sees("Your profile", "Your password is changed", "Nobody acts as this account")
     phone.fill("/signout")
     phone.fill("/signin", email=EMAIL, password=SECOND)
     phone.sees("Your profile", EMAIL)

@@ -6,13 +6,24 @@ from bot.slack.bot_process import BotProcess
 from services.accounts.users import UserService
 from services.auth.one_time_codes import CodeKind
 from services.auth.password_reset import reset_path
-from services.core.database import Mongo
+from services.core.database import Mongo, connect
+from services.linking.account_linking import AccountLinking
 from services.models.permissions import OPERATOR
+from services.models.slack_member import link_id
 from services.models.user import User
 from services.outbox.emails import EmailKind
 from services.registry.services import Services
-from tests.conftest import FixedClock
-from tests.support.page_client import PASSWORD, Browser, serving
+from tasks.queue.celery_app import EMAIL_TASK
+from tests.conftest import (
+    NOBODY_LISTENS,
+    FixedClock,
+    RecordingPublisher,
+    build_services,
+    with_services,
+)
+from tests.support.page_client import PASSWORD, Browser, Page, serving
+from tests.support.recording_slack import RecordingSlack
+from tests.support.slack_workspace import TEAM_ID
 
 pytest_plugins = ["tests.support.pages"]
 
@@ -146,3 +157,143 @@ def test_an_account_made_from_slack_gets_its_first_password(
     page = browser.fill(page, "/reset", password=NEW, repeat=NEW)
     assert "Email mod@example.com" in page.text
     assert "/profile/password" in page.forms
+
+
+# After a takeover
+
+EVE = "U0EVE"
+EVES_LINK = f"{TEAM_ID}:{EVE}"
+CHANGED_AND_UNLINKED = (
+    "Your password is changed, every other session has ended, and the account is unlinked in "
+    "Slack. Link your own Slack member again: see below."
+)
+
+
+def link_member(db: Mongo, user: User, slack_id: str, clock: FixedClock) -> None:
+    link = {"teamId": TEAM_ID, "slackUserId": slack_id, "userId": user.id}
+    db.links.insert_one({"_id": link_id(TEAM_ID, slack_id), **link, "createdAt": clock.now})
+
+
+def today(clock: FixedClock) -> str:
+    return f"{clock.now.day} {clock.now:%B %Y}"
+
+
+@pytest.fixture
+def eve(emma: User, db: Mongo, slack: RecordingSlack, clock: FixedClock) -> str:
+    """The Slack member of an attacker, who got into Emma's account and linked themselves."""
+    slack.add_member(EVE, email="eve@evil.example", name="<b>Emma</b>")
+    link_member(db, emma, EVE, clock)
+    return EVE
+
+
+def set_password(browser: Browser, page: Page, *, untick: str = "") -> Page:
+    return browser.fill(page, "/reset", untick=untick, password=NEW, repeat=NEW)
+
+
+def test_a_reset_unlinks_the_attackers_slack_member(
+    browser: Browser,
+    emma: User,
+    eve: str,
+    services: Services,
+    db: Mongo,
+    slack: RecordingSlack,
+    publisher: RecordingPublisher,
+    clock: FixedClock,
+) -> None:
+    pending = services.codes.issue(kind=CodeKind.LINK, user_id=emma.id)
+    page = browser.open(link_for(emma, services))
+    assert f"Unlink <b>Emma</b> eve@evil.example, U0EVE, linked since {today(clock)}" in page.text
+    assert "<b>Emma" not in page.html
+    assert page.described_by("unlink") == [
+        "Anyone who got into your account may have linked their own Slack member to it. Leave this "
+        "ticked unless you are sure that it is you. You can link yours again afterwards."
+    ]
+    page = set_password(browser, page)
+    assert (page.status, page.path) == (200, "profile?notice=password-unlinked")
+    assert CHANGED_AND_UNLINKED in page.text
+    assert "Nobody acts as this account in Slack yet." in page.text
+    assert services.links.find_user(team_id=TEAM_ID, slack_user_id=EVE) is None
+    assert services.codes.peek(kind=CodeKind.LINK, code=pending) is None
+    emails = list(db.letters.find({"kind": EmailKind.UNLINKED}))
+    assert [email["userId"] for email in emails] == [emma.id]
+    assert (EMAIL_TASK, emails[0]["_id"]) in publisher.asked
+    [told] = slack.calls_to("chat.postMessage")
+    assert (told.args["channel"], "was unlinked" in told.args["text"]) == (EVE, True)
+
+
+def test_the_owner_keeps_their_own_slack_member(
+    browser: Browser, emma: User, eve: str, services: Services, slack: RecordingSlack
+) -> None:
+    page = browser.open(link_for(emma, services))
+    refused = browser.fill(page, "/reset", untick=EVES_LINK, password=NEW, repeat="another one")
+    assert refused.forms["/reset"].ticked == {}  # as it was left
+    page = set_password(browser, refused)
+    assert page.path == "profile?notice=password"
+    linked = services.links.find_user(team_id=TEAM_ID, slack_user_id=EVE)
+    assert linked is not None
+    assert linked.id == emma.id
+    assert slack.calls_to("chat.postMessage") == []
+
+
+def test_a_member_linked_after_the_page_was_opened_is_unlinked(
+    browser: Browser, emma: User, services: Services, db: Mongo, clock: FixedClock
+) -> None:
+    page = browser.open(link_for(emma, services))
+    assert "unlink" not in page.inputs
+    link_member(db, emma, EVE, clock)
+    set_password(browser, page)
+    assert services.links.find_user(team_id=TEAM_ID, slack_user_id=EVE) is None
+
+
+def test_a_member_who_is_locked_out_for_now_is_unlinked_too(
+    browser: Browser, emma: User, eve: str, services: Services, db: Mongo, clock: FixedClock
+) -> None:
+    """The link would work again once they are a full member."""
+    db.links.update_one({"_id": EVES_LINK}, {"$set": {"stopped": {"at": clock.now}}})
+    page = browser.open(link_for(emma, services))
+    assert f"linked since {today(clock)}, locked out at the moment" in page.text
+    set_password(browser, page)
+    assert db.links.count_documents({}) == 0
+
+
+def test_a_first_password_leaves_the_link_by_which_the_account_was_made(
+    browser: Browser,
+    users: UserService,
+    services: Services,
+    db: Mongo,
+    slack: RecordingSlack,
+    clock: FixedClock,
+) -> None:
+    """Without a password, no one can have signed in and linked another member."""
+    invited = users.create(actor=OPERATOR, email="mod@example.com")
+    slack.add_member("U0MONA", email="mod@example.com", name="Mona")
+    link_member(db, invited, "U0MONA", clock)
+    page = browser.open(link_for(invited, services))
+    assert page.forms["/reset"].ticked == {}
+    assert page.described_by("unlink") == [
+        "This Slack member uses the account. Tick it only if it is not you."
+    ]
+    set_password(browser, page)
+    assert db.links.count_documents({}) == 1
+
+
+def test_a_member_that_could_not_be_unlinked_is_told(
+    bot_process: BotProcess, emma: User, eve: str, services: Services, db: Mongo
+) -> None:
+    """The database goes away after the password has been changed."""
+    away = connect(NOBODY_LISTENS)
+
+    class Interrupted(AccountLinking):
+        unlink = build_services(away).account_linking.unlink
+
+    linking = Interrupted(db, services.users, services.links, services.codes, services.emails)
+    with serving(with_services(bot_process, account_linking=linking)) as address:
+        browser = Browser(address)
+        page = set_password(browser, browser.open(link_for(emma, services)))
+    away.client.close()
+    assert page.path == "profile?notice=still-linked"
+    assert (
+        "Your password is changed, but your account could not be unlinked in Slack. Press Unlink "
+        "below." in page.text
+    )
+    assert f"/unlink?member={EVE}" in page.links
