@@ -69,7 +69,8 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
         config = settings.load_settings(getattr(args, "needs", command))
     except settings.SettingsError as error:
         problems = [f"  - {problem}" for problem in error.problems]
-        print(f"app.py {command} cannot start:", *problems, sep="\n", file=sys.stderr)
+        lines = [f"app.py {command} cannot start:", *problems, *filter(None, [error.advice])]
+        print(*lines, sep="\n", file=sys.stderr)
         return EXIT_USAGE
     logs.configure_logging(config.log_level)
     try:
@@ -271,12 +272,13 @@ def _doctor(hooks: Hooks) -> int:
 
     logging.disable()  # print the findings only
     states = []
-    for about, finding in check_runner.run_checks(
-        _checks(settings.parse_settings("bot")[0], hooks)
-    ):
+    config, problems = settings.parse_settings("bot")
+    for about, finding in check_runner.run_checks(_checks(config, hooks)):
         print(finding.format_line(about), flush=True)
         states.append(finding.status)
     print(check_runner.summary(states))
+    if advice := settings.SettingsError(problems).advice:
+        print(advice)
     return EXIT_FAILED if check_runner.CheckStatus.FAIL in states else 0
 
 

@@ -24,6 +24,7 @@ from bot.handlers import (
 )
 from bot.slack import instrumentation
 from bot.slack.request import Request
+from bot.slack.ticket_command import parse_command
 from bot.views import ids
 from bot.views.cards.action_buttons import ACTION_LABELS, parse_menu_value
 from bot.views.messages.help import HelpEntry
@@ -84,14 +85,12 @@ def run_route(route: Route, req: Request) -> None:
 
 
 def run_ticket_command(req: Request) -> None:
-    """Dispatch `/ticket`: alone, with a subcommand, with one unknown word, or with a title."""
-    arguments = req.arguments
-    if arguments and arguments[0].lower() in _SUBCOMMANDS:
-        run_route(_SUBCOMMANDS[arguments[0].lower()], req)
-    elif len(arguments) == 1:
-        filing.show_help(req, HELP_ENTRIES, unknown_command=arguments[0])
+    """Dispatch `/ticket`: alone, with a subcommand, with a ticket's number, or with a title."""
+    asked = parse_command(req.arguments, subcommands=_SUBCOMMANDS.keys() - {""})
+    if asked.suggestion:
+        filing.suggest_command(req, asked.suggestion)
     else:
-        run_route(_SUBCOMMANDS[""], req)
+        run_route(_SUBCOMMANDS[asked.subcommand], req)
 
 
 def show_help(req: Request) -> None:
@@ -125,7 +124,7 @@ ROUTES = (
         None,
         manifest={
             "description": "File a ticket with the help desk",
-            "usage_hint": "[title], list, view 12 or help",
+            "usage_hint": "[title], list, 12 or help",
         },
     ),
     subcommand(
@@ -148,7 +147,7 @@ ROUTES = (
         "view",
         ticket_page.view_ticket,
         Permission.SEE_OWN_TICKET,
-        help={"/ticket view 12": "everything about ticket 12"},
+        help={"/ticket 12": "everything about ticket 12"},
     ),
     subcommand(
         "assigned",
@@ -200,6 +199,12 @@ ROUTES = (
     action(ids.PEOPLE_NEXT, app_home.navigate, Permission.MANAGE_USERS),
     action(ids.SET_DIGEST, app_home.set_digest, Permission.WORK_ON_TICKETS),
     # Filing a ticket.
+    action(
+        ids.FILE_WITH_TITLE,
+        filing.open_form_with_title,
+        Permission.FILE_TICKET,
+        has_own_permission_check=True,
+    ),
     shortcut(
         ids.FILE_TICKET_SHORTCUT,
         filing.open_form,

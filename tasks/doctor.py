@@ -12,7 +12,7 @@ from redis.exceptions import AuthenticationError, RedisError
 from services.analysis.model_exchange import AnalysisFailed, Analyst, FailureReason
 from services.core.settings import Settings
 from services.core.slack_gate import ANY, operator_errors
-from services.ops.check_runner import Check, Finding, fail, ok, warn
+from services.ops.check_runner import Check, Finding, fail, ok, skip, warn
 from services.ops.database_checks import MONGODB
 from tasks.email.smtp import LOCAL_DOMAIN, SmtpServer, sender_address, smtp_server
 
@@ -64,7 +64,7 @@ def checks(
 
 def check_redis(url: str) -> list[Finding]:
     if not url:
-        return fail("not asked, because REDIS_URL is missing", "See settings.")
+        return skip("REDIS_URL")
     try:
         client = redis.Redis.from_url(
             url, socket_timeout=CHECK_TIMEOUT_SECONDS, socket_connect_timeout=CHECK_TIMEOUT_SECONDS

@@ -15,7 +15,7 @@ import app
 from demo.binaries import ROOT
 from demo.servers import MongoServer, RedisServer, free_port
 from services.core.database import Mongo, connect
-from services.core.settings import REQUIRED_VARIABLES
+from services.core.settings import REQUIRED_VARIABLES, SETUP_ADVICE
 from services.models.user import Role
 from services.registry.services import Services
 from tests.conftest import JWT_SECRET, NOBODY_LISTENS
@@ -39,6 +39,7 @@ def test_it_names_all_that_is_missing(command: str) -> None:
     assert done.stderr.splitlines() == [
         f"app.py {name} cannot start:",
         *(f"  - {missing} is missing" for missing in REQUIRED_VARIABLES[name]),
+        SETUP_ADVICE,
     ]
     assert (done.returncode, done.stdout) == (2, "")
 
@@ -174,6 +175,7 @@ def test_it_prints_a_link_to_set_a_password_by(
         "app.py users cannot start:",
         "  - JWT_SECRET is missing",
         "  - APP_URL is missing",
+        SETUP_ADVICE,
     ]
 
 

@@ -9,9 +9,9 @@ from bot.slack import source_messages
 from bot.slack.form_state import parse_timestamp
 from bot.slack.request import Request
 from bot.views.inputs import View, notice_modal
-from bot.views.messages.help import HelpEntry, help_message
+from bot.views.messages.help import HelpEntry, help_message, suggestion_message
 from bot.views.modals import file_ticket as views
-from bot.views.text import DisplayPerson
+from bot.views.text import DisplayPerson, Message
 from services.core.errors import DomainError
 from services.models.message_source import MessageSource
 from services.models.ticket import Ticket
@@ -19,21 +19,35 @@ from services.models.user import Role
 from services.tickets.filing import AlreadyFiled
 
 
-def show_help(req: Request, entries: Sequence[HelpEntry], *, unknown_command: str = "") -> None:
+def show_help(req: Request, entries: Sequence[HelpEntry]) -> None:
     """Help is shown even without an account, or if MongoDB is unreachable."""
     try:
         user = req.find_user()
     except (DomainError, PyMongoError):
         user = None
-    answer = help_message(
-        entries, role=user.role if user else Role.USER, unknown_command=unknown_command
-    )
-    req.ack(response_type="ephemeral", text=answer.text, blocks=answer.blocks)
+    _answer(req, help_message(entries, role=user.role if user else Role.USER))
+
+
+def suggest_command(req: Request, usage: str) -> None:
+    """Ask if the user meant that command, or the form with what was typed as its title."""
+    _answer(req, suggestion_message(usage, typed=" ".join(req.arguments)))
+
+
+def _answer(req: Request, message: Message) -> None:
+    req.ack(response_type="ephemeral", text=message.text, blocks=message.blocks)
 
 
 def open_form(req: Request) -> None:
+    _open_form(req, title=" ".join(req.arguments))
+
+
+def open_form_with_title(req: Request) -> None:
+    """The button under `suggest_command`."""
+    _open_form(req, title=req.button_value)
+
+
+def _open_form(req: Request, *, title: str) -> None:
     """Open the form before checking the caller, because its trigger expires after three seconds."""
-    title = " ".join(req.arguments)  # of a command
     req.open_modal(views.file_ticket_modal(is_ai_enabled=req.bot.config.is_ai_enabled, title=title))
     if not req.is_acked:
         req.ack()

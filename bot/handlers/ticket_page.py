@@ -1,10 +1,10 @@
 """A ticket's page, the modal to edit it, and the explanation of its assignment."""
 
-import re
 from typing import Any
 
 from bot.slack.form_state import FormState, parse_timestamp
 from bot.slack.request import Request
+from bot.slack.ticket_command import parse_number
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.explain.modal import MAX_CANDIDATES, explanation_loading_modal, explanation_modal
 from bot.views.home.ticket_page import ticket_message
@@ -17,12 +17,11 @@ from services.core.errors import Conflict, InvalidValue
 from services.editing.ticket_edits import EditConflict
 from services.models.ticket import Ticket
 
-_NUMBER = re.compile(r"#?([0-9]{1,9})")
-CANNOT_SHOW = "The ticket could not be shown here. Type /ticket view and its number instead."
+CANNOT_SHOW = "The ticket could not be shown here. Type /ticket and its number instead."
 
 
 def view_ticket(req: Request) -> None:
-    """`/ticket view 12`"""
+    """`/ticket view 12`, `/ticket 12`"""
     ticket = _ticket_by_number(req)
     page = _page_message(req, str(ticket.id))
     req.ack(response_type="ephemeral", text=page.text, blocks=page.blocks)
@@ -139,14 +138,14 @@ def _page_message(req: Request, ticket_id: str) -> Message:
 
 
 def _ticket_by_number(req: Request) -> Ticket:
-    """Return the ticket with the number after the command."""
-    command, *more = req.arguments
-    match = _NUMBER.fullmatch(more[0]) if more else None
-    if match is None:
+    """Return the ticket with the number in the command."""
+    number = parse_number(req.arguments)
+    if number is None:
         raise InvalidValue(
             "number",
-            f"Write the ticket's number behind it, for example /ticket {command.lower()} 12.",
+            f"Write the ticket's number behind it, for example /ticket {req.arguments[0].lower()} "
+            "12.",
         )
     return req.services.tickets.get_by_number(
-        actor=req.actor, team_id=req.bot.team_id, number=int(match[1])
+        actor=req.actor, team_id=req.bot.team_id, number=number
     )

@@ -2,6 +2,7 @@
 
 FILE_TICKET = "file_ticket"
 RESOLVE_TICKET = "resolve_ticket"
+FILE_WITH_TITLE = "file_with_title"
 FILE_TICKET_SHORTCUT = "file_ticket_shortcut"
 FILE_FROM_MESSAGE = "make_ticket"
 HOME_FILE = "home_file"

@@ -42,6 +42,12 @@ class WorkWeek:
     country: str = ""
     subdivision: str = ""
 
+    @property
+    def hours_a_day(self) -> float:
+        """The length of a shift. An `end` at `start` is 24 hours later."""
+        start, end = (at.hour + at.minute / 60 for at in (self.start, self.end))
+        return (end - start) % 24 or 24.0
+
     def is_working_time(self, now: datetime) -> bool:
         return any(start <= now < end for start, end in self._shifts(now, now))
 

@@ -39,12 +39,21 @@ REQUIRED_VARIABLES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+_IS_MISSING = " is missing"
+SETUP_ADVICE = (
+    'The README says where each value comes from ("A real workspace in five steps"). To try the '
+    "product without Slack, run: make demo"
+)
+
+
 class SettingsError(Exception):
-    """Everything that is missing or bad, a sentence each."""
+    """Everything that is missing or bad, a sentence each. `advice` says where to begin, if
+    something is missing."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
+        self.advice = SETUP_ADVICE if any(p.endswith(_IS_MISSING) for p in problems) else ""
 
 
 # The sentence for a value that cannot be used. The checks of a URL bring their own.
@@ -171,7 +180,7 @@ def parse_settings(command: str, env: Mapping[str, str] = os.environ) -> tuple[S
     """
     values = {k.lower(): v.strip() for k, v in env.items() if k.isupper() and v.strip()}
     problems = [
-        f"{names} is missing"
+        f"{names}{_IS_MISSING}"
         for names in REQUIRED_VARIABLES[command]
         if not any(name.lower() in values for name in names.split(" or "))
     ]

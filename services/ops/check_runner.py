@@ -13,11 +13,13 @@ CHECK_TIMEOUT_SECONDS = 5.0
 
 
 class CheckStatus(StrEnum):
-    """The start of a line. FAIL: something does not work; warn: it works, but needs attention."""
+    """The start of a line. FAIL: something does not work; warn: it works, but needs attention;
+    skip: not checked, because something else does not work."""
 
     OK = "ok"
     WARN = "warn"
     FAIL = "FAIL"
+    SKIPPED = "skip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,11 @@ def warn(message: str, advice: str) -> list[Finding]:
 
 def fail(message: str, advice: str) -> list[Finding]:
     return [Finding(CheckStatus.FAIL, message, advice)]
+
+
+def skip(because: str) -> list[Finding]:
+    """`because` names the setting that the check needs."""
+    return [Finding(CheckStatus.SKIPPED, because)]
 
 
 def pluralize(number: int, what: str) -> str:
@@ -73,19 +80,26 @@ class Check:
 def run_checks(
     checks: Sequence[Check], *, seconds: float = CHECK_TIMEOUT_SECONDS
 ) -> Iterator[tuple[str, Finding]]:
-    """Yield each finding with the name of its check, as it is found."""
-    failed: set[str] = set()
+    """Yield each finding with the name of its check, as it is found; then one for each reason why
+    checks were skipped, with all of these."""
+    reasons: dict[str, tuple[str, ...]] = {}  # why what depends on a check is skipped
+    skipped: dict[tuple[str, ...], list[str]] = {}
     for check in checks:
-        missed = [name for name in check.depends_on if name in failed]
-        if missed:
-            findings = warn(f"not looked at, because of {' and '.join(missed)}", "")
-            failed.add(check.name)
-        else:
-            findings = _run_with_timeout(check.seconds or seconds, check.run)
+        missed = dict.fromkeys(r for name in check.depends_on for r in reasons.get(name, ()))
+        findings = [] if missed else _run_with_timeout(check.seconds or seconds, check.run)
         for finding in findings:
+            if finding.status is CheckStatus.SKIPPED:
+                missed[finding.message] = None
+                continue
             if finding.status is CheckStatus.FAIL:
-                failed.add(check.name)
+                reasons[check.name] = (check.name,)
             yield check.name, finding
+        if missed:
+            reasons[check.name] = tuple(missed)
+            skipped.setdefault(tuple(missed), []).append(check.name)
+    for why, names in skipped.items():
+        listed = f"{', '.join(names)}, because of {' and '.join(why)}"
+        yield "not checked", Finding(CheckStatus.SKIPPED, listed)
 
 
 def _run_with_timeout(seconds: float, check: Callable[[], list[Finding]]) -> list[Finding]:
@@ -110,7 +124,7 @@ def summary(states: Sequence[CheckStatus]) -> str:
     """Return the last line of the output."""
     failed, warned = states.count(CheckStatus.FAIL), states.count(CheckStatus.WARN)
     if failed:
-        return f"{failed} FAIL, {warned} warn: what says FAIL has to be mended."
+        return f"{failed} FAIL, {warned} warn. Correct what says FAIL first."
     if warned:
         return f"It works; {warned} warn: have a look at {'these' if warned > 1 else 'this'}."
     return "Everything is in order."

@@ -151,7 +151,7 @@ def assignment_values(ticket: Ticket, *, requester: str, reason: str) -> dict[st
         "title": truncate(one_line(ticket.title), MAX_TITLE_LENGTH),
         "name": f"Ticket {ticket.number}" if ticket.number else "A ticket",
         "requester": truncate(one_line(requester), MAX_NAME_LENGTH),
-        "find": f"type /ticket view {ticket.number}, or " if ticket.number else "",
+        "find": f"type /ticket {ticket.number}, or " if ticket.number else "",
         "reason": one_line(reason),
     }
 

@@ -454,7 +454,10 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "action hand_over": button_pressed(ids.HAND_OVER, offer_out_of_date),
     "action keep_tickets": button_pressed(ids.KEEP_TICKETS, offer_out_of_date),
     "view edit_profile": sent(lambda user: person.profile_modal(user, is_staff=True)),
-    **{f"action {action}": pressed_in_home(action) for action in (ids.HOME_FILE, *TO_A_TICKET)},
+    **{
+        f"action {action}": pressed_in_home(action)
+        for action in (ids.HOME_FILE, ids.FILE_WITH_TITLE, *TO_A_TICKET)
+    },
 }
 
 

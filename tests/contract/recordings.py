@@ -21,6 +21,8 @@ from typing import Any
 from bson import json_util
 from pymongo.database import Database
 
+from bot.slack.ticket_command import parse_command
+
 Json = dict[str, Any]
 Documents = dict[str, list[Json]]
 
@@ -93,11 +95,11 @@ def _in_lines(value: Any, depth: int = 0) -> str:
 def routes_of(payload: Mapping[str, Any], subcommands: Iterable[str] = ()) -> list[str]:
     """Return the routes of a Slack payload, as "KIND ID"."""
     if "command" in payload:
-        words = str(payload.get("text") or "").split()
-        first = words[0].lower() if words else ""
         routes = [f"command {payload['command']}"]
-        if payload["command"] == "/ticket" and (first in subcommands or len(words) != 1):
-            routes.append(f"subcommand {first if first in subcommands else ''}".strip())
+        words = str(payload.get("text") or "").split()
+        asked = parse_command(words, subcommands=set(subcommands) - {""})
+        if payload["command"] == "/ticket" and not asked.suggestion:
+            routes.append(f"subcommand {asked.subcommand}".strip())
         return routes
     kind = payload["type"]
     if kind == "event_callback":

@@ -293,16 +293,19 @@ def test_an_admin_sets_what_tickets_are_due_by(
 ) -> None:
     ada.open_home()
     ada.press("Settings")
-    wait_for_home(ada, "done within 24 h")
+    wait_for_home(ada, "done within 24 business hours (3 days)")
     ada.press("Change due times")
     ada.wait_for_modal("Due times")
     refused = ada.fill(hours_medium="a day").submit()
     assert refused.errors == {"hours_medium": "Write hours from 0.25 to 2,000, such as 8."}
     saved = ada.fill(hours_medium="30", clock="Around the clock").submit()
     assert (saved.errors, saved.modal) == ({}, None)
-    wait_for_home(ada, "*Medium* · accepted within 4 h · done within 30 h")
-    ada.press("Change office hours")
-    ada.wait_for_modal("Office hours")
+    wait_for_home(
+        ada,
+        "*Medium* · accepted within 4 business hours · done within 30 business hours (3.8 days)",
+    )
+    ada.press("Change business hours")
+    ada.wait_for_modal("Business hours")
     assert ada.fill(zone="Europe/Berlin", country="Germany").submit().errors == {}
     wait_for_home(
         ada, "Monday, Tuesday, Wednesday, Thursday, Friday, 09:00 to 17:00, Europe/Berlin"

@@ -1,13 +1,17 @@
-"""The answer to `/ticket help`."""
+"""The answers to `/ticket help`, and to a word that is no subcommand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.views.blocks import context, mrkdwn_section
+from bot.views import ids
+from bot.views.blocks import actions, button, context, mrkdwn_section
 from bot.views.text import Block, Message, escape, mrkdwn
 from services.core.text import truncate
 from services.models.permissions import ROLE_PERMISSIONS, Permission
 from services.models.user import Role
+from services.tickets.validation import MAX_TITLE_LENGTH
+
+ANY_NUMBER = "NUMBER"  # in a suggested command
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +23,8 @@ class HelpEntry:
     permission: Permission | None
 
 
-def help_message(
-    entries: Sequence[HelpEntry], *, role: Role = Role.USER, unknown_command: str = ""
-) -> Message:
-    """The entries that the role may use. `unknown_command` is a subcommand that does not exist."""
+def help_message(entries: Sequence[HelpEntry], *, role: Role = Role.USER) -> Message:
+    """The entries that the role may use."""
     listed = "\n".join(
         f"`{entry.usage}`  {entry.text}"
         for entry in entries
@@ -32,11 +34,24 @@ def help_message(
         "Your ticket goes to somebody who knows about it, and a direct message shows you who has "
         "it and how it stands."
     )
-    # A backtick in the word would end the code span and begin markup.
-    word = escape(truncate(unknown_command, 40)).replace("`", "'")
-    start = f"There is no `/ticket {word}`. " if word else ""
     blocks: list[Block] = [
-        mrkdwn_section(f"{start}*What you can do*\n{listed}"),
+        mrkdwn_section(f"*What you can do*\n{listed}"),
         context(mrkdwn(about)),
     ]
-    return Message(text=f"{start}What you can do:\n{listed}", blocks=blocks)
+    return Message(text=f"What you can do:\n{listed}", blocks=blocks)
+
+
+def suggestion_message(usage: str, *, typed: str) -> Message:
+    """`usage` is the command that the user may have meant by the words `typed`."""
+    is_about_ticket = usage.endswith(ANY_NUMBER) or usage[-1].isdigit()
+    there = " The ticket's buttons are there." if is_about_ticket else ""
+    text = f"Did you mean `{usage}`?{there}"
+    title = truncate(typed, MAX_TITLE_LENGTH)
+    return Message(
+        text=text,
+        blocks=[
+            mrkdwn_section(text),
+            actions(button("File a ticket", ids.FILE_WITH_TITLE, title)),
+            context(mrkdwn(f"The ticket gets the title “{escape(title)}”, which you can change.")),
+        ],
+    )

@@ -10,11 +10,11 @@ from services.calendar.business_hours import BusinessHours
 from services.calendar.holidays import country_name
 from services.home.sessions import Screen
 from services.models.ticket import Priority
-from services.sla.policy import PRIORITIES_BY_URGENCY, CountedHours, TargetFields, Targets
+from services.sla.policy import PRIORITIES_BY_URGENCY, CountedHours, TargetFields
 from services.team_settings.settings_service import BusinessHoursFields, CurrentSettings
 
 CLOCK_LABELS = {
-    CountedHours.BUSINESS: "In office hours",
+    CountedHours.BUSINESS: "In business hours",
     CountedHours.AROUND_THE_CLOCK: "Around the clock",
 }
 RECALCULATION_NOTICE = (
@@ -36,13 +36,13 @@ def settings_page(settings: CurrentSettings) -> View:
             actions(button("Back", ids.HOME_BACK, Screen().encode())),
             {"type": "divider"},
             header("Due times"),
-            *_targets(settings.targets),
+            *_targets(settings),
             actions(button("Change due times", ids.OPEN_SLA_TARGETS, "all")),
             {"type": "divider"},
-            header("Office hours"),
+            header("Business hours"),
             text_section(_business_hours_text(settings.business_hours)),
             context(plain_text(_holidays_text(settings.business_hours))),
-            actions(button("Change office hours", ids.OPEN_BUSINESS_HOURS, "all")),
+            actions(button("Change business hours", ids.OPEN_BUSINESS_HOURS, "all")),
             {"type": "divider"},
             header("Who is away"),
             text_section(STATUS_WORDS_HELP),
@@ -83,7 +83,7 @@ def sla_targets_modal(initial: TargetFields) -> View:
 def business_hours_modal(initial: BusinessHoursFields) -> View:
     return modal(
         callback_id=ids.EDIT_BUSINESS_HOURS,
-        title="Office hours",
+        title="Business hours",
         submit="Save",
         close="Cancel",
         blocks=[
@@ -115,11 +115,12 @@ def business_hours_modal(initial: BusinessHoursFields) -> View:
     )
 
 
-def _targets(targets: Targets) -> list[Block]:
+def _targets(settings: CurrentSettings) -> list[Block]:
+    targets = settings.targets
     lines = [
         f"*{labels.PRIORITY[priority]}* · "
-        f"accepted within {_duration(targets.acceptance_minutes[priority])} · "
-        f"done within {_duration(targets.resolution_hours[priority] * 60)}"
+        f"accepted within {_target(targets.acceptance_minutes[priority], settings)} · "
+        f"done within {_target(targets.resolution_hours[priority] * 60, settings)}"
         for priority in PRIORITIES_BY_URGENCY
     ]
     waiting = (
@@ -133,10 +134,20 @@ def _targets(targets: Targets) -> list[Block]:
     ]
 
 
-def _duration(minutes: float) -> str:
-    hours, rest = divmod(round(minutes), 60)
-    parts = [f"{hours} h"] if hours else []
-    return " ".join([*parts, *([f"{rest} min"] if rest or not hours else [])])
+def _target(minutes: float, settings: CurrentSettings) -> str:
+    """From one day on also in days: 24 business hours are three working days of eight hours."""
+    is_business = settings.targets.counted_hours is CountedHours.BUSINESS
+    hours = settings.business_hours.work_week.hours_a_day if is_business else 24
+    unit = "business hour" if is_business else "hour"
+    if minutes < 60:
+        return f"{round(minutes)} min"
+    length = _count(minutes / 60, unit)
+    return f"{length} ({_count(minutes / 60 / hours, 'day')})" if minutes >= hours * 60 else length
+
+
+def _count(number: float, unit: str) -> str:
+    rounded = round(number, 1)
+    return f"{rounded:g} {unit}{'' if rounded == 1 else 's'}"
 
 
 def _working_days(count: int) -> str:
@@ -145,7 +156,7 @@ def _working_days(count: int) -> str:
 
 def _business_hours_text(business_hours: BusinessHours) -> str:
     days = ", ".join(WEEKDAYS[day] for day in sorted(business_hours.days))
-    default_note = "" if business_hours.is_configured else " (nobody has set this yet)"
+    default_note = "" if business_hours.is_configured else " (not set yet)"
     return (
         f"{days}, {business_hours.start} to {business_hours.end}, "
         f"{business_hours.zone}{default_note}"

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from bot.views.modals import file_ticket
+from bot.views.modals import file_ticket as form_views
 from services.core.database import Mongo
 from services.models.permissions import Actor
 from services.models.user import Role, User
 from services.tickets.actions import TicketActions
-from tests.conftest import Bot, People, RecordingPublisher
+from services.tickets.filing import TicketService
+from tests.conftest import Bot, People, RecordingPublisher, file_ticket
 from tests.support import payloads
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import GENERAL
@@ -85,6 +86,40 @@ def test_the_global_shortcut_opens_the_form(
     assert "source" not in (db.tickets.find_one() or {})
 
 
+def typed(user: User, text: str) -> dict[str, Any]:
+    return payloads.slash_command(text, user=People.slack_id(user))
+
+
+@pytest.mark.parametrize("text", ["printer", "close the window in room 3"])
+def test_words_become_the_title(
+    ticket_bot: Bot, slack: RecordingSlack, employee: User, text: str
+) -> None:
+    assert ticket_bot.answer(typed(employee, text)) == {}
+    assert slack.last_view()["blocks"][0]["element"]["initial_value"] == text
+
+
+@pytest.mark.parametrize("text", ["1", "#1", "view #1"])
+def test_a_number_opens_the_ticket(
+    ticket_bot: Bot, tickets: TicketService, employee: User, text: str
+) -> None:
+    file_ticket(tickets, employee, "The VPN drops")
+    answer = ticket_bot.answer(typed(employee, text))
+    assert answer["response_type"] == "ephemeral"
+    assert "The VPN drops" in answer["text"]
+
+
+def test_a_word_that_looks_like_a_command_may_be_a_title_all_the_same(
+    ticket_bot: Bot, slack: RecordingSlack, employee: User
+) -> None:
+    answer = ticket_bot.answer(typed(employee, "resolve 1"))
+    assert answer["text"] == "Did you mean `/ticket 1`? The ticket's buttons are there."
+    assert slack.calls_to("views.open") == []
+    message = {"ts": "1.000001", "channel": GENERAL, "blocks": answer["blocks"]}
+    body = payloads.block_actions(message, "file_with_title", user=People.slack_id(employee))
+    assert ticket_bot.answer(body) == {}
+    assert slack.last_view()["blocks"][0]["element"]["initial_value"] == "resolve 1"
+
+
 @pytest.mark.parametrize("pressed", ["file_ticket_shortcut", "make_ticket"])
 def test_a_guest_reads_why_not(
     ticket_bot: Bot, slack: RecordingSlack, db: Mongo, pressed: str
@@ -129,7 +164,7 @@ def test_a_public_message_is_filled_in(
         "The VPN drops.",
         f"From a message of @wilma in #general:\n\nThe VPN drops.\nEvery hour.\n\n{LINK}",
     )
-    assert note(view) == file_ticket.FILLED_IN
+    assert note(view) == form_views.FILLED_IN
     opened = slack.calls_to("views.open")[0].args["view"]
     assert [block["text"]["text"] for block in opened["blocks"]] == ["One moment…"]
     assert [call.method for call in slack.calls] == [
@@ -151,7 +186,7 @@ def test_an_archived_public_channel_is_public(
     ticket_bot: Bot, slack: RecordingSlack, employee: User, author: str
 ) -> None:
     slack.add_channel("C0OLD", is_archived=True)
-    assert note(use(ticket_bot, slack, employee, written(), "C0OLD")) == file_ticket.FILLED_IN
+    assert note(use(ticket_bot, slack, employee, written(), "C0OLD")) == form_views.FILLED_IN
 
 
 @pytest.mark.parametrize(
@@ -184,7 +219,7 @@ def test_elsewhere_only_the_link_is_taken(
     slack.clear()
     view = use(ticket_bot, slack, employee, written("canary"), channel)
     assert initial(view) == ("", f"https://example.slack.com/archives/{channel}/p1700000000000001")
-    assert note(view) == file_ticket.NOT_PUBLIC
+    assert note(view) == form_views.NOT_PUBLIC
     assert "canary" not in str([call.args for call in slack.calls])
     assert slack.calls_to("users.info") == []
 
@@ -193,7 +228,7 @@ def test_a_conversation_with_the_bot_is_private_too(
     ticket_bot: Bot, slack: RecordingSlack, employee: User
 ) -> None:
     channel = f"D{People.slack_id(employee)[1:]}"
-    assert note(use(ticket_bot, slack, employee, written(), channel)) == file_ticket.NOT_PUBLIC
+    assert note(use(ticket_bot, slack, employee, written(), channel)) == form_views.NOT_PUBLIC
 
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 429}, {"error": "missing_scope"}])
@@ -202,7 +237,7 @@ def test_what_slack_does_not_tell_counts_as_private(
 ) -> None:
     slack.fail("conversations.info", **fault)
     view = use(ticket_bot, slack, employee, written("canary"))
-    assert (initial(view), note(view)) == (("", LINK), file_ticket.NOT_PUBLIC)
+    assert (initial(view), note(view)) == (("", LINK), form_views.NOT_PUBLIC)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +253,7 @@ def test_a_message_without_text_gives_the_link(
     ticket_bot: Bot, slack: RecordingSlack, employee: User, fields: dict[str, Any]
 ) -> None:
     view = use(ticket_bot, slack, employee, written(**fields))
-    assert (initial(view), note(view)) == (("", LINK), file_ticket.WITHOUT_TEXT)
+    assert (initial(view), note(view)) == (("", LINK), form_views.WITHOUT_TEXT)
 
 
 @pytest.mark.parametrize(

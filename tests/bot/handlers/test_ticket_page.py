@@ -88,7 +88,7 @@ def test_where_slack_no_longer_lets_us_they_are_told_the_command(
         ticket_bot.answer(pressed("details", ticket, requester, response_url=url))
     (told,) = slack.calls_to("chat.postEphemeral")
     assert told.args["text"] == (
-        "The ticket could not be shown here. Type /ticket view and its number instead."
+        "The ticket could not be shown here. Type /ticket and its number instead."
     )
 
 

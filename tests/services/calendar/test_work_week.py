@@ -33,6 +33,19 @@ def told(at: datetime | None) -> str | None:
 
 
 @pytest.mark.parametrize(
+    ("week", "length"),
+    [
+        (BERLIN_WEEK, 8),
+        (NIGHTS, 8),
+        (ALWAYS, 24),
+        (WorkWeek(BERLIN, start=time(8, 30), end=time(18)), 9.5),
+    ],
+)
+def test_the_length_of_a_shift(week: WorkWeek, length: float) -> None:
+    assert week.hours_a_day == length
+
+
+@pytest.mark.parametrize(
     ("week", "at", "expected"),
     [
         (BERLIN_WEEK, "2026-03-02 08:59:59.999", False),

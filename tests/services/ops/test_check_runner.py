@@ -11,6 +11,7 @@ from services.ops.check_runner import (
     fail,
     ok,
     run_checks,
+    skip,
     summary,
     warn,
 )
@@ -63,22 +64,26 @@ def test_a_check_that_hangs_is_left_behind() -> None:
         forever.set()
 
 
-def test_what_rests_on_a_failed_check_is_not_looked_at() -> None:
+def test_checks_that_cannot_be_done_are_one_line_for_each_reason() -> None:
     def never() -> list[Finding]:
-        raise AssertionError("looked at all the same")
+        raise AssertionError("checked all the same")
 
     assert lines(
         Check("MongoDB", lambda: fail("away", "Start it.")),
+        Check("Redis", lambda: skip("REDIS_URL")),
         Check("token", lambda: warn("odd", "Look.")),
         Check("scopes", lambda: ok("fine"), depends_on=("token",)),
         Check("accounts", never, depends_on=("MongoDB", "token")),
         Check("outbox", never, depends_on=("accounts", "MongoDB")),
+        Check("worker", never, depends_on=("Redis",)),
+        Check("jobs", never, depends_on=("worker", "outbox")),
     ) == [
         "FAIL  MongoDB:       away. Start it.",
         "warn  token:         odd. Look.",
         "ok    scopes:        fine",
-        "warn  accounts:      not looked at, because of MongoDB",
-        "warn  outbox:        not looked at, because of accounts and MongoDB",
+        "skip  not checked:   Redis, worker, because of REDIS_URL",
+        "skip  not checked:   accounts, outbox, because of MongoDB",
+        "skip  not checked:   jobs, because of REDIS_URL and MongoDB",
     ]
 
 
@@ -88,7 +93,7 @@ def test_what_rests_on_a_failed_check_is_not_looked_at() -> None:
         ([CheckStatus.OK], "Everything is in order."),
         ([CheckStatus.OK, CheckStatus.WARN], "It works; 1 warn: have a look at this."),
         ([CheckStatus.WARN, CheckStatus.WARN], "It works; 2 warn: have a look at these."),
-        ([CheckStatus.FAIL, CheckStatus.WARN], "1 FAIL, 1 warn: what says FAIL has to be mended."),
+        ([CheckStatus.FAIL, CheckStatus.WARN], "1 FAIL, 1 warn. Correct what says FAIL first."),
     ],
 )
 def test_the_last_line_sums_up(states: list[CheckStatus], said: str) -> None:

@@ -169,7 +169,6 @@ def test_mongodb_answers_and_takes_a_write(checks: CheckFactory, db: Mongo) -> N
 @pytest.mark.parametrize(
     ("uri", "found", "advice"),
     [
-        ("", "not asked, because MONGO_URI is missing", "See settings."),
         (
             f"{NOBODY_LISTENS}?serverSelectionTimeoutMS=100",
             "it cannot be reached at MONGO_URI (ServerSelectionTimeoutError)",

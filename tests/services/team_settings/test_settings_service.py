@@ -41,19 +41,18 @@ def test_the_screen(ada: Visitor) -> None:
         "Back",
         "---",
         "Due times",
-        "*Urgent* · accepted within 15 min · done within 4 h\n"
-        "*High* · accepted within 1 h · done within 8 h\n"
-        "*Medium* · accepted within 4 h · done within 24 h\n"
-        "*Low* · accepted within 8 h · done within 40 h",
-        "In office hours. A requester who does not answer is asked again after 3 working days; "
+        "*Urgent* · accepted within 15 min · done within 4 business hours\n"
+        "*High* · accepted within 1 business hour · done within 8 business hours (1 day)\n"
+        "*Medium* · accepted within 4 business hours · done within 24 business hours (3 days)\n"
+        "*Low* · accepted within 8 business hours (1 day) · done within 40 business hours (5 days)",
+        "In business hours. A requester who does not answer is asked again after 3 working days; "
         "4 working days later the ticket is closed.",
         "Change due times",
         "---",
-        "Office hours",
-        "Monday, Tuesday, Wednesday, Thursday, Friday, 09:00 to 17:00, UTC (nobody has set this "
-        "yet)",
+        "Business hours",
+        "Monday, Tuesday, Wednesday, Thursday, Friday, 09:00 to 17:00, UTC (not set yet)",
         "No public holidays are kept.",
-        "Change office hours",
+        "Change business hours",
         "---",
         "Who is away",
         views.STATUS_WORDS_HELP,
@@ -72,6 +71,7 @@ def test_an_admin_changes_the_targets(
     assert ada.submit(**changed) == {}
     seen = ada.see()
     assert seen[4].startswith("*Urgent* · accepted within 15 min · done within 30 min\n")
+    assert seen[4].endswith("accepted within 8 hours · done within 40 hours (1.7 days)")
     assert seen[5].startswith(
         "Around the clock. A requester who does not answer is asked again after 1 w"
     )
@@ -84,7 +84,7 @@ def test_an_admin_changes_the_targets(
 def test_an_admin_changes_the_hours(ada: Visitor, db: Mongo) -> None:
     ada.open()
     ada.press("Settings")
-    ada.press("Change office hours")
+    ada.press("Change business hours")
     assert (
         ada.submit(
             days=["0", "1", "2"],
@@ -118,13 +118,13 @@ def test_an_admin_changes_the_hours(ada: Visitor, db: Mongo) -> None:
             {"accept_low": "Write no less than for medium: the more urgent comes first."},
         ),
         (
-            "Change office hours",
+            "Change business hours",
             {"zone": "Berlin"},
             {"zone": "Choose a time zone such as Europe/Berlin."},
         ),
-        ("Change office hours", {"days": []}, {"days": "Choose at least one day of the week."}),
+        ("Change business hours", {"days": []}, {"days": "Choose at least one day of the week."}),
         (
-            "Change office hours",
+            "Change business hours",
             {"subdivision": "BY"},
             {"subdivision": "Write a part of that country such as BY, or leave it empty."},
         ),

@@ -255,7 +255,7 @@ def test_assigned() -> None:
             "Ticket 12 is assigned to you:",
             "“VPN drops”",
             "Filed by Jo. Why you: knows VPN.",
-            "To work on it, open Slack: type /ticket view 12, or open the app's Home.",
+            "To work on it, open Slack: type /ticket 12, or open the app's Home.",
         ),
     )
 

@@ -1,15 +1,16 @@
 import pytest
 
 from bot.routes import HELP_ENTRIES, ROUTES, RouteKind
-from bot.views.messages.help import help_message
+from bot.views.messages.help import help_message, suggestion_message
 from services.models.user import Role
+from services.tickets.validation import MAX_TITLE_LENGTH
 from tests.support.blockkit import check_message
 
 EVERYBODYS = (
     "`/ticket`  file a ticket\n"
     "`/ticket your words here`  file a ticket with that title\n"
     "`/ticket list`  your tickets, and who has them\n"
-    "`/ticket view 12`  everything about ticket 12\n"
+    "`/ticket 12`  everything about ticket 12\n"
 )
 THE_STAFFS = (
     "`/ticket assigned`  what is assigned to you\n"
@@ -39,27 +40,33 @@ def test_every_command_has_its_help() -> None:
         if route.kind in (RouteKind.COMMAND, RouteKind.SUBCOMMAND) and route.id != "/ticket":
             typed = route.id if route.kind is RouteKind.COMMAND else f"/ticket {route.id}".strip()
             assert route.help
-            assert all(usage.startswith(typed) for usage in route.help)
+            shorter = {"/ticket view": "/ticket 12"}.get(typed, typed)
+            assert all(usage.startswith(shorter) for usage in route.help)
 
 
 @pytest.mark.parametrize(
-    ("unknown", "named"),
+    ("usage", "asked"),
     [
-        ("lsit", "lsit"),
-        ("<!channel>", "&lt;!channel&gt;"),
-        ("`*bold*`", "'*bold*'"),
-        ("x" * 500, "x" * 39 + "…"),
-        ("&" * 500, "&amp;" * 39 + "…"),
-        ("li\u202est", "list"),
+        ("/ticket list", "Did you mean `/ticket list`?"),
+        ("/ticket 1", "Did you mean `/ticket 1`? The ticket's buttons are there."),
+        ("/ticket NUMBER", "Did you mean `/ticket NUMBER`? The ticket's buttons are there."),
     ],
 )
-def test_it_names_the_word_it_does_not_know(unknown: str, named: str) -> None:
-    answer = help_message(HELP_ENTRIES, unknown_command=unknown)
+def test_it_suggests_a_command(usage: str, asked: str) -> None:
+    answer = suggestion_message(usage, typed="close 1")
     assert check_message(answer.as_args()) == []
-    assert answer.text.startswith(f"There is no `/ticket {named}`. What you can do:\n")
-    assert answer.blocks[0]["text"]["text"].startswith(f"There is no `/ticket {named}`. *What")
+    assert answer.text == asked
+    assert answer.blocks[1]["elements"][0]["value"] == "close 1"
 
 
-@pytest.mark.parametrize("unseen", ["", "\u200b\ufeff"])
-def test_it_names_no_word_that_cannot_be_seen(unseen: str) -> None:
-    assert help_message(HELP_ENTRIES, unknown_command=unseen) == help_message(HELP_ENTRIES)
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("<!channel>", "&lt;!channel&gt;"),
+        ("x" * 500, "x" * (MAX_TITLE_LENGTH - 1) + "…"),
+    ],
+)
+def test_what_was_typed_becomes_the_title(typed: str, shown: str) -> None:
+    answer = suggestion_message("/ticket list", typed=typed)
+    assert check_message(answer.as_args()) == []
+    assert shown in answer.blocks[2]["elements"][0]["text"]
