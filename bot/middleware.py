@@ -11,7 +11,9 @@ from bot.routes import ROUTES
 from bot.slack.bot_process import BotProcess
 from bot.slack.error_responses import error_response, show_error
 from bot.slack.request import Request
+from services.core import security_events
 from services.core.errors import MemberRefused
+from services.core.security_events import SecurityEvent
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +76,7 @@ def _repeated_event_response(event_id: str, bot: BotProcess) -> BoltResponse | N
 
 def _reject(body: dict[str, Any], bot: BotProcess) -> BoltResponse:
     """Refuse a payload of another workspace, with a message if a person sent it."""
+    security_events.record(SecurityEvent.WORKSPACE_REFUSED)
     if body.get("type") in ("block_actions", "shortcut", "message_action"):
         # The acknowledgement is the response that stops the middleware.
         req = Request(body=body, bot=bot, permission=None, _ack=lambda: None, is_acked=True)

@@ -26,6 +26,7 @@ from services.sla.policy import (
     checked_targets,
     targets_from_doc,
 )
+from services.team_settings.settings_store import store_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,5 @@ class TeamSettings:
         return hours
 
     def _store(self, settings_id: str, values: Document, actor: Actor | Operator) -> None:
-        change = {**values, "at": self._clock(), "by": actor.event_author}
-        self._db.settings.update_one({"_id": settings_id}, {"$set": change}, upsert=True)
+        store_settings(self._db, settings_id, values, actor=actor, now=self._clock())
         invalidate_caches()
