@@ -111,8 +111,8 @@ def add_to_update(update: Document, entries: Sequence[AuditEntry]) -> None:
 
 
 def pending_field(*entries: AuditEntry) -> Document:
-    """Return the field of a new document that holds its entries."""
-    return {PENDING_FIELD: [entry.to_doc() for entry in entries]}
+    """Return the field of a new document that holds its entries, if there are any."""
+    return {PENDING_FIELD: [entry.to_doc() for entry in entries]} if entries else {}
 
 
 def move_pending(collection: pymongo.collection.Collection[Document], doc: Document) -> None:

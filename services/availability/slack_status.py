@@ -330,6 +330,7 @@ class StatusRulesStore:
             values,
             actor=actor,
             now=self._clock(),
+            defaults={"away": [], "here": []},
             typed_texts=values.keys(),
         )
         return rules

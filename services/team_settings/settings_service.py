@@ -110,14 +110,7 @@ class TeamSettings:
         """
         require_permission(actor, Permission.MANAGE_USERS)
         targets = checked_targets(submitted)
-        values: Document = {
-            "hours": {of.value: targets.resolution_hours[of] for of in PRIORITIES_BY_URGENCY},
-            "accept": {of.value: targets.acceptance_minutes[of] for of in PRIORITIES_BY_URGENCY},
-            "clock": targets.counted_hours.value,
-            "waitingDays": targets.waiting_days,
-            "autoCompleteDays": targets.auto_complete_days,
-        }
-        self._store(TARGETS_ID, values, actor)
+        self._store(TARGETS_ID, _target_values(targets), actor, _target_values(Targets()))
         return targets
 
     def write_business_hours(
@@ -139,9 +132,24 @@ class TeamSettings:
         check_country(country, subdivision)
         values = asdict(hours) | {"days": sorted(days)}
         del values["is_configured"]
-        self._store(BUSINESS_HOURS_ID, values, actor)
+        # Without defaults: hours that are set once, as those of the default, are a change.
+        self._store(BUSINESS_HOURS_ID, values, actor, {})
         return hours
 
-    def _store(self, settings_id: str, values: Document, actor: Actor | Operator) -> None:
-        store_settings(self._db, settings_id, values, actor=actor, now=self._clock())
+    def _store(
+        self, settings_id: str, values: Document, actor: Actor | Operator, defaults: Document
+    ) -> None:
+        store_settings(
+            self._db, settings_id, values, actor=actor, now=self._clock(), defaults=defaults
+        )
         invalidate_caches()
+
+
+def _target_values(targets: Targets) -> Document:
+    return {
+        "hours": {of.value: targets.resolution_hours[of] for of in PRIORITIES_BY_URGENCY},
+        "accept": {of.value: targets.acceptance_minutes[of] for of in PRIORITIES_BY_URGENCY},
+        "clock": targets.counted_hours.value,
+        "waitingDays": targets.waiting_days,
+        "autoCompleteDays": targets.auto_complete_days,
+    }

@@ -1,7 +1,9 @@
 """The `settings` collection: each document holds settings that admins change in one form."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any
 
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
@@ -20,18 +22,19 @@ def store_settings(
     *,
     actor: Actor | Operator,
     now: datetime,
+    defaults: Mapping[str, Any] = MappingProxyType({}),
     typed_texts: Collection[str] = (),
 ) -> None:
     """Set these fields of a settings document. Every change of a setting goes through here, and has
     an entry in the audit log for each field that it changes.
 
-    `typed_texts` are fields with texts that a person typed: the log says that they were changed,
-    without their values.
+    `defaults` are the values of fields that are not stored yet. `typed_texts` are fields with texts
+    that a person typed: the log says that they were changed, without their values.
     """
 
     def attempt() -> Document | None:
         stored = db.settings.find_one({"_id": settings_id})
-        before = stored or {}
+        before = {**defaults, **(stored or {})}
         changed = {name: value for name, value in values.items() if before.get(name) != value}
         by = audit_log.author(actor, settings_id)
         entries = [
@@ -55,7 +58,7 @@ def store_settings(
             return doc
         audit_log.add_to_update(update, entries)
         # An absent field equals None in a filter.
-        unchanged = {"_id": settings_id, **{name: before.get(name) for name in values}}
+        unchanged = {"_id": settings_id, **{name: stored.get(name) for name in values}}
         return db.settings.find_one_and_update(
             unchanged, update, return_document=ReturnDocument.AFTER
         )
