@@ -127,8 +127,8 @@ def move_pending(collection: pymongo.collection.Collection[Document], doc: Docum
 
 
 def move_all_pending(db: Mongo, *, before: datetime, limit: int = BATCH_SIZE) -> int:
-    """Move the entries that other processes have left before that time; return of how many
-    documents, at most `limit` of each collection."""
+    """Move the entries that were left before that time, of at most `limit` documents of each
+    collection; return the number of documents."""
     number = 0
     for name in AUDITED_COLLECTIONS:
         left = {f"{PENDING_FIELD}.at": {"$lte": before}}

@@ -106,12 +106,12 @@ class SignInService(AccountServiceBase):
         check_password_length(password)
         account = email_key(email)
         self._rate_limiter.check_sign_in(account=account, client_ip=client_ip)
-        doc = self._matching(email, password)
+        known = self._users.find_docs_by_email(email)
+        doc = self._matching(known, email, password)
         if doc is None:
             self._rate_limiter.record_sign_in_failure(account=account, client_ip=client_ip)
-            known = self._users.find_by_email(email)
             security_events.record(
-                SecurityEvent.SIGN_IN_FAILED, account=known[0].id if known else None
+                SecurityEvent.SIGN_IN_FAILED, account=known[0]["_id"] if known else None
             )
             raise Unauthenticated(WRONG_CREDENTIALS)
         self._rate_limiter.clear_sign_in_failures(account=account)
@@ -137,11 +137,11 @@ class SignInService(AccountServiceBase):
         """End all sessions of the account."""
         self._db.users.update_one({"_id": user_id}, {"$inc": {"tokenVersion": 1}})
 
-    def _matching(self, email: str, password: str) -> Document | None:
-        """Return the address's active account with that password: first the one with the same
-        spelling, then the oldest. Takes as long if there is none.
+    def _matching(self, known: Sequence[Document], email: str, password: str) -> Document | None:
+        """Return the active one of the address's accounts with that password: first the one with
+        the same spelling, then the oldest. Takes as long if there is none.
         """
-        docs = [doc for doc in self._users.find_docs_by_email(email) if User.from_doc(doc).active]
+        docs = [doc for doc in known if User.from_doc(doc).active]
         docs.sort(key=lambda doc: (doc.get("email") != email.strip(), doc["_id"]))
         for doc in docs[:MAX_ACCOUNTS_PER_EMAIL]:
             if self._hasher.matches(password, doc.get("password")):

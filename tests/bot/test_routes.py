@@ -562,7 +562,7 @@ class EveryRoute:
             is_guest = {"is_restricted": self.asker == "guest"}
             slack.add_member(People.slack_id(user), email=user.email, name="New", **is_guest)
         body = USES[name(route)](user, ticket)
-        if body["type"] == "block_actions" and body.get("view", {}).get("type") == "modal":
+        if body.get("type") == "block_actions" and body.get("view", {}).get("type") == "modal":
             slack.workspace.keep_view(body["view"]["id"], body["view"])  # a view may go above it
         # As slow as the client allows: a modal has to be opened before the trigger expires.
         slack.seconds_per_call = 1.9
