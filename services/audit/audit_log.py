@@ -7,9 +7,10 @@ password or a text that a person typed: for such a change they are None.
 
 The entries of a change are stored by the same update, in the field `unaudited` of the changed
 document, and then moved to `audit`. So no entry describes a change that was refused or lost, and
-no change is without its entry: the job "upkeep" moves what a killed process has left. Without a
-transaction this is impossible for the end of a link, whose document is deleted: `record` stores
-that entry right after. If the process is killed between the two, the entry is missing.
+no change is without its entry: the job "upkeep" moves what a killed process has left. The end of a
+link deletes its document, and without a transaction nothing can carry the entry: `record` stores it
+right after, so a process that is killed between the two leaves a change without an entry. The entry
+of a reset link is stored before the link is shown.
 
 Nothing changes an entry or deletes it before its retention is over, except erasure, which replaces
 the account's id.

@@ -54,10 +54,6 @@ class OneTimeCodes:
 
         `handed_to` gets the code in place of the account's owner; the audit log says so.
         """
-        if handed_to:
-            by = audit_log.author(handed_to, user_id)
-            entry = AuditEntry(self._clock(), by, AuditAction.RESET_LINK_ISSUED, user_id)
-            audit_log.record(self._db, entry)
         while True:
             code = _new(kind)
             doc = {
@@ -72,6 +68,10 @@ class OneTimeCodes:
                 self._db.codes.insert_one(doc)
             except DuplicateKeyError:  # a concurrent request issued one; the last one counts
                 continue
+            if handed_to:
+                by = audit_log.author(handed_to, user_id)
+                entry = AuditEntry(self._clock(), by, AuditAction.RESET_LINK_ISSUED, user_id)
+                audit_log.record(self._db, entry)
             return code
 
     def peek(self, *, kind: CodeKind, code: str) -> ObjectId | None:

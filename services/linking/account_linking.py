@@ -277,11 +277,11 @@ class AccountLinking:
         # record has no effect while there is a link.
         record = {"userId": user.id, "at": now}
         self._db.unlinked.update_one({"_id": key}, {"$set": record}, upsert=True)
-        gone = self._db.links.delete_one({"_id": key, "userId": user.id})
-        if not gone.deleted_count:
+        removed = self._db.links.find_one_and_delete({"_id": key, "userId": user.id})
+        if removed is None:
             self._db.unlinked.delete_one({"_id": key, **record})
             raise Conflict(LINK_CHANGED)
-        audit_log.record(self._db, AuditEntry(now, SELF, AuditAction.UNLINKED, user.id))
+        self._record_removal(removed)
         email_ids = queue_account_email(
             self._emails,
             EmailKind.UNLINKED,
@@ -373,12 +373,16 @@ class AccountLinking:
             return
         if "stopped" not in current_link:
             raise AccountLinkedElsewhere(user, current_link["slackUserId"])
-        removed = self._db.links.delete_one(
+        removed = self._db.links.find_one_and_delete(
             {"_id": current_link["_id"], "userId": user.id, "stopped": current_link["stopped"]}
         )
-        if removed.deleted_count:
-            entry = AuditEntry(self._clock(), SELF, AuditAction.UNLINKED, user.id)
-            audit_log.record(self._db, entry)
+        if removed:
+            self._record_removal(removed)
+
+    def _record_removal(self, link: Document) -> None:
+        audit_log.move_pending(self._db.links, link)
+        entry = AuditEntry(self._clock(), SELF, AuditAction.UNLINKED, link["userId"])
+        audit_log.record(self._db, entry)
 
     def _link(self, team_id: str, slack_user_id: str) -> Document | None:
         return self._db.links.find_one({"_id": link_id(team_id, slack_user_id)})

@@ -120,6 +120,8 @@ class Erasure:
         slack_ids = [key.partition(":")[2] for key in keys]
         remember = {"$addToSet": {"erasing": {"$each": slack_ids}}}
         self._db.users.update_one({"_id": user_id}, remember)
+        for link in self._db.links.find(of_account):
+            audit_log.move_pending(self._db.links, link)
         links = self._db.links.delete_many(of_account).deleted_count
         self._db.unlinked.delete_many(of_account)
         self._db.linkTries.delete_many({"_id": {"$in": keys}})
