@@ -1,4 +1,4 @@
-"""Administer other accounts: roles, skills, capacity, deactivation, the `users` and `audit` commands.
+"""Administer other accounts: roles, skills, capacity, deactivation; commands `users` and `audit`.
 
 The accounts themselves are in `services.accounts`, erasure and export in `services.privacy`.
 """
