@@ -300,6 +300,7 @@ ROUTES = (
     action(ids.OPEN_SEARCH, people.open_search_form, Permission.MANAGE_USERS),
     view(ids.SEARCH_PEOPLE, people.search_people, Permission.MANAGE_USERS),
     action(ids.OPEN_PERSON, people.open_person_form, Permission.MANAGE_USERS),
+    action(ids.OPEN_CHANGES, people.open_changes, Permission.MANAGE_USERS),
     view(ids.EDIT_PERSON, people.save_person, Permission.MANAGE_USERS),
     # The user's own account. Linking is open to members without one: the code is the credential.
     action(ids.OPEN_PROFILE, people.open_profile_form, Permission.EDIT_OWN_PROFILE),

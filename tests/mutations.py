@@ -127,6 +127,13 @@ MUTATIONS = (
         "find_one_and_replace(query, values,",
         ("tests/services/auth/test_profile.py",),
     ),
+    Mutation(
+        "account-change-without-audit-entry",
+        "services/accounts/users.py",
+        "audit_log.add_to_update(update, _audit",
+        "audit_log.add_to_update({}, _audit",
+        ("tests/services/audit/test_audit_log.py",),
+    ),
     # Who is told, and of what
     Mutation(
         "requester-and-assignee-swapped",

@@ -1,15 +1,22 @@
 """Reset a password by a link, sent by email or handed over by an operator."""
 
+from datetime import datetime
+
 from bson import ObjectId
 from pymongo import ReturnDocument
 
 from services.accounts.users import UserService
 from services.accounts.validation import checked_string, email_key
+from services.audit import audit_log
+from services.audit.audit_log import SELF, AuditAction, AuditEntry
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.auth.passwords import checked_password
 from services.auth.rate_limit import RateLimitedAction
 from services.auth.sign_in import AccountServiceBase
+from services.core import security_events
+from services.core.database import Document
 from services.core.errors import Conflict, InvalidValue
+from services.core.security_events import SecurityEvent
 from services.core.text import strip_invisible
 from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.models.user import User
@@ -37,7 +44,7 @@ def issue_reset_code(
     user = User.from_doc(users.get_doc_by_email(email))
     if not user.active:
         raise Conflict("That account has been deactivated, so nobody can sign in to it.")
-    return codes.issue(kind=CodeKind.RESET, user_id=user.id)
+    return codes.issue(kind=CodeKind.RESET, user_id=user.id, handed_to=actor)
 
 
 class PasswordResetService(AccountServiceBase):
@@ -68,18 +75,29 @@ class PasswordResetService(AccountServiceBase):
         checked_string("code", code)
         checked_password(password)
         if self._codes.peek(kind=CodeKind.RESET, code=code) is None:  # before a costly hash
+            security_events.record(SecurityEvent.CODE_REFUSED, reason="reset")
             raise InvalidValue("code", INVALID_LINK)
         hashed = self._hasher.hash(password)
         user_id = self._codes.redeem(kind=CodeKind.RESET, code=code)
-        doc = user_id and self._db.users.find_one_and_update(
-            {"_id": user_id, "active": {"$ne": False}},
-            {"$set": {"password": hashed}, "$inc": {"tokenVersion": 1}},
-            return_document=ReturnDocument.AFTER,
-        )
+        doc = self._set_password(user_id, hashed, now=self._clock()) if user_id else None
         if not doc:
+            security_events.record(SecurityEvent.CODE_REFUSED, reason="reset", account=user_id)
             raise InvalidValue("code", INVALID_LINK)
         user = User.from_doc(doc)
         self._codes.revoke(user_id=user.id)
         self._rate_limiter.clear_sign_in_failures(account=email_key(user.email))
         queue_new_password_email(self._emails, user_id=user.id, token_version=user.token_version)
         return user
+
+    def _set_password(self, user_id: ObjectId, hashed: str, *, now: datetime) -> Document | None:
+        """Return the account, None if it has been deactivated."""
+        update: Document = {"$set": {"password": hashed}, "$inc": {"tokenVersion": 1}}
+        entry = AuditEntry(now, SELF, AuditAction.PASSWORD_RESET, user_id)
+        audit_log.add_to_update(update, [entry])
+        doc = self._db.users.find_one_and_update(
+            {"_id": user_id, "active": {"$ne": False}},
+            update,
+            return_document=ReturnDocument.AFTER,
+        )
+        audit_log.move_pending(self._db.users, doc or {})
+        return doc

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 
 import bcrypt
 
+from services.core import security_events
 from services.core.errors import InvalidValue, LimitReached
+from services.core.security_events import SecurityEvent
 
 BCRYPT_COST = 12
 MAX_CONCURRENT_HASHES = 2
@@ -104,6 +106,7 @@ class PasswordHasher:
     @contextmanager
     def _slot(self) -> Iterator[None]:
         if not self._slots.acquire(blocking=False):
+            security_events.record(SecurityEvent.RATE_LIMITED, reason="password-checks")
             raise LimitReached(SIGN_IN_BUSY, retry_after=1)
         try:
             yield

@@ -8,8 +8,10 @@ from services.accounts.users import load_account_doc, update_account
 from services.accounts.validation import checked_account_values, checked_string, email_key
 from services.auth.passwords import checked_password
 from services.auth.sign_in import AccountServiceBase
+from services.core import security_events
 from services.core.database import Document
 from services.core.errors import Conflict, InvalidValue
+from services.core.security_events import SecurityEvent
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.user import User
 from services.outbox.emails import queue_new_password_email
@@ -49,7 +51,7 @@ class ProfileService(AccountServiceBase):
             self._db,
             lambda: load_account_doc(self._db, actor.user_id),
             values_for,
-            by=actor.user_id,
+            actor=actor,
             now=self._clock(),
         )
         if password is not None:
@@ -77,5 +79,8 @@ class ProfileService(AccountServiceBase):
         self._rate_limiter.check_sign_in(account=account, client_ip=client_ip)
         if not self._hasher.matches(current, stored):
             self._rate_limiter.record_sign_in_failure(account=account, client_ip=client_ip)
+            security_events.record(
+                SecurityEvent.SIGN_IN_FAILED, reason="current_password", account=user_id
+            )
             raise InvalidValue("currentPassword", "That is not your current password.")
         return str(stored)

@@ -17,9 +17,10 @@ from typing import NamedTuple
 
 from redis.exceptions import RedisError
 
-from services.core import redis_client
+from services.core import redis_client, security_events
 from services.core.clock import Clock, utcnow
 from services.core.errors import LimitReached
+from services.core.security_events import SecurityEvent
 
 logger = logging.getLogger(__name__)
 
@@ -201,7 +202,8 @@ class RateLimiter:
         """Raise `LimitReached` if sign-in has failed too often."""
         keys = _limits_by_key(RateLimitedAction.SIGN_IN, account, client_ip)
         counts = zip(self._attempts.get_many(list(keys)), keys.values(), strict=True)
-        _refuse([counted for counted, limit in counts if counted.attempts >= limit.max_attempts])
+        over = [counted for counted, limit in counts if counted.attempts >= limit.max_attempts]
+        _refuse(RateLimitedAction.SIGN_IN, over)
 
     def record_sign_in_failure(self, *, account: str, client_ip: str | None = None) -> None:
         for key, limit in _limits_by_key(RateLimitedAction.SIGN_IN, account, client_ip).items():
@@ -224,7 +226,7 @@ class RateLimiter:
             counted = self._attempts.increment(key, window=limit.window)
             if counted.attempts > limit.max_attempts:
                 over.append(counted)
-        _refuse(over, _OFTEN.get(action, TOO_MANY_ATTEMPTS))
+        _refuse(action, over)
 
 
 def _limits_by_key(
@@ -256,9 +258,11 @@ def _network(client_ip: str | None) -> str | None:
     return str(found)
 
 
-def _refuse(over: list[AttemptCount], why: str = TOO_MANY_ATTEMPTS) -> None:
+def _refuse(action: RateLimitedAction, over: list[AttemptCount]) -> None:
     if not over:
         return
+    security_events.record(SecurityEvent.RATE_LIMITED, reason=action.value)
+    why = _OFTEN.get(action, TOO_MANY_ATTEMPTS)
     seconds = max(1, *(counted.expires_in_seconds for counted in over))
     raise LimitReached(f"{why} Try again {_when(seconds)}.", retry_after=seconds)
 

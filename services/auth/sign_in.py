@@ -14,14 +14,17 @@ from services.accounts.validation import (
     checked_string,
     email_key,
 )
+from services.audit import audit_log
 from services.auth.one_time_codes import OneTimeCodes
 from services.auth.passwords import PasswordHasher, check_password_length, checked_password
 from services.auth.rate_limit import RateLimitedAction, RateLimiter
 from services.auth.session_tokens import SessionTokens
+from services.core import security_events
 from services.core.clock import Clock
 from services.core.database import Document, Mongo
 from services.core.errors import Conflict, LimitReached, Unauthenticated
 from services.core.leases import Lease, LeaseUnavailable
+from services.core.security_events import SecurityEvent
 from services.core.text import strip_invisible
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind, Emails, queue_account_email
@@ -103,9 +106,13 @@ class SignInService(AccountServiceBase):
         check_password_length(password)
         account = email_key(email)
         self._rate_limiter.check_sign_in(account=account, client_ip=client_ip)
-        doc = self._matching(email, password)
+        known = self._users.find_docs_by_email(email)
+        doc = self._matching(known, email, password)
         if doc is None:
             self._rate_limiter.record_sign_in_failure(account=account, client_ip=client_ip)
+            security_events.record(
+                SecurityEvent.SIGN_IN_FAILED, account=known[0]["_id"] if known else None
+            )
             raise Unauthenticated(WRONG_CREDENTIALS)
         self._rate_limiter.clear_sign_in_failures(account=account)
         self._rehash_if_outdated(doc, password)
@@ -123,17 +130,18 @@ class SignInService(AccountServiceBase):
 
     def issue_token(self, user: User) -> str:
         """Start a session after a sign-in, a sign-up or a new password."""
+        security_events.record(SecurityEvent.SIGNED_IN, account=user.id)
         return self._tokens.issue(user)
 
     def sign_out(self, *, user_id: ObjectId) -> None:
         """End all sessions of the account."""
         self._db.users.update_one({"_id": user_id}, {"$inc": {"tokenVersion": 1}})
 
-    def _matching(self, email: str, password: str) -> Document | None:
-        """Return the address's active account with that password: first the one with the same
-        spelling, then the oldest. Takes as long if there is none.
+    def _matching(self, known: Sequence[Document], email: str, password: str) -> Document | None:
+        """Return the active one of the address's accounts with that password: first the one with
+        the same spelling, then the oldest. Takes as long if there is none.
         """
-        docs = [doc for doc in self._users.find_docs_by_email(email) if User.from_doc(doc).active]
+        docs = [doc for doc in known if User.from_doc(doc).active]
         docs.sort(key=lambda doc: (doc.get("email") != email.strip(), doc["_id"]))
         for doc in docs[:MAX_ACCOUNTS_PER_EMAIL]:
             if self._hasher.matches(password, doc.get("password")):
@@ -160,6 +168,7 @@ class SignInService(AccountServiceBase):
         if len(self._users.find_by_email(email)) > 1:
             self._db.users.delete_one({"_id": doc["_id"]})
             raise Conflict(ACCOUNT_EXISTS)
+        audit_log.move_pending(self._db.users, doc)
 
     def _refuse_known(self, email: str) -> None:
         if self._users.find_by_email(email):

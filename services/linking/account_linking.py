@@ -17,7 +17,10 @@ from pymongo.errors import DuplicateKeyError
 
 from services.accounts.users import UserService
 from services.accounts.validation import email_key
+from services.audit import audit_log
+from services.audit.audit_log import SELF, AuditAction, AuditEntry
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
+from services.core import security_events
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import (
@@ -28,6 +31,7 @@ from services.core.errors import (
     Unauthenticated,
 )
 from services.core.optimistic_retry import retry_on_conflict
+from services.core.security_events import SecurityEvent
 from services.core.work_queue import ahead
 from services.linking.links import ACCOUNT_DEACTIVATED, LinkService, cancel_release, check_member
 from services.models.permissions import Actor, Permission, require_permission
@@ -69,6 +73,7 @@ class CodeAttempts:
             lambda: self._count_in_window(link_id) or self._start_window(link_id)
         )
         if counted["tries"] > MAX_WRONG_CODES:
+            security_events.record(SecurityEvent.RATE_LIMITED, reason="link-codes", member=link_id)
             raise self._locked(counted["expiresAt"])
         return int(counted["tries"])
 
@@ -78,6 +83,7 @@ class CodeAttempts:
 
     def raise_wrong_code(self, link_id: str, *, attempts: int) -> NoReturn:
         """Raise the refusal; the fifth wrong code starts the lockout."""
+        _record_refused_code(link_id)
         if attempts < MAX_WRONG_CODES:
             raise InvalidValue("code", WRONG_CODE)
         until = self._clock() + LOCKOUT_DURATION
@@ -253,9 +259,11 @@ class AccountLinking:
         check_member(member)
         user = self._owner(code_id)
         if user is None:
+            _record_refused_code(member.link_id)
             raise InvalidValue("code", WRONG_CODE)
         previous_user = self._previous_user(member, user, code_id)
         if self._codes.redeem_by_id(kind=CodeKind.LINK, code_id=code_id) is None:
+            _record_refused_code(member.link_id)
             raise InvalidValue("code", WRONG_CODE)
         self._set_link(member, user)
         # A password reset ends the sessions first, then the links.
@@ -298,10 +306,11 @@ class AccountLinking:
         # record has no effect while there is a link.
         record = {"userId": user.id, "at": now}
         self._db.unlinked.update_one({"_id": key}, {"$set": record}, upsert=True)
-        gone = self._db.links.delete_one({"_id": key, "userId": user.id})
-        if not gone.deleted_count:
+        removed = self._db.links.find_one_and_delete({"_id": key, "userId": user.id})
+        if removed is None:
             self._db.unlinked.delete_one({"_id": key, **record})
             raise Conflict(LINK_CHANGED)
+        self._record_removal(removed)
         email_ids = queue_account_email(
             self._emails,
             EmailKind.UNLINKED,
@@ -367,31 +376,45 @@ class AccountLinking:
         if current_link and not is_own and "stopped" not in current_link:
             # Redeemed, so that the account's member is notified only once per code.
             self._codes.redeem_by_id(kind=CodeKind.LINK, code_id=code_id)
+            security_events.record(
+                SecurityEvent.CODE_REFUSED,
+                reason="linked_elsewhere",
+                account=user.id,
+                member=member.link_id,
+            )
             raise AccountLinkedElsewhere(user, current_link["slackUserId"])
         return self._account(own) if own and own["userId"] != user.id else None
 
     def _set_link(self, member: SlackMember, user: User) -> None:
         """Create the member's link to that account, or change the existing one."""
-        key = member.link_id
-        fresh = {"userId": user.id, "createdAt": self._clock()}
+        key, now = member.link_id, self._clock()
+        fresh = {"userId": user.id, "createdAt": now}
         member_ids = {"teamId": member.team_id, "slackUserId": member.slack_user_id}
 
         def attempt() -> Document | None:
             own = self._db.links.find_one({"_id": key})
+            entries = []
+            if own and own["userId"] != user.id:
+                entries.append(AuditEntry(now, SELF, AuditAction.UNLINKED, own["userId"]))
+            entries.append(AuditEntry(now, SELF, AuditAction.LINKED, user.id))
             try:
                 if own is None:
-                    self._db.links.insert_one({"_id": key, **member_ids, **fresh})
-                    return fresh
-                changed = self._db.links.update_one(
+                    link = {"_id": key, **member_ids, **fresh, **audit_log.pending_field(*entries)}
+                    self._db.links.insert_one(link)
+                    return link
+                change: Document = {"$set": fresh, "$unset": {"stopped": ""}}
+                audit_log.add_to_update(change, entries)
+                return self._db.links.find_one_and_update(
                     {"_id": key, "userId": own["userId"]},
-                    {"$set": fresh, "$unset": {"stopped": ""}},
+                    change,
+                    return_document=ReturnDocument.AFTER,
                 )
             except DuplicateKeyError:
                 self._remove_suspended_link(member, user)
                 return None
-            return fresh if changed.matched_count else None
 
-        retry_on_conflict(attempt, busy_message=LINK_BUSY)
+        stored = retry_on_conflict(attempt, busy_message=LINK_BUSY)
+        audit_log.move_pending(self._db.links, stored)
 
     def _remove_suspended_link(self, member: SlackMember, user: User) -> None:
         """Remove the account's suspended link; raise for an active one."""
@@ -400,15 +423,26 @@ class AccountLinking:
             return
         if "stopped" not in current_link:
             raise AccountLinkedElsewhere(user, current_link["slackUserId"])
-        self._db.links.delete_one(
+        removed = self._db.links.find_one_and_delete(
             {"_id": current_link["_id"], "userId": user.id, "stopped": current_link["stopped"]}
         )
+        if removed:
+            self._record_removal(removed)
+
+    def _record_removal(self, link: Document) -> None:
+        audit_log.move_pending(self._db.links, link)
+        entry = AuditEntry(self._clock(), SELF, AuditAction.UNLINKED, link["userId"])
+        audit_log.record(self._db, entry)
 
     def _link(self, team_id: str, slack_user_id: str) -> Document | None:
         return self._db.links.find_one({"_id": link_id(team_id, slack_user_id)})
 
     def _account(self, link: Document) -> User | None:
         return self._users.get(link["userId"])
+
+
+def _record_refused_code(link_id: str) -> None:
+    security_events.record(SecurityEvent.CODE_REFUSED, reason="link", member=link_id)
 
 
 def mask_email(email: str) -> str:

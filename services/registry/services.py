@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from services.account_admin.account_admin import AccountAdmin
+from services.account_admin.audit_trail import AuditTrail
 from services.accounts.users import UserService
 from services.auth.one_time_codes import OneTimeCodes
 from services.availability.availability_service import AvailabilityService
@@ -70,6 +72,7 @@ class Services:
     admin_emails: frozenset[str] = frozenset()
     is_linking_strict: bool = False
     has_triage: bool = False
+    audit_retention: timedelta = timedelta(days=400)
     jwt_secret: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
 
@@ -81,6 +84,7 @@ class Services:
             admin_emails=config.admin_emails,
             is_linking_strict=config.is_linking_strict,
             has_triage=bool(config.triage_channel),
+            audit_retention=timedelta(days=config.audit_retention_days),
             jwt_secret=config.jwt_secret,
             redis_url=config.redis_url,
         )
@@ -102,6 +106,7 @@ class Services:
     )
     member_sync = _lazy(lambda s: MemberSync(s.db, s.users, s.codes, clock=s.clock))
     account_admin = _lazy(lambda s: AccountAdmin(s.db, clock=s.clock))
+    audit_trail = _lazy(lambda s: AuditTrail(s.db, s.users))
     erasure = _lazy(lambda s: Erasure(s.db, s.users, clock=s.clock))
     data_export = _lazy(lambda s: DataExport(s.db, s.users))
 

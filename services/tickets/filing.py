@@ -11,10 +11,12 @@ from typing import Any
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
+from services.core import security_events
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import Conflict, LimitReached, NotFound
 from services.core.optimistic_retry import retry_on_conflict
+from services.core.security_events import SecurityEvent
 from services.core.sequences import NumberSequence
 from services.models import events as model_events
 from services.models.events import EventType, NewEvent
@@ -196,6 +198,9 @@ class TicketService:
         latest = list(found.sort("createdAt", -1).limit(MAX_TICKETS_PER_HOUR))
         if len(latest) == MAX_TICKETS_PER_HOUR:
             oldest: datetime = latest[-1]["createdAt"]
+            security_events.record(
+                SecurityEvent.RATE_LIMITED, reason="tickets", account=actor.user_id
+            )
             raise LimitReached(
                 f"You have filed {MAX_TICKETS_PER_HOUR} tickets within an hour, which is the "
                 "limit. Try again later; for an emergency, speak to a moderator.",

@@ -28,6 +28,9 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("bot", "services", "tasks")
 # Fields with keywords or composed keys; all others are texts or numbers.
 CODED = [
+    "audit.action",
+    "audit.by",
+    "audit.subject",
     "codes._id",
     "codes.kind",
     "corrections.kind",

@@ -24,6 +24,8 @@ from services.analysis import analysis_store
 from services.analysis.model_exchange import Analysis
 from services.assignment import feedback
 from services.assignment.candidate_pool import CandidateLoader, Shortlist
+from services.audit import audit_log
+from services.audit.audit_log import SYSTEM, AuditAction, AuditEntry
 from services.auth.one_time_codes import CodeKind
 from services.auth.passwords import PasswordHasher
 from services.availability.availability_service import AvailabilityChange
@@ -99,6 +101,7 @@ ELSEWHERE = frozenset(
         "outbox.reminders",
         "calendar.business_hours",
         "team_settings.settings_service",
+        "team_settings.settings_store",
         "sla.policy",
         "availability.slack_status",
         "core.ttl_cache",
@@ -345,11 +348,33 @@ def guard_last_admin(world: "World") -> None:
         pass
 
 
+def audit_entry(world: "World") -> AuditEntry:
+    return AuditEntry(world.now, SYSTEM, AuditAction.UNLINKED, MODERATOR)
+
+
 TABLE: Mapping[str, Entry] = {
     "accounts.users.removing_admin": once(guard_last_admin),
+    "audit.audit_log.move_all_pending": once(
+        lambda w: audit_log.move_all_pending(w.db, before=w.now)
+    ),
+    "audit.audit_log.record": once(lambda w: audit_log.record(w.db, audit_entry(w))),
+    "audit.audit_log.delete_expired": once(lambda w: audit_log.delete_expired(w.db, before=w.now)),
+    "audit.audit_log.replace_account": once(
+        lambda w: audit_log.replace_account(w.db, MODERATOR, ObjectId(), now=w.now)
+    ),
+    "audit.audit_log.entries_of": once(lambda w: list(audit_log.entries_of(w.db, MODERATOR))),
+    "audit.audit_log.entries_since": once(
+        lambda w: list(audit_log.entries_since(w.db, w.now, [MODERATOR]))
+    ),
+    "account_admin.audit_trail.AuditTrail.of_person": once(
+        lambda w: w.audit_trail.of_person(actor=BOSS, user_id=str(MODERATOR))
+    ),
+    "account_admin.audit_trail.AuditTrail.entries": once(
+        lambda w: list(w.audit_trail.entries(actor=OPERATOR, email=MO_ADDRESS))
+    ),
     "accounts.users.update_account": once(
         lambda w: users.update_account(
-            w.db, lambda: w.doc(MODERATOR), lambda _: {"role": "user"}, by=ADMIN, now=w.now
+            w.db, lambda: w.doc(MODERATOR), lambda _: {"role": "user"}, actor=BOSS, now=w.now
         ),
         "role",
     ),

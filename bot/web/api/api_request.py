@@ -7,7 +7,9 @@ from flask import Request
 
 from bot.slack.bot_process import BotProcess
 from bot.web.client_ip import address_for_rate_limit, bearer_token
+from services.core import security_events
 from services.core.errors import InvalidValue, Unauthenticated
+from services.core.security_events import SecurityEvent
 from services.lists.api_pages import MAX_PAGE_SIZE
 from services.models.permissions import Actor, Permission
 from services.models.ticket import Ticket
@@ -37,7 +39,11 @@ class ApiRequest:
         token = bearer_token(self.http_request)
         if not token:
             raise Unauthenticated(SIGN_IN_REQUIRED)
-        return self.services.sign_in.authenticate(token)
+        try:
+            return self.services.sign_in.authenticate(token)
+        except Unauthenticated:
+            security_events.record(SecurityEvent.TOKEN_REFUSED, reason="session")
+            raise
 
     @property
     def actor(self) -> Actor:

@@ -323,7 +323,7 @@ def test_a_deactivated_account_can_be_erased(services: Services, life: Life, zac
 
 
 def test_in_between_they_are_locked_out(db: Mongo, erasure: Erasure, zach: User) -> None:
-    erasure._deactivate(zach.id, "system")
+    erasure._deactivate(zach.id, OPERATOR)
     with pytest.raises(MemberRefused, match="deactivated"):
         LinkService(db, UserService(db)).get_or_create_user(MEMBER)
 

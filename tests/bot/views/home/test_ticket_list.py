@@ -108,8 +108,7 @@ def test_the_queue_in_a_message() -> None:
         "*To do* · Not assigned yet",
         "Ticket 12: VPN drops",
         "Open",
-        "*Assigned to <@U0BEN>* · High priority · due "
-        f"{home_moment()} · filed {TIME}",
+        f"*Assigned to <@U0BEN>* · High priority · due {home_moment()} · filed {TIME}",
     ]
     assert shown["text"] == (
         "The queue:\n"
