@@ -24,7 +24,8 @@ from services.core.database import Document, Mongo
 from services.core.slack_errors import CHANNEL_NOT_FOUND, OPERATOR_CODES
 from services.core.work_queue import MAX_DELIVERY_DELAY, ahead
 from services.models.comment import MessageRef
-from services.models.ticket import Card, Ticket
+from services.models.events import EventType
+from services.models.ticket import OPEN_STATUSES, Card, Ticket
 from services.outbox.pending import ANY_TIME, outbox_fields
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX
 
@@ -32,6 +33,8 @@ CLAIM_DURATION = timedelta(seconds=60)
 _UPDATE_CLAIM = "updatingUntil"  # of a card, or of the delivery of a comment
 
 TRIAGE_CARD_KIND = "triage"  # the kind of the card in the triage channel
+NOTES_KIND = "notes"  # of the message whose thread holds an assignee's internal notes
+COMMENT_KIND = "comment"  # of a comment or an internal note
 # The reply to a message from which a ticket was filed: other people's conversation.
 _THREAD_REPLY_KIND = "thread"
 
@@ -106,11 +109,20 @@ class TicketThreads:
         )
         for doc in found:
             for delivery in doc["notices"]:
-                _, kind, _ = parse_delivery_key(str(delivery["key"]))
+                seq, kind, _ = parse_delivery_key(str(delivery["key"]))
                 is_here = (doc.get("teamId"), delivery.get("channel")) == (team_id, message.channel)
                 if is_here and kind != _THREAD_REPLY_KIND:
-                    return TicketThread(str(doc["_id"]), internal=kind == TRIAGE_CARD_KIND)
+                    internal = kind in (TRIAGE_CARD_KIND, NOTES_KIND) or (
+                        kind == COMMENT_KIND and self._is_note(doc["_id"], seq)
+                    )
+                    return TicketThread(str(doc["_id"]), internal=internal)
         return None
+
+    def _is_note(self, ticket_id: ObjectId, seq: str) -> bool:
+        """Return whether that event added an internal note: it may have been sent outside any
+        thread, and a reply to a note is a note."""
+        noted = {"$elemMatch": {"seq": int(seq), "type": EventType.NOTED.value}}
+        return self._db.tickets.count_documents({"_id": ticket_id, "events": noted}, limit=1) == 1
 
     def _by_reminder(self, message: MessageRef) -> TicketThread | None:
         """Reminders are for the staff, so a reply is an internal note."""
@@ -146,9 +158,11 @@ def is_finished(ticket: Ticket, key: str) -> bool:
     return next(states, None) in (DeliveryState.SENT, DeliveryState.FAILED)
 
 
-def is_deleted_card(ticket: Ticket, key: str) -> bool:
-    """Return whether the card was deleted in Slack, and not posted again."""
-    return any(delivery["key"] == key and "lost" in delivery for delivery in ticket.deliveries)
+def is_done(ticket: Ticket, key: str) -> bool:
+    """Return whether no further attempt is needed: the message is finished, or it was deleted in
+    Slack and the ticket is closed."""
+    is_deleted = any(each["key"] == key and "lost" in each for each in ticket.deliveries)
+    return is_finished(ticket, key) or (is_deleted and ticket.status not in OPEN_STATUSES)
 
 
 def has_finished_delivery(ticket: Ticket, *, seq: int, kind: str) -> bool:
@@ -283,12 +297,15 @@ def release_message_update(db: Mongo, ticket_id: ObjectId, key: str, *, until: d
     _set(db, ticket_id, key, {_UPDATE_CLAIM: until})
 
 
-def replace_deleted_card(db: Mongo, ticket_id: ObjectId, card: Card, *, now: datetime) -> None:
-    """Forget a card that was deleted in Slack, so that it is posted again while the ticket is open.
+def replace_deleted(
+    db: Mongo, ticket_id: ObjectId, *, channel: str, ts: str, now: datetime
+) -> None:
+    """Forget a card, or the message of a thread, that was deleted in Slack, so that it is posted
+    again while the ticket is open.
 
     Of several workers that find it deleted, one changes something: its delivery keeps no `ts`.
     """
-    this = {"channel": card.channel, "ts": card.ts}
+    this = {"channel": channel, "ts": ts}
     update = _back_to_outbox(now)
     update["$pull"] = {"cards": this}
     again = update | {

@@ -108,8 +108,9 @@ def test_they_talk_in_their_threads(
         lambda: [m for m in ada.thread(triage) if m.text == f"{kept}channel reads it here, too."],
         "the confirmation",
     )
+    (notes,) = nils.wait_for_dm("Internal notes on #", "VPN is slow")
     nils.wait_for(
-        lambda: [m for m in nils.thread(his) if "Known since Monday" in m.text], "the note"
+        lambda: [m for m in nils.thread(notes) if "Known since Monday" in m.text], "the note"
     )
     assert not [m for m in emma.dm() if "Known since Monday" in m.text]
 

@@ -592,7 +592,9 @@ TABLE: Mapping[str, Entry] = {
     "outbox.deliveries.release_message_update": delivery(
         "release_message_update", "1:requester:x", until=NEW
     ),
-    "outbox.deliveries.replace_deleted_card": delivery("replace_deleted_card", CARD, now=NEW),
+    "outbox.deliveries.replace_deleted": delivery(
+        "replace_deleted", channel="D0MO", ts="1.5", now=NEW
+    ),
     "outbox.deliveries.record_card_update": delivery(
         "record_card_update", CARD, seq=2, digest="e", now=NEW
     ),
