@@ -44,8 +44,9 @@ def ina(people: People, ticket: Ticket) -> User:
     return people.add(Role.ADMIN)
 
 
-def triage_card(triage: BotAndWorkers) -> dict[str, Any]:
-    return triage.slack.messages(TRIAGE)[0]
+def triage_card(triage: BotAndWorkers, number: int = 0) -> dict[str, Any]:
+    cards = [message for message in triage.slack.messages(TRIAGE) if "blocks" in message]
+    return cards[number]
 
 
 def reply(triage: BotAndWorkers, user: User, text: str) -> dict[str, Any]:
@@ -79,8 +80,8 @@ def test_a_reply_in_the_triage_thread_is_an_internal_note(
     assert triage.ephemeral_messages() == [
         (
             People.slack_id(ina),
-            "Kept as an internal note: it is passed on to the help desk only. Whoever is in this "
-            "channel reads it here, too.",
+            "Saved as an internal note. The help desk reads it, and so does everyone in this "
+            "channel. You won't see this message again.",
         )
     ]
     triage.deliver()
@@ -291,6 +292,60 @@ def test_a_moderator_is_staff_on_their_own_ticket_too(
     assert CANARY in reached(triage, ben)
     assert CANARY not in reached(triage, requester)  # allowed to read it, but not sent
     assert CANARY in looked_everywhere(triage, requester, own)
+
+
+# What is said of a note
+
+
+def test_each_writer_is_told_once_that_replies_are_notes(
+    triage: BotAndWorkers, ticket: Ticket, ben: User, ina: User, clock: FixedClock
+) -> None:
+    for writer in (ina, ina, ben, ina, ben):
+        triage.bot.answer(reply(triage, writer, "On it"))
+    told = [user for user, _ in triage.ephemeral_messages()]
+    assert told == [People.slack_id(ina), People.slack_id(ben)]
+    clock.advance(days=400)
+    other = file_ticket(triage.tickets, ina, "Printer")
+    triage.work(other)
+    triage.bot.answer(said(triage.slack, ina, triage_card(triage, 1), "On it", is_im=False))
+    assert len(triage.ephemeral_messages()) == 2
+    assert len(triage.now(other).comments) == 1
+
+
+def test_a_direct_message_explains_notes_once_too(
+    triage: BotAndWorkers, comments: CommentService, ticket: Ticket, ben: User, ina: User
+) -> None:
+    comments.add(**by(ina, ticket), text="He is on holiday", internal=True)
+    triage.deliver()
+    for text in ("Until when?", "I wait"):
+        triage.bot.answer(said(triage.slack, ben, notes_message(triage, ben), text))
+    assert triage.ephemeral_messages() == [
+        (
+            People.slack_id(ben),
+            "Saved as an internal note: only the help desk reads it. To write to the requester, "
+            "reply in the thread of the ticket's card. You won't see this message again.",
+        )
+    ]
+
+
+def test_an_explanation_arrives_after_a_fault_and_goes_with_the_person(
+    triage: BotAndWorkers, ticket: Ticket, ina: User, clock: FixedClock
+) -> None:
+    triage.slack.fail("chat.postEphemeral", status=500)
+    triage.bot.answer(reply(triage, ina, "On it"))
+    triage.work()
+    clock.advance(minutes=1)
+    for doc in triage.db.replies.find():
+        triage.publisher.publish_reply(doc["_id"])
+    assert len(triage.ephemeral_messages()) == 2  # the refused one, too
+    stored = triage.db.replies.find_one({"user": People.slack_id(ina)}) or {}
+    assert (stored["state"], "expiresAt" in stored) == ("sent", False)
+    services = triage.runtime.services
+    exported = services.data_export.export(actor=OPERATOR, email=ina.email)
+    assert len(exported["accounts"][0]["replies"]) == 1
+    triage.db.users.update_one({"_id": ina.id}, {"$set": {"role": "user"}})
+    services.erasure.erase(actor=OPERATOR, email=ina.email)
+    assert triage.db.replies.count_documents({}) == 0
 
 
 # The thread of the notes

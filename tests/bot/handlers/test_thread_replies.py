@@ -200,8 +200,8 @@ def test_files_are_passed_on_as_links(
     assert conversation.ephemeral_messages() == [
         (
             People.slack_id(emma),
-            "Files are passed on as links. Whoever cannot open one does not see this conversation "
-            "in Slack: share the file with them there.",
+            "Files are passed on as links. If a person can't open one, share the file with them "
+            "in Slack. You won't see this message again.",
         )
     ]
 
