@@ -23,7 +23,7 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.slack_errors import CHANNEL_NOT_FOUND, OPERATOR_CODES
 from services.core.work_queue import MAX_DELIVERY_DELAY, ahead
-from services.models.comment import MessageRef
+from services.models.comment import MessageRef, comments_from_doc
 from services.models.events import EventType
 from services.models.ticket import OPEN_STATUSES, Card, Ticket
 from services.outbox.pending import ANY_TIME, outbox_fields
@@ -74,8 +74,8 @@ class TicketThreads:
 
     def find_ticket(self, *, team_id: str, message: MessageRef) -> TicketThread | None:
         """Return the ticket that `message` is about: the bot's message about one ticket, or a
-        direct message that was filed, or the offer to file it. None if it is about no ticket, or
-        about several.
+        direct message that was filed or added to a ticket, or the offer to do so. None if it is
+        about no ticket, or about several.
 
         No permission check: returns only an id.
         """
@@ -136,8 +136,21 @@ class TicketThreads:
         if not offer and not channel.startswith("D"):
             return None  # below a message in a channel: other people's conversation
         filed = {"teamId": team_id, "source.ts": ts, "source.channel": channel}
-        doc = self._db.tickets.find_one(filed, ["_id"])
-        return TicketThread(str(doc["_id"]), internal=False) if doc else None
+        if doc := self._db.tickets.find_one(filed, ["_id"]):
+            return TicketThread(str(doc["_id"]), internal=False)
+        return self.find_by_comment(team_id=team_id, message=MessageRef(channel, ts))
+
+    def find_by_comment(self, *, team_id: str, message: MessageRef) -> TicketThread | None:
+        """Return the ticket that has the message as a comment. No permission check, as above."""
+        found = self._db.tickets.find(
+            {"comments.slack.ts": message.ts, "teamId": team_id},
+            {"comments": {"$elemMatch": {"slack.ts": message.ts}}},
+        )
+        for doc in found:
+            for comment in comments_from_doc(doc["comments"]):
+                if comment.slack_message == message:
+                    return TicketThread(str(doc["_id"]), internal=comment.internal)
+        return None
 
 
 def delivery_key(*, seq: int, kind: str, recipient: ObjectId | str) -> str:

@@ -88,6 +88,7 @@ ELSEWHERE = frozenset(
         "registry.services",
         "core.leases",
         "core.processed_events",
+        "tickets.direct_messages",
         "core.schema_version",
         "registry.migrations",
         "outbox.replies",
@@ -746,6 +747,9 @@ TABLE: Mapping[str, Entry] = {
     "outbox.deliveries.TicketThreads.find_ticket": once(
         lambda w: w.ticket_threads.find_ticket(team_id=TEAM_ID, message=PLACE)
     ),
+    "outbox.deliveries.TicketThreads.find_by_comment": once(
+        lambda w: w.ticket_threads.find_by_comment(team_id=TEAM_ID, message=PLACE)
+    ),
     "outbox.deliveries.TicketThreads.check_all_recorded": once(
         lambda w: w.ticket_threads.check_all_recorded(MO.user_id)
     ),
@@ -759,6 +763,9 @@ TABLE: Mapping[str, Entry] = {
     "tickets.filing.TicketService.create": once(filed),
     "tickets.filing.TicketService.check_not_filed": once(
         lambda w: w.tickets.check_not_filed(actor=JO, team_id=TEAM_ID, source=SAID)
+    ),
+    "tickets.filing.TicketService.list_for_message": once(
+        lambda w: w.tickets.list_for_message(actor=JO, team_id=TEAM_ID)
     ),
     "tickets.filing.TicketService.follow_message": once(
         lambda w: w.tickets.follow_message(
