@@ -5,10 +5,12 @@ import pytest
 from services.core.database import Mongo
 from services.models.user import Role, User
 from tests.conftest import People
+from tests.support import payloads
 from tests.support.comment_helpers import (
     card_of,
     changed,
     deleted,
+    event_of,
     in_thread,
     message_of,
     said,
@@ -20,6 +22,8 @@ from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import TRIAGE
 
 pytest_plugins = ["tests.support.product"]
+
+LINES = ("It still drops", "Every hour")
 
 
 @pytest.fixture
@@ -70,6 +74,17 @@ def test_they_talk_in_the_threads_of_their_cards(
     for bot in (http_bot, second):
         bot.answer(note)
 
+    composed = [slack.say(emmas["channel"], text, user=People.slack_id(emma)) for text in LINES]
+    for bot, line in zip((http_bot, second), composed, strict=True):
+        bot.answer(event_of(line))
+    shown = f"“{' '.join(LINES)}”"
+    eventually(lambda: shown in str(slack.messages(People.slack_id(emma))), what="the offer")
+    (offer,) = [m for m in slack.messages(People.slack_id(emma)) if shown in m["text"]]
+    for bot in (http_bot, second):
+        bot.answer(payloads.block_actions(offer, "add_to_ticket", user=People.slack_id(emma)))
+    seen.append("Ticket 1: User 1 wrote: " + " ".join(LINES))
+    eventually(lambda: in_thread(slack, nils, his) == seen, what="Nils reads what she added")
+
     second.answer(deleted(answer))
     seen[0] = "Ticket 1: This comment was deleted."
     eventually(lambda: in_thread(slack, nils, his) == seen, what="it is gone")
@@ -84,9 +99,10 @@ def test_they_talk_in_the_threads_of_their_cards(
         "",
         "Known since Monday",
         "I tell her",
+        "\n".join(LINES),
     ]
     assert message_of(question)["ts"] == ticket["comments"][0]["slack"]["ts"]
 
     written = product.logs()
-    for canary in ("Which client", "Version 4", "Version 5", "Known since", "I tell"):
+    for canary in ("Which client", "Version 4", "Version 5", "Known since", "I tell", *LINES):
         assert canary not in written

@@ -424,6 +424,28 @@ def test_a_deleted_notes_message_is_posted_again(
     assert not triage.now(ticket).is_in_outbox
 
 
+def test_a_note_on_a_closed_ticket_without_a_thread_is_sent_by_itself(
+    triage: BotAndWorkers, comments: CommentService, ticket: Ticket, ben: User, ina: User
+) -> None:
+    comments.add(**by(ina, ticket), text="One", internal=True)
+    triage.actions.resolve(**by(ben, ticket), resolution="Done.")
+    triage.deliver()
+    first = notes_message(triage, ben)
+    triage.runtime.slack.chat_delete(channel=first["channel"], ts=first["ts"])
+    triage.slack.fail(
+        "chat.postMessage", error="thread_not_found", where=lambda a: "thread_ts" in a
+    )
+    comments.add(**by(ina, ticket), text="Two", internal=True)
+    triage.deliver()
+    note = triage.messages(ben)[-1]
+    assert note["text"] == "Ticket 1: Admin 4 wrote an internal note: Two"
+    assert "thread_ts" not in note
+    triage.bot.answer(said(triage.slack, ben, note, "Three"))
+    assert triage.now(ticket).comments[-1].internal
+    triage.deliver()
+    assert not triage.now(ticket).is_in_outbox
+
+
 @pytest.mark.parametrize("fault", ["500", "429", "no answer"])
 def test_a_fault_of_slack_costs_no_note_and_begins_no_second_thread(
     triage: BotAndWorkers,
