@@ -80,7 +80,7 @@ def sender_check(
             return
         team_ids = _team_ids(req.body) | {sender.get("team_id") or bot.team_id}
         if team_ids != {bot.team_id} and is_foreign(req.slack_user_id):
-            security_events.record(SecurityEvent.WORKSPACE_REFUSED, member=req.slack_user_id)
+            security_events.record(SecurityEvent.WORKSPACE_REFUSED)
             raise MemberRefused(OTHER_WORKSPACE)
 
     return check

@@ -242,6 +242,8 @@ ROUTES = (
         Permission.FILE_TICKET,
         has_own_permission_check=True,
     ),
+    action(ids.ANSWER_TICKET, message_intake.add_to_ticket, MAY[TicketAction.COMMENT]),
+    action(ids.ADD_TO_TICKET, message_intake.add_to_ticket, MAY[TicketAction.COMMENT]),
     action(
         ids.FILE_REACTED_MESSAGE,
         message_intake.file_reacted_message,

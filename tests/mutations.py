@@ -157,6 +157,20 @@ MUTATIONS = (
         ("tests/bot/handlers/test_thread_replies.py", "tests/scenarios/test_internal_notes.py"),
     ),
     Mutation(
+        "requester-is-sent-replies-to-notes",
+        "services/outbox/deliveries.py",
+        "(TRIAGE_CARD_KIND, NOTES_KIND)",
+        "(TRIAGE_CARD_KIND,)",
+        ("tests/scenarios/test_internal_notes.py",),
+    ),
+    Mutation(
+        "direct-message-of-another-member-is-read",
+        "services/tickets/direct_messages.py",
+        '"_id": _key(first), "user": slack_user_id}',
+        '"_id": _key(first)}',
+        ("tests/services/tickets/test_direct_messages.py",),
+    ),
+    Mutation(
         "requester-reads-the-summary",
         "services/tickets/fields.py",
         '"summary", STAFF',

@@ -25,7 +25,6 @@ from services.audit.audit_log import AuditAction, AuditEntry
 from services.core.clock import Clock, utcnow
 from services.core.coerce import as_int, own_entries
 from services.core.database import Document, Mongo
-from services.core.processed_events import delete_texts
 from services.models import user as model_user
 from services.models.comment import comments_from_doc
 from services.models.permissions import Actor, Operator, Permission, require_permission
@@ -36,6 +35,7 @@ from services.outbox.pending import outbox_fields
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX
 from services.outbox.replies import delete_replies
 from services.tickets import release
+from services.tickets.direct_messages import delete_direct_messages
 from services.tickets.queries import iter_tickets
 
 ERASED_NAME = "a former colleague"
@@ -105,7 +105,7 @@ class Erasure:
         removed_emails = self._db.letters.delete_many({"userId": user_id}).deleted_count
         self._db.codes.delete_many({"userId": user_id})
         delete_replies(self._db, slack_ids)
-        delete_texts(self._db, slack_ids)
+        delete_direct_messages(self._db, slack_ids)
         recipients = [str(user_id), f"{UNASSIGNED_ALERT_PREFIX}{user_id}"]
         self._db.nudges.delete_many({"to": {"$in": recipients}})
         self._anonymise(user_id, actor)

@@ -35,6 +35,7 @@ from services.privacy.export import DataExport
 from services.team_settings.settings_service import TeamSettings
 from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
+from services.tickets.direct_messages import DirectMessages
 from services.tickets.filing import TicketService
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ class Services:
     ticket_threads = _lazy(lambda s: TicketThreads(s.db, clock=s.clock))
     # Their index expires them by MongoDB's clock.
     processed_events = _lazy(lambda s: ProcessedEvents(s.db))
+    direct_messages = _lazy(lambda s: DirectMessages(s.db))
 
     @property
     def digests(self) -> Digests:

@@ -121,14 +121,15 @@ class CommentService:
         message: MessageRef,
         text: str,
         files: tuple[FileLink, ...] = (),
+        replaces: str = "",
     ) -> Ticket | None:
         """Store an edit of a comment by its message's author; None if the message is no comment.
 
-        Raises `InvalidValue`, `PermissionDenied` for another author's comment,
-        `CommentLimitReached` and `CommentRateLimitReached`.
+        With `replaces`, the text takes the place of only these words of the comment. Raises
+        `InvalidValue`, `PermissionDenied` for another author's comment, `CommentLimitReached` and
+        `CommentRateLimitReached`.
         """
         require_permission(actor, Permission.SEE_OWN_TICKET)
-        words = checked_comment_text(text, files)
 
         def change(ticket: Ticket, comment: Comment, now: datetime) -> Change | None:
             if comment.by != actor.user_id:
@@ -137,6 +138,8 @@ class CommentService:
                 )
                 raise PermissionDenied("Only its author can change a comment.")
             self.get_for_comment(actor=actor, ticket_id=ticket_id, internal=comment.internal)
+            edited = comment.text.replace(replaces, text, 1) if replaces else text
+            words = checked_comment_text(edited, files)
             if comment.deleted or (comment.text, comment.files) == (words, files):
                 return None
             check_edit_limits(ticket, actor, now)

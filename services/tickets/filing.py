@@ -22,13 +22,14 @@ from services.models import events as model_events
 from services.models.events import EventType, NewEvent
 from services.models.message_source import MessageSource
 from services.models.permissions import Actor, Permission, require_permission, require_visible
-from services.models.ticket import Status, Ticket
+from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.outbox.pending import outbox_fields
 from services.sla.policy import cached_policy
 from services.sla.timing import timing_for_new_ticket
 from services.tickets import ticket_store
 from services.tickets.fields import FILED_FIELDS, current_value
-from services.tickets.queries import load_ticket
+from services.tickets.indexes import NEWEST_INDEX
+from services.tickets.queries import WITHOUT_MESSAGES, load_ticket
 from services.tickets.transitions import Change
 from services.tickets.validation import (
     MAX_DESCRIPTION_LENGTH,
@@ -41,6 +42,8 @@ from services.tickets.validation import (
 )
 
 MAX_TICKETS_PER_HOUR = 20
+# Of a requester's open tickets, the newest.
+MAX_TICKETS_FOR_MESSAGE = 50
 REQUEST_ID_REUSED = "This key has filed another ticket already. Take a new one for each ticket."
 
 
@@ -166,6 +169,19 @@ class TicketService:
         except NotFound:
             raise NotFound(f"There is no ticket {number}, or you may not see it.") from None
 
+    def list_for_message(self, *, actor: Actor, team_id: str) -> list[Ticket]:
+        """Return the tickets that a message of the actor is most likely about: at most two of their
+        own that are open, first those that wait for their answer, the last changed first."""
+        require_permission(actor, Permission.SEE_OWN_TICKET)
+        own = {
+            "createdBy": actor.user_id,
+            "status": {"$in": list(OPEN_STATUSES)},
+            "teamId": team_id,
+        }
+        newest = self._db.tickets.find(own, WITHOUT_MESSAGES).sort(NEWEST_INDEX)
+        found = [Ticket.from_doc(doc) for doc in newest.limit(MAX_TICKETS_FOR_MESSAGE)]
+        return sorted(filter(lambda ticket: ticket.number, found), key=_relevance)[:2]
+
     def _by_request(self, team_id: str, request_id: str) -> Ticket | None:
         doc = self._db.tickets.find_one({"teamId": team_id, "requestId": request_id})
         return Ticket.from_doc(doc) if doc else None
@@ -278,6 +294,12 @@ class TicketService:
         if edited is None:
             raise Conflict("This ticket has changed meanwhile. Look at it again, then decide.")
         return edited
+
+
+def _relevance(ticket: Ticket) -> tuple[bool, float]:
+    """Sort tickets that wait for their requester first, each by the last change."""
+    last = ticket.events[-1].at.timestamp() if ticket.events else 0.0
+    return ticket.status is not Status.WAITING, -last
 
 
 def _replaced_words(

@@ -8,6 +8,7 @@ import pytest
 from bson import ObjectId
 
 from bot import routes
+from bot.handlers.message_intake import TOO_OLD_TO_ADD
 from bot.handlers.ticket_lists import FILTER_BY_ACTION_ID
 from bot.routes import ROUTES, Route, RouteKind
 from bot.views import blocks, ids
@@ -51,12 +52,14 @@ NO_SUCH = "There is no such ticket, or you may not see it."
 OF_THE_REQUESTER = (ids.CANCEL, ids.CANCEL_TICKET, ids.ACTIONS_MENU)
 # Actions for the requester and the staff.
 ABOUT_A_TICKET = (ids.REOPEN, ids.DETAILS, ids.COMMENT, ids.WRITE_COMMENT, ids.LIST_OPEN)
+# Buttons that add a message to a ticket. The message that the tests name is not stored.
+ADDING = (ids.ANSWER_TICKET, ids.ADD_TO_TICKET)
 NOT_THEIRS = "Only its requester can cancel ticket 1. Resolve it, and say why."
 ANSWERS, NOT_ASKED = (ids.STILL_A_PROBLEM, ids.SOLVED), "Only its requester can say that."
 # The refusal for another user's ticket, by role.
 FOREIGN: dict[Role, dict[str, str]] = {
     Role.USER: {
-        **dict.fromkeys((*TO_A_TICKET, *OF_THE_REQUESTER, *ABOUT_A_TICKET), NO_SUCH),
+        **dict.fromkeys((*TO_A_TICKET, *OF_THE_REQUESTER, *ABOUT_A_TICKET, *ADDING), NO_SUCH),
         **dict.fromkeys(ANSWERS, NO_SUCH),
         "view": "There is no ticket 1, or you may not see it.",
     },
@@ -177,6 +180,10 @@ def button_pressed(
 
 def message_offered(_: User, __: Ticket) -> str:
     return json.dumps({"channel": GENERAL, "ts": "1700000000.000009"})
+
+
+def message_to_add(user: User, ticket: Ticket) -> str:
+    return f"{ticket.id}:{message_offered(user, ticket)}"
 
 
 def person_pressed(user: User, _: Ticket) -> dict[str, Any]:
@@ -431,6 +438,7 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
         )
     ),
     "action file_this": button_pressed(ids.FILE_DIRECT_MESSAGE, message_offered),
+    **{f"action {action}": button_pressed(action, message_to_add) for action in ADDING},
     "action file_marked": button_pressed(ids.FILE_REACTED_MESSAGE, message_offered),
     "action home_settings": pressed_in_home(ids.HOME_SETTINGS),
     "action open_targets": pressed_in_home(ids.OPEN_SLA_TARGETS),
@@ -512,7 +520,7 @@ def refused_words(route: Route, role: Role | None, owner: str) -> str | None:
     if owner == "foreign" and route.id in FOREIGN[role]:
         return FOREIGN[role][route.id]
     if route.permission in ROLE_PERMISSIONS[role]:
-        return None
+        return TOO_OLD_TO_ADD if route.id in ADDING else None
     return f"Your role does not allow you to {route.permission}. Ask an admin if it should."
 
 

@@ -91,6 +91,7 @@ ELSEWHERE = frozenset(
         "registry.services",
         "core.leases",
         "core.processed_events",
+        "tickets.direct_messages",
         "core.schema_version",
         "registry.migrations",
         "outbox.replies",
@@ -628,7 +629,9 @@ TABLE: Mapping[str, Entry] = {
     "outbox.deliveries.release_message_update": delivery(
         "release_message_update", "1:requester:x", until=NEW
     ),
-    "outbox.deliveries.replace_deleted_card": delivery("replace_deleted_card", CARD, now=NEW),
+    "outbox.deliveries.replace_deleted": delivery(
+        "replace_deleted", channel="D0MO", ts="1.5", now=NEW
+    ),
     "outbox.deliveries.record_card_update": delivery(
         "record_card_update", CARD, seq=2, digest="e", now=NEW
     ),
@@ -785,6 +788,9 @@ TABLE: Mapping[str, Entry] = {
             DeliveryRef(str(t), "1:requester:x"), team_id=TEAM_ID
         )
     ),
+    "outbox.deliveries.TicketThreads.find_by_comment": once(
+        lambda w: w.ticket_threads.find_by_comment(team_id=TEAM_ID, message=PLACE)
+    ),
     "outbox.deliveries.TicketThreads.check_all_recorded": once(
         lambda w: w.ticket_threads.check_all_recorded(MO.user_id)
     ),
@@ -798,6 +804,9 @@ TABLE: Mapping[str, Entry] = {
     "tickets.filing.TicketService.create": once(filed),
     "tickets.filing.TicketService.check_not_filed": once(
         lambda w: w.tickets.check_not_filed(actor=JO, team_id=TEAM_ID, source=SAID)
+    ),
+    "tickets.filing.TicketService.list_for_message": once(
+        lambda w: w.tickets.list_for_message(actor=JO, team_id=TEAM_ID)
     ),
     "tickets.filing.TicketService.follow_message": once(
         lambda w: w.tickets.follow_message(

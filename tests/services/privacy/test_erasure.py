@@ -144,7 +144,9 @@ def _elsewhere(
     offer = {"to": zach.id, "state": "sent", "channel": "D0ZACH", "ts": "1.000009"}
     db.users.insert_one({"email": "other@example.com", "handOver": offer})
     db.unlinked.insert_one({"_id": link_id(TEAM_ID, "U0ZACH2"), "userId": zach.id, "at": clock()})
-    accounts.processed_events.store_text("offer:D0ZACH:1.000011", NAME, slack_user_id=SLACK_ID)
+    accounts.direct_messages.begin(
+        SlackPlace("D0ZACH", "1.000011"), NAME, slack_user_id=SLACK_ID, is_open=True
+    )
     accounts.replies.queue(
         ReplyKind.OFFER,
         event="D0ZACH:1.000011",
