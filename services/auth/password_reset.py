@@ -66,9 +66,11 @@ class PasswordResetService(AccountServiceBase):
         `LimitReached` while many users sign in.
         """
         checked_string("code", code)
-        checked_password(password)
-        if self._codes.peek(kind=CodeKind.RESET, code=code) is None:  # before a costly hash
+        known_id = self._codes.peek(kind=CodeKind.RESET, code=code)  # before a costly hash
+        account = self._users.get(known_id) if known_id else None
+        if account is None:
             raise InvalidValue("code", INVALID_LINK)
+        checked_password(password, context=(account.email, account.name))
         hashed = self._hasher.hash(password)
         user_id = self._codes.redeem(kind=CodeKind.RESET, code=code)
         doc = user_id and self._db.users.find_one_and_update(

@@ -73,7 +73,7 @@ class SignInService(AccountServiceBase):
         """
         email = checked_email(checked_string("email", email))
         values = {"skills": checked_skills(skills), "name": checked_name(name)}
-        checked_password(password)
+        checked_password(password, context=(email, values["name"]))
         self._rate_limiter.record_attempt(RateLimitedAction.SIGN_UP, client_ip=client_ip)
         self._refuse_known(email)
         doc = new_account_doc(email=email, role=Role.USER, now=self._clock()) | values

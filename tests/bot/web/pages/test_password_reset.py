@@ -11,7 +11,7 @@ from services.models.permissions import OPERATOR
 from services.models.user import User
 from services.outbox.emails import EmailKind
 from services.registry.services import Services
-from tests.conftest import FixedClock
+from tests.conftest import EASY_PASSWORD, FixedClock
 from tests.support.page_client import PASSWORD, Browser, serving
 
 pytest_plugins = ["tests.support.pages"]
@@ -106,7 +106,10 @@ def test_a_refused_password_leaves_the_link_good(
     page = browser.open(link_for(emma, services))
     page = browser.fill(page, "/reset", password="short", repeat="short")
     assert (page.status, page.path) == (400, "reset")
-    assert page.alerts == ["Choose a password of at least 8 characters."]
+    assert page.alerts == ["Choose a password of at least 10 characters."]
+    page = browser.fill(page, "/reset", password="Emma123456", repeat="Emma123456")
+    assert (page.status, page.alerts) == (400, [EASY_PASSWORD])
+    assert page.described_by("password")[-1] == EASY_PASSWORD
     page = browser.fill(page, "/reset", password=NEW, repeat="another one")
     assert page.alerts == ["The two passwords differ. Write the same one twice."]
     assert browser.fill(page, "/reset", password=NEW, repeat=NEW).status == 200
