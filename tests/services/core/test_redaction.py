@@ -144,16 +144,20 @@ def test_each_vendors_page_is_named_once() -> None:
 def test_it_removes_the_secrets_people_write() -> None:
     """Each word of a secret between [[ and ]] must be masked."""
     lines = (HERE / "secret_spellings.txt").read_text(encoding="utf-8").splitlines()
-    spellings = [line for line in lines if line and not line.startswith("#")]
+    spellings = [
+        re.sub(r"\\u([0-9a-f]{4})", lambda code: chr(int(code[1], 16)), line.replace("⏎", "\n"))
+        for line in lines
+        if line and not line.startswith("#")
+    ]
     missed = []
     for line in spellings:
-        public = re.sub(r"\[\[.*?\]\]", " ", line)
+        public = re.sub(r"\[\[[\s\S]*?\]\]", " ", line)
         masked = mask(re.sub(r"\[\[|\]\]", "", line))
-        words = " ".join(re.findall(r"\[\[(.*?)\]\]", line)).split()
+        words = " ".join(re.findall(r"\[\[([\s\S]*?)\]\]", line)).split()
         if any(word in masked for word in words if len(word) > 1 and word not in public):
             missed.append(f"{line}  ->  {masked}")
-    assert len(spellings) > 250
-    assert 1 - len(missed) / len(spellings) >= 0.97, missed
+    assert len(spellings) > 450
+    assert 1 - len(missed) / len(spellings) >= 0.95, missed
 
 
 def test_it_leaves_ordinary_sentences_alone() -> None:
@@ -284,6 +288,20 @@ def test_it_leaves_ordinary_text_alone() -> None:
         "sk-learn-based-models-are-slow, ask-me-anything-about-it-please",
         "-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----",
         "eyJ is how a token begins",
+        "The\u00a0printer\u200b is\u3000broken",
+        "KB5034441 is the update that broke it, ticket INC0012345 was a password reset.",
+        "I forgot my password\nPC12345\nThanks",
+        "user | password reset | status\nAnn | open | 12",
+        "| field | required |\n| password | yes |\n| email | no |",
+        "First name, last name, password\nThanks, Ann, bye",
+        "Username | Password\nboth | required",
+        "<td>Password</td><td>expired</td> <b>Password</b> reset is broken",
+        "ann@example.com:80 and ann@example.com|bob@example.com, see u: later",
+        "Recovery codes:\nnone left on 12 Jan\nplease send new ones",
+        "My password's expiry date is 2026-02-01, Settings > Password > Change",
+        "echo hello | sudo tee /etc/hosts; sqlplus / as sysdba; WIFI: drops every 5 minutes",
+        "The licence key is expired, encryption key rotation on 2026-01-12 failed",
+        "-----BEGIN CERTIFICATE-----\nMIIEqDCCA5CgAwIBAgISA\n-----END CERTIFICATE-----",
     ]
     assert [text for text in cases if mask(text) != text] == []
 
@@ -335,6 +353,9 @@ HOSTILE_PIECES = [
     "s://u:p@", "a+", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "4", "4111 ", "DE89", "D8 ",
     '"', "„", " ", "\n", "[password removed]", "pwd=[key removed]x", "mysql -u ", "curl -u a:",
     "-u a", "<password>", "<a", "?sig=", "cookie: a=", "login a:", "密码", "пароль ", "123 ",
+    "WIFI:S:a;P", "u:a p:", "MIIEpAIBAAKC", "ab\n", "a@b.c:", "echo a ", "identified by ", "\t",
+    "user|password\n", "x9x9x9 is ", "password\n", "password</td><td>", "password from x9x9x9 ",
+    "wlan ", "codes\n123\n", "$5$",
     "4111 1111 1111 1111 1", "password - ", "set it to ", "password (", "jdbc:oracle:a:", "root:",
 ]  # fmt: skip
 
