@@ -1,7 +1,8 @@
 """Formats of the keys and tokens that vendors issue: prefix, alphabet and length.
 
-`url` is the page about the key, the vendor's if there is one. A pattern matches a whole key; `VENDOR_KEY_PATTERN` adds the
-boundary before it. Every repeat is bounded, so that a near match costs a constant.
+`url` is the page about the key, the vendor's if there is one. A pattern matches a whole key;
+`VENDOR_KEY_PATTERN` adds the boundary before it. Every repeat is bounded, so that a near match
+costs a constant.
 """
 
 import re
