@@ -50,12 +50,12 @@ SHORT_WORDS = {
 # Most sentences about them hold no secret ("the token is invalid").
 TOKEN_WORDS = {
     "English": (
-        r"pass|token|secret|one[- ]time (?:code|key)"
+        r"pass|token|secret(?:_key_base)?|one[- ]time (?:code|key)"
         r"|(?:api|access|secret|private|client|auth|bearer|refresh|network|wi-?fi|wlan|wpa[23]?"
         r"|security|setup|pre-?shared|recovery|encryption|licen[cs]e|product|activation)"
         r"[ _-]?(?:key|secret|token)"
         r"|community[ -]string|(?:wi-?fi|wlan|ssid)\b[^\n]{1,60}?[ ,;/]"
-        r"(?:key|schlüssel|clé|llave|chiave|sleutel)"
+        r"(?:key|code|schlüssel|clé|llave|chiave|sleutel)"
     ),
     "German": r"losung|(?:zugangs|wlan|netzwerk|api|lizenz)[ -]?schlüssel",
 }
@@ -71,6 +71,7 @@ CODE_WORDS = {
     "Spanish, Portuguese": "código de acceso|código de acesso",
     "Italian": "codice segreto|codice di accesso",
     "Dutch": "toegangscode",
+    "Russian": r"код (?:доступа|безопасности)|пин(?:-?код)?",
     "Japanese": "暗証番号",
 }
 # A user name and a password follow.

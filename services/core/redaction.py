@@ -55,7 +55,7 @@ STANDARD_KEY_PATTERN = re.compile(
     # PuTTY's private keys
     r"|(?<=Private-Lines: )[0-9]{1,3}(?:\n[A-Za-z0-9+/=]{1,80}+){1,100}"
     # crypt(3): a stored hash
-    r"|(?<![\w$])\$(?:2[abxy]?|[1567y]|argon2(?:id|i|d))\$[A-Za-z0-9./,=+$-]{20,255}"
+    r"|(?<![\w$])\$(?:2[abxy]?|[1567y]|argon2(?:id|i|d))\$[A-Za-z0-9./,=+$-]{20,}+"
     # BitLocker's recovery password: eight groups of six digits
     r"|(?<![0-9-])(?:[0-9]{6}-){7}[0-9]{6}(?![0-9-])"
     # RFC 7519: three base64url parts, the first begins with {"
@@ -171,7 +171,8 @@ BARE_TAIL = _tail(
 )
 # A password, and a remark between the word and it: "my password has not changed, still hunter2"
 REMARK_TAIL = _tail(
-    rf"(?:['’]s|[^\n.:]{{0,60}}?[ \t](?:still|remains|stays|bleibt|noch"
+    rf"(?:['’]s|[^\n.:]{{0,60}}?[ \t](?:still|remains|stays(?: the same:?)?"
+    rf"|(?:currently )?it['’]?s|unchanged|bleibt|noch|unverändert"
     rf"|(?:from|von)(?:(?=[ \t]\S{{6,64}}[ \t](?:to|auf|zu)[ \t])"
     rf"|[ \t]{LABEL_PATTERN}[ \t](?:to|auf|zu)))"
     rf"|[ \t](?!{NON_SECRET_AHEAD})[^\W\d_]{{2,20}}:)[ \t])(?!{LABEL_PATTERN}|{REFERENCE})"
@@ -235,7 +236,7 @@ TAILS: dict[str, tuple[re.Pattern[str], ...]] = {
 # What is "it" is in another sentence.
 RESET_PATTERN = re.compile(
     r"(?P<before>(?<![^\W_])(?:re)?(?:set|changed?)[ \t]{1,4}(?:it|mine|that|this)"
-    rf"(?:{GAP}back)?{GAP}to{GAP}|(?<![^\W_])protected{GAP}with{GAP})(?!{LABEL_PATTERN})(?:{TOKEN_PATTERN})",
+    rf"(?:{GAP}back)?{GAP}to{GAP}|(?<![^\W_])(?:protected|opens|unlocks){GAP}with{GAP})(?!{LABEL_PATTERN})(?:{TOKEN_PATTERN})",
     re.IGNORECASE,
 )
 
@@ -303,6 +304,8 @@ PASSWORD_COMMANDS = (
     (r"htpasswd", r"-[A-Za-z]{0,3}b[A-Za-z]{0,3}[ \t]{1,3}\S{1,128}[ \t]{1,3}\S{1,64}[ \t]{1,3}"),
     (r"ConvertTo-SecureString", r"(?:-String[ \t]{1,4})?(?=[\"'])"),
     (r"(?:ldapsearch|ldapmodify|ldapadd|ldapwhoami)", r"-w[ \t]{0,3}"),
+    (r"wpa_passphrase", r"\S{1,64}[ \t]{1,3}"),
+    (r"snmp[a-z]{2,8}", r"-[AXc][ \t]{1,3}"),
     (r"redis-cli", r"-a[ \t]{0,3}"),
     (r"smbclient", r"(?:-U[ \t]{0,3}|--user=)[^\s%]{1,64}%"),
     (r"(?:xfreerdp|wfreerdp)", r"/p:"),
