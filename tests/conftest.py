@@ -74,6 +74,10 @@ from tests.support.slack_workspace import TEAM_ID, TEAM_URL
 
 JWT_SECRET = "the tests' own secret, 32 bytes or more"
 CHEAP = 4  # the lowest of bcrypt's costs
+EASY_PASSWORD = (
+    "Choose a password that is harder to guess, such as four words that have nothing to do with "
+    "each other or with you."
+)
 APP_URL = "https://help.example.com"
 # The same examples each time, and no deadline on a slow machine.
 hypothesis_settings.register_profile("tests", derandomize=True, deadline=None)

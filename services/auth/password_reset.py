@@ -73,10 +73,12 @@ class PasswordResetService(AccountServiceBase):
         `LimitReached` while many users sign in.
         """
         checked_string("code", code)
-        checked_password(password)
-        if self._codes.peek(kind=CodeKind.RESET, code=code) is None:  # before a costly hash
+        known_id = self._codes.peek(kind=CodeKind.RESET, code=code)  # before a costly hash
+        account = self._users.get(known_id) if known_id else None
+        if account is None:
             security_events.record(SecurityEvent.CODE_REFUSED, reason="reset")
             raise InvalidValue("code", INVALID_LINK)
+        checked_password(password, context=(account.email, account.name))
         hashed = self._hasher.hash(password)
         user_id = self._codes.redeem(kind=CodeKind.RESET, code=code)
         doc = self._set_password(user_id, hashed, now=self._clock()) if user_id else None

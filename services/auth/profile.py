@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from bson import ObjectId
-
 from services.accounts.users import load_account_doc, update_account
 from services.accounts.validation import checked_account_values, checked_string, email_key
 from services.auth.passwords import checked_password
@@ -38,8 +36,10 @@ class ProfileService(AccountServiceBase):
         values = checked_account_values(name=name, skills=skills)
         verified: str | None = None
         if password is not None:
-            checked_password(password)
-            verified = self._verify_current_password(actor.user_id, current_password, client_ip)
+            doc = load_account_doc(self._db, actor.user_id)
+            user = User.from_doc(doc)
+            checked_password(password, context=(user.email, user.name, values.get("name")))
+            verified = self._verify_current_password(doc, current_password, client_ip)
             values["password"] = self._hasher.hash(password)
 
         def values_for(doc: Document) -> Document:
@@ -62,10 +62,9 @@ class ProfileService(AccountServiceBase):
         return user
 
     def _verify_current_password(
-        self, user_id: ObjectId, current: str | None, client_ip: str | None
+        self, doc: Document, current: str | None, client_ip: str | None
     ) -> str:
         """Return the stored hash after `current` has matched it."""
-        doc = load_account_doc(self._db, user_id)
         stored = doc.get("password")
         if not stored:
             raise InvalidValue(

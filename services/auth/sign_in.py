@@ -75,8 +75,8 @@ class SignInService(AccountServiceBase):
         invited one: the address's owner sets its password by email.
         """
         email = checked_email(checked_string("email", email))
-        values = {"skills": checked_skills(skills), "name": checked_name(name)}
-        checked_password(password)
+        values = {"skills": checked_skills(skills), "name": (name := checked_name(name))}
+        checked_password(password, context=(email, name))
         self._rate_limiter.record_attempt(RateLimitedAction.SIGN_UP, client_ip=client_ip)
         self._refuse_known(email)
         doc = new_account_doc(email=email, role=Role.USER, now=self._clock()) | values

@@ -22,7 +22,7 @@ from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind
 from services.registry.services import Services
-from tests.conftest import Commands, FixedClock, at_once, build_services
+from tests.conftest import EASY_PASSWORD, Commands, FixedClock, at_once, build_services
 
 PASSWORD, NEW = "correct horse", "another horse"
 HERE = "198.51.100.7"
@@ -191,8 +191,9 @@ def test_a_bad_password_leaves_the_code_as_it_is(services: Services, jo: User) -
     code = a_code(services, jo)
     assert refusal(services, code, "short") == (
         "password",
-        "Choose a password of at least 8 characters.",
+        "Choose a password of at least 10 characters.",
     )
+    assert refusal(services, code, "jo@example.com") == ("password", EASY_PASSWORD)
     assert services.password_resets.reset(code=code, password=NEW).id == jo.id
 
 

@@ -20,7 +20,7 @@ from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind
 from services.registry.services import Services
-from tests.conftest import CHEAP, Commands, FixedClock, at_once, build_services
+from tests.conftest import CHEAP, EASY_PASSWORD, Commands, FixedClock, at_once, build_services
 from tests.services.auth.test_passwords import Work
 
 PASSWORD = "correct horse"
@@ -112,7 +112,10 @@ def test_a_welcome_is_posted_once(sign_in: SignInService, db: Mongo) -> None:
             "That is not an email address. Write it like name@example.com.",
         ),
         ({"email": {"$gt": ""}}, "email", "Write the email as text."),
-        ({"password": "1234567"}, "password", "Choose a password of at least 8 characters."),
+        ({"password": "1234567"}, "password", "Choose a password of at least 10 characters."),
+        ({"password": "qwertyuiop"}, "password", EASY_PASSWORD),
+        ({"password": "jo@example.com"}, "password", EASY_PASSWORD),
+        ({"name": "Zebulon", "password": "zebulon1234"}, "password", EASY_PASSWORD),
         ({"password": {"$ne": "x"}}, "password", "Write the password as text."),
         ({"skills": "VPN"}, "skills", "Write the skills as a list of texts."),
         ({"skills": ["x" * 51]}, "skills", "A skill has at most 50 characters."),
@@ -267,6 +270,16 @@ def test_known_and_unknown_addresses_ask_the_same_of_the_database_and_of_bcrypt(
         refusal(sign_in, f"{email}@example.com", "wrong horse")
         seen.append((work.spent, [name for name, _ in commands.sent]))
     assert seen == [(2**5, ["find", "find"])] * 4
+
+
+@pytest.mark.parametrize("password", ["password", " " * 8, "jo@example.com"])
+def test_an_older_password_that_is_too_short_or_easy_still_works(
+    sign_in: SignInService, db: Mongo, password: str
+) -> None:
+    user_id = legacy(db, password, cost=5)
+    for _ in range(2):  # the first one replaces the hash
+        assert sign_in.sign_in(email="jo@example.com", password=password).id == user_id
+    assert stored(db, user_id)["password"].startswith("$2b$04$")
 
 
 @pytest.mark.parametrize(("cost", "prefix"), [(10, "$2b$"), (4, "$2a$"), (5, "$2y$")])
