@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from flask import request
 
-from bot.web.pages.cookies import Cookies
+from bot.web.cookies import Cookies
 from services.core.errors import PermissionDenied
 
 CSRF_FIELD = "csrf"
