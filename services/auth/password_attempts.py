@@ -54,8 +54,8 @@ def password_attempt(
         place.give_back()
         raise
     place.give_back(*_WRONG_PASSWORD_LIMITS)
-    # Only the caller's own count: otherwise an attacker could reset the count of a network by
-    # signing in to an account of their own.
+    # Of this account only: otherwise an attacker could reset the count of an address by signing in
+    # to an account of their own.
     limiter.clear(source)
 
 

@@ -58,7 +58,7 @@ class Windows(Protocol):
     def clear_window(self, window: Window) -> None: ...
 
     def seconds_left(self, window: Window) -> float:
-        """Return the seconds until the next use of a full window."""
+        """Return the seconds until the next use; 0 if the window is no longer full."""
 
 
 class Place:
@@ -133,7 +133,7 @@ class RateLimiter:
         for limit, subject in subjects:
             window = _window(limit, subject)
             self._local.clear_window(window)
-            self._ask_redis(lambda shared, window=window: shared.clear_window(window))  # type: ignore[misc]
+            self._ask_redis(partial(_SharedWindows.clear_window, window=window))
 
     def _acquire(self, subjects: Sequence[Subject]) -> tuple[Place, Windows, list[Window]]:
         """Return what was counted, by which counter, and the windows that are full."""
@@ -237,7 +237,7 @@ class _SharedWindows(RedisStorage):
 
     def seconds_left(self, window: Window) -> float:
         stats = self._strategy.get_window_stats(window.item, window.subject)
-        return stats.reset_time - self._clock().timestamp()
+        return 0.0 if stats.remaining else stats.reset_time - self._clock().timestamp()
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
         now = self._clock().timestamp()
@@ -283,7 +283,7 @@ class _ProcessWindows(MemoryStorage):
     def seconds_left(self, window: Window) -> float:
         with self._lock:
             stats = self._strategy.get_window_stats(window.item, window.subject)
-            return stats.reset_time - time.time()
+            return 0.0 if stats.remaining else stats.reset_time - time.time()
 
 
 def _window(limit: Limit, subject: str) -> Window:

@@ -149,6 +149,7 @@ def test_after_a_hundred_wrong_passwords_only_known_browsers_sign_in(
     api: Api, browser: Browser, url: str, clock: FixedClock
 ) -> None:
     browser.sign_up(JO)
+    program = login(api, JO, host="203.0.113.9").cookies["__Host-device"]
     browser.fill(browser.open("/profile"), "/signout")
     spray(api)
     stranger = Browser(url)
@@ -164,6 +165,10 @@ def test_after_a_hundred_wrong_passwords_only_known_browsers_sign_in(
     assert refused.json() == {"error": sentence, "code": "too_many_requests"}
     assert int(refused.headers["Retry-After"]) == 24 * 3_600
     assert browser.sign_in(JO).path == "profile"
+    sent = {"json": {"email": JO, "password": PASSWORD}}
+    kept = {"headers": {"Cookie": f"__Host-device={program}"}}
+    assert api.post("/api/auth/login", **sent, **kept).status_code == 200
+    assert api.post("/api/auth/login", **sent).status_code == 429
     # The browser is known for its own account only.
     stranger.cookies.set("device", f"{browser.cookies['device']}x")
     assert stranger.sign_in(JO).status == 429
