@@ -13,9 +13,9 @@ from bot import app
 from bot.slack.bot_process import BotProcess
 from bot.slack.socket_mode import SocketModeConnection
 from bot.web.api.blueprint import api_blueprint
+from bot.web.cookies import is_https
 from bot.web.flask_app import create_flask_app
 from bot.web.pages.blueprint import make_error_page, pages_blueprint
-from bot.web.pages.browser_request import is_https
 from bot.web.prometheus import MetricsPage, metrics_blueprint
 from bot.web.server import WebServer
 from bot.web.slack_events import slack_events_blueprint

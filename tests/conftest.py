@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -226,6 +227,14 @@ class FixedClock:
 @pytest.fixture
 def clock() -> FixedClock:
     return FixedClock()
+
+
+@pytest.fixture
+def process_time(clock: FixedClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test's clock for the rate limits that are counted in this process."""
+    fixed = SimpleNamespace(time=lambda: clock().timestamp())
+    monkeypatch.setattr("limits.storage.memory.time", fixed)
+    monkeypatch.setattr("services.core.rate_limiter.time", fixed)
 
 
 class RecordingPublisher(CeleryPublisher):

@@ -309,10 +309,17 @@ MUTATIONS = (
     ),
     Mutation(
         "attempts-never-counted",
-        "services/auth/rate_limit.py",
-        "pipe.incr(self._prefix + key",
-        "pipe.incr(self._prefix + key, 0",
-        ("tests/services/auth/test_rate_limit.py",),
+        "services/core/rate_limiter.py",
+        "return [bool(answer) for answer in pipe.execute()]",
+        "return [True for answer in pipe.execute()]",
+        ("tests/services/core/test_rate_limiter.py",),
+    ),
+    Mutation(
+        "known-browser-of-any-account",
+        "services/auth/device_tokens.py",
+        ' or claims["sub"] != self._subject(account)',
+        "",
+        ("tests/services/auth/test_device_tokens.py",),
     ),
     Mutation(
         "form-without-csrf-token-taken",

@@ -9,14 +9,14 @@ from typing import Any
 
 from bot.handlers import filing
 from bot.slack import source_messages
-from bot.slack.event_replies import queue_reply
+from bot.slack.event_replies import may_answer, queue_reply
 from bot.slack.message_events import MessageChange, MessageEvent
 from bot.slack.request import Request
 from bot.slack.small_talk import SmallTalk, find_small_talk
 from bot.views.inputs import notice_modal
 from bot.views.modals import file_ticket
 from bot.views.text import Message, escape
-from services.core.errors import Conflict, DomainError
+from services.core.errors import Conflict, DomainError, MemberInactive
 from services.models.comment import MessageRef
 from services.models.message_source import MessageSource, checked_source
 from services.models.ticket import Ticket
@@ -125,14 +125,7 @@ def _offer(
     is_revised = is_edited and _revise(req, written.first, offer)
     if is_revised or is_filed:
         return
-    queue_reply(
-        req,
-        ReplyKind.OFFER,
-        offer,
-        event=_event_key(written.first),
-        recipient=source.channel,
-        thread_ts=message.thread_ref.ts if message.thread_ref else None,
-    )
+    _reply(req, message, ReplyKind.OFFER, offer, event=_event_key(written.first))
 
 
 def _possible_tickets(req: Request) -> list[Ticket]:
@@ -145,9 +138,12 @@ def _possible_tickets(req: Request) -> list[Ticket]:
 
 
 def _has_account(req: Request, message: MessageEvent) -> bool:
-    """Return whether the author may file tickets. They are told if not."""
+    """Return whether the author may file tickets. They are told if not, unless a person has left or
+    a bot is speaking."""
     try:
         _ = req.actor
+    except MemberInactive:
+        return False
     except DomainError as refusal:
         _notify(req, message, str(refusal))
         return False
@@ -223,6 +219,8 @@ def _answer_reaction(req: Request, source: MessageSource) -> None:
         return
     user = req.slack_user_id
     event = f"{_event_key(source)}:{user}"
+    if not may_answer(req, event=event, recipient=user):
+        return
     try:
         req.services.tickets.check_not_filed(actor=actor, team_id=req.bot.team_id, source=source)
     except AlreadyFiled as error:
@@ -324,14 +322,19 @@ def _source_from_button(req: Request) -> MessageSource:
 
 def _notify(req: Request, message: MessageEvent, sentence: str) -> None:
     """Answer a message to the bot with a sentence, once for each change of it."""
-    queue_reply(
-        req,
-        ReplyKind.NOTICE,
-        Message(text=escape(sentence), blocks=[]),
-        event=f"{message.message_ref.channel}:{message.message_ref.ts}:{message.event_ts}",
-        recipient=message.message_ref.channel,
-        thread_ts=message.thread_ref.ts if message.thread_ref else None,
-    )
+    event = f"{message.message_ref.channel}:{message.message_ref.ts}:{message.event_ts}"
+    notice = Message(text=escape(sentence), blocks=[])
+    _reply(req, message, ReplyKind.NOTICE, notice, event=event)
+
+
+def _reply(
+    req: Request, message: MessageEvent, kind: ReplyKind, reply: Message, *, event: str
+) -> None:
+    """Answer beside the message, if its author may be answered."""
+    channel = message.message_ref.channel
+    thread_ts = message.thread_ref.ts if message.thread_ref else None
+    if may_answer(req, event=event, recipient=channel, thread_ts=thread_ts):
+        queue_reply(req, kind, reply, event=event, recipient=channel, thread_ts=thread_ts)
 
 
 def _source_of(req: Request, message: MessageEvent, first: MessageRef) -> MessageSource | None:

@@ -11,13 +11,13 @@ from bson import ObjectId
 
 from bot.handlers import message_intake
 from bot.slack import message_events, source_messages
-from bot.slack.event_replies import queue_reply
+from bot.slack.event_replies import may_answer, queue_reply
 from bot.slack.message_events import MessageChange, MessageEvent
 from bot.slack.request import Request
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.modals import ticket_actions
 from bot.views.text import Message, escape
-from services.core.errors import DomainError, LimitReached
+from services.core.errors import DomainError, LimitReached, MemberInactive
 from services.models.ticket import Ticket
 from services.outbox.deliveries import DeliveryRef, TicketThread
 from services.outbox.replies import ReplyKind
@@ -114,9 +114,11 @@ def _recipient(req: Request, message: MessageEvent) -> ObjectId | str | None:
 def _on_reply(req: Request, reply: MessageEvent, thread: TicketThread) -> None:
     try:
         outcome = _HANDLERS[reply.change](req, reply, thread)
+    except MemberInactive:
+        outcome = ReplyOutcome(None)
     except DomainError as refusal:
-        key = _notice_key(refusal, thread, reply)
-        outcome = ReplyOutcome(None, [AuthorNotice(_refusal_text(refusal, reply), key)])
+        notice = AuthorNotice(_refusal_text(refusal, reply), _notice_key(refusal, thread, reply))
+        outcome = ReplyOutcome(None, [notice] if _may_answer(req, reply) else [])
     for notice in outcome.notices:
         _notify_author(req, reply, notice)
     req.ack()
@@ -230,6 +232,16 @@ def _notice_key(refusal: DomainError, thread: TicketThread, event: MessageEvent)
     if isinstance(refusal, CommentRateLimitReached):
         return f"flood:{thread.ticket_id}:{event.author_id}:{refusal.last_seq}"
     return f"refused:{event.message_ref.channel}:{event.message_ref.ts}:{event.event_ts}"
+
+
+def _may_answer(req: Request, event: MessageEvent) -> bool:
+    return may_answer(
+        req,
+        event=f"{event.message_ref.channel}:{event.message_ref.ts}:{event.event_ts}",
+        recipient=event.message_ref.channel,
+        thread_ts=event.thread_ref.ts if event.thread_ref else None,
+        is_ephemeral=True,
+    )
 
 
 def _notify_author(req: Request, event: MessageEvent, notice: AuthorNotice) -> None:

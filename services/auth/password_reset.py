@@ -10,12 +10,13 @@ from services.accounts.validation import checked_string, email_key
 from services.audit import audit_log
 from services.audit.audit_log import SELF, AuditAction, AuditEntry
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
+from services.auth.password_attempts import by_address, forgive_wrong_passwords
 from services.auth.passwords import checked_password
-from services.auth.rate_limit import RateLimitedAction
 from services.auth.sign_in import AccountServiceBase
 from services.core import security_events
 from services.core.database import Document
 from services.core.errors import Conflict, InvalidValue
+from services.core.rate_limit import Limit
 from services.core.security_events import SecurityEvent
 from services.core.text import strip_invisible
 from services.models.permissions import Actor, Operator, Permission, require_permission
@@ -55,8 +56,9 @@ class PasswordResetService(AccountServiceBase):
         Raises `LimitReached` after three in an hour, and `InvalidValue` if `email` is not a string.
         """
         email = strip_invisible(checked_string("email", email))
-        self._rate_limiter.record_attempt(
-            RateLimitedAction.RESET, account=email_key(email), client_ip=client_ip
+        self._rate_limiter.take(
+            (Limit.RESETS_BY_ACCOUNT, email_key(email)),
+            *by_address(client_ip, Limit.RESETS_BY_ADDRESS),
         )
         known = [user.id for user in self._users.find_by_email(email) if user.active]
         # An email to no account is discarded unsent, so that this takes as long as for an account.
@@ -65,7 +67,7 @@ class PasswordResetService(AccountServiceBase):
             key = f"{user_id}:{self._clock():%Y%m%d%H%M}"
             queue_account_email(self._emails, EmailKind.RESET, user_id=user_id, key=key)
 
-    def reset(self, *, code: str, password: str) -> User:
+    def reset(self, *, code: str, password: str, client_ip: str | None = None) -> User:
         """Set the password of the code's account, use the code up, end all sessions and notify the
         owner by email.
 
@@ -87,7 +89,9 @@ class PasswordResetService(AccountServiceBase):
             raise InvalidValue("code", INVALID_LINK)
         user = User.from_doc(doc)
         self._codes.revoke(user_id=user.id)
-        self._rate_limiter.clear_sign_in_failures(account=email_key(user.email))
+        forgive_wrong_passwords(
+            self._rate_limiter, account=email_key(user.email), client_ip=client_ip
+        )
         queue_new_password_email(self._emails, user_id=user.id, token_version=user.token_version)
         return user
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from services.accounts.users import load_account_doc, update_account
 from services.accounts.validation import checked_account_values, checked_string, email_key
+from services.auth.password_attempts import password_attempt
 from services.auth.passwords import checked_password
 from services.auth.sign_in import AccountServiceBase
 from services.core import security_events
@@ -75,11 +76,12 @@ class ProfileService(AccountServiceBase):
             raise InvalidValue("currentPassword", "Write your current password, too.")
         checked_string("currentPassword", current)
         account = email_key(User.from_doc(doc).email)
-        self._rate_limiter.check_sign_in(account=account, client_ip=client_ip)
-        if not self._hasher.matches(current, stored):
-            self._rate_limiter.record_sign_in_failure(account=account, client_ip=client_ip)
-            security_events.record(
-                SecurityEvent.SIGN_IN_FAILED, reason="current_password", account=user_id
-            )
-            raise InvalidValue("currentPassword", "That is not your current password.")
+        with password_attempt(
+            self._rate_limiter, account=account, client_ip=client_ip, is_signed_in=True
+        ):
+            if not self._hasher.matches(current, stored):
+                security_events.record(
+                    SecurityEvent.SIGN_IN_FAILED, reason="current_password", account=doc["_id"]
+                )
+                raise InvalidValue("currentPassword", "That is not your current password.")
         return str(stored)

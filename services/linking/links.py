@@ -23,7 +23,7 @@ from services.audit import audit_log
 from services.audit.audit_log import SELF, AuditAction, AuditEntry
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import MemberRefused
+from services.core.errors import MemberInactive, MemberRefused
 from services.models.events import EventType
 from services.models.slack_member import SlackMember, link_id
 from services.models.ticket import Ticket
@@ -248,6 +248,8 @@ def exclusion_reason(member: SlackMember) -> ExclusionReason | None:
 def check_member(member: SlackMember) -> None:
     """Raise `MemberRefused` for anyone who is not a full, active member of this workspace."""
     reason = exclusion_reason(member)
+    if reason is ExclusionReason.INACTIVE:
+        raise MemberInactive(_REFUSALS[reason])
     if reason:
         raise MemberRefused(_REFUSALS[reason])
 

@@ -124,7 +124,6 @@ class Erasure:
             audit_log.move_pending(self._db.links, link)
         links = self._db.links.delete_many(of_account).deleted_count
         self._db.unlinked.delete_many(of_account)
-        self._db.linkTries.delete_many({"_id": {"$in": keys}})
         doc = self._db.users.find_one({"_id": user_id}) or {}
         return links, list(doc.get("erasing", ()))
 

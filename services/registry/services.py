@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from services.auth.password_reset import PasswordResetService
     from services.auth.passwords import PasswordHasher
     from services.auth.profile import ProfileService
-    from services.auth.rate_limit import RateLimiter
     from services.auth.sign_in import AuthDependencies, SignInService
+    from services.core.rate_limiter import RateLimiter
     from services.editing.ticket_edits import TicketEdits
     from services.escalation.escalation_steps import EscalationSteps
     from services.routing.model_store import ModelStore
@@ -103,7 +103,9 @@ class Services:
     codes = _lazy(lambda s: OneTimeCodes(s.db, s.jwt_secret, s.clock))
     emails = _lazy(lambda s: Emails(s.db, clock=s.clock))
     account_linking = _lazy(
-        lambda s: AccountLinking(s.db, s.users, s.links, s.codes, s.emails, clock=s.clock)
+        lambda s: AccountLinking(
+            s.db, s.users, s.links, s.codes, s.emails, s.rate_limiter, clock=s.clock
+        )
     )
     member_sync = _lazy(lambda s: MemberSync(s.db, s.users, s.codes, clock=s.clock))
     account_admin = _lazy(lambda s: AccountAdmin(s.db, clock=s.clock))
@@ -111,7 +113,7 @@ class Services:
     erasure = _lazy(lambda s: Erasure(s.db, s.users, clock=s.clock))
     data_export = _lazy(lambda s: DataExport(s.db, s.users))
 
-    tickets = _lazy(lambda s: TicketService(s.db, clock=s.clock))
+    tickets = _lazy(lambda s: TicketService(s.db, s.rate_limiter, clock=s.clock))
     ticket_actions = _lazy(lambda s: TicketActions(s.db, s.users, clock=s.clock))
     comments = _lazy(lambda s: CommentService(s.db, clock=s.clock))
     lists = _lazy(lambda s: ListService(s.db, s.links, clock=s.clock))
@@ -213,12 +215,13 @@ class Services:
 
     @cached_property
     def rate_limiter(self) -> "RateLimiter":
-        from services.auth.rate_limit import RateLimiter
+        from services.core.rate_limiter import RateLimiter
 
         return RateLimiter(self.redis_url, namespace=self.db.name, clock=self.clock)
 
     @cached_property
     def _auth(self) -> "AuthDependencies":
+        from services.auth.device_tokens import DeviceTokens
         from services.auth.session_tokens import SessionTokens
         from services.auth.sign_in import AuthDependencies
 
@@ -227,6 +230,7 @@ class Services:
             self.users,
             self.password_hasher,
             SessionTokens(self.jwt_secret, clock=self.clock),
+            DeviceTokens(self.jwt_secret, clock=self.clock),
             self.rate_limiter,
             self.codes,
             self.emails,

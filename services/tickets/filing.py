@@ -3,20 +3,18 @@
 A form files one ticket even if it is submitted twice, and a Slack message even if two users ask.
 """
 
-import math
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
-from services.core import security_events
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import Conflict, LimitReached, NotFound
+from services.core.errors import Conflict, NotFound
 from services.core.optimistic_retry import retry_on_conflict
-from services.core.security_events import SecurityEvent
+from services.core.rate_limit import RULES, Limit, refuse
 from services.core.sequences import NumberSequence
 from services.models import events as model_events
 from services.models.events import EventType, NewEvent
@@ -41,7 +39,9 @@ from services.tickets.validation import (
     checked_title,
 )
 
-MAX_TICKETS_PER_HOUR = 20
+if TYPE_CHECKING:
+    from services.core.rate_limiter import RateLimiter
+
 # Of a requester's open tickets, the newest.
 MAX_TICKETS_FOR_MESSAGE = 50
 REQUEST_ID_REUSED = "This key has filed another ticket already. Take a new one for each ticket."
@@ -64,8 +64,9 @@ class FilingResult:
 
 
 class TicketService:
-    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+    def __init__(self, db: Mongo, rate_limiter: "RateLimiter", *, clock: Clock = utcnow) -> None:
         self._db = db
+        self._rate_limiter = rate_limiter
         self._clock = clock
         self._numbers = NumberSequence(db)
 
@@ -102,9 +103,10 @@ class TicketService:
         checked_deadline(deadline, now=self._clock())  # not of a repeated form: it may have passed
         self._check_not_filed(actor, team_id, source, request_id)
         self._check_rate_limit(actor)
+        content_hash = fields.content_hash() if reject_edits and request_id else None
         try:
-            content_hash = fields.content_hash() if reject_edits and request_id else None
-            filed = self._insert(actor, team_id, request_id, fields, source, content_hash)
+            with self._rate_limiter.take((Limit.TICKETS, str(actor.user_id))):
+                filed = self._insert(actor, team_id, request_id, fields, source, content_hash)
             return FilingResult(filed, is_new=True)
         except DuplicateKeyError:  # a concurrent submission of the form or for the message
             duplicate = self._by_request(team_id, request_id) if request_id else None
@@ -207,21 +209,17 @@ class TicketService:
             raise AlreadyFiled(ticket.number, None) from None
 
     def _check_rate_limit(self, actor: Actor) -> None:
-        # Counted, not reserved: concurrent submissions may exceed the limit by one.
-        since = self._clock() - timedelta(hours=1)
+        """Count the stored tickets, which holds without Redis, too. Concurrent submissions pass
+        this; the rate limiter stops them."""
+        rule = RULES[Limit.TICKETS]
+        since = self._clock() - rule.window
         recent = {"createdBy": actor.user_id, "createdAt": {"$gt": since}}
         found = self._db.tickets.find(recent, {"_id": False, "createdAt": True})
-        latest = list(found.sort("createdAt", -1).limit(MAX_TICKETS_PER_HOUR))
-        if len(latest) == MAX_TICKETS_PER_HOUR:
+        latest = list(found.sort("createdAt", -1).limit(rule.amount))
+        if len(latest) == rule.amount:
             oldest: datetime = latest[-1]["createdAt"]
-            security_events.record(
-                SecurityEvent.RATE_LIMITED, reason="tickets", account=actor.user_id
-            )
-            raise LimitReached(
-                f"You have filed {MAX_TICKETS_PER_HOUR} tickets within an hour, which is the "
-                "limit. Try again later; for an emergency, speak to a moderator.",
-                retry_after=max(1, math.ceil((oldest - since).total_seconds())),
-            )
+            wait = (oldest - since).total_seconds()
+            refuse(Limit.TICKETS, subject=str(actor.user_id), retry_after=wait)
 
     def _insert(
         self,

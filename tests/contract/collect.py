@@ -39,7 +39,6 @@ CODED = [
     "leases._id",
     "letters.kind",
     "letters.state",
-    "linkTries._id",
     "links._id",
     "links.home.screen",
     "meta._id",

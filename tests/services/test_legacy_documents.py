@@ -95,7 +95,6 @@ ELSEWHERE = frozenset(
         "core.schema_version",
         "registry.migrations",
         "outbox.replies",
-        "linking.account_linking.CodeAttempts",
         "ops.job_health.JobRuns",
         "outbox.emails",
         "routing.model_store",
@@ -751,6 +750,9 @@ TABLE: Mapping[str, Entry] = {
     ),
     "auth.sign_in.SignInService.authenticate": once(
         lambda w: w.sign_in.authenticate(w.sign_in.issue_token(w.user(MODERATOR)))
+    ),
+    "auth.sign_in.SignInService.issue_device_token": once(
+        lambda w: w.sign_in.issue_device_token(w.user(USER))
     ),
     "auth.sign_in.SignInService.issue_token": once(lambda w: w.sign_in.issue_token(w.user(USER))),
     "auth.sign_in.SignInService.sign_out": once(lambda w: w.sign_in.sign_out(user_id=USER)),

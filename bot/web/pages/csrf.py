@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from flask import request
 
-from bot.web.pages.cookies import Cookies
+from bot.web.cookies import Cookies
 from services.core import security_events
 from services.core.errors import PermissionDenied
 from services.core.security_events import SecurityEvent

@@ -15,14 +15,12 @@ from flask.testing import FlaskClient
 from bot import bootstrap
 from bot.slack.bot_process import BotProcess
 from services.auth.one_time_codes import CodeKind
-from services.auth.rate_limit import LIMITS_PER_ACCOUNT, RateLimitedAction
 from services.core import logs, security_events
 from services.core.errors import InvalidValue, LimitReached, MemberRefused
 from services.core.metrics import NOOP_METER, SECURITY_EVENTS, SampleKey
-from services.linking.account_linking import MAX_WRONG_CODES
+from services.core.rate_limit import RULES, Limit
 from services.models.slack_member import SlackMember
 from services.registry.services import Services
-from services.tickets.filing import MAX_TICKETS_PER_HOUR
 from tests.conftest import Bot, People, file_ticket, make_config
 from tests.support import payloads
 from tests.support.slack_workspace import TEAM_ID
@@ -118,15 +116,15 @@ def test_sign_ins(
     unknown = {**known, "email": "other@example.com"}
     assert web.post("/api/auth/login", json=unknown).status_code == 401
     assert events(log) == [{"event": "sign_in_failed", "client": CLIENT}]
-    for _ in range(LIMITS_PER_ACCOUNT[RateLimitedAction.SIGN_IN].max_attempts - 2):
+    for _ in range(RULES[Limit.WRONG_PASSWORDS].amount - 2):
         web.post("/api/auth/login", json=wrong)
     events(log)
     assert web.post("/api/auth/login", json=known).status_code == 429
-    assert events(log) == [{"event": "rate_limited", "reason": "sign-in", "client": CLIENT}]
+    assert events(log) == [{"event": "rate_limited", "reason": "wrong-passwords", "client": CLIENT}]
     assert counts(process) == {
         ("signed_in", ""): 1,
         ("sign_in_failed", ""): 11,
-        ("rate_limited", "sign-in"): 1,
+        ("rate_limited", "wrong-passwords"): 1,
     }
     page = web.get("/metrics", headers={"Authorization": "Bearer t0"}).get_data(as_text=True)
     assert 'ticket_bot_security_events_total{event="sign_in_failed",reason=""} 11.0' in page
@@ -199,8 +197,9 @@ def test_refusals_in_slack(
     ticket_bot.send(payloads.event({"type": "app_home_opened", "user": "U0X"}, team="T0OTHER"))
     assert events(log) == [{"event": "workspace_refused"}]
     refused = {"event": "code_refused", "reason": "link", "member": f"{TEAM_ID}:{slack_id}"}
-    for number in range(MAX_WRONG_CODES):
-        with pytest.raises(InvalidValue if number < MAX_WRONG_CODES - 1 else LimitReached):
+    codes = RULES[Limit.LINK_CODES].amount
+    for _ in range(codes):
+        with pytest.raises(InvalidValue):
             services.account_linking.preview_code(member=member, code="wrong")
         assert events(log) == [refused]
     with pytest.raises(LimitReached):
@@ -222,12 +221,12 @@ def test_refusals_in_slack(
             "member": f"{TEAM_ID}:U0STRANGER",
         }
     ]
-    for _ in range(MAX_TICKETS_PER_HOUR):
+    for _ in range(RULES[Limit.TICKETS].amount):
         file_ticket(services.tickets, user)
     with pytest.raises(LimitReached):
         file_ticket(services.tickets, user)
     assert events(log) == [{"event": "rate_limited", "reason": "tickets", **account}]
-    assert sum(counts(process).values()) == MAX_WRONG_CODES + 6
+    assert sum(counts(process).values()) == codes + 6
 
 
 def test_what_a_caller_sends_forges_no_line(web: FlaskClient, log: io.StringIO) -> None:

@@ -159,32 +159,60 @@ def test_an_old_hash_of_a_higher_cost_costs_what_it_costs(work: Work) -> None:
     assert work.spent == 2**8
 
 
-def test_two_at_a_time_and_the_third_is_told_to_come_again(work: Work) -> None:
-    cheap = PasswordHasher(cost=CHEAP, max_concurrent=2)
-    stored = cheap.hash(PASSWORD)
-    inside, go_on = threading.Semaphore(0), threading.Event()
+def test_two_at_a_time_and_others_wait_in_a_short_queue(work: Work) -> None:
+    cheap = PasswordHasher(cost=CHEAP, max_concurrent=2, max_queued=1, queue_seconds=60)
+    begun, go_on = threading.Semaphore(0), threading.Event()
+    running, peak = [], []
 
     def wait() -> None:
-        inside.release()
+        running.append(1)
+        peak.append(len(running))
+        begun.release()
         assert go_on.wait(60)
+        running.pop()
 
     work.before = wait
 
     def come_late() -> None:
-        inside.acquire()
-        inside.acquire()
+        begun.acquire()
+        begun.acquire()
+        while cheap._pool._work_queue.empty():  # until the third waits
+            time.sleep(0.001)
         for call in (lambda: cheap.hash(PASSWORD), lambda: cheap.matches(PASSWORD, None)):
             with pytest.raises(LimitReached) as refused:
                 call()
-            assert refused.value.retry_after == 1
+            assert refused.value.retry_after == 2
             assert str(refused.value) == (
                 "Many people are signing in at this moment. Try again in a few seconds."
             )
         go_on.set()
 
-    answers = at_once(lambda: cheap.hash(PASSWORD), lambda: cheap.matches("x", stored), come_late)
-    assert [type(answer) for answer in answers] == [str, bool, type(None)]
-    assert cheap.matches(PASSWORD, stored)
+    calls = [lambda: cheap.hash(PASSWORD)] * 3
+    assert [type(answer) for answer in at_once(*calls, come_late)] == [str] * 3 + [type(None)]
+    assert max(peak) == 2
+
+
+def test_who_has_waited_too_long_is_told_to_come_again(work: Work) -> None:
+    cheap = PasswordHasher(cost=CHEAP, max_concurrent=1, queue_seconds=0.05)
+    begun, go_on, compared = threading.Event(), threading.Event(), []
+
+    def wait() -> None:
+        compared.append(1)
+        begun.set()
+        assert go_on.wait(60)
+
+    work.before = wait
+
+    def come_late() -> None:
+        assert begun.wait(60)
+        with pytest.raises(LimitReached):
+            cheap.hash(PASSWORD)
+        go_on.set()
+
+    # The first one takes longer than the queue lasts, too, and is not interrupted.
+    hashed, _ = at_once(lambda: cheap.hash(PASSWORD), come_late)
+    assert cheap.matches(PASSWORD, hashed)
+    assert len(compared) == 2  # no hash is spent on the one that left
 
 
 def test_a_fault_within_gives_its_place_back(work: Work) -> None:

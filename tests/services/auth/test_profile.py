@@ -183,7 +183,7 @@ def test_guesses_with_a_stolen_session_are_rate_limited_like_others(
     with pytest.raises(LimitReached):
         guess(PASSWORD)
     with pytest.raises(LimitReached):
-        opens(services, PASSWORD)
+        services.sign_in.sign_in(email=jo.email, password=PASSWORD, client_ip=HERE)
 
 
 def test_an_account_from_slack_gets_its_first_password_by_mail(

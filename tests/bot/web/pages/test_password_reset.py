@@ -290,7 +290,14 @@ def test_a_member_that_could_not_be_unlinked_is_told(
     class Interrupted(AccountLinking):
         unlink = build_services(away).account_linking.unlink
 
-    linking = Interrupted(db, services.users, services.links, services.codes, services.emails)
+    linking = Interrupted(
+        db,
+        services.users,
+        services.links,
+        services.codes,
+        services.emails,
+        services.rate_limiter,
+    )
     with serving(with_services(bot_process, account_linking=linking)) as address:
         browser = Browser(address)
         page = set_password(browser, browser.open(link_for(emma, services)))
