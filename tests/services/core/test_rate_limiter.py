@@ -184,7 +184,9 @@ def test_without_subjects_nothing_is_counted(either: RateLimiter) -> None:
     ],
 )
 def test_a_refusal_says_when_to_try_again(seconds_left: float, when: str) -> None:
-    words, retry_after = refusal(lambda: refuse(Limit.SIGN_INS, retry_after=seconds_left))
+    words, retry_after = refusal(
+        lambda: refuse(Limit.SIGN_INS, subject="", retry_after=seconds_left)
+    )
     assert words == f"There were too many sign-ins from your network. Try again {when}."
     assert retry_after == max(1, round(seconds_left))
 
