@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackRequestError
+from slack_sdk.errors import SlackApiError, SlackClientError, SlackRequestError
 from slack_sdk.web import SlackResponse
 from slack_sdk.webhook import WebhookClient
 
+from services.accounts.confirmation import MemberLookup
 from services.core.metrics import SLACK_CALLS, SLACK_SECONDS, Meter
 from services.core.slack_errors import ErrorKind, error_kind
 from services.core.slack_gate import RATE_LIMITED, Admission, Closed, SlackGate
@@ -141,6 +142,23 @@ def fetch_member(client: WebClient, *, team_id: str, slack_user_id: str) -> Slac
     """Call `users.info`. `email_confirmed` is None if Slack leaves it out."""
     user = client.users_info(user=slack_user_id)["user"]
     return slack_member_from_user({**user, "id": slack_user_id}, team_id=team_id)
+
+
+def member_lookup(client: WebClient) -> MemberLookup:
+    """Return how services ask Slack about a member."""
+
+    def look_up(team_id: str, slack_user_id: str) -> SlackMember | None:
+        try:
+            return fetch_member(client, team_id=team_id, slack_user_id=slack_user_id)
+        except SlackApiError as error:
+            if error.response.get("error") != "user_not_found":
+                return None
+            gone = {"id": slack_user_id, "deleted": True}
+            return slack_member_from_user(gone, team_id=team_id)
+        except (SlackClientError, OSError):
+            return None
+
+    return look_up
 
 
 def slack_member_from_user(user: dict[str, Any], *, team_id: str) -> SlackMember:

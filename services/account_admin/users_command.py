@@ -37,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reset = actions.add_parser("reset", help="print a link to set an account's password by, once")
     reset.add_argument("email")
     reset.set_defaults(needs="users reset")  # see `settings.REQUIRED_VARIABLES`
+    confirm = actions.add_parser("confirm", help="vouch that an account's address is its owner's")
+    confirm.add_argument("email")
     erase = actions.add_parser("erase", help="make an account anonymous; its tickets stay")
     erase.add_argument("email")
     export = actions.add_parser("export", help="print all that is kept about somebody, as JSON")
@@ -55,17 +57,6 @@ def run_users_command(
     """Run the action and return the lines to print. Raises the services' errors."""
     actor = OPERATOR
     match args.action:
-        case "create":
-            role, skills = Role(args.role), args.skills.split(",")
-            created = users.create(
-                actor=actor, email=args.email, role=role, skills=skills, name=args.name
-            )
-            return [_line(created)]
-        case "role":
-            return [_line(users.update(actor=actor, email=args.email, role=args.role))]
-        case "skills":
-            skills = args.skills.split(",")
-            return [_line(users.update(actor=actor, email=args.email, skills=skills))]
         case "reset":
             from services.auth import password_reset  # noqa: PLC0415  loads redis and jwt
 
@@ -79,8 +70,27 @@ def run_users_command(
             if not found["accounts"]:
                 raise NotFound("There is no account with that address.")
             return [json.dumps(found, indent=2, ensure_ascii=False)]
-        case _:
+        case "list":
             return [_line(user) for user in users.list_all(actor=actor)]
+        case _:
+            return [_line(_edit_account(args, users))]
+
+
+def _edit_account(args: argparse.Namespace, users: UserService) -> User:
+    actor = OPERATOR
+    match args.action:
+        case "create":
+            role, skills = Role(args.role), args.skills.split(",")
+            return users.create(
+                actor=actor, email=args.email, role=role, skills=skills, name=args.name
+            )
+        case "role":
+            return users.update(actor=actor, email=args.email, role=args.role)
+        case "confirm":
+            return users.confirm_email(actor=actor, email=args.email)
+        case _:
+            skills = args.skills.split(",")
+            return users.update(actor=actor, email=args.email, skills=skills)
 
 
 def _erased(erased: ErasureResult) -> list[str]:

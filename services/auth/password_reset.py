@@ -60,7 +60,8 @@ class PasswordResetService(AccountServiceBase):
 
     def reset(self, *, code: str, password: str) -> User:
         """Set the password of the code's account, use the code up, end all sessions and notify the
-        owner by email.
+        owner by email. The link was sent to the account's address or came from an operator, so it
+        also confirms the address.
 
         Raises `InvalidValue` for the code, and for the password without using the code up, and
         `LimitReached` while many users sign in.
@@ -73,7 +74,10 @@ class PasswordResetService(AccountServiceBase):
         user_id = self._codes.redeem(kind=CodeKind.RESET, code=code)
         doc = user_id and self._db.users.find_one_and_update(
             {"_id": user_id, "active": {"$ne": False}},
-            {"$set": {"password": hashed}, "$inc": {"tokenVersion": 1}},
+            {
+                "$set": {"password": hashed, "emailConfirmedAt": self._clock()},
+                "$inc": {"tokenVersion": 1},
+            },
             return_document=ReturnDocument.AFTER,
         )
         if not doc:

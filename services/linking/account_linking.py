@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NoReturn
 
+from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
+from services.accounts.confirmation import has_slack_address
 from services.accounts.users import UserService
 from services.accounts.validation import email_key
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
@@ -21,6 +23,7 @@ from services.core.database import Document, Mongo
 from services.core.errors import Conflict, InvalidValue, LimitReached, MemberRefused
 from services.core.optimistic_retry import retry_on_conflict
 from services.core.work_queue import ahead
+from services.linking.address_claims import AddressClaims
 from services.linking.links import ACCOUNT_DEACTIVATED, LinkService, cancel_release, check_member
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.slack_member import SlackMember, link_id
@@ -137,23 +140,28 @@ class LinkedMember:
 @dataclass(frozen=True, slots=True)
 class LinkPreview:
     """What a code would do. `code_id` is its id in `OneTimeCodes`; `is_slack_address`: Slack has
-    the account's address for the member; `previous_user` is the account the member has now, and
-    `open_ticket_count` counts the tickets assigned to it."""
+    the account's address for the member; `previous_user` is the account the member has now,
+    `open_ticket_count` counts the tickets assigned to it, and if `is_merge`, it becomes one with
+    the code's account."""
 
     code_id: str
     email: str
     is_slack_address: bool
     previous_user: User | None
     open_ticket_count: int
+    is_merge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LinkResult:
-    """`email_ids` are emails to send to the owners of both accounts."""
+    """`email_ids` are emails to send to the owners of both accounts. If `is_merge`, the previous
+    account is one with this one now, and `ticket_ids` are the first tickets that moved."""
 
     user: User
     previous_user: User | None
     email_ids: tuple[str, ...]
+    is_merge: bool = False
+    ticket_ids: tuple[ObjectId, ...] = ()
 
 
 class AccountLinkedElsewhere(MemberRefused):
@@ -173,6 +181,7 @@ class AccountLinking:
         links: LinkService,
         codes: OneTimeCodes,
         emails: Emails,
+        claims: AddressClaims,
         *,
         clock: Clock = utcnow,
     ) -> None:
@@ -181,6 +190,7 @@ class AccountLinking:
         self._links = links
         self._codes = codes
         self._emails = emails
+        self._claims = claims
         self._attempts = CodeAttempts(db, clock=clock)
         self._clock = clock
 
@@ -221,24 +231,38 @@ class AccountLinking:
             is_slack_address=email_key(user.email) == email_key(member.email),
             previous_user=previous_user,
             open_ticket_count=open_tickets,
+            is_merge=self._is_merge(previous_user, user, member),
         )
 
     def confirm_code(self, *, member: SlackMember, code_id: str) -> LinkResult:
-        """Redeem the code and link its account. Raises as `preview_code`."""
+        """Redeem the code and link its account; merge into it the account that the member got
+        because it held their address unconfirmed. Raises as `preview_code`."""
         check_member(member)
         user = self._owner(code_id)
         if user is None:
             raise InvalidValue("code", WRONG_CODE)
         previous_user = self._previous_user(member, user, code_id)
+        is_merge = self._is_merge(previous_user, user, member)
         if self._codes.redeem_by_id(kind=CodeKind.LINK, code_id=code_id) is None:
             raise InvalidValue("code", WRONG_CODE)
+        if is_merge and previous_user:
+            self._claims.prepare_merge(previous_user, into=user)
         self._set_link(member, user)
+        if has_slack_address(user, member):
+            self._users.confirmation.record(user)
         cancel_release(self._db, {"userId": user.id}, now=self._clock())
         self._db.unlinked.delete_one({"_id": member.link_id})
+        tickets: tuple[ObjectId, ...] = ()
         recipients = {EmailKind.LINKED: user, EmailKind.UNLINKED: previous_user}
+        if is_merge and previous_user:
+            tickets = self._claims.merge(previous_user, into=user).ticket_ids
+            user = self._users.get(user.id) or user
+            del recipients[EmailKind.UNLINKED]  # the account has no address any more
         return LinkResult(
             user,
             previous_user,
+            is_merge=is_merge,
+            ticket_ids=tickets,
             email_ids=tuple(
                 email_id
                 for kind, owner in recipients.items()
@@ -294,6 +318,11 @@ class AccountLinking:
             )
             for link in self._db.links.find({"userId": actor.user_id}).sort("_id")
         ]
+
+    def _is_merge(self, previous_user: User | None, user: User, member: SlackMember) -> bool:
+        return previous_user is not None and self._claims.is_claim(
+            user, own=previous_user, member=member
+        )
 
     def _own(self, actor: Actor) -> User:
         user = self._users.get(actor.user_id)

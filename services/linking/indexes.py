@@ -11,4 +11,6 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     ),
     "linkTries": (IndexModel("expiresAt", expireAfterSeconds=0),),
     "unlinked": (IndexModel("userId"),),
+    # Accounts whose tickets are to be moved or marked: address_claims.py; those of one person.
+    "users": (IndexModel("closing.at", sparse=True), IndexModel("mergedInto", sparse=True)),
 }

@@ -1,8 +1,9 @@
 """The account that a Slack member acts as.
 
 The first use links the member to a new account of role `user`, or to an invitation: an account
-without password and without links, of the address that Slack has confirmed. If linking is strict,
-or the member has unlinked themselves, only a code links them (services/linking/account_linking.py).
+without password and without links, of the address that Slack has confirmed. An unconfirmed account
+of that address is left alone (services/linking/address_claims.py). If linking is strict, or the
+member has unlinked themselves, only a code links them (services/linking/account_linking.py).
 
 A link has `stopped {at, reason}` while its member cannot use this workspace; it gives no access
 then. The account and the tickets it filed stay; the tickets assigned to it are released.
@@ -14,10 +15,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from bson import ObjectId
-from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from services.accounts.users import UserService, new_account_doc
+from services.accounts.confirmation import has_slack_address
+from services.accounts.users import UserService, new_account_doc, store_account
 from services.accounts.validation import email_key
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
@@ -56,10 +57,12 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Accounts and their Slack ids; members who have left Slack have no id."""
+    """Accounts and their Slack ids; members who have left Slack have no id. Of those asked for,
+    `unconfirmed` are the accounts whose address nobody has confirmed."""
 
     users: Mapping[ObjectId, User]
     slack_ids: Mapping[ObjectId, str]
+    unconfirmed: frozenset[ObjectId] = frozenset()
 
 
 class LinkService:
@@ -107,11 +110,10 @@ class LinkService:
         own = {"_id": member.link_id}
         if not allow_unlinked and self._db.unlinked.find_one(own):
             raise MemberRefused(ACCOUNT_UNLINKED)
-        if len(existing) > 1:
+        held = [user for user in existing if not self._is_mere_claim(user, member)]
+        if len(held) > 1:
             raise MemberRefused(f"Several accounts have your email address. {ASK_ADMIN}")
-        account = (
-            self._accept_invitation(member, existing[0]) if existing else self._open_account(member)
-        )
+        account = self._accept_invitation(member, held[0]) if held else self._open_account(member)
         if account.role is not Role.USER:  # one more candidate for queued tickets
             pending.retry_unassigned(self._db, now=self._clock())
         if allow_unlinked:
@@ -124,10 +126,17 @@ class LinkService:
         found = [link for link in self._db.links.find(query) if "stopped" not in link]
         return {link["userId"]: link["slackUserId"] for link in found}
 
-    def resolve_people(self, *, team_id: str | None, user_ids: set[ObjectId]) -> Directory:
-        """Look up all users in two queries."""
+    def resolve_people(
+        self, *, team_id: str | None, user_ids: set[ObjectId], requester: ObjectId | None = None
+    ) -> Directory:
+        """Look up all users in two queries, and whether the requester's address is confirmed."""
         users = self._users.get_many(user_ids)
-        return Directory(users, self.slack_ids(team_id=team_id or "", user_ids=user_ids))
+        requesters = [users[requester]] if requester in users else []
+        return Directory(
+            users,
+            self.slack_ids(team_id=team_id or "", user_ids=user_ids),
+            self._users.confirmation.find_unconfirmed(requesters),
+        )
 
     def _resume(self, member: SlackMember) -> User | None:
         """Resume the suspended link of a member who is active again, and return the account."""
@@ -136,6 +145,14 @@ class LinkService:
             return None
         resume_link(self._db, link, now=self._clock())
         return self.find_user(team_id=member.team_id, slack_user_id=member.slack_user_id)
+
+    def _is_mere_claim(self, user: User, member: SlackMember) -> bool:
+        """Return whether the account holds the address without proof, and Slack has confirmed it
+        for the member. An account that was deactivated keeps its person out."""
+        is_members_address = has_slack_address(user, member)
+        return (
+            is_members_address and user.active and not self._users.confirmation.is_confirmed(user)
+        )
 
     def _accept_invitation(self, member: SlackMember, user: User) -> User:
         if not user.active:
@@ -166,14 +183,9 @@ class LinkService:
             name=member.name,
             user_id=user_id,
         )
-        # An upsert: of two concurrent first uses, either may create the account.
-        stored = self._db.users.find_one_and_update(
-            {"_id": user_id},
-            {"$setOnInsert": doc},
-            upsert=True,
-            return_document=ReturnDocument.AFTER,
-        )
-        return User.from_doc(stored or doc)
+        if member.email_confirmed is True:
+            doc["emailConfirmedAt"] = doc["createdAt"]
+        return store_account(self._db, doc)
 
     def _first_role(self, member: SlackMember) -> Role:
         named = email_key(member.email) in self._admin_emails

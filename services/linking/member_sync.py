@@ -60,20 +60,21 @@ class MemberSync:
         return []
 
     def _sync_email(self, user: User, member: SlackMember) -> None:
-        """Change the account's address unless it is invalid or has an account."""
+        """Change the account's address unless it is invalid or has a confirmed account."""
         try:
             address = checked_email(member.email)
         except InvalidValue:
             return
-        if self._users.find_by_email(address):
+        if self._users.find_confirmed(address):
             return
         # An account with a password keeps its address.
         same = {"_id": user.id, "email": user.email, "password": None}
         if not self._db.users.update_one(same, _address(address)).modified_count:
             return
-        # A password link may be in the old mailbox, which another person may have now.
-        self._codes.revoke(user_id=user.id, kind=CodeKind.RESET)
-        if len(self._users.find_by_email(address)) > 1:
+        # A link may be in the old mailbox, which another person may have now.
+        for kind in (CodeKind.RESET, CodeKind.CONFIRM):
+            self._codes.revoke(user_id=user.id, kind=kind)
+        if len(self._users.find_confirmed(address)) > 1:
             # Another account got that address concurrently: undo.
             mine = {"_id": user.id, "email": address}
             self._db.users.update_one(mine, _address(user.email))

@@ -72,6 +72,17 @@ def release_tickets(context: JobContext) -> None:
             context.publisher.send(NOTIFY_TASK, str(ticket_id))
 
 
+@job("closing", every=timedelta(seconds=10))
+def close_accounts(context: JobContext) -> None:
+    """Move or mark the tickets of accounts that their people have closed."""
+    claims = context.services.address_claims
+    for user_id in claims.accounts_to_close():
+        if not context.should_continue():
+            return
+        for ticket_id in claims.continue_closing(user_id):
+            context.publisher.send(NOTIFY_TASK, str(ticket_id))
+
+
 @job("upkeep", every=timedelta(seconds=10))
 def run_upkeep(context: JobContext) -> None:
     """Adopt changes of the legacy backend, and recompute the timing of tickets."""

@@ -331,6 +331,7 @@ def test_of_two_members_who_link_one_account_at_once_one_does(
         LinkService(services.db, users),
         generous,
         Emails(services.db, clock=clock),
+        services.address_claims,
         clock=clock,
     )
     members = [replace(JO, slack_user_id=f"U{number}") for number in range(6)]
@@ -367,6 +368,7 @@ def test_where_linking_is_strict_there_is_no_way_without_a_code(
         links,
         services.codes,
         Emails(services.db, clock=services.clock),
+        services.address_claims,
         clock=services.clock,
     )
     assert not strict.can_link_by_email(team_id="T1", slack_user_id="U1")
@@ -557,10 +559,11 @@ def test_what_to_know_before(
 
 
 def test_where_linking_is_strict_only_a_code_leads_back(
-    db: Mongo, users: UserService, codes: OneTimeCodes, clock: FixedClock, jo: User
+    services: Services, db: Mongo, users: UserService, codes: OneTimeCodes, jo: User
 ) -> None:
     strict = LinkService(db, users, is_strict=True)
-    account_linking = AccountLinking(db, users, strict, codes, Emails(db, clock=clock), clock=clock)
+    emails, claims = services.emails, services.address_claims
+    account_linking = AccountLinking(db, users, strict, codes, emails, claims, clock=services.clock)
     assert account_linking.preview_unlink(actor=Actor.from_user(jo)) == UnlinkPreview(
         jo, 0, can_relink_by_email=False
     )

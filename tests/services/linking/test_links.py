@@ -92,6 +92,7 @@ def test_a_first_use_makes_an_account(
         "tokenVersion": 1,
         "capacity": 8,
         "createdAt": clock(),
+        **({"emailConfirmedAt": clock()} if confirmed else {}),
     }
     assert list(db.links.find()) == [
         {
@@ -300,7 +301,8 @@ def test_a_member_who_unlinked_is_not_linked_by_the_next_use(
 
 def test_what_is_refused_stays_unlinked(links: LinkService, db: Mongo, clock: FixedClock) -> None:
     db.unlinked.insert_one({"_id": "T1:U1", "userId": ObjectId(), "at": clock()})
-    db.users.insert_one({"email": "jo@example.com", "password": "$2b$10$hash"})
+    known = {"email": "jo@example.com", "password": "$2b$10$hash", "emailConfirmedAt": clock()}
+    db.users.insert_one(known)
     with pytest.raises(MemberRefused) as refused:
         links.get_or_create_user(JO, allow_unlinked=True)
     assert str(refused.value) == HAS_PASSWORD
