@@ -237,6 +237,7 @@ def _users(config: settings.Settings, args: argparse.Namespace) -> int:
         args,
         users=services.users,
         codes=services.codes,
+        unlink_account=services.account_linking.unlink_account,
         erasure=services.erasure,
         data_export=services.data_export,
         app_url=config.app_url or "",

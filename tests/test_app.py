@@ -148,6 +148,20 @@ def test_it_gives_an_unconfirmed_account_no_role(
     assert manage.refusal("confirm", "nobody@example.com") == nobody
 
 
+def test_it_frees_an_account_of_its_slack_member(manage: Users, db: Mongo) -> None:
+    manage("create", "jo@example.com")
+    none = (1, "No Slack member is linked to that account.\n")
+    assert manage.refusal("unlink", "jo@example.com") == none
+    [jo] = db.users.distinct("_id")
+    ids = {"teamId": TEAM_ID, "slackUserId": "U0JO", "userId": jo}
+    db.links.insert_one({"_id": f"{TEAM_ID}:U0JO", **ids})
+    assert manage("unlink", "Jo@example.com") == "Jo@example.com is no longer linked to U0JO.\n"
+    assert db.links.count_documents({}) == 0
+    assert [(mail["kind"], mail["userId"]) for mail in db.letters.find()] == [("unlinked", jo)]
+    nobody = (1, "There is no account with that address.\n")
+    assert manage.refusal("unlink", "nobody@example.com") == nobody
+
+
 def test_it_lists_who_is_deactivated(manage: Users, db: Mongo) -> None:
     manage("create", "ann@example.com")
     db.users.update_one({}, {"$set": {"active": False}})

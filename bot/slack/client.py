@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
@@ -141,7 +142,10 @@ def _api_error_outcome(error: SlackApiError) -> str:
 def fetch_member(client: WebClient, *, team_id: str, slack_user_id: str) -> SlackMember:
     """Call `users.info`. `email_confirmed` is None if Slack leaves it out."""
     user = client.users_info(user=slack_user_id)["user"]
-    return slack_member_from_user({**user, "id": slack_user_id}, team_id=team_id)
+    member = slack_member_from_user({**user, "id": slack_user_id}, team_id=team_id)
+    # Slack may answer with the person's other id.
+    aliases = member.aliases | {str(user["id"])}
+    return replace(member, aliases=aliases - {slack_user_id})
 
 
 def member_lookup(client: WebClient) -> MemberLookup:
@@ -175,7 +179,14 @@ def slack_member_from_user(user: dict[str, Any], *, team_id: str) -> SlackMember
         is_deleted=bool(user.get("deleted")),
         is_guest=bool(user.get("is_restricted") or user.get("is_ultra_restricted")),
         is_stranger=bool(user.get("is_stranger")),
+        aliases=_grid_ids(user) - {str(user["id"])},
     )
+
+
+def _grid_ids(user: dict[str, Any]) -> frozenset[str]:
+    """Return the id in the organisation: https://docs.slack.dev/reference/objects/user-object"""
+    grid_id = (user.get("enterprise_user") or {}).get("id")
+    return frozenset({str(grid_id)} if grid_id else ())
 
 
 def respond_middleware(*, meter: Meter, process: str) -> Callable[..., None]:

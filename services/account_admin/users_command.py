@@ -5,6 +5,7 @@ It runs as the operator: anyone with a shell on the server.
 
 import argparse
 import json
+from collections.abc import Callable, Sequence
 
 from services.accounts.users import UserService
 from services.auth.one_time_codes import OneTimeCodes
@@ -39,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reset.set_defaults(needs="users reset")  # see `settings.REQUIRED_VARIABLES`
     confirm = actions.add_parser("confirm", help="vouch that an account's address is its owner's")
     confirm.add_argument("email")
+    unlink = actions.add_parser("unlink", help="end an account's link with its Slack member")
+    unlink.add_argument("email")
     erase = actions.add_parser("erase", help="make an account anonymous; its tickets stay")
     erase.add_argument("email")
     export = actions.add_parser("export", help="print all that is kept about somebody, as JSON")
@@ -50,11 +53,15 @@ def run_users_command(
     *,
     users: UserService,
     codes: OneTimeCodes,
+    unlink_account: Callable[..., Sequence[str]],
     erasure: Erasure,
     data_export: DataExport,
     app_url: str,
 ) -> list[str]:
-    """Run the action and return the lines to print. Raises the services' errors."""
+    """Run the action and return the lines to print. Raises the services' errors.
+
+    `unlink_account` is that of the linking, which is on the floor of this package.
+    """
     actor = OPERATOR
     match args.action:
         case "reset":
@@ -62,6 +69,9 @@ def run_users_command(
 
             code = password_reset.issue_reset_code(users, codes, actor=actor, email=args.email)
             return [app_url + password_reset.reset_path(code)]
+        case "unlink":
+            members = unlink_account(actor=actor, email=args.email)
+            return [f"{args.email} is no longer linked to {member}." for member in members]
         case "erase":
             erased = erasure.erase(actor=actor, email=args.email)
             return [line for result in erased for line in _erased(result)] or [NOTHING_TO_ERASE]

@@ -22,10 +22,11 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import Conflict, InvalidValue, LimitReached, MemberRefused
 from services.core.optimistic_retry import retry_on_conflict
+from services.core.text import strip_invisible
 from services.core.work_queue import ahead
 from services.linking.address_claims import AddressClaims
 from services.linking.links import ACCOUNT_DEACTIVATED, LinkService, cancel_release, check_member
-from services.models.permissions import Actor, Permission, require_permission
+from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.models.slack_member import SlackMember, link_id
 from services.models.user import User
 from services.outbox.emails import EmailKind, Emails, queue_account_email
@@ -306,6 +307,22 @@ class AccountLinking:
         )
         return UnlinkResult(user, email_ids)
 
+    def unlink_account(self, *, actor: Actor | Operator, email: str) -> list[str]:
+        """End all links of an account, so that another Slack member may link it; return the ids of
+        its former members. A sweep sends the email about it.
+
+        Raises `Conflict` if there is none, and as `UserService.get_doc_by_email`.
+        """
+        require_permission(actor, Permission.MANAGE_USERS)
+        user = User.from_doc(self._users.get_doc_by_email(strip_invisible(email)))
+        links = list(self._db.links.find({"userId": user.id}).sort("_id"))
+        if not links:
+            raise Conflict("No Slack member is linked to that account.")
+        self._db.links.delete_many({"userId": user.id})
+        key = f"{user.id}:{self._clock().isoformat()}"
+        queue_account_email(self._emails, EmailKind.UNLINKED, user_id=user.id, key=key)
+        return [str(link["slackUserId"]) for link in links]
+
     def linked_members(self, *, actor: Actor) -> list[LinkedMember]:
         """Return the Slack members linked to the actor's account."""
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
@@ -343,7 +360,12 @@ class AccountLinking:
             raise InvalidValue("code", ALREADY_LINKED)
         current_link = self._db.links.find_one({"teamId": member.team_id, "userId": user.id})
         is_own = current_link and current_link["_id"] == member.link_id
-        if current_link and not is_own and "stopped" not in current_link:
+        if (
+            current_link
+            and not is_own
+            and "stopped" not in current_link
+            and not self._links.may_replace(current_link, member)
+        ):
             # Redeemed, so that the account's member is notified only once per code.
             self._codes.redeem_by_id(kind=CodeKind.LINK, code_id=code_id)
             raise AccountLinkedElsewhere(user, current_link["slackUserId"])
@@ -366,21 +388,25 @@ class AccountLinking:
                     {"$set": fresh, "$unset": {"stopped": ""}},
                 )
             except DuplicateKeyError:
-                self._remove_suspended_link(member, user)
+                self._remove_replaceable_link(member, user)
                 return None
             return fresh if changed.matched_count else None
 
         retry_on_conflict(attempt, busy_message=LINK_BUSY)
 
-    def _remove_suspended_link(self, member: SlackMember, user: User) -> None:
-        """Remove the account's suspended link; raise for an active one."""
+    def _remove_replaceable_link(self, member: SlackMember, user: User) -> None:
+        """Remove the account's link that is suspended or may be replaced; raise for another one."""
         current_link = self._db.links.find_one({"teamId": member.team_id, "userId": user.id})
         if current_link is None or current_link["_id"] == member.link_id:
             return
-        if "stopped" not in current_link:
+        if "stopped" not in current_link and not self._links.may_replace(current_link, member):
             raise AccountLinkedElsewhere(user, current_link["slackUserId"])
         self._db.links.delete_one(
-            {"_id": current_link["_id"], "userId": user.id, "stopped": current_link["stopped"]}
+            {
+                "_id": current_link["_id"],
+                "userId": user.id,
+                "stopped": current_link.get("stopped"),
+            }
         )
 
     def _link(self, team_id: str, slack_user_id: str) -> Document | None:

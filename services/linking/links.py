@@ -5,6 +5,9 @@ without password and without links, of the address that Slack has confirmed. An 
 of that address is left alone (services/linking/address_claims.py). If linking is strict, or the
 member has unlinked themselves, only a code links them (services/linking/account_linking.py).
 
+A link whose member has left Slack is replaced by that of another member with the confirmed address,
+and one of the same person under another id. Any other link keeps its account.
+
 A link has `stopped {at, reason}` while its member cannot use this workspace; it gives no access
 then. The account and the tickets it filed stay; the tickets assigned to it are released.
 """
@@ -17,7 +20,7 @@ from enum import StrEnum
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
-from services.accounts.confirmation import has_slack_address
+from services.accounts.confirmation import MemberLookup, has_slack_address
 from services.accounts.users import UserService, new_account_doc, store_account
 from services.accounts.validation import email_key
 from services.core.clock import Clock, utcnow
@@ -73,13 +76,16 @@ class LinkService:
         *,
         admin_emails: frozenset[str] = frozenset(),
         is_strict: bool = False,
+        look_up_member: MemberLookup | None = None,
         clock: Clock = utcnow,
     ) -> None:
-        """`is_strict`: an address creates no account, and only a code links to one."""
+        """`is_strict`: an address creates no account, and only a code links to one. Without
+        `look_up_member`, Slack is not asked about the members of other links."""
         self._db = db
         self._users = users
         self._admin_emails = admin_emails
         self.is_strict = is_strict
+        self._look_up_member = look_up_member
         self._clock = clock
 
     def find_user(self, *, team_id: str, slack_user_id: str) -> User | None:
@@ -96,7 +102,7 @@ class LinkService:
         `allow_unlinked`: also for a member who has unlinked themselves.
         """
         check_member(member)
-        resumed = self._resume(member)
+        resumed = self._resume(member) or self._adopt_alias(member)
         if resumed:
             return resumed
         if self.is_strict:
@@ -107,7 +113,7 @@ class LinkService:
         linked = self.find_user(team_id=member.team_id, slack_user_id=member.slack_user_id)
         if linked:
             return linked
-        own = {"_id": member.link_id}
+        own = {"_id": {"$in": [member.link_id, *member.alias_link_ids]}}
         if not allow_unlinked and self._db.unlinked.find_one(own):
             raise MemberRefused(ACCOUNT_UNLINKED)
         held = [user for user in existing if not self._is_mere_claim(user, member)]
@@ -117,8 +123,23 @@ class LinkService:
         if account.role is not Role.USER:  # one more candidate for queued tickets
             pending.retry_unassigned(self._db, now=self._clock())
         if allow_unlinked:
-            self._db.unlinked.delete_one(own)
+            self._db.unlinked.delete_many(own)
         return account
+
+    def may_replace(self, link: Document, member: SlackMember) -> bool:
+        """Return whether the link's member has left Slack, or is the same person as `member`.
+
+        Unless the link says so, Slack is asked; without an answer, the link stays.
+        """
+        if link.get("stopped", {}).get("reason") == ExclusionReason.INACTIVE:
+            return True
+        if self._look_up_member is None or link["teamId"] != member.team_id:
+            return False
+        former = self._look_up_member(link["teamId"], link["slackUserId"])
+        if former is None:
+            return False
+        ids, former_ids = ({one.slack_user_id, *one.aliases} for one in (member, former))
+        return former.is_deleted or not ids.isdisjoint(former_ids)
 
     def slack_ids(self, *, team_id: str, user_ids: set[ObjectId]) -> dict[ObjectId, str]:
         """Return the users' Slack ids; users without an active link are left out."""
@@ -146,6 +167,24 @@ class LinkService:
         resume_link(self._db, link, now=self._clock())
         return self.find_user(team_id=member.team_id, slack_user_id=member.slack_user_id)
 
+    def _adopt_alias(self, member: SlackMember) -> User | None:
+        """Move the link of the member's other id to this one, and return the account."""
+        if not member.aliases or self._db.links.find_one({"_id": member.link_id}):
+            return None
+        former = self._db.links.find_one({"_id": {"$in": member.alias_link_ids}})
+        if former is None:
+            return None
+        self._replace_link(former, member)
+        return self.find_user(team_id=member.team_id, slack_user_id=member.slack_user_id)
+
+    def _replace_link(self, former: Document, member: SlackMember) -> None:
+        """Link the former link's account to the member. The unique index allows one link per
+        account, so the former one is removed first."""
+        user_id = former["userId"]
+        self._db.links.delete_one({"_id": former["_id"], "userId": user_id})
+        self._link(member, user_id)
+        cancel_release(self._db, {"userId": user_id}, now=self._clock())
+
     def _is_mere_claim(self, user: User, member: SlackMember) -> bool:
         """Return whether the account holds the address without proof, and Slack has confirmed it
         for the member. An account that was deactivated keeps its person out."""
@@ -166,8 +205,10 @@ class LinkService:
             )
         own = member.link_id
         # A concurrent request of this first use may have created the member's own link.
-        if self._db.links.find_one({"userId": user.id, "_id": {"$ne": own}}):
-            raise MemberRefused(ACCOUNT_TAKEN)
+        for link in self._db.links.find({"userId": user.id, "_id": {"$ne": own}}):
+            if not self.may_replace(link, member):
+                raise MemberRefused(ACCOUNT_TAKEN)
+            self._replace_link(link, member)
         former = self._link(member, user.id)
         if former != user.id:  # the account of the former link is gone
             relink = {"$set": {"userId": user.id}}

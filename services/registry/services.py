@@ -110,6 +110,7 @@ class Services:
             s.users,
             admin_emails=s.admin_emails,
             is_strict=s.is_linking_strict,
+            look_up_member=s.look_up_member,
             clock=s.clock,
         )
     )

@@ -831,6 +831,12 @@ TABLE: Mapping[str, Entry] = {
         lambda w: w.account_linking.preview_unlink(actor=MO)
     ),
     "linking.account_linking.AccountLinking.unlink": once(unlinked),
+    "linking.account_linking.AccountLinking.unlink_account": once(
+        lambda w: (linked(w), w.account_linking.unlink_account(actor=OPERATOR, email=MO_ADDRESS))
+    ),
+    "linking.links.LinkService.may_replace": once(
+        lambda w: (linked(w), w.links.may_replace(w.link, w.member()))
+    ),
     "linking.account_linking.AccountLinking.linked_members": once(
         lambda w: w.account_linking.linked_members(actor=MO)
     ),

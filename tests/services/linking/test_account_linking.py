@@ -6,10 +6,18 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
+from bot.slack.client import member_lookup
 from services.accounts.users import UserService, new_account_doc
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core.database import Mongo
-from services.core.errors import Conflict, DomainError, InvalidValue, LimitReached, MemberRefused
+from services.core.errors import (
+    Conflict,
+    DomainError,
+    InvalidValue,
+    LimitReached,
+    MemberRefused,
+    PermissionDenied,
+)
 from services.linking.account_linking import (
     AccountLinkedElsewhere,
     AccountLinking,
@@ -27,8 +35,9 @@ from services.models.user import Role, User
 from services.outbox.emails import EmailKind, Emails
 from services.registry.services import Services
 from services.tickets.filing import TicketService
-from tests.conftest import FixedClock, at_once, file_ticket
+from tests.conftest import FixedClock, at_once, file_ticket, web_client
 from tests.support.action_helpers import refusal
+from tests.support.recording_slack import RecordingSlack
 
 JO = SlackMember("T1", "U1", "T1", "jo@slack.example", email_confirmed=True, name="Jo in Slack")
 AL = replace(JO, slack_user_id="U2", email="al@slack.example", name="Al")
@@ -589,3 +598,25 @@ def test_ones_slack_identities(
         LinkedMember("T0", "U9", since=None, is_active=False),
         LinkedMember("T1", "U1", since=clock(), is_active=True),
     ]
+
+
+def test_a_code_frees_the_account_of_a_member_who_left_unnoticed(
+    services: Services, mona: User, slack: RecordingSlack
+) -> None:
+    services.look_up_member = member_lookup(web_client(slack))
+    link(services.account_linking, services.codes, mona)
+    slack.add_member("U1", email="jo@slack.example", name="Jo", deleted=True)
+    linked = link(services.account_linking, services.codes, mona, AL)
+    assert linked.user.id == mona.id
+    assert services.db.links.distinct("_id") == ["T1:U2"]
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
+def test_only_who_manages_people_unlinks_others(services: Services, mona: User, role: Role) -> None:
+    link(services.account_linking, services.codes, mona)
+    with pytest.raises(PermissionDenied):
+        services.account_linking.unlink_account(actor=Actor(mona.id, role), email=mona.email)
+    assert services.db.links.count_documents({}) == 1
+    admin = Actor(ObjectId(), Role.ADMIN)
+    assert services.account_linking.unlink_account(actor=admin, email=mona.email) == ["U1"]
+    assert services.links.find_user(team_id="T1", slack_user_id="U1") is None

@@ -317,6 +317,8 @@ def _claim_addresses(made: Services, clock: FixedClock) -> None:
             offer = made.account_linking.preview_code(member=member, code=code)
             made.account_linking.confirm_code(member=member, code_id=offer.code_id)
         made.users.find_docs_of_person(email)
+        if not number:
+            made.account_linking.unlink_account(actor=OPERATOR, email=email)
     clock.advance(minutes=3)
     for user_id in claims.accounts_to_close():
         claims.continue_closing(user_id)
