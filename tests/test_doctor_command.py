@@ -88,6 +88,7 @@ def test_nothing_is_configured() -> None:
         "warn  data version:  not looked at, because of MongoDB",
         "warn  indexes:       not looked at, because of MongoDB",
         "warn  accounts:      not looked at, because of MongoDB",
+        "warn  addresses:     not looked at, because of MongoDB",
         "ok    linking:       by Slack's email address; without APP_URL there is no page that "
         "shows codes",
         "FAIL  Slack token:   not asked, because SLACK_BOT_TOKEN is missing. See settings.",
@@ -105,7 +106,7 @@ def test_nothing_is_configured() -> None:
         "warn  outbox:        not looked at, because of MongoDB",
         "warn  deliveries:    not looked at, because of MongoDB",
         "warn  waiting:       not looked at, because of MongoDB",
-        "8 FAIL, 13 warn: what says FAIL has to be mended.",
+        "8 FAIL, 14 warn: what says FAIL has to be mended.",
     ]
 
 

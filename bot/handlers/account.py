@@ -15,7 +15,6 @@ from bot.views.modals import account
 from bot.views.text import Message
 from services.core.errors import Conflict, DomainError, MemberRefused, NotFound
 from services.linking.account_linking import LINK_CHANGED, AccountLinkedElsewhere
-from services.linking.address_claims import CLAIM_SETTLED
 from services.linking.links import ACCOUNT_UNLINKED, check_member
 from services.models.user import User
 from services.outbox.replies import ReplyKind
@@ -101,10 +100,8 @@ def confirm_link(req: Request) -> None:
 
 
 def claim_account(req: Request) -> None:
-    """Open the form for a code of the account that holds the member's address unconfirmed."""
-    claim = req.services.address_claims.find_own(actor=req.actor)
-    if claim is None or str(claim.id) != req.button_value:
-        raise Conflict(CLAIM_SETTLED)
+    """Open the form for a code of the older account with the member's address."""
+    claim = req.services.address_claims.get_other(actor=req.actor, user_id=req.button_value)
     open_link_form(req, note=address_claim.merge_note(claim))
 
 

@@ -14,7 +14,7 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from services.accounts.confirmation import has_slack_address
+from services.accounts.confirmation import has_proof, has_slack_address
 from services.accounts.users import UserService
 from services.accounts.validation import email_key
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
@@ -24,11 +24,11 @@ from services.core.errors import Conflict, InvalidValue, LimitReached, MemberRef
 from services.core.optimistic_retry import retry_on_conflict
 from services.core.text import strip_invisible
 from services.core.work_queue import ahead
-from services.linking.address_claims import AddressClaims
+from services.linking.address_claims import AddressClaims, may_merge, moves_role
 from services.linking.links import ACCOUNT_DEACTIVATED, LinkService, cancel_release, check_member
 from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.models.slack_member import SlackMember, link_id
-from services.models.user import User
+from services.models.user import Role, User
 from services.outbox.emails import EmailKind, Emails, queue_account_email
 from services.tickets.queries import count_open_tickets
 
@@ -143,7 +143,8 @@ class LinkPreview:
     """What a code would do. `code_id` is its id in `OneTimeCodes`; `is_slack_address`: Slack has
     the account's address for the member; `previous_user` is the account the member has now,
     `open_ticket_count` counts the tickets assigned to it, and if `is_merge`, it becomes one with
-    the code's account."""
+    the code's account: then `moved_role` is the role that the code's account gets, and
+    `ends_password` says that its password ends."""
 
     code_id: str
     email: str
@@ -151,6 +152,8 @@ class LinkPreview:
     previous_user: User | None
     open_ticket_count: int
     is_merge: bool = False
+    moved_role: Role | None = None
+    ends_password: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,43 +229,47 @@ class AccountLinking:
         self._attempts.forgive_attempt(key)
         previous_user = self._previous_user(member, user, code_id)
         open_tickets = count_open_tickets(self._db, previous_user.id) if previous_user else 0
+        own = self._merged_account(previous_user, user, member)
+        moved_role = own.role if own and moves_role(own, into=user) else None
         return LinkPreview(
             code_id=code_id,
             email=mask_email(user.email),
             is_slack_address=email_key(user.email) == email_key(member.email),
             previous_user=previous_user,
             open_ticket_count=open_tickets,
-            is_merge=self._is_merge(previous_user, user, member),
+            is_merge=own is not None,
+            moved_role=moved_role,
+            ends_password=moved_role is not None and not has_proof(user),
         )
 
     def confirm_code(self, *, member: SlackMember, code_id: str) -> LinkResult:
-        """Redeem the code and link its account; merge into it the account that the member got
-        because it held their address unconfirmed. Raises as `preview_code`."""
+        """Redeem the code and link its account; merge into it the account that the member has for
+        the same address. Raises as `preview_code`."""
         check_member(member)
         user = self._owner(code_id)
         if user is None:
             raise InvalidValue("code", WRONG_CODE)
         previous_user = self._previous_user(member, user, code_id)
-        is_merge = self._is_merge(previous_user, user, member)
+        own = self._merged_account(previous_user, user, member)
         if self._codes.redeem_by_id(kind=CodeKind.LINK, code_id=code_id) is None:
             raise InvalidValue("code", WRONG_CODE)
-        if is_merge and previous_user:
-            self._claims.prepare_merge(previous_user, into=user)
+        if own:
+            self._claims.prepare_merge(own, into=user)
         self._set_link(member, user)
-        if has_slack_address(user, member):
-            self._users.confirmation.record(user)
         cancel_release(self._db, {"userId": user.id}, now=self._clock())
         self._db.unlinked.delete_one({"_id": member.link_id})
         tickets: tuple[ObjectId, ...] = ()
         recipients = {EmailKind.LINKED: user, EmailKind.UNLINKED: previous_user}
-        if is_merge and previous_user:
-            tickets = self._claims.merge(previous_user, into=user).ticket_ids
-            user = self._users.get(user.id) or user
+        if own:
+            tickets = self._claims.merge(own, into=user).ticket_ids
             del recipients[EmailKind.UNLINKED]  # the account has no address any more
+        if has_slack_address(user, member):
+            self._users.confirmation.record(user)
+        user = self._users.get(user.id) or user
         return LinkResult(
             user,
             previous_user,
-            is_merge=is_merge,
+            is_merge=own is not None,
             ticket_ids=tickets,
             email_ids=tuple(
                 email_id
@@ -336,10 +343,11 @@ class AccountLinking:
             for link in self._db.links.find({"userId": actor.user_id}).sort("_id")
         ]
 
-    def _is_merge(self, previous_user: User | None, user: User, member: SlackMember) -> bool:
-        return previous_user is not None and self._claims.is_claim(
-            user, own=previous_user, member=member
-        )
+    @staticmethod
+    def _merged_account(previous_user: User | None, user: User, member: SlackMember) -> User | None:
+        """Return the previous account if it is to be merged into the code's."""
+        is_merged = previous_user and may_merge(previous_user, into=user, member=member)
+        return previous_user if is_merged else None
 
     def _own(self, actor: Actor) -> User:
         user = self._users.get(actor.user_id)

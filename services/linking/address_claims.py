@@ -1,10 +1,10 @@
 """An unconfirmed account with the address of another account's owner: their own or a stranger's.
 
 A Slack member whose confirmed address such an account holds works with an account of their own, and
-decides. "It's mine" links the old account by a code and merges the new one into it; "It's not mine"
-disowns the old one. Both close an account: it is deactivated, has neither address nor password, and
-`closing {at, by, into}` stays until its tickets have moved `into` the other account, or are marked.
-A job continues what is interrupted.
+decides. "It's mine" links the old account by a code and merges the new one into it, also if the old
+one was confirmed since; "It's not mine" disowns the old one. Both close an account: it is
+deactivated, has neither address nor password, and `closing {at, by, into}` stays until its tickets
+have moved `into` the other account, or are marked. A job continues what is interrupted.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from bson import ObjectId
 
-from services.accounts.confirmation import has_slack_address
+from services.accounts.confirmation import has_proof, has_slack_address
 from services.accounts.users import (
     DEACTIVATED_REASON,
     UserService,
@@ -85,21 +85,15 @@ class AddressClaims:
         is_confirmed = self._users.confirmation.is_confirmed
         return next((other for other in others if not is_confirmed(other)), None)
 
-    def find_own(self, *, actor: Actor) -> User | None:
-        """Return the oldest active account that holds the actor's address unconfirmed."""
+    def get_other(self, *, actor: Actor, user_id: str) -> User:
+        """Return that other active account with the actor's address. Raises `Conflict`."""
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
-        own = self._get(actor.user_id)
-        return self.find(own) if own else None
-
-    def is_claim(self, claim: User, *, own: User, member: SlackMember) -> bool:
-        """Return whether `claim` holds, unconfirmed, the address that `own` and its member have."""
-        is_shared = all(has_slack_address(user, member) for user in (claim, own))
-        return (
-            is_shared
-            and claim.id != own.id
-            and claim.active
-            and not self._users.confirmation.is_confirmed(claim)
-        )
+        other, own = self._get(user_id), self._get(actor.user_id)
+        if not other or not own or not other.active or other.id == own.id:
+            raise Conflict(CLAIM_SETTLED)
+        if email_key(other.email) != email_key(own.email):
+            raise Conflict(CLAIM_SETTLED)
+        return other
 
     def disown(self, *, actor: Actor, member: SlackMember, user_id: str) -> ClosedAccount:
         """Close the account that holds the address of the actor's member.
@@ -107,10 +101,11 @@ class AddressClaims:
         Raises `Conflict` if it does not hold the address, or no longer unconfirmed.
         """
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
-        claim, own = self._get(user_id), self._get(actor.user_id)
-        if not claim or not own or not self.is_claim(claim, own=own, member=member):
+        claim = self.get_other(actor=actor, user_id=user_id)
+        now, by = self._clock(), actor.user_id
+        is_members_address = has_slack_address(claim, member)
+        if not is_members_address or self._users.confirmation.is_confirmed(claim):
             raise Conflict(CLAIM_SETTLED)
-        now = self._clock()
         closed = self._db.users.update_one(
             {
                 "_id": claim.id,
@@ -123,8 +118,8 @@ class AddressClaims:
                     "active": False,
                     "disownedAt": now,
                     # The legacy backend assigned tickets to plain users, too.
-                    "handBack": release_request(by=own.id, now=now, reason=DEACTIVATED_REASON),
-                    **_closed_fields(claim.id, by=own.id, now=now),
+                    "handBack": release_request(by=by, now=now, reason=DEACTIVATED_REASON),
+                    **_closed_fields(claim.id, by=by, now=now),
                 },
                 "$unset": {"password": "", "searchKeys": ""},
                 "$inc": {"tokenVersion": 1},
@@ -136,7 +131,7 @@ class AddressClaims:
         self._db.links.delete_many({"userId": claim.id})
         # To the address, which only the other account has now.
         email_ids = queue_account_email(
-            self._emails, EmailKind.ACCOUNT_DISOWNED, user_id=own.id, key=str(claim.id)
+            self._emails, EmailKind.ACCOUNT_DISOWNED, user_id=by, key=str(claim.id)
         )
         return ClosedAccount(claim, tuple(self.continue_closing(claim.id)), email_ids)
 
@@ -147,21 +142,23 @@ class AddressClaims:
         self._db.users.update_one({"_id": own.id}, {"$set": {"closing": closing}})
 
     def merge(self, own: User, *, into: User) -> ClosedAccount:
-        """Move a person's account into their older one: its tickets, and a role above user.
+        """Move a person's account into their older one: its tickets, and a higher role.
 
-        Such a role takes the older account's password away: a stranger may have signed up, and
-        made the member type their code.
+        Call it before the older one is recorded as confirmed. A role takes the password of an
+        unconfirmed account away: a stranger may have signed up, and made the member type their
+        code.
         """
         now, by = self._clock(), into.id
-        if own.role is not Role.USER:
-            values = {
+        if moves_role(own, into=into):
+            values: Document = {
                 "role": own.role.value,
                 "skills": list(own.skills),
                 "capacity": own.capacity,
-                "password": None,
             }
+            if not has_proof(into):
+                values["password"] = None
+                self._codes.revoke(user_id=into.id)
             self._update(into.id, values, by=by)
-            self._codes.revoke(user_id=into.id)
         self._update(own.id, {"active": False}, by=by)
         self._db.users.update_one(
             {"_id": own.id, "active": False},
@@ -233,6 +230,17 @@ class AddressClaims:
 
     def _get(self, user_id: ObjectId | str) -> User | None:
         return self._users.get(ObjectId(user_id)) if ObjectId.is_valid(user_id) else None
+
+
+def may_merge(own: User, *, into: User, member: SlackMember) -> bool:
+    """Return whether Slack has confirmed the address of both accounts for the member."""
+    return own.id != into.id and all(has_slack_address(user, member) for user in (own, into))
+
+
+def moves_role(own: User, *, into: User) -> bool:
+    """Return whether the merged account's role is the higher one."""
+    ranks = list(Role)
+    return ranks.index(own.role) > ranks.index(into.role)
 
 
 def _close_ticket(db: Mongo, doc: Document, closing: Document, *, now: datetime) -> bool:

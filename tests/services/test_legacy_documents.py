@@ -493,13 +493,8 @@ TABLE: Mapping[str, Entry] = {
         "helpfulNotes",
     ),
     "linking.address_claims.AddressClaims.find": once(lambda w: w.address_claims.find(claimed(w))),
-    "linking.address_claims.AddressClaims.find_own": once(
-        lambda w: w.address_claims.find_own(actor=Actor.from_user(claimed(w)))
-    ),
-    "linking.address_claims.AddressClaims.is_claim": once(
-        lambda w: w.address_claims.is_claim(
-            w.user(AL), own=claimed(w), member=w.member(email=AL_ADDRESS)
-        )
+    "linking.address_claims.AddressClaims.get_other": once(
+        lambda w: w.address_claims.get_other(actor=Actor.from_user(claimed(w)), user_id=str(AL))
     ),
     "linking.address_claims.AddressClaims.disown": once(disowned, "email", "password"),
     "linking.address_claims.AddressClaims.prepare_merge": once(merged),

@@ -197,7 +197,7 @@ def confirm_link_modal(offer: LinkPreview, *, slack_user_id: str) -> View:
     )
     if offer.previous_user:
         text = (
-            _merge_text(offer.previous_user)
+            _merge_text(offer)
             if offer.is_merge
             else _former_account_text(offer.previous_user, offer.open_ticket_count)
         )
@@ -237,15 +237,17 @@ def linked_modal(user: User) -> View:
     )
 
 
-def _merge_text(current: User) -> str:
+def _merge_text(offer: LinkPreview) -> str:
     """Say what happens to the account that the member has in Slack now."""
     text = "The tickets you filed in Slack in the meantime move to this account."
-    if current.role is Role.USER:
-        return text
-    return (
-        f"{text} So does your role, {ROLE_LABELS[current.role]}. The password of this account "
-        "ends: set a new one by “Forgot your password?” on the page."
-    )
+    if offer.moved_role:
+        text += f" So does your role, {ROLE_LABELS[offer.moved_role]}."
+    if offer.ends_password:
+        text += (
+            " The password of this account ends: set a new one by “Forgot your password?” on the "
+            "page."
+        )
+    return text
 
 
 def _former_account_text(former: User, open_tickets: int) -> str:

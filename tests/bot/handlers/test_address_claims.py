@@ -304,6 +304,46 @@ def test_a_role_moves_along_and_ends_the_older_accounts_password(
         services.sign_in.sign_in(email=ADDRESS, password=PASSWORD)
 
 
+def test_an_account_confirmed_since_is_merged_too_and_keeps_its_password(
+    jo: Visitor, squatter: User, services: Services, slack: RecordingSlack
+) -> None:
+    """The owner had forgotten the password, and chose a new one by a mailed link."""
+    users = services.users
+    files(jo, "Printer is broken")
+    users.update(actor=OPERATOR, email=ADDRESS, role=Role.MODERATOR)
+    code = services.codes.issue(kind=CodeKind.RESET, user_id=squatter.id)
+    services.password_resets.reset(code=code, password="the owner's own password")
+    press(jo, question(slack), "own_account", squatter)
+    jo.submit(code=services.codes.issue(kind=CodeKind.LINK, user_id=squatter.id))
+    assert (
+        "The tickets you filed in Slack in the meantime move to this account. So does your role, "
+        "Moderator." in seen(slack.last_view())
+    )
+    jo.submit()
+    [left] = users.find_by_email(ADDRESS)
+    assert (left.id, left.role, left.has_password) == (squatter.id, Role.MODERATOR, True)
+    assert services.sign_in.sign_in(email=ADDRESS, password="the owner's own password")
+    assert (services.db.tickets.find_one() or {})["createdBy"] == squatter.id
+
+
+@pytest.mark.parametrize("roles", [("moderator", "admin"), ("admin", "moderator")])
+def test_the_higher_role_stays(
+    jo: Visitor,
+    squatter: User,
+    services: Services,
+    slack: RecordingSlack,
+    roles: tuple[str, str],
+) -> None:
+    """Also if it is that of the only admin."""
+    files(jo, "Printer is broken")
+    for user, role in zip((own(services.users, squatter), squatter), roles, strict=True):
+        services.db.users.update_one({"_id": user.id}, {"$set": {"role": role}})
+    press(jo, question(slack), "own_account", squatter)
+    jo.links(services.codes.issue(kind=CodeKind.LINK, user_id=squatter.id))
+    [left] = services.users.find_by_email(ADDRESS)
+    assert (left.id, left.role, left.has_password) == (squatter.id, Role.ADMIN, True)
+
+
 def test_a_code_of_another_address_merges_nothing(
     jo: Visitor, squatter: User, services: Services, slack: RecordingSlack
 ) -> None:

@@ -309,7 +309,8 @@ def _claim_addresses(made: Services, clock: FixedClock) -> None:
         own = made.links.get_or_create_user(member)
         for user in (claim, own):
             file_ticket(tickets, user)
-        claims.find_own(actor=Actor.from_user(own))
+        claims.find(own)
+        claims.get_other(actor=Actor.from_user(own), user_id=str(claim.id))
         if number:
             claims.disown(actor=Actor.from_user(own), member=member, user_id=str(claim.id))
         else:
