@@ -189,9 +189,8 @@ class AddressClaims:
         closing: Document = doc.get("closing") or {}
         if not closing:
             return []
-        user = User.from_doc(doc)
-        if user.active:
-            return self._continue_merge(user, closing, now=now)
+        if closing["into"] and "mergedInto" not in doc:
+            return self._continue_merge(User.from_doc(doc), closing, now=now)
         left: Document = {"createdBy": user_id}
         if not closing["into"]:
             left["events.type"] = {"$ne": EventType.REQUESTER_DISOWNED.value}

@@ -44,7 +44,7 @@ ERASED_PLACEHOLDER = "erased"  # in place of Slack's error code
 # The ticket fields that `redaction_update` reads.
 PERSONAL_FIELDS = ("cards", "notices", "comments", "source", "createdBy")
 # Account fields that are kept; none identifies the person.
-_RETAINED_FIELDS = ("createdAt", "handBack", "closing", "__v")
+_RETAINED_FIELDS = ("createdAt", "handBack", "closing", "mergedInto", "__v")
 
 
 @dataclass(frozen=True, slots=True)

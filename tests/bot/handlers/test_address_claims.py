@@ -359,20 +359,18 @@ def test_a_code_of_another_address_merges_nothing(
     assert (services.db.tickets.find_one() or {})["createdBy"] == account.id
 
 
+@pytest.mark.parametrize("is_deactivated", [False, True])
 def test_what_a_dead_process_left_is_continued(
-    jo: Visitor,
-    squatter: User,
-    services: Services,
-    slack: RecordingSlack,
-    clock: FixedClock,
+    jo: Visitor, squatter: User, services: Services, clock: FixedClock, is_deactivated: bool
 ) -> None:
-    """The bot died between moving the link and merging."""
+    """The bot died between moving the link and merging, or within the merge."""
     db, claims = services.db, services.address_claims
     files(jo, "Printer is broken")
     account = own(services.users, squatter)
     claims.prepare_merge(account, into=squatter)
     assert claims.accounts_to_close() == [account.id]
     db.links.update_one({}, {"$set": {"userId": squatter.id}})
+    db.users.update_one({"_id": account.id}, {"$set": {"active": not is_deactivated}})
     assert claims.continue_closing(account.id) == []  # another process may be at it
     clock.advance(minutes=1)
     [ticket] = claims.continue_closing(account.id)
@@ -381,6 +379,7 @@ def test_what_a_dead_process_left_is_continued(
     assert claims.continue_closing(account.id) == []
     assert claims.accounts_to_close() == []
     assert (db.users.find_one({"_id": account.id}) or {})["active"] is False
+    assert [user.id for user in services.users.find_by_email(ADDRESS)] == [squatter.id]
 
 
 def test_a_merge_whose_link_did_not_move_is_forgotten(
