@@ -33,6 +33,7 @@ from services.linking.address_claims import AddressClaims, may_merge, moves_role
 from services.linking.links import (
     ACCOUNT_DEACTIVATED,
     LinkService,
+    adopt_name,
     cancel_release,
     check_member,
     record_removal,
@@ -241,7 +242,7 @@ class AccountLinking:
             self._users.confirmation.record(user, by=SELF)
         user = self._users.get(user.id) or user
         return LinkResult(
-            user,
+            adopt_name(self._db, user, member, now=self._clock()),
             previous_user,
             is_merge=own is not None,
             ticket_ids=tickets,

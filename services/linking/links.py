@@ -2,7 +2,8 @@
 
 The first use links the member to a new account of role `user`, or to an invitation: an account
 without password and without links, of the address that Slack has confirmed. An unconfirmed account
-of that address is left alone (services/linking/address_claims.py). If linking is strict, or the
+of that address is left alone (services/linking/address_claims.py). An account without a name gets
+the member's, then or later. If linking is strict, or the
 member has unlinked themselves, only a code links them (services/linking/account_linking.py).
 
 A link whose member has left Slack is replaced by that of another member with the confirmed address,
@@ -25,7 +26,7 @@ from services.accounts.confirmation import MemberLookup, has_slack_address
 from services.accounts.users import UserService, new_account_doc, store_account
 from services.accounts.validation import email_key
 from services.audit import audit_log
-from services.audit.audit_log import SELF, AuditAction, AuditEntry
+from services.audit.audit_log import SELF, SYSTEM, AuditAction, AuditEntry
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import MemberInactive, MemberRefused
@@ -43,6 +44,8 @@ LINKING_REQUIRES_PROOF = (
     "Your email address already has an account with a password. Type /account to link it."
 )
 ACCOUNT_TAKEN = f"The account of your email address belongs to another Slack member. {ASK_ADMIN}"
+
+_WITHOUT_NAME: Document = {"name": {"$in": [None, ""]}}
 
 
 class ExclusionReason(StrEnum):
@@ -104,6 +107,10 @@ class LinkService:
 
         `allow_unlinked`: also for a member who has unlinked themselves.
         """
+        account = self._find_or_create(member, allow_unlinked=allow_unlinked)
+        return adopt_name(self._db, account, member, now=self._clock())
+
+    def _find_or_create(self, member: SlackMember, *, allow_unlinked: bool) -> User:
         check_member(member)
         resumed = self._resume(member) or self._adopt_alias(member)
         if resumed:
@@ -273,6 +280,27 @@ def record_removal(db: Mongo, link: Document, *, by: ObjectId | str, now: dateti
     """Record in the audit log that a link was removed, and the entries that it still held."""
     audit_log.move_pending(db.links, link)
     audit_log.record(db, AuditEntry(now, by, AuditAction.UNLINKED, link["userId"]))
+
+
+def lacks_name(db: Mongo, user: User) -> bool:
+    """Return whether no name is stored. A legacy account may have first and last name apart."""
+    this: Document = {"_id": user.id, **_WITHOUT_NAME}
+    return user.name is None and db.users.find_one(this, ["_id"]) is not None
+
+
+def adopt_name(db: Mongo, user: User, member: SlackMember, *, now: datetime) -> User:
+    """Give an account without a name the member's in Slack; return the account."""
+    if user.name is not None or not member.name:
+        return user
+    change: Document = {"$set": {"name": member.name}, "$unset": {"searchKeys": ""}}
+    entry = AuditEntry(now, SYSTEM, audit_log.account_field("name"), user.id)
+    audit_log.add_to_update(change, [entry])
+    stored = db.users.find_one_and_update(
+        {"_id": user.id, **_WITHOUT_NAME}, change, return_document=ReturnDocument.AFTER
+    )
+    audit_log.move_pending(db.users, stored or {})
+    current = stored or db.users.find_one({"_id": user.id})  # named concurrently
+    return User.from_doc(current) if current else user
 
 
 def referenced_user_ids(ticket: Ticket) -> set[ObjectId]:

@@ -1,4 +1,4 @@
-"""Update accounts after changes of their Slack members: removed, restored, new address."""
+"""Update accounts after changes of their Slack members: removed, restored, new address or name."""
 
 from bson import ObjectId
 from pymongo import ReturnDocument
@@ -11,7 +11,13 @@ from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import InvalidValue
-from services.linking.links import exclusion_reason, resume_link, suspend_link
+from services.linking.links import (
+    adopt_name,
+    exclusion_reason,
+    lacks_name,
+    resume_link,
+    suspend_link,
+)
 from services.models.slack_member import SlackMember
 from services.models.user import User
 from services.tickets import release
@@ -37,11 +43,10 @@ class MemberSync:
             return (exclusion_reason(member) is None) == ("stopped" in link)
         # The event may lack fields that `users.info` has.
         user = self._users.get(link["userId"])
-        return (
-            user is not None
-            and member.email_confirmed is not False
-            and _has_new_email(user, member)
-        )
+        if user is None:
+            return False
+        has_new_email = member.email_confirmed is not False and _has_new_email(user, member)
+        return has_new_email or (bool(member.name) and lacks_name(self._db, user))
 
     def sync(self, *, member: SlackMember) -> list[ObjectId]:
         """Store the member's state. Return the first tickets released; the sweep continues.
@@ -60,6 +65,8 @@ class MemberSync:
         user = self._users.get(link["userId"])
         if user and member.email_confirmed is True and _has_new_email(user, member):
             self._sync_email(user, member)
+        if user:
+            adopt_name(self._db, user, member, now=now)
         return []
 
     def _sync_email(self, user: User, member: SlackMember) -> None:

@@ -130,7 +130,7 @@ def test_a_member_who_links_another_account_leaves_the_first(
     db: Mongo, services: Services, users: Any
 ) -> None:
     first = services.links.get_or_create_user(MEMBER)
-    other = users.create(actor=OPERATOR, email="other@example.com")
+    other = users.create(actor=OPERATOR, email="other@example.com", name="Other")
     link(services, other)
     link(services, first)
     assert lines(db) == [

@@ -61,7 +61,7 @@ GUEST = (
 @pytest.fixture
 def mona(db: Mongo, users: UserService, clock: FixedClock) -> User:
     """A moderator with a password, created by the legacy backend."""
-    doc = new_account_doc(email="Mona@example.com", role=Role.MODERATOR, now=clock())
+    doc = new_account_doc(email="Mona@example.com", role=Role.MODERATOR, now=clock(), name="Mona")
     db.users.insert_one({**doc, "password": "$2b$04$hash"})
     return User.from_doc(db.users.find_one({"_id": doc["_id"]}) or {})
 
@@ -675,3 +675,12 @@ def test_only_who_manages_people_unlinks_others(services: Services, mona: User, 
     admin = Actor(ObjectId(), Role.ADMIN)
     assert services.account_linking.unlink_account(actor=admin, email=mona.email) == ["U1"]
     assert services.links.find_user(team_id="T1", slack_user_id="U1") is None
+
+
+def test_an_account_without_a_name_gets_slacks_when_it_is_linked(
+    services: Services, mona: User
+) -> None:
+    services.db.users.update_one({"_id": mona.id}, {"$unset": {"name": ""}})
+    done = link(services.account_linking, services.codes, mona)
+    assert done.user.name == "Jo in Slack"
+    assert services.users.get(mona.id) == done.user

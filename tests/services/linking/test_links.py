@@ -8,7 +8,7 @@ from bot.slack.client import member_lookup
 from services.accounts.users import UserService
 from services.core.database import Mongo
 from services.core.errors import MemberRefused
-from services.linking.links import LinkService, check_email, check_member
+from services.linking.links import LinkService, adopt_name, check_email, check_member
 from services.models.permissions import OPERATOR
 from services.models.slack_member import SlackMember
 from services.models.user import Role, User
@@ -52,8 +52,8 @@ def refusal(links: LinkService, member: SlackMember) -> str:
     return str(refused.value)
 
 
-def invite(users: UserService, role: Role = Role.MODERATOR) -> User:
-    return users.create(actor=OPERATOR, email="jo@example.com", role=role)
+def invite(users: UserService, role: Role = Role.MODERATOR, *, name: str | None = JO.name) -> User:
+    return users.create(actor=OPERATOR, email="jo@example.com", role=role, name=name)
 
 
 @pytest.mark.parametrize(
@@ -433,3 +433,34 @@ def test_a_stopped_link_of_a_deactivated_account_stays_refused(
     stopped = {"stopped": {"at": clock(), "reason": "guest"}}
     db.links.update_one({"_id": "T1:U1"}, {"$set": stopped})
     assert refusal(links, JO) == DEACTIVATED
+
+
+def test_an_invitation_without_a_name_gets_slacks_at_the_first_use(
+    links: LinkService, users: UserService, db: Mongo
+) -> None:
+    invited = invite(users, name=None)
+    user = links.get_or_create_user(JO)
+    assert (user.id, user.name) == (invited.id, "Jo")
+    renamed = db.audit.find_one({"action": "account.name"}, {"_id": 0, "at": 0}) or {}
+    assert renamed == {
+        "by": "system",
+        "action": "account.name",
+        "subject": user.id,
+        "from": None,
+        "to": None,
+    }
+
+
+def test_an_admins_name_for_an_invitation_stays(links: LinkService, users: UserService) -> None:
+    users.create(actor=OPERATOR, email="jo@example.com", name="Joanna")
+    assert links.get_or_create_user(JO).name == "Joanna"
+
+
+@pytest.mark.parametrize("stored", [{"first": "Jo", "last": "Doe"}, "Joanna"])
+def test_a_name_that_is_stored_concurrently_or_in_parts_stays(
+    links: LinkService, users: UserService, db: Mongo, clock: FixedClock, stored: Any
+) -> None:
+    invited = invite(users, name=None)
+    db.users.update_one({"_id": invited.id}, {"$set": {"name": stored}})
+    assert adopt_name(db, invited, JO, now=clock()) == users.get(invited.id)
+    assert (db.users.find_one({"_id": invited.id}) or {})["name"] == stored

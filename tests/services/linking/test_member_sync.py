@@ -196,3 +196,18 @@ def test_a_concurrent_duplicate_restores_the_address(services: Services, jo: Use
         services.db, Late(services.db, clock=services.clock), services.codes, clock=services.clock
     ).sync(member=RENAMED)
     assert address(services.db, jo) == ("jo@example.com", "jo@example.com")
+
+
+def test_an_account_without_a_name_gets_slacks_later(services: Services, jo: User) -> None:
+    services.db.users.update_one({"_id": jo.id}, {"$set": {"name": None}})
+    assert not services.member_sync.has_changes(member=replace(JO, name=None))
+    assert services.member_sync.has_changes(member=JO)
+    assert services.member_sync.sync(member=JO) == []
+    assert (services.db.users.find_one({"_id": jo.id}) or {})["name"] == "Jo"
+    assert not services.member_sync.has_changes(member=JO)
+
+
+def test_a_legacy_name_in_parts_is_no_missing_name(services: Services, jo: User) -> None:
+    parts = {"first": "Jo", "last": "Doe"}
+    services.db.users.update_one({"_id": jo.id}, {"$set": {"name": parts}})
+    assert not services.member_sync.has_changes(member=JO)
