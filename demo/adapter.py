@@ -38,12 +38,22 @@ class LocalSlackClient(WebClient):
     def api_call(self, api_method: str, **options: Any) -> SlackResponse:
         for place in ("json", "params", "data"):
             if isinstance(options.get(place), dict):
-                options[place] = _translate(options[place])
+                options[place] = _translate(options[place], self._member_options)
         response = super().api_call(api_method, **options)
         if isinstance(response.data, dict):
             _confirm_addresses(response.data)
             _complete_channel(response.data)
         return response
+
+    def _member_options(self) -> list[Json]:
+        """Return the members of the workspace as options of a menu."""
+        return [
+            {
+                "text": {"type": "plain_text", "text": member["real_name"] or member["name"]},
+                "value": member["id"],
+            }
+            for member in self.users_list()["members"]
+        ]
 
 
 def wrap_client(client: WebClient) -> WebClient:
@@ -101,14 +111,23 @@ def adapt(
 MIDDLEWARE: Sequence[Callable[..., Any]] = (adapt,)
 
 
-def _translate(arguments: Json) -> Json:
+def _translate(arguments: Json, member_options: Callable[[], list[Json]] = list) -> Json:
     view = arguments.get("view")
     drawn = translate_message(arguments)
     if not isinstance(view, dict):
         return drawn
     return {
         **drawn,
-        "view": translate_view(with_options(view, lambda block: _offered(view, block))),
+        "view": translate_view(
+            with_options(
+                view,
+                lambda block: (
+                    member_options()
+                    if block["element"]["type"] == "users_select"
+                    else _offered(view, block)
+                ),
+            )
+        ),
     }
 
 

@@ -118,6 +118,7 @@ ELEMENT_TRANSLATIONS: dict[str, Callable[[Json], Json]] = {
     "static_select": show_initial_option,
     "radio_buttons": radio_as_select,
     "external_select": search_as_menu,
+    "users_select": search_as_menu,
     "overflow": menu_as_select,
     "datetimepicker": date_as_text,
     "checkboxes": ticked_as_text,
@@ -154,10 +155,10 @@ def translate_view(view: Json) -> Json:
 
 
 def with_options(view: Json, offered: Callable[[Json], list[Json]]) -> Json:
-    """Add the app's options to each external menu of the view."""
+    """Add the options to each menu of the view that does not have them itself."""
     blocks = [
         {**block, "element": {**block["element"], "options": offered(block)}}
-        if (block.get("element") or {}).get("type") == "external_select"
+        if (block.get("element") or {}).get("type") in ("external_select", "users_select")
         else block
         for block in view.get("blocks") or []
     ]
@@ -255,6 +256,8 @@ def _filled(element: Json, state: Json) -> Json:
     kind = element["type"]
     if kind in TEXT_PARSERS and "selected_options" not in state:  # else it was not replaced
         return {"type": kind, **TEXT_PARSERS[kind](element, state.get("value"))}
+    if kind == "users_select":
+        return {"type": kind, "selected_user": (state.get("selected_option") or {}).get("value")}
     if kind not in INITIAL_VALUE_KEYS:
         return state
     key, initial = INITIAL_VALUE_KEYS[kind]

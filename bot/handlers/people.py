@@ -2,13 +2,21 @@
 
 from dataclasses import fields
 
+from slack_sdk.errors import SlackApiError
+
 from bot.handlers import app_home
+from bot.slack.client import UNKNOWN_MEMBER_ERRORS, fetch_member
 from bot.slack.request import Request
+from bot.views.messages import staff_welcome
 from bot.views.modals import person, person_changes
 from services.account_admin.account_admin import PersonFields
 from services.accounts.account_search import AccountCursor, checked_search
+from services.core.errors import InvalidValue
 from services.home.sessions import Screen
+from services.linking.staff_invitations import UNKNOWN_MEMBER
 from services.models.permissions import Permission
+from services.models.slack_member import SlackMember
+from services.outbox.replies import ReplyKind
 
 
 def open_search_form(req: Request) -> None:
@@ -50,6 +58,32 @@ def save_person(req: Request) -> None:
     app_home.refresh_screen(req)
 
 
+def open_moderator_form(req: Request) -> None:
+    req.open_modal(person.add_moderator_modal())
+
+
+def add_moderator(req: Request) -> None:
+    """Give the chosen member the role, and tell them. The form may be submitted again until it is
+    acknowledged: that changes nothing twice, and queues the message once."""
+    member = _chosen_member(req)
+    invitation = req.services.staff_invitations.invite(
+        actor=req.actor,
+        member=member,
+        role=req.field_value("role"),
+        skills=req.field_value("skills"),
+    )
+    reply_id = req.services.replies.queue(
+        ReplyKind.WELCOME,
+        event=staff_welcome.welcome_event(invitation),
+        recipient=member.slack_user_id,
+        slack_user_id=member.slack_user_id,
+        message=staff_welcome.welcome_message(invitation).as_args(),
+    )
+    req.ack()
+    req.bot.publisher.publish_reply(reply_id)
+    app_home.refresh_screen(req)
+
+
 def open_profile_form(req: Request) -> None:
     user = req.services.account_admin.get_own(actor=req.actor)
     is_staff = req.actor.has_permission(Permission.WORK_ON_TICKETS)
@@ -61,3 +95,14 @@ def save_profile(req: Request) -> None:
     req.services.account_admin.update_own(actor=req.actor, **req.form.changed())
     req.ack()
     app_home.refresh_screen(req)
+
+
+def _chosen_member(req: Request) -> SlackMember:
+    try:
+        return fetch_member(
+            req.bot.client, team_id=req.bot.team_id, slack_user_id=req.field_value("member")
+        )
+    except SlackApiError as error:
+        if error.response.get("error") not in UNKNOWN_MEMBER_ERRORS:
+            raise
+        raise InvalidValue("member", UNKNOWN_MEMBER) from None

@@ -23,6 +23,7 @@ INPUT_VALUE_KEYS = {
     "multi_static_select": ("selected_options", "initial_options"),
     "multi_external_select": ("selected_options", "initial_options"),
     "checkboxes": ("selected_options", "initial_options"),
+    "users_select": ("selected_user", "initial_user"),
     "datetimepicker": ("selected_date_time", "initial_date_time"),
 }
 
@@ -93,6 +94,16 @@ def select(
     if chosen:
         element["initial_option"] = listed[chosen]
     return input_block(label, element, optional=optional, hint=hint)
+
+
+def user_select(field: str, label: str, *, placeholder: str) -> Block:
+    """Return a menu of all members of the workspace, which Slack fills."""
+    element: Block = {
+        "type": "users_select",
+        "action_id": field,
+        "placeholder": plain_text(placeholder),
+    }
+    return input_block(label, element)
 
 
 def datetime_picker(field: str, at: datetime | None = None) -> Block:

@@ -26,6 +26,7 @@ from services.linking.account_linking import AccountLinking
 from services.linking.address_claims import AddressClaims
 from services.linking.links import LinkService
 from services.linking.member_sync import MemberSync
+from services.linking.staff_invitations import StaffInvitations
 from services.lists.api_pages import TicketPager
 from services.lists.list_service import ListService
 from services.outbox.deliveries import TicketThreads
@@ -134,6 +135,7 @@ class Services:
             clock=s.clock,
         )
     )
+    staff_invitations = _lazy(lambda s: StaffInvitations(s.db, s.users, s.links, clock=s.clock))
     member_sync = _lazy(lambda s: MemberSync(s.db, s.users, s.codes, clock=s.clock))
     account_admin = _lazy(lambda s: AccountAdmin(s.db, s.users, clock=s.clock))
     audit_trail = _lazy(lambda s: AuditTrail(s.db, s.users))

@@ -208,6 +208,12 @@ def sent(form: Callable[[User], dict[str, Any]]) -> Callable[[User, Ticket], dic
     return body
 
 
+def member_chosen(user: User, _: Ticket) -> dict[str, Any]:
+    """Add oneself as an admin."""
+    view, own = {**person.add_moderator_modal(), "id": "V1"}, People.slack_id(user)
+    return payloads.view_submission(view, {"member": own, "role": "admin"}, user=own)
+
+
 def update_form(_: User, ticket: Ticket) -> dict[str, Any]:
     return {**edit_ticket_modal(EditForm(ticket, ("VPN",), None)), "id": "V1"}
 
@@ -466,6 +472,8 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "action open_person": person_pressed,
     "action open_changes": changes_pressed,
     "view edit_person": sent(person.person_modal),
+    "action open_moderator": pressed_in_home(ids.OPEN_MODERATOR),
+    "view add_moderator": member_chosen,
     "action open_profile": pressed_in_home(ids.OPEN_PROFILE),
     "action open_availability": own_availability,
     "view edit_availability": availability_sent,

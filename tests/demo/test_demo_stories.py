@@ -170,6 +170,22 @@ def test_an_admin_edits_somebody_in_home(ada: SlackUser, nils: SlackUser) -> Non
     assert nils.submit().errors == {}
 
 
+def test_an_admin_adds_a_moderator_in_home(ada: SlackUser, nils: SlackUser, db: Mongo) -> None:
+    ada.open_home()
+    ada.press("People")
+    wait_for_home(ada, "nils@example.com")
+    ada.press("Add moderator")
+    ada.wait_for_modal("Add moderator")
+    ada.fill(member="U0NILS", role="moderator", skills="Coffee")
+    assert ada.submit().errors == {}
+    wait_for_home(ada, "knows VPN, DNS, Coffee")
+    nils.wait_for_dm("You are a moderator of this help desk.", "Your skills: VPN, DNS, Coffee.")
+    ada.press("Add moderator")
+    ada.wait_for_modal("Add moderator")
+    ada.fill(member=seed.BOT_USER_ID, role="moderator")
+    assert list(ada.submit().errors) == ["member"]
+
+
 # Assignment, edits and settings
 
 

@@ -591,6 +591,19 @@ TABLE: Mapping[str, Entry] = {
     "tickets.legacy.adopt_batch": once(lambda w: legacy.adopt_batch(w.db, now=w.now)),
     "linking.links.suspend_link": once(stopped),
     "linking.links.resume_link": once(resumed),
+    "linking.links.lacks_name": once(lambda w: links.lacks_name(w.db, w.user(MODERATOR))),
+    "linking.links.adopt_name": once(
+        lambda w: links.adopt_name(w.db, w.user(MODERATOR), w.member(name="Mo"), now=w.now),
+        "name",
+    ),
+    "linking.staff_invitations.StaffInvitations.invite": once(
+        lambda w: w.staff_invitations.invite(
+            actor=BOSS, member=w.member(), role="admin", skills="VPN"
+        ),
+        "name",
+        "role",
+        "skills",
+    ),
     "linking.links.cancel_release": once(lambda w: links.cancel_release(w.db, w.link, now=w.now)),
     "linking.account_linking.AccountLinking.can_link_by_email": once(
         lambda w: w.account_linking.can_link_by_email(team_id=TEAM_ID, slack_user_id=SLACK_ID)

@@ -23,6 +23,7 @@ def people_page(content: PeoplePage) -> View:
     buttons = [
         button("Back", ids.HOME_BACK, Screen().encode()),
         button("Search", ids.OPEN_SEARCH, _screen_value(page.cursor), primary=True),
+        button("Add moderator", ids.OPEN_MODERATOR, "new"),
     ]
     if search:
         buttons.append(button("Show everybody", ids.HOME_PEOPLE, _screen_value(AccountCursor())))

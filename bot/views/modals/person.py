@@ -2,7 +2,7 @@
 
 from bot.views import ids
 from bot.views.blocks import actions, button, context, section
-from bot.views.inputs import View, modal, select, text_input
+from bot.views.inputs import View, modal, select, text_input, user_select
 from bot.views.messages.handover_offer import open_ticket_count
 from bot.views.text import Block, plain_text
 from services.account_admin.account_admin import (
@@ -14,6 +14,7 @@ from services.account_admin.account_admin import (
 )
 from services.accounts.account_search import MAX_SEARCH_LENGTH
 from services.accounts.validation import MAX_NAME_LENGTH
+from services.linking.staff_invitations import STAFF_ROLES
 from services.models.user import Role, User
 
 ROLE_LABELS = {Role.USER: "User", Role.MODERATOR: "Moderator", Role.ADMIN: "Admin"}
@@ -62,6 +63,28 @@ def person_modal(user: User, *, open_tickets: int = 0) -> View:
                 hint=f"Who is deactivated can no longer use the help desk; their {ticket_count} "
                 f"{'goes' if open_tickets == 1 else 'go'} to somebody else.",
             ),
+        ],
+    )
+
+
+def add_moderator_modal() -> View:
+    return modal(
+        callback_id=ids.ADD_MODERATOR,
+        title="Add moderator",
+        submit="Add",
+        close="Cancel",
+        blocks=[
+            user_select("member", "Person", placeholder="Choose a person"),
+            select(
+                "role",
+                "Role",
+                {role.value: ROLE_LABELS[role] for role in STAFF_ROLES},
+                placeholder="Choose: role",
+                chosen=Role.MODERATOR.value,
+                hint="Moderators work on tickets. Admins also manage people and settings.",
+            ),
+            _skills(""),
+            context(plain_text("They get a message that says what they can do.")),
         ],
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from pymongo.errors import AutoReconnect
 
 from bot.views.home.people_list import people_page
 from bot.views.modals import person, person_changes
@@ -20,8 +21,10 @@ from services.home.sessions import Screen
 from services.models.permissions import OPERATOR, Actor
 from services.models.ticket import Status
 from services.models.user import Role, User
+from services.outbox.replies import Replies
 from services.registry.services import Services
 from services.tickets.filing import TicketService
+from tasks.notifications import reply_sender
 from tasks.runtime import Runtime
 from tests.conftest import (
     Bot,
@@ -37,6 +40,7 @@ from tests.support.block_text import read
 from tests.support.blockkit import check_view
 from tests.support.home_visitor import Visitor
 from tests.support.recording_slack import RecordingSlack
+from tests.support.slack_workspace import TEAM_ID
 from tests.support.view_state import elements
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -56,7 +60,7 @@ def test_an_admin_edits_a_person(ada: Visitor, people: People, db: Mongo) -> Non
     nils = people.add(Role.MODERATOR, "VPN")
     assert "People" in ada.open()
     seen = ada.press("People")
-    assert seen[:4] == ["People", "Back", "Search", "Admin 1 · admin1@example.com"]
+    assert seen[:5] == ["People", "Back", "Search", "Add moderator", "Admin 1 · admin1@example.com"]
     assert "*Moderator* · capacity 8 · knows VPN" in seen
     ada.press("Edit", number=1)
     assert ada.submit(role="admin", skills="VPN, C++", capacity="3") == {}
@@ -73,7 +77,7 @@ def test_search_pages_and_back(ada: Visitor, db: Mongo, people: People) -> None:
     ada.press("Search")
     assert ada.submit(search="nora") == {}
     first = ada.see()
-    assert first[3:5] == ["Show everybody", "Found for “nora”"]
+    assert first[4:6] == ["Show everybody", "Found for “nora”"]
     assert named(first) == [f"nora{n:02d} · nora{n:02d}@example.com" for n in range(10)]
     assert len(named(ada.press("Next"))) == 2
     assert named(ada.press("Previous")) == named(first)
@@ -401,3 +405,115 @@ def test_only_admins_read_changes(people: People, services: Services, role: Role
         services.audit_trail.of_person(actor=actor, user_id=str(user.id))
     with pytest.raises(PermissionDenied):
         services.audit_trail.entries(actor=actor)
+
+
+@pytest.fixture
+def nora(slack: RecordingSlack) -> str:
+    slack.add_member("U0NORA", email="nora@example.com", name="Nora")
+    return "U0NORA"
+
+
+def test_an_admin_adds_a_moderator(
+    ada: Visitor,
+    nora: str,
+    slack: RecordingSlack,
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    db: Mongo,
+) -> None:
+    ada.open()
+    ada.press("People")
+    ada.press("Add moderator")
+    assert check_view(person.add_moderator_modal()) == []
+    for _ in range(2):  # a double click
+        assert ada.submit(member=nora, skills="VPN, <!channel>") == {}
+    assert "Nora · nora@example.com" in ada.see()
+    work(runtime, publisher)
+    (welcome,) = slack.messages(nora)
+    assert welcome["text"] == "You are a moderator of this help desk."
+    assert read(welcome) == [
+        "*You are a moderator of this help desk.*\n"
+        "Open this app's Home once, so that tickets can come to you.\n"
+        "Tickets that fit you come here as direct messages: accept them, ask the requester, "
+        "resolve them. In this app's Home, you see the queue, and set your working hours and your "
+        "skills.",
+        "Your skills: VPN, &lt;!channel&gt;. Type `/ticket help` to see all commands.",
+    ]
+    assert db.users.count_documents({"emailKey": "nora@example.com"}) == 1
+    assert db.audit.count_documents({"action": "account.created", "to": "moderator"}) == 1
+
+
+def test_a_welcome_is_sent_although_its_worker_was_killed(
+    ada: Visitor, nora: str, slack: RecordingSlack, runtime: Runtime, clock: FixedClock
+) -> None:
+    ada.open()
+    ada.press("People")
+    ada.press("Add moderator")
+    assert ada.submit(member=nora, role="admin") == {}
+    reply = runtime.services.replies.claim()  # by a worker that dies before it calls Slack
+    assert reply is not None
+    assert runtime.services.replies.next_due_id() is None
+    clock.advance(minutes=2)
+    reply_sender.run(runtime, reply.id)
+    reply_sender.run(runtime, reply.id)
+    (welcome,) = slack.messages(nora)
+    assert welcome["text"] == "You are an admin of this help desk."
+    assert "As an admin, you also manage people and settings there." in read(welcome)[0]
+
+
+def test_a_welcome_that_could_not_be_stored_is_stored_when_the_form_is_sent_again(
+    ada: Visitor,
+    nora: str,
+    slack: RecordingSlack,
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unavailable(*_: object, **__: object) -> str:
+        raise AutoReconnect("away")
+
+    ada.open()
+    ada.press("People")
+    ada.press("Add moderator")
+    with monkeypatch.context() as faults:
+        faults.setattr(Replies, "queue", unavailable)
+        assert ada.submit(member=nora)["response_action"] == "errors"  # the form stays
+    assert ada.submit(member=nora) == {}
+    work(runtime, publisher)
+    (welcome,) = slack.messages(nora)
+    assert welcome["text"] == "You are a moderator of this help desk."
+
+
+def test_who_cannot_be_a_moderator_is_said_at_the_field(
+    ada: Visitor, slack: RecordingSlack, db: Mongo
+) -> None:
+    slack.add_member("U0GUEST", email="guest@example.com", name="Guest", is_restricted=True)
+    ada.open()
+    ada.press("People")
+    ada.press("Add moderator")
+    assert ada.submit(member="U0GUEST")["errors"] == {
+        "member": "Guests cannot work on tickets. Choose a full member."
+    }
+    assert ada.submit(member="U0GONE")["errors"] == {
+        "member": "Slack does not know this person any more. Choose someone else."
+    }
+    assert (db.users.count_documents({}), db.replies.count_documents({})) == (1, 0)
+
+
+def test_a_moderator_of_whom_a_code_is_needed_is_told(
+    ada: Visitor,
+    nora: str,
+    slack: RecordingSlack,
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    db: Mongo,
+) -> None:
+    db.unlinked.insert_one({"_id": f"{TEAM_ID}:{nora}"})
+    ada.open()
+    ada.press("People")
+    ada.press("Add moderator")
+    assert ada.submit(member=nora) == {}
+    work(runtime, publisher)
+    (welcome,) = slack.messages(nora)
+    first = "Type `/account` to link your account, so that tickets can come to you."
+    assert read(welcome)[0].splitlines()[1] == first

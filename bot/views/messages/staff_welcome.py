@@ -1,0 +1,41 @@
+"""The message to a new moderator or admin: what they can do now."""
+
+from bot.views.blocks import context, mrkdwn_section
+from bot.views.text import Message, escape, mrkdwn
+from services.linking.staff_invitations import StaffInvitation
+from services.models.user import Role
+
+ARTICLES = {Role.MODERATOR: "a moderator", Role.ADMIN: "an admin"}
+_TICKETS = (
+    "Tickets that fit you come here as direct messages: accept them, ask the requester, resolve "
+    "them. In this app's Home, you see the queue, and set your working hours and your skills."
+)
+_ADMIN = "As an admin, you also manage people and settings there."
+_OPEN_FIRST = "Open this app's Home once, so that tickets can come to you."
+_LINK_FIRST = "Type `/account` to link your account, so that tickets can come to you."
+
+
+def welcome_event(invitation: StaffInvitation) -> str:
+    """Return what the stored message is found by: one for each time an account gets a role."""
+    user = invitation.user
+    return f"{user.id}:{user.role.value}:{user.token_version}"
+
+
+def welcome_message(invitation: StaffInvitation) -> Message:
+    user = invitation.user
+    title = f"You are {ARTICLES[user.role]} of this help desk."
+    parts = [f"*{title}*"]
+    if not invitation.is_linked:
+        parts.append(_LINK_FIRST if invitation.needs_code else _OPEN_FIRST)
+    parts.append(_TICKETS)
+    if user.role is Role.ADMIN:
+        parts.append(_ADMIN)
+    skills = f"Your skills: {escape(', '.join(user.skills))}." if user.skills else ""
+    help_line = "Type `/ticket help` to see all commands."
+    return Message(
+        text=title,
+        blocks=[
+            mrkdwn_section("\n".join(parts)),
+            context(mrkdwn(f"{skills} {help_line}".strip())),
+        ],
+    )
