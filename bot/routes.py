@@ -306,6 +306,7 @@ ROUTES = (
     view(ids.EDIT_PERSON, people.save_person, Permission.MANAGE_USERS),
     action(ids.OPEN_MODERATOR, people.open_moderator_form, Permission.MANAGE_USERS),
     view(ids.ADD_MODERATOR, people.add_moderator, Permission.MANAGE_USERS),
+    action(ids.HIDE_SETUP, app_home.hide_setup, Permission.MANAGE_USERS),
     # The user's own account. Linking is open to members without one: the code is the credential.
     action(ids.OPEN_PROFILE, people.open_profile_form, Permission.EDIT_OWN_PROFILE),
     view(ids.EDIT_PROFILE, people.save_profile, Permission.EDIT_OWN_PROFILE),

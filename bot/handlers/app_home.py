@@ -46,6 +46,11 @@ def set_digest(req: Request) -> None:
     refresh_screen(req)
 
 
+def hide_setup(req: Request) -> None:
+    req.services.setup_checklists.hide(actor=req.actor)
+    refresh_screen(req)
+
+
 def show_screen(req: Request, screen: Screen) -> None:
     """Show a screen after a press in Home, or in a modal that leads there."""
     view = req.body.get("view") or {}

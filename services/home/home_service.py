@@ -12,6 +12,7 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.core.errors import NotFound, PermissionDenied
 from services.home.sessions import Screen
+from services.home.setup_checklist import SetupChecklist, SetupChecklists
 from services.linking.links import Directory, LinkService, referenced_user_ids
 from services.lists.list_query import ListKind, ListQuery
 from services.lists.list_service import ListPage, ListResult, ListService, ticket_list_page
@@ -29,7 +30,7 @@ PREVIEW_SIZE = 5
 @dataclass(frozen=True, slots=True)
 class HomePage:
     """The first page: the beginnings of two lists. `assigned` is None if the role gets no
-    tickets assigned."""
+    tickets assigned, `setup` if there are no steps to show."""
 
     screen: Screen
     user_id: ObjectId
@@ -38,6 +39,7 @@ class HomePage:
     people: Directory
     now: datetime
     can_manage_people: bool = False
+    setup: SetupChecklist | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +89,21 @@ HomeContent = HomePage | TicketListPage | TicketPage | PeoplePage | SettingsPage
 
 class HomeService:
     def __init__(
-        self, db: Mongo, links: LinkService, accounts: AccountAdmin, *, clock: Clock = utcnow
+        self,
+        db: Mongo,
+        links: LinkService,
+        accounts: AccountAdmin,
+        settings: TeamSettings,
+        setup_checklists: SetupChecklists,
+        *,
+        clock: Clock = utcnow,
     ) -> None:
         self._db = db
         self._links = links
         self._lists = ListService(db, links, clock=clock)
         self._accounts = accounts
-        self._settings = TeamSettings(db, clock=clock)
+        self._settings = settings
+        self._setup_checklists = setup_checklists
         self._clock = clock
 
     def get(self, *, actor: Actor, team_id: str, screen: Screen) -> HomeContent:
@@ -140,6 +150,7 @@ class HomeService:
             people=self._links.resolve_people(team_id=team_id, user_ids=named | {actor.user_id}),
             now=self._clock(),
             can_manage_people=actor.has_permission(Permission.MANAGE_USERS),
+            setup=self._setup_checklists.get(actor=actor),
         )
 
     def _preview(self, actor: Actor, kind: ListKind) -> ListPage:

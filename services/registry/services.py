@@ -22,6 +22,7 @@ from services.core.settings import Settings
 from services.digest.digest_service import Digests
 from services.home.home_service import HomeService
 from services.home.sessions import HomeSessions
+from services.home.setup_checklist import SetupChecklists
 from services.linking.account_linking import AccountLinking
 from services.linking.address_claims import AddressClaims
 from services.linking.links import LinkService
@@ -69,7 +70,7 @@ class Services:
 
     Building connects to nothing: `db` connects at its first query. Modules that load redis, jwt or
     rapidfuzz are imported at first use, too, so that a command starts fast. `has_triage` says if
-    there is a triage channel, `look_up_member` asks Slack.
+    there is a triage channel, `is_ai_enabled` if Gemini has a key; `look_up_member` asks Slack.
     """
 
     db: Mongo
@@ -77,6 +78,7 @@ class Services:
     admin_emails: frozenset[str] = frozenset()
     is_linking_strict: bool = False
     has_triage: bool = False
+    is_ai_enabled: bool = False
     audit_retention: timedelta = timedelta(days=400)
     look_up_member: MemberLookup | None = None
     jwt_secret: str = field(default="", repr=False)
@@ -97,6 +99,7 @@ class Services:
             admin_emails=config.admin_emails,
             is_linking_strict=config.is_linking_strict,
             has_triage=bool(config.triage_channel),
+            is_ai_enabled=config.is_ai_enabled,
             audit_retention=timedelta(days=config.audit_retention_days),
             look_up_member=look_up_member,
             jwt_secret=config.jwt_secret,
@@ -147,14 +150,23 @@ class Services:
     comments = _lazy(lambda s: CommentService(s.db, clock=s.clock))
     lists = _lazy(lambda s: ListService(s.db, s.links, clock=s.clock))
     ticket_pager = _lazy(lambda s: TicketPager(s.db, clock=s.clock))
-    home = _lazy(lambda s: HomeService(s.db, s.links, s.account_admin, clock=s.clock))
+    team_settings = _lazy(lambda s: TeamSettings(s.db, clock=s.clock))
+    setup_checklists = _lazy(
+        lambda s: SetupChecklists(
+            s.db, s.team_settings, has_triage=s.has_triage, is_ai_enabled=s.is_ai_enabled
+        )
+    )
+    home = _lazy(
+        lambda s: HomeService(
+            s.db, s.links, s.account_admin, s.team_settings, s.setup_checklists, clock=s.clock
+        )
+    )
     home_sessions = _lazy(lambda s: HomeSessions(s.db, clock=s.clock))
 
     availability = _lazy(lambda s: AvailabilityService(s.db, clock=s.clock))
     status_rules = _lazy(lambda s: StatusRulesStore(s.db, clock=s.clock))
     status_sync = _lazy(lambda s: StatusSync(s.db, clock=s.clock))
     handover_offers = _lazy(lambda s: HandoverOffers(s.db, clock=s.clock))
-    team_settings = _lazy(lambda s: TeamSettings(s.db, clock=s.clock))
 
     reminders = _lazy(lambda s: Reminders(s.db, clock=s.clock))
     replies = _lazy(lambda s: Replies(s.db, clock=s.clock))

@@ -474,6 +474,7 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "view edit_person": sent(person.person_modal),
     "action open_moderator": pressed_in_home(ids.OPEN_MODERATOR),
     "view add_moderator": member_chosen,
+    "action hide_setup": pressed_in_home(ids.HIDE_SETUP),
     "action open_profile": pressed_in_home(ids.OPEN_PROFILE),
     "action open_availability": own_availability,
     "view edit_availability": availability_sent,

@@ -573,6 +573,10 @@ TABLE: Mapping[str, Entry] = {
     "assignment.reassign.Reassignment.decline": each(
         lambda w, t: w.reassignment.decline(actor=MO, ticket_id=str(t)), *GROUNDS, *FOUND
     ),
+    "home.setup_checklist.SetupChecklists.get": once(lambda w: w.setup_checklists.get(actor=BOSS)),
+    "home.setup_checklist.SetupChecklists.hide": once(
+        lambda w: w.setup_checklists.hide(actor=BOSS), "setupHidden"
+    ),
     "home.home_service.HomeService.get": each(
         lambda w, t: w.home.get(actor=BOSS, team_id=TEAM_ID, screen=Screen(ticket_id=t))
     ),

@@ -4,6 +4,7 @@ from bot.views import ids
 from bot.views.blocks import actions, button, context, header, mrkdwn_section, text_section
 from bot.views.due_text import away_phrase
 from bot.views.home.people_list import people_page
+from bot.views.home.setup_checklist import setup_blocks
 from bot.views.home.ticket_list import list_page, ticket_row
 from bot.views.home.ticket_page import ticket_page
 from bot.views.inputs import View
@@ -63,6 +64,7 @@ def overview_page(content: HomePage) -> View:
         ),
         context(mrkdwn(HELP)),
         *(_away_notice(content) if is_staff else []),
+        *(setup_blocks(content.setup) if content.setup else []),
         {"type": "divider"},
         header("Your open tickets"),
         *_ticket_preview(content, content.own, ListKind.OWN, empty=NO_OWN_TICKETS),

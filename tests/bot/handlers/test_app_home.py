@@ -330,3 +330,40 @@ def test_buttons_lead_where_the_rows_say(
     ann.open()
     (screen,) = pressed(slack.home(ann.slack_id), "Open")
     assert screen.ticket_id == ticket.id
+
+
+def test_an_admin_sets_the_help_desk_up_from_home(
+    ticket_bot: Bot, slack: RecordingSlack, people: People, db: Mongo
+) -> None:
+    ada = Visitor(ticket_bot, slack, people.add(Role.ADMIN))
+    seen = ada.open()
+    begin = seen.index("Set up your help desk")
+    assert seen[begin : begin + 9] == [
+        "Set up your help desk",
+        "0 of 4 steps done",
+        ":white_large_square: *Business hours and time zone*\nDue dates count in them. Until you "
+        "set them, they are Monday to Friday, 9:00 to 17:00 UTC.",
+        "Set business hours",
+        ":white_large_square: *A moderator*\nTickets go to moderators. Without one, they go to you "
+        "and the other admins.",
+        "Add moderator",
+        ":white_large_square: *A triage channel*\nTickets that nobody can take appear there. "
+        "Invite the bot to a channel, set `TRIAGE_CHANNEL` to the channel's id, and restart the "
+        "help desk.",
+        ":white_large_square: *An AI key*\nWithout one, tickets are matched to skills by their "
+        "words. Set `GEMINI_API_KEY`, and restart the help desk.",
+        "Hide these steps",
+    ]
+    ada.press("Set business hours")
+    assert ada.submit() == {}
+    slack.add_member("U0NORA", email="nora@example.com", name="Nora")
+    ada.press("Add moderator")
+    assert ada.submit(member="U0NORA") == {}
+    seen = ada.see()
+    assert "2 of 4 steps done" in seen
+    assert ":white_check_mark: Business hours and time zone" in seen
+    assert ":white_check_mark: A moderator" in seen
+    assert "Add moderator" not in seen
+    assert "Set up your help desk" not in ada.press("Hide these steps")
+    assert "Set up your help desk" not in ada.open()
+    assert db.users.count_documents({"setupHidden": True}) == 1

@@ -5,8 +5,6 @@ from dataclasses import replace
 import pytest
 from bson import ObjectId
 
-from services.account_admin.account_admin import AccountAdmin
-from services.accounts.users import UserService
 from services.core.database import Mongo
 from services.core.errors import NotFound, PermissionDenied
 from services.home.home_service import (
@@ -17,12 +15,12 @@ from services.home.home_service import (
     TicketPage,
 )
 from services.home.sessions import Screen
-from services.linking.links import LinkService
 from services.lists.list_query import ListKind, ListQuery
 from services.models.events import Event, EventType
 from services.models.permissions import Actor
 from services.models.ticket import Status, Ticket
 from services.models.user import User
+from services.registry.services import Services
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
 from services.tickets.lifecycle import TicketAction, allowed_actions
@@ -210,9 +208,7 @@ def test_the_number_of_queries_is_always_the_same(
         file_ticket(tickets, people.add())
         file_ticket(tickets, moderator)
     db.tickets.update_many({}, {"$set": {"assignedTo": moderator.id}})
-    users = UserService(watched_db)
-    home = HomeService(watched_db, LinkService(watched_db, users), AccountAdmin(watched_db, users))
-    overview(home, moderator)
+    overview(Services(watched_db).home, moderator)
     assert [command["find"] for name, command in commands.sent if name == "find"] == [
         "tickets",
         "tickets",
@@ -227,12 +223,7 @@ def test_a_tickets_page_is_three_queries(
 ) -> None:
     event = {"seq": 9, "at": ticket.created_at, "by": moderator.id, "type": "edited"}
     db.tickets.update_one({"_id": ticket.id}, {"$push": {"events": {"$each": [event] * 500}}})
-    users = UserService(watched_db)
-    found = page_of(
-        HomeService(watched_db, LinkService(watched_db, users), AccountAdmin(watched_db, users)),
-        moderator,
-        ticket,
-    )
+    found = page_of(Services(watched_db).home, moderator, ticket)
     assert len(found.ticket.events) == 504
     assert found.ticket.events[-1] == Event(
         9, found.ticket.events[-1].at, moderator.id, EventType.EDITED
