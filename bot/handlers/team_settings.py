@@ -1,13 +1,16 @@
 """Team settings, for admins: SLA targets, business hours, and words of a Slack status."""
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from bot.handlers import app_home
 from bot.slack.form_state import FormState
 from bot.slack.request import Request
+from bot.slack.source_messages import SLACK_ERRORS
 from bot.views.modals import team_settings as views
+from services.availability.slack_status import parse_member_status
+from services.calendar.work_week import parse_time_zone
 from services.sla.policy import TargetFields
 from services.team_settings.settings_service import BusinessHoursFields
 
@@ -28,10 +31,13 @@ def save_sla_targets(req: Request) -> None:
 
 
 def open_business_hours_form(req: Request) -> None:
-    settings = req.services.team_settings.get(actor=req.actor)
-    req.open_modal(
-        views.business_hours_modal(BusinessHoursFields.from_business_hours(settings.business_hours))
-    )
+    """Until the hours are set, the form suggests the time zone of the admin's Slack profile."""
+    hours = req.services.team_settings.get(actor=req.actor).business_hours
+    initial, suggested = BusinessHoursFields.from_business_hours(hours), ""
+    if not hours.is_configured:
+        suggested = _profile_zone(req)
+        initial = replace(initial, zone=suggested or initial.zone)
+    req.open_modal(views.business_hours_modal(initial, is_zone_suggested=bool(suggested)))
 
 
 def save_business_hours(req: Request) -> None:
@@ -53,6 +59,17 @@ def save_status_words(req: Request) -> None:
     req.services.status_rules.write(actor=req.actor, away=away, available=available)
     req.ack()
     app_home.refresh_screen(req)
+
+
+def _profile_zone(req: Request) -> str:
+    """Return the time zone of the caller's Slack profile, "" if there is no answer or none that is
+    known."""
+    try:
+        user = req.bot.client.users_info(user=req.slack_user_id)["user"]
+    except SLACK_ERRORS:
+        return ""
+    zone = parse_time_zone(parse_member_status(user).zone)
+    return zone.key if zone else ""
 
 
 def _initial_and_submitted(state: FormState, form: type[Form]) -> tuple[Form, Form]:

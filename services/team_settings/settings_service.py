@@ -88,11 +88,14 @@ class TeamSettings:
     def set_business_hours(
         self, *, actor: Actor, original: BusinessHoursFields, submitted: BusinessHoursFields
     ) -> BusinessHours:
-        """Store the fields that differ from `original`, as `set_targets` does."""
+        """Store the fields that differ from `original`, as `set_targets` does. While none are set,
+        store all: the form may suggest others than the defaults."""
         require_permission(actor, Permission.MANAGE_USERS)
-        current = BusinessHoursFields.from_business_hours(self.business_hours())
-        changed = changed_fields(stored=current, shown=original, submitted=submitted)
-        merged = replace(current, **changed)
+        hours, merged = self.business_hours(), submitted
+        if hours.is_configured:
+            current = BusinessHoursFields.from_business_hours(hours)
+            changed = changed_fields(stored=current, shown=original, submitted=submitted)
+            merged = replace(current, **changed)
         return self.write_business_hours(
             actor=actor,
             zone=merged.zone.strip(),

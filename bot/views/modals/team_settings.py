@@ -21,6 +21,7 @@ RECALCULATION_NOTICE = (
     "Tickets that are open get their new due time within minutes; a card in a conversation shows "
     "it with the ticket's next change."
 )
+SUGGESTED_ZONE_HINT = "From your Slack profile. It counts once you save it."
 STATUS_WORDS_HELP = (
     "Words such as “out of office”, “sick” or “on leave”, in many languages, and emoji such as "
     ":palm_tree: in a Slack status mean away; “working from home” or “in a meeting” do not. Add "
@@ -80,7 +81,7 @@ def sla_targets_modal(initial: TargetFields) -> View:
     )
 
 
-def business_hours_modal(initial: BusinessHoursFields) -> View:
+def business_hours_modal(initial: BusinessHoursFields, *, is_zone_suggested: bool = False) -> View:
     return modal(
         callback_id=ids.EDIT_BUSINESS_HOURS,
         title="Business hours",
@@ -97,6 +98,7 @@ def business_hours_modal(initial: BusinessHoursFields) -> View:
                 max_length=60,
                 initial=initial.zone,
                 placeholder="Europe/Berlin",
+                hint=SUGGESTED_ZONE_HINT if is_zone_suggested else "",
             ),
             country_select(
                 initial.country,

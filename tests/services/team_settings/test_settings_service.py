@@ -199,3 +199,66 @@ def test_slack_takes_all_of_it() -> None:
     start, _ = find_element(form, "start", None)
     assert start["initial_option"]["value"] == "08:17"
     assert views.RECALCULATION_NOTICE in read(form)
+
+
+def zone_in_form(slack: RecordingSlack) -> tuple[str, str]:
+    element, _ = find_element(slack.last_view(), "zone", None)
+    (block,) = [b for b in slack.last_view()["blocks"] if b.get("element") == element]
+    return element["initial_value"], block.get("hint", {}).get("text", "")
+
+
+def test_the_first_form_has_the_time_zone_of_the_admins_slack_profile(
+    ada: Visitor, slack: RecordingSlack, db: Mongo
+) -> None:
+    ada.open()
+    ada.press("Settings")
+    ada.press("Change business hours")
+    assert zone_in_form(slack) == (
+        "Europe/Berlin",
+        "From your Slack profile. It counts once you save it.",
+    )
+    assert db.settings.count_documents({}) == 0
+    assert ada.submit() == {}
+    hours = TeamSettings(db).business_hours()
+    assert (hours.zone, hours.start, hours.is_configured) == ("Europe/Berlin", "09:00", True)
+    slack.workspace.members[ada.slack_id]["tz"] = "Asia/Tokyo"
+    ada.press("Change business hours")
+    assert zone_in_form(slack) == ("Europe/Berlin", "")
+
+
+@pytest.mark.parametrize("zone", ["", None, "Mars/Olympus", 7])
+def test_a_profile_without_a_known_time_zone_leaves_the_default(
+    ada: Visitor, slack: RecordingSlack, zone: Any
+) -> None:
+    slack.workspace.members[ada.slack_id]["tz"] = zone
+    ada.open()
+    ada.press("Settings")
+    ada.press("Change business hours")
+    assert zone_in_form(slack) == ("UTC", "")
+
+
+def test_the_form_opens_although_slack_does_not_tell_the_profile(
+    ada: Visitor, slack: RecordingSlack
+) -> None:
+    ada.open()
+    ada.press("Settings")
+    slack.fail("users.info", error="fatal_error")
+    ada.press("Change business hours")
+    assert zone_in_form(slack) == ("UTC", "")
+
+
+def test_a_suggested_zone_does_not_replace_one_that_another_admin_set_since(
+    ada: Visitor, team_settings: TeamSettings, admin: User
+) -> None:
+    ada.open()
+    ada.press("Settings")
+    ada.press("Change business hours")
+    team_settings.write_business_hours(
+        actor=Actor.from_user(admin),
+        zone="Asia/Tokyo",
+        days=frozenset({0}),
+        start="10:00",
+        end="18:00",
+    )
+    assert ada.submit() == {}
+    assert team_settings.business_hours().zone == "Asia/Tokyo"
