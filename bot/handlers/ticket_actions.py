@@ -107,17 +107,21 @@ def resolve_ticket(req: Request) -> None:
 
 def reassign_ticket(req: Request) -> None:
     ticket_id, expected_state = parse_button_value(req.metadata)
-    _ack_and_publish(
-        req,
-        req.services.ticket_actions.reassign(
-            actor=req.actor,
-            ticket_id=ticket_id,
-            # Radio buttons cannot be cleared, so the searched assignee takes precedence.
-            assignee_id=req.field_value("assignedTo") or _suggested_assignee(req) or None,
-            reason=req.field_value("reason"),
-            expected_state=expected_state,
-        ),
+    # Radio buttons cannot be cleared, so the searched assignee takes precedence.
+    choice = req.field_value("assignedTo") or _chosen_radio(req)
+    is_returned = choice == views.BACK_TO_QUEUE
+    ticket = req.services.ticket_actions.reassign(
+        actor=req.actor,
+        ticket_id=ticket_id,
+        assignee_id=None if is_returned else choice,
+        reason=req.field_value("reason"),
+        expected_state=expected_state,
     )
+    if is_returned:
+        req.ack(response_action="update", view=views.returned_to_queue_modal())
+        req.bot.publisher.publish_ticket(str(ticket.id))
+        return
+    _ack_and_publish(req, ticket)
 
 
 def decline_ticket(req: Request) -> None:
@@ -180,8 +184,8 @@ def _refresh_page(req: Request, ticket_id: str) -> None:
         logger.warning("ticket %s: could not refresh the page", ticket_id)
 
 
-def _suggested_assignee(req: Request) -> str:
-    """The choice among the suggestions, "" if there were none."""
+def _chosen_radio(req: Request) -> str:
+    """The choice among the radio buttons, "" if there were none."""
     return req.field_value("nextBest") if "nextBest" in req.form else ""
 
 

@@ -106,7 +106,7 @@ class TicketActions:
         choose the same assignee again. Raises `InvalidValue` for either field."""
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.REASSIGN])
         why = checked_reason(reason)
-        person = self._assignable(assignee_id) if assignee_id else None
+        person = None if assignee_id is None else self._assignable(assignee_id)
 
         def build_change(ticket: Ticket, now: datetime) -> Change:
             if person:
@@ -123,8 +123,18 @@ class TicketActions:
                     "assignedTo", f"Choose somebody, because {describe_state(ticket)}."
                 )
 
+        def is_returned(ticket: Ticket) -> bool:
+            former = expected_state.partition(":")[2]
+            return not person and was_returned(ticket, by=actor.user_id, former=former, note=why)
+
         return self._apply_action(
-            actor, ticket_id, TicketAction.REASSIGN, build_change, expected_state, validate
+            actor,
+            ticket_id,
+            TicketAction.REASSIGN,
+            build_change,
+            expected_state,
+            validate=validate,
+            is_done=is_returned,
         )
 
     def ask_requester(self, *, actor: Actor, ticket_id: str, question: str) -> Ticket:
@@ -216,7 +226,9 @@ class TicketActions:
         action: TicketAction,
         build_change: ChangeBuilder,
         expected_state: str = "",
+        *,
         validate: Callable[[Ticket], None] | None = None,
+        is_done: Callable[[Ticket], bool] | None = None,
     ) -> Ticket:
         """Build, check and store the change. A repeated press returns the ticket; after a lost race
         `attempt` reads again, against the state first seen."""
@@ -227,7 +239,7 @@ class TicketActions:
             ticket = require_visible(actor, load_ticket(self._db, ticket_id))
             now = self._clock()
             change = build_change(ticket, now)
-            if _is_repeated(ticket, change):
+            if _is_repeated(ticket, change) or (is_done and is_done(ticket)):
                 return ticket
             expected_state = expected_state or state_token(ticket, action)
             self.check_action(actor, ticket, action, expected_state)
@@ -264,10 +276,27 @@ class TicketActions:
         return assignee.display_name if assignee else ""
 
     def _assignable(self, user_id: str) -> User:
+        if not user_id:
+            raise InvalidValue("assignedTo", "Choose who gets this ticket.")
         user = self._users.get(ObjectId(user_id)) if ObjectId.is_valid(user_id) else None
         if user is None or not can_work_on_tickets(user):
             raise InvalidValue("assignedTo", "Choose a moderator or an admin who is still active.")
         return user
+
+
+def was_returned(ticket: Ticket, *, by: ObjectId, former: str, note: str) -> bool:
+    """Return whether the last action by a user was that one's return of the ticket from the
+    `former` assignee (an id) to assignment, which may have chosen another assignee since."""
+    actions = [event for event in ticket.events if event.type in ACTION_EVENTS]
+    if actions and (actions[-1].type, actions[-1].by) == (EventType.ASSIGNED, "system"):
+        actions.pop()
+    last = actions[-1] if actions else None
+    return (
+        last is not None
+        and (last.type, last.by, str(last.from_)) == (EventType.UNASSIGNED, by, former)
+        and (last.note or "") == note
+        and str(ticket.assigned_to) != former
+    )
 
 
 def _is_repeated(ticket: Ticket, change: Change) -> bool:
