@@ -124,7 +124,9 @@ VALUE_PHRASES: dict[str, Callable[[Any], str]] = {
 }
 
 # Their note is a reason or a question. The page itself shows a resolution.
-EVENTS_WITH_NOTE = frozenset({EventType.UNASSIGNED, EventType.WAITING, EventType.UNANSWERED})
+EVENTS_WITH_NOTE = frozenset(
+    {EventType.UNASSIGNED, EventType.WAITING, EventType.UNANSWERED, EventType.REOPENED}
+)
 
 
 def _quoted(note: str) -> str:

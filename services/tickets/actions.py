@@ -21,11 +21,13 @@ from services.models.ticket import Status, Ticket
 from services.models.user import User, can_work_on_tickets
 from services.outbox import deliveries
 from services.tickets import ticket_store, transitions
-from services.tickets.comments import CommentService
+from services.tickets.comments import MAX_COMMENT_LENGTH, CommentService
 from services.tickets.lifecycle import (
     ACTION_PERMISSIONS,
     CANCELLED_RESOLUTION,
     TicketAction,
+    allowed_actions,
+    already_done,
     check_allowed,
     completed_by,
     describe_state,
@@ -34,7 +36,12 @@ from services.tickets.lifecycle import (
 )
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
-from services.tickets.validation import checked_question, checked_reason, checked_resolution
+from services.tickets.validation import (
+    checked_optional_text,
+    checked_question,
+    checked_reason,
+    checked_resolution,
+)
 
 SOLVED_BY_REQUESTER = "Its requester says that it is solved."
 STILL_A_PROBLEM = "It is still a problem."
@@ -82,6 +89,7 @@ class TicketActions:
             TicketAction.ACCEPT,
             lambda ticket, now: transitions.accept(actor.user_id, ticket, now=now),
             expected_state,
+            is_repeatable=False,
         )
 
     def take(self, *, actor: Actor, ticket_id: str, expected_state: str = "") -> Ticket:
@@ -91,7 +99,14 @@ class TicketActions:
             own = actor.user_id
             return transitions.assign(own, ticket, own, reason=transitions.TAKEN_REASON, now=now)
 
-        return self._apply_action(actor, ticket_id, TicketAction.TAKE, build_change, expected_state)
+        return self._apply_action(
+            actor,
+            ticket_id,
+            TicketAction.TAKE,
+            build_change,
+            expected_state,
+            is_repeatable=False,
+        )
 
     def reassign(
         self,
@@ -168,16 +183,19 @@ class TicketActions:
 
         return self._apply_action(actor, ticket_id, TicketAction.CANCEL, build_change)
 
-    def reopen(self, *, actor: Actor, ticket_id: str, expected_state: str = "") -> Ticket:
-        """Return it to its assignee, or to assignment if they no longer work on tickets."""
+    def reopen(self, *, actor: Actor, ticket_id: str, reason: str = "") -> Ticket:
+        """Return it to its assignee, or to assignment if they no longer work on tickets. Raises
+        `InvalidValue` for the reason, which is what is still wrong."""
+        require_permission(actor, ACTION_PERMISSIONS[TicketAction.REOPEN])
+        why = checked_optional_text(reason, field="reason", limit=MAX_COMMENT_LENGTH) or ""
 
-        def build_change(ticket: Ticket, _: datetime) -> Change:
-            keep_assignee = self._users.can_work_on_tickets(ticket.assigned_to)
-            return transitions.reopen(actor.user_id, ticket, keep_assignee=keep_assignee)
+        def build_change(ticket: Ticket, now: datetime) -> Change:
+            keep = self._users.can_work_on_tickets(ticket.assigned_to)
+            return transitions.reopen(
+                actor.user_id, ticket, keep_assignee=keep, now=now, reason=why
+            )
 
-        return self._apply_action(
-            actor, ticket_id, TicketAction.REOPEN, build_change, expected_state
-        )
+        return self._apply_action(actor, ticket_id, TicketAction.REOPEN, build_change)
 
     def confirm_solved(self, *, actor: Actor, ticket_id: str) -> Ticket:
         """Complete the requester's own ticket, even if it has changed since they were asked.
@@ -212,12 +230,13 @@ class TicketActions:
         )
         return written.ticket
 
-    def refresh_card(self, *, actor: Actor, ticket_id: str, channel: str, ts: str) -> bool:
-        """Request an update of the ticket's card in that message; False if there is no card."""
+    def refresh_message(self, *, actor: Actor, ticket_id: str, channel: str, ts: str) -> bool:
+        """Request an update of that message, which shows the ticket; False if it is not known."""
         ticket = require_visible(actor, load_ticket(self._db, ticket_id))
+        now = self._clock()
         return deliveries.invalidate_card(
-            self._db, ticket.id, channel=channel, ts=ts, now=self._clock()
-        )
+            self._db, ticket.id, channel=channel, ts=ts, now=now
+        ) or deliveries.invalidate_message(self._db, ticket.id, channel=channel, ts=ts, now=now)
 
     def _apply_action(
         self,
@@ -229,9 +248,11 @@ class TicketActions:
         *,
         validate: Callable[[Ticket], None] | None = None,
         is_done: Callable[[Ticket], bool] | None = None,
+        is_repeatable: bool = True,
     ) -> Ticket:
-        """Build, check and store the change. A repeated press returns the ticket; after a lost race
-        `attempt` reads again, against the state first seen."""
+        """Build, check and store the change. A form that is submitted again returns the ticket; a
+        button (not `is_repeatable`) that is pressed again is a `Conflict` that says so. After a
+        lost race `attempt` reads again, against the state first seen."""
         require_permission(actor, ACTION_PERMISSIONS[action])
 
         def attempt() -> Ticket | None:
@@ -239,7 +260,9 @@ class TicketActions:
             ticket = require_visible(actor, load_ticket(self._db, ticket_id))
             now = self._clock()
             change = build_change(ticket, now)
-            if _is_repeated(ticket, change) or (is_done and is_done(ticket)):
+            if is_repeatable and _is_repeated(ticket, change):
+                return ticket
+            if is_done and is_done(ticket):
                 return ticket
             expected_state = expected_state or state_token(ticket, action)
             self.check_action(actor, ticket, action, expected_state)
@@ -255,9 +278,15 @@ class TicketActions:
     ) -> None:
         """Raise `PermissionDenied` or `Conflict` unless the actor may take that action, and the
         state is the expected one."""
+        require_permission(actor, ACTION_PERMISSIONS[action])
         assignee_name = self._assignee_name(actor, ticket)
+        is_stale = expected_state != state_token(ticket, action)
+        is_possible = not is_stale and action in allowed_actions(actor, ticket)
+        done = already_done(actor, ticket, action, assignee_name=assignee_name)
+        if done and not is_possible:
+            raise Conflict(done)
         check_allowed(actor, ticket, action, assignee_name=assignee_name)
-        if expected_state != state_token(ticket, action):
+        if is_stale:
             raise Conflict(stale_message(ticket, assignee_name=assignee_name))
 
     def _own(self, actor: Actor, ticket_id: str) -> Ticket:

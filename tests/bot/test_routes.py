@@ -50,7 +50,14 @@ NO_SUCH = "There is no such ticket, or you may not see it."
 # Actions for the ticket's requester only, in any role.
 OF_THE_REQUESTER = (ids.CANCEL, ids.CANCEL_TICKET, ids.ACTIONS_MENU)
 # Actions for the requester and the staff.
-ABOUT_A_TICKET = (ids.REOPEN, ids.DETAILS, ids.COMMENT, ids.WRITE_COMMENT, ids.LIST_OPEN)
+ABOUT_A_TICKET = (
+    ids.REOPEN,
+    ids.REOPEN_TICKET,
+    ids.DETAILS,
+    ids.COMMENT,
+    ids.WRITE_COMMENT,
+    ids.LIST_OPEN,
+)
 NOT_THEIRS = "Only its requester can cancel ticket 1. Resolve it, and say why."
 ANSWERS, NOT_ASKED = (ids.STILL_A_PROBLEM, ids.SOLVED), "Only its requester can say that."
 # The refusal for another user's ticket, by role.
@@ -258,6 +265,7 @@ READY: dict[str, Callable[[User], dict[str, Any]]] = {
     ids.WAIT: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
     ids.ASK_REQUESTER: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
     ids.REOPEN: lambda _: {"status": "COMPLETED"},
+    ids.REOPEN_TICKET: lambda _: {"status": "COMPLETED"},
 }
 
 
@@ -373,6 +381,7 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     ),
     "view write_note": step_form(ticket_actions.note_modal, lambda _: {"text": "Second time."}),
     "view cancel_ticket": step_form(ticket_actions.cancel_ticket_modal, lambda _: {}),
+    "view reopen_ticket": step_form(ticket_actions.reopen_ticket_modal, lambda _: {}),
     "event app_home_opened": home_opened,
     "subcommand view": lambda user, ticket: payloads.slash_command(
         f"view {ticket.number}", user=People.slack_id(user)

@@ -576,7 +576,9 @@ TABLE: Mapping[str, Entry] = {
     "tickets.actions.TicketActions.resolve": action("resolve", "status", resolution="Done."),
     "tickets.actions.TicketActions.cancel": action("cancel", "status", actor=JO),
     "tickets.actions.TicketActions.reopen": action("reopen", *GROUNDS),
-    "tickets.actions.TicketActions.refresh_card": action("refresh_card", channel="D0MO", ts="1.5"),
+    "tickets.actions.TicketActions.refresh_message": action(
+        "refresh_message", channel="D0MO", ts="1.5"
+    ),
     "outbox.deliveries.claim": delivery("claim", "1:requester:x", now=NEW),
     "outbox.deliveries.mark_delegated": delivery("mark_delegated", "1:mail:x"),
     "outbox.deliveries.release_claim": delivery("release_claim", "1:requester:x", until=NEW),
@@ -601,6 +603,9 @@ TABLE: Mapping[str, Entry] = {
     ),
     "outbox.deliveries.invalidate_card": delivery(
         "invalidate_card", channel="D0MO", ts="1.5", now=NEW
+    ),
+    "outbox.deliveries.invalidate_message": delivery(
+        "invalidate_message", channel="D0MO", ts="1.5", now=NEW
     ),
     "outbox.pending.mark_delivered": each(
         lambda w, t: pending.mark_delivered(w.db, t, expected_seq=1)

@@ -115,13 +115,16 @@ def resolved_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
     )
 
 
-def reopened_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
+def reopened_message(ticket: Ticket, *, by: DisplayPerson, reason: str) -> Message:
     """For the assignee."""
     return _update_message(
         ticket,
         f": reopened by {escape(by.name)}",
         f"{by.mention} reopened {_bold_name(ticket)}",
-        plain_text("It is yours again: press Accept on its card when you are at it."),
+        plain_text("It is yours again."),
+        action_button(ticket, ids.ACCEPT, primary=True),
+        action_button(ticket, ids.DETAILS),
+        quoted=titled_section("What is still wrong", reason) if reason else (),
     )
 
 
@@ -176,21 +179,6 @@ def solved_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
         f": solved, says {escape(by.name)}",
         f"{by.mention} says that {_bold_name(ticket)} is solved",
         plain_text("There is nothing left to do."),
-    )
-
-
-def solved_confirmation(ticket: Ticket) -> Message:
-    text = (
-        f"You said that {_bold_name(ticket)} is solved. Thank you. If it comes back, "
-        "press Reopen on its card."
-    )
-    return Message(text=f"{ticket_reference(ticket)}: solved", blocks=[mrkdwn_section(text)])
-
-
-def still_a_problem_confirmation(ticket: Ticket) -> Message:
-    text = f"You said that {_bold_name(ticket)} is still a problem. It goes on. {THREAD_HELP}"
-    return Message(
-        text=f"{ticket_reference(ticket)}: still a problem", blocks=[mrkdwn_section(text)]
     )
 
 

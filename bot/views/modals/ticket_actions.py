@@ -168,6 +168,26 @@ def cancel_ticket_modal(ticket: Ticket) -> View:
     )
 
 
+def reopen_ticket_modal(ticket: Ticket) -> View:
+    return _ticket_modal(
+        ticket,
+        ids.REOPEN_TICKET,
+        title="Reopen",
+        submit="Reopen",
+        close="Cancel",
+        blocks=[
+            text_input(
+                "reason",
+                "What is still wrong?",
+                max_length=MAX_COMMENT_LENGTH,
+                multiline=True,
+                optional=True,
+                hint="The requester and the help desk read this.",
+            ),
+        ],
+    )
+
+
 def comment_modal(ticket: Ticket) -> View:
     hint = "The requester and whoever works on the ticket read this."
     return _ticket_modal(

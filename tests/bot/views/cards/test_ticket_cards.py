@@ -8,7 +8,7 @@ import pytest
 from bson import ObjectId
 
 from bot.views.cards import ticket_cards
-from bot.views.messages import ticket_updates
+from bot.views.messages import settled, ticket_updates
 from bot.views.text import DisplayPerson, Message
 from services.models.events import Event, EventType
 from services.models.ticket import Priority, Status, Ticket
@@ -296,13 +296,15 @@ def test_the_requester_is_asked(asked: str, shown: list[str]) -> None:
 def test_the_assignee_is_told_that_it_goes_on_or_is_over() -> None:
     ticket = sample_ticket(**ASSIGNED)
     again, over = (
-        ticket_updates.reopened_message(ticket, by=ANN),
+        ticket_updates.reopened_message(ticket, by=ANN, reason=""),
         ticket_updates.cancelled_message(ticket, by=ANN),
     )
     assert read(again) == [
         "<@U0ANN> reopened *Ticket 12*",
         "VPN drops",
-        "It is yours again: press Accept on its card when you are at it.",
+        "It is yours again.",
+        "Accept",
+        "Details",
     ]
     assert again.text == "Ticket 12 “VPN drops”: reopened by Ann"
     assert read(over) == [
@@ -348,7 +350,10 @@ def test_admins_are_notified_that_nobody_is_available(skills: tuple[str, ...], n
         lambda ticket: ticket_updates.question_message(
             ticket, by=DisplayPerson(HOSTILE), question_text=HOSTILE
         ),
-        lambda ticket: ticket_updates.reopened_message(ticket, by=DisplayPerson(HOSTILE)),
+        lambda ticket: ticket_updates.reopened_message(
+            ticket, by=DisplayPerson(HOSTILE), reason=HOSTILE
+        ),
+        lambda ticket: settled.answered_message(ticket, question=HOSTILE, answer=HOSTILE),
         lambda ticket: ticket_updates.cancelled_message(ticket, by=DisplayPerson(HOSTILE)),
         lambda ticket: ticket_updates.resolved_message(ticket, by=DisplayPerson(HOSTILE)),
         lambda ticket: ticket_updates.unassigned_message(ticket, requester=DisplayPerson(HOSTILE)),
@@ -359,6 +364,7 @@ def test_admins_are_notified_that_nobody_is_available(skills: tuple[str, ...], n
         "former",
         "question",
         "reopened",
+        "answered",
         "cancelled",
         "resolved",
         "unassigned",
@@ -397,7 +403,8 @@ def test_the_longest_texts_fit(sign: str) -> None:
         ticket_cards.former_assignee_card(ticket, assignee=BEN, done_by=BEN),
         ticket_updates.resolved_message(ticket, by=BEN),
         ticket_updates.question_message(still_open, by=BEN, question_text=filled(1_000)),
-        ticket_updates.reopened_message(still_open, by=ANN),
+        ticket_updates.reopened_message(still_open, by=ANN, reason=filled(3_000)),
+        settled.answered_message(still_open, question=filled(1_000), answer=filled(3_000)),
         ticket_updates.cancelled_message(ticket, by=ANN),
         ticket_updates.unassigned_message(ticket, requester=ANN),
     ):
