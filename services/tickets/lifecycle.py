@@ -181,6 +181,12 @@ def last_question(ticket: Ticket) -> Event | None:
     return _last_of(ticket, EventType.WAITING)
 
 
+def open_question(ticket: Ticket, actor: Actor) -> Event | None:
+    """Return the question that the ticket waits for the actor to answer."""
+    is_asked = ticket.status is Status.WAITING and ticket.created_by == actor.user_id
+    return last_question(ticket) if is_asked else None
+
+
 def _last_of(ticket: Ticket, kind: EventType) -> Event | None:
     return next((event for event in reversed(ticket.events) if event.type == kind), None)
 

@@ -178,7 +178,8 @@ def comment_deliveries(
 ) -> Iterator[CommentDelivery]:
     """Yield every comment for each of its recipients, delivered already or not.
 
-    Never for its author; an internal note only for staff, even if the assignee is none.
+    For its author, only a copy in their card's thread of what they wrote elsewhere; an internal
+    note only for staff, even if the assignee is none.
     """
     for_assignee = _for_assignee(ticket) - _announced(
         ticket, EventType.REOPENED, REOPENED, ticket.assigned_to
@@ -191,10 +192,18 @@ def comment_deliveries(
         if ticket.created_by and not comment.internal and event.seq not in questions:
             to[ticket.created_by] = REQUESTER
         for user_id, kind in to.items():
-            if user_id != comment.by:
-                yield CommentDelivery(event.seq, comment, user_id, _card(cards, kind, user_id))
+            card = _card(cards, kind, user_id)
+            if user_id != comment.by or _is_written_elsewhere(comment, card):
+                yield CommentDelivery(event.seq, comment, user_id, card)
         if comment.internal:
             yield from _for_triage(event, comment, cards)
+
+
+def _is_written_elsewhere(comment: Comment, card: Card | None) -> bool:
+    """Return whether the thread of its author's card lacks the comment."""
+    if card is None or comment.internal or comment.thread_ts is None:
+        return False
+    return comment.thread_ts != card.ts
 
 
 def comment_events(ticket: Ticket) -> list[tuple[Event, Comment]]:
@@ -222,10 +231,11 @@ def _for_assignee(ticket: Ticket) -> set[int]:
 
 def _announced(ticket: Ticket, cause: EventType, kind: str, recipient: ObjectId | None) -> set[int]:
     """Return the `seq` of the comments that were written with an action, and that the recipient
-    gets in the message of that kind about the action, not as a comment. If the ticket changed
-    before that was sent, such a comment is one like any other."""
+    reads in the message of that kind about the action. Once the ticket has gone on, such a comment
+    is one like any other."""
     if recipient is None:
         return set()
+    earlier = {event.seq for event, comment in comment_events(ticket) if comment.thread_ts is None}
     written_with = {
         (event.seq + 1, event.by, event.at)
         for event in ticket.events
@@ -233,8 +243,12 @@ def _announced(ticket: Ticket, cause: EventType, kind: str, recipient: ObjectId 
         and event.note
         and (
             (kind, recipient) in recipients(event, ticket)
-            or deliveries.is_finished(
-                ticket, delivery_key(seq=event.seq, kind=kind, recipient=recipient)
+            # An earlier release has sent the message only.
+            or (
+                (event.seq + 1) in earlier
+                and deliveries.is_finished(
+                    ticket, delivery_key(seq=event.seq, kind=kind, recipient=recipient)
+                )
             )
         )
     }

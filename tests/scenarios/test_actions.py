@@ -300,7 +300,9 @@ def test_a_question_is_a_comment_and_asks_the_requester_once(
     ]
     assert "Which <VPN>?" in said(system.card(ann, 1))
     assert buttons(system.card(ann, 1)) == ["Answer"]
-    assert message_counts(system, ann, ben) == [2, 1]
+    # Ben's own question is in the thread of his card.
+    assert message_counts(system, ann, ben) == [2, 2]
+    assert system.card(ben, 1)["thread_ts"] == system.card(ben)["ts"]
     assert buttons(system.card(ben)) == ["Resolve", "Comment", "Details"]
 
 
