@@ -266,6 +266,7 @@ ROUTES = (
     action(ids.NOTE, thread_replies.open_note_form, MAY[TicketAction.NOTE]),
     view(ids.WRITE_NOTE, thread_replies.save_note, MAY[TicketAction.NOTE]),
     action(ids.DETAILS, ticket_page.show_details, Permission.SEE_OWN_TICKET),
+    action(ids.SHOW_HISTORY, ticket_page.show_history, Permission.SEE_OWN_TICKET),
     action(ids.EXPLAIN_ASSIGNMENT, ticket_page.show_explanation, Permission.MANAGE_USERS),
     action(ids.UPDATE, ticket_page.open_edit_form, MAY[TicketAction.UPDATE]),
     view(ids.UPDATE_TICKET, ticket_page.save_ticket, MAY[TicketAction.UPDATE]),

@@ -54,6 +54,7 @@ ABOUT_A_TICKET = (
     ids.REOPEN,
     ids.REOPEN_TICKET,
     ids.DETAILS,
+    ids.SHOW_HISTORY,
     ids.COMMENT,
     ids.WRITE_COMMENT,
     ids.LIST_OPEN,
@@ -296,6 +297,13 @@ def assigned_to_oneself(user: User) -> dict[str, Any]:
     return {"assignedTo": str(user.id)}
 
 
+def show_all_pressed(user: User, ticket: Ticket) -> dict[str, Any]:
+    button = blocks.button("Show all", ids.SHOW_HISTORY, str(ticket.id))
+    slack_id = People.slack_id(user)
+    message = {"channel": f"D{slack_id[1:]}", "ts": "1.5", "blocks": [blocks.actions(button)]}
+    return payloads.block_actions(message, ids.SHOW_HISTORY, user=slack_id)
+
+
 def why_pressed(user: User, ticket: Ticket) -> dict[str, Any]:
     button = blocks.button("Why?", ids.EXPLAIN_ASSIGNMENT, str(ticket.id))
     view = {"type": "home", "id": "V1", "blocks": [blocks.actions(button)]}
@@ -390,6 +398,7 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
         f"update {ticket.number}", user=People.slack_id(user)
     ),
     "action details": lambda user, ticket: pressed(ids.DETAILS, ticket, user),
+    "action show_history": show_all_pressed,
     "action why": why_pressed,
     "action update": lambda user, ticket: pressed(ids.UPDATE, ticket, user),
     "view update_ticket": updated,
