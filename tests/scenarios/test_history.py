@@ -1,5 +1,6 @@
 """The history of a ticket: one line an act, and all of it in a modal."""
 
+from collections.abc import Callable
 from typing import Any
 
 from services.models.permissions import Actor
@@ -40,7 +41,7 @@ def show_all(system: BotAndWorkers, user: User, shown: Json) -> Json:
 def test_each_act_is_one_line(
     system: BotAndWorkers, clock: FixedClock, ticket: Ticket, ann: User, ben: User, cleo: User
 ) -> None:
-    acts = [
+    acts: list[Callable[[], object]] = [
         lambda: system.actions.accept(**by(ben, ticket)),
         lambda: system.actions.ask_requester(**by(ben, ticket), question="Which office?"),
         lambda: system.runtime.services.comments.add(**by(ann, ticket), text="Bern"),

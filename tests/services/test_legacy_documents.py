@@ -376,6 +376,12 @@ TABLE: Mapping[str, Entry] = {
     "assignment.assignment_service.AssignmentService.evaluate": each(
         lambda w, t: w.assignments.evaluate(w.ticket(t), now=w.now, history={MODERATOR: 1.0})
     ),
+    "assignment.assignment_service.AssignmentService.unavailable": each(
+        lambda w, t: w.assignments.unavailable(w.ticket(t), now=w.now, history={MODERATOR: 1.0})
+    ),
+    "assignment.assignment_service.AssignmentService.unavailable_for_several": once(
+        lambda w: w.assignments.unavailable_for_several(team_id=TEAM_ID, now=w.now)
+    ),
     "assignment.assignment_service.AssignmentService.assign": each(
         lambda w, t: w.assignments.assign(
             w.ticket(t), CHOICE, source=AnalysisSource.ROUTER, now=w.now

@@ -155,8 +155,8 @@ def test_a_thread_that_takes_no_replies_is_given_up(
     system: BotAndWorkers, add_comment: AddComment, ticket: Ticket
 ) -> None:
     add_comment()
-    refused = {"error": "cannot_reply_to_message", "times": 2}
-    system.slack.fail("chat.postMessage", where=in_threads, **refused)
+    error = "cannot_reply_to_message"
+    system.slack.fail("chat.postMessage", error=error, times=2, where=in_threads)
     for _ in range(2):
         notify.run(system.runtime, str(ticket.id))
     delivered = system.now(ticket)
