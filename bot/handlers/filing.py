@@ -71,15 +71,16 @@ def file_from_message(req: Request) -> None:
 
 def fill_form(
     req: Request, source: MessageSource, make_quote: Callable[[], views.MessageQuote]
-) -> None:
-    """Replace the loading modal with the form, or with the ticket the message already has."""
+) -> AlreadyFiled | None:
+    """Replace the loading modal with the form, or with the ticket that the message already has,
+    which is returned."""
     try:
         req.services.tickets.check_not_filed(
             actor=req.actor, team_id=req.bot.team_id, source=source
         )
     except AlreadyFiled as error:
         req.update_modal(already_filed_view(req, error))
-        return
+        return error
     req.update_modal(
         views.file_ticket_modal(
             is_ai_enabled=req.bot.config.is_ai_enabled,
@@ -87,6 +88,7 @@ def fill_form(
             metadata=source_messages.encode_source(source),
         )
     )
+    return None
 
 
 def already_filed_view(req: Request, error: AlreadyFiled, *, entered_text: str = "") -> View:

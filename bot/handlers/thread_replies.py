@@ -22,6 +22,7 @@ from services.models.ticket import Ticket
 from services.outbox.deliveries import DeliveryRef, TicketThread
 from services.outbox.replies import ReplyKind
 from services.tickets.comments import CommentLimitReached, CommentRateLimitReached
+from services.tickets.lifecycle import open_question
 
 _ONCE = "You won't see this message again."
 CHANNEL_NOTE_EXPLANATION = (
@@ -147,9 +148,27 @@ def _open_form(req: Request, *, internal: bool) -> None:
     ticket = req.services.comments.get_for_comment(
         actor=req.actor, ticket_id=ticket_id, internal=internal
     )
-    req.open_modal(
-        ticket_actions.note_modal(ticket) if internal else ticket_actions.comment_modal(ticket)
+    if internal:
+        req.open_modal(ticket_actions.note_modal(ticket))
+    elif question := open_question(ticket, req.actor):
+        req.open_modal(ticket_actions.answer_modal(ticket, question=question.note or ""))
+    else:
+        _refresh_used_message(req, ticket)
+        req.open_modal(ticket_actions.comment_modal(ticket))
+
+
+def _refresh_used_message(req: Request, ticket: Ticket) -> None:
+    """Refresh a question that needs no answer any more, but still has its button."""
+    container = req.body.get("container") or {}
+    channel, ts = container.get("channel_id"), container.get("message_ts")
+    is_card = any((card.channel, card.ts) == (channel, ts) for card in ticket.cards)
+    if not (channel and ts) or is_card or container.get("is_ephemeral"):
+        return
+    is_refreshed = req.services.ticket_actions.refresh_message(
+        actor=req.actor, ticket_id=str(ticket.id), channel=channel, ts=ts
     )
+    if is_refreshed:
+        req.bot.publisher.publish_ticket(str(ticket.id))
 
 
 def _save_comment(req: Request, *, internal: bool) -> None:
@@ -173,6 +192,7 @@ def _add_comment(req: Request, event: MessageEvent, thread: TicketThread) -> Rep
         internal=thread.internal,
         files=event.content.files,
         message=event.message_ref,
+        thread_ts=event.thread_ref.ts if event.thread_ref else None,
     )
     explanations = []
     if thread.internal and event.is_direct:

@@ -17,7 +17,7 @@ Block = dict[str, Any]
 
 # Slack's limit for all blocks of a message.
 MAX_BLOCKS_LENGTH = 13_000
-MAX_MESSAGE_BLOCKS = 50
+MAX_MESSAGE_BLOCKS, MAX_VIEW_BLOCKS = 50, 100
 # A view may have 250 kB; the rest is for what surrounds its blocks.
 MAX_VIEW_BYTES = 240_000
 MIN_TEXT_LENGTH = 40
@@ -71,6 +71,11 @@ def fit_view_to_limit(blocks: list[Block]) -> list[Block]:
 def fits_limit(blocks: list[Block]) -> bool:
     """Return whether the blocks fit in one message. `fit_to_limit` cannot always achieve that."""
     return len(blocks) <= MAX_MESSAGE_BLOCKS and _escaped_length(blocks) <= MAX_BLOCKS_LENGTH
+
+
+def fits_view_limit(blocks: list[Block]) -> bool:
+    """As `fits_limit`, for a modal or Home."""
+    return len(blocks) <= MAX_VIEW_BLOCKS and len(json.dumps(blocks)) <= MAX_VIEW_BYTES
 
 
 def _truncate_to_fit(

@@ -431,6 +431,12 @@ TABLE: Mapping[str, Entry] = {
     "assignment.assignment_service.AssignmentService.evaluate": each(
         lambda w, t: w.assignments.evaluate(w.ticket(t), now=w.now, history={MODERATOR: 1.0})
     ),
+    "assignment.assignment_service.AssignmentService.unavailable": each(
+        lambda w, t: w.assignments.unavailable(w.ticket(t), now=w.now, history={MODERATOR: 1.0})
+    ),
+    "assignment.assignment_service.AssignmentService.unavailable_for_several": once(
+        lambda w: w.assignments.unavailable_for_several(team_id=TEAM_ID, now=w.now)
+    ),
     "assignment.assignment_service.AssignmentService.assign": each(
         lambda w, t: w.assignments.assign(
             w.ticket(t), CHOICE, source=AnalysisSource.ROUTER, now=w.now
@@ -644,7 +650,9 @@ TABLE: Mapping[str, Entry] = {
     "tickets.actions.TicketActions.resolve": action("resolve", "status", resolution="Done."),
     "tickets.actions.TicketActions.cancel": action("cancel", "status", actor=JO),
     "tickets.actions.TicketActions.reopen": action("reopen", *GROUNDS),
-    "tickets.actions.TicketActions.refresh_card": action("refresh_card", channel="D0MO", ts="1.5"),
+    "tickets.actions.TicketActions.refresh_message": action(
+        "refresh_message", channel="D0MO", ts="1.5"
+    ),
     "outbox.deliveries.claim": delivery("claim", "1:requester:x", now=NEW),
     "outbox.deliveries.mark_delegated": delivery("mark_delegated", "1:mail:x"),
     "outbox.deliveries.release_claim": delivery(
@@ -676,6 +684,9 @@ TABLE: Mapping[str, Entry] = {
     ),
     "outbox.deliveries.invalidate_card": delivery(
         "invalidate_card", channel="D0MO", ts="1.5", now=NEW
+    ),
+    "outbox.deliveries.invalidate_message": delivery(
+        "invalidate_message", channel="D0MO", ts="1.5", now=NEW
     ),
     "outbox.pending.mark_delivered": each(
         lambda w, t: pending.mark_delivered(w.db, t, expected_seq=1)

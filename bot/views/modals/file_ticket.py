@@ -276,6 +276,12 @@ def withdrawn_offer() -> Message:
     return Message(text=WITHDRAWN, blocks=[text_section(WITHDRAWN)])
 
 
+def filed_offer(number: int | None) -> Message:
+    """What replaces the offers for a message once it is filed."""
+    text = f"Filed as ticket {number}."
+    return Message(text=text, blocks=[text_section(text)])
+
+
 def reaction_offer(permalink: str, *, emoji: str, value: str) -> Message:
     """For a member who added the emoji to a message."""
     text = (

@@ -180,7 +180,7 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     made.ticket_actions.resolve(
         actor=Actor.from_user(invited), ticket_id=str(ticket.id), resolution="Done."
     )
-    made.ticket_actions.refresh_card(
+    made.ticket_actions.refresh_message(
         actor=Actor.from_user(invited), ticket_id=str(ticket.id), channel="D1", ts="1.5"
     )
     _talk(made, Actor.from_user(invited), str(ticket.id))
