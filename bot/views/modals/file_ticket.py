@@ -20,6 +20,7 @@ from bot.views.text import (
     DisplayPerson,
     Message,
     escape,
+    masked,
     plain_text,
     truncate_utf16,
     utf16_length,
@@ -211,7 +212,7 @@ def _deadline() -> Block:
 
 def direct_message_offer(text: str, *, value: str, is_in_thread: bool = False) -> Message:
     """For a message to the bot; the snippet distinguishes several offers."""
-    snippet = truncate(" ".join(strip_invisible(text).split()), MAX_SNIPPET_LENGTH)
+    snippet = truncate(" ".join(masked(strip_invisible(text)).split()), MAX_SNIPPET_LENGTH)
     blocks: list[Block] = [
         text_section(f"“{snippet}”"),
         *([context(plain_text(NO_TICKET_THREAD))] if is_in_thread else []),
