@@ -132,7 +132,7 @@ def test_a_message_to_the_bot_is_filed_and_taken_in_triage(emma: SlackUser, ada:
         texts = [card.text for card in ada.read(seed.TRIAGE) if "My chair squeaks" in card.text]
         return [text for text in texts if all(part in text for part in parts)]
 
-    ada.wait_for(lambda: card_says("In progress"), "the triage card")
+    ada.wait_for(lambda: card_says("Assigned"), "the triage card")
     card = next(card for card in ada.read(seed.TRIAGE) if "My chair squeaks" in card.text)
     ada.click(card, "take")
     ada.wait_for(lambda: card_says("In progress", "Ada"), "the card to say who has it")

@@ -37,7 +37,7 @@ from services.core.text import truncate
 from services.models.permissions import Actor
 from services.models.ticket import MANUAL_SOURCE, OPEN_STATUSES, Status, Ticket
 from services.models.user import Role
-from services.tickets.lifecycle import TicketAction, allowed_actions
+from services.tickets.lifecycle import TicketAction, allowed_actions, is_awaiting_acceptance
 from services.tickets.transitions import TAKEN_REASON, is_queued_unassigned
 from services.tickets.validation import MAX_TITLE_LENGTH
 from services.tickets.visibility import for_requester
@@ -141,11 +141,13 @@ def ticket_reference(ticket: Ticket) -> str:
 def status_with_assignee(
     ticket: Ticket, assignee: DisplayPerson | None, *, is_for_requester: bool = False
 ) -> str:
-    """Return the status and the assignee, escaped, as "in progress (Nils)"."""
+    """Return the status and the assignee, escaped, as "assigned to Nils"."""
     state = labels.status_in_sentence(ticket, is_for_requester=is_for_requester)
     if assignee is None:
         return state
     name = escape(assignee.name)
+    if is_awaiting_acceptance(ticket):
+        return f"{state} to {name}"
     return f"{state}, accepted by {name}" if accepted_time(ticket) else f"{state} ({name})"
 
 
