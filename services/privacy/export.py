@@ -18,7 +18,7 @@ from services.tickets.fields import Output, fields_of
 from services.tickets.queries import iter_tickets
 
 # Secrets and derived keys of an account, which are not exported.
-_SECRET = ("password", "tokenVersion", "emailKey", "searchKeys", "handBack")
+_SECRET = ("password", "tokenVersion", "endedSessions", "emailKey", "searchKeys", "handBack")
 _REQUESTER_FIELDS = fields_of(Output.EXPORT)
 _ASSIGNEE_FIELDS = fields_of(Output.ASSIGNEE_EXPORT)
 _CHOICE = ("source", "reason", "score", "parts", "at")

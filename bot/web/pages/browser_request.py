@@ -28,7 +28,8 @@ NOTICES = {
     "still-linked": "Your password is changed, but your account could not be unlinked in Slack. "
     "Press Unlink below.",
     "welcome": "Your account is ready.",
-    "signed-out": "You are signed out, here and everywhere else.",
+    "signed-out": "You are signed out.",
+    "signed-out-everywhere": "You are signed out, here and everywhere else.",
     "unlinked": "That Slack member no longer acts as your account.",
 }
 PASSWORDS_DIFFER = "The two passwords differ. Write the same one twice."

@@ -108,8 +108,7 @@ def test_the_queue_in_a_message() -> None:
         "*To do* · Not assigned yet",
         "Ticket 12: VPN drops",
         "Open",
-        "*Assigned to <@U0BEN>* · High priority · due "
-        f"{home_moment()} · filed {TIME}",
+        f"*Assigned to <@U0BEN>* · High priority · due {home_moment()} · filed {TIME}",
     ]
     assert shown["text"] == (
         "The queue:\n"
@@ -191,7 +190,12 @@ def test_home_has_a_way_back() -> None:
 
 
 def test_the_filters_of_each_list() -> None:
-    statuses = ["All that are open", "To do", "Assigned or in progress", "Waiting for the requester"]
+    statuses = [
+        "All that are open",
+        "To do",
+        "Assigned or in progress",
+        "Waiting for the requester",
+    ]
     every = {
         ids.LIST_STATUS: ([*statuses, "Reopened"], "All that are open"),
         ids.LIST_PRIORITY: (["Any priority", "Urgent", "High", "Medium", "Low"], "Any priority"),
