@@ -726,7 +726,7 @@ TABLE: Mapping[str, Entry] = {
     ),
     "auth.sign_in.SignInService.issue_token": once(lambda w: w.sign_in.issue_token(w.user(USER))),
     "auth.sign_in.SignInService.sign_out": once(
-        lambda w: w.sign_in.sign_out(token=w.sign_in.issue_token(w.users.get(USER)))
+        lambda w: w.sign_in.sign_out(token=w.sign_in.issue_token(w.users.get_many({USER})[USER]))
     ),
     "auth.sign_in.SignInService.sign_out_everywhere": once(
         lambda w: w.sign_in.sign_out_everywhere(user_id=USER)

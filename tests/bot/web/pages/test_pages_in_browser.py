@@ -36,7 +36,7 @@ class Phone:
 
     def fill(self, action: str, **typed: str) -> None:
         """Fill in the form and submit it."""
-        form = f"main form[action='{action}']"
+        form = f"form[action='{action}']"
         for name, text in typed.items():
             self._page.type(f'document.querySelector("{form} #{name}")', text)
         self._page.click(f'document.querySelector("{form} button")')
@@ -146,6 +146,7 @@ def test_an_account_from_its_beginning_to_a_new_password(
     phone.fill("/reset", password=SECOND, repeat=SECOND)
     phone.sees("Your profile", "Your password is changed", "Nobody acts as this account")
     phone.fill("/signout")
+    phone.sees("Sign in", "You are signed out.")
     phone.fill("/signin", email=EMAIL, password=SECOND)
     phone.sees("Your profile", EMAIL)
     # The two refusals above, and nothing else.
