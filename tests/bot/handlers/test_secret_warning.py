@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bot.handlers.secret_warning import THREAD_WARNING
+from bot.routes import ROUTES, RouteKind
 from services.core.database import Mongo
 from services.models.ticket import Ticket
 from services.models.user import User
@@ -17,6 +18,30 @@ from tests.support.recording_slack import RecordingSlack
 pytest_plugins = ["tests.support.scenario"]
 
 SECRET = "password: hunter2"
+# The forms tested here. Nothing that is typed into the others becomes a text of a ticket.
+WARNING_FORMS = {
+    "file_ticket",
+    "write_comment",
+    "write_note",
+    "ask_requester",
+    "resolve_ticket",
+    "hand_on",
+    "reassign_ticket",
+    "update_ticket",
+}
+OTHER_FORMS = {
+    "cancel_ticket",
+    "confirm_link",
+    "edit_availability",
+    "edit_away_words",
+    "edit_office",
+    "edit_person",
+    "edit_profile",
+    "edit_targets",
+    "link_account",
+    "search_people",
+    "unlink_account",
+}
 
 
 def warning(submit: str) -> str:
@@ -125,3 +150,8 @@ def test_a_text_without_a_secret_is_stored_at_once(
     assert system.submit(ann, text="I have changed my password.") == {}
     system.bot.answer(said(system.slack, ann, card_of(system.slack, ann), "Thank you"))
     assert system.ephemeral_messages() == []
+
+
+def test_every_form_is_known_to_warn_or_not_to() -> None:
+    forms = {route.id for route in ROUTES if route.kind is RouteKind.VIEW}
+    assert forms == WARNING_FORMS | OTHER_FORMS
