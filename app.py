@@ -20,7 +20,7 @@ from dotenv import load_dotenv
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from services.account_admin import users_command
+from services.account_admin import audit_command, users_command
 from services.core import clock, database, logs, schema_version, settings
 from services.core.errors import DomainError
 from services.core.metrics import NOOP_METER, InMemoryMeter, Meter
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
         return EXIT_USAGE
     logs.configure_logging(config.log_level)
     try:
-        if answers := {"users": _users, "explain": _explain}.get(command):
+        if answers := {"users": _users, "audit": _audit, "explain": _explain}.get(command):
             return answers(config, args)
         runs = {"bot": _bot, "worker": _worker, "jobs": _jobs}
         return runs[command](config, hooks or Hooks())
@@ -241,6 +241,17 @@ def _users(config: settings.Settings, args: argparse.Namespace) -> int:
     return 0
 
 
+def _audit(config: settings.Settings, args: argparse.Namespace) -> int:
+    from services.registry.services import Services
+
+    services = Services.build(_database(config), config)
+    for line in audit_command.run_audit_command(
+        args, audit_trail=services.audit_trail, users=services.users
+    ):
+        print(line)
+    return 0
+
+
 def _explain(config: settings.Settings, args: argparse.Namespace) -> int:
     from bot.views.explain.terminal import explanation_lines
     from services.models.permissions import OPERATOR
@@ -389,6 +400,9 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="the whole product on this machine")
     demo.add_argument("--smoke", action="store_true", help="without a person; exits 0 if it works")
     users_command.add_arguments(commands.add_parser("users", help="accounts"))
+    audit_command.add_arguments(
+        commands.add_parser("audit", help="who changed which account or setting, and when")
+    )
     return parser
 
 

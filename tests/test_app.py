@@ -6,16 +6,22 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from bson import ObjectId
 from pymongo.errors import OperationFailure
 
 import app
 from demo.binaries import ROOT
 from demo.servers import MongoServer, RedisServer, free_port
+from services.accounts.users import UserService
+from services.audit import audit_log
+from services.audit.audit_log import AuditEntry
 from services.core.database import Mongo, connect
 from services.core.settings import REQUIRED_VARIABLES, SETUP_ADVICE
+from services.models.permissions import OPERATOR
 from services.models.user import Role
 from services.registry.services import Services
 from tests.conftest import JWT_SECRET, NOBODY_LISTENS
@@ -177,6 +183,41 @@ def test_it_prints_a_link_to_set_a_password_by(
         "  - APP_URL is missing",
         SETUP_ADVICE,
     ]
+
+
+def test_it_prints_who_changed_what(users: UserService, db: Mongo) -> None:
+    ann, ben = (
+        users.create(actor=OPERATOR, email=f"{name}@example.com") for name in ("ann", "ben")
+    )
+    users.update(actor=OPERATOR, email=ben.email, role="moderator")
+    users.update(actor=OPERATOR, email=ben.email, skills=["VPN", "<b>"])
+    uri = uri_of(db)
+    old = datetime(2026, 1, 1, 9, 30, tzinfo=UTC)
+    entry = AuditEntry(old, ann.id, "account.capacity", ben.id, 8, 3)
+    gone = AuditEntry(old, ObjectId(), "settings.clock", "targets", None, "around")
+    audit_log.record(db, entry, gone)
+    of_ben = f"{ben.id} ben@example.com"
+    every = run("audit", MONGO_URI=uri).stdout.splitlines()
+    assert every[:2] == [
+        f"2026-01-01T09:30:00Z  {ann.id} ann@example.com  account.capacity  {of_ben}  8 -> 3",
+        f'2026-01-01T09:30:00Z  {gone.by} (erased)  settings.clock  targets  null -> "around"',
+    ]
+    assert len(every) == 6
+    found = run("audit", "--since", "2026-02-01", "--of", "BEN@example.com", MONGO_URI=uri)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert [line.partition("Z  ")[2] for line in found.stdout.splitlines()] == [
+        f'command line  account.created  {of_ben}  null -> "user"',
+        f'command line  account.role  {of_ben}  "user" -> "moderator"',
+        f'command line  account.skills  {of_ben}  [] -> ["VPN", "<b>"]',
+    ]
+    assert last_line(run("audit", "--of", "x@example.com", MONGO_URI=uri)) == (
+        1,
+        "There is no account with that address.",
+    )
+    assert last_line(run("audit", "--since", "monday", MONGO_URI=uri)) == (
+        2,
+        "app.py audit: error: argument --since: 'monday' is no date; write one like 2026-03-01",
+    )
 
 
 def test_it_explains_a_ticket_with_mongodb_alone(db: Mongo) -> None:

@@ -65,6 +65,11 @@ class Request:
         answer = self.bot.client.views_open(trigger_id=self.body["trigger_id"], view=view)
         self.opened_view = dict(answer["view"])
 
+    def push_modal(self, view: dict[str, Any]) -> None:
+        """Show a modal above the one whose button was pressed."""
+        answer = self.bot.client.views_push(trigger_id=self.body["trigger_id"], view=view)
+        self.opened_view = dict(answer["view"])
+
     def update_modal(self, view: dict[str, Any]) -> None:
         """Update the modal that `open_modal` opened. Slack refuses if the user changed it first."""
         opened_view = self.opened_view or {}

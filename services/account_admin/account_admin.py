@@ -91,7 +91,7 @@ class AccountAdmin:
                 self._db,
                 lambda: load_account_doc(self._db, user_id),
                 changed_values,
-                by=actor.user_id,
+                actor=actor,
                 now=self._clock(),
             )
         except Conflict as refusal:  # for the last active admin
@@ -119,7 +119,7 @@ class AccountAdmin:
             self._db,
             lambda: load_account_doc(self._db, actor.user_id),
             lambda _: values,
-            by=actor.user_id,
+            actor=actor,
             now=self._clock(),
         )
 

@@ -1,6 +1,6 @@
 """User accounts: look-up, invitation and changes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 
@@ -14,6 +14,8 @@ from services.accounts.validation import (
     checked_string,
     email_key,
 )
+from services.audit import audit_log
+from services.audit.audit_log import AuditAction, AuditEntry
 from services.core.clock import Clock, utcnow
 from services.core.coerce import as_string_list
 from services.core.database import Document, Mongo
@@ -35,6 +37,13 @@ BUSY_MESSAGE = "Another admin is being changed at this moment. Try again."
 MAX_WAIT_SECONDS = 2.0
 # A change of these may give a queued ticket an assignee.
 _ASSIGNMENT_FIELDS = frozenset({"role", "skills", "capacity", "active"})
+# The audit log holds the values of these, and of all others that they were changed.
+_AUDITED_VALUES: Mapping[str, Callable[[User], object]] = {
+    "role": lambda user: user.role.value,
+    "skills": lambda user: list(user.skills),
+    "capacity": lambda user: user.capacity,
+    "active": lambda user: user.active,
+}
 
 
 @contextmanager
@@ -111,11 +120,15 @@ class UserService:
         email, listed = checked_email(email), checked_skills(skills)
         if self.find_by_email(email):
             raise Conflict("There is an account with that address already.")
-        doc = new_account_doc(email=email, role=role, now=self._clock(), skills=listed, name=name)
+        now = self._clock()
+        doc = new_account_doc(
+            email=email, role=role, now=now, actor=actor, skills=listed, name=name
+        )
         self._db.users.insert_one(doc)
         if len(self.find_by_email(email)) > 1:  # a concurrent request created one: keep neither
             self._db.users.delete_one({"_id": doc["_id"]})
             raise Conflict("There is an account with that address already.")
+        audit_log.move_pending(self._db.users, doc)
         pending.retry_unassigned(self._db, now=self._clock())
         return User.from_doc(doc)
 
@@ -139,7 +152,7 @@ class UserService:
             self._db,
             lambda: self.get_doc_by_email(address),
             lambda _: values,
-            by=actor.event_author,
+            actor=actor,
             now=self._clock(),
         )
 
@@ -182,14 +195,20 @@ def new_account_doc(
     *,
     email: str,
     role: Role,
-    now: object,
+    now: datetime,
+    actor: Actor | Operator | None = None,
     skills: Sequence[str] = (),
     name: str | None = None,
     user_id: ObjectId | None = None,
 ) -> Document:
-    """Return the document of a new account, with the legacy backend's fields and ours."""
+    """Return the document of a new account, with the legacy backend's fields and ours.
+
+    `actor` is None if its owner creates it.
+    """
+    user_id = user_id or ObjectId()
+    by = audit_log.author(actor, user_id) if actor else audit_log.SELF
     return {
-        "_id": user_id or ObjectId(),
+        "_id": user_id,
         "email": email,
         "emailKey": email_key(email),
         "role": role.value,
@@ -199,6 +218,7 @@ def new_account_doc(
         "tokenVersion": 1,
         "capacity": DEFAULT_CAPACITY,
         "createdAt": now,
+        **audit_log.pending_field(AuditEntry(now, by, AuditAction.CREATED, user_id, to=role.value)),
     }
 
 
@@ -207,10 +227,11 @@ def update_account(
     load: Callable[[], Document],
     values_for: Callable[[Document], Document],
     *,
-    by: ObjectId | str,
+    actor: Actor | Operator,
     now: datetime,
 ) -> User:
-    """Change an account. Every edit by an admin or by its owner goes through here.
+    """Change an account. Every edit by an admin or by its owner goes through here, and has an entry
+    in the audit log for each field.
 
     `load` returns the account as stored, `values_for` the checked values to set in it; both are
     called again if a concurrent change came first. A new role, a new password and a deactivation
@@ -223,13 +244,13 @@ def update_account(
         wanted = values_for(doc)
         # An absent field equals None here, as it does in a filter.
         values = {name: value for name, value in wanted.items() if doc.get(name) != value}
-        return _store(db, doc, values, by=by, now=now) if values else User.from_doc(doc)
+        return _store(db, doc, values, actor=actor, now=now) if values else User.from_doc(doc)
 
     return retry_on_conflict(attempt)
 
 
 def _store(
-    db: Mongo, doc: Document, values: Document, *, by: ObjectId | str, now: datetime
+    db: Mongo, doc: Document, values: Document, *, actor: Actor | Operator, now: datetime
 ) -> User | None:
     """Return None if one of the values, the role or `active` has changed since `doc` was loaded."""
     before, after = User.from_doc(doc), User.from_doc({**doc, **values})
@@ -242,7 +263,10 @@ def _store(
         update.setdefault("$unset", {})["handBack"] = ""
     elif can_work_on_tickets(before) and not can_work_on_tickets(after):
         reason = DEMOTED_REASON if after.active else DEACTIVATED_REASON
-        update["$set"]["handBack"] = model_user.release_request(by=by, now=now, reason=reason)
+        update["$set"]["handBack"] = model_user.release_request(
+            by=actor.event_author, now=now, reason=reason
+        )
+    audit_log.add_to_update(update, _audit_entries(before, after, values, actor, now))
     expected = {name: doc.get(name) for name in ("role", "active", *values)}
     is_removal = _is_active_admin(before) and not _is_active_admin(after)
     guard: AbstractContextManager[Document] = (
@@ -251,9 +275,36 @@ def _store(
     with guard as condition:
         query = {"_id": before.id, **expected, **condition}
         stored = db.users.find_one_and_update(query, update, return_document=ReturnDocument.AFTER)
-    if stored and _ASSIGNMENT_FIELDS & values.keys():
+    if stored is None:
+        return None
+    audit_log.move_pending(db.users, stored)
+    if _ASSIGNMENT_FIELDS & values.keys():
         pending.retry_unassigned(db, now=now)
-    return User.from_doc(stored) if stored else None
+    return User.from_doc(stored)
+
+
+def _audit_entries(
+    before: User, after: User, values: Document, actor: Actor | Operator, now: datetime
+) -> list[AuditEntry]:
+    by = audit_log.author(actor, before.id)
+    entries = []
+    for name in values:
+        value_of = _AUDITED_VALUES.get(name, _no_value)
+        entries.append(
+            AuditEntry(
+                now,
+                by,
+                audit_log.account_field(name),
+                before.id,
+                from_=value_of(before),
+                to=value_of(after),
+            )
+        )
+    return entries
+
+
+def _no_value(_: User) -> None:
+    return None
 
 
 def load_account_doc(db: Mongo, user_id: ObjectId | str) -> Document:

@@ -9,6 +9,5 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel([("teamId", ASCENDING), ("userId", ASCENDING)], unique=True),
         IndexModel("userId"),
     ),
-    "linkTries": (IndexModel("expiresAt", expireAfterSeconds=0),),
     "unlinked": (IndexModel("userId"),),
 }

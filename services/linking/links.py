@@ -19,9 +19,11 @@ from pymongo.errors import DuplicateKeyError
 
 from services.accounts.users import UserService, new_account_doc
 from services.accounts.validation import email_key
+from services.audit import audit_log
+from services.audit.audit_log import SELF, AuditAction, AuditEntry
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import MemberRefused
+from services.core.errors import MemberInactive, MemberRefused
 from services.models.events import EventType
 from services.models.slack_member import SlackMember, link_id
 from services.models.ticket import Ticket
@@ -153,8 +155,12 @@ class LinkService:
             raise MemberRefused(ACCOUNT_TAKEN)
         former = self._link(member, user.id)
         if former != user.id:  # the account of the former link is gone
-            relink = {"$set": {"userId": user.id}}
-            self._db.links.update_one({"_id": own, "userId": former}, relink)
+            relink: Document = {"$set": {"userId": user.id}}
+            audit_log.add_to_update(relink, [self._linked_entry(user.id)])
+            relinked = self._db.links.find_one_and_update(
+                {"_id": own, "userId": former}, relink, return_document=ReturnDocument.AFTER
+            )
+            audit_log.move_pending(self._db.links, relinked or {})
         return user
 
     def _open_account(self, member: SlackMember) -> User:
@@ -173,6 +179,7 @@ class LinkService:
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
+        audit_log.move_pending(self._db.users, stored or doc)
         return User.from_doc(stored or doc)
 
     def _first_role(self, member: SlackMember) -> Role:
@@ -184,19 +191,25 @@ class LinkService:
         return that account."""
         key = member.link_id
         link = {
+            "_id": key,
             "teamId": member.team_id,
             "slackUserId": member.slack_user_id,
             "userId": user_id,
             "createdAt": self._clock(),
+            **audit_log.pending_field(self._linked_entry(user_id)),
         }
         try:
-            self._db.links.insert_one({"_id": key, **link})
+            self._db.links.insert_one(link)
         except DuplicateKeyError:
             existing = self._db.links.find_one({"_id": key})
             if existing is None:  # not our key: another member has linked this account
                 raise MemberRefused(ACCOUNT_TAKEN) from None
             return ObjectId(existing["userId"])
+        audit_log.move_pending(self._db.links, link)
         return user_id
+
+    def _linked_entry(self, user_id: ObjectId) -> AuditEntry:
+        return AuditEntry(self._clock(), SELF, AuditAction.LINKED, user_id)
 
 
 def referenced_user_ids(ticket: Ticket) -> set[ObjectId]:
@@ -235,6 +248,8 @@ def exclusion_reason(member: SlackMember) -> ExclusionReason | None:
 def check_member(member: SlackMember) -> None:
     """Raise `MemberRefused` for anyone who is not a full, active member of this workspace."""
     reason = exclusion_reason(member)
+    if reason is ExclusionReason.INACTIVE:
+        raise MemberInactive(_REFUSALS[reason])
     if reason:
         raise MemberRefused(_REFUSALS[reason])
 

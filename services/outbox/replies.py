@@ -30,6 +30,7 @@ class ReplyKind(StrEnum):
     REACTION_OFFER = "reaction"  # to file a message that was marked with the emoji
     HOME_REFUSAL = "home"  # a member without an account opened Home; `message` holds its blocks
     NOTICE = "notice"  # what becomes of a message, or why nothing does
+    EXPLANATION = "explanation"  # how something works, once for each person
 
 
 class ReplyState(StrEnum):
@@ -44,14 +45,16 @@ MAX_AGE_BY_KIND = {
     ReplyKind.REACTION_OFFER: timedelta(hours=1),
     ReplyKind.HOME_REFUSAL: timedelta(hours=1),
     ReplyKind.NOTICE: timedelta(days=14),
+    ReplyKind.EXPLANATION: timedelta(days=14),
 }
 # How long a finished reply is known. The offer for a direct message changes with the message; the
-# same reaction a day later is answered again.
-RETENTION_BY_KIND = {
+# same reaction a day later is answered again; an explanation is never repeated.
+RETENTION_BY_KIND: Mapping[ReplyKind, timedelta | None] = {
     ReplyKind.OFFER: timedelta(days=30),
     ReplyKind.REACTION_OFFER: timedelta(days=1),
     ReplyKind.HOME_REFUSAL: timedelta(days=1),
     ReplyKind.NOTICE: timedelta(days=1),
+    ReplyKind.EXPLANATION: None,
 }
 
 
@@ -205,9 +208,14 @@ class Replies:
     def _finish(self, reply: Reply, state: ReplyState, values: Document) -> None:
         now = self._clock()
         claimed = {"_id": reply.id, "nextTryAt": reply.claimed_until}
-        expires_at = now + RETENTION_BY_KIND[reply.kind]
-        result = {"state": state.value, "expiresAt": expires_at, **values}
-        finished = {"$set": result, "$unset": {"message": "", "nextTryAt": ""}}
+        retention = RETENTION_BY_KIND[reply.kind]
+        result: Document = {"state": state.value, **values}
+        gone = {"message": "", "nextTryAt": ""}
+        if retention is None:
+            gone["expiresAt"] = ""
+        else:
+            result["expiresAt"] = now + retention
+        finished = {"$set": result, "$unset": gone}
         unrevised = {**claimed, "revision": reply.revision}
         if not self._db.replies.update_one(unrevised, finished).matched_count:
             # Revised while it was sent: due again, as an update.

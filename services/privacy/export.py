@@ -9,6 +9,8 @@ from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 
 from services.accounts.users import UserService
+from services.audit import audit_log
+from services.audit.audit_log import PENDING_FIELD
 from services.core.coerce import as_object_id, own_entries
 from services.core.database import Document, Mongo
 from services.models.permissions import Actor, Operator, Permission, require_permission
@@ -18,7 +20,15 @@ from services.tickets.fields import Output, fields_of
 from services.tickets.queries import iter_tickets
 
 # Secrets and derived keys of an account, which are not exported.
-_SECRET = ("password", "tokenVersion", "endedSessions", "emailKey", "searchKeys", "handBack")
+_SECRET = (
+    "password",
+    "tokenVersion",
+    "endedSessions",
+    "emailKey",
+    "searchKeys",
+    "handBack",
+    PENDING_FIELD,
+)
 _REQUESTER_FIELDS = fields_of(Output.EXPORT)
 _ASSIGNEE_FIELDS = fields_of(Output.ASSIGNEE_EXPORT)
 _CHOICE = ("source", "reason", "score", "parts", "at")
@@ -71,6 +81,9 @@ class DataExport:
             "letters": list(self._db.letters.find(of_account, _EMAIL_FIELDS)),
             "directMessages": list(self._db.inbox.find(to_member, ["at", "text"])),
             "replies": list(self._db.replies.find(to_member, _REPLY_FIELDS)),
+            "audit": [
+                entry.to_doc() for entry in audit_log.entries_since(self._db, None, [doc["_id"]])
+            ],
             "tickets": [],
             "assigned": [],
             "comments": [],

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from services.account_admin.account_admin import AccountAdmin
+from services.account_admin.audit_trail import AuditTrail
 from services.accounts.users import UserService
 from services.auth.one_time_codes import OneTimeCodes
 from services.availability.availability_service import AvailabilityService
@@ -33,6 +35,7 @@ from services.privacy.export import DataExport
 from services.team_settings.settings_service import TeamSettings
 from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
+from services.tickets.direct_messages import DirectMessages
 from services.tickets.filing import TicketService
 
 if TYPE_CHECKING:
@@ -42,8 +45,8 @@ if TYPE_CHECKING:
     from services.auth.password_reset import PasswordResetService
     from services.auth.passwords import PasswordHasher
     from services.auth.profile import ProfileService
-    from services.auth.rate_limit import RateLimiter
     from services.auth.sign_in import AuthDependencies, SignInService
+    from services.core.rate_limiter import RateLimiter
     from services.editing.ticket_edits import TicketEdits
     from services.escalation.escalation_steps import EscalationSteps
     from services.routing.model_store import ModelStore
@@ -70,6 +73,7 @@ class Services:
     admin_emails: frozenset[str] = frozenset()
     is_linking_strict: bool = False
     has_triage: bool = False
+    audit_retention: timedelta = timedelta(days=400)
     jwt_secret: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
 
@@ -81,6 +85,7 @@ class Services:
             admin_emails=config.admin_emails,
             is_linking_strict=config.is_linking_strict,
             has_triage=bool(config.triage_channel),
+            audit_retention=timedelta(days=config.audit_retention_days),
             jwt_secret=config.jwt_secret,
             redis_url=config.redis_url,
         )
@@ -98,14 +103,17 @@ class Services:
     codes = _lazy(lambda s: OneTimeCodes(s.db, s.jwt_secret, s.clock))
     emails = _lazy(lambda s: Emails(s.db, clock=s.clock))
     account_linking = _lazy(
-        lambda s: AccountLinking(s.db, s.users, s.links, s.codes, s.emails, clock=s.clock)
+        lambda s: AccountLinking(
+            s.db, s.users, s.links, s.codes, s.emails, s.rate_limiter, clock=s.clock
+        )
     )
     member_sync = _lazy(lambda s: MemberSync(s.db, s.users, s.codes, clock=s.clock))
     account_admin = _lazy(lambda s: AccountAdmin(s.db, clock=s.clock))
+    audit_trail = _lazy(lambda s: AuditTrail(s.db, s.users))
     erasure = _lazy(lambda s: Erasure(s.db, s.users, clock=s.clock))
     data_export = _lazy(lambda s: DataExport(s.db, s.users))
 
-    tickets = _lazy(lambda s: TicketService(s.db, clock=s.clock))
+    tickets = _lazy(lambda s: TicketService(s.db, s.rate_limiter, clock=s.clock))
     ticket_actions = _lazy(lambda s: TicketActions(s.db, s.users, clock=s.clock))
     comments = _lazy(lambda s: CommentService(s.db, clock=s.clock))
     lists = _lazy(lambda s: ListService(s.db, s.links, clock=s.clock))
@@ -124,6 +132,7 @@ class Services:
     ticket_threads = _lazy(lambda s: TicketThreads(s.db, clock=s.clock))
     # Their index expires them by MongoDB's clock.
     processed_events = _lazy(lambda s: ProcessedEvents(s.db))
+    direct_messages = _lazy(lambda s: DirectMessages(s.db))
 
     @property
     def digests(self) -> Digests:
@@ -206,12 +215,13 @@ class Services:
 
     @cached_property
     def rate_limiter(self) -> "RateLimiter":
-        from services.auth.rate_limit import RateLimiter
+        from services.core.rate_limiter import RateLimiter
 
         return RateLimiter(self.redis_url, namespace=self.db.name, clock=self.clock)
 
     @cached_property
     def _auth(self) -> "AuthDependencies":
+        from services.auth.device_tokens import DeviceTokens
         from services.auth.session_tokens import SessionTokens
         from services.auth.sign_in import AuthDependencies
 
@@ -220,6 +230,7 @@ class Services:
             self.users,
             self.password_hasher,
             SessionTokens(self.jwt_secret, clock=self.clock),
+            DeviceTokens(self.jwt_secret, clock=self.clock),
             self.rate_limiter,
             self.codes,
             self.emails,

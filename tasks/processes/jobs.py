@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from datetime import timedelta
 
+from services.audit import audit_log
 from services.models import set_aside
 from services.outbox import pending
 from services.registry import index_builds
@@ -74,8 +75,11 @@ def release_tickets(context: JobContext) -> None:
 
 @job("upkeep", every=timedelta(seconds=10))
 def run_upkeep(context: JobContext) -> None:
-    """Adopt changes of the legacy backend, and recompute the timing of tickets."""
+    """Complete the audit log and delete what is too old in it, adopt changes of the legacy backend,
+    and recompute the timing of tickets."""
     db, now = context.services.db, context.services.clock()
+    audit_log.move_all_pending(db, before=now - audit_log.MIN_PENDING_AGE)
+    audit_log.delete_expired(db, before=now - context.services.audit_retention)
     set_aside.recheck(db, now=now)
     legacy.sync_legacy_tickets(db, now=now)
     for _ in range(MAX_RECOMPUTE_BATCHES):

@@ -103,13 +103,15 @@ def test_they_talk_in_their_threads(
         lambda: [m for m in ada.read() if "VPN is slow" in m.text], "the triage card"
     )
     ada.reply(triage, "Known since Monday")
-    kept = "Kept as an internal note: it is passed on to the help desk only. Whoever is in this "
-    ada.wait_for(
-        lambda: [m for m in ada.thread(triage) if m.text == f"{kept}channel reads it here, too."],
-        "the confirmation",
+    saved = (
+        "Saved as an internal note. The help desk reads it, and so does everyone in this channel."
     )
+    ada.wait_for(
+        lambda: [m for m in ada.thread(triage) if m.text.startswith(saved)], "the confirmation"
+    )
+    (notes,) = nils.wait_for_dm("Internal notes on #", "VPN is slow")
     nils.wait_for(
-        lambda: [m for m in nils.thread(his) if "Known since Monday" in m.text], "the note"
+        lambda: [m for m in nils.thread(notes) if "Known since Monday" in m.text], "the note"
     )
     assert not [m for m in emma.dm() if "Known since Monday" in m.text]
 

@@ -24,6 +24,8 @@ from services.analysis import analysis_store
 from services.analysis.model_exchange import Analysis
 from services.assignment import feedback
 from services.assignment.candidate_pool import CandidateLoader, Shortlist
+from services.audit import audit_log
+from services.audit.audit_log import SYSTEM, AuditAction, AuditEntry
 from services.auth.one_time_codes import CodeKind
 from services.auth.passwords import PasswordHasher
 from services.availability.availability_service import AvailabilityChange
@@ -89,16 +91,17 @@ ELSEWHERE = frozenset(
         "registry.services",
         "core.leases",
         "core.processed_events",
+        "tickets.direct_messages",
         "core.schema_version",
         "registry.migrations",
         "outbox.replies",
-        "linking.account_linking.CodeAttempts",
         "ops.job_health.JobRuns",
         "outbox.emails",
         "routing.model_store",
         "outbox.reminders",
         "calendar.business_hours",
         "team_settings.settings_service",
+        "team_settings.settings_store",
         "sla.policy",
         "availability.slack_status",
         "core.ttl_cache",
@@ -345,11 +348,33 @@ def guard_last_admin(world: "World") -> None:
         pass
 
 
+def audit_entry(world: "World") -> AuditEntry:
+    return AuditEntry(world.now, SYSTEM, AuditAction.UNLINKED, MODERATOR)
+
+
 TABLE: Mapping[str, Entry] = {
     "accounts.users.removing_admin": once(guard_last_admin),
+    "audit.audit_log.move_all_pending": once(
+        lambda w: audit_log.move_all_pending(w.db, before=w.now)
+    ),
+    "audit.audit_log.record": once(lambda w: audit_log.record(w.db, audit_entry(w))),
+    "audit.audit_log.delete_expired": once(lambda w: audit_log.delete_expired(w.db, before=w.now)),
+    "audit.audit_log.replace_account": once(
+        lambda w: audit_log.replace_account(w.db, MODERATOR, ObjectId(), now=w.now)
+    ),
+    "audit.audit_log.entries_of": once(lambda w: list(audit_log.entries_of(w.db, MODERATOR))),
+    "audit.audit_log.entries_since": once(
+        lambda w: list(audit_log.entries_since(w.db, w.now, [MODERATOR]))
+    ),
+    "account_admin.audit_trail.AuditTrail.of_person": once(
+        lambda w: w.audit_trail.of_person(actor=BOSS, user_id=str(MODERATOR))
+    ),
+    "account_admin.audit_trail.AuditTrail.entries": once(
+        lambda w: list(w.audit_trail.entries(actor=OPERATOR, email=MO_ADDRESS))
+    ),
     "accounts.users.update_account": once(
         lambda w: users.update_account(
-            w.db, lambda: w.doc(MODERATOR), lambda _: {"role": "user"}, by=ADMIN, now=w.now
+            w.db, lambda: w.doc(MODERATOR), lambda _: {"role": "user"}, actor=BOSS, now=w.now
         ),
         "role",
     ),
@@ -603,7 +628,9 @@ TABLE: Mapping[str, Entry] = {
     "outbox.deliveries.release_message_update": delivery(
         "release_message_update", "1:requester:x", until=NEW
     ),
-    "outbox.deliveries.replace_deleted_card": delivery("replace_deleted_card", CARD, now=NEW),
+    "outbox.deliveries.replace_deleted": delivery(
+        "replace_deleted", channel="D0MO", ts="1.5", now=NEW
+    ),
     "outbox.deliveries.record_card_update": delivery(
         "record_card_update", CARD, seq=2, digest="e", now=NEW
     ),
@@ -724,6 +751,9 @@ TABLE: Mapping[str, Entry] = {
     "auth.sign_in.SignInService.authenticate": once(
         lambda w: w.sign_in.authenticate(w.sign_in.issue_token(w.user(MODERATOR)))
     ),
+    "auth.sign_in.SignInService.issue_device_token": once(
+        lambda w: w.sign_in.issue_device_token(w.user(USER))
+    ),
     "auth.sign_in.SignInService.issue_token": once(lambda w: w.sign_in.issue_token(w.user(USER))),
     "auth.sign_in.SignInService.sign_out": once(
         lambda w: w.sign_in.sign_out(token=w.sign_in.issue_token(w.users.get_many({USER})[USER]))
@@ -765,6 +795,9 @@ TABLE: Mapping[str, Entry] = {
             DeliveryRef(str(t), "1:requester:x"), team_id=TEAM_ID
         )
     ),
+    "outbox.deliveries.TicketThreads.find_by_comment": once(
+        lambda w: w.ticket_threads.find_by_comment(team_id=TEAM_ID, message=PLACE)
+    ),
     "outbox.deliveries.TicketThreads.check_all_recorded": once(
         lambda w: w.ticket_threads.check_all_recorded(MO.user_id)
     ),
@@ -778,6 +811,9 @@ TABLE: Mapping[str, Entry] = {
     "tickets.filing.TicketService.create": once(filed),
     "tickets.filing.TicketService.check_not_filed": once(
         lambda w: w.tickets.check_not_filed(actor=JO, team_id=TEAM_ID, source=SAID)
+    ),
+    "tickets.filing.TicketService.list_for_message": once(
+        lambda w: w.tickets.list_for_message(actor=JO, team_id=TEAM_ID)
     ),
     "tickets.filing.TicketService.follow_message": once(
         lambda w: w.tickets.follow_message(

@@ -11,11 +11,11 @@ from jinja2 import StrictUndefined
 from werkzeug.wrappers import Response as AnyResponse
 
 from bot.slack.bot_process import BotProcess
+from bot.web.cookies import Cookies, is_https
 from bot.web.email_trigger import trigger_email_delivery
 from bot.web.http_errors import ErrorPage, Problem
 from bot.web.pages import linking, password_reset, profile, sign_in
-from bot.web.pages.browser_request import BrowserRequest, is_https
-from bot.web.pages.cookies import Cookies
+from bot.web.pages.browser_request import BrowserRequest
 from bot.web.pages.csrf import CsrfProtection
 
 # More than for a Slack handler: an old password of the legacy backend takes two seconds to compare.

@@ -124,9 +124,13 @@ class BrowserRequest:
             return render_form(Form(fields, request.form, problem_from_error(error)))
 
     def start_session(self, user: User, *, notice: str = "") -> Response:
-        """Start a session and redirect to the requested page."""
+        """Start a session, remember the device and redirect to the requested page."""
         response = self.redirect_to(NEXT_PATHS[self.next_page], notice=notice)
-        self.cookies.set_session(response, self.services.sign_in.issue_token(user))
+        sign_in, device_token = self.services.sign_in, self.cookies.device_token()
+        self.cookies.set_session(response, sign_in.issue_token(user))
+        self.cookies.set_device(
+            response, sign_in.issue_device_token(user, device_token=device_token)
+        )
         return response
 
     @staticmethod
@@ -149,8 +153,3 @@ def sign_in_required(
         return view(req, req.user)
 
     return answer
-
-
-def is_https(app_url: str | None) -> bool:
-    """Whether browsers reach the pages over TLS alone."""
-    return (app_url or "").startswith("https://")

@@ -56,7 +56,9 @@ def reset_password(req: BrowserRequest) -> Response:
     code = req.form_value("code")
 
     def set_password() -> Response:
-        user = req.services.password_resets.reset(code=code, password=req.new_password())
+        user = req.services.password_resets.reset(
+            code=code, password=req.new_password(), client_ip=req.rate_limit_address
+        )
         return req.start_session(user, notice=_unlink_members(req, user))
 
     def render_form(form: Form) -> Response:

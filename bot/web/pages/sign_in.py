@@ -52,6 +52,7 @@ def sign_in(req: BrowserRequest) -> Response:
             email=req.form_value("email"),
             password=req.form_value("password"),
             client_ip=req.rate_limit_address,
+            device_token=req.cookies.device_token(),
         )
         return req.start_session(user)
 
@@ -86,6 +87,7 @@ def _existing_user(req: BrowserRequest, conflict: Conflict) -> User:
             email=req.form_value("email"),
             password=req.form_value("password"),
             client_ip=req.rate_limit_address,
+            device_token=req.cookies.device_token(),
         )
     except (Unauthenticated, LimitReached):
         raise conflict from None

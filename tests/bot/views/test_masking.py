@@ -189,7 +189,10 @@ def output(name: str, status: Status) -> str:
         parameter.name: values[parameter.name]
         for parameter in inspect.signature(function).parameters.values()
         if parameter.kind is not parameter.VAR_POSITIONAL
-        and (parameter.default is parameter.empty or parameter.name in ("assignee", "done_by"))
+        and (
+            parameter.default is parameter.empty
+            or parameter.name in ("assignee", "done_by", "tickets")
+        )
     }
     result = function(**required)
     return json.dumps(result.as_args() if isinstance(result, Message) else result, default=str)

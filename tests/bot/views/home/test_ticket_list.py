@@ -190,12 +190,8 @@ def test_home_has_a_way_back() -> None:
 
 
 def test_the_filters_of_each_list() -> None:
-    statuses = [
-        "All that are open",
-        "To do",
-        "Assigned or in progress",
-        "Waiting for the requester",
-    ]
+    in_work = "Assigned or in progress"
+    statuses = ["All that are open", "To do", in_work, "Waiting for the requester"]
     every = {
         ids.LIST_STATUS: ([*statuses, "Reopened"], "All that are open"),
         ids.LIST_PRIORITY: (["Any priority", "Urgent", "High", "Medium", "Low"], "Any priority"),
