@@ -311,6 +311,8 @@ ROUTES = (
     action(ids.LINK_PAGE, account.ignore_link_press, None),
     view(ids.LINK_ACCOUNT, account.submit_link_code, None),
     view(ids.CONFIRM_LINK, account.confirm_link, None),
+    action(ids.CLAIM_OWN, account.claim_account, Permission.EDIT_OWN_PROFILE),
+    action(ids.CLAIM_DISOWN, account.disown_account, Permission.EDIT_OWN_PROFILE),
     action(ids.OPEN_UNLINK, account.open_unlink_form, Permission.EDIT_OWN_PROFILE),
     view(ids.UNLINK_ACCOUNT, account.unlink_account, Permission.EDIT_OWN_PROFILE),
     event("user_change", availability.on_user_change, None, has_own_ack=True),

@@ -91,10 +91,11 @@ class Users:
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
+        self.env: dict[str, str] = {}
 
     def __call__(self, *args: str) -> str:
         """What it prints when all goes well."""
-        done = run("users", *args, MONGO_URI=self._uri)
+        done = run("users", *args, MONGO_URI=self._uri, **self.env)
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
 
@@ -126,6 +127,45 @@ def test_it_manages_accounts(manage: Users) -> None:
     assert manage("skills", "BEN@example.com", "C++, C#") == "ben@example.com  moderator  C++, C#\n"
     assert manage("list") == "Ann@Example.com  admin  -\nben@example.com  moderator  C++, C#\n"
     assert manage("skills", "ben@example.com", "") == "ben@example.com  moderator  -\n"
+
+
+def test_it_gives_an_unconfirmed_account_no_role(
+    manage: Users, db: Mongo, slack: RecordingSlack
+) -> None:
+    jo = {"_id": ObjectId(), "email": "jo@example.com", "password": "hash", "role": "user"}
+    db.users.insert_one(jo)
+    refused = (
+        1,
+        "Nobody has confirmed that jo@example.com is the address of this account's owner, so it "
+        "gets no role. If you know the owner, confirm it on the server: python app.py users "
+        "confirm jo@example.com\n",
+    )
+    assert manage.refusal("role", "jo@example.com", "moderator") == refused
+    slack.add_member("U0JO", email="jo@example.com", name="Jo")
+    ids = {"teamId": TEAM_ID, "slackUserId": "U0JO", "userId": jo["_id"]}
+    db.links.insert_one({"_id": f"{TEAM_ID}:U0JO", **ids})
+    assert manage.refusal("role", "jo@example.com", "moderator") == refused  # without a token
+    manage.env = {"SLACK_BOT_TOKEN": "xoxb-test", "SLACK_API_URL": slack.url}
+    assert manage("role", "jo@example.com", "moderator") == "jo@example.com  moderator  -\n"
+    db.users.insert_one({"email": "al@example.com", "password": "hash", "role": "user"})
+    assert manage("confirm", "AL@example.com") == "al@example.com  user  -\n"
+    assert manage("role", "al@example.com", "admin") == "al@example.com  admin  -\n"
+    nobody = (1, "There is no account with that address.\n")
+    assert manage.refusal("confirm", "nobody@example.com") == nobody
+
+
+def test_it_frees_an_account_of_its_slack_member(manage: Users, db: Mongo) -> None:
+    manage("create", "jo@example.com")
+    none = (1, "No Slack member is linked to that account.\n")
+    assert manage.refusal("unlink", "jo@example.com") == none
+    [jo] = db.users.distinct("_id")
+    ids = {"teamId": TEAM_ID, "slackUserId": "U0JO", "userId": jo}
+    db.links.insert_one({"_id": f"{TEAM_ID}:U0JO", **ids})
+    assert manage("unlink", "Jo@example.com") == "Jo@example.com is no longer linked to U0JO.\n"
+    assert db.links.count_documents({}) == 0
+    assert [(mail["kind"], mail["userId"]) for mail in db.letters.find()] == [("unlinked", jo)]
+    nobody = (1, "There is no account with that address.\n")
+    assert manage.refusal("unlink", "nobody@example.com") == nobody
 
 
 def test_it_lists_who_is_deactivated(manage: Users, db: Mongo) -> None:

@@ -92,7 +92,7 @@ def ticket_fields(
     fields = {
         "Status": labels.status(ticket, is_for_requester=is_for_requester),
         "Priority": labels.PRIORITY[ticket.priority] if ticket.priority else "Not set",
-        "Requester": requester.mention,
+        "Requester": requester.mention if is_for_requester else requester.noted_mention,
         "Assignee": assignee.mention,
     }
     if accepted_at := accepted_time(ticket):

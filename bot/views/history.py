@@ -85,6 +85,9 @@ EVENT_PHRASES: dict[str, str] = {
     EventType.CANCELLED: "cancelled it",
     EventType.REOPENED: "reopened it",
     EventType.UNANSWERED: "closed it",
+    EventType.REQUESTER_MERGED: "moved it to their older account",
+    EventType.REQUESTER_DISOWNED: "said that an account with their address, which filed it before "
+    "the address was confirmed, is not theirs",
     EventType.COMMENTED: "commented",
     EventType.NOTED: "wrote an internal note",
     EventType.COMMENT_EDITED: "edited a comment",

@@ -6,7 +6,9 @@ from datetime import datetime
 
 from bson import ObjectId
 from pymongo import ReturnDocument, UpdateOne
+from pymongo.errors import DuplicateKeyError
 
+from services.accounts.confirmation import EmailConfirmation
 from services.accounts.validation import (
     checked_account_values,
     checked_email,
@@ -31,6 +33,7 @@ from services.outbox import pending
 DEACTIVATED_REASON = "the account was deactivated"
 DEMOTED_REASON = "the account no longer works on tickets"
 UNKNOWN_ACCOUNT = "There is no such account any more."
+ADDRESS_TAKEN = "There is an account with that address already."
 LAST_ADMIN_MESSAGE = "There has to be an active admin. Make somebody else an admin first."
 BUSY_MESSAGE = "Another admin is being changed at this moment. Try again."
 # Each removal takes some milliseconds. Longer than this waits only for a process that has died.
@@ -76,8 +79,11 @@ def removing_admin(db: Mongo, user_id: ObjectId, *, now: datetime) -> Iterator[D
 
 
 class UserService:
-    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+    def __init__(
+        self, db: Mongo, *, confirmation: EmailConfirmation | None = None, clock: Clock = utcnow
+    ) -> None:
         self._db = db
+        self.confirmation = confirmation or EmailConfirmation(db, clock=clock)
         self._clock = clock
 
     def get(self, user_id: ObjectId) -> User | None:
@@ -114,23 +120,24 @@ class UserService:
     ) -> User:
         """Create an invitation: an account without password, for the Slack member of that address.
 
-        Raises `InvalidValue` for a bad address or skill, `Conflict` if the address has an account.
+        Raises `InvalidValue` for a bad address or skill, `Conflict` if the address has a confirmed
+        account. An unconfirmed one stays beside it.
         """
         require_permission(actor, Permission.MANAGE_USERS)
         email, listed = checked_email(email), checked_skills(skills)
-        if self.find_by_email(email):
-            raise Conflict("There is an account with that address already.")
+        if self.find_confirmed(email):
+            raise Conflict(ADDRESS_TAKEN)
         now = self._clock()
         doc = new_account_doc(
             email=email, role=role, now=now, actor=actor, skills=listed, name=name
         )
-        self._db.users.insert_one(doc)
-        if len(self.find_by_email(email)) > 1:  # a concurrent request created one: keep neither
-            self._db.users.delete_one({"_id": doc["_id"]})
-            raise Conflict("There is an account with that address already.")
+        created = store_account(self._db, doc)
+        if len(self.find_confirmed(email)) > 1:  # a concurrent request created one: keep neither
+            self._db.users.delete_one({"_id": created.id})
+            raise Conflict(ADDRESS_TAKEN)
         audit_log.move_pending(self._db.users, doc)
         pending.retry_unassigned(self._db, now=self._clock())
-        return User.from_doc(doc)
+        return created
 
     def update(
         self,
@@ -142,28 +149,51 @@ class UserService:
     ) -> User:
         """Change the role or skills of the account with that address; None leaves them unchanged.
 
-        Raises `InvalidValue`; `NotFound`; `Conflict` for the last active admin, and if several
-        accounts have the address.
+        Raises `InvalidValue`; `NotFound`; `UnconfirmedAddress` for a role; `Conflict` for the last
+        active admin, and if several accounts have the address.
         """
         require_permission(actor, Permission.MANAGE_USERS)
         address = strip_invisible(checked_string("email", email))
         values = checked_account_values(role=role, skills=skills)
+
+        def values_for(doc: Document) -> Document:
+            self.confirmation.check_role_change(doc, values)
+            return values
+
         return update_account(
             self._db,
             lambda: self.get_doc_by_email(address),
-            lambda _: values,
+            values_for,
             actor=actor,
             now=self._clock(),
         )
 
+    def confirm_email(self, *, actor: Actor | Operator, email: str) -> User:
+        """Record that the address of the account is its owner's. Raises as `get_doc_by_email`."""
+        require_permission(actor, Permission.MANAGE_USERS)
+        user = User.from_doc(self.get_doc_by_email(strip_invisible(email)))
+        self.confirmation.record(user, by=audit_log.author(actor, user.id))
+        return user
+
     def find_by_email(self, email: str) -> list[User]:
-        """Return all accounts of an address, ignoring case. More than one is a legacy fault."""
+        """Return all accounts of an address, ignoring case. Several confirmed ones are a legacy
+        fault; beside one, there may be those of people who only claimed to have the address."""
         return [User.from_doc(doc) for doc in self.find_docs_by_email(email)]
+
+    def find_confirmed(self, email: str) -> list[User]:
+        """Return the accounts of an address whose owner has proved to have it."""
+        return [user for user in self.find_by_email(email) if self.confirmation.is_confirmed(user)]
 
     def find_docs_by_email(self, email: str) -> list[Document]:
         """Return the documents of `find_by_email`."""
         self._index_legacy_emails()
         return list(self._db.users.find({"emailKey": email_key(email)}))
+
+    def find_docs_of_person(self, email: str) -> list[Document]:
+        """Return the documents of an address, and of the accounts that were merged into them."""
+        found = self.find_docs_by_email(email)
+        ids = [doc["_id"] for doc in found]
+        return list(self._db.users.find({"mergedInto": {"$in": ids}})) + found if ids else []
 
     def team_skills(self) -> list[str]:
         """Return the skills of active moderators and admins, sorted, each in one spelling."""
@@ -173,12 +203,17 @@ class UserService:
         return sorted(spelled.values(), key=str.casefold)
 
     def get_doc_by_email(self, email: str) -> Document:
-        """Return the only account of an address. Raises `NotFound`, `Conflict` for several."""
+        """Return the only account of an address, or of several the only confirmed one.
+
+        Raises `NotFound`, and `Conflict` if several are left.
+        """
         found = self.find_docs_by_email(email)
-        if len(found) > 1:
-            raise Conflict("Several accounts have that address. Remove all but one first.")
         if not found:
             raise NotFound("There is no account with that address.")
+        if len(found) > 1:
+            found = [doc for doc in found if self.confirmation.is_confirmed(User.from_doc(doc))]
+        if len(found) != 1:
+            raise Conflict("Several accounts have that address. Remove all but one first.")
         return found[0]
 
     def _index_legacy_emails(self) -> None:
@@ -220,6 +255,30 @@ def new_account_doc(
         "createdAt": now,
         **audit_log.pending_field(AuditEntry(now, by, AuditAction.CREATED, user_id, to=role.value)),
     }
+
+
+def store_account(db: Mongo, doc: Document) -> User:
+    """Store a new account, unless a concurrent request has stored it; return it.
+
+    In a database shared with the legacy backend, a unique index may refuse a second account with
+    the same spelling of the address. Domains ignore case, so the account gets another spelling.
+    """
+
+    def upsert(values: Document) -> Document | None:
+        return db.users.find_one_and_update(
+            {"_id": doc["_id"]},
+            {"$setOnInsert": values},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+
+    values = {name: value for name, value in doc.items() if name != "_id"}
+    try:
+        return User.from_doc(upsert(values) or doc)
+    except DuplicateKeyError:
+        local, at, domain = doc["email"].rpartition("@")
+        values["email"] = f"{local}{at}{domain.upper()}"
+        return User.from_doc(upsert(values) or {**doc, **values})
 
 
 def update_account(

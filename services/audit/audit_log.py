@@ -46,6 +46,7 @@ class AuditAction(StrEnum):
     """The actions that are not the change of a field. The values are stored."""
 
     CREATED = "account.created"
+    CONFIRMED = "account.confirmed"  # the address
     ERASED = "account.erased"
     LINKED = "account.linked"
     UNLINKED = "account.unlinked"

@@ -23,7 +23,7 @@ from services.models.permissions import Actor, Operator
 # Crockford's base32: without I, L, O and U. Ten of them are 50 bits.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_LENGTH, CODE_GROUP_LENGTH = 10, 5
-RESET_BYTES = 32
+URL_CODE_BYTES = 32
 # Longer input is cut before the HMAC.
 MAX_CODE_LENGTH = 100
 _LOOKALIKES = str.maketrans({"O": "0", "I": "1", "L": "1"})
@@ -32,11 +32,13 @@ _LOOKALIKES = str.maketrans({"O": "0", "I": "1", "L": "1"})
 class CodeKind(StrEnum):
     LINK = "link"
     RESET = "reset"
+    CONFIRM = "confirm"
 
 
 LIFETIMES: Mapping[CodeKind, timedelta] = {
     CodeKind.LINK: timedelta(minutes=10),
     CodeKind.RESET: timedelta(hours=1),
+    CodeKind.CONFIRM: timedelta(days=3),
 }
 
 
@@ -107,8 +109,8 @@ class OneTimeCodes:
 
 
 def _new(kind: CodeKind) -> str:
-    if kind is CodeKind.RESET:
-        return secrets.token_urlsafe(RESET_BYTES)
+    if kind is not CodeKind.LINK:
+        return secrets.token_urlsafe(URL_CODE_BYTES)
     text = "".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH))
     return "-".join(
         text[start : start + CODE_GROUP_LENGTH]

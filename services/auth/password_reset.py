@@ -69,7 +69,8 @@ class PasswordResetService(AccountServiceBase):
 
     def reset(self, *, code: str, password: str, client_ip: str | None = None) -> User:
         """Set the password of the code's account, use the code up, end all sessions and notify the
-        owner by email.
+        owner by email. The link was sent to the account's address or came from an operator, so it
+        also confirms the address.
 
         Raises `InvalidValue` for the code, and for the password without using the code up, and
         `LimitReached` while many users sign in.
@@ -97,7 +98,8 @@ class PasswordResetService(AccountServiceBase):
 
     def _set_password(self, user_id: ObjectId, hashed: str, *, now: datetime) -> Document | None:
         """Return the account, None if it has been deactivated."""
-        update: Document = {"$set": {"password": hashed}, "$inc": {"tokenVersion": 1}}
+        values = {"password": hashed, "emailConfirmedAt": now}
+        update: Document = {"$set": values, "$inc": {"tokenVersion": 1}}
         entry = AuditEntry(now, SELF, AuditAction.PASSWORD_RESET, user_id)
         audit_log.add_to_update(update, [entry])
         doc = self._db.users.find_one_and_update(

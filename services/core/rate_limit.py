@@ -100,7 +100,7 @@ def refuse(limit: Limit, *, subject: str, retry_after: float) -> NoReturn:
     security_events.record(
         SecurityEvent.RATE_LIMITED,
         reason=limit.value,
-        account=ObjectId(subject) if limit in _OF_ACCOUNTS else None,
+        account=ObjectId(subject) if limit in _OF_ACCOUNTS and ObjectId.is_valid(subject) else None,
         member=subject if limit in _OF_MEMBERS else None,
     )
     seconds = max(1, math.ceil(retry_after))

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -117,7 +117,7 @@ class RateLimiter:
         place, counter, full = self._acquire(subjects)
         if full:
             place.give_back()
-            self._refuse(counter, full)
+            self._refuse(counter, full, dict(subjects))
         return place
 
     def try_take(self, *subjects: Subject) -> Place | None:
@@ -151,7 +151,9 @@ class RateLimiter:
         full = [window for window in windows if window not in taken]
         return Place(partial(self._release, counter), taken), counter, full
 
-    def _refuse(self, counter: Windows, full: Sequence[Window]) -> None:
+    def _refuse(
+        self, counter: Windows, full: Sequence[Window], subjects: Mapping[Limit, str]
+    ) -> None:
         def seconds_left(window: Window) -> float:
             if counter is self._local:
                 return self._local.seconds_left(window)
@@ -160,7 +162,7 @@ class RateLimiter:
 
         waits = {window: seconds_left(window) for window in full}
         longest = max(full, key=waits.__getitem__)
-        refuse(longest.limit, subject=longest.subject, retry_after=waits[longest])
+        refuse(longest.limit, subject=subjects[longest.limit], retry_after=waits[longest])
 
     def _release(self, counter: Windows, windows: Sequence[Window]) -> None:
         if counter is self._local:

@@ -86,11 +86,13 @@ HomeContent = HomePage | TicketListPage | TicketPage | PeoplePage | SettingsPage
 
 
 class HomeService:
-    def __init__(self, db: Mongo, links: LinkService, *, clock: Clock = utcnow) -> None:
+    def __init__(
+        self, db: Mongo, links: LinkService, accounts: AccountAdmin, *, clock: Clock = utcnow
+    ) -> None:
         self._db = db
         self._links = links
         self._lists = ListService(db, links, clock=clock)
-        self._accounts = AccountAdmin(db, clock=clock)
+        self._accounts = accounts
         self._settings = TeamSettings(db, clock=clock)
         self._clock = clock
 
@@ -153,7 +155,9 @@ class HomeService:
             is_staff=is_staff,
             actions=allowed_actions(actor, ticket),
             people=self._links.resolve_people(
-                team_id=team_id, user_ids=referenced_user_ids(ticket)
+                team_id=team_id,
+                user_ids=referenced_user_ids(ticket),
+                requester=ticket.created_by if is_staff else None,
             ),
             now=self._clock(),
             can_explain=actor.has_permission(Permission.MANAGE_USERS),

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
+from services.accounts.confirmation import has_proof, has_slack_address
 from services.accounts.users import UserService
 from services.accounts.validation import email_key
 from services.audit import audit_log
-from services.audit.audit_log import SELF, AuditAction, AuditEntry
+from services.audit.audit_log import SELF, AuditAction, AuditEntry, author
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core import security_events
 from services.core.clock import Clock, utcnow
@@ -26,10 +28,18 @@ from services.core.errors import Conflict, InvalidValue, MemberRefused, Unauthen
 from services.core.optimistic_retry import retry_on_conflict
 from services.core.rate_limit import Limit
 from services.core.security_events import SecurityEvent
-from services.linking.links import ACCOUNT_DEACTIVATED, LinkService, cancel_release, check_member
-from services.models.permissions import Actor, Permission, require_permission
+from services.core.text import strip_invisible
+from services.linking.address_claims import AddressClaims, may_merge, moves_role
+from services.linking.links import (
+    ACCOUNT_DEACTIVATED,
+    LinkService,
+    cancel_release,
+    check_member,
+    record_removal,
+)
+from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.models.slack_member import SlackMember, link_id
-from services.models.user import User
+from services.models.user import Role, User
 from services.outbox.emails import EmailKind, Emails, queue_account_email
 from services.tickets.queries import count_open_tickets
 
@@ -85,23 +95,31 @@ class LinkedMember:
 @dataclass(frozen=True, slots=True)
 class LinkPreview:
     """What a code would do. `code_id` is its id in `OneTimeCodes`; `is_slack_address`: Slack has
-    the account's address for the member; `previous_user` is the account the member has now, and
-    `open_ticket_count` counts the tickets assigned to it."""
+    the account's address for the member; `previous_user` is the account the member has now,
+    `open_ticket_count` counts the tickets assigned to it, and if `is_merge`, it becomes one with
+    the code's account: then `moved_role` is the role that the code's account gets, and
+    `ends_password` says that its password ends."""
 
     code_id: str
     email: str
     is_slack_address: bool
     previous_user: User | None
     open_ticket_count: int
+    is_merge: bool = False
+    moved_role: Role | None = None
+    ends_password: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LinkResult:
-    """`email_ids` are emails to send to the owners of both accounts."""
+    """`email_ids` are emails to send to the owners of both accounts. If `is_merge`, the previous
+    account is one with this one now, and `ticket_ids` are the first tickets that moved."""
 
     user: User
     previous_user: User | None
     email_ids: tuple[str, ...]
+    is_merge: bool = False
+    ticket_ids: tuple[ObjectId, ...] = ()
 
 
 class AccountLinkedElsewhere(MemberRefused):
@@ -122,6 +140,7 @@ class AccountLinking:
         codes: OneTimeCodes,
         emails: Emails,
         rate_limiter: "RateLimiter",
+        claims: AddressClaims,
         *,
         clock: Clock = utcnow,
     ) -> None:
@@ -131,6 +150,7 @@ class AccountLinking:
         self._codes = codes
         self._emails = emails
         self._rate_limiter = rate_limiter
+        self._claims = claims
         self._clock = clock
 
     def can_link_by_email(self, *, team_id: str, slack_user_id: str) -> bool:
@@ -180,38 +200,51 @@ class AccountLinking:
         attempt.give_back()
         previous_user = self._previous_user(member, user, code_id)
         open_tickets = count_open_tickets(self._db, previous_user.id) if previous_user else 0
+        own = self._merged_account(previous_user, user, member)
+        moved_role = own.role if own and moves_role(own, into=user) else None
         return LinkPreview(
             code_id=code_id,
             email=mask_email(user.email),
             is_slack_address=email_key(user.email) == email_key(member.email),
             previous_user=previous_user,
             open_ticket_count=open_tickets,
+            is_merge=own is not None,
+            moved_role=moved_role,
+            ends_password=moved_role is not None and not has_proof(user),
         )
 
     def confirm_code(self, *, member: SlackMember, code_id: str) -> LinkResult:
-        """Redeem the code and link its account. Raises as `preview_code`."""
+        """Redeem the code and link its account; merge into it the account that the member has for
+        the same address. Raises as `preview_code`."""
         check_member(member)
         user = self._owner(code_id)
         if user is None:
             _record_refused_code(member.link_id)
             raise InvalidValue("code", WRONG_CODE)
         previous_user = self._previous_user(member, user, code_id)
+        own = self._merged_account(previous_user, user, member)
         if self._codes.redeem_by_id(kind=CodeKind.LINK, code_id=code_id) is None:
             _record_refused_code(member.link_id)
             raise InvalidValue("code", WRONG_CODE)
+        if own:
+            self._claims.prepare_merge(own, into=user)
         self._set_link(member, user)
-        # A password reset ends the sessions first, then the links.
-        if not self._is_session_valid(user):
-            own = {"_id": member.link_id, "userId": user.id}
-            if removed := self._db.links.find_one_and_delete(own):
-                self._record_removal(removed)
-            raise InvalidValue("code", WRONG_CODE)
+        self._check_session(user, member, own)
         cancel_release(self._db, {"userId": user.id}, now=self._clock())
         self._db.unlinked.delete_one({"_id": member.link_id})
+        tickets: tuple[ObjectId, ...] = ()
         recipients = {EmailKind.LINKED: user, EmailKind.UNLINKED: previous_user}
+        if own:
+            tickets = self._claims.merge(own, into=user).ticket_ids
+            del recipients[EmailKind.UNLINKED]  # the account has no address any more
+        if has_slack_address(user, member):
+            self._users.confirmation.record(user, by=SELF)
+        user = self._users.get(user.id) or user
         return LinkResult(
             user,
             previous_user,
+            is_merge=own is not None,
+            ticket_ids=tickets,
             email_ids=tuple(
                 email_id
                 for kind, owner in recipients.items()
@@ -221,6 +254,18 @@ class AccountLinking:
                 )
             ),
         )
+
+    def _check_session(self, user: User, member: SlackMember, own: User | None) -> None:
+        """Undo the new link if a password reset has ended the session that the code comes from: it
+        ends the sessions first, then the links."""
+        if self._is_session_valid(user):
+            return
+        linked = {"_id": member.link_id, "userId": user.id}
+        if removed := self._db.links.find_one_and_delete(linked):
+            self._record_removal(removed)
+        if own:
+            self._claims.cancel_merge(own, into=user)
+        raise InvalidValue("code", WRONG_CODE)
 
     def preview_unlink(self, *, actor: Actor) -> UnlinkPreview:
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
@@ -272,6 +317,25 @@ class AccountLinking:
                 unlinked.append((member, result))
         return unlinked
 
+    def unlink_account(self, *, actor: Actor | Operator, email: str) -> list[str]:
+        """End all links of an account, so that another Slack member may link it; return the ids of
+        its former members. A sweep sends the email about it.
+
+        Raises `Conflict` if there is none, and as `UserService.get_doc_by_email`.
+        """
+        require_permission(actor, Permission.MANAGE_USERS)
+        user = User.from_doc(self._users.get_doc_by_email(strip_invisible(email)))
+        links = list(self._db.links.find({"userId": user.id}).sort("_id"))
+        if not links:
+            raise Conflict("No Slack member is linked to that account.")
+        for link in links:
+            own = {"_id": link["_id"], "userId": user.id}
+            if removed := self._db.links.find_one_and_delete(own):
+                record_removal(self._db, removed, by=author(actor, user.id), now=self._clock())
+        key = f"{user.id}:{self._clock().isoformat()}"
+        queue_account_email(self._emails, EmailKind.UNLINKED, user_id=user.id, key=key)
+        return [str(link["slackUserId"]) for link in links]
+
     def linked_members(self, *, actor: Actor) -> list[LinkedMember]:
         """Return the Slack members linked to the actor's account."""
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
@@ -284,6 +348,12 @@ class AccountLinking:
             )
             for link in self._db.links.find({"userId": actor.user_id}).sort("_id")
         ]
+
+    @staticmethod
+    def _merged_account(previous_user: User | None, user: User, member: SlackMember) -> User | None:
+        """Return the previous account if it is to be merged into the code's."""
+        is_merged = previous_user and may_merge(previous_user, into=user, member=member)
+        return previous_user if is_merged else None
 
     def _own(self, actor: Actor) -> User:
         user = self._users.get(actor.user_id)
@@ -309,7 +379,12 @@ class AccountLinking:
             raise InvalidValue("code", ALREADY_LINKED)
         current_link = self._db.links.find_one({"teamId": member.team_id, "userId": user.id})
         is_own = current_link and current_link["_id"] == member.link_id
-        if current_link and not is_own and "stopped" not in current_link:
+        if (
+            current_link
+            and not is_own
+            and "stopped" not in current_link
+            and not self._links.may_replace(current_link, member)
+        ):
             # Redeemed, so that the account's member is notified only once per code.
             self._codes.redeem_by_id(kind=CodeKind.LINK, code_id=code_id)
             security_events.record(
@@ -346,29 +421,31 @@ class AccountLinking:
                     return_document=ReturnDocument.AFTER,
                 )
             except DuplicateKeyError:
-                self._remove_suspended_link(member, user)
+                self._remove_replaceable_link(member, user)
                 return None
 
         stored = retry_on_conflict(attempt, busy_message=LINK_BUSY)
         audit_log.move_pending(self._db.links, stored)
 
-    def _remove_suspended_link(self, member: SlackMember, user: User) -> None:
-        """Remove the account's suspended link; raise for an active one."""
+    def _remove_replaceable_link(self, member: SlackMember, user: User) -> None:
+        """Remove the account's link that is suspended or may be replaced; raise for another one."""
         current_link = self._db.links.find_one({"teamId": member.team_id, "userId": user.id})
         if current_link is None or current_link["_id"] == member.link_id:
             return
-        if "stopped" not in current_link:
+        if "stopped" not in current_link and not self._links.may_replace(current_link, member):
             raise AccountLinkedElsewhere(user, current_link["slackUserId"])
         removed = self._db.links.find_one_and_delete(
-            {"_id": current_link["_id"], "userId": user.id, "stopped": current_link["stopped"]}
+            {
+                "_id": current_link["_id"],
+                "userId": user.id,
+                "stopped": current_link.get("stopped"),
+            }
         )
         if removed:
             self._record_removal(removed)
 
     def _record_removal(self, link: Document) -> None:
-        audit_log.move_pending(self._db.links, link)
-        entry = AuditEntry(self._clock(), SELF, AuditAction.UNLINKED, link["userId"])
-        audit_log.record(self._db, entry)
+        record_removal(self._db, link, by=SELF, now=self._clock())
 
     def _link(self, team_id: str, slack_user_id: str) -> Document | None:
         return self._db.links.find_one({"_id": link_id(team_id, slack_user_id)})

@@ -10,4 +10,6 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel("userId"),
     ),
     "unlinked": (IndexModel("userId"),),
+    # Accounts whose tickets are to be moved or marked: address_claims.py; those of one person.
+    "users": (IndexModel("closing.at", sparse=True), IndexModel("mergedInto", sparse=True)),
 }

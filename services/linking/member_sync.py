@@ -63,19 +63,20 @@ class MemberSync:
         return []
 
     def _sync_email(self, user: User, member: SlackMember) -> None:
-        """Change the account's address unless it is invalid or has an account."""
+        """Change the account's address unless it is invalid or has a confirmed account."""
         try:
             address = checked_email(member.email)
         except InvalidValue:
             return
-        if self._users.find_by_email(address):
+        if self._users.find_confirmed(address):
             return
         # An account with a password keeps its address.
         if not self._set_address(user, address, {"email": user.email, "password": None}):
             return
-        # A password link may be in the old mailbox, which another person may have now.
-        self._codes.revoke(user_id=user.id, kind=CodeKind.RESET)
-        if len(self._users.find_by_email(address)) > 1:
+        # A link may be in the old mailbox, which another person may have now.
+        for kind in (CodeKind.RESET, CodeKind.CONFIRM):
+            self._codes.revoke(user_id=user.id, kind=kind)
+        if len(self._users.find_confirmed(address)) > 1:
             # Another account got that address concurrently: undo.
             self._set_address(user, user.email, {"email": address})
 

@@ -27,7 +27,10 @@ ACTIVE_STAFF: Document = {**STAFF, "active": {"$ne": False}}
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """An account. `email` is as its owner wrote it; it is looked up by the stored `emailKey`."""
+    """An account. `email` is as its owner wrote it; it is looked up by the stored `emailKey`.
+
+    `disowned_at`: when the owner of its former address disowned the account.
+    """
 
     id: ObjectId
     email: str
@@ -42,6 +45,8 @@ class User:
     token_version: int = 0
     ended_sessions: frozenset[str] = frozenset()
     created_at: datetime | None = None
+    email_confirmed_at: datetime | None = None
+    disowned_at: datetime | None = None
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> "User":
@@ -64,6 +69,8 @@ class User:
                 str(session["id"]) for session in own_entries(doc.get("endedSessions"), "id")
             ),
             created_at=as_datetime(doc.get("createdAt")),
+            email_confirmed_at=as_datetime(doc.get("emailConfirmedAt")),
+            disowned_at=as_datetime(doc.get("disownedAt")),
         )
 
     @property

@@ -29,6 +29,7 @@ class ReplyKind(StrEnum):
     OFFER = "offer"  # to file a direct message as a ticket
     REACTION_OFFER = "reaction"  # to file a message that was marked with the emoji
     HOME_REFUSAL = "home"  # a member without an account opened Home; `message` holds its blocks
+    ADDRESS_CLAIM = "claim"  # whether an account with their address is the member's
     NOTICE = "notice"  # what becomes of a message, or why nothing does
     EXPLANATION = "explanation"  # how something works, once for each person
 
@@ -44,15 +45,18 @@ MAX_AGE_BY_KIND = {
     ReplyKind.OFFER: timedelta(hours=1),
     ReplyKind.REACTION_OFFER: timedelta(hours=1),
     ReplyKind.HOME_REFUSAL: timedelta(hours=1),
+    ReplyKind.ADDRESS_CLAIM: timedelta(days=14),
     ReplyKind.NOTICE: timedelta(days=14),
     ReplyKind.EXPLANATION: timedelta(days=14),
 }
 # How long a finished reply is known. The offer for a direct message changes with the message; the
-# same reaction a day later is answered again; an explanation is never repeated.
+# same reaction a day later is answered again; the question about an account is asked once; an
+# explanation is never repeated.
 RETENTION_BY_KIND: Mapping[ReplyKind, timedelta | None] = {
     ReplyKind.OFFER: timedelta(days=30),
     ReplyKind.REACTION_OFFER: timedelta(days=1),
     ReplyKind.HOME_REFUSAL: timedelta(days=1),
+    ReplyKind.ADDRESS_CLAIM: timedelta(days=365),
     ReplyKind.NOTICE: timedelta(days=1),
     ReplyKind.EXPLANATION: None,
 }

@@ -46,7 +46,7 @@ ERASED_PLACEHOLDER = "erased"  # in place of Slack's error code
 # The ticket fields that `redaction_update` reads.
 PERSONAL_FIELDS = ("cards", "notices", "comments", "source", "createdBy")
 # Account fields that are kept; none identifies the person.
-_RETAINED_FIELDS = ("createdAt", "handBack", "__v")
+_RETAINED_FIELDS = ("createdAt", "handBack", "closing", "mergedInto", "__v")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,13 @@ class Erasure:
         self._clock = clock
 
     def erase(self, *, actor: Actor | Operator, email: str) -> list[ErasureResult]:
-        """Make every account of that address anonymous; return [] if there is none.
+        """Make every account of that address anonymous, and those merged into them; return [] if
+        there is none.
 
         Raises `Conflict` if no active admin would be left.
         """
         require_permission(actor, Permission.MANAGE_USERS)
-        ids = [user.id for user in self._users.find_by_email(email)]
+        ids = [doc["_id"] for doc in self._users.find_docs_of_person(email)]
         for user_id in ids:
             self._deactivate(user_id, actor)
         return [self._erase(user_id, actor) for user_id in ids]

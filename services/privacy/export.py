@@ -27,6 +27,7 @@ _SECRET = (
     "emailKey",
     "searchKeys",
     "handBack",
+    "closing",
     PENDING_FIELD,
 )
 _REQUESTER_FIELDS = fields_of(Output.EXPORT)
@@ -54,13 +55,14 @@ class DataExport:
         self._users = users
 
     def export(self, *, actor: Actor | Operator, email: str) -> Document:
-        """Return all accounts of that address with their data; an empty list if there are none.
+        """Return all accounts of that address, and those merged into them, with their data; an
+        empty list if there are none.
 
         Dates are ISO 8601 in UTC, ids are strings. Password hashes and the internal notes of other
         users are excluded.
         """
         require_permission(actor, Permission.MANAGE_USERS)
-        found = self._users.find_docs_by_email(email)
+        found = self._users.find_docs_of_person(email)
         accounts = {doc["_id"]: self._account(doc) for doc in found}
         if accounts:
             self._add_tickets(accounts)

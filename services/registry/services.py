@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from services.account_admin.account_admin import AccountAdmin
 from services.account_admin.audit_trail import AuditTrail
+from services.accounts.confirmation import EmailConfirmation, MemberLookup
 from services.accounts.users import UserService
 from services.auth.one_time_codes import OneTimeCodes
 from services.availability.availability_service import AvailabilityService
@@ -22,6 +23,7 @@ from services.digest.digest_service import Digests
 from services.home.home_service import HomeService
 from services.home.sessions import HomeSessions
 from services.linking.account_linking import AccountLinking
+from services.linking.address_claims import AddressClaims
 from services.linking.links import LinkService
 from services.linking.member_sync import MemberSync
 from services.lists.api_pages import TicketPager
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from services.assignment.assignment_service import AssignmentService
     from services.assignment.explanation import ExplainService
     from services.assignment.reassign import Reassignment
+    from services.auth.address_confirmation import AddressConfirmationService
     from services.auth.password_reset import PasswordResetService
     from services.auth.passwords import PasswordHasher
     from services.auth.profile import ProfileService
@@ -65,7 +68,7 @@ class Services:
 
     Building connects to nothing: `db` connects at its first query. Modules that load redis, jwt or
     rapidfuzz are imported at first use, too, so that a command starts fast. `has_triage` says if
-    there is a triage channel.
+    there is a triage channel, `look_up_member` asks Slack.
     """
 
     db: Mongo
@@ -74,11 +77,19 @@ class Services:
     is_linking_strict: bool = False
     has_triage: bool = False
     audit_retention: timedelta = timedelta(days=400)
+    look_up_member: MemberLookup | None = None
     jwt_secret: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
 
     @classmethod
-    def build(cls, db: Mongo, config: Settings, clock: Clock = utcnow) -> "Services":
+    def build(
+        cls,
+        db: Mongo,
+        config: Settings,
+        clock: Clock = utcnow,
+        *,
+        look_up_member: MemberLookup | None = None,
+    ) -> "Services":
         return cls(
             db,
             clock,
@@ -86,29 +97,45 @@ class Services:
             is_linking_strict=config.is_linking_strict,
             has_triage=bool(config.triage_channel),
             audit_retention=timedelta(days=config.audit_retention_days),
+            look_up_member=look_up_member,
             jwt_secret=config.jwt_secret,
             redis_url=config.redis_url,
         )
 
-    users = _lazy(lambda s: UserService(s.db, clock=s.clock))
+    users = _lazy(
+        lambda s: UserService(
+            s.db,
+            confirmation=EmailConfirmation(s.db, s.look_up_member, clock=s.clock),
+            clock=s.clock,
+        )
+    )
     links = _lazy(
         lambda s: LinkService(
             s.db,
             s.users,
             admin_emails=s.admin_emails,
             is_strict=s.is_linking_strict,
+            look_up_member=s.look_up_member,
             clock=s.clock,
         )
     )
     codes = _lazy(lambda s: OneTimeCodes(s.db, s.jwt_secret, s.clock))
     emails = _lazy(lambda s: Emails(s.db, clock=s.clock))
+    address_claims = _lazy(lambda s: AddressClaims(s.db, s.users, s.codes, s.emails, clock=s.clock))
     account_linking = _lazy(
         lambda s: AccountLinking(
-            s.db, s.users, s.links, s.codes, s.emails, s.rate_limiter, clock=s.clock
+            s.db,
+            s.users,
+            s.links,
+            s.codes,
+            s.emails,
+            s.rate_limiter,
+            s.address_claims,
+            clock=s.clock,
         )
     )
     member_sync = _lazy(lambda s: MemberSync(s.db, s.users, s.codes, clock=s.clock))
-    account_admin = _lazy(lambda s: AccountAdmin(s.db, clock=s.clock))
+    account_admin = _lazy(lambda s: AccountAdmin(s.db, s.users, clock=s.clock))
     audit_trail = _lazy(lambda s: AuditTrail(s.db, s.users))
     erasure = _lazy(lambda s: Erasure(s.db, s.users, clock=s.clock))
     data_export = _lazy(lambda s: DataExport(s.db, s.users))
@@ -118,7 +145,7 @@ class Services:
     comments = _lazy(lambda s: CommentService(s.db, clock=s.clock))
     lists = _lazy(lambda s: ListService(s.db, s.links, clock=s.clock))
     ticket_pager = _lazy(lambda s: TicketPager(s.db, clock=s.clock))
-    home = _lazy(lambda s: HomeService(s.db, s.links, clock=s.clock))
+    home = _lazy(lambda s: HomeService(s.db, s.links, s.account_admin, clock=s.clock))
     home_sessions = _lazy(lambda s: HomeSessions(s.db, clock=s.clock))
 
     availability = _lazy(lambda s: AvailabilityService(s.db, clock=s.clock))
@@ -206,6 +233,12 @@ class Services:
         from services.auth.password_reset import PasswordResetService
 
         return PasswordResetService(self._auth)
+
+    @cached_property
+    def address_confirmations(self) -> "AddressConfirmationService":
+        from services.auth.address_confirmation import AddressConfirmationService
+
+        return AddressConfirmationService(self._auth)
 
     @cached_property
     def password_hasher(self) -> "PasswordHasher":

@@ -73,6 +73,17 @@ def release_tickets(context: JobContext) -> None:
             context.publisher.send(NOTIFY_TASK, str(ticket_id))
 
 
+@job("closing", every=timedelta(seconds=10))
+def close_accounts(context: JobContext) -> None:
+    """Move or mark the tickets of accounts that their people have closed."""
+    claims = context.services.address_claims
+    for user_id in claims.accounts_to_close():
+        if not context.should_continue():
+            return
+        for ticket_id in claims.continue_closing(user_id):
+            context.publisher.send(NOTIFY_TASK, str(ticket_id))
+
+
 @job("upkeep", every=timedelta(seconds=10))
 def run_upkeep(context: JobContext) -> None:
     """Complete the audit log and delete what is too old in it, adopt changes of the legacy backend,

@@ -29,6 +29,7 @@ from services.core.database import Mongo
 from services.editing.ticket_edits import EditForm
 from services.home.sessions import Screen
 from services.linking.account_linking import WRONG_CODE, LinkPreview, UnlinkPreview
+from services.linking.address_claims import CLAIM_SETTLED
 from services.linking.links import ACCOUNT_UNLINKED
 from services.lists.list_query import ListKind, ListQuery
 from services.models.permissions import ROLE_PERMISSIONS
@@ -428,7 +429,13 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     ),
     **{
         f"action {action}": button_pressed(action, about_oneself)
-        for action in (ids.OPEN_LINK, ids.LINK_PAGE, ids.OPEN_UNLINK)
+        for action in (
+            ids.OPEN_LINK,
+            ids.LINK_PAGE,
+            ids.OPEN_UNLINK,
+            ids.CLAIM_OWN,
+            ids.CLAIM_DISOWN,
+        )
     },
     "view link_account": code_typed,
     "view confirm_link": code_confirmed,
@@ -513,6 +520,8 @@ def refused_words(route: Route, role: Role | None, owner: str) -> str | None:
         return FOR_MEMBERS[route.id] if role else GUEST
     if route.permission is None:
         return None
+    if role and route.id in (ids.CLAIM_OWN, ids.CLAIM_DISOWN):
+        return CLAIM_SETTLED  # no other account has their address
     if role and route.id == ids.UNLINK_ACCOUNT:
         return ACCOUNT_UNLINKED  # unlinked, as App Home then says
     if role is None:

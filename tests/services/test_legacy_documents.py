@@ -20,6 +20,7 @@ import services
 from demo.servers import MongoServer
 from services.account_admin.account_admin import PersonFields
 from services.accounts import account_search, users
+from services.accounts.users import new_account_doc, store_account
 from services.analysis import analysis_store
 from services.analysis.model_exchange import Analysis
 from services.assignment import feedback
@@ -78,6 +79,7 @@ BOSS, MO, JO = Actor(ADMIN, Role.ADMIN), Actor(MODERATOR, Role.MODERATOR), Actor
 SLACK_ID, PLACE = "U0MO", MessageRef("D0MO", "1.000001")
 LINK = link_id(TEAM_ID, SLACK_ID)
 MO_ADDRESS = "mo.derator@example.com"
+AL, AL_ADDRESS = legacy_app.number(6), "al@example.com"
 # They touch neither accounts nor tickets.
 ELSEWHERE = frozenset(
     {
@@ -265,6 +267,28 @@ def reset(world: World) -> User:
 def offered(world: World) -> str:
     code = world.codes.issue(kind=CodeKind.LINK, user_id=MODERATOR)
     return world.account_linking.preview_code(member=world.member(), code=code).code_id
+
+
+def claimed(world: World) -> User:
+    """The account that a Slack member gets whose address Al's account has."""
+    return world.links.get_or_create_user(world.member(email=AL_ADDRESS))
+
+
+def disowned(world: World) -> None:
+    actor, member = Actor.from_user(claimed(world)), world.member(email=AL_ADDRESS)
+    world.address_claims.disown(actor=actor, member=member, user_id=str(AL))
+
+
+def merged(world: World) -> User:
+    own = claimed(world)
+    world.address_claims.prepare_merge(own, into=world.user(AL))
+    world.address_claims.merge(own, into=world.user(AL))
+    return own
+
+
+def confirmed(world: World) -> None:
+    code = world.codes.issue(kind=CodeKind.CONFIRM, user_id=AL)
+    world.address_confirmations.confirm(actor=Actor(AL, Role.USER), code=code)
 
 
 def unlinked(world: World) -> None:
@@ -499,6 +523,19 @@ TABLE: Mapping[str, Entry] = {
         "priority",
         "helpfulNotes",
     ),
+    "linking.address_claims.AddressClaims.find": once(lambda w: w.address_claims.find(claimed(w))),
+    "linking.address_claims.AddressClaims.get_other": once(
+        lambda w: w.address_claims.get_other(actor=Actor.from_user(claimed(w)), user_id=str(AL))
+    ),
+    "linking.address_claims.AddressClaims.disown": once(disowned, "email", "password"),
+    "linking.address_claims.AddressClaims.prepare_merge": once(merged),
+    "linking.address_claims.AddressClaims.merge": once(merged),
+    "linking.address_claims.AddressClaims.accounts_to_close": once(
+        lambda w: (merged(w), w.address_claims.accounts_to_close())
+    ),
+    "linking.address_claims.AddressClaims.continue_closing": once(
+        lambda w: w.address_claims.continue_closing(merged(w).id)
+    ),
     "linking.member_sync.MemberSync.has_changes": once(
         lambda w: (linked(w), w.member_sync.has_changes(member=w.member()))
     ),
@@ -706,6 +743,15 @@ TABLE: Mapping[str, Entry] = {
         lambda w: w.profiles.update_own(actor=MO, name="Mo", skills=["DNS"]), "skills"
     ),
     "sla.recompute.recompute_stale": once(lambda w: recompute.recompute_stale(w.db)),
+    "auth.address_confirmation.AddressConfirmationService.request_link": once(
+        lambda w: w.address_confirmations.request_link(actor=Actor(AL, Role.USER))
+    ),
+    "auth.address_confirmation.AddressConfirmationService.find_account": once(
+        lambda w: w.address_confirmations.find_account(
+            code=w.codes.issue(kind=CodeKind.CONFIRM, user_id=AL)
+        )
+    ),
+    "auth.address_confirmation.AddressConfirmationService.confirm": once(confirmed),
     "auth.password_reset.PasswordResetService.request_link": once(
         lambda w: w.password_resets.request_link(email=MO_ADDRESS)
     ),
@@ -841,12 +887,42 @@ TABLE: Mapping[str, Entry] = {
         lambda w: w.account_linking.issue_code(user=w.user(MODERATOR))
     ),
     "linking.account_linking.AccountLinking.unlink_all": once(all_unlinked),
+    "linking.account_linking.AccountLinking.unlink_account": once(
+        lambda w: (linked(w), w.account_linking.unlink_account(actor=OPERATOR, email=MO_ADDRESS))
+    ),
+    "linking.links.LinkService.may_replace": once(
+        lambda w: (linked(w), w.links.may_replace(w.link, w.member()))
+    ),
     "linking.account_linking.AccountLinking.linked_members": once(
         lambda w: w.account_linking.linked_members(actor=MO)
     ),
     "tickets.queries.load_for_reminders": each(lambda w, t: load_for_reminders(w.db, [t])),
     "tickets.queries.count_open_tickets": once(
         lambda w: ticket_queries.count_open_tickets(w.db, MODERATOR)
+    ),
+    "accounts.confirmation.EmailConfirmation.is_confirmed": once(
+        lambda w: [w.users.confirmation.is_confirmed(w.user(doc["_id"])) for doc in USERS]
+    ),
+    "accounts.confirmation.EmailConfirmation.find_unconfirmed": once(
+        lambda w: w.users.confirmation.find_unconfirmed(w.user(doc["_id"]) for doc in USERS)
+    ),
+    "accounts.confirmation.EmailConfirmation.check_role_change": once(
+        lambda w: w.users.confirmation.check_role_change(w.doc(MODERATOR), {"role": "admin"})
+    ),
+    "accounts.confirmation.EmailConfirmation.record": once(
+        lambda w: w.users.confirmation.record(w.user(AL), by="self")
+    ),
+    "accounts.users.UserService.confirm_email": once(
+        lambda w: w.users.confirm_email(actor=OPERATOR, email=AL_ADDRESS)
+    ),
+    "accounts.users.UserService.find_confirmed": once(
+        lambda w: w.users.find_confirmed("jo@example.com")
+    ),
+    "accounts.users.UserService.find_docs_of_person": once(
+        lambda w: w.users.find_docs_of_person("jo@example.com")
+    ),
+    "accounts.users.store_account": once(
+        lambda w: store_account(w.db, new_account_doc(email=AL_ADDRESS, role=Role.USER, now=w.now))
     ),
     "accounts.users.UserService.get": once(lambda w: [w.users.get(doc["_id"]) for doc in USERS]),
     "accounts.users.UserService.can_work_on_tickets": once(

@@ -231,7 +231,7 @@ def _triage_fields(
     fields = {
         "Status": labels.status(ticket),
         "Priority": labels.PRIORITY[ticket.priority] if ticket.priority else NOT_SET,
-        "Requester": escape(requester.name),
+        "Requester": escape(requester.noted_name),
         "Assignee": escape(assignee.name) if assignee else "Nobody",
         **_accepted_field(ticket),
         "Due": due_field(due) or NOT_SET,

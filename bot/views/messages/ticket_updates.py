@@ -252,7 +252,7 @@ def unassigned_message(ticket: Ticket, *, requester: DisplayPerson) -> Message:
     blocks = [
         header(labels.ticket_name(ticket)),
         ticket_title(ticket),
-        context(mrkdwn(f"Filed by {requester.mention}"), plain_text(f"Skills: {skills}")),
+        context(mrkdwn(f"Filed by {requester.noted_mention}"), plain_text(f"Skills: {skills}")),
         text_section(why),
         actions(action_button(ticket, ids.REASSIGN), action_button(ticket, ids.DETAILS)),
     ]

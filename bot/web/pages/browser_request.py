@@ -28,6 +28,8 @@ NOTICES = {
     "still-linked": "Your password is changed, but your account could not be unlinked in Slack. "
     "Press Unlink below.",
     "welcome": "Your account is ready.",
+    "link-sent": "A link is on its way to your address.",
+    "confirmed": "Your address is confirmed.",
     "signed-out": "You are signed out.",
     "signed-out-everywhere": "You are signed out, here and everywhere else.",
     "unlinked": "That Slack member no longer acts as your account.",
@@ -74,6 +76,11 @@ class BrowserRequest:
             return self.services.sign_in.authenticate(token) if token else None
         except Unauthenticated:
             return None
+
+    @property
+    def sends_mail(self) -> bool:
+        """Whether links can be mailed."""
+        return bool(self.bot.config.mailtrap_smtp_host and self.bot.config.app_url)
 
     @property
     def next_page(self) -> str:

@@ -70,9 +70,7 @@ def reset_password(req: BrowserRequest) -> Response:
 
 
 def _forgot_page(req: BrowserRequest, form: Form) -> Response:
-    config = req.bot.config
-    sends_mail = bool(config.mailtrap_smtp_host and config.app_url)
-    return req.render("forgot.html", form=form, sends_mail=sends_mail)
+    return req.render("forgot.html", form=form, sends_mail=req.sends_mail)
 
 
 def _unlink_members(req: BrowserRequest, user: User) -> str:

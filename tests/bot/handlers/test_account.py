@@ -403,7 +403,8 @@ def test_a_deactivated_account_gives_way_to_another(
 def test_an_address_with_a_password_account_is_led_to_the_code(
     jo: Visitor, slack: RecordingSlack, db: Mongo
 ) -> None:
-    db.users.insert_one({"email": "jo@slack.example", "password": "$2b$04$hash"})
+    known = {"email": "jo@slack.example", "password": "$2b$04$hash", "role": "moderator"}
+    db.users.insert_one(known)
     has_password = (
         "Your email address already has an account with a password. Type /account to link it."
     )

@@ -110,6 +110,21 @@ def test_the_form_keeps_what_is_not_acceptable(
     assert ada.submit(role="user")["errors"] == {"role": LAST}
 
 
+def test_the_form_refuses_the_role_of_an_unconfirmed_account(
+    ada: Visitor, people: People, db: Mongo
+) -> None:
+    mod = people.add(linked=False, password="hash")
+    ada.open()
+    ada.press("People")
+    ada.press("Edit", number=1)
+    assert ada.submit(role="moderator")["errors"] == {
+        "role": f"Nobody has confirmed that {mod.email} is the address of this account's owner, so "
+        "it gets no role. If you know the owner, confirm it on the server: python app.py users "
+        f"confirm {mod.email}"
+    }
+    assert (db.users.find_one({"_id": mod.id}) or {})["role"] == "user"
+
+
 @pytest.mark.parametrize(
     ("number", "words"),
     [(0, "their open tickets go"), (1, "their 1 open ticket goes"), (2, "their 2 open tickets go")],

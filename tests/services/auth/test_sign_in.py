@@ -513,7 +513,7 @@ def _demote(db: Mongo, user: User) -> None:
 
 
 def _deactivate(db: Mongo, user: User) -> None:
-    service, admin = AccountAdmin(db), Actor(ObjectId(), Role.ADMIN)
+    service, admin = AccountAdmin(db, UserService(db)), Actor(ObjectId(), Role.ADMIN)
     shown = PersonFields.from_user(user)
     wanted = PersonFields(**{**asdict(shown), "active": "deactivated"})
     service.update(actor=admin, user_id=str(user.id), shown=shown, wanted=wanted)
@@ -526,6 +526,7 @@ def test_a_session_ends_with_what_it_stood_for(
     """The legacy backend's demoted admins and deleted users kept their rights."""
     users.create(actor=OPERATOR, email="boss@example.com", role=Role.ADMIN)
     user = join(sign_in)
+    users.confirm_email(actor=OPERATOR, email=user.email)
     user = users.update(actor=OPERATOR, email=user.email, role=Role.ADMIN)
     token = sign_in.issue_token(user)
     assert sign_in.authenticate(token).role is Role.ADMIN

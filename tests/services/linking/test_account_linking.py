@@ -9,6 +9,7 @@ import pytest
 from bson import ObjectId
 from pymongo.errors import AutoReconnect
 
+from bot.slack.client import member_lookup
 from services.accounts.users import UserService, new_account_doc
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core.database import Mongo
@@ -18,6 +19,7 @@ from services.core.errors import (
     InvalidValue,
     LimitReached,
     MemberRefused,
+    PermissionDenied,
     Unauthenticated,
 )
 from services.core.rate_limiter import RateLimiter
@@ -37,8 +39,9 @@ from services.models.user import Role, User
 from services.outbox.emails import EmailKind, Emails
 from services.registry.services import Services
 from services.tickets.filing import TicketService
-from tests.conftest import JWT_SECRET, FixedClock, at_once, file_ticket
+from tests.conftest import JWT_SECRET, FixedClock, at_once, file_ticket, web_client
 from tests.support.action_helpers import refusal
+from tests.support.recording_slack import RecordingSlack
 
 JO = SlackMember("T1", "U1", "T1", "jo@slack.example", email_confirmed=True, name="Jo in Slack")
 AL = replace(JO, slack_user_id="U2", email="al@slack.example", name="Al")
@@ -338,6 +341,7 @@ def test_of_two_members_who_link_one_account_at_once_one_does(
         generous,
         Emails(services.db, clock=clock),
         services.rate_limiter,
+        services.address_claims,
         clock=clock,
     )
     members = [replace(JO, slack_user_id=f"U{number}") for number in range(6)]
@@ -375,6 +379,7 @@ def test_where_linking_is_strict_there_is_no_way_without_a_code(
         services.codes,
         Emails(services.db, clock=services.clock),
         services.rate_limiter,
+        services.address_claims,
         clock=services.clock,
     )
     assert not strict.can_link_by_email(team_id="T1", slack_user_id="U1")
@@ -538,11 +543,18 @@ def test_what_to_know_before(
 
 
 def test_where_linking_is_strict_only_a_code_leads_back(
-    db: Mongo, users: UserService, codes: OneTimeCodes, clock: FixedClock, jo: User
+    services: Services, db: Mongo, users: UserService, codes: OneTimeCodes, jo: User
 ) -> None:
     strict = LinkService(db, users, is_strict=True)
     account_linking = AccountLinking(
-        db, users, strict, codes, Emails(db, clock=clock), RateLimiter(""), clock=clock
+        db,
+        users,
+        strict,
+        codes,
+        services.emails,
+        RateLimiter(""),
+        services.address_claims,
+        clock=services.clock,
     )
     assert account_linking.preview_unlink(actor=Actor.from_user(jo)) == UnlinkPreview(
         jo, 0, can_relink_by_email=False
@@ -641,3 +653,25 @@ def test_a_code_redeemed_just_before_a_reset_links_no_one(
     with pytest.raises(InvalidValue, match=WRONG):
         services.account_linking.confirm_code(member=JO, code_id=offer.code_id)
     assert db.links.count_documents({}) == 0
+
+
+def test_a_code_frees_the_account_of_a_member_who_left_unnoticed(
+    services: Services, mona: User, slack: RecordingSlack
+) -> None:
+    services.look_up_member = member_lookup(web_client(slack))
+    link(services.account_linking, services.codes, mona)
+    slack.add_member("U1", email="jo@slack.example", name="Jo", deleted=True)
+    linked = link(services.account_linking, services.codes, mona, AL)
+    assert linked.user.id == mona.id
+    assert services.db.links.distinct("_id") == ["T1:U2"]
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
+def test_only_who_manages_people_unlinks_others(services: Services, mona: User, role: Role) -> None:
+    link(services.account_linking, services.codes, mona)
+    with pytest.raises(PermissionDenied):
+        services.account_linking.unlink_account(actor=Actor(mona.id, role), email=mona.email)
+    assert services.db.links.count_documents({}) == 1
+    admin = Actor(ObjectId(), Role.ADMIN)
+    assert services.account_linking.unlink_account(actor=admin, email=mona.email) == ["U1"]
+    assert services.links.find_user(team_id="T1", slack_user_id="U1") is None

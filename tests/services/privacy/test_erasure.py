@@ -16,7 +16,6 @@ from services.auth.one_time_codes import CodeKind
 from services.availability.availability_service import AvailabilityChange, AvailabilityService
 from services.core.database import Mongo
 from services.core.errors import Conflict, MemberRefused, PermissionDenied, Unauthenticated
-from services.home.home_service import HomeService
 from services.home.sessions import HomeSessions, Screen
 from services.linking.links import LinkService
 from services.lists.list_query import ListKind, ListQuery
@@ -50,6 +49,7 @@ MEMBER = SlackMember(TEAM_ID, SLACK_ID, TEAM_ID, EMAIL, email_confirmed=True, na
 def zach(db: Mongo, slack: RecordingSlack, users: UserService, services: Services) -> User:
     """A moderator with a password and a Slack identity."""
     user = services.sign_in.sign_up(email=EMAIL, password=PASSWORD, name=NAME)
+    users.confirm_email(actor=OPERATOR, email=EMAIL)
     users.update(actor=OPERATOR, email=EMAIL, role=Role.MODERATOR)
     users.update(actor=OPERATOR, email=EMAIL, skills=["VPN"])
     slack.add_member(SLACK_ID, email=EMAIL, name=NAME)
@@ -226,9 +226,7 @@ def test_tickets_and_what_was_written_in_them_stay(
     assert quoted.source is not None
     assert (quoted.source.channel, quoted.source.slack_user_id) == (GENERAL, None)
     boss = Actor(ObjectId(), Role.ADMIN)
-    page = HomeService(services.db, services.links).ticket_page(
-        actor=boss, team_id=TEAM_ID, ticket_id=str(own.id)
-    )
+    page = services.home.ticket_page(actor=boss, team_id=TEAM_ID, ticket_id=str(own.id))
     assert page.people.users[zach.id].display_name == "a former colleague"
 
 

@@ -253,8 +253,29 @@ def test_a_new_password_takes_the_old_one_and_ends_sessions(api: Api) -> None:
     assert api.post("/api/auth/login", json={**JO, "password": new}).status_code == 200
 
 
-def test_an_admin_changes_anybodys_role_and_skills(api: Api, people: People) -> None:
+def test_an_unconfirmed_account_gets_no_role(api: Api, people: People, users: UserService) -> None:
     admin, token = people.add(Role.ADMIN), joined(api)["token"]
+    sent = {"email": "jo@example.com", "role": "moderator"}
+    answer = api.post("/api/auth/update-user", by=admin, json=sent)
+    assert (answer.status_code, answer.json()) == (
+        409,
+        {
+            "code": "conflict",
+            "error": "Nobody has confirmed that jo@example.com is the address of this account's "
+            "owner, so it gets no role. If you know the owner, confirm it on the server: python "
+            "app.py users confirm jo@example.com",
+        },
+    )
+    filed = api.post("/api/tickets", by=token, json={"title": "VPN", "description": "Drops."})
+    assert filed.status_code == 201
+    assert api.get("/api/tickets", by=token).json()["tickets"][0]["title"] == "VPN"
+
+
+def test_an_admin_changes_anybodys_role_and_skills(
+    api: Api, people: People, users: UserService
+) -> None:
+    admin, token = people.add(Role.ADMIN), joined(api)["token"]
+    users.confirm_email(actor=OPERATOR, email="jo@example.com")
     sent = {"email": "JO@example.com", "role": "moderator", "skills": ["DNS"]}
     answer = api.post("/api/auth/update-user", by=admin, json=sent)
     assert answer.status_code == 200

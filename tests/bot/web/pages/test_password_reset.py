@@ -298,6 +298,7 @@ def test_a_member_that_could_not_be_unlinked_is_told(
         services.codes,
         services.emails,
         services.rate_limiter,
+        services.address_claims,
     )
     with serving(with_services(bot_process, account_linking=linking)) as address:
         browser = Browser(address)
