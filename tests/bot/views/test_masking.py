@@ -56,6 +56,9 @@ SHOW_SECRETS = {
 }
 # Messages that contain no text of a ticket.
 OTHER_MESSAGES = {
+    "messages.address_claim.claim_message",
+    "messages.address_claim.disowned_message",
+    "messages.address_claim.merged_message",
     "messages.digest.digest_message",
     "messages.handover_offer.offer_message",
     "messages.handover_offer.decision_message",
