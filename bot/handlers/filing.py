@@ -5,6 +5,7 @@ from datetime import datetime
 
 from pymongo.errors import PyMongoError
 
+from bot.handlers.secret_warning import warn_of_secrets
 from bot.slack import source_messages
 from bot.slack.form_state import parse_timestamp
 from bot.slack.request import Request
@@ -103,6 +104,8 @@ def already_filed_view(req: Request, error: AlreadyFiled, *, entered_text: str =
 
 def file_ticket(req: Request) -> None:
     view = req.body["view"]
+    if warn_of_secrets(req, "title", "description"):
+        return
     try:
         filed = req.services.tickets.create(
             actor=req.actor,

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.handlers import app_home, ticket_page
+from bot.handlers.secret_warning import warn_of_secrets
 from bot.slack.request import Request
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.inputs import View
@@ -108,6 +109,8 @@ def _accepted_colleague(req: Request, ticket: Ticket) -> DisplayPerson | None:
 
 
 def resolve_ticket(req: Request) -> None:
+    if warn_of_secrets(req, "resolution"):
+        return
     _ack_and_publish(
         req,
         req.services.ticket_actions.resolve(
@@ -117,6 +120,8 @@ def resolve_ticket(req: Request) -> None:
 
 
 def reassign_ticket(req: Request) -> None:
+    if warn_of_secrets(req, "reason"):
+        return
     ticket_id, expected_state = parse_button_value(req.metadata)
     # Radio buttons cannot be cleared, so the searched assignee takes precedence.
     choice = req.field_value("assignedTo") or _chosen_radio(req)
@@ -137,6 +142,8 @@ def reassign_ticket(req: Request) -> None:
 
 def decline_ticket(req: Request) -> None:
     """The ticket goes to the next best assignee."""
+    if warn_of_secrets(req, "reason"):
+        return
     ticket_id, expected_state = parse_button_value(req.metadata)
     outcome = req.services.reassignment.decline(
         actor=req.actor,
@@ -150,6 +157,8 @@ def decline_ticket(req: Request) -> None:
 
 
 def ask_requester(req: Request) -> None:
+    if warn_of_secrets(req, "question"):
+        return
     _ack_and_publish(
         req,
         req.services.ticket_actions.ask_requester(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bot.handlers.secret_warning import warn_of_secrets
 from bot.slack.form_state import FormState, parse_timestamp
 from bot.slack.request import Request
 from bot.slack.ticket_command import parse_number
@@ -77,6 +78,8 @@ def save_ticket(req: Request) -> None:
     form, actor = req.form, req.actor
     metadata = EditMetadata.decode(req.metadata)
     changes = changed_fields(form, metadata)
+    if warn_of_secrets(req, *changes):
+        return
     try:
         ticket = req.services.ticket_edits.update(
             actor=actor,

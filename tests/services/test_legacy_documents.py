@@ -812,7 +812,12 @@ TABLE: Mapping[str, Entry] = {
         lambda w: w.sign_in.issue_device_token(w.user(USER))
     ),
     "auth.sign_in.SignInService.issue_token": once(lambda w: w.sign_in.issue_token(w.user(USER))),
-    "auth.sign_in.SignInService.sign_out": once(lambda w: w.sign_in.sign_out(user_id=USER)),
+    "auth.sign_in.SignInService.sign_out": once(
+        lambda w: w.sign_in.sign_out(token=w.sign_in.issue_token(w.users.get_many({USER})[USER]))
+    ),
+    "auth.sign_in.SignInService.sign_out_everywhere": once(
+        lambda w: w.sign_in.sign_out_everywhere(user_id=USER)
+    ),
     "routing.similar_tickets.find_precedents": once(
         lambda w: similar_tickets.find_precedents(
             w.db, text="VPN", likely=["VPN"], team_skills=["VPN", "DNS"]

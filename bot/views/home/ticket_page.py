@@ -12,7 +12,6 @@ from bot.views.blocks import (
     source_link,
     text_section,
     ticket_fields,
-    ticket_title,
     titled_section,
 )
 from bot.views.cards.action_buttons import action_buttons
@@ -39,6 +38,7 @@ from services.linking.links import Directory
 from services.models.comment import Comment
 from services.models.ticket import Ticket
 from services.tickets.lifecycle import completed_by
+from services.tickets.validation import MAX_TITLE_LENGTH
 
 MAX_SHORT_TEXT_LENGTH = 500
 MAX_FILES, MAX_FILE_NAME_LENGTH = 3, 60
@@ -84,7 +84,7 @@ def _page_blocks(
     ticket = page.ticket
     blocks = [
         header(labels.ticket_name(ticket)),
-        ticket_title(ticket),
+        text_section(truncate(ticket.title, MAX_TITLE_LENGTH)),
         actions(*buttons),
         ticket_fields(
             ticket,
@@ -97,7 +97,7 @@ def _page_blocks(
         *_dates(ticket),
         *titled_section("Description", ticket.description),
         *source_link(ticket),
-        *resolution_section(ticket),
+        *resolution_section(ticket, titled_section),
     ]
     if page.is_staff:
         blocks += _staff_section(ticket)

@@ -14,10 +14,11 @@ from bot.views.blocks import (
     context,
     header,
     mrkdwn_section,
+    quoted_section,
+    secret_notice,
     text_section,
     ticket_section,
     ticket_title,
-    titled_section,
 )
 from bot.views.cards.action_buttons import action_button
 from bot.views.cards.ticket_cards import ticket_reference
@@ -28,6 +29,7 @@ from bot.views.text import (
     Message,
     escape,
     fit_to_limit,
+    masked,
     mrkdwn,
     plain_text,
 )
@@ -110,7 +112,7 @@ def resolved_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
         f"{by.mention} resolved {_bold_name(ticket)}",
         plain_text("If that did not solve it, press Reopen."),
         action_button(ticket, ids.REOPEN),
-        quoted=titled_section("What was done", str(ticket.resolution)) if has_resolution else (),
+        quoted=quoted_section("What was done", str(ticket.resolution)) if has_resolution else (),
     )
 
 
@@ -156,7 +158,7 @@ def taken_over_message(
         f"{by.mention} {sentence}",
         plain_text("You no longer have this ticket."),
         action_button(ticket, ids.DETAILS),
-        quoted=titled_section("Why", reason) if reason else (),
+        quoted=quoted_section("Why", reason) if reason else (),
     )
 
 
@@ -194,23 +196,24 @@ def comment_message(
         return Message(text=f"{labels.ticket_name(ticket)}: {DELETED}", blocks=blocks)
     wrote = "wrote an internal note" if comment.internal else "wrote"
     blocks.append(context(mrkdwn(f"*{name}* {wrote}:")))
-    if comment.text:
-        blocks.append(text_section(comment.text))
+    text, file_names = masked(comment.text), [masked(file.name) for file in comment.files]
+    if text:
+        blocks += [text_section(text), *secret_notice(comment.text)]
     if comment.files:  # links, because the files stay in Slack
-        links = (mrkdwn(f"<{escape(file.url)}|{escape(file.name)}>") for file in comment.files)
-        blocks.append(context(*links))
-    snippet = " ".join(comment.text.split()) or ", ".join(file.name for file in comment.files)
-    text = (
+        links = zip(comment.files, file_names, strict=True)
+        blocks.append(context(*(mrkdwn(f"<{escape(f.url)}|{escape(name)}>") for f, name in links)))
+    snippet = " ".join(text.split()) or ", ".join(file_names)
+    notification = (
         f"{labels.ticket_name(ticket)}: {name} {wrote}: "
         f"{escape(truncate(snippet, MAX_SNIPPET_LENGTH))}"
     )
-    return Message(text=text, blocks=fit_to_limit(blocks))
+    return Message(text=notification, blocks=fit_to_limit(blocks))
 
 
 def notes_message(ticket: Ticket) -> Message:
     """For the assignee: begins the thread of the ticket's internal notes."""
     heading = f"Internal notes on #{ticket.number}" if ticket.number else "Internal notes"
-    title = escape(truncate(ticket.title, MAX_TITLE_LENGTH))
+    title = escape(truncate(masked(ticket.title), MAX_TITLE_LENGTH))
     blocks = [
         mrkdwn_section(f"*{heading}*"),
         ticket_title(ticket),
@@ -338,7 +341,7 @@ def _answer_button(ticket: Ticket) -> Block:
 
 
 def _quoted_question(text: str) -> list[Block]:
-    return titled_section("Question", text) if text else []
+    return quoted_section("Question", text) if text else []
 
 
 def _auto_close_sentence(ticket: Ticket) -> str:

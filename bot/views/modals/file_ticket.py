@@ -23,6 +23,7 @@ from bot.views.text import (
     DisplayPerson,
     Message,
     escape,
+    masked,
     mrkdwn,
     plain_text,
     truncate_utf16,
@@ -268,7 +269,7 @@ def _ticket_button(
 
 
 def _snippet(text: str) -> str:
-    return truncate(" ".join(strip_invisible(text).split()), MAX_SNIPPET_LENGTH)
+    return truncate(" ".join(masked(strip_invisible(text)).split()), MAX_SNIPPET_LENGTH)
 
 
 def withdrawn_offer() -> Message:

@@ -331,7 +331,7 @@ def _have_accounts(made: Services) -> None:
     sign_in.sign_up(email=email, password=password)
     user = sign_in.sign_in(email=email, password=password)
     sign_in.authenticate(sign_in.issue_token(user))
-    sign_in.sign_out(user_id=user.id)
+    sign_in.sign_out_everywhere(user_id=user.id)
     made.profiles.update_own(actor=Actor.from_user(user), name="Eve", skills=["VPN"])
     made.profiles.update_own(
         actor=Actor.from_user(user), password="another horse", current_password=password
