@@ -67,7 +67,12 @@ def waiting(day: Day, jo: User, eve: User, title: str = "VPN is down") -> Ticket
 
 def told(day: Day, eve: User) -> list[str]:
     """Return the requester's messages since the question."""
-    return day.texts_to(eve)[1:]
+    return [message["text"] for message in top_level(day, eve)][1:]
+
+
+def top_level(day: Day, eve: User) -> list[dict[str, Any]]:
+    """Return the messages outside threads, where question and answer are kept, too."""
+    return [message for message in day.messages(eve) if "thread_ts" not in message]
 
 
 def press(bot: Bot, day: Day, message: dict[str, Any], action_id: str, user: User) -> Any:
@@ -112,9 +117,9 @@ def test_asked_once_more_and_then_closed(
     day.runs_until(at(11, 12))
     closed = day.now(ticket)
     assert (closed.status, closed.resolution) == (Status.COMPLETED, NO_ANSWER_RESOLUTION)
-    message = day.messages(eve)[-1]
+    message = top_level(day, eve)[-1]
     assert told(day, eve) == [NOT_ANSWERED, CLOSED]
-    assert buttons(day.messages(eve)[-2]) == ["Details"]
+    assert buttons(top_level(day, eve)[-2]) == ["Details"]
     assert texts(message) == [
         "*Ticket 1* was closed, because there was no answer",
         "VPN is down",
@@ -139,7 +144,7 @@ def test_reopened_by_its_button(
 ) -> None:
     day.runs_until(at(11, 12))
     day.runs_until(at(12, 9))
-    body = payloads.block_actions(day.messages(eve)[-1], "reopen", user=People.slack_id(eve))
+    body = payloads.block_actions(top_level(day, eve)[-1], "reopen", user=People.slack_id(eve))
     ticket_bot.answer(body)
     form = payloads.view_submission(day.slack.last_view(), {}, user=People.slack_id(eve))
     assert ticket_bot.answer(form) == {}
@@ -167,7 +172,7 @@ def test_an_answer_in_the_messages_thread_ends_it(
     day: Day, eve: User, ticket: Ticket, ticket_bot: Bot
 ) -> None:
     day.runs_until(at(5, 12))
-    asked = day.messages(eve)[-1]
+    asked = top_level(day, eve)[-1]
     said = {
         "type": "message",
         "channel": asked["channel"],
@@ -185,12 +190,12 @@ def test_an_answer_in_the_messages_thread_ends_it(
 
 def test_still_a_problem(day: Day, jo: User, eve: User, ticket: Ticket, ticket_bot: Bot) -> None:
     day.runs_until(at(5, 12))
-    asked = day.messages(eve)[-1]
+    asked = top_level(day, eve)[-1]
     for _ in range(2):
         shown = press(ticket_bot, day, asked, "still_a_problem", eve)
         assert texts(shown) == STILL_A_PROBLEM_SHOWN
         assert shown["replace_original"] is True
-    assert texts(day.messages(eve)[-1]) == STILL_A_PROBLEM_SHOWN
+    assert texts(top_level(day, eve)[-1]) == STILL_A_PROBLEM_SHOWN
     now = day.now(ticket)
     assert now.status is Status.IN_PROGRESS
     assert [comment.text for comment in now.comments] == ["Since <when>?", STILL_A_PROBLEM]
@@ -202,7 +207,7 @@ def test_still_a_problem_reopens_what_was_closed(
     day: Day, eve: User, ticket: Ticket, ticket_bot: Bot
 ) -> None:
     day.runs_until(at(5, 12))
-    asked = day.messages(eve)[-1]
+    asked = top_level(day, eve)[-1]
     day.runs_until(at(12, 9))
     assert day.now(ticket).status is Status.COMPLETED
     press(ticket_bot, day, asked, "still_a_problem", eve)
@@ -211,7 +216,7 @@ def test_still_a_problem_reopens_what_was_closed(
 
 def test_solved(day: Day, jo: User, eve: User, ticket: Ticket, ticket_bot: Bot) -> None:
     day.runs_until(at(5, 12))
-    asked, before = day.messages(eve)[-1], len(day.texts_to(jo))
+    asked, before = top_level(day, eve)[-1], len(day.texts_to(jo))
     for _ in range(2):
         shown = press(ticket_bot, day, asked, "solved", eve)
         assert texts(shown) == [
@@ -235,7 +240,7 @@ def test_what_somebody_else_has_resolved(
     day: Day, jo: User, eve: User, ticket: Ticket, ticket_bot: Bot
 ) -> None:
     day.runs_until(at(5, 12))
-    asked = day.messages(eve)[-1]
+    asked = top_level(day, eve)[-1]
     day.ticket_actions.resolve(**by(jo, ticket), resolution="Mended.")
     shown = press(ticket_bot, day, asked, "solved", eve)
     assert shown["text"] == (
