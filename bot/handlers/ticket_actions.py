@@ -174,6 +174,8 @@ def cancel_ticket(req: Request) -> None:
 
 
 def reopen_ticket(req: Request) -> None:
+    if warn_of_secrets(req, "reason"):
+        return
     _ack_and_publish(
         req,
         req.services.ticket_actions.reopen(

@@ -216,6 +216,11 @@ def said(world: World, ticket_id: ObjectId) -> str:
     return str(ticket_id)
 
 
+def unlinked_and_recorded(world: World) -> None:
+    linked(world)
+    links.record_removal(world.db, world.link, by="self", now=world.now)
+
+
 def linked(world: World) -> bool:
     return world.db.links.insert_one(dict(world.link)).acknowledged
 
@@ -536,6 +541,10 @@ TABLE: Mapping[str, Entry] = {
     "linking.address_claims.AddressClaims.disown": once(disowned, "email", "password"),
     "linking.address_claims.AddressClaims.prepare_merge": once(merged),
     "linking.address_claims.AddressClaims.merge": once(merged),
+    "linking.address_claims.AddressClaims.cancel_merge": once(
+        lambda w: w.address_claims.cancel_merge(claimed(w), into=w.user(AL))
+    ),
+    "linking.links.record_removal": once(unlinked_and_recorded),
     "linking.address_claims.AddressClaims.accounts_to_close": once(
         lambda w: (merged(w), w.address_claims.accounts_to_close())
     ),

@@ -114,7 +114,7 @@ def conversation_modal(page: TicketPage) -> View:
     past = _history_section(page, max_acts=len(ticket.events))
     for comments in MODAL_COMMENTS:
         talk = conversation_blocks(ticket.comments, page.people, max_comments=comments)
-        blocks = fit_view_to_limit([ticket_title(ticket), *talk, *past])
+        blocks = fit_view_to_limit([text_section(ticket.title), *talk, *past])
         if fits_view_limit(blocks):
             break
     return modal(title=labels.ticket_name(ticket), close="Close", blocks=blocks)

@@ -4,13 +4,13 @@ from bot.views import ids, labels
 from bot.views.blocks import (
     actions,
     mrkdwn_section,
+    quoted_section,
     text_section,
     ticket_title,
-    titled_section,
 )
 from bot.views.cards.action_buttons import action_button
 from bot.views.cards.ticket_cards import ticket_reference
-from bot.views.text import Block, Message, escape, fit_to_limit
+from bot.views.text import Block, Message, escape, fit_to_limit, masked
 from services.core.text import truncate
 from services.models.ticket import Ticket
 
@@ -20,11 +20,12 @@ MAX_SNIPPET_LENGTH = 300
 def answered_message(ticket: Ticket, *, question: str, answer: str) -> Message:
     """For the requester. `answer` is "" if they have deleted it."""
     short = "you answered"
+    answer = masked(answer)
     snippet = " ".join(answer.split())
     blocks = [
         mrkdwn_section(f"*{labels.ticket_name(ticket)}*"),
         ticket_title(ticket),
-        *(titled_section("Question", question) if question else []),
+        *(quoted_section("Question", question) if question else []),
         text_section(f"You answered: {answer}" if answer else "You answered."),
         _details(ticket),
     ]

@@ -125,7 +125,7 @@ def reopened_message(ticket: Ticket, *, by: DisplayPerson, reason: str) -> Messa
         plain_text("It is yours again."),
         action_button(ticket, ids.ACCEPT, primary=True),
         action_button(ticket, ids.DETAILS),
-        quoted=titled_section("What is still wrong", reason) if reason else (),
+        quoted=quoted_section("What is still wrong", reason) if reason else (),
     )
 
 

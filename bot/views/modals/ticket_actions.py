@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bot.views import ids, labels
-from bot.views.blocks import mrkdwn_section, text_section, ticket_title, titled_section
+from bot.views.blocks import mrkdwn_section, quoted_section, text_section, ticket_title
 from bot.views.cards.action_buttons import accepted_sentence, button_value
 from bot.views.inputs import MAX_OPTION_TEXT_LENGTH, View, input_block, modal, option, text_input
 from bot.views.text import Block, DisplayPerson, plain_text
@@ -206,7 +206,7 @@ def answer_modal(ticket: Ticket, *, question: str) -> View:
         title="Answer",
         submit="Send",
         blocks=[
-            *(titled_section("Question", question) if question else []),
+            *(quoted_section("Question", question) if question else []),
             _comment_input("Your answer", "Everyone who works on the ticket reads this."),
         ],
     )

@@ -6,8 +6,10 @@ import pytest
 
 from bot.handlers.secret_warning import THREAD_WARNING
 from bot.routes import ROUTES, RouteKind
+from bot.views.modals.ticket_actions import BACK_TO_QUEUE
 from services.core.database import Mongo
-from services.models.ticket import Ticket
+from services.models.permissions import Actor
+from services.models.ticket import Status, Ticket
 from services.models.user import User
 from tests.conftest import Bot, People, filled_in, pressed
 from tests.support import payloads
@@ -27,6 +29,7 @@ WARNING_FORMS = {
     "resolve_ticket",
     "hand_on",
     "reassign_ticket",
+    "reopen_ticket",
     "update_ticket",
 }
 OTHER_FORMS = {
@@ -118,11 +121,23 @@ def test_every_form_about_a_ticket_warns_once(
 ) -> None:
     before = system.now(ticket).seq
     system.bot.answer(pressed(button, system.now(ticket), ben))
-    assert system.submit(ben, **{field: SECRET}) == warned(submit, field)
+    entered = {field: SECRET} | ({"assignedTo": BACK_TO_QUEUE} if button == "reassign" else {})
+    assert system.submit(ben, **entered) == warned(submit, field)
     assert system.now(ticket).seq == before
-    assert "errors" not in system.submit(ben, **{field: SECRET})
+    assert "errors" not in system.submit(ben, **entered)
     assert system.now(ticket).seq > before
     assert "hunter2" in str(db.tickets.find_one({"_id": ticket.id}))
+
+
+def test_the_reason_to_reopen_is_warned_about(
+    system: BotAndWorkers, ticket: Ticket, ann: User, ben: User
+) -> None:
+    actor = Actor.from_user(ben)
+    system.actions.resolve(actor=actor, ticket_id=str(ticket.id), resolution="Done.")
+    system.bot.answer(pressed("reopen", system.now(ticket), ann))
+    assert system.submit(ann, reason=SECRET) == warned("Reopen", "reason")
+    assert "errors" not in system.submit(ann, reason=SECRET)
+    assert system.now(ticket).status is Status.REOPENED
 
 
 def test_an_edit_of_another_field_is_not_warned_about(
