@@ -8,6 +8,7 @@ demo's start.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
+from itertools import product
 
 from bson import ObjectId
 from slack_sdk import WebClient
@@ -20,6 +21,8 @@ from services.core.database import Mongo
 from services.core.installation import claim_installation
 from services.models.permissions import Actor
 from services.models.ticket import Priority, Ticket
+from services.outbox import pending
+from services.outbox.reminders import BATCH_WINDOW
 from services.registry.services import Services
 from services.tickets.queries import load_ticket
 from tasks import escalation
@@ -31,7 +34,9 @@ from tasks.runtime import Runtime
 
 DAY = timedelta(days=1)
 ASSIGNEE = ""  # of the ticket at that time
+DAYS = 9  # how many workdays before today the first ticket is filed
 DIGEST_HOUR = 9  # when the default business hours begin
+JOB_HOURS = range(DIGEST_HOUR, 17)
 
 Moment = Callable[[datetime], datetime]
 Act = Callable[[Services, Actor, str], object]
@@ -244,19 +249,6 @@ SAMPLE_TICKETS = (
         ),
     ),
     SampleTicket(
-        "Omar",
-        "Paper jam in the kitchen's printer",
-        "Tray 2 pulls in three sheets at once, then it jams.",
-        on_workday(5, "11:30"),
-        solved_on(
-            5,
-            "Lara",
-            filed="11:50",
-            done="13:00",
-            resolution="New rollers for tray 2. It pulls one sheet again.",
-        ),
-    ),
-    SampleTicket(
         "Grace",
         "Wrong tax class on my payslip",
         "I married in spring. The deduction is still that of a single.",
@@ -298,6 +290,20 @@ SAMPLE_TICKETS = (
             Step(on_workday(3, "10:40"), "Nils", note("The old record has a lifetime of a week.")),
         ),
         priority=Priority.HIGH,
+    ),
+    SampleTicket(
+        "Omar",
+        "Paper jam in the kitchen's printer",
+        "Tray 2 pulls in three sheets at once, then it jams.",
+        on_workday(2, "11:30"),
+        (
+            Step(on_workday(2, "11:50"), "Lara", accept),
+            Step(
+                on_workday(1, "15:00"),
+                "Lara",
+                resolve("New rollers for tray 2. It pulls one sheet again."),
+            ),
+        ),
     ),
     SampleTicket(
         "Omar",
@@ -419,12 +425,14 @@ class _Past:
             self.services, slack=self.slack, publisher=self._worker, triage_channel=TRIAGE
         )
 
-    def go_to(self, moment: datetime) -> None:
-        """Set the clock, and run the jobs that escalate and remind."""
-        self.now = moment
+    def run_jobs(self) -> None:
+        """Escalate, remind and deliver what is due, as the jobs of the product do."""
+        for ticket_id in pending.due_tickets(self.db, now=self.now, limit=len(SAMPLE_TICKETS)):
+            self._worker.publish_ticket(str(ticket_id))
         steps = self.services.escalation_steps
         escalation.take_due_steps(steps, self._worker, should_continue=lambda: True)
         self._worker.work(self._runtime)
+        self.now += BATCH_WINDOW
         escalation.request_due_reminders(self.services.reminders, self._worker)
         self._worker.work(self._runtime)
 
@@ -469,13 +477,16 @@ def add_sample_tickets(
         for member in members
     }
     for moment, run in sorted(_timeline(past, now), key=lambda entry: entry[0]):
-        past.go_to(moment)
+        past.now = moment
         run()
-    past.go_to(now)
 
 
 def _timeline(past: _Past, now: datetime) -> Iterator[tuple[datetime, Callable[[], None]]]:
     yield last_digest_time(now), past.send_digests
+    for day, hour in product(range(DAYS + 1), JOB_HOURS):
+        if (moment := on_workday(day, f"{hour:02}:55")(now)) < now:
+            yield moment, past.run_jobs
+    yield minutes_ago(1)(now), past.run_jobs
     for sample in SAMPLE_TICKETS:
         yield from _story(past, sample, now)
 

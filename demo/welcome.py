@@ -34,20 +34,23 @@ def welcome_message(staff: Sequence[Member]) -> Message:
         f"*3. Answer a question.* {nils} asked {emma} about “VPN client wants a code”. As {emma}, "
         "reply in the thread of that ticket's message: the ticket goes on.",
         f"*4. Look around.* Help desk, under Apps, is each member's Home. As {nils}, press The "
-        "queue there and filter it. Open a ticket for its comments, notes and history, and press "
-        "Why? for the reasons of its assignment. The morning digest is a direct message.",
+        "queue there and filter it; a ticket's page has its comments, notes and history. A "
+        "digest comes each morning as a direct message, and #triage shows every ticket.",
         f"*5. See where tickets go.* Printers and laptops go to {lara}, payroll and SAP to {pia}, "
-        f"and a VPN ticket of {nils} to {ada}, since nobody else knows it. The help desk learns "
+        f"and a VPN ticket of {nils} to {ada}, since no one else knows it. The help desk learns "
         f"from resolved tickets: `/ticket {LEARNED_TITLE}` goes to {nils} without naming the VPN.",
         f"*6. Be the admin.* {ada}'s Home has Settings, for targets, business hours and the words "
-        f"that mean out of office, and People, for roles and skills. {ada}'s direct messages name "
-        "what is overdue and what nobody takes.",
-        "`/ticket help` lists the commands.",
+        f"that mean out of office, and People, for roles and skills. For {ada}, a ticket's page "
+        "also has Why?, with the reasons of its assignment. Direct messages say what is overdue "
+        "and which ticket no one takes.",
+        "`/ticket help` lists the commands. The terminal of the demo says how to check the "
+        "installation and how to sign up in the browser.",
     )
     return Message(
         text="Welcome to the help desk's demo",
         blocks=[
-            *(mrkdwn_section(paragraph) for paragraph in paragraphs),
-            actions(button("File a ticket", ids.FILE_WITH_TITLE, TITLE, primary=True)),
+            *map(mrkdwn_section, paragraphs[:2]),
+            actions(button("File this ticket", ids.FILE_WITH_TITLE, TITLE, primary=True)),
+            *map(mrkdwn_section, paragraphs[2:]),
         ],
     )
