@@ -20,7 +20,7 @@ from dotenv import load_dotenv
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from services.account_admin import users_command
+from services.account_admin import audit_command, users_command
 from services.core import clock, database, logs, schema_version, settings
 from services.core.errors import DomainError
 from services.core.metrics import NOOP_METER, InMemoryMeter, Meter
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from slack_bolt import App
     from slack_sdk import WebClient
 
+    from services.accounts.confirmation import MemberLookup
     from services.core.slack_gate import SlackGate
+    from services.models.slack_member import SlackMember
     from services.ops.check_runner import Check
 
 logger = logging.getLogger("app")
@@ -74,7 +76,7 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
         return EXIT_USAGE
     logs.configure_logging(config.log_level)
     try:
-        if answers := {"users": _users, "explain": _explain}.get(command):
+        if answers := {"users": _users, "audit": _audit, "explain": _explain}.get(command):
             return answers(config, args)
         runs = {"bot": _bot, "worker": _worker, "jobs": _jobs}
         return runs[command](config, hooks or Hooks())
@@ -126,7 +128,7 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
     build.wait(lambda: not stop.is_set(), seconds=INDEX_CHECK_SECONDS)
     publisher = BackgroundPublisher(CeleryPublisher(configure_celery(redis_url=config.redis_url)))
     bot = BotProcess(
-        services=Services.build(db, config),
+        services=Services.build(db, config, look_up_member=_member_lookup(client)),
         config=config,
         client=client,
         publisher=publisher,
@@ -178,7 +180,8 @@ def _worker(config: settings.Settings, hooks: Hooks) -> int:
     task_runtime.preload(config)
 
     def build() -> task_runtime.Runtime:
-        return task_runtime.build_runtime(config, slack=slack, meter=meter)
+        look_up = _member_lookup(slack)
+        return task_runtime.build_runtime(config, slack=slack, meter=meter, look_up_member=look_up)
 
     with suppress(PyMongoError):  # a worker starts without MongoDB, and waits for it
         _database(config).client.close()
@@ -228,14 +231,28 @@ def _wait_for_unique_indexes(db: database.Mongo, stop: threading.Event) -> bool:
 def _users(config: settings.Settings, args: argparse.Namespace) -> int:
     from services.registry.services import Services
 
-    services = Services.build(_database(config), config)
+    services = Services.build(
+        _database(config), config, look_up_member=_lazy_member_lookup(config, Hooks())
+    )
     for line in users_command.run_users_command(
         args,
         users=services.users,
         codes=services.codes,
+        unlink_account=services.account_linking.unlink_account,
         erasure=services.erasure,
         data_export=services.data_export,
         app_url=config.app_url or "",
+    ):
+        print(line)
+    return 0
+
+
+def _audit(config: settings.Settings, args: argparse.Namespace) -> int:
+    from services.registry.services import Services
+
+    services = Services.build(_database(config), config)
+    for line in audit_command.run_audit_command(
+        args, audit_trail=services.audit_trail, users=services.users
     ):
         print(line)
     return 0
@@ -300,6 +317,7 @@ def _checks(config: settings.Settings, hooks: Hooks) -> "list[Check]":
         missing_indexes=indexes.missing_indexes,
         program_version=migrations.PROGRAM_VERSION,
         admin_emails=named,
+        look_up_member=_lazy_member_lookup(config, hooks),
     )
     slack = SlackChecks(
         _web_client(config, hooks, timeout=CHECK_TIMEOUT_SECONDS),
@@ -352,6 +370,22 @@ def _web_client(
     return MeasuredClient(hooks.wrap_client(client), meter=meter, process=process, gate=gate)
 
 
+def _member_lookup(client: "WebClient") -> "MemberLookup":
+    from bot.slack.client import member_lookup
+
+    return member_lookup(client)
+
+
+def _lazy_member_lookup(config: settings.Settings, hooks: Hooks) -> "MemberLookup | None":
+    """Return None without a token. A command that never asks Slack loads nothing of it."""
+
+    def look_up(team_id: str, slack_user_id: str) -> "SlackMember | None":
+        client = _web_client(config, hooks, timeout=CHECK_TIMEOUT_SECONDS)
+        return _member_lookup(client)(team_id, slack_user_id)
+
+    return look_up if config.slack_bot_token else None
+
+
 def _database(config: settings.Settings) -> database.Mongo:
     """Raises `ProgramTooOld` if this program would misread what is stored."""
     db = database.connect(config.mongo_uri)
@@ -389,6 +423,9 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="the whole product on this machine")
     demo.add_argument("--smoke", action="store_true", help="without a person; exits 0 if it works")
     users_command.add_arguments(commands.add_parser("users", help="accounts"))
+    audit_command.add_arguments(
+        commands.add_parser("audit", help="who changed which account or setting, and when")
+    )
     return parser
 
 

@@ -24,6 +24,7 @@ from pymongo.monitoring import (
 from bench import sweeping
 from bench.figures import Figure, milliseconds
 from services.core.database import Document, Mongo
+from services.core.rate_limiter import RateLimiter
 from services.core.sequences import allocate_numbers
 from services.lists.list_query import ListKind, ListQuery
 from services.lists.list_service import ticket_list_page
@@ -118,7 +119,7 @@ class BenchDatabase:
 
     def file(self) -> float:
         """Return the milliseconds per ticket, filed concurrently and stored on disk."""
-        tickets = TicketService(self.db)
+        tickets = TicketService(self.db, RateLimiter(""))
 
         def one(_: int) -> bool:
             return tickets.create(

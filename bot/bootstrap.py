@@ -13,13 +13,13 @@ from bot import app
 from bot.slack.bot_process import BotProcess
 from bot.slack.socket_mode import SocketModeConnection
 from bot.web.api.blueprint import api_blueprint
+from bot.web.cookies import is_https
 from bot.web.flask_app import create_flask_app
 from bot.web.pages.blueprint import make_error_page, pages_blueprint
-from bot.web.pages.browser_request import is_https
 from bot.web.prometheus import MetricsPage, metrics_blueprint
 from bot.web.server import WebServer
 from bot.web.slack_events import slack_events_blueprint
-from services.core import database
+from services.core import database, security_events
 from services.core.metrics import Samples
 from services.ops.ticket_counts import cached_ticket_counts
 from services.ops.write_probe import cached_write_probe
@@ -52,6 +52,7 @@ def build_bot_server(
     `middleware` runs before Bolt's routes.
     """
     config = bot.config
+    security_events.count_in(bot.meter)
     listener_executor = ThreadPoolExecutor(LISTENER_THREADS, thread_name_prefix="listener")
     slack_app = app.create_app(bot, executor=listener_executor, middleware=middleware)
     flask_app = _build_flask_app(bot, slack_app, shared_counts)
@@ -90,6 +91,7 @@ def _build_flask_app(
         pending_indexes=bot.pending_indexes,
         is_writable=is_writable,
         blueprints=[*blueprints, api_blueprint(bot), pages_blueprint(bot)],
+        trusted_proxies=config.trusted_proxies,
         error_page=make_error_page(secure=is_https(config.app_url)),
     )
 

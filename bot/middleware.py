@@ -16,7 +16,9 @@ from bot.slack.bot_process import BotProcess
 from bot.slack.client import UNKNOWN_MEMBER_ERRORS, fetch_member
 from bot.slack.error_responses import error_response, show_error
 from bot.slack.request import Request
+from services.core import security_events
 from services.core.errors import MemberRefused
+from services.core.security_events import SecurityEvent
 from services.linking.links import ExclusionReason, exclusion_reason
 
 logger = logging.getLogger(__name__)
@@ -78,6 +80,7 @@ def sender_check(
             return
         team_ids = _team_ids(req.body) | {sender.get("team_id") or bot.team_id}
         if team_ids != {bot.team_id} and is_foreign(req.slack_user_id):
+            security_events.record(SecurityEvent.WORKSPACE_REFUSED)
             raise MemberRefused(OTHER_WORKSPACE)
 
     return check
@@ -118,6 +121,7 @@ def _repeated_event_response(event_id: str, bot: BotProcess) -> BoltResponse | N
 def _reject(body: dict[str, Any], bot: BotProcess) -> BoltResponse:
     """Refuse a payload of another workspace, with a message if a person sent it."""
     refusal = MemberRefused(OTHER_WORKSPACE)
+    security_events.record(SecurityEvent.WORKSPACE_REFUSED)
     if body.get("type") in ("block_actions", "shortcut", "message_action"):
         # The acknowledgement is the response that stops the middleware.
         req = Request(body=body, bot=bot, permission=None, _ack=lambda: None, is_acked=True)

@@ -242,6 +242,8 @@ ROUTES = (
         Permission.FILE_TICKET,
         has_own_permission_check=True,
     ),
+    action(ids.ANSWER_TICKET, message_intake.add_to_ticket, MAY[TicketAction.COMMENT]),
+    action(ids.ADD_TO_TICKET, message_intake.add_to_ticket, MAY[TicketAction.COMMENT]),
     action(
         ids.FILE_REACTED_MESSAGE,
         message_intake.file_reacted_message,
@@ -300,6 +302,7 @@ ROUTES = (
     action(ids.OPEN_SEARCH, people.open_search_form, Permission.MANAGE_USERS),
     view(ids.SEARCH_PEOPLE, people.search_people, Permission.MANAGE_USERS),
     action(ids.OPEN_PERSON, people.open_person_form, Permission.MANAGE_USERS),
+    action(ids.OPEN_CHANGES, people.open_changes, Permission.MANAGE_USERS),
     view(ids.EDIT_PERSON, people.save_person, Permission.MANAGE_USERS),
     # The user's own account. Linking is open to members without one: the code is the credential.
     action(ids.OPEN_PROFILE, people.open_profile_form, Permission.EDIT_OWN_PROFILE),
@@ -308,6 +311,8 @@ ROUTES = (
     action(ids.LINK_PAGE, account.ignore_link_press, None),
     view(ids.LINK_ACCOUNT, account.submit_link_code, None),
     view(ids.CONFIRM_LINK, account.confirm_link, None),
+    action(ids.CLAIM_OWN, account.claim_account, Permission.EDIT_OWN_PROFILE),
+    action(ids.CLAIM_DISOWN, account.disown_account, Permission.EDIT_OWN_PROFILE),
     action(ids.OPEN_UNLINK, account.open_unlink_form, Permission.EDIT_OWN_PROFILE),
     view(ids.UNLINK_ACCOUNT, account.unlink_account, Permission.EDIT_OWN_PROFILE),
     event("user_change", availability.on_user_change, None, has_own_ack=True),

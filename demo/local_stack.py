@@ -37,7 +37,7 @@ UNWANTED = ("ADMIN_EMAILS", "TRIAGE_CHANNEL", "ACCOUNT_LINKING", "SLACK_SIGNING_
             "TICKET_EMOJI", "HOST", "PORT", "METRICS_TOKEN", "TRUSTED_PROXIES",
             "SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "GEMINI_API_KEY", "GEMINI_MODEL",
             "GEMINI_API_URL", "MAILTRAP_SMTP_HOST", "MAILTRAP_SMTP_PORT", "MAIL_FROM",
-            "APP_URL", "LOG_LEVEL")  # fmt: skip
+            "APP_URL", "LOG_LEVEL", "AUDIT_RETENTION_DAYS")  # fmt: skip
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from celery import Task
 from pymongo import MongoClient
 from slack_sdk import WebClient
 
+from services.accounts.confirmation import MemberLookup
 from services.analysis.model_exchange import Analyst
 from services.core import database
 from services.core.clock import Clock
@@ -58,7 +59,9 @@ class Runtime:
 
     def people(self, ticket: Ticket, user_ids: set[ObjectId]) -> Directory:
         """Look up the users that a message about the ticket names."""
-        return self.services.links.resolve_people(team_id=ticket.team_id, user_ids=user_ids)
+        return self.services.links.resolve_people(
+            team_id=ticket.team_id, user_ids=user_ids, requester=ticket.created_by
+        )
 
 
 class _RuntimeHolder:
@@ -112,9 +115,16 @@ def preload(config: Settings) -> None:
         _gemini(config)
 
 
-def build_runtime(config: Settings, *, slack: WebClient, meter: Meter) -> Runtime:
+def build_runtime(
+    config: Settings,
+    *,
+    slack: WebClient,
+    meter: Meter,
+    look_up_member: MemberLookup | None = None,
+) -> Runtime:
     """Connect to MongoDB, as every process has to after its fork."""
-    services = Services.build(database.connect(config.mongo_uri), config)
+    db = database.connect(config.mongo_uri)
+    services = Services.build(db, config, look_up_member=look_up_member)
     gemini = gemini_analyst(config)
     analyst = MeasuredAnalyst(gemini, meter) if gemini else None
     return Runtime(

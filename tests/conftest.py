@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -74,6 +75,10 @@ from tests.support.slack_workspace import TEAM_ID, TEAM_URL
 
 JWT_SECRET = "the tests' own secret, 32 bytes or more"
 CHEAP = 4  # the lowest of bcrypt's costs
+EASY_PASSWORD = (
+    "Choose a password that is harder to guess, such as four words that have nothing to do with "
+    "each other or with you."
+)
 APP_URL = "https://help.example.com"
 # The same examples each time, and no deadline on a slow machine.
 hypothesis_settings.register_profile("tests", derandomize=True, deadline=None)
@@ -222,6 +227,14 @@ class FixedClock:
 @pytest.fixture
 def clock() -> FixedClock:
     return FixedClock()
+
+
+@pytest.fixture
+def process_time(clock: FixedClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test's clock for the rate limits that are counted in this process."""
+    fixed = SimpleNamespace(time=lambda: clock().timestamp())
+    monkeypatch.setattr("limits.storage.memory.time", fixed)
+    monkeypatch.setattr("services.core.rate_limiter.time", fixed)
 
 
 class RecordingPublisher(CeleryPublisher):

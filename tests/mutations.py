@@ -127,6 +127,13 @@ MUTATIONS = (
         "find_one_and_replace(query, values,",
         ("tests/services/auth/test_profile.py",),
     ),
+    Mutation(
+        "account-change-without-audit-entry",
+        "services/accounts/users.py",
+        "audit_log.add_to_update(update, _audit",
+        "audit_log.add_to_update({}, _audit",
+        ("tests/services/audit/test_audit_log.py",),
+    ),
     # Who is told, and of what
     Mutation(
         "requester-and-assignee-swapped",
@@ -148,6 +155,20 @@ MUTATIONS = (
         " and not comment.internal and",
         " and",
         ("tests/bot/handlers/test_thread_replies.py", "tests/scenarios/test_internal_notes.py"),
+    ),
+    Mutation(
+        "requester-is-sent-replies-to-notes",
+        "services/outbox/deliveries.py",
+        "(TRIAGE_CARD_KIND, NOTES_KIND)",
+        "(TRIAGE_CARD_KIND,)",
+        ("tests/scenarios/test_internal_notes.py",),
+    ),
+    Mutation(
+        "direct-message-of-another-member-is-read",
+        "services/tickets/direct_messages.py",
+        '"_id": _key(first), "user": slack_user_id}',
+        '"_id": _key(first)}',
+        ("tests/services/tickets/test_direct_messages.py",),
     ),
     Mutation(
         "requester-reads-the-summary",
@@ -288,10 +309,17 @@ MUTATIONS = (
     ),
     Mutation(
         "attempts-never-counted",
-        "services/auth/rate_limit.py",
-        "pipe.incr(self._prefix + key",
-        "pipe.incr(self._prefix + key, 0",
-        ("tests/services/auth/test_rate_limit.py",),
+        "services/core/rate_limiter.py",
+        "return [bool(answer) for answer in pipe.execute()]",
+        "return [True for answer in pipe.execute()]",
+        ("tests/services/core/test_rate_limiter.py",),
+    ),
+    Mutation(
+        "known-browser-of-any-account",
+        "services/auth/device_tokens.py",
+        ' or claims["sub"] != self._subject(account)',
+        "",
+        ("tests/services/auth/test_device_tokens.py",),
     ),
     Mutation(
         "form-without-csrf-token-taken",

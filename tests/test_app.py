@@ -6,16 +6,22 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from bson import ObjectId
 from pymongo.errors import OperationFailure
 
 import app
 from demo.binaries import ROOT
 from demo.servers import MongoServer, RedisServer, free_port
+from services.accounts.users import UserService
+from services.audit import audit_log
+from services.audit.audit_log import AuditEntry
 from services.core.database import Mongo, connect
 from services.core.settings import REQUIRED_VARIABLES, SETUP_ADVICE
+from services.models.permissions import OPERATOR
 from services.models.user import Role
 from services.registry.services import Services
 from tests.conftest import JWT_SECRET, NOBODY_LISTENS
@@ -85,10 +91,11 @@ class Users:
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
+        self.env: dict[str, str] = {}
 
     def __call__(self, *args: str) -> str:
         """What it prints when all goes well."""
-        done = run("users", *args, MONGO_URI=self._uri)
+        done = run("users", *args, MONGO_URI=self._uri, **self.env)
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
 
@@ -120,6 +127,45 @@ def test_it_manages_accounts(manage: Users) -> None:
     assert manage("skills", "BEN@example.com", "C++, C#") == "ben@example.com  moderator  C++, C#\n"
     assert manage("list") == "Ann@Example.com  admin  -\nben@example.com  moderator  C++, C#\n"
     assert manage("skills", "ben@example.com", "") == "ben@example.com  moderator  -\n"
+
+
+def test_it_gives_an_unconfirmed_account_no_role(
+    manage: Users, db: Mongo, slack: RecordingSlack
+) -> None:
+    jo = {"_id": ObjectId(), "email": "jo@example.com", "password": "hash", "role": "user"}
+    db.users.insert_one(jo)
+    refused = (
+        1,
+        "Nobody has confirmed that jo@example.com is the address of this account's owner, so it "
+        "gets no role. If you know the owner, confirm it on the server: python app.py users "
+        "confirm jo@example.com\n",
+    )
+    assert manage.refusal("role", "jo@example.com", "moderator") == refused
+    slack.add_member("U0JO", email="jo@example.com", name="Jo")
+    ids = {"teamId": TEAM_ID, "slackUserId": "U0JO", "userId": jo["_id"]}
+    db.links.insert_one({"_id": f"{TEAM_ID}:U0JO", **ids})
+    assert manage.refusal("role", "jo@example.com", "moderator") == refused  # without a token
+    manage.env = {"SLACK_BOT_TOKEN": "xoxb-test", "SLACK_API_URL": slack.url}
+    assert manage("role", "jo@example.com", "moderator") == "jo@example.com  moderator  -\n"
+    db.users.insert_one({"email": "al@example.com", "password": "hash", "role": "user"})
+    assert manage("confirm", "AL@example.com") == "al@example.com  user  -\n"
+    assert manage("role", "al@example.com", "admin") == "al@example.com  admin  -\n"
+    nobody = (1, "There is no account with that address.\n")
+    assert manage.refusal("confirm", "nobody@example.com") == nobody
+
+
+def test_it_frees_an_account_of_its_slack_member(manage: Users, db: Mongo) -> None:
+    manage("create", "jo@example.com")
+    none = (1, "No Slack member is linked to that account.\n")
+    assert manage.refusal("unlink", "jo@example.com") == none
+    [jo] = db.users.distinct("_id")
+    ids = {"teamId": TEAM_ID, "slackUserId": "U0JO", "userId": jo}
+    db.links.insert_one({"_id": f"{TEAM_ID}:U0JO", **ids})
+    assert manage("unlink", "Jo@example.com") == "Jo@example.com is no longer linked to U0JO.\n"
+    assert db.links.count_documents({}) == 0
+    assert [(mail["kind"], mail["userId"]) for mail in db.letters.find()] == [("unlinked", jo)]
+    nobody = (1, "There is no account with that address.\n")
+    assert manage.refusal("unlink", "nobody@example.com") == nobody
 
 
 def test_it_lists_who_is_deactivated(manage: Users, db: Mongo) -> None:
@@ -177,6 +223,41 @@ def test_it_prints_a_link_to_set_a_password_by(
         "  - APP_URL is missing",
         SETUP_ADVICE,
     ]
+
+
+def test_it_prints_who_changed_what(users: UserService, db: Mongo) -> None:
+    ann, ben = (
+        users.create(actor=OPERATOR, email=f"{name}@example.com") for name in ("ann", "ben")
+    )
+    users.update(actor=OPERATOR, email=ben.email, role="moderator")
+    users.update(actor=OPERATOR, email=ben.email, skills=["VPN", "<b>"])
+    uri = uri_of(db)
+    old = datetime(2026, 1, 1, 9, 30, tzinfo=UTC)
+    entry = AuditEntry(old, ann.id, "account.capacity", ben.id, 8, 3)
+    gone = AuditEntry(old, ObjectId(), "settings.clock", "targets", None, "around")
+    audit_log.record(db, entry, gone)
+    of_ben = f"{ben.id} ben@example.com"
+    every = run("audit", MONGO_URI=uri).stdout.splitlines()
+    assert every[:2] == [
+        f"2026-01-01T09:30:00Z  {ann.id} ann@example.com  account.capacity  {of_ben}  8 -> 3",
+        f'2026-01-01T09:30:00Z  {gone.by} (erased)  settings.clock  targets  null -> "around"',
+    ]
+    assert len(every) == 6
+    found = run("audit", "--since", "2026-02-01", "--of", "BEN@example.com", MONGO_URI=uri)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert [line.partition("Z  ")[2] for line in found.stdout.splitlines()] == [
+        f'command line  account.created  {of_ben}  null -> "user"',
+        f'command line  account.role  {of_ben}  "user" -> "moderator"',
+        f'command line  account.skills  {of_ben}  [] -> ["VPN", "<b>"]',
+    ]
+    assert last_line(run("audit", "--of", "x@example.com", MONGO_URI=uri)) == (
+        1,
+        "There is no account with that address.",
+    )
+    assert last_line(run("audit", "--since", "monday", MONGO_URI=uri)) == (
+        2,
+        "app.py audit: error: argument --since: 'monday' is no date; write one like 2026-03-01",
+    )
 
 
 def test_it_explains_a_ticket_with_mongodb_alone(db: Mongo) -> None:

@@ -70,6 +70,7 @@ def test_every_example_works_as_it_stands(
 ) -> None:
     sign_up = services.sign_in.sign_up
     sign_up(email="mod@example.com", password="four words by chance")
+    users.confirm_email(actor=OPERATOR, email="mod@example.com")
     users.update(actor=OPERATOR, email="mod@example.com", role=Role.MODERATOR)
     shell, seen = Shell(http_bot.url), []
     for example, answer in EXAMPLE.findall(PAGE):

@@ -10,11 +10,14 @@ from bot.handlers import app_home
 from bot.slack.bot_process import BotProcess
 from bot.slack.request import Request
 from bot.views.inputs import notice_modal
+from bot.views.messages import address_claim
 from bot.views.modals import account
 from bot.views.text import Message
 from services.core.errors import Conflict, DomainError, MemberRefused, NotFound
 from services.linking.account_linking import LINK_CHANGED, AccountLinkedElsewhere
 from services.linking.links import ACCOUNT_UNLINKED, check_member
+from services.models.user import User
+from services.outbox.replies import ReplyKind
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +33,10 @@ def show_account(req: Request) -> None:
         user, note = None, str(refusal)
     if user:
         summary = account.account_summary(
-            user, slack_user_id=req.slack_user_id, app_url=req.bot.config.app_url
+            user,
+            slack_user_id=req.slack_user_id,
+            app_url=req.bot.config.app_url,
+            claim=req.services.address_claims.find(user),
         )
         req.ack(response_type="ephemeral", text=summary.text, blocks=summary.blocks)
         return
@@ -67,6 +73,7 @@ def submit_link_code(req: Request) -> None:
     code = req.field_value("code") if "code" in req.form else ""  # no field without a page
     if not code:
         user = req.services.account_linking.link_by_email(member=member)
+        req.ask_about_claim(user)
         req.ack(response_action="update", view=account.linked_modal(user))
         app_home.refresh_screen(req)
         return
@@ -85,7 +92,32 @@ def confirm_link(req: Request) -> None:
     req.ack(response_action="update", view=account.linked_modal(linked.user))
     for email_id in linked.email_ids:
         req.bot.publisher.publish_email(email_id)
+    for ticket_id in linked.ticket_ids:
+        req.bot.publisher.publish_ticket(str(ticket_id))
+    if linked.is_merge:
+        _update_question(req, linked.user, address_claim.merged_message(linked.user.email))
     app_home.refresh_screen(req)
+
+
+def claim_account(req: Request) -> None:
+    """Open the form for a code of the older account with the member's address."""
+    claim = req.services.address_claims.get_other(actor=req.actor, user_id=req.button_value)
+    open_link_form(req, note=address_claim.merge_note(claim))
+
+
+def disown_account(req: Request) -> None:
+    """Close the account that holds the member's address unconfirmed."""
+    closed = req.services.address_claims.disown(
+        actor=req.actor, member=req.fetch_member(), user_id=req.button_value
+    )
+    for email_id in closed.email_ids:
+        req.bot.publisher.publish_email(email_id)
+    for ticket_id in closed.ticket_ids:
+        req.bot.publisher.publish_ticket(str(ticket_id))
+    message = address_claim.disowned_message(closed.user.email)
+    _update_question(req, closed.user, message)
+    if (req.body.get("container") or {}).get("is_ephemeral"):  # below /account
+        req.replace_message(message)
 
 
 def open_unlink_form(req: Request) -> None:
@@ -111,6 +143,16 @@ def unlink_account(req: Request) -> None:
 def notify_unlinked(bot: BotProcess, *, slack_user_id: str, email: str) -> None:
     """Notify a Slack member that their account was unlinked on the page."""
     _notify_member(bot, slack_user_id, account.unlinked_message(email))
+
+
+def _update_question(req: Request, claim: User, message: Message) -> None:
+    """Replace the stored question about that account, sent already or not."""
+    event = address_claim.claim_event(claim, slack_user_id=req.slack_user_id)
+    reply_id = req.services.replies.revise(
+        ReplyKind.ADDRESS_CLAIM, event=event, message=message.as_args(), is_needed_unsent=False
+    )
+    if reply_id:
+        req.bot.publisher.publish_reply(reply_id)
 
 
 @contextmanager

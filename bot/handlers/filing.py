@@ -13,6 +13,7 @@ from bot.views.messages.help import HelpEntry, help_message, suggestion_message
 from bot.views.modals import file_ticket as views
 from bot.views.text import DisplayPerson, Message
 from services.core.errors import DomainError
+from services.models.comment import MessageRef
 from services.models.message_source import MessageSource
 from services.models.ticket import Ticket
 from services.models.user import Role
@@ -128,13 +129,14 @@ def _submitted_deadline(req: Request) -> datetime | None:
 
 
 def _follow_later_changes(req: Request, ticket: Ticket) -> None:
-    """Follow the changes of a direct message that was changed while its form was open."""
+    """Follow the changes of a direct message that was changed while its form was open. Further
+    lines of it no longer join."""
     source, previous = ticket.source, ticket.description
     if source is None or not source.is_direct_message:
         return
-    text = req.services.processed_events.get_replacement(
-        text_key(source), slack_user_id=req.slack_user_id, previous=previous
-    )
+    texts, first = req.services.direct_messages, message_ref(source)
+    texts.close(first, slack_user_id=req.slack_user_id)
+    text = texts.get_replacement(first, slack_user_id=req.slack_user_id, previous=previous)
     if text is not None:
         change_ticket(req, source, previous=previous, text=text)
 
@@ -153,6 +155,5 @@ def change_ticket(
     )
 
 
-def text_key(source: MessageSource) -> str:
-    """The key of a direct message's stored text."""
-    return f"offer:{source.channel}:{source.ts}"
+def message_ref(source: MessageSource) -> MessageRef:
+    return MessageRef(source.channel, source.ts)

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 from bot.handlers import app_home
 from bot.slack.request import Request
-from bot.views.modals import person
+from bot.views.modals import person, person_changes
 from services.account_admin.account_admin import PersonFields
 from services.accounts.account_search import AccountCursor, checked_search
 from services.home.sessions import Screen
@@ -25,6 +25,12 @@ def search_people(req: Request) -> None:
 def open_person_form(req: Request) -> None:
     current = req.services.availability.get(actor=req.actor, user_id=req.button_value)
     req.open_modal(person.person_modal(current.user, open_tickets=current.open_ticket_count))
+
+
+def open_changes(req: Request) -> None:
+    """Show the audit log of a person above the form, which keeps what was typed."""
+    changes = req.services.audit_trail.of_person(actor=req.actor, user_id=req.button_value)
+    req.push_modal(person_changes.person_changes_modal(changes))
 
 
 def save_person(req: Request) -> None:

@@ -11,38 +11,46 @@ from bson import ObjectId
 
 from bot.handlers import message_intake
 from bot.slack import message_events, source_messages
-from bot.slack.event_replies import queue_reply
+from bot.slack.event_replies import may_answer, queue_reply
 from bot.slack.message_events import MessageChange, MessageEvent
 from bot.slack.request import Request
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.modals import ticket_actions
 from bot.views.text import Message, escape
-from services.core.errors import DomainError, LimitReached
+from services.core.errors import DomainError, LimitReached, MemberInactive
 from services.models.ticket import Ticket
 from services.outbox.deliveries import DeliveryRef, TicketThread
 from services.outbox.replies import ReplyKind
 from services.tickets.comments import CommentLimitReached, CommentRateLimitReached
 
-INTERNAL_NOTE_NOTICE = (
-    "Kept as an internal note: it is passed on to the help desk only. Whoever is in this channel "
-    "reads it here, too."
+_ONCE = "You won't see this message again."
+CHANNEL_NOTE_EXPLANATION = (
+    "Saved as an internal note. The help desk reads it, and so does everyone in this channel. "
+    f"{_ONCE}"
 )
-DIRECT_NOTE_NOTICE = (
-    "Kept as an internal note: only the help desk reads it. To write to the requester, use "
-    "Comment on the ticket."
+DIRECT_NOTE_EXPLANATION = (
+    "Saved as an internal note: only the help desk reads it. To write to the requester, reply in "
+    f"the thread of the ticket's card. {_ONCE}"
 )
-FILES_NOTICE = (
-    "Files are passed on as links. Whoever cannot open one does not see this conversation in "
-    "Slack: share the file with them there."
+FILES_EXPLANATION = (
+    "Files are passed on as links. If a person can't open one, share the file with them in Slack. "
+    f"{_ONCE}"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class ReplyOutcome:
-    """The changed ticket, and the notices for the author, each with the key it is sent once for."""
+class AuthorNotice:
+    """A sentence for the author, sent once for its `key`."""
 
+    text: str
+    key: str
+    kind: ReplyKind = ReplyKind.NOTICE
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyOutcome:
     ticket: Ticket | None
-    notices: Sequence[tuple[str, str]] = ()
+    notices: Sequence[AuthorNotice] = ()
 
 
 def on_message(req: Request) -> None:
@@ -106,11 +114,13 @@ def _recipient(req: Request, message: MessageEvent) -> ObjectId | str | None:
 def _on_reply(req: Request, reply: MessageEvent, thread: TicketThread) -> None:
     try:
         outcome = _HANDLERS[reply.change](req, reply, thread)
+    except MemberInactive:
+        outcome = ReplyOutcome(None)
     except DomainError as refusal:
-        key = _notice_key(refusal, thread, reply)
-        outcome = ReplyOutcome(None, [(_refusal_text(refusal, reply), key)])
-    for sentence, notice_key in outcome.notices:
-        _notify_author(req, reply, sentence, key=notice_key)
+        notice = AuthorNotice(_refusal_text(refusal, reply), _notice_key(refusal, thread, reply))
+        outcome = ReplyOutcome(None, [notice] if _may_answer(req, reply) else [])
+    for notice in outcome.notices:
+        _notify_author(req, reply, notice)
     req.ack()
     if outcome.ticket:
         req.bot.publisher.publish_ticket(str(outcome.ticket.id))
@@ -164,12 +174,17 @@ def _add_comment(req: Request, event: MessageEvent, thread: TicketThread) -> Rep
         files=event.content.files,
         message=event.message_ref,
     )
-    notices = []
-    if thread.internal:
-        sentence = DIRECT_NOTE_NOTICE if event.is_direct else INTERNAL_NOTE_NOTICE
-        notices.append((sentence, f"kept:{event.message_ref.channel}:{event.message_ref.ts}"))
+    explanations = []
+    if thread.internal and event.is_direct:
+        explanations.append((DIRECT_NOTE_EXPLANATION, "direct_notes"))
+    elif thread.internal:
+        explanations.append((CHANNEL_NOTE_EXPLANATION, "channel_notes"))
     if event.content.files:
-        notices.append((FILES_NOTICE, f"files:{thread.ticket_id}:{event.author_id}"))
+        explanations.append((FILES_EXPLANATION, "files"))
+    notices = [
+        AuthorNotice(text, f"{subject}:{event.author_id}", ReplyKind.EXPLANATION)
+        for text, subject in explanations
+    ]
     return ReplyOutcome(added.ticket, notices)
 
 
@@ -219,13 +234,23 @@ def _notice_key(refusal: DomainError, thread: TicketThread, event: MessageEvent)
     return f"refused:{event.message_ref.channel}:{event.message_ref.ts}:{event.event_ts}"
 
 
-def _notify_author(req: Request, event: MessageEvent, sentence: str, *, key: str) -> None:
-    """Send the author an ephemeral message in the thread, once for that key."""
+def _may_answer(req: Request, event: MessageEvent) -> bool:
+    return may_answer(
+        req,
+        event=f"{event.message_ref.channel}:{event.message_ref.ts}:{event.event_ts}",
+        recipient=event.message_ref.channel,
+        thread_ts=event.thread_ref.ts if event.thread_ref else None,
+        is_ephemeral=True,
+    )
+
+
+def _notify_author(req: Request, event: MessageEvent, notice: AuthorNotice) -> None:
+    """Send the author an ephemeral message in the thread."""
     queue_reply(
         req,
-        ReplyKind.NOTICE,
-        Message(text=escape(sentence), blocks=[]),
-        event=key,
+        notice.kind,
+        Message(text=escape(notice.text), blocks=[]),
+        event=notice.key,
         recipient=event.message_ref.channel,
         thread_ts=event.thread_ref.ts if event.thread_ref else None,
         is_ephemeral=True,

@@ -2,15 +2,17 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackRequestError
+from slack_sdk.errors import SlackApiError, SlackClientError, SlackRequestError
 from slack_sdk.web import SlackResponse
 from slack_sdk.webhook import WebhookClient
 
+from services.accounts.confirmation import MemberLookup
 from services.core.metrics import SLACK_CALLS, SLACK_SECONDS, Meter
 from services.core.slack_errors import ErrorKind, error_kind
 from services.core.slack_gate import RATE_LIMITED, Admission, Closed, SlackGate
@@ -141,7 +143,27 @@ def _api_error_outcome(error: SlackApiError) -> str:
 def fetch_member(client: WebClient, *, team_id: str, slack_user_id: str) -> SlackMember:
     """Call `users.info`. `email_confirmed` is None if Slack leaves it out."""
     user = client.users_info(user=slack_user_id)["user"]
-    return slack_member_from_user({**user, "id": slack_user_id}, team_id=team_id)
+    member = slack_member_from_user({**user, "id": slack_user_id}, team_id=team_id)
+    # Slack may answer with the person's other id.
+    aliases = member.aliases | {str(user["id"])}
+    return replace(member, aliases=aliases - {slack_user_id})
+
+
+def member_lookup(client: WebClient) -> MemberLookup:
+    """Return how services ask Slack about a member."""
+
+    def look_up(team_id: str, slack_user_id: str) -> SlackMember | None:
+        try:
+            return fetch_member(client, team_id=team_id, slack_user_id=slack_user_id)
+        except SlackApiError as error:
+            if error.response.get("error") != "user_not_found":
+                return None
+            gone = {"id": slack_user_id, "deleted": True}
+            return slack_member_from_user(gone, team_id=team_id)
+        except (SlackClientError, OSError):
+            return None
+
+    return look_up
 
 
 def slack_member_from_user(user: dict[str, Any], *, team_id: str) -> SlackMember:
@@ -158,6 +180,7 @@ def slack_member_from_user(user: dict[str, Any], *, team_id: str) -> SlackMember
         is_deleted=bool(user.get("deleted")),
         is_guest=bool(user.get("is_restricted") or user.get("is_ultra_restricted")),
         is_stranger=bool(user.get("is_stranger")),
+        aliases=_grid_ids(user) - {str(user["id"])},
     )
 
 
@@ -172,6 +195,12 @@ def _home_team_id(user: dict[str, Any], team_id: str) -> str:
     if isinstance(teams, list):
         return team_id if team_id in teams else str(next(iter(teams), ""))
     return user.get("team_id") or (user.get("profile") or {}).get("team") or team_id
+
+
+def _grid_ids(user: dict[str, Any]) -> frozenset[str]:
+    """Return the id in the organisation: https://docs.slack.dev/reference/objects/user-object"""
+    grid_id = (user.get("enterprise_user") or {}).get("id")
+    return frozenset({str(grid_id)} if grid_id else ())
 
 
 def respond_middleware(*, meter: Meter, process: str) -> Callable[..., None]:

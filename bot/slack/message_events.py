@@ -12,6 +12,9 @@ from services.models.comment import MessageRef
 _PERSON_SUBTYPES = frozenset({None, "file_share", "thread_broadcast", "me_message"})
 
 
+_SLACKBOT = "USLACKBOT"  # users.info does not call it a bot
+
+
 class MessageChange(StrEnum):
     WROTE = "wrote"
     CHANGED = "changed"
@@ -39,7 +42,9 @@ def parse_message(event: Mapping[str, Any]) -> MessageEvent | None:
     """Return None unless a person wrote, changed or deleted the content of a message."""
     change, message, ts = _changed_message(event)
     thread_ts, author = message.get("thread_ts"), message.get("user")
-    if message.get("subtype") not in _PERSON_SUBTYPES or message.get("bot_id") or not author:
+    if message.get("subtype") not in _PERSON_SUBTYPES or message.get("bot_id"):
+        return None
+    if not author or author == _SLACKBOT:
         return None
     if not ts:
         return None

@@ -7,11 +7,13 @@ from typing import Any
 from bot.slack.bot_process import BotProcess
 from bot.slack.client import Respond, fetch_member
 from bot.slack.form_state import FormState
+from bot.views.messages import address_claim
 from bot.views.text import Message, unescape
 from services.core.text import strip_invisible
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.slack_member import SlackMember
 from services.models.user import User
+from services.outbox.replies import ReplyKind
 from services.registry.services import Services
 
 
@@ -63,6 +65,11 @@ class Request:
     def open_modal(self, view: dict[str, Any]) -> None:
         """Open a modal. Call it first: a trigger lasts three seconds and opens one modal."""
         answer = self.bot.client.views_open(trigger_id=self.body["trigger_id"], view=view)
+        self.opened_view = dict(answer["view"])
+
+    def push_modal(self, view: dict[str, Any]) -> None:
+        """Show a modal above the one whose button was pressed."""
+        answer = self.bot.client.views_push(trigger_id=self.body["trigger_id"], view=view)
         self.opened_view = dict(answer["view"])
 
     def update_modal(self, view: dict[str, Any]) -> None:
@@ -126,4 +133,22 @@ class Request:
         )
 
     def _find_or_create_account(self) -> User:
-        return self.find_user() or self.services.links.get_or_create_user(self.fetch_member())
+        user = self.find_user()
+        if user is None:
+            user = self.services.links.get_or_create_user(self.fetch_member())
+            self.ask_about_claim(user)
+        return user
+
+    def ask_about_claim(self, user: User) -> None:
+        """Ask the member, once, about the unconfirmed account that holds the user's address."""
+        claim = self.services.address_claims.find(user)
+        if claim is None:
+            return
+        reply_id = self.services.replies.queue(
+            ReplyKind.ADDRESS_CLAIM,
+            event=address_claim.claim_event(claim, slack_user_id=self.slack_user_id),
+            recipient=self.slack_user_id,
+            slack_user_id=self.slack_user_id,
+            message=address_claim.claim_message(claim).as_args(),
+        )
+        self.bot.publisher.publish_reply(reply_id)

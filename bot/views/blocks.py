@@ -8,7 +8,7 @@ from bot.views.due_text import due_field, format_datetime
 from bot.views.text import Block, DisplayPerson, escape, mrkdwn, plain_text
 from services.core.text import truncate
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
-from services.tickets.lifecycle import RESOLUTION_CODES
+from services.tickets.lifecycle import RESOLUTION_CODES, is_awaiting_acceptance
 from services.tickets.transitions import is_queued_unassigned
 from services.tickets.validation import MAX_TITLE_LENGTH
 
@@ -81,7 +81,7 @@ def ticket_fields(
     fields = {
         "Status": labels.status(ticket, is_for_requester=is_for_requester),
         "Priority": labels.PRIORITY[ticket.priority] if ticket.priority else "Not set",
-        "Requester": requester.mention,
+        "Requester": requester.mention if is_for_requester else requester.noted_mention,
         "Assignee": assignee.mention,
     }
     if accepted_at := accepted_time(ticket):
@@ -108,6 +108,10 @@ def status_line(
         return context(mrkdwn(f"{status} by {done_by.mention}" if done_by else status))
     if assignee and accepted_time(ticket):
         who = f"{assignee.mention} has accepted it"
+    elif assignee and is_awaiting_acceptance(ticket):
+        return context(
+            mrkdwn(" · ".join([f"{status} to {assignee.mention}", *filter(None, [due])]))
+        )
     elif assignee:
         who = f"Assigned to {assignee.mention}"
     elif ticket.assignment.get("next") or is_queued_unassigned(ticket):

@@ -33,7 +33,7 @@ def history_blocks(
     lines = [_line(event, lambda user_id: display_person(people, user_id)) for event in newest]
     if older := len(events) - len(lines):
         lines.insert(0, f"_{older} older {'entry is' if older == 1 else 'entries are'} not shown_")
-    return [context(mrkdwn(text)) for text in _joined_texts(lines)]
+    return [context(mrkdwn(text)) for text in join_lines(lines)]
 
 
 def _line(event: Event, lookup: DisplayPersonLookup) -> str:
@@ -85,6 +85,9 @@ EVENT_PHRASES: dict[str, str] = {
     EventType.CANCELLED: "cancelled it",
     EventType.REOPENED: "reopened it",
     EventType.UNANSWERED: "closed it",
+    EventType.REQUESTER_MERGED: "moved it to their older account",
+    EventType.REQUESTER_DISOWNED: "said that an account with their address, which filed it before "
+    "the address was confirmed, is not theirs",
     EventType.COMMENTED: "commented",
     EventType.NOTED: "wrote an internal note",
     EventType.COMMENT_EDITED: "edited a comment",
@@ -135,7 +138,7 @@ def _enum_label(labels_by_value: dict[Any, str], kind: Any, value: Any) -> str:
     return labels_by_value[kind(value)] if value in set(kind) else "another one"
 
 
-def _joined_texts(lines: Sequence[str]) -> Iterator[str]:
+def join_lines(lines: Sequence[str]) -> Iterator[str]:
     """Join the lines to texts within Slack's limit."""
     text = ""
     for line in lines:

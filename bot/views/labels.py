@@ -8,7 +8,11 @@ from services.analysis.model_exchange import FailureReason, SkillMatch, is_low_c
 from services.analysis.urgency import UrgencyClaim, UrgencySignal
 from services.core.text import join_words
 from services.models.ticket import AnalysisSource, Priority, Status, Ticket
-from services.tickets.lifecycle import CANCELLED_RESOLUTION, NO_ANSWER_RESOLUTION
+from services.tickets.lifecycle import (
+    CANCELLED_RESOLUTION,
+    NO_ANSWER_RESOLUTION,
+    is_awaiting_acceptance,
+)
 
 STATUS = {
     Status.TODO: "To do",
@@ -17,6 +21,9 @@ STATUS = {
     Status.COMPLETED: "Resolved",
     Status.REOPENED: "Reopened",
 }
+
+# A ticket in progress whose assignee has not accepted it yet.
+ASSIGNED = "Assigned"
 
 PRIORITY = {
     Priority.LOW: "Low",
@@ -60,6 +67,8 @@ def status(ticket: Ticket, *, is_for_requester: bool = False) -> str:
         return "Cancelled"
     if ticket.status is Status.COMPLETED and ticket.resolution == NO_ANSWER_RESOLUTION:
         return "Closed without an answer"
+    if is_awaiting_acceptance(ticket):
+        return ASSIGNED
     return (REQUESTER_STATUS if is_for_requester else STATUS)[ticket.status]
 
 

@@ -23,6 +23,8 @@ MAX_VIEW_BYTES = 240_000
 MIN_TEXT_LENGTH = 40
 # Slack's limit for a real name. The legacy backend had none.
 MAX_NAME_LENGTH = 80
+UNCONFIRMED = "not confirmed"
+DISOWNED = "filed before this address was confirmed"
 
 
 def escape(text: str) -> str:
@@ -117,14 +119,24 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class DisplayPerson:
-    """How a person is named: by mention if they are in Slack."""
+    """How a person is named: by mention if they are in Slack. `note` says, of a requester, what
+    nobody has proved."""
 
     name: str
     slack_user_id: str | None = None
+    note: str = ""
 
     @property
     def mention(self) -> str:
         return f"<@{self.slack_user_id}>" if self.slack_user_id else escape(self.name)
+
+    @property
+    def noted_mention(self) -> str:
+        return f"{self.mention} ({self.note})" if self.note else self.mention
+
+    @property
+    def noted_name(self) -> str:
+        return f"{self.name} ({self.note})" if self.note else self.name
 
 
 def display_person(directory: Directory, user_id: ObjectId | str | None) -> DisplayPerson:
@@ -133,4 +145,6 @@ def display_person(directory: Directory, user_id: ObjectId | str | None) -> Disp
     if user is None:
         return DisplayPerson("someone who has left" if user_id else "nobody")
     name = " ".join(user.display_name.split())  # one line, because it is used within sentences
-    return DisplayPerson(truncate(name, MAX_NAME_LENGTH), directory.slack_ids.get(user.id))
+    note = UNCONFIRMED if user.id in directory.unconfirmed else ""
+    note = DISOWNED if user.disowned_at else note
+    return DisplayPerson(truncate(name, MAX_NAME_LENGTH), directory.slack_ids.get(user.id), note)

@@ -1,11 +1,15 @@
 """The Flask app of a bot process: health checks, error handling and the given blueprints."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from flask import Blueprint, Flask, Response, jsonify
+from flask import Blueprint, Flask, Request, Response, jsonify
 
 from bot.slack.instrumentation import with_request_ids
+from bot.web.client_ip import address_for_rate_limit
 from bot.web.http_errors import MAX_BODY_BYTES, ErrorPage, problem_response, register_error_handler
+from services.core import security_events
+from services.core.settings import Network
 
 
 def create_flask_app(
@@ -14,6 +18,7 @@ def create_flask_app(
     pending_indexes: Callable[[], Sequence[str]] = lambda: (),
     is_writable: Callable[[], bool] = lambda: True,
     blueprints: Sequence[Blueprint] = (),
+    trusted_proxies: Sequence[Network] = (),
     error_page: ErrorPage | None = None,
 ) -> Flask:
     """Return the WSGI application with `/healthz`, `/readyz` and the blueprints.
@@ -29,8 +34,22 @@ def create_flask_app(
     for blueprint in (_health_blueprint(is_ready, is_writable, pending_indexes), *blueprints):
         flask_app.register_blueprint(blueprint)
     # As Flask documents it.
-    flask_app.wsgi_app = with_request_ids(flask_app.wsgi_app)  # type: ignore[assignment, method-assign]
+    wsgi_app = _with_client(flask_app.wsgi_app, trusted_proxies)
+    flask_app.wsgi_app = with_request_ids(wsgi_app)  # type: ignore[assignment, method-assign]
     return flask_app
+
+
+def _with_client(app: WSGIApplication, trusted_proxies: Sequence[Network]) -> WSGIApplication:
+    """Wrap the application, so that security events have the client's address."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        http_request = Request(environ, populate_request=False)
+        with security_events.client_scope(
+            lambda: address_for_rate_limit(http_request, trusted_proxies)
+        ):
+            return app(environ, start_response)
+
+    return answer
 
 
 def _health_blueprint(

@@ -22,7 +22,9 @@ from prometheus_client.registry import Collector
 from bot.web.client_ip import bearer_token, client_address
 from bot.web.http_errors import problem_response
 from services.core import metrics as core_metrics
+from services.core import security_events
 from services.core.metrics import MetricKind, SampleKey, Samples
+from services.core.security_events import SecurityEvent
 from services.core.settings import Network
 from services.ops.ticket_counts import TicketCounts
 
@@ -37,10 +39,12 @@ def metrics_blueprint(
     def show() -> Response:
         # compare_digest accepts only ASCII strings, but any bytes.
         if token and not hmac.compare_digest(bearer_token(request).encode(), token.encode()):
+            security_events.record(SecurityEvent.TOKEN_REFUSED, reason="metrics")
             answer = problem_response(401, "unauthorized", "Send METRICS_TOKEN as a bearer token.")
             answer.headers["WWW-Authenticate"] = 'Bearer realm="metrics"'
             return answer
         if not token and not _is_local(request, trusted_proxies):
+            security_events.record(SecurityEvent.TOKEN_REFUSED, reason="metrics")
             return problem_response(
                 403, "forbidden", "Only this machine may read this, unless METRICS_TOKEN is set."
             )

@@ -6,6 +6,8 @@ from slack_bolt.adapter.flask import SlackRequestHandler
 from slack_sdk.signature import SignatureVerifier
 
 from bot.web.http_errors import problem_response
+from services.core import security_events
+from services.core.security_events import SecurityEvent
 
 
 def slack_events_blueprint(app: App, *, signing_secret: str) -> Blueprint:
@@ -17,6 +19,7 @@ def slack_events_blueprint(app: App, *, signing_secret: str) -> Blueprint:
     @blueprint.post("/slack/events")
     def receive() -> Response:
         if not _has_valid_signature(verifier, request):
+            security_events.record(SecurityEvent.SIGNATURE_REFUSED)
             return problem_response(
                 401, "invalid_signature", "Slack's signature is missing, wrong or too old."
             )

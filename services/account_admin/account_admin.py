@@ -8,7 +8,8 @@ from bson import ObjectId
 
 from services.accounts import account_search
 from services.accounts.account_search import AccountCursor, AccountPage
-from services.accounts.users import load_account_doc, update_account
+from services.accounts.confirmation import UnconfirmedAddress
+from services.accounts.users import UserService, load_account_doc, update_account
 from services.accounts.validation import checked_account_values, checked_role, checked_skills
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
@@ -58,8 +59,9 @@ def format_skills(skills: Sequence[str]) -> str:
 
 
 class AccountAdmin:
-    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+    def __init__(self, db: Mongo, users: UserService, *, clock: Clock = utcnow) -> None:
         self._db = db
+        self._users = users
         self._clock = clock
 
     def page(self, *, actor: Actor, cursor: AccountCursor) -> AccountPage:
@@ -76,24 +78,28 @@ class AccountAdmin:
     ) -> User:
         """Store the fields that differ from what the form showed, as `update_account` does.
 
-        Raises `InvalidValue`, also if another admin has changed the field since, and for the last
-        active admin.
+        Raises `InvalidValue`, also if another admin has changed the field since, for the last
+        active admin, and for the role of an account whose address nobody has confirmed.
         """
         require_permission(actor, Permission.MANAGE_USERS)
 
         def changed_values(doc: Document) -> Document:
             stored = PersonFields.from_user(User.from_doc(doc))
             changed = changed_fields(stored=stored, shown=shown, submitted=wanted)
-            return {field: _checked_value(field, text) for field, text in changed.items()}
+            values = {field: _checked_value(field, text) for field, text in changed.items()}
+            self._users.confirmation.check_role_change(doc, values)
+            return values
 
         try:
             return update_account(
                 self._db,
                 lambda: load_account_doc(self._db, user_id),
                 changed_values,
-                by=actor.user_id,
+                actor=actor,
                 now=self._clock(),
             )
+        except UnconfirmedAddress as refusal:
+            raise InvalidValue("role", str(refusal)) from None
         except Conflict as refusal:  # for the last active admin
             is_deactivation = wanted.active == DEACTIVATED != shown.active
             field = "active" if is_deactivation else "role"
@@ -119,7 +125,7 @@ class AccountAdmin:
             self._db,
             lambda: load_account_doc(self._db, actor.user_id),
             lambda _: values,
-            by=actor.user_id,
+            actor=actor,
             now=self._clock(),
         )
 

@@ -5,6 +5,7 @@ It runs as the operator: anyone with a shell on the server.
 
 import argparse
 import json
+from collections.abc import Callable, Sequence
 
 from services.accounts.users import UserService
 from services.auth.one_time_codes import OneTimeCodes
@@ -37,6 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reset = actions.add_parser("reset", help="print a link to set an account's password by, once")
     reset.add_argument("email")
     reset.set_defaults(needs="users reset")  # see `settings.REQUIRED_VARIABLES`
+    confirm = actions.add_parser("confirm", help="vouch that an account's address is its owner's")
+    confirm.add_argument("email")
+    unlink = actions.add_parser("unlink", help="end an account's link with its Slack member")
+    unlink.add_argument("email")
     erase = actions.add_parser("erase", help="make an account anonymous; its tickets stay")
     erase.add_argument("email")
     export = actions.add_parser("export", help="print all that is kept about somebody, as JSON")
@@ -48,29 +53,25 @@ def run_users_command(
     *,
     users: UserService,
     codes: OneTimeCodes,
+    unlink_account: Callable[..., Sequence[str]],
     erasure: Erasure,
     data_export: DataExport,
     app_url: str,
 ) -> list[str]:
-    """Run the action and return the lines to print. Raises the services' errors."""
+    """Run the action and return the lines to print. Raises the services' errors.
+
+    `unlink_account` is that of the linking, which is on the floor of this package.
+    """
     actor = OPERATOR
     match args.action:
-        case "create":
-            role, skills = Role(args.role), args.skills.split(",")
-            created = users.create(
-                actor=actor, email=args.email, role=role, skills=skills, name=args.name
-            )
-            return [_line(created)]
-        case "role":
-            return [_line(users.update(actor=actor, email=args.email, role=args.role))]
-        case "skills":
-            skills = args.skills.split(",")
-            return [_line(users.update(actor=actor, email=args.email, skills=skills))]
         case "reset":
             from services.auth import password_reset  # noqa: PLC0415  loads redis and jwt
 
             code = password_reset.issue_reset_code(users, codes, actor=actor, email=args.email)
             return [app_url + password_reset.reset_path(code)]
+        case "unlink":
+            members = unlink_account(actor=actor, email=args.email)
+            return [f"{args.email} is no longer linked to {member}." for member in members]
         case "erase":
             erased = erasure.erase(actor=actor, email=args.email)
             return [line for result in erased for line in _erased(result)] or [NOTHING_TO_ERASE]
@@ -79,8 +80,27 @@ def run_users_command(
             if not found["accounts"]:
                 raise NotFound("There is no account with that address.")
             return [json.dumps(found, indent=2, ensure_ascii=False)]
-        case _:
+        case "list":
             return [_line(user) for user in users.list_all(actor=actor)]
+        case _:
+            return [_line(_edit_account(args, users))]
+
+
+def _edit_account(args: argparse.Namespace, users: UserService) -> User:
+    actor = OPERATOR
+    match args.action:
+        case "create":
+            role, skills = Role(args.role), args.skills.split(",")
+            return users.create(
+                actor=actor, email=args.email, role=role, skills=skills, name=args.name
+            )
+        case "role":
+            return users.update(actor=actor, email=args.email, role=args.role)
+        case "confirm":
+            return users.confirm_email(actor=actor, email=args.email)
+        case _:
+            skills = args.skills.split(",")
+            return users.update(actor=actor, email=args.email, skills=skills)
 
 
 def _erased(erased: ErasureResult) -> list[str]:

@@ -1,12 +1,14 @@
 """User accounts: look-up, invitation and changes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 
 from bson import ObjectId
 from pymongo import ReturnDocument, UpdateOne
+from pymongo.errors import DuplicateKeyError
 
+from services.accounts.confirmation import EmailConfirmation
 from services.accounts.validation import (
     checked_account_values,
     checked_email,
@@ -14,6 +16,8 @@ from services.accounts.validation import (
     checked_string,
     email_key,
 )
+from services.audit import audit_log
+from services.audit.audit_log import AuditAction, AuditEntry
 from services.core.clock import Clock, utcnow
 from services.core.coerce import as_string_list
 from services.core.database import Document, Mongo
@@ -29,12 +33,20 @@ from services.outbox import pending
 DEACTIVATED_REASON = "the account was deactivated"
 DEMOTED_REASON = "the account no longer works on tickets"
 UNKNOWN_ACCOUNT = "There is no such account any more."
+ADDRESS_TAKEN = "There is an account with that address already."
 LAST_ADMIN_MESSAGE = "There has to be an active admin. Make somebody else an admin first."
 BUSY_MESSAGE = "Another admin is being changed at this moment. Try again."
 # Each removal takes some milliseconds. Longer than this waits only for a process that has died.
 MAX_WAIT_SECONDS = 2.0
 # A change of these may give a queued ticket an assignee.
 _ASSIGNMENT_FIELDS = frozenset({"role", "skills", "capacity", "active"})
+# The audit log holds the values of these, and of all others that they were changed.
+_AUDITED_VALUES: Mapping[str, Callable[[User], object]] = {
+    "role": lambda user: user.role.value,
+    "skills": lambda user: list(user.skills),
+    "capacity": lambda user: user.capacity,
+    "active": lambda user: user.active,
+}
 
 
 @contextmanager
@@ -67,8 +79,11 @@ def removing_admin(db: Mongo, user_id: ObjectId, *, now: datetime) -> Iterator[D
 
 
 class UserService:
-    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+    def __init__(
+        self, db: Mongo, *, confirmation: EmailConfirmation | None = None, clock: Clock = utcnow
+    ) -> None:
         self._db = db
+        self.confirmation = confirmation or EmailConfirmation(db, clock=clock)
         self._clock = clock
 
     def get(self, user_id: ObjectId) -> User | None:
@@ -105,19 +120,24 @@ class UserService:
     ) -> User:
         """Create an invitation: an account without password, for the Slack member of that address.
 
-        Raises `InvalidValue` for a bad address or skill, `Conflict` if the address has an account.
+        Raises `InvalidValue` for a bad address or skill, `Conflict` if the address has a confirmed
+        account. An unconfirmed one stays beside it.
         """
         require_permission(actor, Permission.MANAGE_USERS)
         email, listed = checked_email(email), checked_skills(skills)
-        if self.find_by_email(email):
-            raise Conflict("There is an account with that address already.")
-        doc = new_account_doc(email=email, role=role, now=self._clock(), skills=listed, name=name)
-        self._db.users.insert_one(doc)
-        if len(self.find_by_email(email)) > 1:  # a concurrent request created one: keep neither
-            self._db.users.delete_one({"_id": doc["_id"]})
-            raise Conflict("There is an account with that address already.")
+        if self.find_confirmed(email):
+            raise Conflict(ADDRESS_TAKEN)
+        now = self._clock()
+        doc = new_account_doc(
+            email=email, role=role, now=now, actor=actor, skills=listed, name=name
+        )
+        created = store_account(self._db, doc)
+        if len(self.find_confirmed(email)) > 1:  # a concurrent request created one: keep neither
+            self._db.users.delete_one({"_id": created.id})
+            raise Conflict(ADDRESS_TAKEN)
+        audit_log.move_pending(self._db.users, doc)
         pending.retry_unassigned(self._db, now=self._clock())
-        return User.from_doc(doc)
+        return created
 
     def update(
         self,
@@ -129,28 +149,51 @@ class UserService:
     ) -> User:
         """Change the role or skills of the account with that address; None leaves them unchanged.
 
-        Raises `InvalidValue`; `NotFound`; `Conflict` for the last active admin, and if several
-        accounts have the address.
+        Raises `InvalidValue`; `NotFound`; `UnconfirmedAddress` for a role; `Conflict` for the last
+        active admin, and if several accounts have the address.
         """
         require_permission(actor, Permission.MANAGE_USERS)
         address = strip_invisible(checked_string("email", email))
         values = checked_account_values(role=role, skills=skills)
+
+        def values_for(doc: Document) -> Document:
+            self.confirmation.check_role_change(doc, values)
+            return values
+
         return update_account(
             self._db,
             lambda: self.get_doc_by_email(address),
-            lambda _: values,
-            by=actor.event_author,
+            values_for,
+            actor=actor,
             now=self._clock(),
         )
 
+    def confirm_email(self, *, actor: Actor | Operator, email: str) -> User:
+        """Record that the address of the account is its owner's. Raises as `get_doc_by_email`."""
+        require_permission(actor, Permission.MANAGE_USERS)
+        user = User.from_doc(self.get_doc_by_email(strip_invisible(email)))
+        self.confirmation.record(user, by=audit_log.author(actor, user.id))
+        return user
+
     def find_by_email(self, email: str) -> list[User]:
-        """Return all accounts of an address, ignoring case. More than one is a legacy fault."""
+        """Return all accounts of an address, ignoring case. Several confirmed ones are a legacy
+        fault; beside one, there may be those of people who only claimed to have the address."""
         return [User.from_doc(doc) for doc in self.find_docs_by_email(email)]
+
+    def find_confirmed(self, email: str) -> list[User]:
+        """Return the accounts of an address whose owner has proved to have it."""
+        return [user for user in self.find_by_email(email) if self.confirmation.is_confirmed(user)]
 
     def find_docs_by_email(self, email: str) -> list[Document]:
         """Return the documents of `find_by_email`."""
         self._index_legacy_emails()
         return list(self._db.users.find({"emailKey": email_key(email)}))
+
+    def find_docs_of_person(self, email: str) -> list[Document]:
+        """Return the documents of an address, and of the accounts that were merged into them."""
+        found = self.find_docs_by_email(email)
+        ids = [doc["_id"] for doc in found]
+        return list(self._db.users.find({"mergedInto": {"$in": ids}})) + found if ids else []
 
     def team_skills(self) -> list[str]:
         """Return the skills of active moderators and admins, sorted, each in one spelling."""
@@ -160,12 +203,17 @@ class UserService:
         return sorted(spelled.values(), key=str.casefold)
 
     def get_doc_by_email(self, email: str) -> Document:
-        """Return the only account of an address. Raises `NotFound`, `Conflict` for several."""
+        """Return the only account of an address, or of several the only confirmed one.
+
+        Raises `NotFound`, and `Conflict` if several are left.
+        """
         found = self.find_docs_by_email(email)
-        if len(found) > 1:
-            raise Conflict("Several accounts have that address. Remove all but one first.")
         if not found:
             raise NotFound("There is no account with that address.")
+        if len(found) > 1:
+            found = [doc for doc in found if self.confirmation.is_confirmed(User.from_doc(doc))]
+        if len(found) != 1:
+            raise Conflict("Several accounts have that address. Remove all but one first.")
         return found[0]
 
     def _index_legacy_emails(self) -> None:
@@ -182,14 +230,20 @@ def new_account_doc(
     *,
     email: str,
     role: Role,
-    now: object,
+    now: datetime,
+    actor: Actor | Operator | None = None,
     skills: Sequence[str] = (),
     name: str | None = None,
     user_id: ObjectId | None = None,
 ) -> Document:
-    """Return the document of a new account, with the legacy backend's fields and ours."""
+    """Return the document of a new account, with the legacy backend's fields and ours.
+
+    `actor` is None if its owner creates it.
+    """
+    user_id = user_id or ObjectId()
+    by = audit_log.author(actor, user_id) if actor else audit_log.SELF
     return {
-        "_id": user_id or ObjectId(),
+        "_id": user_id,
         "email": email,
         "emailKey": email_key(email),
         "role": role.value,
@@ -199,7 +253,32 @@ def new_account_doc(
         "tokenVersion": 1,
         "capacity": DEFAULT_CAPACITY,
         "createdAt": now,
+        **audit_log.pending_field(AuditEntry(now, by, AuditAction.CREATED, user_id, to=role.value)),
     }
+
+
+def store_account(db: Mongo, doc: Document) -> User:
+    """Store a new account, unless a concurrent request has stored it; return it.
+
+    In a database shared with the legacy backend, a unique index may refuse a second account with
+    the same spelling of the address. Domains ignore case, so the account gets another spelling.
+    """
+
+    def upsert(values: Document) -> Document | None:
+        return db.users.find_one_and_update(
+            {"_id": doc["_id"]},
+            {"$setOnInsert": values},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+
+    values = {name: value for name, value in doc.items() if name != "_id"}
+    try:
+        return User.from_doc(upsert(values) or doc)
+    except DuplicateKeyError:
+        local, at, domain = doc["email"].rpartition("@")
+        values["email"] = f"{local}{at}{domain.upper()}"
+        return User.from_doc(upsert(values) or {**doc, **values})
 
 
 def update_account(
@@ -207,10 +286,11 @@ def update_account(
     load: Callable[[], Document],
     values_for: Callable[[Document], Document],
     *,
-    by: ObjectId | str,
+    actor: Actor | Operator,
     now: datetime,
 ) -> User:
-    """Change an account. Every edit by an admin or by its owner goes through here.
+    """Change an account. Every edit by an admin or by its owner goes through here, and has an entry
+    in the audit log for each field.
 
     `load` returns the account as stored, `values_for` the checked values to set in it; both are
     called again if a concurrent change came first. A new role, a new password and a deactivation
@@ -223,13 +303,13 @@ def update_account(
         wanted = values_for(doc)
         # An absent field equals None here, as it does in a filter.
         values = {name: value for name, value in wanted.items() if doc.get(name) != value}
-        return _store(db, doc, values, by=by, now=now) if values else User.from_doc(doc)
+        return _store(db, doc, values, actor=actor, now=now) if values else User.from_doc(doc)
 
     return retry_on_conflict(attempt)
 
 
 def _store(
-    db: Mongo, doc: Document, values: Document, *, by: ObjectId | str, now: datetime
+    db: Mongo, doc: Document, values: Document, *, actor: Actor | Operator, now: datetime
 ) -> User | None:
     """Return None if one of the values, the role or `active` has changed since `doc` was loaded."""
     before, after = User.from_doc(doc), User.from_doc({**doc, **values})
@@ -242,7 +322,10 @@ def _store(
         update.setdefault("$unset", {})["handBack"] = ""
     elif can_work_on_tickets(before) and not can_work_on_tickets(after):
         reason = DEMOTED_REASON if after.active else DEACTIVATED_REASON
-        update["$set"]["handBack"] = model_user.release_request(by=by, now=now, reason=reason)
+        update["$set"]["handBack"] = model_user.release_request(
+            by=actor.event_author, now=now, reason=reason
+        )
+    audit_log.add_to_update(update, _audit_entries(before, after, values, actor, now))
     expected = {name: doc.get(name) for name in ("role", "active", *values)}
     is_removal = _is_active_admin(before) and not _is_active_admin(after)
     guard: AbstractContextManager[Document] = (
@@ -251,9 +334,36 @@ def _store(
     with guard as condition:
         query = {"_id": before.id, **expected, **condition}
         stored = db.users.find_one_and_update(query, update, return_document=ReturnDocument.AFTER)
-    if stored and _ASSIGNMENT_FIELDS & values.keys():
+    if stored is None:
+        return None
+    audit_log.move_pending(db.users, stored)
+    if _ASSIGNMENT_FIELDS & values.keys():
         pending.retry_unassigned(db, now=now)
-    return User.from_doc(stored) if stored else None
+    return User.from_doc(stored)
+
+
+def _audit_entries(
+    before: User, after: User, values: Document, actor: Actor | Operator, now: datetime
+) -> list[AuditEntry]:
+    by = audit_log.author(actor, before.id)
+    entries = []
+    for name in values:
+        value_of = _AUDITED_VALUES.get(name, _no_value)
+        entries.append(
+            AuditEntry(
+                now,
+                by,
+                audit_log.account_field(name),
+                before.id,
+                from_=value_of(before),
+                to=value_of(after),
+            )
+        )
+    return entries
+
+
+def _no_value(_: User) -> None:
+    return None
 
 
 def load_account_doc(db: Mongo, user_id: ObjectId | str) -> Document:

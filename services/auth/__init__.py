@@ -1,4 +1,4 @@
-"""Passwords, session tokens, sign-in, password reset, one-time codes and rate limits.
+"""Passwords, session tokens, sign-in, password reset, one-time codes and known devices.
 
-Cookies and CSRF tokens are in `bot.web.pages`, permissions in `services.models.permissions`.
+Cookies and CSRF tokens are in `bot.web`, permissions in `services.models.permissions`.
 """

@@ -14,13 +14,16 @@ from enum import StrEnum
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
+from services.audit import audit_log
+from services.audit.audit_log import AuditAction, AuditEntry
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
+from services.models.permissions import Actor, Operator
 
 # Crockford's base32: without I, L, O and U. Ten of them are 50 bits.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_LENGTH, CODE_GROUP_LENGTH = 10, 5
-RESET_BYTES = 32
+URL_CODE_BYTES = 32
 # Longer input is cut before the HMAC.
 MAX_CODE_LENGTH = 100
 _LOOKALIKES = str.maketrans({"O": "0", "I": "1", "L": "1"})
@@ -29,11 +32,13 @@ _LOOKALIKES = str.maketrans({"O": "0", "I": "1", "L": "1"})
 class CodeKind(StrEnum):
     LINK = "link"
     RESET = "reset"
+    CONFIRM = "confirm"
 
 
 LIFETIMES: Mapping[CodeKind, timedelta] = {
     CodeKind.LINK: timedelta(minutes=10),
     CodeKind.RESET: timedelta(hours=1),
+    CodeKind.CONFIRM: timedelta(days=3),
 }
 
 
@@ -44,8 +49,13 @@ class OneTimeCodes:
         self._key = hmac.digest(secret.encode(), b"one-time codes", hashlib.sha256)
         self._clock = clock
 
-    def issue(self, *, kind: CodeKind, user_id: ObjectId) -> str:
-        """Return a new code for the account. A new `LINK` code revokes the previous one."""
+    def issue(
+        self, *, kind: CodeKind, user_id: ObjectId, handed_to: Actor | Operator | None = None
+    ) -> str:
+        """Return a new code for the account. A new `LINK` code revokes the previous one.
+
+        `handed_to` gets the code in place of the account's owner; the audit log says so.
+        """
         while True:
             code = _new(kind)
             doc = {
@@ -60,6 +70,10 @@ class OneTimeCodes:
                 self._db.codes.insert_one(doc)
             except DuplicateKeyError:  # a concurrent request issued one; the last one counts
                 continue
+            if handed_to:
+                by = audit_log.author(handed_to, user_id)
+                entry = AuditEntry(self._clock(), by, AuditAction.RESET_LINK_ISSUED, user_id)
+                audit_log.record(self._db, entry)
             return code
 
     def peek(self, *, kind: CodeKind, code: str) -> ObjectId | None:
@@ -95,8 +109,8 @@ class OneTimeCodes:
 
 
 def _new(kind: CodeKind) -> str:
-    if kind is CodeKind.RESET:
-        return secrets.token_urlsafe(RESET_BYTES)
+    if kind is not CodeKind.LINK:
+        return secrets.token_urlsafe(URL_CODE_BYTES)
     text = "".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH))
     return "-".join(
         text[start : start + CODE_GROUP_LENGTH]

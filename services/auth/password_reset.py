@@ -1,15 +1,23 @@
 """Reset a password by a link, sent by email or handed over by an operator."""
 
+from datetime import datetime
+
 from bson import ObjectId
 from pymongo import ReturnDocument
 
 from services.accounts.users import UserService
 from services.accounts.validation import checked_string, email_key
+from services.audit import audit_log
+from services.audit.audit_log import SELF, AuditAction, AuditEntry
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
+from services.auth.password_attempts import by_address, forgive_wrong_passwords
 from services.auth.passwords import checked_password
-from services.auth.rate_limit import RateLimitedAction
 from services.auth.sign_in import AccountServiceBase
+from services.core import security_events
+from services.core.database import Document
 from services.core.errors import Conflict, InvalidValue
+from services.core.rate_limit import Limit
+from services.core.security_events import SecurityEvent
 from services.core.text import strip_invisible
 from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.models.user import User
@@ -37,7 +45,7 @@ def issue_reset_code(
     user = User.from_doc(users.get_doc_by_email(email))
     if not user.active:
         raise Conflict("That account has been deactivated, so nobody can sign in to it.")
-    return codes.issue(kind=CodeKind.RESET, user_id=user.id)
+    return codes.issue(kind=CodeKind.RESET, user_id=user.id, handed_to=actor)
 
 
 class PasswordResetService(AccountServiceBase):
@@ -48,8 +56,9 @@ class PasswordResetService(AccountServiceBase):
         Raises `LimitReached` after three in an hour, and `InvalidValue` if `email` is not a string.
         """
         email = strip_invisible(checked_string("email", email))
-        self._rate_limiter.record_attempt(
-            RateLimitedAction.RESET, account=email_key(email), client_ip=client_ip
+        self._rate_limiter.take(
+            (Limit.RESETS_BY_ACCOUNT, email_key(email)),
+            *by_address(client_ip, Limit.RESETS_BY_ADDRESS),
         )
         known = [user.id for user in self._users.find_by_email(email) if user.active]
         # An email to no account is discarded unsent, so that this takes as long as for an account.
@@ -58,28 +67,45 @@ class PasswordResetService(AccountServiceBase):
             key = f"{user_id}:{self._clock():%Y%m%d%H%M}"
             queue_account_email(self._emails, EmailKind.RESET, user_id=user_id, key=key)
 
-    def reset(self, *, code: str, password: str) -> User:
+    def reset(self, *, code: str, password: str, client_ip: str | None = None) -> User:
         """Set the password of the code's account, use the code up, end all sessions and notify the
-        owner by email.
+        owner by email. The link was sent to the account's address or came from an operator, so it
+        also confirms the address.
 
         Raises `InvalidValue` for the code, and for the password without using the code up, and
         `LimitReached` while many users sign in.
         """
         checked_string("code", code)
-        checked_password(password)
-        if self._codes.peek(kind=CodeKind.RESET, code=code) is None:  # before a costly hash
+        known_id = self._codes.peek(kind=CodeKind.RESET, code=code)  # before a costly hash
+        account = self._users.get(known_id) if known_id else None
+        if account is None:
+            security_events.record(SecurityEvent.CODE_REFUSED, reason="reset")
             raise InvalidValue("code", INVALID_LINK)
+        checked_password(password, context=(account.email, account.name))
         hashed = self._hasher.hash(password)
         user_id = self._codes.redeem(kind=CodeKind.RESET, code=code)
-        doc = user_id and self._db.users.find_one_and_update(
-            {"_id": user_id, "active": {"$ne": False}},
-            {"$set": {"password": hashed}, "$inc": {"tokenVersion": 1}},
-            return_document=ReturnDocument.AFTER,
-        )
+        doc = self._set_password(user_id, hashed, now=self._clock()) if user_id else None
         if not doc:
+            security_events.record(SecurityEvent.CODE_REFUSED, reason="reset", account=user_id)
             raise InvalidValue("code", INVALID_LINK)
         user = User.from_doc(doc)
         self._codes.revoke(user_id=user.id)
-        self._rate_limiter.clear_sign_in_failures(account=email_key(user.email))
+        forgive_wrong_passwords(
+            self._rate_limiter, account=email_key(user.email), client_ip=client_ip
+        )
         queue_new_password_email(self._emails, user_id=user.id, token_version=user.token_version)
         return user
+
+    def _set_password(self, user_id: ObjectId, hashed: str, *, now: datetime) -> Document | None:
+        """Return the account, None if it has been deactivated."""
+        values = {"password": hashed, "emailConfirmedAt": now}
+        update: Document = {"$set": values, "$inc": {"tokenVersion": 1}}
+        entry = AuditEntry(now, SELF, AuditAction.PASSWORD_RESET, user_id)
+        audit_log.add_to_update(update, [entry])
+        doc = self._db.users.find_one_and_update(
+            {"_id": user_id, "active": {"$ne": False}},
+            update,
+            return_document=ReturnDocument.AFTER,
+        )
+        audit_log.move_pending(self._db.users, doc or {})
+        return doc

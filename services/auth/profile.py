@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
-from bson import ObjectId
-
 from services.accounts.users import load_account_doc, update_account
 from services.accounts.validation import checked_account_values, checked_string, email_key
+from services.auth.password_attempts import password_attempt
 from services.auth.passwords import checked_password
 from services.auth.sign_in import AccountServiceBase
+from services.core import security_events
 from services.core.database import Document
 from services.core.errors import Conflict, InvalidValue
+from services.core.security_events import SecurityEvent
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.user import User
 from services.outbox.emails import queue_new_password_email
@@ -36,8 +37,10 @@ class ProfileService(AccountServiceBase):
         values = checked_account_values(name=name, skills=skills)
         verified: str | None = None
         if password is not None:
-            checked_password(password)
-            verified = self._verify_current_password(actor.user_id, current_password, client_ip)
+            doc = load_account_doc(self._db, actor.user_id)
+            user = User.from_doc(doc)
+            checked_password(password, context=(user.email, user.name, values.get("name")))
+            verified = self._verify_current_password(doc, current_password, client_ip)
             values["password"] = self._hasher.hash(password)
 
         def values_for(doc: Document) -> Document:
@@ -49,7 +52,7 @@ class ProfileService(AccountServiceBase):
             self._db,
             lambda: load_account_doc(self._db, actor.user_id),
             values_for,
-            by=actor.user_id,
+            actor=actor,
             now=self._clock(),
         )
         if password is not None:
@@ -60,10 +63,9 @@ class ProfileService(AccountServiceBase):
         return user
 
     def _verify_current_password(
-        self, user_id: ObjectId, current: str | None, client_ip: str | None
+        self, doc: Document, current: str | None, client_ip: str | None
     ) -> str:
         """Return the stored hash after `current` has matched it."""
-        doc = load_account_doc(self._db, user_id)
         stored = doc.get("password")
         if not stored:
             raise InvalidValue(
@@ -74,8 +76,12 @@ class ProfileService(AccountServiceBase):
             raise InvalidValue("currentPassword", "Write your current password, too.")
         checked_string("currentPassword", current)
         account = email_key(User.from_doc(doc).email)
-        self._rate_limiter.check_sign_in(account=account, client_ip=client_ip)
-        if not self._hasher.matches(current, stored):
-            self._rate_limiter.record_sign_in_failure(account=account, client_ip=client_ip)
-            raise InvalidValue("currentPassword", "That is not your current password.")
+        with password_attempt(
+            self._rate_limiter, account=account, client_ip=client_ip, is_signed_in=True
+        ):
+            if not self._hasher.matches(current, stored):
+                security_events.record(
+                    SecurityEvent.SIGN_IN_FAILED, reason="current_password", account=doc["_id"]
+                )
+                raise InvalidValue("currentPassword", "That is not your current password.")
         return str(stored)

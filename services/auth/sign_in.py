@@ -14,14 +14,20 @@ from services.accounts.validation import (
     checked_string,
     email_key,
 )
+from services.audit import audit_log
+from services.auth.device_tokens import DeviceTokens
 from services.auth.one_time_codes import OneTimeCodes
+from services.auth.password_attempts import by_address, password_attempt
 from services.auth.passwords import PasswordHasher, check_password_length, checked_password
-from services.auth.rate_limit import RateLimitedAction, RateLimiter
 from services.auth.session_tokens import SessionTokens
+from services.core import security_events
 from services.core.clock import Clock
 from services.core.database import Document, Mongo
 from services.core.errors import Conflict, LimitReached, Unauthenticated
 from services.core.leases import Lease, LeaseUnavailable
+from services.core.rate_limit import Limit
+from services.core.rate_limiter import RateLimiter
+from services.core.security_events import SecurityEvent
 from services.core.text import strip_invisible
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind, Emails, queue_account_email
@@ -38,12 +44,13 @@ MAX_ACCOUNTS_PER_EMAIL = 5
 
 
 class AuthDependencies(NamedTuple):
-    """Shared, so that one `hasher` limits concurrent hashes and one `rate_limiter` attempts."""
+    """Shared, so that one `hasher` limits concurrent hashes."""
 
     db: Mongo
     users: UserService
     hasher: PasswordHasher
     tokens: SessionTokens
+    devices: DeviceTokens
     rate_limiter: RateLimiter
     codes: OneTimeCodes
     emails: Emails
@@ -52,8 +59,8 @@ class AuthDependencies(NamedTuple):
 
 class AccountServiceBase:
     def __init__(self, dependencies: AuthDependencies) -> None:
-        self._db, self._users, self._hasher, self._tokens = dependencies[:4]
-        self._rate_limiter, self._codes, self._emails, self._clock = dependencies[4:]
+        self._db, self._users, self._hasher, self._tokens, self._devices = dependencies[:5]
+        self._rate_limiter, self._codes, self._emails, self._clock = dependencies[5:]
 
 
 class SignInService(AccountServiceBase):
@@ -72,9 +79,9 @@ class SignInService(AccountServiceBase):
         invited one: the address's owner sets its password by email.
         """
         email = checked_email(checked_string("email", email))
-        values = {"skills": checked_skills(skills), "name": checked_name(name)}
-        checked_password(password)
-        self._rate_limiter.record_attempt(RateLimitedAction.SIGN_UP, client_ip=client_ip)
+        values = {"skills": checked_skills(skills), "name": (name := checked_name(name))}
+        checked_password(password, context=(email, name))
+        self._rate_limiter.take(*by_address(client_ip, Limit.SIGN_UPS))
         self._refuse_known(email)
         doc = new_account_doc(email=email, role=Role.USER, now=self._clock()) | values
         doc["password"] = self._hasher.hash(password)
@@ -89,8 +96,16 @@ class SignInService(AccountServiceBase):
         )
         return User.from_doc(doc)
 
-    def sign_in(self, *, email: str, password: str, client_ip: str | None = None) -> User:
-        """Return the account with this address and password. `client_ip` is the caller's.
+    def sign_in(
+        self,
+        *,
+        email: str,
+        password: str,
+        client_ip: str | None = None,
+        device_token: str | None = None,
+    ) -> User:
+        """Return the account with this address and password. `client_ip` is the caller's,
+        `device_token` what it got from `issue_device_token`.
 
         Raises `Unauthenticated`, with the same message and delay for all reasons; `LimitReached`
         after many failures and while many sign in; `InvalidValue` for values that are no texts, and
@@ -102,12 +117,19 @@ class SignInService(AccountServiceBase):
         )
         check_password_length(password)
         account = email_key(email)
-        self._rate_limiter.check_sign_in(account=account, client_ip=client_ip)
-        doc = self._matching(email, password)
-        if doc is None:
-            self._rate_limiter.record_sign_in_failure(account=account, client_ip=client_ip)
-            raise Unauthenticated(WRONG_CREDENTIALS)
-        self._rate_limiter.clear_sign_in_failures(account=account)
+        with password_attempt(
+            self._rate_limiter,
+            account=account,
+            client_ip=client_ip,
+            device_id=self._devices.device_id(device_token, account=account),
+        ):
+            known = self._users.find_docs_by_email(email)
+            doc = self._matching(known, email, password)
+            if doc is None:
+                security_events.record(
+                    SecurityEvent.SIGN_IN_FAILED, account=known[0]["_id"] if known else None
+                )
+                raise Unauthenticated(WRONG_CREDENTIALS)
         self._rehash_if_outdated(doc, password)
         return User.from_doc(doc)
 
@@ -123,17 +145,23 @@ class SignInService(AccountServiceBase):
 
     def issue_token(self, user: User) -> str:
         """Start a session after a sign-in, a sign-up or a new password."""
+        security_events.record(SecurityEvent.SIGNED_IN, account=user.id)
         return self._tokens.issue(user)
+
+    def issue_device_token(self, user: User, *, device_token: str | None = None) -> str:
+        """Return the proof that this browser or program has signed in to the account, to be sent at
+        the next sign-in. `device_token` is the one it has, if any."""
+        return self._devices.issue(account=email_key(user.email), token=device_token)
 
     def sign_out(self, *, user_id: ObjectId) -> None:
         """End all sessions of the account."""
         self._db.users.update_one({"_id": user_id}, {"$inc": {"tokenVersion": 1}})
 
-    def _matching(self, email: str, password: str) -> Document | None:
-        """Return the address's active account with that password: first the one with the same
-        spelling, then the oldest. Takes as long if there is none.
+    def _matching(self, known: Sequence[Document], email: str, password: str) -> Document | None:
+        """Return the active one of the address's accounts with that password: first the one with
+        the same spelling, then the oldest. Takes as long if there is none.
         """
-        docs = [doc for doc in self._users.find_docs_by_email(email) if User.from_doc(doc).active]
+        docs = [doc for doc in known if User.from_doc(doc).active]
         docs.sort(key=lambda doc: (doc.get("email") != email.strip(), doc["_id"]))
         for doc in docs[:MAX_ACCOUNTS_PER_EMAIL]:
             if self._hasher.matches(password, doc.get("password")):
@@ -160,6 +188,7 @@ class SignInService(AccountServiceBase):
         if len(self._users.find_by_email(email)) > 1:
             self._db.users.delete_one({"_id": doc["_id"]})
             raise Conflict(ACCOUNT_EXISTS)
+        audit_log.move_pending(self._db.users, doc)
 
     def _refuse_known(self, email: str) -> None:
         if self._users.find_by_email(email):

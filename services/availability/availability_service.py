@@ -1,5 +1,6 @@
 """Work hours and absences, as users see and set them, and admins for others."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -7,6 +8,8 @@ from zoneinfo import ZoneInfo
 from pymongo import ReturnDocument
 
 from services.accounts.users import UNKNOWN_ACCOUNT, load_account_doc
+from services.audit import audit_log
+from services.audit.audit_log import AuditEntry
 from services.availability import absence, slack_status
 from services.availability.absence import Absence, AbsenceSource
 from services.calendar import business_hours
@@ -109,11 +112,15 @@ class AvailabilityService:
         }
         if not changes:
             return User.from_doc(doc)
+        update = update_for(changes)
+        if doc["_id"] != actor.user_id:
+            audit_log.add_to_update(update, _audit_entries(doc, changes, actor, now))
         stored = self._db.users.find_one_and_update(
-            {"_id": doc["_id"]}, update_for(changes), return_document=ReturnDocument.AFTER
+            {"_id": doc["_id"]}, update, return_document=ReturnDocument.AFTER
         )
         if stored is None:
             raise NotFound(UNKNOWN_ACCOUNT)
+        audit_log.move_pending(self._db.users, stored)
         if changes.get("away") is None:  # a new absence makes no one available
             pending.retry_unassigned(self._db, now=now)
         return User.from_doc(stored)
@@ -153,6 +160,30 @@ class AvailabilityService:
         if user_id not in (None, str(actor.user_id)):
             require_permission(actor, Permission.MANAGE_USERS)
         return load_account_doc(self._db, str(actor.user_id) if user_id is None else user_id)
+
+
+def _audit_entries(
+    before: Document, changes: Document, actor: Actor, now: datetime
+) -> list[AuditEntry]:
+    old, new = _audited_values(before), _audited_values({**before, **changes})
+    by, subject = audit_log.author(actor, before["_id"]), before["_id"]
+    return [
+        AuditEntry(now, by, audit_log.account_field(name), subject, from_=old[name], to=value)
+        for name, value in new.items()
+        if value != old[name]
+    ]
+
+
+def _audited_values(account: Document) -> Document:
+    """Return what an admin sets for another user, by the names in the audit log."""
+    away = account.get("away")
+    has_own_zone = account.get("zoneSource") == AbsenceSource.SELF.value
+    return {
+        "away": away.get("until") if isinstance(away, Mapping) else None,
+        "workHours": account.get("workHours"),
+        "country": account.get("country"),
+        "timezone": account.get("timezone") if has_own_zone else None,
+    }
 
 
 def _country(change: AvailabilityChange) -> Document:

@@ -22,6 +22,7 @@ from services.core.database import Document, Mongo
 from services.core.errors import InvalidValue
 from services.core.text import UNSPACED_SCRIPT_RANGES, strip_invisible
 from services.models.permissions import Actor, Operator, Permission, require_permission
+from services.team_settings.settings_store import store_settings
 
 # The end of an absence without a date.
 NO_END = datetime(3000, 1, 1, tzinfo=UTC)
@@ -322,13 +323,16 @@ class StatusRulesStore:
         """Set both. Raises `InvalidValue`, naming the field."""
         require_permission(actor, Permission.MANAGE_USERS)
         rules = StatusRules(away=_checked("away", away), available=_checked("here", available))
-        values = {
-            "away": list(rules.away),
-            "here": list(rules.available),
-            "at": self._clock(),
-            "by": actor.event_author,
-        }
-        self._db.settings.update_one({"_id": SETTINGS_ID}, {"$set": values}, upsert=True)
+        values = {"away": list(rules.away), "here": list(rules.available)}
+        store_settings(
+            self._db,
+            SETTINGS_ID,
+            values,
+            actor=actor,
+            now=self._clock(),
+            defaults={"away": [], "here": []},
+            typed_texts=values.keys(),
+        )
         return rules
 
 

@@ -43,3 +43,7 @@ class LimitReached(DomainError):
 
 class MemberRefused(DomainError):
     """The Slack member gets no account; the sentence says why, and what to do."""
+
+
+class MemberInactive(MemberRefused):
+    """A bot or a deleted member: no person reads an answer."""

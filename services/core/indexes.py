@@ -1,4 +1,5 @@
-"""Index for the processed events (processed_events.py)."""
+"""Indexes for processed events (processed_events.py) and stored direct messages
+(services/tickets/direct_messages.py)."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta

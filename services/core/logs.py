@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, TextIO
@@ -30,12 +31,30 @@ DOCUMENT_QUOTING_LIBRARIES = ("pymongo", "bson")
 _LINE_ENDS = {ord(sign): f"\\u{ord(sign):04x}" for sign in "\x85\u2028\u2029"}
 
 
+# Characters that end a line, or that a terminal obeys.
+_CONTROL_CHARACTERS = {
+    number: f"\\x{number:02x}" for number in (*range(0x20), *range(0x7F, 0xA0)) if number != 0x09
+} | _LINE_ENDS
+# Of a record: fields besides the message.
+_STRUCTURED = "structured"
+
+
+def structured(fields: Mapping[str, str]) -> dict[str, Mapping[str, str]]:
+    """Return the `extra` of a log call that has these fields besides its message."""
+    return {_STRUCTURED: fields}
+
+
 def redact_log_text(text: str) -> str:
     """Remove secrets and addresses from a log line, as a last safeguard."""
     text = _TOKEN.sub("[token]", text)
     text = _USERINFO.sub("[credentials]@", text)
     text = _SECRET.sub(r"\1=[removed]", text)
     return _EMAIL.sub("[email]", text)
+
+
+def _fields(record: logging.LogRecord) -> Mapping[str, str]:
+    """Return what the line says besides its message."""
+    return {**getattr(record, _STRUCTURED, {}), **request_context.current_ids()}
 
 
 class _Formatter(logging.Formatter):
@@ -53,11 +72,19 @@ class _Formatter(logging.Formatter):
 
 
 class TextFormatter(_Formatter):
-    """Format for a terminal."""
+    """Format for a terminal: one line, and an indented traceback, so that no value forges a
+    line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        known = "".join(f" {name}={value}" for name, value in request_context.current_ids().items())
-        return redact_log_text(super().format(record) + known)
+        return redact_log_text(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the library's name
+        known = "".join(f" {name}={value}" for name, value in _fields(record).items())
+        return (super().formatMessage(record) + known).translate(_CONTROL_CHARACTERS)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  the library's name
+        lines = super().formatException(ei).split("\n")
+        return "\n".join(f"  {line.translate(_CONTROL_CHARACTERS)}" for line in lines)
 
 
 class JsonFormatter(_Formatter):
@@ -69,10 +96,7 @@ class JsonFormatter(_Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": redact_log_text(record.getMessage()),
-            **{
-                name: redact_log_text(value)
-                for name, value in request_context.current_ids().items()
-            },
+            **{name: redact_log_text(value) for name, value in _fields(record).items()},
         }
         if record.exc_info:
             line["traceback"] = redact_log_text(self.formatException(record.exc_info))

@@ -119,6 +119,12 @@ JOB_LAST_SECONDS = Metric(
     "How long a job's last run took.",
     ("job",),
 )
+SECURITY_EVENTS = Metric(
+    "ticket_bot_security_events_total",
+    MetricKind.COUNTER,
+    "Sign-ins and refusals: failed sign-ins, rate limits, signatures, forms, codes, permissions.",
+    ("event", "reason"),
+)
 ALL_METRICS = (
     ACK_SECONDS,
     HANDLED_PAYLOADS,
@@ -134,6 +140,7 @@ ALL_METRICS = (
     JOB_RUNS,
     JOB_LAST_RUN,
     JOB_LAST_SECONDS,
+    SECURITY_EVENTS,
 )
 
 # Parts of a histogram; its other buckets are named by their upper bounds.

@@ -6,7 +6,10 @@ to case.
 
 # They match inside words, too: DB_PASSWORD, Windowspasswort.
 PASSWORD_WORDS = {
-    "English": "pass[ -]?word|passwd|pass[ -]?phrase|pass[ -]?code|pwd|pswd|pword|secret phrase",
+    "English": (
+        "p[a@4][s$5]{2}[ -]?w[o0]rd|passwd|pass[ -]?phrase|pass[ -]?code|pwd|pswd|pword"
+        "|(?:secret|seed|recovery|mnemonic) phrase"
+    ),
     "German": "passwort|passwörter|kennwort|losungswort",
     "French": "mots? de passe|phrase secr[èe]te",
     "Spanish": r"contrase[nñ]as?|clave de acceso|palabra clave",
@@ -41,28 +44,34 @@ SHORT_WORDS = {
     "French": "mdp",
     "Spanish": "clave",
     "Dutch": "ww",
+    "Russian": r"пасс(?:ворд\w{0,2})?",
+    "Emoji": "🔑|🔐|🗝\ufe0f?",
 }
 # Most sentences about them hold no secret ("the token is invalid").
 TOKEN_WORDS = {
     "English": (
-        r"pass|token|secret|one[- ]time (?:code|key)"
-        r"|(?:api|access|secret|private|client|auth|bearer|refresh|network|wi-?fi|wlan|wpa2?"
-        r"|security)[ _-]?(?:key|secret|token)"
+        r"pass|token|secret(?:_key_base)?|one[- ]time (?:code|key)"
+        r"|(?:api|access|secret|private|client|auth|bearer|refresh|network|wi-?fi|wlan|wpa[23]?"
+        r"|security|setup|pre-?shared|recovery|encryption|licen[cs]e|product|activation)"
+        r"[ _-]?(?:key|secret|token)"
+        r"|community[ -]string|(?:wi-?fi|wlan|ssid)\b[^\n]{1,60}?[ ,;/]"
+        r"(?:key|code|schlüssel|clé|llave|chiave|sleutel)"
     ),
-    "German": r"losung|(?:zugangs|wlan|netzwerk|api)[ -]?schlüssel",
+    "German": r"losung|(?:zugangs|wlan|netzwerk|api|lizenz)[ -]?schlüssel",
 }
 # Their secret has digits.
 CODE_WORDS = {
     "English": (
-        r"pin[ -]?(?:code|number)|pin|puk|otp|cv[vc]2?|combination"
+        r"(?:pin|otp)[ -]?(?:codes?|number)|pin|puk|otp|(?-i:TAN)|cv[vc]2?|combination"
         r"|(?:door|alarm|gate|entry|access|security|verification|recovery|backup|safe|unlock"
         r"|2fa|mfa|sms|login|auth(?:entication)?)[ -]codes?"
     ),
-    "German": r"geheimzahl|pin[ -]?nummer|zugangscode|türcode",
-    "French": "code secret|code d['’]accès",
+    "German": r"geheimzahl|(?:pin|tan)[ -]?nummer|zugangscode|türcode|einmal(?:code|pin)",
+    "French": "code (?:secret|wi-?fi|d['’]accès|de la porte)",
     "Spanish, Portuguese": "código de acceso|código de acesso",
     "Italian": "codice segreto|codice di accesso",
     "Dutch": "toegangscode",
+    "Russian": r"код (?:доступа|безопасности)|пин(?:-?код)?",
     "Japanese": "暗証番号",
 }
 # A user name and a password follow.
@@ -77,7 +86,7 @@ CREDENTIAL_WORDS = {
 
 # "is" between the word and the secret. After those of the second line, a secret has a digit:
 # the adjectives ("es incorrecta") are too many to list.
-COPULAS = "is|was|are|lautet|ist|war"
+COPULAS = "is|was|are|lautet|ist|war|c['’]est"
 COPULAS_BEFORE_DIGITS = (
     r"est|es|era|é|è|e|este|är|er|var|on|to|jest|je|это|є|είναι|هي|היא|है|adalah|là|az,? hogy"
 )
@@ -90,21 +99,23 @@ CHANGED_TO = "to|into|auf|in|en|à|a|para|naar|til|till|na|ke|thành|на"
 QUALIFIERS = (
     "for|of|to|on|in|i|we|für|zu|zum|zur|vom|von|bei|im|an|pour|du|de|del|da|do|della|der|van|voor"
     "|för|till|til|mea|od|k|pro|от|для|к|від|μου|של|שלי|của|untuk"
+    "|new|old|temp|initial|neue?s?|alte?s?|nueva|provisoire|temporaire|nuova|nova|nieuwe?|wi-?fi|wlan|vpn"
 )
 
 # "The password is expired" describes the problem: "expired" must stay.
 NON_SECRET_WORDS = {
     "English": """
-        a about accepted after again already also always an and any anything as asked at
-        automatically because before being blocked broken but by can cannot case changed
-        changing check complete compromised confirm correct denied different due each empty
+        a about above accepted after again already also always an and any anything as asked at
+        attached
+        automatically because before being below blocked broken but by can cannot case changed
+        changing check complete compromised confirm correct denied different does due each empty
         enabled encrypted enforced entered error every exactly expired expiring failed field
         filled fine for forgot forgotten from generated gone good greyed hard has help here
         hidden how i if ignored in incorrect invalid issue it its just kept known less lost
         locked longer managed mandatory masked meant minimum missing more must my n/a needed
         needs never new no none not nothing obviously ok okay old on one only optional or
         our out outdated over please policy prompted protected queried refused rejected
-        reset required requested requirements requires right safe same saved sent set shared
+        reset required requested requirements requires right safe same saved see sent set shared
         shown since so stale still stored stuck supposed sync synced synchronised
         synchronized synchronizing system taken temporary that the their there they this to
         too typed unavailable unchanged under unknown unsafe until up updated used user

@@ -31,6 +31,7 @@ from services.core.password_words import (
     SHORT_WORDS,
     TOKEN_WORDS,
 )
+from services.core.text import strip_invisible
 from services.core.vendor_keys import VENDOR_KEY_PATTERN
 
 KEY_LABEL = "[key removed]"
@@ -46,6 +47,17 @@ STANDARD_KEY_PATTERN = re.compile(
     # RFC 7468 and OpenSSH/PGP private keys; a truncated key extends to the end of the text
     r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
     r"[\s\S]*?(?:-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----|\Z)"
+    # the end of one, and the DER of one: PKCS #1 or #8 with a key of 2,048 bits or more
+    r"|(?m:^)(?:[ \t>]{0,4}[A-Za-z0-9+/=]{1,80}+[ \t]{0,2}\n){1,100}+"
+    r"-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
+    r"|(?<![A-Za-z0-9+/])MII[A-Za-z0-9+/]{2}[AQgw]IBA(?:AKC|DAN)"
+    r"[A-Za-z0-9+/=]{16,}+(?:\s{1,2}[A-Za-z0-9+/=]{16,}+){0,100}"
+    # PuTTY's private keys
+    r"|(?<=Private-Lines: )[0-9]{1,3}(?:\n[A-Za-z0-9+/=]{1,80}+){1,100}"
+    # crypt(3): a stored hash
+    r"|(?<![\w$])\$(?:2[abxy]?|[1567y]|argon2(?:id|i|d))\$[A-Za-z0-9./,=+$-]{20,}+"
+    # BitLocker's recovery password: eight groups of six digits
+    r"|(?<![0-9-])(?:[0-9]{6}-){7}[0-9]{6}(?![0-9-])"
     # RFC 7519: three base64url parts, the first begins with {"
     r"|(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]*+"
     # RFC 6750 and RFC 7617: the value of a pasted `Authorization:` header
@@ -73,8 +85,18 @@ ADMIN_LOGIN_PATTERN = re.compile(
     rf"(?!{LABEL_PATTERN})[^\s@]{{3,128}}(?=@[A-Za-z0-9])",
     re.IGNORECASE,
 )
+# The text of a QR code for Wi-Fi
+WIFI_CODE_PATTERN = re.compile(
+    rf"(?P<before>(?<!\w)WIFI:[^\n]{{0,120}}?(?<=[:;])P:)(?!{LABEL_PATTERN})[^;\n]{{1,128}}+"
+)
 
 
+# Full-width characters and unusual spaces look like those of ASCII; joiners are invisible.
+PLAIN_CHARACTERS = {
+    **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},
+    **dict.fromkeys([0xA0, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000], " "),
+    **dict.fromkeys([0x200C, 0x200D]),
+}
 GAP = r"[ \t]{1,4}"
 SPACES = r"[ \t]{0,4}"
 
@@ -106,8 +128,13 @@ GIVEN_SECRET_AHEAD = (
     rf"(?:(?:{NEXT_WORD_PATTERN})?[^\w\n]{{0,8}}(?:\n|\Z)"
     rf"|(?:{NEXT_WORD_PATTERN}){{0,5}}?[^\w\n]{{1,8}}(?:{NON_SECRET_PATTERN})(?![\w'’])))"
 )
-SEPARATOR_PATTERN = r"[ \t]{0,4}(?:[:=\uff1a]{1,2}+>?+|->|→)(?:[*_`]{1,2}+(?=\s))?\s{0,3}"
-DASH_PATTERN = r"[ \t]{0,3}[-–—>|][ \t]{1,3}"
+ARROWS = r"->|[→➜➡⇒👉]\ufe0f?"
+# KB5034441, INC-0012345
+REFERENCE = r"(?-i:[A-Z]{2,5})-?[0-9]{3,}(?!\w)"
+SEPARATOR_PATTERN = (
+    rf"[ \t]{{0,4}}(?:[:=]{{1,2}}+>?+|{ARROWS})(?:[*_`]{{1,2}}+(?=\s))?\s{{0,3}}(?:>[ \t])?"
+)
+DASH_PATTERN = r"[ \t]{0,3}[-–—>|~🔑🔒🔐]{1,2}[ \t]{1,3}"
 
 SECRET_WORD_PATTERN = re.compile(
     rf"(?P<label>{LABEL_PATTERN})"  # a label, no password
@@ -120,12 +147,12 @@ SECRET_WORD_PATTERN = re.compile(
     r"|(?P<unspaced>密码|密碼|口令|パスワード|暗証番号|비밀번호|비번)",
     re.IGNORECASE,
 )
-AFTER_WORD = r"[\"'`*_\])]{0,3}(?:[ \t]{0,2}[(\[][^()\[\]\n]{0,40}[)\]])?"
+AFTER_WORD = r"[\\\"'`*_\])]{0,3}(?:[ \t]{0,2}[(\[][^()\[\]\n]{0,40}[)\]])?"
 QUALIFIER_PATTERN = rf"(?:{GAP}(?:{QUALIFIERS})\b[^\n:=]{{0,40}}?)?"
 COPULA_PATTERN = (
     rf"(?:{GAP}(?:{PRONOUNS})(?!\w))?{GAP}"
-    rf"(?:(?:{COPULAS})|(?:{COPULAS_BEFORE_DIGITS})(?=[ \t][^\n0-9]{{0,60}}[0-9]))(?!\w)"
-    rf"(?:{GAP}(?:{ADVERBS})\b)?+{SPACES}:?{GAP}"
+    rf"(?:(?:{COPULAS})|(?:{COPULAS_BEFORE_DIGITS})(?=:?[ \t][^\n0-9]{{0,60}}[0-9]))(?!\w)"
+    rf"(?:{GAP}(?:{ADVERBS})\b)?+(?:{SPACES}:\s{{1,3}}|{GAP})"
 )
 
 
@@ -142,15 +169,47 @@ BARE_TAIL = _tail(
     rf"(?:{GAP}(?:{PRONOUNS})(?!\w))?(?:{GAP}(?:{CHANGED_TO})(?!\w))?(?:{GAP}|{DASH_PATTERN}))"
     rf"(?!{LABEL_PATTERN})(?:{TOKEN_PATTERN})"
 )
+# A password, and a remark between the word and it: "my password has not changed, still hunter2"
+REMARK_TAIL = _tail(
+    rf"(?:['’]s|[^\n.:]{{0,60}}?[ \t](?:still|remains|stays(?: the same:?)?"
+    rf"|(?:currently )?it['’]?s|unchanged|bleibt|noch|unverändert"
+    rf"|(?:from|von)(?:(?=[ \t]\S{{6,64}}[ \t](?:to|auf|zu)[ \t])"
+    rf"|[ \t]{LABEL_PATTERN}[ \t](?:to|auf|zu)))"
+    rf"|[ \t](?!{NON_SECRET_AHEAD})[^\W\d_]{{2,20}}:)[ \t])(?!{LABEL_PATTERN}|{REFERENCE})"
+    rf"(?:{TOKEN_PATTERN})"
+)
+# "Password" on one line, hunter2 alone on the next
+NEXT_LINE_TAIL = _tail(
+    rf"[ \t]{{0,4}}\n[ \t]{{0,4}})(?!{LABEL_PATTERN}|{REFERENCE})(?:{TOKEN_PATTERN})"
+    r"(?=[ \t]{0,4}(?:\n|\Z))"
+)
+# A cell of a table after "<td>Password</td>", and what follows "<b>Password</b>:"
+TAG_PATTERN = r"(?:td|th|dt|dd|b|strong|i|em|span|p|div|code|pre|br)"
+MARKUP_TAIL = _tail(
+    rf"[ \t]{{0,4}}:?[ \t]{{0,4}}</{TAG_PATTERN}>"
+    rf"(?:[ \t]{{0,4}}:|(?=\s{{0,3}}<))"
+    rf"(?:\s{{0,3}}<{TAG_PATTERN}[^<>\n]{{0,80}}/?>){{0,4}}\s{{0,3}})"
+    rf"(?!<){SECRET_AHEAD}[^<>\n]{{1,256}}+"
+)
+PERCENT_ENCODED_TAIL = _tail(
+    rf"(?:%22)?%3[ad](?:%22)?)(?!{LABEL_PATTERN})(?:(?!%2[26c])[^\s&]){{1,256}}+"
+)
 DASH_TAIL = _tail(rf"{QUALIFIER_PATTERN}{DASH_PATTERN})(?!{LABEL_PATTERN})(?:{TOKEN_PATTERN})")
+LONG_NUMBER_TAIL = _tail(rf"{GAP})[0-9]{{6,16}}+(?![^\W_])")
 BARE_QUOTED_TAIL = _tail(rf"{GAP}){SECRET_AHEAD}(?:{QUOTED_VALUE_PATTERN})")
 UNSPACED_TAIL = re.compile(
-    rf"(?P<before>{SPACES}(?:[:=：]|是|は|が|는|은|이)?{SPACES})(?!{LABEL_PATTERN})"
+    rf"(?P<before>{SPACES}(?:[:=]|是|は|が|는|은|이)?{SPACES})(?!{LABEL_PATTERN})"
     r"(?=[^\s0-9]{0,64}[0-9])[!-~]{4,}+"
 )
 NUMBER_TAIL = _tail(
-    rf"(?:{SEPARATOR_PATTERN}|{GAP}(?:{COPULAS}|{COPULAS_BEFORE_DIGITS}){GAP}|{GAP}))"
+    rf"(?:{SEPARATOR_PATTERN}|['’]s{GAP}"
+    rf"|{GAP}(?:{COPULAS}|{COPULAS_BEFORE_DIGITS}){GAP}(?:(?:le|la|el|il|o|a){GAP})?|{GAP}))"
     rf"(?!{LABEL_PATTERN})[0-9](?:[ ,.-]{{0,2}}[0-9]){{2,15}}+(?![^\W_])#?"
+)
+# Recovery codes: one on each line
+CODE_LINES_TAIL = _tail(
+    rf"s?{SPACES}[:=]?{SPACES}\n)(?:{SPACES}(?:[-*•]{GAP})?(?=[^\n0-9]{{0,30}}[0-9])"
+    rf"[A-Za-z0-9]{{3,20}}+(?:[ -][A-Za-z0-9]{{3,20}}+){{0,7}}{SPACES}(?:\n|\Z)){{2,20}}+"
 )
 WEAK_COPULA_TAIL = _tail(
     rf"{QUALIFIER_PATTERN}{COPULA_PATTERN})(?!{LABEL_PATTERN})(?=[^\s0-9]{{0,64}}[0-9])\S++"
@@ -158,30 +217,50 @@ WEAK_COPULA_TAIL = _tail(
 CREDENTIALS_TAIL = _tail(
     rf"{QUALIFIER_PATTERN}(?:{SPACES}[:=]{SPACES}|{GAP}(?:are|is|sind|sont|son|são|zijn){GAP}|{GAP})"
     r"[A-Za-z][^\s:/|]{0,63}+[ \t]{0,2}[:/|][ \t]{0,2})"
-    rf"(?!{LABEL_PATTERN}|/)(?=[^\s0-9]{{0,64}}[0-9])\S{{5,}}+"
+    rf"(?!{LABEL_PATTERN}|/)(?=[^\s0-9]{{0,64}}[0-9])\S{{5,}}+(?![ \t]{{1,2}}[/|][ \t])"
 )
 QUOTED_COPULA_TAIL = _tail(
     rf"{QUALIFIER_PATTERN}{COPULA_PATTERN})(?!.{LABEL_PATTERN})(?:{QUOTED_VALUE_PATTERN})"
 )
-BARE_TAILS = (BARE_TAIL, DASH_TAIL, BARE_QUOTED_TAIL)
-GIVEN_TAILS = (QUOTED_TAIL, ASSIGNED_TAIL, GIVEN_TAIL)
+BARE_TAILS = (BARE_TAIL, DASH_TAIL, BARE_QUOTED_TAIL, REMARK_TAIL, NEXT_LINE_TAIL)
+GIVEN_TAILS = (QUOTED_TAIL, ASSIGNED_TAIL, GIVEN_TAIL, MARKUP_TAIL, PERCENT_ENCODED_TAIL)
 TAILS: dict[str, tuple[re.Pattern[str], ...]] = {
     "label": (),
-    "strong": (*GIVEN_TAILS, QUOTED_COPULA_TAIL, COPULA_TAIL, *BARE_TAILS),
+    "strong": (*GIVEN_TAILS, QUOTED_COPULA_TAIL, COPULA_TAIL, *BARE_TAILS, LONG_NUMBER_TAIL),
     "short": (*GIVEN_TAILS, QUOTED_COPULA_TAIL, COPULA_TAIL, *BARE_TAILS),
     "token": (*GIVEN_TAILS, WEAK_COPULA_TAIL, BARE_TAIL, DASH_TAIL),
-    "code": (GIVEN_TAIL, NUMBER_TAIL, WEAK_COPULA_TAIL),
+    "code": (CODE_LINES_TAIL, GIVEN_TAIL, NUMBER_TAIL, WEAK_COPULA_TAIL),
     "credentials": (CREDENTIALS_TAIL,),
     "unspaced": (UNSPACED_TAIL,),
 }
 # What is "it" is in another sentence.
 RESET_PATTERN = re.compile(
     r"(?P<before>(?<![^\W_])(?:re)?(?:set|changed?)[ \t]{1,4}(?:it|mine|that|this)"
-    rf"(?:{GAP}back)?{GAP}to{GAP})(?!{LABEL_PATTERN})(?:{TOKEN_PATTERN})",
+    rf"(?:{GAP}back)?{GAP}to{GAP}|(?<![^\W_])(?:protected|opens|unlocks){GAP}with{GAP})(?!{LABEL_PATTERN})(?:{TOKEN_PATTERN})",
     re.IGNORECASE,
 )
 
-NAMES_IN_MARKUP = rf"[\w.:-]{{0,32}}(?:{PASSWORD_WORDS['English']}|pass|pw|secret|token|key)"
+# `ann@example.com:password` and `u: ann p: password`
+LOGIN_PAIR_PATTERN = re.compile(
+    r"(?P<before>(?<![\w.+%-])[\w.+%-]{1,64}+@[\w-]{1,63}+(?:\.[\w-]{1,63}+){1,5}[:|]"
+    r"|(?<![\w./-])(?:root|admin|administrator)[ \t]{1,2}/[ \t]{1,2}"
+    r"|(?<![\w.])u(?:se?r)?[:=][ \t]?[^\s,;]{1,64}+[\s,;/|]{1,3}p(?:ass|w)?[:=][ \t]?)"
+    rf"(?!{LABEL_PATTERN}|[^\s@]{{0,64}}@|{REFERENCE})(?:{TOKEN_PATTERN})",
+    re.IGNORECASE,
+)
+# The secret comes first: "hunter2 is my password", "I use hunter2 as my password".
+REVERSED_PATTERN = re.compile(
+    rf"(?<!\S)(?!{LABEL_PATTERN}|{REFERENCE})(?:(?:{TOKEN_PATTERN})|{QUOTED_VALUE_PATTERN})(?={GAP}(?:is|was|as|ist|war|als|<-|←){GAP}"
+    rf"(?:(?:my|our|the|a|mein|unser|das)(?:{GAP}(?:new|old|current|neues|altes))?{GAP})?"
+    rf"(?:{_alternatives(PASSWORD_WORDS)}|{_alternatives(SHORT_WORDS)}|pass)"
+    r"(?:[ \t]{0,4}(?:[.,;:!?)\n]|\Z)"
+    r"|[ \t]{1,4}(?:and|but|for|on|in|to|at|und|aber|für|bei|im)\b))",
+    re.IGNORECASE,
+)
+
+NAMES_IN_MARKUP = (
+    rf"[\w.:-]{{0,32}}(?:{PASSWORD_WORDS['English']}|pass|pw|secret|token|key)(?:hash)?"
+)
 MARKUP_PATTERN = re.compile(
     rf"(?P<before><(?:{NAMES_IN_MARKUP})[0-9]?>)(?!{LABEL_PATTERN})[^<>\n]{{1,256}}"
     rf"|(?P<before_attribute>(?<=[\"'=])(?:{NAMES_IN_MARKUP})[\"']?{GAP}value=)"
@@ -192,6 +271,16 @@ OPTION_VALUE_PATTERN = rf"(?!{LABEL_PATTERN})(?:{QUOTED_VALUE_PATTERN}|\S++)"
 COMMAND_OPTION_PATTERN = re.compile(
     rf"(?P<before>(?<!\S)--?(?:[a-z]{{1,20}}-)?(?:{PASSWORD_WORDS['English']}|token|secret|api-key)"
     rf"{GAP})(?!-){OPTION_VALUE_PATTERN}",
+    re.IGNORECASE,
+)
+ECHO_PATTERN = re.compile(
+    rf"(?P<before>(?<![\w-])echo[ \t]{{1,4}}(?:-n[ \t]{{1,4}})?)(?!{LABEL_PATTERN})"
+    rf"(?:{QUOTED_VALUE_PATTERN}|[^\s|]{{1,128}}+)"
+    rf"(?=[ \t]{{0,4}}\|[ \t]{{0,4}}(?:sudo[ \t]{{1,4}}-S|passwd))"
+)
+SQL_PATTERN = re.compile(
+    rf"(?P<before>(?<!\w)identified{GAP}(?:with{GAP}\S{{1,40}}{GAP})?by{GAP})(?!.?{LABEL_PATTERN})"
+    rf"(?:{QUOTED_VALUE_PATTERN}|\S++)",
     re.IGNORECASE,
 )
 # curl -u user:password
@@ -206,7 +295,17 @@ PASSWORD_COMMANDS = (
         r"(?:sshpass|rdesktop|docker[ \t]{1,4}login|podman[ \t]{1,4}login|az[ \t]{1,4}login|helm)",
         r"-p[ \t]{0,3}",
     ),
+    (r"(?:psexec|psexec64|paexec)(?:\.exe)?", r"-p[ \t]{1,3}"),
+    (r"(?:plink|pscp|psftp|putty)(?:\.exe)?", r"-pw[ \t]{1,3}"),
+    (r"(?:sqlplus|rman|expdp|impdp|sqlldr)", r"[^\s/@]{1,64}/"),
+    (r"(?:zip|unzip)", r"-P[ \t]{0,3}"),
+    (r"(?:7z|7za|7zz)(?:\.exe)?", r"-p"),
+    (r"openssl", r"-k[ \t]{1,3}|-pass(?:in|out)?[ \t]{1,3}pass:"),
+    (r"htpasswd", r"-[A-Za-z]{0,3}b[A-Za-z]{0,3}[ \t]{1,3}\S{1,128}[ \t]{1,3}\S{1,64}[ \t]{1,3}"),
+    (r"ConvertTo-SecureString", r"(?:-String[ \t]{1,4})?(?=[\"'])"),
     (r"(?:ldapsearch|ldapmodify|ldapadd|ldapwhoami)", r"-w[ \t]{0,3}"),
+    (r"wpa_passphrase", r"\S{1,64}[ \t]{1,3}"),
+    (r"snmp[a-z]{2,8}", r"-[AXc][ \t]{1,3}"),
     (r"redis-cli", r"-a[ \t]{0,3}"),
     (r"smbclient", r"(?:-U[ \t]{0,3}|--user=)[^\s%]{1,64}%"),
     (r"(?:xfreerdp|wfreerdp)", r"/p:"),
@@ -224,6 +323,19 @@ COMMAND_PATTERN = re.compile(
         for number, (command, option) in enumerate(PASSWORD_COMMANDS)
     )
 )
+# The heading of a column in a pasted table
+HEADING_PATTERN = re.compile(
+    rf"\A[ \"'*_]{{0,4}}(?:\w{{1,20}}[ _-])?"
+    rf"(?:{_alternatives(PASSWORD_WORDS)}|{_alternatives(SHORT_WORDS)}|pass|pin|puk)"
+    r"[ \"'*_]{0,4}\Z",
+    re.IGNORECASE,
+)
+LOGIN_HEADING_PATTERN = re.compile(
+    r"[ \"'*_]{0,4}(?:user|log[ -]?in|name|account|e-?mail|benutzer|konto|host|server|url|ip"
+    r"|utilisateur|usuario|usu[aá]rio|utente|gebruiker)",
+    re.IGNORECASE,
+)
+CELL_VALUE_PATTERN = re.compile(rf"\A[^\w\[]{{0,8}}+{SECRET_AHEAD}", re.IGNORECASE)
 QUERY_PATTERN = re.compile(
     rf"(?P<before>[?&](?:sig|signature|code|sas|auth|key|sid|session)=)(?!{LABEL_PATTERN})"
     r"(?=[^\s&0-9]{0,64}[0-9])[^\s&]{6,512}",
@@ -234,12 +346,17 @@ VALUE_PATTERNS = (
     COOKIE_PATTERN,
     CONNECTION_URL_PATTERN,
     ADMIN_LOGIN_PATTERN,
+    LOGIN_PAIR_PATTERN,
+    WIFI_CODE_PATTERN,
     MARKUP_PATTERN,
     COMMAND_PATTERN,
     COMMAND_OPTION_PATTERN,
     USER_OPTION_PATTERN,
+    ECHO_PATTERN,
+    SQL_PATTERN,
     QUERY_PATTERN,
     RESET_PATTERN,
+    REVERSED_PATTERN,
 )
 
 # Length of an IBAN by country: the registry of ISO 13616, maintained by SWIFT.
@@ -284,12 +401,14 @@ def mask(text: str) -> str:
     Idempotent: a removal can expose the edge of another secret, so it repeats until nothing
     changes. Only a text made for it needs more than a few rounds; it is removed as a whole, so that
     no text costs more than a constant number of rounds.
+
+    A secret is also found behind invisible and full-width characters; they are replaced then.
     """
+    plain = masked = strip_invisible(text).translate(PLAIN_CHARACTERS)
     for _round in range(MAX_ROUNDS):
-        masked = _mask_once(text)
-        if masked == text:
-            return text
-        text = masked
+        before, masked = masked, _mask_once(masked)
+        if masked == before:
+            return text if masked == plain else masked
     return TEXT_LABEL
 
 
@@ -312,14 +431,39 @@ def _mask_once(text: str) -> str:
     text = VENDOR_KEY_PATTERN.sub(KEY_LABEL, text)
     for pattern in VALUE_PATTERNS:
         text = pattern.sub(_mask_value, text)
-    return mask_cards(mask_ibans(_mask_announced(text)))
+    return mask_cards(mask_ibans(_mask_announced(_mask_columns(text))))
 
 
 def _mask_value(match: re.Match[str]) -> str:
-    before = next(
-        value for name, value in match.groupdict().items() if value and name.startswith("before")
-    )
-    return before + PASSWORD_LABEL
+    groups = match.groupdict().items()
+    before = (value for name, value in groups if value and name.startswith("before"))
+    return next(before, "") + PASSWORD_LABEL
+
+
+def _mask_columns(text: str) -> str:
+    """Mask the columns of a pasted table that are headed "Password"."""
+    lines = text.split("\n")
+    delimiter, width, columns = _secret_columns("")
+    for number, line in enumerate(lines):
+        cells = line.split(delimiter)
+        if not columns or len(cells) != width:
+            delimiter, width, columns = _secret_columns(line)
+            continue
+        for column in columns:
+            if CELL_VALUE_PATTERN.match(cells[column]):
+                cells[column] = f" {PASSWORD_LABEL} "
+        lines[number] = delimiter.join(cells)
+    return "\n".join(lines)
+
+
+def _secret_columns(line: str) -> tuple[str, int, list[int]]:
+    """Return the delimiter of a table's first line, its number of columns, and the secret ones."""
+    for delimiter in "\t|;" if " " in line else "\t|;,":
+        cells = line.split(delimiter)
+        columns = [n for n, cell in enumerate(cells) if HEADING_PATTERN.match(cell)]
+        if columns and any(map(LOGIN_HEADING_PATTERN.match, cells)):
+            return delimiter, len(cells), columns
+    return ",", 0, []
 
 
 def _mask_announced(text: str) -> str:

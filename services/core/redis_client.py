@@ -8,11 +8,11 @@ from redis.retry import Retry
 TIMEOUT_SECONDS = 0.5
 
 
-def connect_redis(redis_url: str) -> redis.Redis:
+def connect_redis(redis_url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> redis.Redis:
     return redis.Redis.from_url(
         redis_url,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=timeout_seconds,
         retry=Retry(NoBackoff(), 0),
         decode_responses=True,
     )

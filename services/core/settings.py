@@ -20,8 +20,8 @@ EMOJI_NAME = r"^[^\s:<>&]{1,100}$"
 
 Network = IPv4Network | IPv6Network
 
-# The variables each command requires; of names joined by "or" one is enough. `doctor` and `users`
-# need no Slack token.
+# The variables each command requires; of names joined by "or" one is enough. `doctor`, `users` and
+# `audit` need no Slack token.
 REQUIRED_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "bot": (
         "MONGO_URI",
@@ -34,6 +34,7 @@ REQUIRED_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "jobs": ("MONGO_URI", "REDIS_URL"),
     "users": ("MONGO_URI",),
     "explain": ("MONGO_URI",),
+    "audit": ("MONGO_URI",),
     "users reset": ("MONGO_URI", "JWT_SECRET", "APP_URL"),
     "manifest": (),
 }
@@ -65,6 +66,7 @@ PROBLEMS = {
     "SLACK_APP_TOKEN": "must begin with xapp-",
     "GEMINI_TIMEOUT": "must be whole seconds, from 1 to 30",
     "ADMIN_EMAILS": "must be email addresses with commas between them",
+    "AUDIT_RETENTION_DAYS": "must be whole days, from 1 to 3650",
     "LOG_LEVEL": "must be one of DEBUG, INFO, WARNING, ERROR",
     "MAIL_FROM": "must be an email address, such as helpdesk@example.com",
     "MAILTRAP_SMTP_PORT": "must be a number from 1 to 65535",
@@ -138,6 +140,7 @@ class Settings(BaseModel):
     # Seconds. An assignment as a whole is ended after 40.
     gemini_timeout: int = Field(10, ge=1, le=30)
     admin_emails: Annotated[frozenset[Email], _split, _lower] = Field(frozenset(), repr=False)
+    audit_retention_days: int = Field(400, ge=1, le=3_650)
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _upper] = "INFO"
     app_url: Annotated[HttpUrl, AfterValidator(lambda url: url.rstrip("/"))] | None = None
     mailtrap_smtp_host: str = ""

@@ -1,7 +1,8 @@
 """Formats of the keys and tokens that vendors issue: prefix, alphabet and length.
 
-`url` is the vendor's page on the key. A pattern matches a whole key; `VENDOR_KEY_PATTERN` adds the
-boundary before it. Every repeat is bounded, so that a near match costs a constant.
+`url` is the page about the key, the vendor's if there is one. A pattern matches a whole key;
+`VENDOR_KEY_PATTERN` adds the boundary before it. Every repeat is bounded, so that a near match
+costs a constant.
 """
 
 import re
@@ -114,7 +115,7 @@ VENDOR_KEYS = tuple(
         (
             "Databricks",
             r"dapi[a-f0-9]{32}(?:-[0-9])?",
-            "https://learn.microsoft.com/en-us/azure/databricks/archive/dev-tools/cli/tokens-cli",
+            "https://docs.databricks.com/en/dev-tools/cli/configure-commands.html",
         ),
         (
             "DeepL",
@@ -139,7 +140,8 @@ VENDOR_KEYS = tuple(
         (
             "Doppler",
             r"dp\.(?:audit|ct|pt|said|sa|scim|st)\.[A-Za-z0-9._-]{36,128}",
-            "https://docs.doppler.com/reference/auth-token-formats",
+            "https://docs.gitguardian.com/secrets-detection/secrets-detection-engine/detectors/"
+            "specifics/doppler_apikey",
         ),
         (
             "Dropbox",
@@ -168,14 +170,14 @@ VENDOR_KEYS = tuple(
         ),
         (
             "GitHub",
-            r"gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{22,255}",
+            r"gh[pour]_[A-Za-z0-9]{36,255}|ghs_[A-Za-z0-9._-]{36,2048}|github_pat_[A-Za-z0-9_]{22,255}",
             "https://github.blog/changelog/"
             "2021-03-31-authentication-token-format-updates-are-generally-available",
         ),
         (
             "GitLab",
             r"gl(?:agent|cbt|dt|ffct|ft|imt|oas|pat|ptt|rtr|rt|soat|wt)-[A-Za-z0-9_.-]{20,255}",
-            "https://docs.gitlab.com/ee/security/tokens/index.html",
+            "https://docs.gitlab.com/17.5/ee/security/tokens",
         ),
         (
             "Google",
@@ -197,7 +199,7 @@ VENDOR_KEYS = tuple(
         (
             "Heroku",
             r"HRKU-[A-Za-z0-9_-]{36,64}",
-            "https://devcenter.heroku.com/articles/authentication",
+            "https://devcenter.heroku.com/changelog-items/3175",
         ),
         (
             "HubSpot",
@@ -241,13 +243,13 @@ VENDOR_KEYS = tuple(
         ),
         (
             "New Relic",
-            r"NRA[AK]-[A-Z0-9]{27}|NRJS-[a-f0-9]{19}|[a-f0-9]{36}NRAL",
+            r"NRA[AK]-[A-Z0-9]{27}|NRII-[A-Za-z0-9_-]{32}|NRJS-[a-f0-9]{19}|[a-f0-9]{36}NRAL",
             "https://docs.newrelic.com/docs/apis/intro-apis/new-relic-api-keys",
         ),
         (
             "Notion",
             r"ntn_[A-Za-z0-9]{40,64}|secret_[A-Za-z0-9]{43}(?![A-Za-z0-9])",
-            "https://developers.notion.com/page/changelog",
+            "https://developers.notion.com/reference/authentication",
         ),
         (
             "npm",
@@ -268,7 +270,7 @@ VENDOR_KEYS = tuple(
         (
             "OpenRouter",
             r"sk-or-v1-[a-f0-9]{64}",
-            "https://openrouter.ai/docs/guides/features/guardrails/secret-formats",
+            "https://openrouter.ai/docs/api_reference/authentication",
         ),
         (
             "Perplexity",
@@ -277,8 +279,8 @@ VENDOR_KEYS = tuple(
         ),
         (
             "Plaid",
-            r"access-(?:sandbox|development|production)-" + UUID,
-            "https://plaid.com/docs/api/items/",
+            r"(?:access|public|link|asset-report)-(?:sandbox|development|production)-" + UUID,
+            "https://plaid.com/docs/quickstart/glossary/",
         ),
         (
             "PlanetScale",
@@ -303,7 +305,7 @@ VENDOR_KEYS = tuple(
         (
             "Pulumi",
             r"pul-[a-f0-9]{40}",
-            "https://www.pulumi.com/docs/pulumi-cloud/access-management/access-tokens/",
+            "https://www.pulumi.com/docs/pulumi-cloud/reference/personal-access-tokens",
         ),
         (
             "PyPI",
@@ -337,7 +339,7 @@ VENDOR_KEYS = tuple(
         ),
         (
             "Slack",
-            r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,255}|xapp-[A-Za-z0-9-]{10,255}"
+            r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9%-]{10,512}|(?:xapp|xwfp)-[A-Za-z0-9-]{10,255}"
             r"|https://hooks\.slack(?:-gov)?\.com/(?:services|triggers|workflows)/"
             r"[A-Za-z0-9/_-]{10,255}",
             "https://docs.slack.dev/authentication/tokens",
@@ -345,23 +347,22 @@ VENDOR_KEYS = tuple(
         (
             "SonarQube",
             r"sq[apu]_[a-f0-9]{40}",
-            "https://docs.sonarsource.com/sonarqube-server/10.1/user-guide/user-account/"
-            "generating-and-using-tokens/",
+            "https://docs.sonarsource.com/sonarqube-server/2026.1/user-guide/managing-tokens",
         ),
         (
             "Square",
-            r"EAAA[A-Za-z0-9_-]{58,64}|sq0[a-z]{3}-[A-Za-z0-9_-]{22,64}",
+            r"EAAA[A-Za-z0-9_-]{22,64}|sq0[a-z]{3}-[A-Za-z0-9_-]{22,64}",
             "https://developer.squareup.com/docs/build-basics/access-tokens",
         ),
         (
             "Stripe",
-            r"[sr]k_(?:live|test)_[A-Za-z0-9]{10,255}|whsec_[A-Za-z0-9+/=]{20,255}",
-            "https://docs.stripe.com/keys",
+            r"[sr]k_(?:live|test|prod)_[A-Za-z0-9]{10,255}|whsec_[A-Za-z0-9+/=]{20,255}",
+            "https://docs.stripe.com/api/authentication",
         ),
         (
             "Supabase",
             r"sbp_[a-z0-9_]{40,64}|sb_secret_[A-Za-z0-9_-]{20,64}",
-            "https://supabase.com/docs/guides/api/api-keys",
+            "https://supabase.com/docs/guides/getting-started/api-keys",
         ),
         (
             "Tailscale",
@@ -370,7 +371,7 @@ VENDOR_KEYS = tuple(
         ),
         (
             "Telegram",
-            r"[0-9]{8,10}:[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])",
+            r"[0-9]{6,12}:[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])",
             "https://core.telegram.org/bots/api#authorizing-your-bot",
         ),
         (
@@ -381,7 +382,7 @@ VENDOR_KEYS = tuple(
         (
             "Terraform Cloud",
             r"[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{60,80}",
-            "https://developer.hashicorp.com/terraform/cloud-docs/api-docs/user-tokens",
+            "https://developer.hashicorp.com/terraform/enterprise/api-docs/user-tokens",
         ),
         (
             "Twilio",
@@ -400,9 +401,9 @@ VENDOR_KEYS = tuple(
         ),
         (
             "Yandex Cloud",
-            r"AQVN[A-Za-z0-9_-]{35,38}|[ct]1\.[A-Za-z0-9_-]{20,512}={0,2}\."
+            r"AQVN[A-Za-z0-9_-]{35,38}|YC[A-Za-z0-9_-]{38}(?![A-Za-z0-9_-])|[ct]1\.[A-Za-z0-9_-]{20,512}={0,2}\."
             r"[A-Za-z0-9_-]{86}={0,2}",
-            "https://gitlab.com/gitlab-org/gitlab/-/issues/353039",
+            "https://yandex.cloud/en/docs/security/operations/search-secrets",
         ),
     )
 )

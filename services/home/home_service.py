@@ -15,11 +15,11 @@ from services.home.sessions import Screen
 from services.linking.links import Directory, LinkService, referenced_user_ids
 from services.lists.list_query import ListKind, ListQuery
 from services.lists.list_service import ListPage, ListResult, ListService, ticket_list_page
-from services.models.permissions import Actor, Permission
+from services.models.permissions import Actor, Permission, require_visible
 from services.models.ticket import Ticket
 from services.team_settings.settings_service import CurrentSettings, TeamSettings
-from services.tickets.filing import TicketService
 from services.tickets.lifecycle import TicketAction, allowed_actions
+from services.tickets.queries import load_ticket
 from services.tickets.visibility import for_requester
 
 # Tickets of each list on the first page.
@@ -86,12 +86,13 @@ HomeContent = HomePage | TicketListPage | TicketPage | PeoplePage | SettingsPage
 
 
 class HomeService:
-    def __init__(self, db: Mongo, links: LinkService, *, clock: Clock = utcnow) -> None:
+    def __init__(
+        self, db: Mongo, links: LinkService, accounts: AccountAdmin, *, clock: Clock = utcnow
+    ) -> None:
         self._db = db
         self._links = links
-        self._tickets = TicketService(db, clock=clock)
         self._lists = ListService(db, links, clock=clock)
-        self._accounts = AccountAdmin(db, clock=clock)
+        self._accounts = accounts
         self._settings = TeamSettings(db, clock=clock)
         self._clock = clock
 
@@ -113,7 +114,7 @@ class HomeService:
 
     def ticket_page(self, *, actor: Actor, team_id: str, ticket_id: str) -> TicketPage:
         """Return a ticket's page, for Home or a message. Raises `NotFound` as `get` does."""
-        ticket = self._tickets.get(actor=actor, ticket_id=ticket_id)
+        ticket = require_visible(actor, load_ticket(self._db, ticket_id))
         return self._build_ticket_page(actor, team_id, Screen(ticket_id=ticket.id))
 
     def get_or_parent(self, *, actor: Actor, team_id: str, screen: Screen) -> HomeContent:
@@ -146,7 +147,7 @@ class HomeService:
         return ticket_list_page(self._db, actor=actor, list_query=query, size=PREVIEW_SIZE)
 
     def _build_ticket_page(self, actor: Actor, team_id: str, screen: Screen) -> TicketPage:
-        ticket = self._tickets.get(actor=actor, ticket_id=str(screen.ticket_id))
+        ticket = require_visible(actor, load_ticket(self._db, str(screen.ticket_id)))
         is_staff = actor.has_permission(Permission.SEE_ANY_TICKET)
         return TicketPage(
             screen=screen,
@@ -154,7 +155,9 @@ class HomeService:
             is_staff=is_staff,
             actions=allowed_actions(actor, ticket),
             people=self._links.resolve_people(
-                team_id=team_id, user_ids=referenced_user_ids(ticket)
+                team_id=team_id,
+                user_ids=referenced_user_ids(ticket),
+                requester=ticket.created_by if is_staff else None,
             ),
             now=self._clock(),
             can_explain=actor.has_permission(Permission.MANAGE_USERS),

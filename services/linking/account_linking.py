@@ -5,39 +5,47 @@ phished link cannot attach another Slack member to the user's account. Unlinking
 and its tickets.
 """
 
-import math
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import NoReturn
+from datetime import datetime
+from typing import TYPE_CHECKING
 
+from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
+from services.accounts.confirmation import has_proof, has_slack_address
 from services.accounts.users import UserService
 from services.accounts.validation import email_key
+from services.audit import audit_log
+from services.audit.audit_log import SELF, AuditAction, AuditEntry, author
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
+from services.core import security_events
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import (
-    Conflict,
-    InvalidValue,
-    LimitReached,
-    MemberRefused,
-    Unauthenticated,
-)
+from services.core.errors import Conflict, InvalidValue, MemberRefused, Unauthenticated
 from services.core.optimistic_retry import retry_on_conflict
-from services.core.work_queue import ahead
-from services.linking.links import ACCOUNT_DEACTIVATED, LinkService, cancel_release, check_member
-from services.models.permissions import Actor, Permission, require_permission
+from services.core.rate_limit import Limit
+from services.core.security_events import SecurityEvent
+from services.core.text import strip_invisible
+from services.linking.address_claims import AddressClaims, may_merge, moves_role
+from services.linking.links import (
+    ACCOUNT_DEACTIVATED,
+    LinkService,
+    cancel_release,
+    check_member,
+    record_removal,
+)
+from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.models.slack_member import SlackMember, link_id
-from services.models.user import User
+from services.models.user import Role, User
 from services.outbox.emails import EmailKind, Emails, queue_account_email
 from services.tickets.queries import count_open_tickets
 
-MAX_WRONG_CODES = 5
-LOCKOUT_DURATION = timedelta(minutes=15)
+if TYPE_CHECKING:
+    from services.core.rate_limiter import RateLimiter
+
 WRONG_CODE = (
     "This code is wrong, out of date or used already. Get a new one on the page; it is good for "
     "ten minutes."
@@ -50,68 +58,6 @@ LINKED_ELSEWHERE = (
     "type /account as that member, or open your profile on the page."
 )
 LINK_BUSY = "Somebody else was linking that account at the same moment. Try again with a new code."
-
-
-class CodeAttempts:
-    """Limit on wrong codes per Slack member. `link_id`: the id that the member's link would have.
-
-    Counted in the database, so that it holds across processes, and before the code is checked, so
-    that concurrent guesses do not pass it.
-    """
-
-    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
-        self._db = db
-        self._clock = clock
-
-    def record_attempt(self, link_id: str) -> int:
-        """Count an attempt; return the count in the current window. Raises `LimitReached`."""
-        counted = retry_on_conflict(
-            lambda: self._count_in_window(link_id) or self._start_window(link_id)
-        )
-        if counted["tries"] > MAX_WRONG_CODES:
-            raise self._locked(counted["expiresAt"])
-        return int(counted["tries"])
-
-    def forgive_attempt(self, link_id: str) -> None:
-        """Uncount a right code. Wrong ones stay counted, or valid codes would reset the limit."""
-        self._db.linkTries.update_one({"_id": link_id}, {"$inc": {"tries": -1}})
-
-    def raise_wrong_code(self, link_id: str, *, attempts: int) -> NoReturn:
-        """Raise the refusal; the fifth wrong code starts the lockout."""
-        if attempts < MAX_WRONG_CODES:
-            raise InvalidValue("code", WRONG_CODE)
-        until = self._clock() + LOCKOUT_DURATION
-        self._db.linkTries.update_one({"_id": link_id}, {"$set": {"expiresAt": until}})
-        raise self._locked(until)
-
-    def _count_in_window(self, link_id: str) -> Document | None:
-        """Return None if there is no current window."""
-        return self._db.linkTries.find_one_and_update(
-            {"_id": link_id, "expiresAt": ahead(self._clock(), longest=LOCKOUT_DURATION)},
-            {"$inc": {"tries": 1}},
-            return_document=ReturnDocument.AFTER,
-        )
-
-    def _start_window(self, link_id: str) -> Document | None:
-        """Return None if a concurrent attempt started the window."""
-        now = self._clock()
-        begun = {"tries": 1, "expiresAt": now + LOCKOUT_DURATION}
-        try:
-            self._db.linkTries.insert_one({"_id": link_id, **begun})
-        except DuplicateKeyError:  # MongoDB removes expired documents once a minute
-            over = {"_id": link_id, "expiresAt": {"$not": ahead(now, longest=LOCKOUT_DURATION)}}
-            replaced = self._db.linkTries.update_one(over, {"$set": begun})
-            return begun if replaced.modified_count else None
-        return begun
-
-    def _locked(self, until: datetime) -> LimitReached:
-        seconds = max(1, math.ceil((until - self._clock()).total_seconds()))
-        minutes = math.ceil(seconds / 60)
-        span = "a minute" if minutes == 1 else f"{minutes} minutes"
-        return LimitReached(
-            f"Too many wrong codes. Try again in {span}, at {until:%H:%M} UTC, with a new code.",
-            retry_after=seconds,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,23 +95,31 @@ class LinkedMember:
 @dataclass(frozen=True, slots=True)
 class LinkPreview:
     """What a code would do. `code_id` is its id in `OneTimeCodes`; `is_slack_address`: Slack has
-    the account's address for the member; `previous_user` is the account the member has now, and
-    `open_ticket_count` counts the tickets assigned to it."""
+    the account's address for the member; `previous_user` is the account the member has now,
+    `open_ticket_count` counts the tickets assigned to it, and if `is_merge`, it becomes one with
+    the code's account: then `moved_role` is the role that the code's account gets, and
+    `ends_password` says that its password ends."""
 
     code_id: str
     email: str
     is_slack_address: bool
     previous_user: User | None
     open_ticket_count: int
+    is_merge: bool = False
+    moved_role: Role | None = None
+    ends_password: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LinkResult:
-    """`email_ids` are emails to send to the owners of both accounts."""
+    """`email_ids` are emails to send to the owners of both accounts. If `is_merge`, the previous
+    account is one with this one now, and `ticket_ids` are the first tickets that moved."""
 
     user: User
     previous_user: User | None
     email_ids: tuple[str, ...]
+    is_merge: bool = False
+    ticket_ids: tuple[ObjectId, ...] = ()
 
 
 class AccountLinkedElsewhere(MemberRefused):
@@ -185,6 +139,8 @@ class AccountLinking:
         links: LinkService,
         codes: OneTimeCodes,
         emails: Emails,
+        rate_limiter: "RateLimiter",
+        claims: AddressClaims,
         *,
         clock: Clock = utcnow,
     ) -> None:
@@ -193,7 +149,8 @@ class AccountLinking:
         self._links = links
         self._codes = codes
         self._emails = emails
-        self._attempts = CodeAttempts(db, clock=clock)
+        self._rate_limiter = rate_limiter
+        self._claims = claims
         self._clock = clock
 
     def can_link_by_email(self, *, team_id: str, slack_user_id: str) -> bool:
@@ -231,43 +188,63 @@ class AccountLinking:
         `AccountLinkedElsewhere` if the account is another member's, `MemberRefused`.
         """
         check_member(member)
-        key = member.link_id
-        attempts = self._attempts.record_attempt(key)
+        # Counted before the code is looked up, so that concurrent guesses do not pass the limit. A
+        # right code does not forgive wrong ones: the member may have a valid code of their own.
+        attempt = self._rate_limiter.take((Limit.LINK_CODES, member.link_id))
         code_id = self._codes.code_id(kind=CodeKind.LINK, code=code)
-        user = self._owner(code_id)
+        with attempt:  # a fault of the database is no wrong code
+            user = self._owner(code_id)
         if user is None:
-            self._attempts.raise_wrong_code(key, attempts=attempts)
-        self._attempts.forgive_attempt(key)
+            _record_refused_code(member.link_id)
+            raise InvalidValue("code", WRONG_CODE)
+        attempt.give_back()
         previous_user = self._previous_user(member, user, code_id)
         open_tickets = count_open_tickets(self._db, previous_user.id) if previous_user else 0
+        own = self._merged_account(previous_user, user, member)
+        moved_role = own.role if own and moves_role(own, into=user) else None
         return LinkPreview(
             code_id=code_id,
             email=mask_email(user.email),
             is_slack_address=email_key(user.email) == email_key(member.email),
             previous_user=previous_user,
             open_ticket_count=open_tickets,
+            is_merge=own is not None,
+            moved_role=moved_role,
+            ends_password=moved_role is not None and not has_proof(user),
         )
 
     def confirm_code(self, *, member: SlackMember, code_id: str) -> LinkResult:
-        """Redeem the code and link its account. Raises as `preview_code`."""
+        """Redeem the code and link its account; merge into it the account that the member has for
+        the same address. Raises as `preview_code`."""
         check_member(member)
         user = self._owner(code_id)
         if user is None:
+            _record_refused_code(member.link_id)
             raise InvalidValue("code", WRONG_CODE)
         previous_user = self._previous_user(member, user, code_id)
+        own = self._merged_account(previous_user, user, member)
         if self._codes.redeem_by_id(kind=CodeKind.LINK, code_id=code_id) is None:
+            _record_refused_code(member.link_id)
             raise InvalidValue("code", WRONG_CODE)
+        if own:
+            self._claims.prepare_merge(own, into=user)
         self._set_link(member, user)
-        # A password reset ends the sessions first, then the links.
-        if not self._is_session_valid(user):
-            self._db.links.delete_one({"_id": member.link_id, "userId": user.id})
-            raise InvalidValue("code", WRONG_CODE)
+        self._check_session(user, member, own)
         cancel_release(self._db, {"userId": user.id}, now=self._clock())
         self._db.unlinked.delete_one({"_id": member.link_id})
+        tickets: tuple[ObjectId, ...] = ()
         recipients = {EmailKind.LINKED: user, EmailKind.UNLINKED: previous_user}
+        if own:
+            tickets = self._claims.merge(own, into=user).ticket_ids
+            del recipients[EmailKind.UNLINKED]  # the account has no address any more
+        if has_slack_address(user, member):
+            self._users.confirmation.record(user, by=SELF)
+        user = self._users.get(user.id) or user
         return LinkResult(
             user,
             previous_user,
+            is_merge=own is not None,
+            ticket_ids=tickets,
             email_ids=tuple(
                 email_id
                 for kind, owner in recipients.items()
@@ -277,6 +254,18 @@ class AccountLinking:
                 )
             ),
         )
+
+    def _check_session(self, user: User, member: SlackMember, own: User | None) -> None:
+        """Undo the new link if a password reset has ended the session that the code comes from: it
+        ends the sessions first, then the links."""
+        if self._is_session_valid(user):
+            return
+        linked = {"_id": member.link_id, "userId": user.id}
+        if removed := self._db.links.find_one_and_delete(linked):
+            self._record_removal(removed)
+        if own:
+            self._claims.cancel_merge(own, into=user)
+        raise InvalidValue("code", WRONG_CODE)
 
     def preview_unlink(self, *, actor: Actor) -> UnlinkPreview:
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
@@ -298,10 +287,11 @@ class AccountLinking:
         # record has no effect while there is a link.
         record = {"userId": user.id, "at": now}
         self._db.unlinked.update_one({"_id": key}, {"$set": record}, upsert=True)
-        gone = self._db.links.delete_one({"_id": key, "userId": user.id})
-        if not gone.deleted_count:
+        removed = self._db.links.find_one_and_delete({"_id": key, "userId": user.id})
+        if removed is None:
             self._db.unlinked.delete_one({"_id": key, **record})
             raise Conflict(LINK_CHANGED)
+        self._record_removal(removed)
         email_ids = queue_account_email(
             self._emails,
             EmailKind.UNLINKED,
@@ -327,6 +317,25 @@ class AccountLinking:
                 unlinked.append((member, result))
         return unlinked
 
+    def unlink_account(self, *, actor: Actor | Operator, email: str) -> list[str]:
+        """End all links of an account, so that another Slack member may link it; return the ids of
+        its former members. A sweep sends the email about it.
+
+        Raises `Conflict` if there is none, and as `UserService.get_doc_by_email`.
+        """
+        require_permission(actor, Permission.MANAGE_USERS)
+        user = User.from_doc(self._users.get_doc_by_email(strip_invisible(email)))
+        links = list(self._db.links.find({"userId": user.id}).sort("_id"))
+        if not links:
+            raise Conflict("No Slack member is linked to that account.")
+        for link in links:
+            own = {"_id": link["_id"], "userId": user.id}
+            if removed := self._db.links.find_one_and_delete(own):
+                record_removal(self._db, removed, by=author(actor, user.id), now=self._clock())
+        key = f"{user.id}:{self._clock().isoformat()}"
+        queue_account_email(self._emails, EmailKind.UNLINKED, user_id=user.id, key=key)
+        return [str(link["slackUserId"]) for link in links]
+
     def linked_members(self, *, actor: Actor) -> list[LinkedMember]:
         """Return the Slack members linked to the actor's account."""
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
@@ -339,6 +348,12 @@ class AccountLinking:
             )
             for link in self._db.links.find({"userId": actor.user_id}).sort("_id")
         ]
+
+    @staticmethod
+    def _merged_account(previous_user: User | None, user: User, member: SlackMember) -> User | None:
+        """Return the previous account if it is to be merged into the code's."""
+        is_merged = previous_user and may_merge(previous_user, into=user, member=member)
+        return previous_user if is_merged else None
 
     def _own(self, actor: Actor) -> User:
         user = self._users.get(actor.user_id)
@@ -364,51 +379,83 @@ class AccountLinking:
             raise InvalidValue("code", ALREADY_LINKED)
         current_link = self._db.links.find_one({"teamId": member.team_id, "userId": user.id})
         is_own = current_link and current_link["_id"] == member.link_id
-        if current_link and not is_own and "stopped" not in current_link:
+        if (
+            current_link
+            and not is_own
+            and "stopped" not in current_link
+            and not self._links.may_replace(current_link, member)
+        ):
             # Redeemed, so that the account's member is notified only once per code.
             self._codes.redeem_by_id(kind=CodeKind.LINK, code_id=code_id)
+            security_events.record(
+                SecurityEvent.CODE_REFUSED,
+                reason="linked_elsewhere",
+                account=user.id,
+                member=member.link_id,
+            )
             raise AccountLinkedElsewhere(user, current_link["slackUserId"])
         return self._account(own) if own and own["userId"] != user.id else None
 
     def _set_link(self, member: SlackMember, user: User) -> None:
         """Create the member's link to that account, or change the existing one."""
-        key = member.link_id
-        fresh = {"userId": user.id, "createdAt": self._clock()}
+        key, now = member.link_id, self._clock()
+        fresh = {"userId": user.id, "createdAt": now}
         member_ids = {"teamId": member.team_id, "slackUserId": member.slack_user_id}
 
         def attempt() -> Document | None:
             own = self._db.links.find_one({"_id": key})
+            entries = []
+            if own and own["userId"] != user.id:
+                entries.append(AuditEntry(now, SELF, AuditAction.UNLINKED, own["userId"]))
+            entries.append(AuditEntry(now, SELF, AuditAction.LINKED, user.id))
             try:
                 if own is None:
-                    self._db.links.insert_one({"_id": key, **member_ids, **fresh})
-                    return fresh
-                changed = self._db.links.update_one(
+                    link = {"_id": key, **member_ids, **fresh, **audit_log.pending_field(*entries)}
+                    self._db.links.insert_one(link)
+                    return link
+                change: Document = {"$set": fresh, "$unset": {"stopped": ""}}
+                audit_log.add_to_update(change, entries)
+                return self._db.links.find_one_and_update(
                     {"_id": key, "userId": own["userId"]},
-                    {"$set": fresh, "$unset": {"stopped": ""}},
+                    change,
+                    return_document=ReturnDocument.AFTER,
                 )
             except DuplicateKeyError:
-                self._remove_suspended_link(member, user)
+                self._remove_replaceable_link(member, user)
                 return None
-            return fresh if changed.matched_count else None
 
-        retry_on_conflict(attempt, busy_message=LINK_BUSY)
+        stored = retry_on_conflict(attempt, busy_message=LINK_BUSY)
+        audit_log.move_pending(self._db.links, stored)
 
-    def _remove_suspended_link(self, member: SlackMember, user: User) -> None:
-        """Remove the account's suspended link; raise for an active one."""
+    def _remove_replaceable_link(self, member: SlackMember, user: User) -> None:
+        """Remove the account's link that is suspended or may be replaced; raise for another one."""
         current_link = self._db.links.find_one({"teamId": member.team_id, "userId": user.id})
         if current_link is None or current_link["_id"] == member.link_id:
             return
-        if "stopped" not in current_link:
+        if "stopped" not in current_link and not self._links.may_replace(current_link, member):
             raise AccountLinkedElsewhere(user, current_link["slackUserId"])
-        self._db.links.delete_one(
-            {"_id": current_link["_id"], "userId": user.id, "stopped": current_link["stopped"]}
+        removed = self._db.links.find_one_and_delete(
+            {
+                "_id": current_link["_id"],
+                "userId": user.id,
+                "stopped": current_link.get("stopped"),
+            }
         )
+        if removed:
+            self._record_removal(removed)
+
+    def _record_removal(self, link: Document) -> None:
+        record_removal(self._db, link, by=SELF, now=self._clock())
 
     def _link(self, team_id: str, slack_user_id: str) -> Document | None:
         return self._db.links.find_one({"_id": link_id(team_id, slack_user_id)})
 
     def _account(self, link: Document) -> User | None:
         return self._users.get(link["userId"])
+
+
+def _record_refused_code(link_id: str) -> None:
+    security_events.record(SecurityEvent.CODE_REFUSED, reason="link", member=link_id)
 
 
 def mask_email(email: str) -> str:

@@ -9,6 +9,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel([("teamId", ASCENDING), ("userId", ASCENDING)], unique=True),
         IndexModel("userId"),
     ),
-    "linkTries": (IndexModel("expiresAt", expireAfterSeconds=0),),
     "unlinked": (IndexModel("userId"),),
+    # Accounts whose tickets are to be moved or marked: address_claims.py; those of one person.
+    "users": (IndexModel("closing.at", sparse=True), IndexModel("mergedInto", sparse=True)),
 }

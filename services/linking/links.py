@@ -1,8 +1,12 @@
 """The account that a Slack member acts as.
 
 The first use links the member to a new account of role `user`, or to an invitation: an account
-without password and without links, of the address that Slack has confirmed. If linking is strict,
-or the member has unlinked themselves, only a code links them (services/linking/account_linking.py).
+without password and without links, of the address that Slack has confirmed. An unconfirmed account
+of that address is left alone (services/linking/address_claims.py). If linking is strict, or the
+member has unlinked themselves, only a code links them (services/linking/account_linking.py).
+
+A link whose member has left Slack is replaced by that of another member with the confirmed address,
+and one of the same person under another id. Any other link keeps its account.
 
 A link has `stopped {at, reason}` while its member cannot use this workspace; it gives no access
 then. The account and the tickets it filed stay; the tickets assigned to it are released.
@@ -17,11 +21,14 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from services.accounts.users import UserService, new_account_doc
+from services.accounts.confirmation import MemberLookup, has_slack_address
+from services.accounts.users import UserService, new_account_doc, store_account
 from services.accounts.validation import email_key
+from services.audit import audit_log
+from services.audit.audit_log import SELF, AuditAction, AuditEntry
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import MemberRefused
+from services.core.errors import MemberInactive, MemberRefused
 from services.models.events import EventType
 from services.models.slack_member import SlackMember, link_id
 from services.models.ticket import Ticket
@@ -56,10 +63,12 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Accounts and their Slack ids; members who have left Slack have no id."""
+    """Accounts and their Slack ids; members who have left Slack have no id. Of those asked for,
+    `unconfirmed` are the accounts whose address nobody has confirmed."""
 
     users: Mapping[ObjectId, User]
     slack_ids: Mapping[ObjectId, str]
+    unconfirmed: frozenset[ObjectId] = frozenset()
 
 
 class LinkService:
@@ -70,13 +79,16 @@ class LinkService:
         *,
         admin_emails: frozenset[str] = frozenset(),
         is_strict: bool = False,
+        look_up_member: MemberLookup | None = None,
         clock: Clock = utcnow,
     ) -> None:
-        """`is_strict`: an address creates no account, and only a code links to one."""
+        """`is_strict`: an address creates no account, and only a code links to one. Without
+        `look_up_member`, Slack is not asked about the members of other links."""
         self._db = db
         self._users = users
         self._admin_emails = admin_emails
         self.is_strict = is_strict
+        self._look_up_member = look_up_member
         self._clock = clock
 
     def find_user(self, *, team_id: str, slack_user_id: str) -> User | None:
@@ -93,7 +105,7 @@ class LinkService:
         `allow_unlinked`: also for a member who has unlinked themselves.
         """
         check_member(member)
-        resumed = self._resume(member)
+        resumed = self._resume(member) or self._adopt_alias(member)
         if resumed:
             return resumed
         if self.is_strict:
@@ -104,19 +116,33 @@ class LinkService:
         linked = self.find_user(team_id=member.team_id, slack_user_id=member.slack_user_id)
         if linked:
             return linked
-        own = {"_id": member.link_id}
+        own = {"_id": {"$in": [member.link_id, *member.alias_link_ids]}}
         if not allow_unlinked and self._db.unlinked.find_one(own):
             raise MemberRefused(ACCOUNT_UNLINKED)
-        if len(existing) > 1:
+        held = [user for user in existing if not self._is_mere_claim(user, member)]
+        if len(held) > 1:
             raise MemberRefused(f"Several accounts have your email address. {ASK_ADMIN}")
-        account = (
-            self._accept_invitation(member, existing[0]) if existing else self._open_account(member)
-        )
+        account = self._accept_invitation(member, held[0]) if held else self._open_account(member)
         if account.role is not Role.USER:  # one more candidate for queued tickets
             pending.retry_unassigned(self._db, now=self._clock())
         if allow_unlinked:
-            self._db.unlinked.delete_one(own)
+            self._db.unlinked.delete_many(own)
         return account
+
+    def may_replace(self, link: Document, member: SlackMember) -> bool:
+        """Return whether the link's member has left Slack, or is the same person as `member`.
+
+        Unless the link says so, Slack is asked; without an answer, the link stays.
+        """
+        if link.get("stopped", {}).get("reason") == ExclusionReason.INACTIVE:
+            return True
+        if self._look_up_member is None or link["teamId"] != member.team_id:
+            return False
+        former = self._look_up_member(link["teamId"], link["slackUserId"])
+        if former is None:
+            return False
+        ids, former_ids = ({one.slack_user_id, *one.aliases} for one in (member, former))
+        return former.is_deleted or not ids.isdisjoint(former_ids)
 
     def slack_ids(self, *, team_id: str, user_ids: set[ObjectId]) -> dict[ObjectId, str]:
         """Return the users' Slack ids; users without an active link are left out."""
@@ -124,10 +150,17 @@ class LinkService:
         found = [link for link in self._db.links.find(query) if "stopped" not in link]
         return {link["userId"]: link["slackUserId"] for link in found}
 
-    def resolve_people(self, *, team_id: str | None, user_ids: set[ObjectId]) -> Directory:
-        """Look up all users in two queries."""
+    def resolve_people(
+        self, *, team_id: str | None, user_ids: set[ObjectId], requester: ObjectId | None = None
+    ) -> Directory:
+        """Look up all users in two queries, and whether the requester's address is confirmed."""
         users = self._users.get_many(user_ids)
-        return Directory(users, self.slack_ids(team_id=team_id or "", user_ids=user_ids))
+        requesters = [users[requester]] if requester in users else []
+        return Directory(
+            users,
+            self.slack_ids(team_id=team_id or "", user_ids=user_ids),
+            self._users.confirmation.find_unconfirmed(requesters),
+        )
 
     def _resume(self, member: SlackMember) -> User | None:
         """Resume the suspended link of a member who is active again, and return the account."""
@@ -136,6 +169,34 @@ class LinkService:
             return None
         resume_link(self._db, link, now=self._clock())
         return self.find_user(team_id=member.team_id, slack_user_id=member.slack_user_id)
+
+    def _adopt_alias(self, member: SlackMember) -> User | None:
+        """Move the link of the member's other id to this one, and return the account."""
+        if not member.aliases or self._db.links.find_one({"_id": member.link_id}):
+            return None
+        former = self._db.links.find_one({"_id": {"$in": member.alias_link_ids}})
+        if former is None:
+            return None
+        self._replace_link(former, member)
+        return self.find_user(team_id=member.team_id, slack_user_id=member.slack_user_id)
+
+    def _replace_link(self, former: Document, member: SlackMember) -> None:
+        """Link the former link's account to the member. The unique index allows one link per
+        account, so the former one is removed first."""
+        user_id = former["userId"]
+        removed = self._db.links.find_one_and_delete({"_id": former["_id"], "userId": user_id})
+        if removed:
+            record_removal(self._db, removed, by=SELF, now=self._clock())
+        self._link(member, user_id)
+        cancel_release(self._db, {"userId": user_id}, now=self._clock())
+
+    def _is_mere_claim(self, user: User, member: SlackMember) -> bool:
+        """Return whether the account holds the address without proof, and Slack has confirmed it
+        for the member. An account that was deactivated keeps its person out."""
+        is_members_address = has_slack_address(user, member)
+        return (
+            is_members_address and user.active and not self._users.confirmation.is_confirmed(user)
+        )
 
     def _accept_invitation(self, member: SlackMember, user: User) -> User:
         if not user.active:
@@ -149,12 +210,18 @@ class LinkService:
             )
         own = member.link_id
         # A concurrent request of this first use may have created the member's own link.
-        if self._db.links.find_one({"userId": user.id, "_id": {"$ne": own}}):
-            raise MemberRefused(ACCOUNT_TAKEN)
+        for link in self._db.links.find({"userId": user.id, "_id": {"$ne": own}}):
+            if not self.may_replace(link, member):
+                raise MemberRefused(ACCOUNT_TAKEN)
+            self._replace_link(link, member)
         former = self._link(member, user.id)
         if former != user.id:  # the account of the former link is gone
-            relink = {"$set": {"userId": user.id}}
-            self._db.links.update_one({"_id": own, "userId": former}, relink)
+            relink: Document = {"$set": {"userId": user.id}}
+            audit_log.add_to_update(relink, [self._linked_entry(user.id)])
+            relinked = self._db.links.find_one_and_update(
+                {"_id": own, "userId": former}, relink, return_document=ReturnDocument.AFTER
+            )
+            audit_log.move_pending(self._db.links, relinked or {})
         return user
 
     def _open_account(self, member: SlackMember) -> User:
@@ -166,14 +233,11 @@ class LinkService:
             name=member.name,
             user_id=user_id,
         )
-        # An upsert: of two concurrent first uses, either may create the account.
-        stored = self._db.users.find_one_and_update(
-            {"_id": user_id},
-            {"$setOnInsert": doc},
-            upsert=True,
-            return_document=ReturnDocument.AFTER,
-        )
-        return User.from_doc(stored or doc)
+        if member.email_confirmed is True:
+            doc["emailConfirmedAt"] = doc["createdAt"]
+        user = store_account(self._db, doc)
+        audit_log.move_pending(self._db.users, self._db.users.find_one({"_id": user.id}) or {})
+        return user
 
     def _first_role(self, member: SlackMember) -> Role:
         named = email_key(member.email) in self._admin_emails
@@ -184,19 +248,31 @@ class LinkService:
         return that account."""
         key = member.link_id
         link = {
+            "_id": key,
             "teamId": member.team_id,
             "slackUserId": member.slack_user_id,
             "userId": user_id,
             "createdAt": self._clock(),
+            **audit_log.pending_field(self._linked_entry(user_id)),
         }
         try:
-            self._db.links.insert_one({"_id": key, **link})
+            self._db.links.insert_one(link)
         except DuplicateKeyError:
             existing = self._db.links.find_one({"_id": key})
             if existing is None:  # not our key: another member has linked this account
                 raise MemberRefused(ACCOUNT_TAKEN) from None
             return ObjectId(existing["userId"])
+        audit_log.move_pending(self._db.links, link)
         return user_id
+
+    def _linked_entry(self, user_id: ObjectId) -> AuditEntry:
+        return AuditEntry(self._clock(), SELF, AuditAction.LINKED, user_id)
+
+
+def record_removal(db: Mongo, link: Document, *, by: ObjectId | str, now: datetime) -> None:
+    """Record in the audit log that a link was removed, and the entries that it still held."""
+    audit_log.move_pending(db.links, link)
+    audit_log.record(db, AuditEntry(now, by, AuditAction.UNLINKED, link["userId"]))
 
 
 def referenced_user_ids(ticket: Ticket) -> set[ObjectId]:
@@ -235,6 +311,8 @@ def exclusion_reason(member: SlackMember) -> ExclusionReason | None:
 def check_member(member: SlackMember) -> None:
     """Raise `MemberRefused` for anyone who is not a full, active member of this workspace."""
     reason = exclusion_reason(member)
+    if reason is ExclusionReason.INACTIVE:
+        raise MemberInactive(_REFUSALS[reason])
     if reason:
         raise MemberRefused(_REFUSALS[reason])
 

@@ -1,9 +1,12 @@
 """Update accounts after changes of their Slack members: removed, restored, new address."""
 
 from bson import ObjectId
+from pymongo import ReturnDocument
 
 from services.accounts.users import UserService
 from services.accounts.validation import checked_email, email_key
+from services.audit import audit_log
+from services.audit.audit_log import SYSTEM, AuditEntry
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
@@ -60,30 +63,38 @@ class MemberSync:
         return []
 
     def _sync_email(self, user: User, member: SlackMember) -> None:
-        """Change the account's address unless it is invalid or has an account."""
+        """Change the account's address unless it is invalid or has a confirmed account."""
         try:
             address = checked_email(member.email)
         except InvalidValue:
             return
-        if self._users.find_by_email(address):
+        if self._users.find_confirmed(address):
             return
         # An account with a password keeps its address.
-        same = {"_id": user.id, "email": user.email, "password": None}
-        if not self._db.users.update_one(same, _address(address)).modified_count:
+        if not self._set_address(user, address, {"email": user.email, "password": None}):
             return
-        # A password link may be in the old mailbox, which another person may have now.
-        self._codes.revoke(user_id=user.id, kind=CodeKind.RESET)
-        if len(self._users.find_by_email(address)) > 1:
+        # A link may be in the old mailbox, which another person may have now.
+        for kind in (CodeKind.RESET, CodeKind.CONFIRM):
+            self._codes.revoke(user_id=user.id, kind=kind)
+        if len(self._users.find_confirmed(address)) > 1:
             # Another account got that address concurrently: undo.
-            mine = {"_id": user.id, "email": address}
-            self._db.users.update_one(mine, _address(user.email))
+            self._set_address(user, user.email, {"email": address})
+
+    def _set_address(self, user: User, address: str, expected: Document) -> bool:
+        update: Document = {
+            "$set": {"email": address, "emailKey": email_key(address)},
+            "$unset": {"searchKeys": ""},
+        }
+        entry = AuditEntry(self._clock(), SYSTEM, audit_log.account_field("email"), user.id)
+        audit_log.add_to_update(update, [entry])
+        stored = self._db.users.find_one_and_update(
+            {"_id": user.id, **expected}, update, return_document=ReturnDocument.AFTER
+        )
+        audit_log.move_pending(self._db.users, stored or {})
+        return stored is not None
 
 
 def _has_new_email(user: User, member: SlackMember) -> bool:
     """Return whether Slack has another address for an account without password."""
     key = email_key(member.email)
     return bool(key) and not user.has_password and key != email_key(user.email)
-
-
-def _address(email: str) -> Document:
-    return {"$set": {"email": email, "emailKey": email_key(email)}, "$unset": {"searchKeys": ""}}

@@ -28,6 +28,10 @@ class EventType(StrEnum):
     ANSWERED = "answered"
     CANCELLED = "cancelled"
     REOPENED = "reopened"
+    # The account that filed it was merged into another of the same person (`field` "createdBy").
+    REQUESTER_MERGED = "requester_merged"
+    # The owner of the requester's address disowned the account.
+    REQUESTER_DISOWNED = "requester_disowned"
     COMMENTED = "commented"
     NOTED = "noted"
     COMMENT_EDITED = "comment_edited"

@@ -6,7 +6,9 @@ from typing import ClassVar
 
 from bson import ObjectId
 
+from services.core import security_events
 from services.core.errors import NotFound, PermissionDenied
+from services.core.security_events import SecurityEvent
 from services.models.ticket import Ticket
 from services.models.user import Role, User
 
@@ -71,6 +73,10 @@ OPERATOR = Operator()
 def require_permission(actor: Actor | Operator, permission: Permission) -> None:
     """Raise `PermissionDenied` unless the actor's role grants the permission."""
     if not actor.has_permission(permission):
+        account = actor.user_id if isinstance(actor, Actor) else None
+        security_events.record(
+            SecurityEvent.PERMISSION_DENIED, reason=permission.name.lower(), account=account
+        )
         raise PermissionDenied(
             f"Your role does not allow you to {permission}. Ask an admin if it should."
         )

@@ -27,7 +27,10 @@ ACTIVE_STAFF: Document = {**STAFF, "active": {"$ne": False}}
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """An account. `email` is as its owner wrote it; it is looked up by the stored `emailKey`."""
+    """An account. `email` is as its owner wrote it; it is looked up by the stored `emailKey`.
+
+    `disowned_at`: when the owner of its former address disowned the account.
+    """
 
     id: ObjectId
     email: str
@@ -41,6 +44,8 @@ class User:
     wants_digest: bool = True
     token_version: int = 0
     created_at: datetime | None = None
+    email_confirmed_at: datetime | None = None
+    disowned_at: datetime | None = None
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> "User":
@@ -60,6 +65,8 @@ class User:
             wants_digest=doc.get("digest") is not False,
             token_version=as_int(doc.get("tokenVersion")) or 0,
             created_at=as_datetime(doc.get("createdAt")),
+            email_confirmed_at=as_datetime(doc.get("emailConfirmedAt")),
+            disowned_at=as_datetime(doc.get("disownedAt")),
         )
 
     @property

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ import pymongo
 from bson import ObjectId
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 
+from services.accounts.confirmation import EmailConfirmation, MemberLookup
 from services.accounts.validation import email_key
 from services.core import leases, schema_version, settings
 from services.core.clock import Clock, describe_offset, synchronize, utcnow
@@ -19,6 +21,7 @@ from services.models.user import Role, User
 from services.ops import job_health
 from services.ops.check_runner import (
     Check,
+    CheckStatus,
     Finding,
     fail,
     format_duration,
@@ -36,6 +39,9 @@ LATE_OUTBOX_AGE = timedelta(minutes=1)
 STUCK_OUTBOX_AGE = MAX_DELIVERY_DELAY
 FAILURE_PERIOD = timedelta(days=1)
 MAX_LISTED_EMAILS = MAX_LISTED_TICKETS = 5
+# Linked accounts that Slack is asked about, a call each.
+MAX_ASKED_ACCOUNTS = 20
+ADDRESS_CHECK_SECONDS = 20.0
 # Tickets of this age are searched for messages that were given up.
 GIVEN_UP_PERIOD = timedelta(days=60)
 MIN_METRICS_TOKEN_LENGTH = 16
@@ -106,12 +112,14 @@ class DatabaseChecks:
         missing_indexes: Callable[[Mongo], Sequence[object]],
         program_version: int,
         admin_emails: frozenset[str] = frozenset(),
+        look_up_member: MemberLookup | None = None,
         clock: Clock = utcnow,
     ) -> None:
         self._uri = uri
         self._missing_indexes = missing_indexes
         self._program_version = program_version
         self._admin_emails = admin_emails
+        self._look_up_member = look_up_member
         self._clock = clock
 
     @cached_property
@@ -125,6 +133,12 @@ class DatabaseChecks:
             Check("data version", self.check_data_version, depends_on=(MONGODB,)),
             Check("indexes", self.check_indexes, depends_on=(MONGODB,)),
             Check("accounts", self.check_accounts, depends_on=(MONGODB,)),
+            Check(
+                "addresses",
+                self.check_addresses,
+                depends_on=(MONGODB,),
+                seconds=ADDRESS_CHECK_SECONDS,
+            ),
         ]
 
     def work_checks(self) -> list[Check]:
@@ -191,11 +205,12 @@ class DatabaseChecks:
         return ok("every index is there")
 
     def check_accounts(self) -> list[Finding]:
-        """Count the active accounts, and find email addresses with several accounts."""
+        """Count the active accounts, and find email addresses with several confirmed accounts."""
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
             wanted = {"email": True, "emailKey": True, "role": True, "active": True}
             docs = list(self._db.users.find({}, wanted))
-        findings = _duplicate_emails(docs)
+            unproved = {user.id for user in self._unproved_users()}
+        findings = _duplicate_emails([doc for doc in docs if doc["_id"] not in unproved])
         active = [user for user in map(User.from_doc, docs) if user.active]
         count = {role: sum(user.role is role for user in active) for role in Role}
         if not count[Role.ADMIN]:
@@ -207,6 +222,47 @@ class DatabaseChecks:
             f"{len(active)} active, of them {pluralize(count[Role.MODERATOR], 'moderator')} "
             f"and {pluralize(count[Role.ADMIN], 'admin')}"
         )
+
+    def check_addresses(self) -> list[Finding]:
+        """Name the accounts whose address nobody has confirmed, those of ADMIN_EMAILS first."""
+        unconfirmed = self._unconfirmed_emails()
+        findings = []
+        for email in sorted(e for e in unconfirmed if email_key(e) in self._admin_emails):
+            findings += warn(
+                f"{email} is in ADMIN_EMAILS, and nobody has confirmed its account's address",
+                "Its owner becomes an admin at their first use in Slack. If the account is theirs, "
+                f"run: python app.py users confirm {email}, then: users role {email} admin",
+            )
+        others = [e for e in unconfirmed if email_key(e) not in self._admin_emails]
+        if others:
+            listed = ", ".join(sorted(others)[:MAX_LISTED_EMAILS])
+            unlisted = len(others) - MAX_LISTED_EMAILS
+            more = f" and {unlisted} more" if unlisted > 0 else ""
+            advice = "They get no role. If you know an owner: python app.py users confirm ADDRESS"
+            message = f"{pluralize(len(others), 'account')} not confirmed: {listed}{more}"
+            findings.append(Finding(CheckStatus.OK, message, advice))
+        return findings or ok("every account's address is confirmed")
+
+    def _unconfirmed_emails(self) -> list[str]:
+        with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
+            users = self._unproved_users()
+            linked = set(self._db.links.distinct("userId", {"stopped": None}))
+        users.sort(key=lambda user: email_key(user.email) not in self._admin_emails)
+        to_ask = [user for user in users if user.id in linked][:MAX_ASKED_ACCOUNTS]
+        confirmation = EmailConfirmation(self._db, self._look_up_member, clock=self._clock)
+        asked = {user.id: confirmation.is_confirmed(user) for user in to_ask}
+        return [user.email for user in users if not asked.get(user.id)]
+
+    def _unproved_users(self) -> list[User]:
+        """Return the accounts that only Slack may confirm. Their passwords are not read."""
+        query = {
+            "password": {"$gt": ""},
+            "emailConfirmedAt": None,
+            "role": {"$nin": [Role.MODERATOR, Role.ADMIN]},
+            "active": {"$ne": False},
+        }
+        found = self._db.users.find(query, {"email": True}).sort("_id")
+        return [replace(User.from_doc(doc), has_password=True) for doc in found]
 
     def _no_admin(self) -> list[Finding]:
         if self._admin_emails:

@@ -26,8 +26,9 @@ from services.core.coerce import as_datetime
 from services.core.database import Document, Mongo
 from services.core.slack_errors import CHANNEL_NOT_FOUND, OPERATOR_CODES
 from services.core.work_queue import MAX_DELIVERY_DELAY, ahead
-from services.models.comment import MessageRef
-from services.models.ticket import Card, Ticket
+from services.models.comment import MessageRef, comments_from_doc
+from services.models.events import EventType
+from services.models.ticket import OPEN_STATUSES, Card, Ticket
 from services.outbox.pending import ANY_TIME, outbox_fields
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX
 
@@ -36,6 +37,8 @@ _UNANSWERED_SINCE = "unansweredSince"  # of a delivery, see `Claim`
 _UPDATE_CLAIM = "updatingUntil"  # of a card, or of the delivery of a comment
 
 TRIAGE_CARD_KIND = "triage"  # the kind of the card in the triage channel
+NOTES_KIND = "notes"  # of the message whose thread holds an assignee's internal notes
+COMMENT_KIND = "comment"  # of a comment or an internal note
 # The reply to a message from which a ticket was filed: other people's conversation.
 _THREAD_REPLY_KIND = "thread"
 
@@ -112,8 +115,8 @@ class TicketThreads:
 
     def find_ticket(self, *, team_id: str, message: MessageRef) -> TicketThread | None:
         """Return the ticket that `message` is about: the bot's message about one ticket, or a
-        direct message that was filed, or the offer to file it. None if it is about no ticket, or
-        about several.
+        direct message that was filed or added to a ticket, or the offer to do so. None if it is
+        about no ticket, or about several.
 
         No permission check: returns only an id.
         """
@@ -132,10 +135,9 @@ class TicketThreads:
         if not ObjectId.is_valid(copy.ticket_id):
             return None
         is_known = {"_id": ObjectId(copy.ticket_id), "teamId": team_id, "notices.key": copy.key}
-        _, kind, _ = parse_delivery_key(copy.key)
-        if kind == _THREAD_REPLY_KIND or not self._db.tickets.find_one(is_known, ["_id"]):
+        if not self._db.tickets.find_one(is_known, ["_id"]):
             return None
-        return TicketThread(copy.ticket_id, internal=kind == TRIAGE_CARD_KIND)
+        return self._thread_of(ObjectId(copy.ticket_id), copy.key)
 
     def check_all_recorded(self, recipient: ObjectId | str) -> None:
         """Raise `MessageUnrecorded` if a worker is sending that user or channel a message, because
@@ -161,11 +163,26 @@ class TicketThreads:
         )
         for doc in found:
             for delivery in doc["notices"]:
-                _, kind, _ = parse_delivery_key(str(delivery["key"]))
                 is_here = (doc.get("teamId"), delivery.get("channel")) == (team_id, message.channel)
-                if is_here and kind != _THREAD_REPLY_KIND:
-                    return TicketThread(str(doc["_id"]), internal=kind == TRIAGE_CARD_KIND)
+                if is_here and (thread := self._thread_of(doc["_id"], str(delivery["key"]))):
+                    return thread
         return None
+
+    def _thread_of(self, ticket_id: ObjectId, key: str) -> TicketThread | None:
+        """Return the ticket if replies to the message of that delivery are about it."""
+        seq, kind, _ = parse_delivery_key(key)
+        if kind == _THREAD_REPLY_KIND:
+            return None
+        internal = kind in (TRIAGE_CARD_KIND, NOTES_KIND) or (
+            kind == COMMENT_KIND and self._is_note(ticket_id, seq)
+        )
+        return TicketThread(str(ticket_id), internal=internal)
+
+    def _is_note(self, ticket_id: ObjectId, seq: str) -> bool:
+        """Return whether that event added an internal note: it may have been sent outside any
+        thread, and a reply to a note is a note."""
+        noted = {"$elemMatch": {"seq": int(seq), "type": EventType.NOTED.value}}
+        return self._db.tickets.count_documents({"_id": ticket_id, "events": noted}, limit=1) == 1
 
     def _by_reminder(self, message: MessageRef) -> TicketThread | None:
         """Reminders are for the staff, so a reply is an internal note."""
@@ -179,8 +196,21 @@ class TicketThreads:
         if not offer and not channel.startswith("D"):
             return None  # below a message in a channel: other people's conversation
         filed = {"teamId": team_id, "source.ts": ts, "source.channel": channel}
-        doc = self._db.tickets.find_one(filed, ["_id"])
-        return TicketThread(str(doc["_id"]), internal=False) if doc else None
+        if doc := self._db.tickets.find_one(filed, ["_id"]):
+            return TicketThread(str(doc["_id"]), internal=False)
+        return self.find_by_comment(team_id=team_id, message=MessageRef(channel, ts))
+
+    def find_by_comment(self, *, team_id: str, message: MessageRef) -> TicketThread | None:
+        """Return the ticket that has the message as a comment. No permission check, as above."""
+        found = self._db.tickets.find(
+            {"comments.slack.ts": message.ts, "teamId": team_id},
+            {"comments": {"$elemMatch": {"slack.ts": message.ts}}},
+        )
+        for doc in found:
+            for comment in comments_from_doc(doc["comments"]):
+                if comment.slack_message == message:
+                    return TicketThread(str(doc["_id"]), internal=comment.internal)
+        return None
 
 
 def delivery_key(*, seq: int, kind: str, recipient: ObjectId | str) -> str:
@@ -215,9 +245,11 @@ def is_finished(ticket: Ticket, key: str) -> bool:
     return next(states, None) in (DeliveryState.SENT, DeliveryState.FAILED)
 
 
-def is_deleted_card(ticket: Ticket, key: str) -> bool:
-    """Return whether the card was deleted in Slack, and not posted again."""
-    return any(delivery["key"] == key and "lost" in delivery for delivery in ticket.deliveries)
+def is_done(ticket: Ticket, key: str) -> bool:
+    """Return whether no further attempt is needed: the message is finished, or it was deleted in
+    Slack and the ticket is closed."""
+    is_deleted = any(each["key"] == key and "lost" in each for each in ticket.deliveries)
+    return is_finished(ticket, key) or (is_deleted and ticket.status not in OPEN_STATUSES)
 
 
 def has_finished_delivery(ticket: Ticket, *, seq: int, kind: str) -> bool:
@@ -367,12 +399,15 @@ def release_message_update(db: Mongo, ticket_id: ObjectId, key: str, *, until: d
     _set(db, ticket_id, key, {_UPDATE_CLAIM: until})
 
 
-def replace_deleted_card(db: Mongo, ticket_id: ObjectId, card: Card, *, now: datetime) -> None:
-    """Forget a card that was deleted in Slack, so that it is posted again while the ticket is open.
+def replace_deleted(
+    db: Mongo, ticket_id: ObjectId, *, channel: str, ts: str, now: datetime
+) -> None:
+    """Forget a card, or the message of a thread, that was deleted in Slack, so that it is posted
+    again while the ticket is open.
 
     Of several workers that find it deleted, one changes something: its delivery keeps no `ts`.
     """
-    this = {"channel": card.channel, "ts": card.ts}
+    this = {"channel": channel, "ts": ts}
     update = _back_to_outbox(now)
     update["$pull"] = {"cards": this}
     again = update | {

@@ -39,6 +39,8 @@ class EmailKind(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  a name, and no password
     LINKED = "linked"  # `slack_name`, if known
     UNLINKED = "unlinked"  # `slack_name`, if known
+    CONFIRM = "confirm"
+    ACCOUNT_DISOWNED = "account_disowned"  # to the address that the closed account had
     ASSIGNED = "assigned"  # `ticket` and `seq`, of the event
 
 

@@ -6,7 +6,9 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "tickets": (
-        IndexModel("notices.ts", sparse=True),  # to find the ticket of a thread
+        # To find the ticket of a thread, and of a direct message that was added to a ticket.
+        IndexModel("notices.ts", sparse=True),
+        IndexModel("comments.slack.ts", sparse=True),
         IndexModel("nextTryAt", name="outbox_due", partialFilterExpression={"outbox": True}),
         IndexModel("assignment.next", name="waiting_for_somebody", sparse=True),
         IndexModel("aside.until", name="set_aside", sparse=True),

@@ -29,7 +29,9 @@ class ReplyKind(StrEnum):
     OFFER = "offer"  # to file a direct message as a ticket
     REACTION_OFFER = "reaction"  # to file a message that was marked with the emoji
     HOME_REFUSAL = "home"  # a member without an account opened Home; `message` holds its blocks
+    ADDRESS_CLAIM = "claim"  # whether an account with their address is the member's
     NOTICE = "notice"  # what becomes of a message, or why nothing does
+    EXPLANATION = "explanation"  # how something works, once for each person
 
 
 class ReplyState(StrEnum):
@@ -43,15 +45,20 @@ MAX_AGE_BY_KIND = {
     ReplyKind.OFFER: timedelta(hours=1),
     ReplyKind.REACTION_OFFER: timedelta(hours=1),
     ReplyKind.HOME_REFUSAL: timedelta(hours=1),
+    ReplyKind.ADDRESS_CLAIM: timedelta(days=14),
     ReplyKind.NOTICE: timedelta(days=14),
+    ReplyKind.EXPLANATION: timedelta(days=14),
 }
 # How long a finished reply is known. The offer for a direct message changes with the message; the
-# same reaction a day later is answered again.
-RETENTION_BY_KIND = {
+# same reaction a day later is answered again; the question about an account is asked once; an
+# explanation is never repeated.
+RETENTION_BY_KIND: Mapping[ReplyKind, timedelta | None] = {
     ReplyKind.OFFER: timedelta(days=30),
     ReplyKind.REACTION_OFFER: timedelta(days=1),
     ReplyKind.HOME_REFUSAL: timedelta(days=1),
+    ReplyKind.ADDRESS_CLAIM: timedelta(days=365),
     ReplyKind.NOTICE: timedelta(days=1),
+    ReplyKind.EXPLANATION: None,
 }
 
 
@@ -205,9 +212,14 @@ class Replies:
     def _finish(self, reply: Reply, state: ReplyState, values: Document) -> None:
         now = self._clock()
         claimed = {"_id": reply.id, "nextTryAt": reply.claimed_until}
-        expires_at = now + RETENTION_BY_KIND[reply.kind]
-        result = {"state": state.value, "expiresAt": expires_at, **values}
-        finished = {"$set": result, "$unset": {"message": "", "nextTryAt": ""}}
+        retention = RETENTION_BY_KIND[reply.kind]
+        result: Document = {"state": state.value, **values}
+        gone = {"message": "", "nextTryAt": ""}
+        if retention is None:
+            gone["expiresAt"] = ""
+        else:
+            result["expiresAt"] = now + retention
+        finished = {"$set": result, "$unset": gone}
         unrevised = {**claimed, "revision": reply.revision}
         if not self._db.replies.update_one(unrevised, finished).matched_count:
             # Revised while it was sent: due again, as an update.

@@ -20,10 +20,11 @@ from services.accounts.users import (
     update_account,
 )
 from services.accounts.validation import email_key
+from services.audit import audit_log
+from services.audit.audit_log import AuditAction, AuditEntry
 from services.core.clock import Clock, utcnow
 from services.core.coerce import as_int, own_entries
 from services.core.database import Document, Mongo
-from services.core.processed_events import delete_texts
 from services.models import user as model_user
 from services.models.comment import comments_from_doc
 from services.models.permissions import Actor, Operator, Permission, require_permission
@@ -34,6 +35,7 @@ from services.outbox.pending import outbox_fields
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX
 from services.outbox.replies import delete_replies
 from services.tickets import release
+from services.tickets.direct_messages import delete_direct_messages
 from services.tickets.queries import iter_tickets
 
 ERASED_NAME = "a former colleague"
@@ -44,7 +46,7 @@ ERASED_PLACEHOLDER = "erased"  # in place of Slack's error code
 # The ticket fields that `redaction_update` reads.
 PERSONAL_FIELDS = ("cards", "notices", "comments", "source", "createdBy")
 # Account fields that are kept; none identifies the person.
-_RETAINED_FIELDS = ("createdAt", "handBack", "__v")
+_RETAINED_FIELDS = ("createdAt", "handBack", "closing", "mergedInto", "__v")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,32 +67,35 @@ class Erasure:
         self._clock = clock
 
     def erase(self, *, actor: Actor | Operator, email: str) -> list[ErasureResult]:
-        """Make every account of that address anonymous; return [] if there is none.
+        """Make every account of that address anonymous, and those merged into them; return [] if
+        there is none.
 
         Raises `Conflict` if no active admin would be left.
         """
         require_permission(actor, Permission.MANAGE_USERS)
-        ids = [user.id for user in self._users.find_by_email(email)]
+        ids = [doc["_id"] for doc in self._users.find_docs_of_person(email)]
         for user_id in ids:
-            self._deactivate(user_id, actor.event_author)
-        return [self._erase(user_id) for user_id in ids]
+            self._deactivate(user_id, actor)
+        return [self._erase(user_id, actor) for user_id in ids]
 
-    def _deactivate(self, user_id: ObjectId, by: ObjectId | str) -> None:
+    def _deactivate(self, user_id: ObjectId, actor: Actor | Operator) -> None:
         """Stop sign-in and assignment for the account, and request the release of its tickets."""
         now = self._clock()
         update_account(
             self._db,
             lambda: load_account_doc(self._db, user_id),
             lambda _: {"active": False},
-            by=by,
+            actor=actor,
             now=now,
         )
         # A plain user may have tickets, too, from the legacy backend.
-        request = model_user.release_request(by=by, now=now, reason=DEACTIVATED_REASON)
+        request = model_user.release_request(
+            by=actor.event_author, now=now, reason=DEACTIVATED_REASON
+        )
         unmarked = {"_id": user_id, "handBack": None}
         self._db.users.update_one(unmarked, {"$set": {"handBack": request}})
 
-    def _erase(self, user_id: ObjectId) -> ErasureResult:
+    def _erase(self, user_id: ObjectId, actor: Actor | Operator) -> ErasureResult:
         links, slack_ids = self._unlink(user_id)
         released_tickets = 0
         while released := release.release_tickets(self._db, user_id, now=self._clock()):
@@ -101,10 +106,10 @@ class Erasure:
         removed_emails = self._db.letters.delete_many({"userId": user_id}).deleted_count
         self._db.codes.delete_many({"userId": user_id})
         delete_replies(self._db, slack_ids)
-        delete_texts(self._db, slack_ids)
+        delete_direct_messages(self._db, slack_ids)
         recipients = [str(user_id), f"{UNASSIGNED_ALERT_PREFIX}{user_id}"]
         self._db.nudges.delete_many({"to": {"$in": recipients}})
-        self._anonymise(user_id)
+        self._anonymise(user_id, actor)
         return ErasureResult(user_id, released_tickets, tickets, links, removed_emails)
 
     def _unlink(self, user_id: ObjectId) -> tuple[int, list[str]]:
@@ -116,9 +121,10 @@ class Erasure:
         slack_ids = [key.partition(":")[2] for key in keys]
         remember = {"$addToSet": {"erasing": {"$each": slack_ids}}}
         self._db.users.update_one({"_id": user_id}, remember)
+        for link in self._db.links.find(of_account):
+            audit_log.move_pending(self._db.links, link)
         links = self._db.links.delete_many(of_account).deleted_count
         self._db.unlinked.delete_many(of_account)
-        self._db.linkTries.delete_many({"_id": {"$in": keys}})
         doc = self._db.users.find_one({"_id": user_id}) or {}
         return links, list(doc.get("erasing", ()))
 
@@ -140,7 +146,12 @@ class Erasure:
         self._db.tickets.update_one({"_id": doc["_id"]}, update)
         return True
 
-    def _anonymise(self, user_id: ObjectId) -> None:
+    def _anonymise(self, user_id: ObjectId, actor: Actor | Operator) -> None:
+        """Replace the account's document, and its id in the audit log: the entries stay together
+        under an id that leads to no account."""
+        pseudonym, now = ObjectId(), self._clock()
+        audit_log.replace_account(self._db, user_id, pseudonym, now=now)
+        by = audit_log.author(actor, user_id)
         doc = self._db.users.find_one({"_id": user_id}) or {}
         address = f"{user_id}@{ERASED_EMAIL_DOMAIN}"
         anonymous = {name: doc[name] for name in _RETAINED_FIELDS if name in doc} | {
@@ -151,9 +162,11 @@ class Erasure:
             "skills": [],
             "active": False,
             "tokenVersion": (as_int(doc.get("tokenVersion")) or 0) + 1,
-            "erasedAt": self._clock(),
+            "erasedAt": now,
+            **audit_log.pending_field(AuditEntry(now, by, AuditAction.ERASED, pseudonym)),
         }
         self._db.users.replace_one({"_id": user_id}, anonymous)
+        audit_log.move_pending(self._db.users, {"_id": user_id, **anonymous})
 
 
 def redaction_update(doc: Document, *, user_id: ObjectId, slack_ids: Collection[str]) -> Document:

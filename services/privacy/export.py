@@ -9,6 +9,8 @@ from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 
 from services.accounts.users import UserService
+from services.audit import audit_log
+from services.audit.audit_log import PENDING_FIELD
 from services.core.coerce import as_object_id, own_entries
 from services.core.database import Document, Mongo
 from services.models.permissions import Actor, Operator, Permission, require_permission
@@ -18,7 +20,15 @@ from services.tickets.fields import Output, fields_of
 from services.tickets.queries import iter_tickets
 
 # Secrets and derived keys of an account, which are not exported.
-_SECRET = ("password", "tokenVersion", "emailKey", "searchKeys", "handBack")
+_SECRET = (
+    "password",
+    "tokenVersion",
+    "emailKey",
+    "searchKeys",
+    "handBack",
+    "closing",
+    PENDING_FIELD,
+)
 _REQUESTER_FIELDS = fields_of(Output.EXPORT)
 _ASSIGNEE_FIELDS = fields_of(Output.ASSIGNEE_EXPORT)
 _CHOICE = ("source", "reason", "score", "parts", "at")
@@ -44,13 +54,14 @@ class DataExport:
         self._users = users
 
     def export(self, *, actor: Actor | Operator, email: str) -> Document:
-        """Return all accounts of that address with their data; an empty list if there are none.
+        """Return all accounts of that address, and those merged into them, with their data; an
+        empty list if there are none.
 
         Dates are ISO 8601 in UTC, ids are strings. Password hashes and the internal notes of other
         users are excluded.
         """
         require_permission(actor, Permission.MANAGE_USERS)
-        found = self._users.find_docs_by_email(email)
+        found = self._users.find_docs_of_person(email)
         accounts = {doc["_id"]: self._account(doc) for doc in found}
         if accounts:
             self._add_tickets(accounts)
@@ -71,6 +82,9 @@ class DataExport:
             "letters": list(self._db.letters.find(of_account, _EMAIL_FIELDS)),
             "directMessages": list(self._db.inbox.find(to_member, ["at", "text"])),
             "replies": list(self._db.replies.find(to_member, _REPLY_FIELDS)),
+            "audit": [
+                entry.to_doc() for entry in audit_log.entries_since(self._db, None, [doc["_id"]])
+            ],
             "tickets": [],
             "assigned": [],
             "comments": [],

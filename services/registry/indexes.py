@@ -15,6 +15,7 @@ from pymongo.errors import DuplicateKeyError
 
 from services.accounts import indexes as accounts
 from services.assignment import indexes as assignment
+from services.audit import indexes as audit
 from services.auth import indexes as auth
 from services.availability import indexes as availability
 from services.core import database
@@ -55,6 +56,7 @@ def collect_indexes(*declarations: Declaration) -> Declaration:
 # `doctor` lists missing indexes in this order. They may be created in any order.
 INDEXES: Declaration = collect_indexes(
     accounts.INDEXES,
+    audit.INDEXES,
     linking.INDEXES,
     core.INDEXES,
     auth.INDEXES,

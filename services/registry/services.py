@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from services.account_admin.account_admin import AccountAdmin
+from services.account_admin.audit_trail import AuditTrail
+from services.accounts.confirmation import EmailConfirmation, MemberLookup
 from services.accounts.users import UserService
 from services.auth.one_time_codes import OneTimeCodes
 from services.availability.availability_service import AvailabilityService
@@ -20,6 +23,7 @@ from services.digest.digest_service import Digests
 from services.home.home_service import HomeService
 from services.home.sessions import HomeSessions
 from services.linking.account_linking import AccountLinking
+from services.linking.address_claims import AddressClaims
 from services.linking.links import LinkService
 from services.linking.member_sync import MemberSync
 from services.lists.api_pages import TicketPager
@@ -33,17 +37,19 @@ from services.privacy.export import DataExport
 from services.team_settings.settings_service import TeamSettings
 from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
+from services.tickets.direct_messages import DirectMessages
 from services.tickets.filing import TicketService
 
 if TYPE_CHECKING:
     from services.assignment.assignment_service import AssignmentService
     from services.assignment.explanation import ExplainService
     from services.assignment.reassign import Reassignment
+    from services.auth.address_confirmation import AddressConfirmationService
     from services.auth.password_reset import PasswordResetService
     from services.auth.passwords import PasswordHasher
     from services.auth.profile import ProfileService
-    from services.auth.rate_limit import RateLimiter
     from services.auth.sign_in import AuthDependencies, SignInService
+    from services.core.rate_limiter import RateLimiter
     from services.editing.ticket_edits import TicketEdits
     from services.escalation.escalation_steps import EscalationSteps
     from services.routing.model_store import ModelStore
@@ -62,7 +68,7 @@ class Services:
 
     Building connects to nothing: `db` connects at its first query. Modules that load redis, jwt or
     rapidfuzz are imported at first use, too, so that a command starts fast. `has_triage` says if
-    there is a triage channel.
+    there is a triage channel, `look_up_member` asks Slack.
     """
 
     db: Mongo
@@ -70,47 +76,76 @@ class Services:
     admin_emails: frozenset[str] = frozenset()
     is_linking_strict: bool = False
     has_triage: bool = False
+    audit_retention: timedelta = timedelta(days=400)
+    look_up_member: MemberLookup | None = None
     jwt_secret: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
 
     @classmethod
-    def build(cls, db: Mongo, config: Settings, clock: Clock = utcnow) -> "Services":
+    def build(
+        cls,
+        db: Mongo,
+        config: Settings,
+        clock: Clock = utcnow,
+        *,
+        look_up_member: MemberLookup | None = None,
+    ) -> "Services":
         return cls(
             db,
             clock,
             admin_emails=config.admin_emails,
             is_linking_strict=config.is_linking_strict,
             has_triage=bool(config.triage_channel),
+            audit_retention=timedelta(days=config.audit_retention_days),
+            look_up_member=look_up_member,
             jwt_secret=config.jwt_secret,
             redis_url=config.redis_url,
         )
 
-    users = _lazy(lambda s: UserService(s.db, clock=s.clock))
+    users = _lazy(
+        lambda s: UserService(
+            s.db,
+            confirmation=EmailConfirmation(s.db, s.look_up_member, clock=s.clock),
+            clock=s.clock,
+        )
+    )
     links = _lazy(
         lambda s: LinkService(
             s.db,
             s.users,
             admin_emails=s.admin_emails,
             is_strict=s.is_linking_strict,
+            look_up_member=s.look_up_member,
             clock=s.clock,
         )
     )
     codes = _lazy(lambda s: OneTimeCodes(s.db, s.jwt_secret, s.clock))
     emails = _lazy(lambda s: Emails(s.db, clock=s.clock))
+    address_claims = _lazy(lambda s: AddressClaims(s.db, s.users, s.codes, s.emails, clock=s.clock))
     account_linking = _lazy(
-        lambda s: AccountLinking(s.db, s.users, s.links, s.codes, s.emails, clock=s.clock)
+        lambda s: AccountLinking(
+            s.db,
+            s.users,
+            s.links,
+            s.codes,
+            s.emails,
+            s.rate_limiter,
+            s.address_claims,
+            clock=s.clock,
+        )
     )
     member_sync = _lazy(lambda s: MemberSync(s.db, s.users, s.codes, clock=s.clock))
-    account_admin = _lazy(lambda s: AccountAdmin(s.db, clock=s.clock))
+    account_admin = _lazy(lambda s: AccountAdmin(s.db, s.users, clock=s.clock))
+    audit_trail = _lazy(lambda s: AuditTrail(s.db, s.users))
     erasure = _lazy(lambda s: Erasure(s.db, s.users, clock=s.clock))
     data_export = _lazy(lambda s: DataExport(s.db, s.users))
 
-    tickets = _lazy(lambda s: TicketService(s.db, clock=s.clock))
+    tickets = _lazy(lambda s: TicketService(s.db, s.rate_limiter, clock=s.clock))
     ticket_actions = _lazy(lambda s: TicketActions(s.db, s.users, clock=s.clock))
     comments = _lazy(lambda s: CommentService(s.db, clock=s.clock))
     lists = _lazy(lambda s: ListService(s.db, s.links, clock=s.clock))
     ticket_pager = _lazy(lambda s: TicketPager(s.db, clock=s.clock))
-    home = _lazy(lambda s: HomeService(s.db, s.links, clock=s.clock))
+    home = _lazy(lambda s: HomeService(s.db, s.links, s.account_admin, clock=s.clock))
     home_sessions = _lazy(lambda s: HomeSessions(s.db, clock=s.clock))
 
     availability = _lazy(lambda s: AvailabilityService(s.db, clock=s.clock))
@@ -124,6 +159,7 @@ class Services:
     ticket_threads = _lazy(lambda s: TicketThreads(s.db, clock=s.clock))
     # Their index expires them by MongoDB's clock.
     processed_events = _lazy(lambda s: ProcessedEvents(s.db))
+    direct_messages = _lazy(lambda s: DirectMessages(s.db))
 
     @property
     def digests(self) -> Digests:
@@ -199,6 +235,12 @@ class Services:
         return PasswordResetService(self._auth)
 
     @cached_property
+    def address_confirmations(self) -> "AddressConfirmationService":
+        from services.auth.address_confirmation import AddressConfirmationService
+
+        return AddressConfirmationService(self._auth)
+
+    @cached_property
     def password_hasher(self) -> "PasswordHasher":
         from services.auth.passwords import PasswordHasher
 
@@ -206,12 +248,13 @@ class Services:
 
     @cached_property
     def rate_limiter(self) -> "RateLimiter":
-        from services.auth.rate_limit import RateLimiter
+        from services.core.rate_limiter import RateLimiter
 
         return RateLimiter(self.redis_url, namespace=self.db.name, clock=self.clock)
 
     @cached_property
     def _auth(self) -> "AuthDependencies":
+        from services.auth.device_tokens import DeviceTokens
         from services.auth.session_tokens import SessionTokens
         from services.auth.sign_in import AuthDependencies
 
@@ -220,6 +263,7 @@ class Services:
             self.users,
             self.password_hasher,
             SessionTokens(self.jwt_secret, clock=self.clock),
+            DeviceTokens(self.jwt_secret, clock=self.clock),
             self.rate_limiter,
             self.codes,
             self.emails,

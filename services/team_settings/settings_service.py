@@ -26,6 +26,7 @@ from services.sla.policy import (
     checked_targets,
     targets_from_doc,
 )
+from services.team_settings.settings_store import store_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +110,7 @@ class TeamSettings:
         """
         require_permission(actor, Permission.MANAGE_USERS)
         targets = checked_targets(submitted)
-        values: Document = {
-            "hours": {of.value: targets.resolution_hours[of] for of in PRIORITIES_BY_URGENCY},
-            "accept": {of.value: targets.acceptance_minutes[of] for of in PRIORITIES_BY_URGENCY},
-            "clock": targets.counted_hours.value,
-            "waitingDays": targets.waiting_days,
-            "autoCompleteDays": targets.auto_complete_days,
-        }
-        self._store(TARGETS_ID, values, actor)
+        self._store(TARGETS_ID, _target_values(targets), actor, _target_values(Targets()))
         return targets
 
     def write_business_hours(
@@ -138,10 +132,24 @@ class TeamSettings:
         check_country(country, subdivision)
         values = asdict(hours) | {"days": sorted(days)}
         del values["is_configured"]
-        self._store(BUSINESS_HOURS_ID, values, actor)
+        # Without defaults: hours that are set once, as those of the default, are a change.
+        self._store(BUSINESS_HOURS_ID, values, actor, {})
         return hours
 
-    def _store(self, settings_id: str, values: Document, actor: Actor | Operator) -> None:
-        change = {**values, "at": self._clock(), "by": actor.event_author}
-        self._db.settings.update_one({"_id": settings_id}, {"$set": change}, upsert=True)
+    def _store(
+        self, settings_id: str, values: Document, actor: Actor | Operator, defaults: Document
+    ) -> None:
+        store_settings(
+            self._db, settings_id, values, actor=actor, now=self._clock(), defaults=defaults
+        )
         invalidate_caches()
+
+
+def _target_values(targets: Targets) -> Document:
+    return {
+        "hours": {of.value: targets.resolution_hours[of] for of in PRIORITIES_BY_URGENCY},
+        "accept": {of.value: targets.acceptance_minutes[of] for of in PRIORITIES_BY_URGENCY},
+        "clock": targets.counted_hours.value,
+        "waitingDays": targets.waiting_days,
+        "autoCompleteDays": targets.auto_complete_days,
+    }

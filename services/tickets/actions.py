@@ -11,10 +11,12 @@ from datetime import datetime
 from bson import ObjectId
 
 from services.accounts.users import UserService
+from services.core import security_events
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.core.errors import Conflict, InvalidValue, PermissionDenied
 from services.core.optimistic_retry import retry_on_conflict
+from services.core.security_events import SecurityEvent
 from services.models.events import EventType
 from services.models.permissions import Actor, Permission, require_permission, require_visible
 from services.models.ticket import Status, Ticket
@@ -251,6 +253,9 @@ class TicketActions:
     def _own(self, actor: Actor, ticket_id: str) -> Ticket:
         ticket = require_visible(actor, load_ticket(self._db, ticket_id))
         if ticket.created_by != actor.user_id:
+            security_events.record(
+                SecurityEvent.PERMISSION_DENIED, reason="requester_only", account=actor.user_id
+            )
             raise PermissionDenied("Only its requester can say that.")
         return ticket
 

@@ -11,10 +11,12 @@ from typing import Any
 
 from bson import ObjectId
 
+from services.core import security_events
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.core.errors import LimitReached, PermissionDenied
 from services.core.optimistic_retry import retry_on_conflict
+from services.core.security_events import SecurityEvent
 from services.models.comment import Comment, FileLink, MessageRef
 from services.models.events import EventType, NewEvent
 from services.models.permissions import Actor, Permission, require_permission, require_visible
@@ -119,19 +121,25 @@ class CommentService:
         message: MessageRef,
         text: str,
         files: tuple[FileLink, ...] = (),
+        replaces: str = "",
     ) -> Ticket | None:
         """Store an edit of a comment by its message's author; None if the message is no comment.
 
-        Raises `InvalidValue`, `PermissionDenied` for another author's comment,
-        `CommentLimitReached` and `CommentRateLimitReached`.
+        With `replaces`, the text takes the place of only these words of the comment. Raises
+        `InvalidValue`, `PermissionDenied` for another author's comment, `CommentLimitReached` and
+        `CommentRateLimitReached`.
         """
         require_permission(actor, Permission.SEE_OWN_TICKET)
-        words = checked_comment_text(text, files)
 
         def change(ticket: Ticket, comment: Comment, now: datetime) -> Change | None:
             if comment.by != actor.user_id:
+                security_events.record(
+                    SecurityEvent.PERMISSION_DENIED, reason="author_only", account=actor.user_id
+                )
                 raise PermissionDenied("Only its author can change a comment.")
             self.get_for_comment(actor=actor, ticket_id=ticket_id, internal=comment.internal)
+            edited = comment.text.replace(replaces, text, 1) if replaces else text
+            words = checked_comment_text(edited, files)
             if comment.deleted or (comment.text, comment.files) == (words, files):
                 return None
             check_edit_limits(ticket, actor, now)
@@ -189,6 +197,7 @@ def checked_comment_text(text: str, files: Iterable[FileLink] = ()) -> str:
 
 def check_comment_limits(ticket: Ticket, actor: Actor, now: datetime) -> None:
     if len(ticket.comments) >= MAX_COMMENTS_PER_TICKET:
+        _record_refusal(actor)
         raise CommentLimitReached(
             f"{_name(ticket)} has {MAX_COMMENTS_PER_TICKET} comments, which is the limit, so "
             "this is not passed on. File a new ticket with /ticket and name this one in it."
@@ -199,6 +208,7 @@ def check_comment_limits(ticket: Ticket, actor: Actor, now: datetime) -> None:
 def check_edit_limits(ticket: Ticket, actor: Actor, now: datetime) -> None:
     edits = sum(event.type == EventType.COMMENT_EDITED for event in ticket.events)
     if edits >= MAX_COMMENT_EDITS:
+        _record_refusal(actor)
         raise CommentLimitReached(
             f"The comments on {_name(ticket, start=False)} were changed {MAX_COMMENT_EDITS} times, "
             "which is the limit, so this change is not passed on. Write a new comment."
@@ -235,6 +245,7 @@ def _check_rate_limit(ticket: Ticket, actor: Actor, now: datetime) -> None:
         and event.at > now - COMMENT_RATE_WINDOW
     ]
     if len(recent) >= MAX_RECENT_COMMENTS:
+        _record_refusal(actor)
         minutes = int(COMMENT_RATE_WINDOW.total_seconds() // 60)
         raise CommentRateLimitReached(
             f"You have written {MAX_RECENT_COMMENTS} comments on {_name(ticket, start=False)} "
@@ -242,6 +253,10 @@ def _check_rate_limit(ticket: Ticket, actor: Actor, now: datetime) -> None:
             "on; send it again in a few minutes.",
             last_seq=recent[-1],
         )
+
+
+def _record_refusal(actor: Actor) -> None:
+    security_events.record(SecurityEvent.RATE_LIMITED, reason="comments", account=actor.user_id)
 
 
 def _name(ticket: Ticket, *, start: bool = True) -> str:

@@ -3,30 +3,31 @@
 A form files one ticket even if it is submitted twice, and a Slack message even if two users ask.
 """
 
-import math
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import Conflict, LimitReached, NotFound
+from services.core.errors import Conflict, NotFound
 from services.core.optimistic_retry import retry_on_conflict
+from services.core.rate_limit import RULES, Limit, refuse
 from services.core.sequences import NumberSequence
 from services.models import events as model_events
 from services.models.events import EventType, NewEvent
 from services.models.message_source import MessageSource
 from services.models.permissions import Actor, Permission, require_permission, require_visible
-from services.models.ticket import Status, Ticket
+from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.outbox.pending import outbox_fields
 from services.sla.policy import cached_policy
 from services.sla.timing import timing_for_new_ticket
 from services.tickets import ticket_store
 from services.tickets.fields import FILED_FIELDS, current_value
-from services.tickets.queries import load_ticket
+from services.tickets.indexes import NEWEST_INDEX
+from services.tickets.queries import WITHOUT_MESSAGES, load_ticket
 from services.tickets.transitions import Change
 from services.tickets.validation import (
     MAX_DESCRIPTION_LENGTH,
@@ -38,7 +39,11 @@ from services.tickets.validation import (
     checked_title,
 )
 
-MAX_TICKETS_PER_HOUR = 20
+if TYPE_CHECKING:
+    from services.core.rate_limiter import RateLimiter
+
+# Of a requester's open tickets, the newest.
+MAX_TICKETS_FOR_MESSAGE = 50
 REQUEST_ID_REUSED = "This key has filed another ticket already. Take a new one for each ticket."
 
 
@@ -59,8 +64,9 @@ class FilingResult:
 
 
 class TicketService:
-    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+    def __init__(self, db: Mongo, rate_limiter: "RateLimiter", *, clock: Clock = utcnow) -> None:
         self._db = db
+        self._rate_limiter = rate_limiter
         self._clock = clock
         self._numbers = NumberSequence(db)
 
@@ -97,9 +103,10 @@ class TicketService:
         checked_deadline(deadline, now=self._clock())  # not of a repeated form: it may have passed
         self._check_not_filed(actor, team_id, source, request_id)
         self._check_rate_limit(actor)
+        content_hash = fields.content_hash() if reject_edits and request_id else None
         try:
-            content_hash = fields.content_hash() if reject_edits and request_id else None
-            filed = self._insert(actor, team_id, request_id, fields, source, content_hash)
+            with self._rate_limiter.take((Limit.TICKETS, str(actor.user_id))):
+                filed = self._insert(actor, team_id, request_id, fields, source, content_hash)
             return FilingResult(filed, is_new=True)
         except DuplicateKeyError:  # a concurrent submission of the form or for the message
             duplicate = self._by_request(team_id, request_id) if request_id else None
@@ -164,6 +171,19 @@ class TicketService:
         except NotFound:
             raise NotFound(f"There is no ticket {number}, or you may not see it.") from None
 
+    def list_for_message(self, *, actor: Actor, team_id: str) -> list[Ticket]:
+        """Return the tickets that a message of the actor is most likely about: at most two of their
+        own that are open, first those that wait for their answer, the last changed first."""
+        require_permission(actor, Permission.SEE_OWN_TICKET)
+        own = {
+            "createdBy": actor.user_id,
+            "status": {"$in": list(OPEN_STATUSES)},
+            "teamId": team_id,
+        }
+        newest = self._db.tickets.find(own, WITHOUT_MESSAGES).sort(NEWEST_INDEX)
+        found = [Ticket.from_doc(doc) for doc in newest.limit(MAX_TICKETS_FOR_MESSAGE)]
+        return sorted(filter(lambda ticket: ticket.number, found), key=_relevance)[:2]
+
     def _by_request(self, team_id: str, request_id: str) -> Ticket | None:
         doc = self._db.tickets.find_one({"teamId": team_id, "requestId": request_id})
         return Ticket.from_doc(doc) if doc else None
@@ -189,18 +209,17 @@ class TicketService:
             raise AlreadyFiled(ticket.number, None) from None
 
     def _check_rate_limit(self, actor: Actor) -> None:
-        # Counted, not reserved: concurrent submissions may exceed the limit by one.
-        since = self._clock() - timedelta(hours=1)
+        """Count the stored tickets, which holds without Redis, too. Concurrent submissions pass
+        this; the rate limiter stops them."""
+        rule = RULES[Limit.TICKETS]
+        since = self._clock() - rule.window
         recent = {"createdBy": actor.user_id, "createdAt": {"$gt": since}}
         found = self._db.tickets.find(recent, {"_id": False, "createdAt": True})
-        latest = list(found.sort("createdAt", -1).limit(MAX_TICKETS_PER_HOUR))
-        if len(latest) == MAX_TICKETS_PER_HOUR:
+        latest = list(found.sort("createdAt", -1).limit(rule.amount))
+        if len(latest) == rule.amount:
             oldest: datetime = latest[-1]["createdAt"]
-            raise LimitReached(
-                f"You have filed {MAX_TICKETS_PER_HOUR} tickets within an hour, which is the "
-                "limit. Try again later; for an emergency, speak to a moderator.",
-                retry_after=max(1, math.ceil((oldest - since).total_seconds())),
-            )
+            wait = (oldest - since).total_seconds()
+            refuse(Limit.TICKETS, subject=str(actor.user_id), retry_after=wait)
 
     def _insert(
         self,
@@ -273,6 +292,12 @@ class TicketService:
         if edited is None:
             raise Conflict("This ticket has changed meanwhile. Look at it again, then decide.")
         return edited
+
+
+def _relevance(ticket: Ticket) -> tuple[bool, float]:
+    """Sort tickets that wait for their requester first, each by the last change."""
+    last = ticket.events[-1].at.timestamp() if ticket.events else 0.0
+    return ticket.status is not Status.WAITING, -last
 
 
 def _replaced_words(

@@ -118,12 +118,20 @@ def state_token(ticket: Ticket, action: str = "") -> str:
     return f"{token}:accepted" if is_accepted and action == TicketAction.TAKE else token
 
 
+def is_awaiting_acceptance(ticket: Ticket) -> bool:
+    """Return whether it is assigned, and its assignee has not accepted it."""
+    is_assigned = ticket.status is Status.IN_PROGRESS and ticket.assigned_to is not None
+    return is_assigned and ticket.accepted_at is None
+
+
 def describe_state(ticket: Ticket, *, assignee_name: str = "") -> str:
     """Return the state for the end of a sentence. `assignee_name` is "you" or a name."""
     if ticket.status is Status.COMPLETED and ticket.resolution == CANCELLED_RESOLUTION:
         return f"{_name(ticket)} is cancelled"
     if ticket.status is Status.COMPLETED and ticket.resolution == NO_ANSWER_RESOLUTION:
         return f"{_name(ticket)} is closed without an answer"
+    if is_awaiting_acceptance(ticket):
+        return f"{_name(ticket)} is assigned{f' to {assignee_name}' if assignee_name else ''}"
     has = (
         f" and {assignee_name} {'have' if assignee_name == 'you' else 'has'} it"
         if assignee_name

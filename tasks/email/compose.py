@@ -54,10 +54,11 @@ border-radius:8px;background:#1d4ed8;color:#ffffff;font-weight:600;text-decorati
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """In a template `url` is a path below APP_URL."""
+    """In a template `url` is a path below APP_URL, and the text `lead` stands above the link."""
 
     label: str
     url: str
+    lead: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,38 @@ _TEMPLATES: Mapping[EmailKind, EmailContent] = {
         "Welcome to the help desk",
         (
             "You have an account at the help desk now, for the address {email}.",
+            Link(
+                "Confirm your address",
+                "{confirmation_path}",
+                "Confirm that the address is yours, with your password. The link works once, and "
+                "for three days.",
+            ),
             "In Slack, type /account to say that it is yours, and /ticket to file a ticket.",
-            _PROFILE,
+            Link(
+                "Choose a new password",
+                "/forgot",
+                "If you did not sign up, somebody else did with your address. To take the account "
+                "over, choose a new password.",
+            ),
+        ),
+    ),
+    EmailKind.CONFIRM: EmailContent(
+        "Confirm your address",
+        (
+            "Confirm that {email} is your address, with the password of your help desk account. "
+            "The link works once, and for three days.",
+            Link("Confirm your address", "{confirmation_path}"),
+            "If you did not ask for it, leave this email alone.",
+        ),
+    ),
+    EmailKind.ACCOUNT_DISOWNED: EmailContent(
+        "An account with your address was closed",
+        (
+            "An account at the help desk had your address {email}, and nobody had confirmed it. In "
+            "Slack, you said that it is not yours.",
+            "It is closed: its password is removed, and everybody who used it is signed out. Its "
+            "tickets stay, with the note that they were filed before your address was confirmed.",
+            "If that was not you, tell an admin of your help desk.",
         ),
     ),
     EmailKind.RESET: EmailContent(
@@ -140,6 +171,7 @@ def render(kind: EmailKind, user: User, *, app_url: str | None, **values: str) -
         if isinstance(part, str):
             body.append(part.format_map(values))
         elif app_url:
+            body += [part.lead] if part.lead else []
             body.append(Link(part.label, app_url + part.url.format_map(values)))
     return EmailContent(template.subject.format_map(values), tuple(body))
 

@@ -1,5 +1,8 @@
 """Deliver a ticket's comments to the threads of its cards, and keep them up to date.
 
+The requester reads what the assignee writes below the card, so the assignee gets internal notes in
+another thread: below one message for each ticket, which the first note begins.
+
 `comment_deliveries` says who reads a comment and in which thread; it is pure.
 """
 
@@ -20,7 +23,7 @@ from services.models.events import Event, EventType
 from services.models.ticket import Card, Ticket
 from services.models.user import can_work_on_tickets
 from services.outbox import deliveries
-from services.outbox.deliveries import DeliveryState, delivery_key
+from services.outbox.deliveries import COMMENT_KIND, NOTES_KIND, DeliveryState, delivery_key
 from tasks.notifications.slack_delivery import GIVE_UP_AFTER, OutcomeKind, update_message
 from tasks.notifications.ticket_messages import Notice
 from tasks.recipients import (
@@ -35,7 +38,6 @@ from tasks.recipients import (
 )
 from tasks.runtime import Runtime
 
-COMMENT_KIND = "comment"
 # How many comments from before the assignment the thread of the assignee's card gets.
 MAX_EARLIER_COMMENTS = 10
 
@@ -45,13 +47,12 @@ IsStaff = Callable[[ObjectId], bool]
 
 @dataclass(frozen=True, slots=True)
 class CommentDelivery:
-    """A comment for a user or a channel. `card` is the card with the thread for it; None if the
-    recipient has none."""
+    """A comment for a user or a channel. `thread` is None if the recipient has none for it."""
 
     seq: int
     comment: Comment
     recipient: ObjectId | str
-    card: Card | None
+    thread: SlackThread | None
 
     @property
     def key(self) -> str:
@@ -60,7 +61,7 @@ class CommentDelivery:
 
 class CommentSync:
     """`send` sends a notice once and returns whether that is done. `is_contended` says that another
-    process is updating a message."""
+    process is updating a message, or that the ticket has to be read again."""
 
     def __init__(
         self, runtime: Runtime, ticket: Ticket, people: Directory, *, send: SendNotice
@@ -80,7 +81,7 @@ class CommentSync:
         thread.
         """
         due = [reply for reply in self._due(cards) if isinstance(reply.recipient, ObjectId)]
-        ready = [reply for reply in due if reply.card or has_all_cards]
+        ready = [reply for reply in due if self._has_thread(reply, has_all_cards=has_all_cards)]
         outcomes = [self._send(reply) for reply in ready]
         outcomes += [self._update_message(notice) for notice in self._outdated(is_channel=False)]
         return all(outcomes) and len(ready) == len(due)
@@ -99,11 +100,25 @@ class CommentSync:
             if not reply.comment.deleted and not (notice and notice["state"] in done):
                 yield reply
 
+    def _has_thread(self, reply: CommentDelivery, *, has_all_cards: bool) -> bool:
+        """Return whether the comment can be sent; begin the thread of the notes if it cannot."""
+        if reply.thread:
+            return True
+        if not reply.comment.internal:
+            return has_all_cards
+        user_id, key = reply.recipient, notes_key(self._ticket, reply.recipient)
+        if user_id not in self._people.slack_ids or deliveries.is_done(self._ticket, key):
+            return True  # there will be no thread
+        first = Notice(key, NOTES_KIND, user_id, views.notes_message(self._ticket))
+        if self._send_notice(first):
+            self.is_contended = True  # the next round reads its `ts`
+        return False
+
     def _send(self, reply: CommentDelivery) -> bool:
-        comment, card = reply.comment, reply.card
-        to: Recipient = SlackThread(card.channel, card.ts) if card else reply.recipient
+        comment, thread = reply.comment, reply.thread
+        to: Recipient = thread or reply.recipient
         is_channel = not isinstance(reply.recipient, ObjectId)
-        message = self._message(comment, is_outside_thread=card is None, is_channel=is_channel)
+        message = self._message(comment, is_outside_thread=thread is None, is_channel=is_channel)
         return self._send_notice(
             Notice(
                 key=reply.key,
@@ -196,6 +211,7 @@ def comment_deliveries(
     Never for its author; an internal note only for staff, even if the assignee is none.
     """
     for_assignee, questions = _for_assignee(ticket), _questions(ticket)
+    notes = notes_threads(ticket)
     for event, comment in comment_events(ticket):
         to = {}
         if event.seq in for_assignee and ticket.assigned_to and is_staff(ticket.assigned_to):
@@ -203,8 +219,10 @@ def comment_deliveries(
         if ticket.created_by and not comment.internal and event.seq not in questions:
             to[ticket.created_by] = REQUESTER
         for user_id, kind in to.items():
-            if user_id != comment.by:
-                yield CommentDelivery(event.seq, comment, user_id, _card(cards, kind, user_id))
+            if user_id == comment.by:
+                continue
+            thread = notes.get(user_id) if comment.internal else _thread(cards, kind, user_id)
+            yield CommentDelivery(event.seq, comment, user_id, thread)
         if comment.internal:
             yield from _for_triage(event, comment, cards)
 
@@ -220,7 +238,8 @@ def _for_triage(event: Event, comment: Comment, cards: Sequence[Card]) -> Iterat
     """Yield the delivery to the triage channel, unless the note was written there."""
     card = next((card for card in reversed(cards) if card.kind == TRIAGE), None)
     if card and not (comment.slack_message and comment.slack_message.channel == card.channel):
-        yield CommentDelivery(event.seq, comment, card.recipient, card)
+        thread = SlackThread(card.channel, card.ts)
+        yield CommentDelivery(event.seq, comment, card.recipient, thread)
 
 
 def _for_assignee(ticket: Ticket) -> set[int]:
@@ -248,6 +267,22 @@ def _questions(ticket: Ticket) -> set[int]:
     return {event.seq for event in ticket.events if waiting.get(event.seq) == event.by}
 
 
-def _card(cards: Sequence[Card], kind: str, user_id: ObjectId) -> Card | None:
+def _thread(cards: Sequence[Card], kind: str, user_id: ObjectId) -> SlackThread | None:
     matching = (card for card in reversed(cards) if (card.kind, card.recipient) == (kind, user_id))
-    return next(matching, None)
+    return next((SlackThread(card.channel, card.ts) for card in matching), None)
+
+
+def notes_key(ticket: Ticket, user_id: ObjectId | str) -> str:
+    """Return the key of the message that begins the user's thread of notes: one for each ticket."""
+    first = next(event.seq for event in ticket.events if event.type == EventType.NOTED)
+    return delivery_key(seq=first, kind=NOTES_KIND, recipient=user_id)
+
+
+def notes_threads(ticket: Ticket) -> dict[ObjectId, SlackThread]:
+    """Return the threads of the notes that are begun, by their reader."""
+    keys = ((deliveries.parse_delivery_key(str(one["key"])), one) for one in ticket.deliveries)
+    return {
+        ObjectId(recipient): SlackThread(str(one["channel"]), str(one["ts"]))
+        for (_, kind, recipient), one in keys
+        if kind == NOTES_KIND and one["state"] == DeliveryState.SENT
+    }

@@ -15,6 +15,7 @@ from bson import ObjectId
 
 from bot.views.cards.ticket_cards import assignment_reason
 from bot.views.text import display_person
+from services.auth.address_confirmation import confirmation_path
 from services.auth.one_time_codes import CodeKind
 from services.auth.password_reset import reset_path
 from services.core.database import record
@@ -204,11 +205,18 @@ def compose(runtime: Runtime, config: EmailConfig, email: Email) -> tuple[EmailM
 
 
 def _values(runtime: Runtime, config: EmailConfig, email: Email, user: User) -> dict[str, str]:
+    if email.kind in (EmailKind.RESET, EmailKind.CONFIRM) and not config.app_url:
+        raise EmailSettingMissing("APP_URL is not set")
     if email.kind is EmailKind.RESET:
-        if not config.app_url:
-            raise EmailSettingMissing("APP_URL is not set")
         code = config.codes.issue(kind=CodeKind.RESET, user_id=user.id)
         return {"reset_path": reset_path(code)}
+    if email.kind in (EmailKind.WELCOME, EmailKind.CONFIRM):
+        if email.kind is EmailKind.CONFIRM and user.email_confirmed_at:
+            raise EmailNotNeeded("the address is confirmed")
+        if not config.app_url:
+            return {}  # no links, so no code
+        code = config.codes.issue(kind=CodeKind.CONFIRM, user_id=user.id)
+        return {"confirmation_path": confirmation_path(code)}
     if email.kind in (EmailKind.LINKED, EmailKind.UNLINKED):
         return link_values(str(email.facts.get("slack_name") or ""))
     if email.kind is EmailKind.ASSIGNED:
@@ -231,6 +239,6 @@ def _assignment_values(runtime: Runtime, email: Email, user: User) -> dict[str, 
     people = runtime.people(ticket, ids)
     return assignment_values(
         ticket,
-        requester=display_person(people, ticket.created_by).name,
+        requester=display_person(people, ticket.created_by).noted_name,
         reason=assignment_reason(ticket, display_person(people, assigner) if assigner else None),
     )

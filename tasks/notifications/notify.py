@@ -24,13 +24,13 @@ from services.core.database import record
 from services.core.metrics import FAILED_DELIVERIES
 from services.linking.links import referenced_user_ids
 from services.models import set_aside
-from services.models.ticket import OPEN_STATUSES, Card, Ticket
+from services.models.ticket import Card, Ticket
 from services.outbox import deliveries, pending
 from services.outbox.deliveries import DeliveryRef
 from services.tickets.queries import load_ticket
 from tasks.assignment import assign_ticket
 from tasks.notifications import email_sender, reminders, unassigned_alert
-from tasks.notifications.comment_sync import CommentSync
+from tasks.notifications.comment_sync import CommentSync, notes_threads
 from tasks.notifications.home_refresh import request_refreshes
 from tasks.notifications.slack_delivery import (
     GIVE_UP_AFTER,
@@ -167,12 +167,8 @@ class TicketSender:
     def _send(self, notice: Notice) -> bool:
         """Return whether no further attempt is needed."""
         address = self._address(notice.recipient)
-        if address is None or deliveries.is_finished(self._ticket, notice.key):
+        if address is None or deliveries.is_done(self._ticket, notice.key):
             return True  # a user without a Slack account gets no message
-        if self._ticket.status not in OPEN_STATUSES and deliveries.is_deleted_card(
-            self._ticket, notice.key
-        ):
-            return True
         db, ticket_id, now = self._runtime.db, self._ticket.id, self._runtime.clock()
         claim = deliveries.claim(db, ticket_id, notice.key, now=now)
         if claim is None:
@@ -198,7 +194,7 @@ class TicketSender:
             return True
         self._record_sent(notice, channel, ts)
         if isinstance(notice.recipient, SlackThread) and not is_in_thread:
-            self._replace_card_of(notice.recipient)
+            self._replace_first_message(notice.recipient)
         return True
 
     def _adopt_copy(
@@ -298,7 +294,9 @@ class TicketSender:
             case OutcomeKind.PERMANENT | OutcomeKind.BLOCKED:
                 # The bot may not write in many users' channels: no warning for those.
                 is_thread = isinstance(notice.recipient, SlackThread)
-                if outcome.error == THREAD_DELETED and self._replace_card_of(notice.recipient):
+                if outcome.error == THREAD_DELETED and self._replace_first_message(
+                    notice.recipient
+                ):
                     deliveries.release_claim(db, ticket_id, notice.key, until=now, is_unsent=True)
                     return False
                 level = logging.INFO if is_thread else logging.WARNING
@@ -360,7 +358,7 @@ class TicketSender:
         slack = self._runtime.slack
         outcome = update_message(slack, message, channel=card.channel, ts=card.ts, about=about)
         if outcome.error == MESSAGE_DELETED:
-            self._replace_card(card)
+            self._replace(SlackThread(card.channel, card.ts))
             return False
         if outcome.kind is OutcomeKind.BLOCKED and self._is_update_given_up():
             logger.warning("%s is given up: %s", about, outcome.error)
@@ -377,19 +375,21 @@ class TicketSender:
             )
         )
 
-    def _replace_card_of(self, thread: Recipient) -> bool:
-        """Replace the deleted card that the thread belongs to; False if there is none."""
-        for card in self._cards:
-            if thread == SlackThread(card.channel, card.ts):
-                self._replace_card(card)
-                return True
-        return False
+    def _replace_first_message(self, thread: Recipient) -> bool:
+        """Replace the deleted card, or message with the notes, that the thread belongs to; False if
+        there is none."""
+        firsts = [SlackThread(card.channel, card.ts) for card in self._cards]
+        firsts += notes_threads(self._ticket).values()
+        if not isinstance(thread, SlackThread) or thread not in firsts:
+            return False
+        self._replace(thread)
+        return True
 
-    def _replace_card(self, card: Card) -> None:
-        """Leave it to the next round to post a card in place of a deleted one."""
-        db, now = self._runtime.db, self._runtime.clock()
-        deliveries.replace_deleted_card(db, self._ticket.id, card, now=now)
-        self._cards.remove(card)
+    def _replace(self, message: SlackThread) -> None:
+        """Leave it to the next round to post a message in place of a deleted one."""
+        db, now, channel, ts = self._runtime.db, self._runtime.clock(), message.channel, message.ts
+        deliveries.replace_deleted(db, self._ticket.id, channel=channel, ts=ts, now=now)
+        self._cards = [card for card in self._cards if (card.channel, card.ts) != (channel, ts)]
         self._is_contended = True
 
 

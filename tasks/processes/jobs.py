@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from datetime import timedelta
 
+from services.audit import audit_log
 from services.models import set_aside
 from services.outbox import pending
 from services.registry import index_builds
@@ -72,10 +73,24 @@ def release_tickets(context: JobContext) -> None:
             context.publisher.send(NOTIFY_TASK, str(ticket_id))
 
 
+@job("closing", every=timedelta(seconds=10))
+def close_accounts(context: JobContext) -> None:
+    """Move or mark the tickets of accounts that their people have closed."""
+    claims = context.services.address_claims
+    for user_id in claims.accounts_to_close():
+        if not context.should_continue():
+            return
+        for ticket_id in claims.continue_closing(user_id):
+            context.publisher.send(NOTIFY_TASK, str(ticket_id))
+
+
 @job("upkeep", every=timedelta(seconds=10))
 def run_upkeep(context: JobContext) -> None:
-    """Adopt changes of the legacy backend, and recompute the timing of tickets."""
+    """Complete the audit log and delete what is too old in it, adopt changes of the legacy backend,
+    and recompute the timing of tickets."""
     db, now = context.services.db, context.services.clock()
+    audit_log.move_all_pending(db, before=now - audit_log.MIN_PENDING_AGE)
+    audit_log.delete_expired(db, before=now - context.services.audit_retention)
     set_aside.recheck(db, now=now)
     legacy.sync_legacy_tickets(db, now=now)
     for _ in range(MAX_RECOMPUTE_BATCHES):

@@ -8,6 +8,7 @@ import pytest
 from bson import ObjectId
 
 from bot import routes
+from bot.handlers.message_intake import TOO_OLD_TO_ADD
 from bot.handlers.ticket_lists import FILTER_BY_ACTION_ID
 from bot.routes import ROUTES, Route, RouteKind
 from bot.views import blocks, ids
@@ -28,6 +29,7 @@ from services.core.database import Mongo
 from services.editing.ticket_edits import EditForm
 from services.home.sessions import Screen
 from services.linking.account_linking import WRONG_CODE, LinkPreview, UnlinkPreview
+from services.linking.address_claims import CLAIM_SETTLED
 from services.linking.links import ACCOUNT_UNLINKED
 from services.lists.list_query import ListKind, ListQuery
 from services.models.permissions import ROLE_PERMISSIONS
@@ -51,12 +53,14 @@ NO_SUCH = "There is no such ticket, or you may not see it."
 OF_THE_REQUESTER = (ids.CANCEL, ids.CANCEL_TICKET, ids.ACTIONS_MENU)
 # Actions for the requester and the staff.
 ABOUT_A_TICKET = (ids.REOPEN, ids.DETAILS, ids.COMMENT, ids.WRITE_COMMENT, ids.LIST_OPEN)
+# Buttons that add a message to a ticket. The message that the tests name is not stored.
+ADDING = (ids.ANSWER_TICKET, ids.ADD_TO_TICKET)
 NOT_THEIRS = "Only its requester can cancel ticket 1. Resolve it, and say why."
 ANSWERS, NOT_ASKED = (ids.STILL_A_PROBLEM, ids.SOLVED), "Only its requester can say that."
 # The refusal for another user's ticket, by role.
 FOREIGN: dict[Role, dict[str, str]] = {
     Role.USER: {
-        **dict.fromkeys((*TO_A_TICKET, *OF_THE_REQUESTER, *ABOUT_A_TICKET), NO_SUCH),
+        **dict.fromkeys((*TO_A_TICKET, *OF_THE_REQUESTER, *ABOUT_A_TICKET, *ADDING), NO_SUCH),
         **dict.fromkeys(ANSWERS, NO_SUCH),
         "view": "There is no ticket 1, or you may not see it.",
     },
@@ -179,10 +183,19 @@ def message_offered(_: User, __: Ticket) -> str:
     return json.dumps({"channel": GENERAL, "ts": "1700000000.000009"})
 
 
+def message_to_add(user: User, ticket: Ticket) -> str:
+    return f"{ticket.id}:{message_offered(user, ticket)}"
+
+
 def person_pressed(user: User, _: Ticket) -> dict[str, Any]:
     button = blocks.button("Edit", ids.OPEN_PERSON, str(user.id))
     view = {"type": "home", "id": "V1", "blocks": [blocks.actions(button)]}
     return payloads.block_actions(view, ids.OPEN_PERSON, user=People.slack_id(user))
+
+
+def changes_pressed(user: User, _: Ticket) -> dict[str, Any]:
+    view = {**person.person_modal(user), "id": "V1"}
+    return payloads.block_actions(view, ids.OPEN_CHANGES, user=People.slack_id(user))
 
 
 def sent(form: Callable[[User], dict[str, Any]]) -> Callable[[User, Ticket], dict[str, Any]]:
@@ -416,7 +429,13 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     ),
     **{
         f"action {action}": button_pressed(action, about_oneself)
-        for action in (ids.OPEN_LINK, ids.LINK_PAGE, ids.OPEN_UNLINK)
+        for action in (
+            ids.OPEN_LINK,
+            ids.LINK_PAGE,
+            ids.OPEN_UNLINK,
+            ids.CLAIM_OWN,
+            ids.CLAIM_DISOWN,
+        )
     },
     "view link_account": code_typed,
     "view confirm_link": code_confirmed,
@@ -426,6 +445,7 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
         )
     ),
     "action file_this": button_pressed(ids.FILE_DIRECT_MESSAGE, message_offered),
+    **{f"action {action}": button_pressed(action, message_to_add) for action in ADDING},
     "action file_marked": button_pressed(ids.FILE_REACTED_MESSAGE, message_offered),
     "action home_settings": pressed_in_home(ids.HOME_SETTINGS),
     "action open_targets": pressed_in_home(ids.OPEN_SLA_TARGETS),
@@ -444,6 +464,7 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "action open_search": pressed_in_home(ids.OPEN_SEARCH),
     "view search_people": sent(lambda _: person.search_modal("")),
     "action open_person": person_pressed,
+    "action open_changes": changes_pressed,
     "view edit_person": sent(person.person_modal),
     "action open_profile": pressed_in_home(ids.OPEN_PROFILE),
     "action open_availability": own_availability,
@@ -499,6 +520,8 @@ def refused_words(route: Route, role: Role | None, owner: str) -> str | None:
         return FOR_MEMBERS[route.id] if role else GUEST
     if route.permission is None:
         return None
+    if role and route.id in (ids.CLAIM_OWN, ids.CLAIM_DISOWN):
+        return CLAIM_SETTLED  # no other account has their address
     if role and route.id == ids.UNLINK_ACCOUNT:
         return ACCOUNT_UNLINKED  # unlinked, as App Home then says
     if role is None:
@@ -506,7 +529,7 @@ def refused_words(route: Route, role: Role | None, owner: str) -> str | None:
     if owner == "foreign" and route.id in FOREIGN[role]:
         return FOREIGN[role][route.id]
     if route.permission in ROLE_PERMISSIONS[role]:
-        return None
+        return TOO_OLD_TO_ADD if route.id in ADDING else None
     return f"Your role does not allow you to {route.permission}. Ask an admin if it should."
 
 
@@ -559,6 +582,8 @@ class EveryRoute:
             is_guest = {"is_restricted": self.asker == "guest"}
             slack.add_member(People.slack_id(user), email=user.email, name="New", **is_guest)
         body = USES[name(route)](user, ticket)
+        if body.get("type") == "block_actions" and body.get("view", {}).get("type") == "modal":
+            slack.workspace.keep_view(body["view"]["id"], body["view"])  # a view may go above it
         # As slow as the client allows: a modal has to be opened before the trigger expires.
         slack.seconds_per_call = 1.9
         assert refusal(desk, slack, body) == expected_refusal(route, role, owner)

@@ -28,6 +28,9 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("bot", "services", "tasks")
 # Fields with keywords or composed keys; all others are texts or numbers.
 CODED = [
+    "audit.action",
+    "audit.by",
+    "audit.subject",
     "codes._id",
     "codes.kind",
     "corrections.kind",
@@ -36,7 +39,6 @@ CODED = [
     "leases._id",
     "letters.kind",
     "letters.state",
-    "linkTries._id",
     "links._id",
     "links.home.screen",
     "meta._id",

@@ -22,8 +22,11 @@ from bot import bootstrap
 from bot.routes import ROUTES
 from bot.slack.bot_process import BotProcess
 from demo.servers import RedisServer
+from services.auth.device_tokens import DeviceTokens
 from services.core import metrics, settings
 from services.core.database import Mongo
+from services.core.rate_limit import Limit
+from services.core.rate_limiter import RateLimiter
 from services.core.redis_client import connect_redis
 from services.core.slack_gate import SlackGate
 from services.registry.services import Services
@@ -62,8 +65,8 @@ def collected(
         for scheme in ("https", "http")
     )
     clients = [signed_in(web) for web in (secure, plain)]
-    token = token_of(clients[0])
-    keys_in_redis(redis_url)
+    token, device_token = token_of(clients[0]), DeviceTokens(JWT_SECRET).issue(account=EMAIL)
+    keys_in_redis(redis_url, database=db.name)
     document = clients[0].get("/api/openapi.json").get_json()
     found = {
         "celery": collect.task_messages(celery, recorded),
@@ -73,7 +76,7 @@ def collected(
         "http operations": collect.operations(document),
         "http paths": collect.http_paths(secure),
         "jobs": (job.name for job in ALL_JOBS),
-        "jwt claims": collect.token_claims(token),
+        "jwt claims": [*collect.token_claims(token), *collect.token_claims(device_token)],
         "metrics": collect.metrics(page_of_metrics(plain, meter)),
         "mongodb collections and fields": collect.field_names(recorded),
         "mongodb indexes": index_names,
@@ -156,8 +159,8 @@ def page_of_metrics(web: Flask, meter: metrics.InMemoryMeter) -> str:
     return web.test_client().get("/metrics").get_data(as_text=True)
 
 
-def keys_in_redis(redis_url: str) -> None:
-    """Add a task message, a counter and what Slack refuses; sign-in attempts are already there."""
+def keys_in_redis(redis_url: str, *, database: str) -> None:
+    """Add a task message, a counter, what Slack refuses, and every rate limit."""
     publisher = CeleryPublisher(celery_for(redis_url))
     publisher.publish_ticket("65f0c0ffee65f0c0ffee0001")
     publisher.publish_home_refresh("T0TEAM:U0ANN", countdown=3)
@@ -167,6 +170,7 @@ def keys_in_redis(redis_url: str) -> None:
     gate = SlackGate(connect_redis(redis_url))
     gate.record_rate_limit("chat.postMessage", "C1", seconds=60)
     gate.record_error("chat.postMessage", "C1", error="token_revoked")
+    RateLimiter(redis_url, namespace=database).take(*((limit, "anyone") for limit in Limit))
 
 
 def keys_of(redis_url: str) -> Iterable[str]:

@@ -59,9 +59,9 @@ def test_what_was_reassigned_is_not_accepted_any_more(
     system.actions.accept(**by(ben, ticket))
     system.actions.reassign(**by(ben, ticket), assignee_id=str(cleo.id))
     system.work(ticket)
-    assert f"Assigned to <@{People.slack_id(cleo)}>" in said(system.card(ann))
+    assert f"*Assigned* to <@{People.slack_id(cleo)}>" in said(system.card(ann))
     assert (system.texts(ben), system.texts(cleo)) == (
-        [f"in progress ({cleo.name})"],
+        [f"assigned to {cleo.name}"],
         ["assigned to you"],
     )
     assert "ccepted" not in f"{said(system.card(ann))} {system.texts(ann)}"
@@ -203,10 +203,10 @@ def test_reassigning_it_through_the_menu(
         if block["type"] == "context"
         for element in block["elements"]
     ]
-    assert system.texts(ben) == [f"in progress ({cleo.name})"]
+    assert system.texts(ben) == [f"assigned to {cleo.name}"]
     assert buttons(system.card(ben)) == ["Details"]
-    assert f"Assigned to <@{People.slack_id(cleo)}>" in said(system.card(ben))
-    assert system.texts(ann) == [f"in progress ({cleo.name})"]
+    assert f"*Assigned* to <@{People.slack_id(cleo)}>" in said(system.card(ben))
+    assert system.texts(ann) == [f"assigned to {cleo.name}"]
     assert "printer's" not in said(system.card(ann))
 
 
@@ -217,7 +217,7 @@ def test_reassigning_back_and_forth_notifies_each_time(
         system.actions.reassign(**by(giver, ticket), assignee_id=str(taker.id))
         system.work(ticket)
     assert system.texts(ben) == ["assigned to you", "assigned to you"]
-    assert system.texts(cleo) == [f"in progress ({ben.name})"]
+    assert system.texts(cleo) == [f"assigned to {ben.name}"]
 
 
 def test_unassigning_finds_another_assignee(
@@ -230,8 +230,8 @@ def test_unassigning_finds_another_assignee(
     system.work()
     assert system.now(ticket).assigned_to == other.id
     assert system.texts(other) == ["assigned to you"]
-    assert system.texts(ben) == [f"in progress ({other.name})"]
-    assert system.texts(ann) == [f"in progress ({other.name})"]
+    assert system.texts(ben) == [f"assigned to {other.name}"]
+    assert system.texts(ann) == [f"assigned to {other.name}"]
     assert message_counts(system, cleo) == [0]
 
 
@@ -321,7 +321,7 @@ def test_resolving_notifies_the_requester(
     system.work()
     assert system.texts(ann) == [f"resolved by {ben.name}", f"resolved by {ben.name}"]
     assert f"*Resolved* by <@{People.slack_id(ben)}>" in said(system.card(ann))
-    assert "Assigned to" not in said(system.card(ann))
+    assert "*Assigned*" not in said(system.card(ann))
     assert buttons(system.card(ann)) == ["Reopen", "Comment", "Details"]
     assert system.texts(ben) == [f"resolved by {ben.name}"]
     assert message_counts(system, cleo) == [0]

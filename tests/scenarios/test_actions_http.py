@@ -46,7 +46,7 @@ def test_from_accepting_to_cancelling(
         assert bot.answer(payloads.view_submission(view, values, user=user)) == {}
 
     bot.answer(bot.filled_in(slack, a, title="The VPN drops"))
-    wait_for_texts((ann, [f"in progress ({ben.name})"]), (ben, ["assigned to you"]), (cleo, []))
+    wait_for_texts((ann, [f"assigned to {ben.name}"]), (ben, ["assigned to you"]), (cleo, []))
 
     (card,) = slack.messages(b)
     accept = payloads.block_actions(card, "accept", user=b)
@@ -58,7 +58,7 @@ def test_from_accepting_to_cancelling(
     filled_in(
         payloads.menu_choice(slack.messages(b)[0], "reassign", user=b), b, assignedTo=str(cleo.id)
     )
-    wait_for_texts((ben, [f"in progress ({cleo.name})"]), (cleo, ["assigned to you"]))
+    wait_for_texts((ben, [f"assigned to {cleo.name}"]), (cleo, ["assigned to you"]))
 
     # The outdated card that Ben still has open.
     assert bot.answer(payloads.menu_choice(card, "resolve", user=b)) == {}

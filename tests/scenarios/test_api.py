@@ -44,8 +44,12 @@ def test_from_signing_up_to_the_resolution(
     slack.wait_for("chat.postMessage", where=lambda c: "Ticket 1" in c.args["text"])
     assert api.patch(path, by=emma, json={"status": "COMPLETED"}).status_code == 403
 
-    made = run("users role emma@example.com moderator", **product.settings)
-    assert made.returncode == 0, made.stderr
+    role = "users role emma@example.com moderator"
+    refused = run(role, **product.settings)
+    assert (refused.returncode, "users confirm emma@example.com" in refused.stderr) == (1, True)
+    for command in ("users confirm emma@example.com", role):
+        made = run(command, **product.settings)
+        assert made.returncode == 0, made.stderr
     assert api.get(path, by=emma).status_code == 401  # another role, another session
     emma = api.post("/api/auth/login", json=account).json()["token"]
     done = {"status": "COMPLETED", "message": "Restarted the gateway."}

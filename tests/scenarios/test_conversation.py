@@ -3,12 +3,14 @@
 import pytest
 
 from services.core.database import Mongo
-from services.models.user import Role
+from services.models.user import Role, User
 from tests.conftest import People
+from tests.support import payloads
 from tests.support.comment_helpers import (
     card_of,
     changed,
     deleted,
+    event_of,
     in_thread,
     message_of,
     said,
@@ -21,6 +23,8 @@ from tests.support.slack_workspace import TRIAGE
 
 pytest_plugins = ["tests.support.product"]
 
+LINES = ("It still drops", "Every hour")
+
 
 @pytest.fixture
 def product(product: Product, slack: RecordingSlack) -> Product:
@@ -28,6 +32,12 @@ def product(product: Product, slack: RecordingSlack) -> Product:
     slack.add_channel(TRIAGE, is_member=True)
     product.settings["TRIAGE_CHANNEL"] = TRIAGE
     return product
+
+
+def notes_of(slack: RecordingSlack, user: User) -> list[str]:
+    """Return what the user reads in the thread of the notes, once it is begun."""
+    firsts = [m for m in slack.messages(People.slack_id(user)) if m["text"].startswith("Internal")]
+    return in_thread(slack, user, firsts[0]) if firsts else []
 
 
 def test_they_talk_in_the_threads_of_their_cards(
@@ -58,24 +68,41 @@ def test_they_talk_in_the_threads_of_their_cards(
 
     (triage,) = slack.messages(TRIAGE)
     http_bot.answer(said(slack, ina, triage, "Known since Monday", is_im=False))
-    seen.append("Ticket 1: Admin 3 wrote an internal note: Known since Monday")
-    eventually(lambda: in_thread(slack, nils, his) == seen, what="Nils reads the note")
+    noted = ["Ticket 1: Admin 3 wrote an internal note: Known since Monday"]
+    eventually(lambda: notes_of(slack, nils) == noted, what="Nils reads the note")
+    note = said(slack, nils, card_of(slack, nils, "Internal notes"), "I tell her")
+    for bot in (http_bot, second):
+        bot.answer(note)
+
+    composed = [slack.say(emmas["channel"], text, user=People.slack_id(emma)) for text in LINES]
+    for bot, line in zip((http_bot, second), composed, strict=True):
+        bot.answer(event_of(line))
+    shown = f"“{' '.join(LINES)}”"
+    eventually(lambda: shown in str(slack.messages(People.slack_id(emma))), what="the offer")
+    (offer,) = [m for m in slack.messages(People.slack_id(emma)) if shown in m["text"]]
+    for bot in (http_bot, second):
+        bot.answer(payloads.block_actions(offer, "add_to_ticket", user=People.slack_id(emma)))
+    seen.append("Ticket 1: User 1 wrote: " + " ".join(LINES))
+    eventually(lambda: in_thread(slack, nils, his) == seen, what="Nils reads what she added")
 
     second.answer(deleted(answer))
     seen[0] = "Ticket 1: This comment was deleted."
     eventually(lambda: in_thread(slack, nils, his) == seen, what="it is gone")
     eventually(lambda: is_outbox_empty(db), what="everybody was told")
     assert in_thread(slack, emma, emmas) == ["Ticket 1: Moderator 2 wrote: Which client?"]
-    assert "Known since Monday" not in str(slack.messages(people.slack_id(emma)))
-    assert texts(slack, TRIAGE, triage) == []
+    for text in ("Known since Monday", "I tell her"):
+        assert text not in str(slack.messages(people.slack_id(emma)))
+    assert texts(slack, TRIAGE, triage) == ["Ticket 1: Moderator 2 wrote an internal note."]
     (ticket,) = db.tickets.find()
     assert [comment["text"] for comment in ticket["comments"]] == [
         "Which client?",
         "",
         "Known since Monday",
+        "I tell her",
+        "\n".join(LINES),
     ]
     assert message_of(question)["ts"] == ticket["comments"][0]["slack"]["ts"]
 
     written = product.logs()
-    for canary in ("Which client", "Version 4", "Version 5", "Known since"):
+    for canary in ("Which client", "Version 4", "Version 5", "Known since", "I tell", *LINES):
         assert canary not in written

@@ -31,7 +31,7 @@ def test_a_declined_ticket_goes_to_the_next_best_and_says_to_whom(
     assert told["text"]["text"] == f"Ticket 1 goes to {cleo.name}, who is told now."
     system.work()
     assert (system.texts(ben), system.texts(cleo)) == (
-        [f"in progress ({cleo.name})"],
+        [f"assigned to {cleo.name}"],
         ["assigned to you"],
     )
     assert "Why you: knows VPN · 0 of 8 open" in said(system.card(cleo))
@@ -45,7 +45,7 @@ def test_the_requester_only_sees_who_has_it_now(
     system.press(ben, system.card(ben), "not_mine")
     system.submit(ben, why="No time right now")
     system.work()
-    assert system.texts(ann) == [f"in progress ({cleo.name})"]
+    assert system.texts(ann) == [f"assigned to {cleo.name}"]
     assert message_counts(system, ann) == [1]
     details = payloads.block_actions(
         system.card(ann),

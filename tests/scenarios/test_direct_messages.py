@@ -119,8 +119,8 @@ def test_a_reply_below_a_reminder_of_one_ticket_is_a_note(
     (note,) = triage.now(ticket).comments
     assert (note.text, note.internal) == ("Waiting for a part", True)
     ((_, notice),) = triage.ephemeral_messages()
-    assert notice.startswith("Kept as an internal note: ")
-    assert ("Whoever is in this channel" in notice) == (place == "channel")
+    assert notice.startswith("Saved as an internal note")
+    assert ("everyone in this channel" in notice) == (place == "channel")
 
 
 def test_a_reply_below_a_message_about_several_tickets_is_answered(

@@ -208,4 +208,4 @@ def test_a_worker_sends_what_slack_refused_at_first(
     slack.fail("chat.postMessage", status=500)
     http_bot.answer(direct_message(slack, emma))
     eventually(lambda: answers(slack, emma) == [OFFER], what="the offer", seconds=60)
-    assert [doc["state"] for doc in db.replies.find()] == ["sent"]
+    eventually(lambda: [doc["state"] for doc in db.replies.find()] == ["sent"], what="the record")

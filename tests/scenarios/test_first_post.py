@@ -28,7 +28,7 @@ from tests.support.slack_workspace import TRIAGE
 pytest_plugins = ["tests.support.scenario", "tests.support.product"]
 
 UNKNOWN_ID = "6b034d3e158a02994a8b0c47"
-FINDING, ASSIGNED = "finding someone…", "in progress (Moderator 2)"
+FINDING, ASSIGNED = "finding someone…", "assigned to Moderator 2"
 
 
 class SlowModel(Analyst):

@@ -44,7 +44,7 @@ def test_from_the_command_to_the_resolution(
     assert "Hourly since Monday." in str(card["blocks"])
     assert slack.messages(people.slack_id(other)) == []
     (own,) = slack.messages("U0EMMA")
-    assert own["text"] == f"Ticket 1 “The VPN drops”: in progress ({expert.name})"
+    assert own["text"] == f"Ticket 1 “The VPN drops”: assigned to {expert.name}"
 
     press = payloads.menu_choice(card, "resolve", user=expert_slack)
     assert http_bot.answer(press) == {}

@@ -1,6 +1,9 @@
 """Internal notes reach moderators and admins, and never the requester."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,13 +11,16 @@ import pytest
 from bot.slack.bot_process import BotProcess
 from bot.views import ids
 from services.home.sessions import Screen
-from services.models.permissions import Actor
+from services.models.permissions import OPERATOR, Actor
 from services.models.ticket import Card, Ticket
 from services.models.user import Role, User
 from services.tickets.comments import CommentService
-from tests.conftest import People, file_ticket, pressed
+from tasks.notifications import notify
+from tasks.notifications.slack_delivery import SlackRateLimited
+from tests.conftest import FixedClock, People, file_ticket, pressed, web_client
 from tests.support import payloads
 from tests.support.action_helpers import by
+from tests.support.block_text import read
 from tests.support.bot_and_workers import BotAndWorkers
 from tests.support.comment_helpers import (
     card_of,
@@ -38,8 +44,9 @@ def ina(people: People, ticket: Ticket) -> User:
     return people.add(Role.ADMIN)
 
 
-def triage_card(triage: BotAndWorkers) -> dict[str, Any]:
-    return triage.slack.messages(TRIAGE)[0]
+def triage_card(triage: BotAndWorkers, number: int = 0) -> dict[str, Any]:
+    cards = [message for message in triage.slack.messages(TRIAGE) if "blocks" in message]
+    return cards[number]
 
 
 def reply(triage: BotAndWorkers, user: User, text: str) -> dict[str, Any]:
@@ -47,7 +54,18 @@ def reply(triage: BotAndWorkers, user: User, text: str) -> dict[str, Any]:
     return said(triage.slack, user, triage_card(triage), text, is_im=False)
 
 
-def thread_of(triage: BotAndWorkers, user: User) -> list[str]:
+def notes_of(triage: BotAndWorkers, user: User) -> list[str]:
+    """Return what the user reads in the thread of the ticket's notes."""
+    return in_thread(triage.slack, user, notes_message(triage, user))
+
+
+def notes_message(triage: BotAndWorkers, user: User) -> dict[str, Any]:
+    """Return the only message to the user that begins a thread of notes."""
+    (message,) = [m for m in triage.messages(user) if m["text"].startswith("Internal notes")]
+    return message
+
+
+def in_card_thread(triage: BotAndWorkers, user: User) -> list[str]:
     return in_thread(triage.slack, user, card_of(triage.slack, user))
 
 
@@ -62,16 +80,17 @@ def test_a_reply_in_the_triage_thread_is_an_internal_note(
     assert triage.ephemeral_messages() == [
         (
             People.slack_id(ina),
-            "Kept as an internal note: it is passed on to the help desk only. Whoever is in this "
-            "channel reads it here, too.",
+            "Saved as an internal note. The help desk reads it, and so does everyone in this "
+            "channel. You won't see this message again.",
         )
     ]
     triage.deliver()
-    assert thread_of(triage, ben) == ["Ticket 1: Admin 4 wrote an internal note: He is on holiday"]
+    assert notes_of(triage, ben) == ["Ticket 1: Admin 4 wrote an internal note: He is on holiday"]
     assert texts(triage.slack, TRIAGE, triage_card(triage)) == []  # the note itself is there
     triage.bot.answer(changed(event, "He is back"))
     triage.deliver()
-    assert thread_of(triage, ben) == ["Ticket 1: Admin 4 wrote an internal note: He is back"]
+    assert notes_of(triage, ben) == ["Ticket 1: Admin 4 wrote an internal note: He is back"]
+    assert in_card_thread(triage, ben) == []
     assert len(triage.slack.messages(People.slack_id(ann))) == 1
 
 
@@ -87,7 +106,7 @@ def test_a_note_from_elsewhere_is_pointed_at_in_the_triage_thread(
     assert block["elements"][0]["text"] == (
         "Moderator 2 wrote an internal note. Press Details on the card to read it."
     )
-    assert thread_of(triage, ben) == []
+    assert [m["text"] for m in triage.messages(ben)] == ["Ticket 1 “VPN is down”: assigned to you"]
 
 
 @pytest.mark.parametrize("is_member", [True, False])
@@ -252,16 +271,13 @@ def test_a_former_moderator_sees_no_change_but_a_deletion(
     event = reply(triage, ina, "Harmless")
     triage.bot.answer(event)
     triage.deliver()
-    card = card_of(triage.slack, ben)
     triage.db.users.update_one({"_id": ben.id}, {"$set": {"role": "user"}})
     triage.bot.answer(changed(event, CANARY))
     triage.deliver()
-    assert in_thread(triage.slack, ben, card) == [
-        "Ticket 1: Admin 4 wrote an internal note: Harmless"
-    ]
+    assert notes_of(triage, ben) == ["Ticket 1: Admin 4 wrote an internal note: Harmless"]
     triage.bot.answer(deleted(event))
     triage.deliver()
-    assert in_thread(triage.slack, ben, card) == ["Ticket 1: This comment was deleted."]
+    assert notes_of(triage, ben) == ["Ticket 1: This comment was deleted."]
 
 
 def test_a_moderator_is_staff_on_their_own_ticket_too(
@@ -276,3 +292,233 @@ def test_a_moderator_is_staff_on_their_own_ticket_too(
     assert CANARY in reached(triage, ben)
     assert CANARY not in reached(triage, requester)  # allowed to read it, but not sent
     assert CANARY in looked_everywhere(triage, requester, own)
+
+
+# What is said of a note
+
+
+def test_each_writer_is_told_once_that_replies_are_notes(
+    triage: BotAndWorkers, ticket: Ticket, ben: User, ina: User, clock: FixedClock
+) -> None:
+    for writer in (ina, ina, ben, ina, ben):
+        triage.bot.answer(reply(triage, writer, "On it"))
+    told = [user for user, _ in triage.ephemeral_messages()]
+    assert told == [People.slack_id(ina), People.slack_id(ben)]
+    clock.advance(days=400)
+    other = file_ticket(triage.tickets, ina, "Printer")
+    triage.work(other)
+    triage.bot.answer(said(triage.slack, ina, triage_card(triage, 1), "On it", is_im=False))
+    assert len(triage.ephemeral_messages()) == 2
+    assert len(triage.now(other).comments) == 1
+
+
+def test_a_direct_message_explains_notes_once_too(
+    triage: BotAndWorkers, comments: CommentService, ticket: Ticket, ben: User, ina: User
+) -> None:
+    comments.add(**by(ina, ticket), text="He is on holiday", internal=True)
+    triage.deliver()
+    for text in ("Until when?", "I wait"):
+        triage.bot.answer(said(triage.slack, ben, notes_message(triage, ben), text))
+    assert triage.ephemeral_messages() == [
+        (
+            People.slack_id(ben),
+            "Saved as an internal note: only the help desk reads it. To write to the requester, "
+            "reply in the thread of the ticket's card. You won't see this message again.",
+        )
+    ]
+
+
+def test_an_explanation_arrives_after_a_fault_and_goes_with_the_person(
+    triage: BotAndWorkers, ticket: Ticket, ina: User, clock: FixedClock
+) -> None:
+    triage.slack.fail("chat.postEphemeral", status=500)
+    triage.bot.answer(reply(triage, ina, "On it"))
+    triage.work()
+    clock.advance(minutes=1)
+    for doc in triage.db.replies.find():
+        triage.publisher.publish_reply(doc["_id"])
+    assert len(triage.ephemeral_messages()) == 2  # the refused one, too
+    stored = triage.db.replies.find_one({"user": People.slack_id(ina)}) or {}
+    assert (stored["state"], "expiresAt" in stored) == ("sent", False)
+    services = triage.runtime.services
+    exported = services.data_export.export(actor=OPERATOR, email=ina.email)
+    assert len(exported["accounts"][0]["replies"]) == 1
+    triage.db.users.update_one({"_id": ina.id}, {"$set": {"role": "user"}})
+    services.erasure.erase(actor=OPERATOR, email=ina.email)
+    assert triage.db.replies.count_documents({}) == 0
+
+
+# The thread of the notes
+
+
+def test_notes_have_a_thread_of_their_own_and_a_reply_to_a_note_is_a_note(
+    triage: BotAndWorkers, comments: CommentService, ticket: Ticket, ann: User, ben: User, ina: User
+) -> None:
+    for text in ("He is on holiday", "Until Monday"):
+        comments.add(**by(ina, ticket), text=text, internal=True)
+        triage.deliver()
+    message = notes_message(triage, ben)
+    assert message["text"] == "Internal notes on #1 “VPN is down”"
+    assert read(message) == [
+        "*Internal notes on #1*",
+        "VPN is down",
+        "Only the help desk reads this thread. Reply here to add a note. To write to the "
+        "requester, reply in the thread of the ticket's card.",
+    ]
+    assert notes_of(triage, ben) == [
+        "Ticket 1: Admin 4 wrote an internal note: He is on holiday",
+        "Ticket 1: Admin 4 wrote an internal note: Until Monday",
+    ]
+    assert in_card_thread(triage, ben) == []
+    triage.slack.clear()
+    answer = said(triage.slack, ben, message, f"{CANARY}, then")
+    for _ in range(2):
+        triage.bot.answer(answer)
+    triage.deliver()
+    assert [(c.text, c.internal) for c in triage.now(ticket).comments[2:]] == [
+        (f"{CANARY}, then", True)
+    ]
+    triage.bot.answer(changed(answer, f"{CANARY}, then. I wait."))
+    triage.deliver()
+    assert CANARY not in reached(triage, ann)
+    assert len(notes_of(triage, ben)) == 2  # not their own words
+
+
+def test_the_next_assignee_gets_the_notes_in_a_thread_of_their_own(
+    triage: BotAndWorkers, comments: CommentService, ticket: Ticket, ben: User, ina: User
+) -> None:
+    comments.add(**by(ben, ticket), text="It is the router", internal=True)
+    comments.add(**by(ben, ticket), text="Which office?")
+    triage.actions.reassign(**by(ben, ticket), assignee_id=str(ina.id))
+    triage.deliver()
+    assert notes_of(triage, ina) == [
+        "Ticket 1: Moderator 2 wrote an internal note: It is the router"
+    ]
+    assert in_card_thread(triage, ina) == ["Ticket 1: Moderator 2 wrote: Which office?"]
+    triage.bot.answer(said(triage.slack, ina, notes_message(triage, ina), "Which one?"))
+    triage.deliver()
+    assert triage.now(ticket).comments[-1].internal
+
+
+@pytest.mark.parametrize("refusal", ["thread_not_found", "posted outside the thread"])
+def test_a_deleted_notes_message_is_posted_again(
+    triage: BotAndWorkers,
+    comments: CommentService,
+    ticket: Ticket,
+    ben: User,
+    ina: User,
+    refusal: str,
+) -> None:
+    comments.add(**by(ina, ticket), text="One", internal=True)
+    triage.deliver()
+    first = notes_message(triage, ben)
+    triage.runtime.slack.chat_delete(channel=first["channel"], ts=first["ts"])
+    if refusal == "thread_not_found":
+        triage.slack.fail("chat.postMessage", error=refusal, where=lambda args: "thread_ts" in args)
+    comments.add(**by(ina, ticket), text="Two", internal=True)
+    triage.deliver()
+    comments.add(**by(ina, ticket), text="Three", internal=True)
+    triage.deliver()
+    assert notes_message(triage, ben)["ts"] != first["ts"]
+    assert notes_of(triage, ben)[-1] == "Ticket 1: Admin 4 wrote an internal note: Three"
+    assert not triage.now(ticket).is_in_outbox
+
+
+def test_a_note_on_a_closed_ticket_without_a_thread_is_sent_by_itself(
+    triage: BotAndWorkers, comments: CommentService, ticket: Ticket, ben: User, ina: User
+) -> None:
+    comments.add(**by(ina, ticket), text="One", internal=True)
+    triage.actions.resolve(**by(ben, ticket), resolution="Done.")
+    triage.deliver()
+    first = notes_message(triage, ben)
+    triage.runtime.slack.chat_delete(channel=first["channel"], ts=first["ts"])
+    triage.slack.fail(
+        "chat.postMessage", error="thread_not_found", where=lambda a: "thread_ts" in a
+    )
+    comments.add(**by(ina, ticket), text="Two", internal=True)
+    triage.deliver()
+    note = triage.messages(ben)[-1]
+    assert note["text"] == "Ticket 1: Admin 4 wrote an internal note: Two"
+    assert "thread_ts" not in note
+    triage.bot.answer(said(triage.slack, ben, note, "Three"))
+    assert triage.now(ticket).comments[-1].internal
+    triage.deliver()
+    assert not triage.now(ticket).is_in_outbox
+
+
+@pytest.mark.parametrize("fault", ["500", "429", "no answer"])
+def test_a_fault_of_slack_costs_no_note_and_begins_no_second_thread(
+    triage: BotAndWorkers,
+    comments: CommentService,
+    ticket: Ticket,
+    ben: User,
+    ina: User,
+    clock: FixedClock,
+    fault: str,
+) -> None:
+    def is_for_ben(args: dict[str, Any]) -> bool:
+        return bool(args.get("channel") == People.slack_id(ben))
+
+    comments.add(**by(ina, ticket), text="One", internal=True)
+    if fault == "no answer":
+        triage.runtime = replace(triage.runtime, slack=web_client(triage.slack))
+        triage.runtime.slack.timeout = 1
+        triage.slack.delay("chat.postMessage", 2, where=is_for_ben)
+    else:
+        triage.slack.fail("chat.postMessage", status=int(fault), where=is_for_ben)
+    for _ in range(4):
+        with suppress(SlackRateLimited):
+            triage.deliver()
+        clock.advance(minutes=2)
+    messages = [m for m in triage.messages(ben) if m["text"].startswith("Internal notes")]
+    assert len(messages) == 1  # without an answer Slack had posted it
+    assert in_thread(triage.slack, ben, messages[-1]) == [
+        "Ticket 1: Admin 4 wrote an internal note: One"
+    ]
+
+
+def test_many_workers_begin_one_thread(
+    triage: BotAndWorkers, comments: CommentService, ticket: Ticket, ben: User, ina: User
+) -> None:
+    for number in range(3):
+        comments.add(**by(ina, ticket), text=f"Line {number}", internal=True)
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda _: notify.run(triage.runtime, str(ticket.id)), range(6)))
+    triage.deliver()
+    assert notes_of(triage, ben) == [
+        f"Ticket 1: Admin 4 wrote an internal note: Line {number}" for number in range(3)
+    ]
+
+
+def test_a_reply_below_a_note_of_an_earlier_release_is_a_note(
+    triage: BotAndWorkers, comments: CommentService, ticket: Ticket, ann: User, ben: User, ina: User
+) -> None:
+    """It was sent outside any thread if there was no card."""
+    comments.add(**by(ina, ticket), text="One", internal=True)
+    event = triage.now(ticket).events[-1]
+    place = {"channel": f"D{People.slack_id(ben)[1:]}", "ts": "1700000000.000009"}
+    sent = {"key": f"{event.seq}:comment:{ben.id}", "state": "sent", "tries": 1, **place}
+    triage.db.tickets.update_one({"_id": ticket.id}, {"$push": {"notices": sent}})
+    triage.bot.answer(said(triage.slack, ben, place, CANARY))
+    triage.deliver()
+    assert triage.now(ticket).comments[-1].internal
+    assert CANARY not in reached(triage, ann)
+
+
+def test_an_erased_assignee_leaves_no_thread_of_notes(
+    triage: BotAndWorkers,
+    comments: CommentService,
+    ticket: Ticket,
+    people: People,
+    ben: User,
+    ina: User,
+) -> None:
+    comments.add(**by(ina, ticket), text="One", internal=True)
+    triage.deliver()
+    thread = notes_message(triage, ben)["ts"]
+    assert thread in json.dumps(triage.db.tickets.find_one(), default=str)
+    services = triage.runtime.services
+    exported = services.data_export.export(actor=OPERATOR, email=ben.email)
+    assert "notes" in {each["kind"] for each in exported["accounts"][0]["messages"]}
+    services.erasure.erase(actor=OPERATOR, email=ben.email)
+    assert thread not in json.dumps(triage.db.tickets.find_one(), default=str)

@@ -137,7 +137,9 @@ def test_an_address_in_the_databases_own_words(
     ticket_bot: Bot, canary: str, db: Mongo, log: io.StringIO
 ) -> None:
     db.users.create_index("email", unique=True)  # as in the legacy app
-    db.users.insert_one({"email": EMAIL, "emailKey": "someone else's"})
+    local, _, domain = EMAIL.partition("@")
+    spellings = (EMAIL, f"{local}@{domain.upper()}")
+    db.users.insert_many([{"email": one, "emailKey": "someone else's"} for one in spellings])
     ticket_bot.answer(payloads.slash_command(user=canary))
     assert "[left out: it may quote a document]" in log.getvalue()
     assert_no_canary(log, because="DuplicateKeyError")

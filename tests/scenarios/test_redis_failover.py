@@ -8,6 +8,7 @@ from redis import Redis
 
 from demo.servers import HOST, MongoServer, RedisServer
 from services.core.database import Mongo
+from services.core.rate_limiter import RateLimiter
 from services.models.user import Role
 from services.tickets.filing import TicketService
 from tasks.queue.publisher import BackgroundPublisher, CeleryPublisher
@@ -37,7 +38,7 @@ def is_replicating(replica: RedisServer) -> bool:
 def test_every_message_arrives_once(
     mongo: MongoServer, db: Mongo, slack: RecordingSlack, people: People, tmp_path: Path
 ) -> None:
-    tickets, requester = TicketService(db), people.add()
+    tickets, requester = TicketService(db, RateLimiter("")), people.add()
     for _ in range(4):
         people.add(Role.MODERATOR, "VPN")
     titles = [f"VPN {number:02} drops" for number in range(15)]

@@ -14,6 +14,7 @@ from services.assignment.assignment_service import AssignmentService
 from services.core.clock import utcnow
 from services.core.database import Mongo
 from services.core.errors import DomainError
+from services.core.rate_limiter import RateLimiter
 from services.editing.ticket_edits import TicketEdits
 from services.linking.links import LinkService
 from services.models.ticket import AnalysisSource, AssigneeChoice, ChoiceReason, Status, Ticket
@@ -42,7 +43,7 @@ class HelpDesk:
 
     def file(self) -> Ticket:
         self.clock.advance(hours=1)  # below the limit of tickets per hour
-        return file_ticket(TicketService(self.db, clock=self.clock), self.crew[0])
+        return file_ticket(TicketService(self.db, RateLimiter(""), clock=self.clock), self.crew[0])
 
 
 Deed = Callable[[HelpDesk, Ticket, User, User], Any]

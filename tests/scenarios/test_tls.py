@@ -91,7 +91,7 @@ def the_main_story(
     assert card["text"] == "Ticket 1 “It drops”: assigned to you"
     assert "The tunnel drops." in str(card["blocks"])
     (own,) = slack.messages("U0EMMA")
-    assert own["text"] == f"Ticket 1 “It drops”: in progress ({expert.name})"
+    assert own["text"] == f"Ticket 1 “It drops”: assigned to {expert.name}"
 
     # An answer to a response_url, the third kind of address of Slack's.
     url = slack.response_url()

@@ -83,7 +83,7 @@ def test_a_busy_channel_keeps_nobody_waiting(
     with pytest.raises(SlackRateLimited):
         notify.run(triage.runtime, str(ticket.id))
     assert triage.texts(ben) == ["assigned to you"]
-    assert triage.texts(ann) == [f"in progress ({ben.name})"]
+    assert triage.texts(ann) == [f"assigned to {ben.name}"]
     assert triage.slack.messages(TRIAGE) == []
 
 
@@ -106,7 +106,7 @@ def test_who_is_overtaken_while_posting_the_card_finishes_the_job(
 
     slow = SlowPoster(token=TOKEN, base_url=triage.slack.url, retry_handlers=[])
     notify.run(replace(triage.runtime, slack=slow), str(ticket.id))
-    assert card_text(triage) == f"Ticket 1 “VPN is down”: in progress ({ben.name})"
+    assert card_text(triage) == f"Ticket 1 “VPN is down”: assigned to {ben.name}"
     assert not triage.now(ticket).is_in_outbox
 
 

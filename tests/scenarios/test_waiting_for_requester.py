@@ -9,6 +9,7 @@ from services.accounts.users import UserService
 from services.core.clock import utcnow
 from services.core.database import Mongo
 from services.core.installation import claim_installation
+from services.core.rate_limiter import RateLimiter
 from services.models.permissions import Actor
 from services.models.ticket import Status
 from services.models.user import Role, User
@@ -48,10 +49,10 @@ def test_a_digest_and_a_requester_who_does_not_answer(
     jo = people.add(Role.MODERATOR, "VPN", workHours=hours, **zone)
     eve = people.add()
     ticket_actions, asker = TicketActions(db, UserService(db)), Actor.from_user(jo)
-    ticket = file_ticket(TicketService(db), eve, "VPN drops")
+    ticket = file_ticket(TicketService(db, RateLimiter("")), eve, "VPN drops")
     ticket_actions.take(actor=asker, ticket_id=str(ticket.id))
     ticket_actions.ask_requester(actor=asker, ticket_id=str(ticket.id), question="Since when?")
-    file_ticket(TicketService(db), eve, "VPN drops again")
+    file_ticket(TicketService(db, RateLimiter("")), eve, "VPN drops again")
     product.start("worker")
     product.start("jobs")
 

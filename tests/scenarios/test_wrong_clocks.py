@@ -6,8 +6,6 @@ from datetime import timedelta
 import pytest
 
 from services.core.database import Mongo
-from services.core.errors import LimitReached
-from services.linking.account_linking import MAX_WRONG_CODES, CodeAttempts
 from services.models.set_aside import is_set_aside, recheck, set_aside
 from services.models.ticket import Ticket
 from services.models.user import Role
@@ -111,15 +109,6 @@ def test_a_ticket_set_aside(services: Services, db: Mongo, clock: FixedClock) ->
     assert is_set_aside(db.tickets.find_one() or {}, clock() + HOUR)
     recheck(db, now=clock())
     assert "aside" not in (db.tickets.find_one() or {})  # its data is well-formed
-
-
-def test_a_lockout_after_wrong_codes(db: Mongo, clock: FixedClock) -> None:
-    ahead = CodeAttempts(db, clock=lambda: clock() + HOUR)
-    for _ in range(MAX_WRONG_CODES):
-        ahead.record_attempt("T1:U1")
-    with pytest.raises(LimitReached):
-        ahead.record_attempt("T1:U1")
-    assert CodeAttempts(db, clock=clock).record_attempt("T1:U1") == 1
 
 
 def test_a_retry_of_an_assignment_and_a_release(

@@ -20,10 +20,13 @@ import services
 from demo.servers import MongoServer
 from services.account_admin.account_admin import PersonFields
 from services.accounts import account_search, users
+from services.accounts.users import new_account_doc, store_account
 from services.analysis import analysis_store
 from services.analysis.model_exchange import Analysis
 from services.assignment import feedback
 from services.assignment.candidate_pool import CandidateLoader, Shortlist
+from services.audit import audit_log
+from services.audit.audit_log import SYSTEM, AuditAction, AuditEntry
 from services.auth.one_time_codes import CodeKind
 from services.auth.passwords import PasswordHasher
 from services.availability.availability_service import AvailabilityChange
@@ -76,6 +79,7 @@ BOSS, MO, JO = Actor(ADMIN, Role.ADMIN), Actor(MODERATOR, Role.MODERATOR), Actor
 SLACK_ID, PLACE = "U0MO", MessageRef("D0MO", "1.000001")
 LINK = link_id(TEAM_ID, SLACK_ID)
 MO_ADDRESS = "mo.derator@example.com"
+AL, AL_ADDRESS = legacy_app.number(6), "al@example.com"
 # They touch neither accounts nor tickets.
 ELSEWHERE = frozenset(
     {
@@ -89,16 +93,17 @@ ELSEWHERE = frozenset(
         "registry.services",
         "core.leases",
         "core.processed_events",
+        "tickets.direct_messages",
         "core.schema_version",
         "registry.migrations",
         "outbox.replies",
-        "linking.account_linking.CodeAttempts",
         "ops.job_health.JobRuns",
         "outbox.emails",
         "routing.model_store",
         "outbox.reminders",
         "calendar.business_hours",
         "team_settings.settings_service",
+        "team_settings.settings_store",
         "sla.policy",
         "availability.slack_status",
         "core.ttl_cache",
@@ -264,6 +269,28 @@ def offered(world: World) -> str:
     return world.account_linking.preview_code(member=world.member(), code=code).code_id
 
 
+def claimed(world: World) -> User:
+    """The account that a Slack member gets whose address Al's account has."""
+    return world.links.get_or_create_user(world.member(email=AL_ADDRESS))
+
+
+def disowned(world: World) -> None:
+    actor, member = Actor.from_user(claimed(world)), world.member(email=AL_ADDRESS)
+    world.address_claims.disown(actor=actor, member=member, user_id=str(AL))
+
+
+def merged(world: World) -> User:
+    own = claimed(world)
+    world.address_claims.prepare_merge(own, into=world.user(AL))
+    world.address_claims.merge(own, into=world.user(AL))
+    return own
+
+
+def confirmed(world: World) -> None:
+    code = world.codes.issue(kind=CodeKind.CONFIRM, user_id=AL)
+    world.address_confirmations.confirm(actor=Actor(AL, Role.USER), code=code)
+
+
 def unlinked(world: World) -> None:
     linked(world)
     world.account_linking.unlink(actor=MO, team_id=TEAM_ID, slack_user_id=SLACK_ID)
@@ -345,11 +372,33 @@ def guard_last_admin(world: "World") -> None:
         pass
 
 
+def audit_entry(world: "World") -> AuditEntry:
+    return AuditEntry(world.now, SYSTEM, AuditAction.UNLINKED, MODERATOR)
+
+
 TABLE: Mapping[str, Entry] = {
     "accounts.users.removing_admin": once(guard_last_admin),
+    "audit.audit_log.move_all_pending": once(
+        lambda w: audit_log.move_all_pending(w.db, before=w.now)
+    ),
+    "audit.audit_log.record": once(lambda w: audit_log.record(w.db, audit_entry(w))),
+    "audit.audit_log.delete_expired": once(lambda w: audit_log.delete_expired(w.db, before=w.now)),
+    "audit.audit_log.replace_account": once(
+        lambda w: audit_log.replace_account(w.db, MODERATOR, ObjectId(), now=w.now)
+    ),
+    "audit.audit_log.entries_of": once(lambda w: list(audit_log.entries_of(w.db, MODERATOR))),
+    "audit.audit_log.entries_since": once(
+        lambda w: list(audit_log.entries_since(w.db, w.now, [MODERATOR]))
+    ),
+    "account_admin.audit_trail.AuditTrail.of_person": once(
+        lambda w: w.audit_trail.of_person(actor=BOSS, user_id=str(MODERATOR))
+    ),
+    "account_admin.audit_trail.AuditTrail.entries": once(
+        lambda w: list(w.audit_trail.entries(actor=OPERATOR, email=MO_ADDRESS))
+    ),
     "accounts.users.update_account": once(
         lambda w: users.update_account(
-            w.db, lambda: w.doc(MODERATOR), lambda _: {"role": "user"}, by=ADMIN, now=w.now
+            w.db, lambda: w.doc(MODERATOR), lambda _: {"role": "user"}, actor=BOSS, now=w.now
         ),
         "role",
     ),
@@ -473,6 +522,19 @@ TABLE: Mapping[str, Entry] = {
         "title",
         "priority",
         "helpfulNotes",
+    ),
+    "linking.address_claims.AddressClaims.find": once(lambda w: w.address_claims.find(claimed(w))),
+    "linking.address_claims.AddressClaims.get_other": once(
+        lambda w: w.address_claims.get_other(actor=Actor.from_user(claimed(w)), user_id=str(AL))
+    ),
+    "linking.address_claims.AddressClaims.disown": once(disowned, "email", "password"),
+    "linking.address_claims.AddressClaims.prepare_merge": once(merged),
+    "linking.address_claims.AddressClaims.merge": once(merged),
+    "linking.address_claims.AddressClaims.accounts_to_close": once(
+        lambda w: (merged(w), w.address_claims.accounts_to_close())
+    ),
+    "linking.address_claims.AddressClaims.continue_closing": once(
+        lambda w: w.address_claims.continue_closing(merged(w).id)
     ),
     "linking.member_sync.MemberSync.has_changes": once(
         lambda w: (linked(w), w.member_sync.has_changes(member=w.member()))
@@ -603,7 +665,9 @@ TABLE: Mapping[str, Entry] = {
     "outbox.deliveries.release_message_update": delivery(
         "release_message_update", "1:requester:x", until=NEW
     ),
-    "outbox.deliveries.replace_deleted_card": delivery("replace_deleted_card", CARD, now=NEW),
+    "outbox.deliveries.replace_deleted": delivery(
+        "replace_deleted", channel="D0MO", ts="1.5", now=NEW
+    ),
     "outbox.deliveries.record_card_update": delivery(
         "record_card_update", CARD, seq=2, digest="e", now=NEW
     ),
@@ -679,6 +743,15 @@ TABLE: Mapping[str, Entry] = {
         lambda w: w.profiles.update_own(actor=MO, name="Mo", skills=["DNS"]), "skills"
     ),
     "sla.recompute.recompute_stale": once(lambda w: recompute.recompute_stale(w.db)),
+    "auth.address_confirmation.AddressConfirmationService.request_link": once(
+        lambda w: w.address_confirmations.request_link(actor=Actor(AL, Role.USER))
+    ),
+    "auth.address_confirmation.AddressConfirmationService.find_account": once(
+        lambda w: w.address_confirmations.find_account(
+            code=w.codes.issue(kind=CodeKind.CONFIRM, user_id=AL)
+        )
+    ),
+    "auth.address_confirmation.AddressConfirmationService.confirm": once(confirmed),
     "auth.password_reset.PasswordResetService.request_link": once(
         lambda w: w.password_resets.request_link(email=MO_ADDRESS)
     ),
@@ -724,6 +797,9 @@ TABLE: Mapping[str, Entry] = {
     "auth.sign_in.SignInService.authenticate": once(
         lambda w: w.sign_in.authenticate(w.sign_in.issue_token(w.user(MODERATOR)))
     ),
+    "auth.sign_in.SignInService.issue_device_token": once(
+        lambda w: w.sign_in.issue_device_token(w.user(USER))
+    ),
     "auth.sign_in.SignInService.issue_token": once(lambda w: w.sign_in.issue_token(w.user(USER))),
     "auth.sign_in.SignInService.sign_out": once(lambda w: w.sign_in.sign_out(user_id=USER)),
     "routing.similar_tickets.find_precedents": once(
@@ -760,6 +836,9 @@ TABLE: Mapping[str, Entry] = {
             DeliveryRef(str(t), "1:requester:x"), team_id=TEAM_ID
         )
     ),
+    "outbox.deliveries.TicketThreads.find_by_comment": once(
+        lambda w: w.ticket_threads.find_by_comment(team_id=TEAM_ID, message=PLACE)
+    ),
     "outbox.deliveries.TicketThreads.check_all_recorded": once(
         lambda w: w.ticket_threads.check_all_recorded(MO.user_id)
     ),
@@ -773,6 +852,9 @@ TABLE: Mapping[str, Entry] = {
     "tickets.filing.TicketService.create": once(filed),
     "tickets.filing.TicketService.check_not_filed": once(
         lambda w: w.tickets.check_not_filed(actor=JO, team_id=TEAM_ID, source=SAID)
+    ),
+    "tickets.filing.TicketService.list_for_message": once(
+        lambda w: w.tickets.list_for_message(actor=JO, team_id=TEAM_ID)
     ),
     "tickets.filing.TicketService.follow_message": once(
         lambda w: w.tickets.follow_message(
@@ -800,12 +882,42 @@ TABLE: Mapping[str, Entry] = {
         lambda w: w.account_linking.issue_code(user=w.user(MODERATOR))
     ),
     "linking.account_linking.AccountLinking.unlink_all": once(all_unlinked),
+    "linking.account_linking.AccountLinking.unlink_account": once(
+        lambda w: (linked(w), w.account_linking.unlink_account(actor=OPERATOR, email=MO_ADDRESS))
+    ),
+    "linking.links.LinkService.may_replace": once(
+        lambda w: (linked(w), w.links.may_replace(w.link, w.member()))
+    ),
     "linking.account_linking.AccountLinking.linked_members": once(
         lambda w: w.account_linking.linked_members(actor=MO)
     ),
     "tickets.queries.load_for_reminders": each(lambda w, t: load_for_reminders(w.db, [t])),
     "tickets.queries.count_open_tickets": once(
         lambda w: ticket_queries.count_open_tickets(w.db, MODERATOR)
+    ),
+    "accounts.confirmation.EmailConfirmation.is_confirmed": once(
+        lambda w: [w.users.confirmation.is_confirmed(w.user(doc["_id"])) for doc in USERS]
+    ),
+    "accounts.confirmation.EmailConfirmation.find_unconfirmed": once(
+        lambda w: w.users.confirmation.find_unconfirmed(w.user(doc["_id"]) for doc in USERS)
+    ),
+    "accounts.confirmation.EmailConfirmation.check_role_change": once(
+        lambda w: w.users.confirmation.check_role_change(w.doc(MODERATOR), {"role": "admin"})
+    ),
+    "accounts.confirmation.EmailConfirmation.record": once(
+        lambda w: w.users.confirmation.record(w.user(AL), by="self")
+    ),
+    "accounts.users.UserService.confirm_email": once(
+        lambda w: w.users.confirm_email(actor=OPERATOR, email=AL_ADDRESS)
+    ),
+    "accounts.users.UserService.find_confirmed": once(
+        lambda w: w.users.find_confirmed("jo@example.com")
+    ),
+    "accounts.users.UserService.find_docs_of_person": once(
+        lambda w: w.users.find_docs_of_person("jo@example.com")
+    ),
+    "accounts.users.store_account": once(
+        lambda w: store_account(w.db, new_account_doc(email=AL_ADDRESS, role=Role.USER, now=w.now))
     ),
     "accounts.users.UserService.get": once(lambda w: [w.users.get(doc["_id"]) for doc in USERS]),
     "accounts.users.UserService.can_work_on_tickets": once(

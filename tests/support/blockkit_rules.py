@@ -16,6 +16,8 @@ _KNOWN_BLOCKS = frozenset(getattr(block, "type", "") for block in Block.__subcla
 _LINK = r"@[UW]|#C|!date\^|!subteam\^|https?://|mailto:"
 _UNESCAPED = re.compile(rf"<(?!{_LINK})|&(?!(?:amp|lt|gt);)")
 _EMOJI = re.compile(r":[a-z0-9_+'-]+:")
+_PRESS = re.compile(r"\b[Pp]ress “?(?=[A-Z])(?P<label>[^.:;]*)")
+_ON_ANOTHER_MESSAGE = re.compile(r"\bon (?:the|its) card\b")
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,34 @@ def _safe_text(node: Node) -> Iterator[str]:
         yield said(f"unescaped: {text[bad.start() : bad.start() + 20]}", at)
 
 
+def _named_buttons(node: Node) -> Iterator[str]:
+    """This project's rule: a sentence that names a button stands with the button."""
+    if not node.kinds & {"message", "view"}:
+        return
+    held = list(_mappings(node.data))
+    labels = tuple(
+        str(label.get("text"))
+        for one in held
+        for label in (
+            *(one.get(name) for name in ("submit", "close")),
+            one.get("text") if one.get("type") == "button" or "value" in one else None,
+        )
+        if isinstance(label, Mapping) and label.get("text")
+    )
+    texts = [str(one.get("text") or "") for one in held]
+    for named in (match["label"] for text in texts for match in _PRESS.finditer(text)):
+        if not named.startswith(labels) and not _ON_ANOTHER_MESSAGE.search(named):
+            yield said(f"names a button that is not there: {named}", node.at)
+
+
+def _mappings(held: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(held, Mapping):
+        yield held
+        held = list(held.values())
+    for item in held if isinstance(held, list) else ():
+        yield from _mappings(item)
+
+
 RULES: tuple[Callable[[Node], Iterator[str]], ...] = (
     _sizes,
     _needs_one,
@@ -154,4 +184,5 @@ RULES: tuple[Callable[[Node], Iterator[str]], ...] = (
     _lengths,
     _nulls,
     _safe_text,
+    _named_buttons,
 )

@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 import requests
 
 from bot.slack.bot_process import BotProcess
+from bot.web.cookies import is_https
 from bot.web.flask_app import create_flask_app
 from bot.web.pages.blueprint import make_error_page, pages_blueprint
-from bot.web.pages.browser_request import is_https
 from bot.web.server import WebServer
 from tests.conftest import make_config
 

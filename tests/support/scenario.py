@@ -53,7 +53,7 @@ def cleo(people: People, ben: User) -> User:
 def ticket(system: BotAndWorkers, ann: User, ben: User, cleo: User) -> Ticket:
     filed = system.file(ann)
     assert (system.texts(ann), system.texts(ben), system.texts(cleo)) == (
-        [f"in progress ({ben.name})"],
+        [f"assigned to {ben.name}"],
         ["assigned to you"],
         [],
     )

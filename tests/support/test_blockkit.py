@@ -286,6 +286,15 @@ def test_good_payloads_pass() -> None:
     assert before == GOOD, "checking must not change a payload"
 
 
+def test_a_sentence_that_names_a_button_stands_with_it() -> None:
+    sentence = section(text=plain("If it is not solved, press Reopen: it goes on."))
+    reopen = button(text=plain("Reopen"))
+    assert check_message(message(sentence, actions(reopen))) == []
+    (refusal,) = check_message(message(sentence, actions(button())))
+    assert "names a button that is not there: Reopen" in refusal
+    assert check_message(message(section(text=plain("Press Details on the card to read.")))) == []
+
+
 def test_one_action_id_may_stand_in_several_blocks() -> None:
     assert check_message(message(actions(button()), actions(button()))) == []
 

@@ -36,7 +36,7 @@ from services.core.text import truncate
 from services.models.permissions import Actor
 from services.models.ticket import MANUAL_SOURCE, OPEN_STATUSES, Status, Ticket
 from services.models.user import Role
-from services.tickets.lifecycle import TicketAction, allowed_actions
+from services.tickets.lifecycle import TicketAction, allowed_actions, is_awaiting_acceptance
 from services.tickets.transitions import TAKEN_REASON, is_queued_unassigned
 from services.tickets.validation import MAX_TITLE_LENGTH
 from services.tickets.visibility import for_requester
@@ -139,11 +139,13 @@ def ticket_reference(ticket: Ticket) -> str:
 def status_with_assignee(
     ticket: Ticket, assignee: DisplayPerson | None, *, is_for_requester: bool = False
 ) -> str:
-    """Return the status and the assignee, escaped, as "in progress (Nils)"."""
+    """Return the status and the assignee, escaped, as "assigned to Nils"."""
     state = labels.status_in_sentence(ticket, is_for_requester=is_for_requester)
     if assignee is None:
         return state
     name = escape(assignee.name)
+    if is_awaiting_acceptance(ticket):
+        return f"{state} to {name}"
     return f"{state}, accepted by {name}" if accepted_time(ticket) else f"{state} ({name})"
 
 
@@ -227,7 +229,7 @@ def _triage_fields(
     fields = {
         "Status": labels.status(ticket),
         "Priority": labels.PRIORITY[ticket.priority] if ticket.priority else NOT_SET,
-        "Requester": escape(requester.name),
+        "Requester": escape(requester.noted_name),
         "Assignee": escape(assignee.name) if assignee else "Nobody",
         **_accepted_field(ticket),
         "Due": due_field(due) or NOT_SET,

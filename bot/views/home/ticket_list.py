@@ -39,6 +39,7 @@ from services.lists.list_query import FILTERS, NO_ASSIGNEE, STATUSES, Filter, Li
 from services.lists.list_service import ListResult
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import User
+from services.tickets.lifecycle import is_awaiting_acceptance
 from services.tickets.validation import MAX_TITLE_LENGTH
 
 FILTER_ACTION_IDS = {
@@ -102,11 +103,11 @@ def ticket_row(
 
 def ticket_row_text(ticket: Ticket, *, kind: ListKind, people: Directory) -> str:
     """Return the row as a line of escaped text, for screen readers."""
-    facts = [labels.status_in_sentence(ticket, is_for_requester=kind is ListKind.OWN)]
+    state, who = _state(ticket, kind, people, lambda someone: escape(someone.name))
+    facts = [state[0].lower() + state[1:]]
     if ticket.priority:
         facts.append(f"{labels.PRIORITY[ticket.priority].lower()} priority")
-    who = _assignee_phrase(ticket, kind, people, lambda someone: escape(someone.name))
-    facts.append(who[0].lower() + who[1:])
+    facts += [who[0].lower() + who[1:]] if who else []
     return (
         f"{labels.ticket_name(ticket)} “{escape(truncate(ticket.title, MAX_TITLE_LENGTH))}”: "
         f"{', '.join(facts)}"
@@ -119,10 +120,11 @@ def _facts(
     def format_name(someone: DisplayPerson) -> str:
         return replace(someone, name=truncate(someone.name, max_name_length)).mention
 
-    facts = [f"*{labels.status(ticket, is_for_requester=kind is ListKind.OWN)}*"]
+    state, who = _state(ticket, kind, people, format_name)
+    facts = [f"*{state}*"]
     if ticket.priority:
         facts.append(f"{labels.PRIORITY[ticket.priority]} priority")
-    facts.append(_assignee_phrase(ticket, kind, people, format_name))
+    facts += [who] if who else []
     if due_text := due_phrase(ticket, now=now):
         facts.append(due_text)
     if ticket.created_at:
@@ -130,17 +132,21 @@ def _facts(
     return facts
 
 
-def _assignee_phrase(
+def _state(
     ticket: Ticket, kind: ListKind, people: Directory, format_name: Callable[[DisplayPerson], str]
-) -> str:
-    """Return the assignee; in the reader's own work, the requester."""
+) -> tuple[str, str]:
+    """Return the status, and the assignee if the status does not name them; in the reader's own
+    work, the requester."""
+    status = labels.status(ticket, is_for_requester=kind is ListKind.OWN)
     if kind is ListKind.ASSIGNED:
-        return f"From {format_name(display_person(people, ticket.created_by))}"
+        return status, f"From {format_name(display_person(people, ticket.created_by))}"
     if ticket.assigned_to is None:
         retry_at = ticket.assignment.get("next")
-        return "Nobody is available yet" if retry_at else "Not assigned yet"
-    prefix = "Accepted by" if accepted_time(ticket) else "Assigned to"
-    return f"{prefix} {format_name(display_person(people, ticket.assigned_to))}"
+        return status, "Nobody is available yet" if retry_at else "Not assigned yet"
+    name = format_name(display_person(people, ticket.assigned_to))
+    if is_awaiting_acceptance(ticket):
+        return f"{status} to {name}", ""
+    return status, f"{'Accepted by' if accepted_time(ticket) else 'Assigned to'} {name}"
 
 
 def filter_menus(listed: ListResult, max_options: int) -> Block:
@@ -207,7 +213,8 @@ def _options(by: Filter, listed: ListResult) -> list[Block]:
         return [every, *(option(labels.PRIORITY[value], value.value) for value in priorities)]
     kind = listed.list_query.kind
     named = labels.REQUESTER_STATUS if kind is ListKind.OWN else labels.STATUS
-    named = {**named, Status.COMPLETED: CLOSED_LABEL}
+    in_progress = f"{labels.ASSIGNED} or {named[Status.IN_PROGRESS].lower()}"
+    named = {**named, Status.COMPLETED: CLOSED_LABEL, Status.IN_PROGRESS: in_progress}
     return [every, *(option(named[one], one.value) for one in STATUSES[kind])]
 
 

@@ -8,6 +8,7 @@ from services.digest.digest_service import AssigneeCounts, Digest, DigestDay, Te
 from services.lists.list_query import ListKind, ListQuery
 
 ASSIGNED_QUERY, QUEUE_QUERY = ListQuery(ListKind.ASSIGNED), ListQuery(ListKind.QUEUE)
+DIGEST_TITLE = "Open tickets this morning"  # begins the notification
 TURN_OFF_HELP = "This comes on the mornings you work. Turn it off in this app's Home."
 
 
@@ -35,7 +36,7 @@ def digest_message(counts: Digest) -> Message:
 def _notification_text(counts: Digest) -> str:
     when = _since(counts.today)
     return (
-        f"Open tickets this morning: {counts.assignee.open:,} yours, {counts.queue.unassigned:,} "
+        f"{DIGEST_TITLE}: {counts.assignee.open:,} yours, {counts.queue.unassigned:,} "
         f"unassigned, {counts.queue.overdue:,} overdue; {when[0].lower()}{when[1:]} "
         f"{_recent_counts(counts.activity)}"
     )

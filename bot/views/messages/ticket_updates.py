@@ -36,12 +36,13 @@ from services.models.comment import Comment
 from services.models.escalation_track import EscalationStep
 from services.models.ticket import Ticket
 from services.tickets.lifecycle import CANCELLED_RESOLUTION
+from services.tickets.validation import MAX_TITLE_LENGTH
 
 THREAD_HELP = "You can also write in this message's thread."
 DELETED = "This comment was deleted."
-STAFF_ONLY = (
-    "The requester does not see this. What you answer in this thread they do: to answer among "
-    "yourselves, press Internal note on the card."
+NOTES_THREAD_HELP = (
+    "Only the help desk reads this thread. Reply here to add a note. To write to the requester, "
+    "reply in the thread of the ticket's card."
 )
 READ_ON_CARD = "Press Details on the card to read it."
 MAX_SNIPPET_LENGTH = 300
@@ -212,14 +213,24 @@ def comment_message(
     if comment.files:  # links, because the files stay in Slack
         links = (mrkdwn(f"<{escape(file.url)}|{escape(file.name)}>") for file in comment.files)
         blocks.append(context(*links))
-    if comment.internal:
-        blocks.append(context(plain_text(STAFF_ONLY)))
     snippet = " ".join(comment.text.split()) or ", ".join(file.name for file in comment.files)
     text = (
         f"{labels.ticket_name(ticket)}: {name} {wrote}: "
         f"{escape(truncate(snippet, MAX_SNIPPET_LENGTH))}"
     )
     return Message(text=text, blocks=fit_to_limit(blocks))
+
+
+def notes_message(ticket: Ticket) -> Message:
+    """For the assignee: begins the thread of the ticket's internal notes."""
+    heading = f"Internal notes on #{ticket.number}" if ticket.number else "Internal notes"
+    title = escape(truncate(ticket.title, MAX_TITLE_LENGTH))
+    blocks = [
+        mrkdwn_section(f"*{heading}*"),
+        ticket_title(ticket),
+        context(plain_text(NOTES_THREAD_HELP)),
+    ]
+    return Message(text=f"{heading} “{title}”", blocks=blocks)
 
 
 def internal_note_notice(ticket: Ticket, comment: Comment, *, author: DisplayPerson) -> Message:
@@ -238,7 +249,7 @@ def unassigned_message(ticket: Ticket, *, requester: DisplayPerson) -> Message:
     blocks = [
         header(labels.ticket_name(ticket)),
         ticket_title(ticket),
-        context(mrkdwn(f"Filed by {requester.mention}"), plain_text(f"Skills: {skills}")),
+        context(mrkdwn(f"Filed by {requester.noted_mention}"), plain_text(f"Skills: {skills}")),
         text_section(why),
         actions(action_button(ticket, ids.REASSIGN), action_button(ticket, ids.DETAILS)),
     ]

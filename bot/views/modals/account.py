@@ -14,6 +14,7 @@ from bot.views.blocks import (
     text_section,
 )
 from bot.views.inputs import View, modal, text_input
+from bot.views.messages.address_claim import claim_blocks
 from bot.views.modals.person import ROLE_LABELS
 from bot.views.text import Block, Message, escape, mrkdwn, plain_text
 from services.core.text import truncate
@@ -37,7 +38,10 @@ DIFFERENT_EMAIL = "That is another address than the one you have in Slack."
 ACCOUNT_HELP = "Type /account whenever you want to change something."
 
 
-def account_summary(user: User, *, slack_user_id: str, app_url: str | None) -> Message:
+def account_summary(
+    user: User, *, slack_user_id: str, app_url: str | None, claim: User | None = None
+) -> Message:
+    """`claim` is an unconfirmed account with the user's address."""
     facts = {
         "Name": escape(truncate(user.name or "not set", MAX_NAME_LENGTH)),
         "Email": escape(truncate(user.email or "none", MAX_EMAIL_LENGTH)),
@@ -56,6 +60,7 @@ def account_summary(user: User, *, slack_user_id: str, app_url: str | None) -> M
             button("Link another account", ids.OPEN_LINK, "another"),
             button("Unlink", ids.OPEN_UNLINK, str(user.id)),
         ),
+        *(claim_blocks(claim) if claim else []),
     ]
     return Message(
         text=f"Your account: {escape(user.email)}, {ROLE_LABELS[user.role]}", blocks=blocks
@@ -191,9 +196,12 @@ def confirm_link_modal(offer: LinkPreview, *, slack_user_id: str) -> View:
         )
     )
     if offer.previous_user:
-        blocks.append(
-            text_section(_former_account_text(offer.previous_user, offer.open_ticket_count))
+        text = (
+            _merge_text(offer)
+            if offer.is_merge
+            else _former_account_text(offer.previous_user, offer.open_ticket_count)
         )
+        blocks.append(text_section(text))
     return modal(
         callback_id=ids.CONFIRM_LINK,
         title="Link an account",
@@ -227,6 +235,19 @@ def linked_modal(user: User) -> View:
             context(plain_text(ACCOUNT_HELP)),
         ],
     )
+
+
+def _merge_text(offer: LinkPreview) -> str:
+    """Say what happens to the account that the member has in Slack now."""
+    text = "The tickets you filed in Slack in the meantime move to this account."
+    if offer.moved_role:
+        text += f" So does your role, {ROLE_LABELS[offer.moved_role]}."
+    if offer.ends_password:
+        text += (
+            " The password of this account ends: set a new one by “Forgot your password?” on the "
+            "page."
+        )
+    return text
 
 
 def _former_account_text(former: User, open_tickets: int) -> str:

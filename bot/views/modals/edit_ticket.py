@@ -121,7 +121,7 @@ def edit_ticket_modal(draft: EditForm) -> View:
         _long_text(
             "description", "Description", ticket.description, MAX_DESCRIPTION_LENGTH, required=True
         ),
-        status_select(ticket.status),
+        status_select(ticket),
         *_message(ticket.status),
         _priority(ticket.priority),
         *_deadline(ticket.deadline),
@@ -145,14 +145,15 @@ def edit_ticket_frame(ticket: Ticket, blocks: list[Block], metadata: EditMetadat
     )
 
 
-def status_select(status: Status, *selected: Status) -> Block:
+def status_select(ticket: Ticket, *selected: Status) -> Block:
     """Return a menu of the current status, the allowed transitions and what the user `selected`."""
+    status = ticket.status
     allowed = [status, *(to for to in Status if to in STATUS_TRANSITIONS[status])]
     listed = dict.fromkeys([*allowed, *selected])
     return select(
         "status",
         "Status",
-        {to.value: labels.STATUS[to] for to in listed},
+        {to.value: labels.STATUS[to] for to in listed} | {status.value: labels.status(ticket)},
         placeholder="Choose a status",
         chosen=status.value,
     )
@@ -289,7 +290,7 @@ def conflict_modal(
         *notices,
         context(plain_text(FORM_KEPT_NOTICE)),
         {"type": "divider"},
-        *[_with_current_choices(block, conflict.ticket.status) for block in inputs],
+        *[_with_current_choices(block, conflict.ticket) for block in inputs],
     ]
     new_metadata = replace(metadata, changed_fields=changed_fields, acknowledged=acknowledged)
     return edit_ticket_frame(conflict.ticket, fit_view_to_limit(blocks), new_metadata)
@@ -331,11 +332,11 @@ def _change_phrase(
     return f"gave it to {escape(_name(field_conflict.value, conflict))}"
 
 
-def _with_current_choices(block: Block, status: Status) -> Block:
+def _with_current_choices(block: Block, ticket: Ticket) -> Block:
     """Return the status menu with what is allowed now and what was chosen; others unchanged."""
     if block["block_id"] != "status":
         return block
     chosen = block["element"]["initial_option"]
-    current = status_select(status, Status(chosen["value"]))["element"]
+    current = status_select(ticket, Status(chosen["value"]))["element"]
     initial = next(choice for choice in current["options"] if choice["value"] == chosen["value"])
     return {**block, "element": {**current, "initial_option": initial}}

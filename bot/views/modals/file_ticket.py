@@ -1,5 +1,6 @@
 """The form to file a ticket, the modals that replace it, and the offer to file a message."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.views import ids, labels
@@ -14,18 +15,21 @@ from bot.views.blocks import (
     ticket_heading,
     ticket_title,
 )
+from bot.views.cards.action_buttons import action_button
+from bot.views.cards.ticket_cards import ticket_reference
 from bot.views.inputs import View, datetime_picker, input_block, modal, select, text_input
 from bot.views.text import (
     Block,
     DisplayPerson,
     Message,
     escape,
+    mrkdwn,
     plain_text,
     truncate_utf16,
     utf16_length,
 )
 from services.core.text import strip_invisible, truncate
-from services.models.ticket import Priority, Ticket
+from services.models.ticket import Priority, Status, Ticket
 from services.tickets.validation import MAX_DESCRIPTION_LENGTH, MAX_TITLE_LENGTH
 
 NOT_PUBLIC = (
@@ -55,6 +59,7 @@ WITHDRAWN = "You deleted this message, so there is nothing to file."
 MAX_SNIPPET_LENGTH = 200
 FILE_QUESTION = "Shall I file this as a ticket? You can change everything before it is filed."
 FILE_BUTTON_LABEL = "File this as a ticket"
+NEW_TICKET_LABEL = "New ticket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,16 +214,61 @@ def _deadline() -> Block:
     )
 
 
-def direct_message_offer(text: str, *, value: str, is_in_thread: bool = False) -> Message:
-    """For a message to the bot; the snippet distinguishes several offers."""
-    snippet = truncate(" ".join(strip_invisible(text).split()), MAX_SNIPPET_LENGTH)
+def direct_message_offer(
+    text: str, *, value: str, is_in_thread: bool = False, tickets: Sequence[Ticket] = ()
+) -> Message:
+    """For a message to the bot; the snippet distinguishes several offers.
+
+    `tickets` are at most two that it may be about; if one waits for the author, it is the first.
+    """
+    snippet = _snippet(text)
+    waiting = [ticket for ticket in tickets[:1] if ticket.status is Status.WAITING]
+    others = tickets[len(waiting) :][:1]
+    question, section = FILE_QUESTION, text_section(FILE_QUESTION)
+    buttons = [_ticket_button("Add to", ids.ADD_TO_TICKET, ticket, value) for ticket in others]
+    if waiting:
+        question = f"{ticket_reference(waiting[0])} waits for your answer. Is this it?"
+        section = mrkdwn_section(question)
+        answer = _ticket_button("Answer", ids.ANSWER_TICKET, waiting[0], value, primary=True)
+        buttons = [answer, *buttons, button(NEW_TICKET_LABEL, ids.FILE_DIRECT_MESSAGE, value)]
+    else:
+        file = button(FILE_BUTTON_LABEL, ids.FILE_DIRECT_MESSAGE, value, primary=True)
+        buttons = [file, *buttons]
     blocks: list[Block] = [
         text_section(f"“{snippet}”"),
         *([context(plain_text(NO_TICKET_THREAD))] if is_in_thread else []),
-        text_section(FILE_QUESTION),
-        actions(button(FILE_BUTTON_LABEL, ids.FILE_DIRECT_MESSAGE, value, primary=True)),
+        section,
+        *(context(mrkdwn(f"Or is it about {ticket_reference(ticket)}?")) for ticket in others),
+        actions(*buttons),
     ]
-    return Message(text=f"{FILE_QUESTION} “{escape(snippet)}”", blocks=blocks)
+    return Message(text=f"{question} “{escape(snippet)}”", blocks=blocks)
+
+
+def added_message(ticket: Ticket, text: str) -> Message:
+    """What replaces the offer for a message that was added to a ticket."""
+    name = f"ticket {ticket.number}" if ticket.number else "your ticket"
+    sentence = f"Added to {name}: “{escape(_snippet(text))}”"
+    return Message(
+        text=sentence,
+        blocks=[mrkdwn_section(sentence), actions(action_button(ticket, ids.DETAILS))],
+    )
+
+
+def parse_ticket_choice(value: str) -> tuple[str, str]:
+    """Return the id of the chosen ticket, and the value of the offer."""
+    ticket_id, _, offer_value = value.partition(":")
+    return ticket_id, offer_value
+
+
+def _ticket_button(
+    verb: str, action_id: str, ticket: Ticket, value: str, *, primary: bool = False
+) -> Block:
+    label = f"{verb} ticket {ticket.number}"
+    return button(label, action_id, f"{ticket.id}:{value}", primary=primary)
+
+
+def _snippet(text: str) -> str:
+    return truncate(" ".join(strip_invisible(text).split()), MAX_SNIPPET_LENGTH)
 
 
 def withdrawn_offer() -> Message:

@@ -1,7 +1,7 @@
 """Modals about people: editing an account, the own profile, the search."""
 
 from bot.views import ids
-from bot.views.blocks import context, section
+from bot.views.blocks import actions, button, context, section
 from bot.views.inputs import View, modal, select, text_input
 from bot.views.messages.handover_offer import open_ticket_count
 from bot.views.text import Block, plain_text
@@ -34,6 +34,7 @@ def person_modal(user: User, *, open_tickets: int = 0) -> View:
         blocks=[
             section(plain_text(user.display_name, limit=200)),
             context(plain_text(user.email or "No email address", limit=300)),
+            actions(button("Changes", ids.OPEN_CHANGES, str(user.id))),
             select(
                 "role",
                 "Role",

@@ -24,7 +24,10 @@ def sign_up(req: ApiRequest, body: SignUp) -> Session:
 def sign_in(req: ApiRequest, body: SignIn) -> Session:
     sign_in = req.services.sign_in
     user = sign_in.sign_in(
-        email=body.email, password=body.password, client_ip=req.rate_limit_address
+        email=body.email,
+        password=body.password,
+        client_ip=req.rate_limit_address,
+        device_token=req.cookies.device_token(),
     )
     return _session(req, user)
 
@@ -43,6 +46,7 @@ def list_users(req: ApiRequest) -> Users:
 
 
 def _session(req: ApiRequest, user: StoredUser) -> Session:
+    req.signed_in = user
     return Session(user=User.from_user(user), token=req.services.sign_in.issue_token(user))
 
 

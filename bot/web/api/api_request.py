@@ -7,7 +7,10 @@ from flask import Request
 
 from bot.slack.bot_process import BotProcess
 from bot.web.client_ip import address_for_rate_limit, bearer_token
+from bot.web.cookies import Cookies, is_https
+from services.core import security_events
 from services.core.errors import InvalidValue, Unauthenticated
+from services.core.security_events import SecurityEvent
 from services.lists.api_pages import MAX_PAGE_SIZE
 from services.models.permissions import Actor, Permission
 from services.models.ticket import Ticket
@@ -26,6 +29,8 @@ class ApiRequest:
     """Tickets to publish to the workers."""
     has_queued_email: bool = False
     """Whether to publish the email that was queued, too."""
+    signed_in: User | None = None
+    """The account that has signed in: the answer sets its device cookie."""
 
     @property
     def services(self) -> Services:
@@ -37,7 +42,11 @@ class ApiRequest:
         token = bearer_token(self.http_request)
         if not token:
             raise Unauthenticated(SIGN_IN_REQUIRED)
-        return self.services.sign_in.authenticate(token)
+        try:
+            return self.services.sign_in.authenticate(token)
+        except Unauthenticated:
+            security_events.record(SecurityEvent.TOKEN_REFUSED, reason="session")
+            raise
 
     @property
     def actor(self) -> Actor:
@@ -50,6 +59,10 @@ class ApiRequest:
     @property
     def rate_limit_address(self) -> str | None:
         return address_for_rate_limit(self.http_request, self.bot.config.trusted_proxies)
+
+    @property
+    def cookies(self) -> Cookies:
+        return Cookies(secure=is_https(self.bot.config.app_url))
 
     @property
     def limit(self) -> int:

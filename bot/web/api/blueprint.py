@@ -12,6 +12,7 @@ from bot.web.api.api_request import ApiRequest
 from bot.web.api.openapi import openapi_document
 from bot.web.api.operations import OPERATIONS, Operation
 from bot.web.email_trigger import trigger_email_delivery
+from services.core.rate_limit import Limit
 
 logger = logging.getLogger(__name__)
 
@@ -43,13 +44,19 @@ def _view_function(operation: Operation, bot: BotProcess) -> Callable[..., Respo
         with bot.database.deadline(operation.timeout_seconds):
             arguments: dict[str, Any] = {**path}
             if operation.requires_token:
-                _ = req.user  # authenticate before reading the body
+                # Before the body is read.
+                bot.services.rate_limiter.take((Limit.API_CALLS, str(req.user.id)))
             if operation.request_model:
                 arguments["body"] = request_bodies.parse_body(request, operation.request_model)
             result = operation.handler(req, **arguments)
         response = Response(
             result.model_dump_json(), status=operation.status, mimetype="application/json"
         )
+        if req.signed_in:
+            token = bot.services.sign_in.issue_device_token(
+                req.signed_in, device_token=req.cookies.device_token()
+            )
+            req.cookies.set_device(response, token)
         for ticket in req.changed_tickets:
             bot.publisher.publish_ticket(str(ticket.id))
         if req.has_queued_email:

@@ -46,7 +46,7 @@ class Operation:
         """The status of every error it may answer."""
         shared = [500, 503]
         if self.requires_token:
-            shared.append(401)
+            shared += [401, 429]
         if self.request_model:
             shared += [400, 413, 415]
         return sorted({*self.errors, *shared})
@@ -121,7 +121,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Change one's own name, skills and password; for admins, anybody's role and skills.",
         response_bodies.UserChanged,
         request_model=request_bodies.UserPatch,
-        errors=(403, 404, 409, 429),
+        errors=(403, 404, 409),
         timeout_seconds=5.0,
     ),
     Operation(

@@ -42,8 +42,8 @@ _INVALID_DATETIME = (
 _AT_LEAST_3: JsonDict = {"minLength": 3}
 _NOT_EMPTY: JsonDict = {"minLength": 1}
 _ADDRESS: JsonDict = {"pattern": rf"^\s*{EMAIL_PATTERN.pattern}\s*$"}
-_PASSWORD_LENGTHS: JsonDict = {"minLength": 8, "maxLength": 72}
-_LENGTH_RULE = "8 characters or more, and at most 72 bytes of UTF-8."
+_PASSWORD_LENGTHS: JsonDict = {"minLength": 10, "maxLength": 72}
+_STRENGTH_RULE = "At least 10 characters, at most 72 bytes of UTF-8, and hard to guess."
 # The account of the document's examples, as in docs/accounts.md.
 EXAMPLE_EMAIL, EXAMPLE_PASSWORD = "ann@example.com", "correct horse battery"
 
@@ -91,7 +91,7 @@ class SignUp(RequestBody):
     )
 
     email: str = Field(json_schema_extra=_ADDRESS)
-    password: str = Field(description=_LENGTH_RULE, json_schema_extra=_PASSWORD_LENGTHS)
+    password: str = Field(description=_STRENGTH_RULE, json_schema_extra=_PASSWORD_LENGTHS)
     skills: list[str] = Field([], description="At most 20, of 50 characters each.")
     name: str | None = Field(None, description="At most 80 characters.")
 
@@ -116,7 +116,7 @@ class UserPatch(RequestBody):
     role: Role | None = Field(None, description="Only admins give one.")
     skills: list[str] | None = Field(None, description="At most 20, of 50 characters each.")
     name: str | None = Field(None, description='One\'s own. At most 80 characters; "" removes it.')
-    password: str | None = Field(None, description=f"One's own. {_LENGTH_RULE}")
+    password: str | None = Field(None, description=f"One's own. {_STRENGTH_RULE}")
     current_password: str | None = Field(None, description="Needed with `password`.")
 
 

@@ -11,11 +11,11 @@ from jinja2 import StrictUndefined
 from werkzeug.wrappers import Response as AnyResponse
 
 from bot.slack.bot_process import BotProcess
+from bot.web.cookies import Cookies, is_https
 from bot.web.email_trigger import trigger_email_delivery
 from bot.web.http_errors import ErrorPage, Problem
-from bot.web.pages import linking, password_reset, profile, sign_in
-from bot.web.pages.browser_request import BrowserRequest, is_https
-from bot.web.pages.cookies import Cookies
+from bot.web.pages import address_confirmation, linking, password_reset, profile, sign_in
+from bot.web.pages.browser_request import BrowserRequest
 from bot.web.pages.csrf import CsrfProtection
 
 # More than for a Slack handler: an old password of the legacy backend takes two seconds to compare.
@@ -31,7 +31,7 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
-    "Referrer-Policy": "no-referrer",  # the address of the reset page contains the code
+    "Referrer-Policy": "no-referrer",  # the address of a page may contain a code
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
@@ -53,7 +53,9 @@ ERROR_MESSAGES = {
 }
 
 # A POST to these queues an email.
-EMAILING_PATHS = frozenset({"/signup", "/forgot", "/reset", "/profile/password"})
+EMAILING_PATHS = frozenset(
+    {"/signup", "/forgot", "/reset", "/profile/password", "/profile/confirm"}
+)
 
 PageView = Callable[[BrowserRequest], AnyResponse]
 PAGE_ROUTES: tuple[tuple[str, str, PageView], ...] = (
@@ -67,9 +69,12 @@ PAGE_ROUTES: tuple[tuple[str, str, PageView], ...] = (
     ("POST", "/forgot", password_reset.request_reset),
     ("GET", "/reset", password_reset.show_reset),
     ("POST", "/reset", password_reset.reset_password),
+    ("GET", "/confirm", address_confirmation.show_confirmation),
+    ("POST", "/confirm", address_confirmation.confirm_address),
     ("GET", "/profile", profile.show_profile),
     ("POST", "/profile", profile.save_profile_page),
     ("POST", "/profile/password", profile.change_password),
+    ("POST", "/profile/confirm", address_confirmation.request_confirmation),
     ("GET", "/unlink", linking.show_unlink),
     ("POST", "/unlink", linking.unlink),
     ("GET", "/link", linking.show_code),

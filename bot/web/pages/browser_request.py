@@ -28,6 +28,8 @@ NOTICES = {
     "still-linked": "Your password is changed, but your account could not be unlinked in Slack. "
     "Press Unlink below.",
     "welcome": "Your account is ready.",
+    "link-sent": "A link is on its way to your address.",
+    "confirmed": "Your address is confirmed.",
     "signed-out": "You are signed out, here and everywhere else.",
     "unlinked": "That Slack member no longer acts as your account.",
 }
@@ -73,6 +75,11 @@ class BrowserRequest:
             return self.services.sign_in.authenticate(token) if token else None
         except Unauthenticated:
             return None
+
+    @property
+    def sends_mail(self) -> bool:
+        """Whether links can be mailed."""
+        return bool(self.bot.config.mailtrap_smtp_host and self.bot.config.app_url)
 
     @property
     def next_page(self) -> str:
@@ -123,9 +130,13 @@ class BrowserRequest:
             return render_form(Form(fields, request.form, problem_from_error(error)))
 
     def start_session(self, user: User, *, notice: str = "") -> Response:
-        """Start a session and redirect to the requested page."""
+        """Start a session, remember the device and redirect to the requested page."""
         response = self.redirect_to(NEXT_PATHS[self.next_page], notice=notice)
-        self.cookies.set_session(response, self.services.sign_in.issue_token(user))
+        sign_in, device_token = self.services.sign_in, self.cookies.device_token()
+        self.cookies.set_session(response, sign_in.issue_token(user))
+        self.cookies.set_device(
+            response, sign_in.issue_device_token(user, device_token=device_token)
+        )
         return response
 
     @staticmethod
@@ -148,8 +159,3 @@ def sign_in_required(
         return view(req, req.user)
 
     return answer
-
-
-def is_https(app_url: str | None) -> bool:
-    """Whether browsers reach the pages over TLS alone."""
-    return (app_url or "").startswith("https://")

@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 
 from flask import request
 
-from bot.web.pages.cookies import Cookies
+from bot.web.cookies import Cookies
+from services.core import security_events
 from services.core.errors import PermissionDenied
+from services.core.security_events import SecurityEvent
 
 CSRF_FIELD = "csrf"
 CROSS_SITE_FORM = "This form was sent by another site, so nothing was done."
@@ -46,11 +48,13 @@ class CsrfProtection:
             request.headers.get("Sec-Fetch-Site", "none") not in _SAME_SITE_VALUES
             or not self._is_own_origin()
         ):
+            security_events.record(SecurityEvent.FORM_REFUSED, reason="other_site")
             raise PermissionDenied(CROSS_SITE_FORM)
         submitted_token = request.form.get(CSRF_FIELD, "")
         if not hmac.compare_digest(
             submitted_token.encode("utf-8", "replace"), self.make_token().encode()
         ):
+            security_events.record(SecurityEvent.FORM_REFUSED, reason="stale_token")
             raise PermissionDenied(STALE_FORM)
 
     def _is_own_origin(self) -> bool:

@@ -56,7 +56,9 @@ def reset_password(req: BrowserRequest) -> Response:
     code = req.form_value("code")
 
     def set_password() -> Response:
-        user = req.services.password_resets.reset(code=code, password=req.new_password())
+        user = req.services.password_resets.reset(
+            code=code, password=req.new_password(), client_ip=req.rate_limit_address
+        )
         return req.start_session(user, notice=_unlink_members(req, user))
 
     def render_form(form: Form) -> Response:
@@ -68,9 +70,7 @@ def reset_password(req: BrowserRequest) -> Response:
 
 
 def _forgot_page(req: BrowserRequest, form: Form) -> Response:
-    config = req.bot.config
-    sends_mail = bool(config.mailtrap_smtp_host and config.app_url)
-    return req.render("forgot.html", form=form, sends_mail=sends_mail)
+    return req.render("forgot.html", form=form, sends_mail=req.sends_mail)
 
 
 def _unlink_members(req: BrowserRequest, user: User) -> str:

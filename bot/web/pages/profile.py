@@ -63,6 +63,8 @@ def _profile_page(
         "profile.html",
         form=details or password,
         role=ROLE_LABELS[user.role],
+        is_confirmed=req.services.users.confirmation.is_confirmed(user),
+        sends_mail=req.sends_mail,
         details=details or Form(DETAIL_FIELDS, stored),
         password=password or Form(PASSWORD_FIELDS),
         members=[display_member(req.bot, identity) for identity in identities],

@@ -53,6 +53,7 @@ def sign_in(req: BrowserRequest) -> Response:
             email=req.form_value("email"),
             password=req.form_value("password"),
             client_ip=req.rate_limit_address,
+            device_token=req.cookies.device_token(),
         )
         return req.start_session(user)
 
@@ -77,6 +78,7 @@ def _existing_user(req: BrowserRequest, conflict: Conflict) -> User:
             email=req.form_value("email"),
             password=req.form_value("password"),
             client_ip=req.rate_limit_address,
+            device_token=req.cookies.device_token(),
         )
     except (Unauthenticated, LimitReached):
         raise conflict from None

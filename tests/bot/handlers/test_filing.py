@@ -420,10 +420,10 @@ def test_who_may_see_the_ticket_is_shown_it(
     assert texts(use(ticket_bot, slack, person, written())) == [*heading, looking]
     expert = people.add(Role.MODERATOR)
     db.tickets.update_one({}, {"$set": {"assignedTo": expert.id, "status": "IN_PROGRESS"}})
-    assigned = f"*In progress* · Assigned to <@{People.slack_id(expert)}>"
+    assigned = f"*Assigned* to <@{People.slack_id(expert)}>"
     assert texts(use(ticket_bot, slack, person, written())) == [*heading, assigned]
     db.links.delete_one({"userId": expert.id})
-    gone = "*In progress* · Assigned to someone who is not in Slack"
+    gone = "*Assigned* to someone who is not in Slack"
     assert texts(use(ticket_bot, slack, person, written())) == [*heading, gone]
 
 

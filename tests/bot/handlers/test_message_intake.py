@@ -294,7 +294,7 @@ def test_the_ticket_there_is_already_is_shown(
     said = str(told["blocks"])
     assert "Ticket 1" in said
     assert "The VPN drops." in said
-    assert f"*In progress* · Assigned to <@{moderator}>" in said
+    assert f"*Assigned* to <@{moderator}>" in said
     assert "file_marked" not in said
 
 

@@ -7,16 +7,31 @@ import pytest
 from bson import ObjectId
 
 from bot.views.home.people_list import people_page
-from bot.views.modals import person
+from bot.views.modals import person, person_changes
+from services.account_admin.audit_trail import PersonChanges
 from services.accounts.account_search import AccountCursor, AccountPage
+from services.audit import audit_log
+from services.audit.audit_log import SYSTEM, AuditAction, AuditEntry
+from services.availability.availability_service import AvailabilityChange
 from services.core.database import Mongo
+from services.core.errors import PermissionDenied
 from services.home.home_service import PeoplePage
 from services.home.sessions import Screen
+from services.models.permissions import OPERATOR, Actor
 from services.models.ticket import Status
 from services.models.user import Role, User
+from services.registry.services import Services
 from services.tickets.filing import TicketService
 from tasks.runtime import Runtime
-from tests.conftest import Bot, People, RecordingPublisher, file_ticket, reload, work
+from tests.conftest import (
+    Bot,
+    FixedClock,
+    People,
+    RecordingPublisher,
+    file_ticket,
+    reload,
+    work,
+)
 from tests.support import payloads
 from tests.support.block_text import read
 from tests.support.blockkit import check_view
@@ -93,6 +108,21 @@ def test_the_form_keeps_what_is_not_acceptable(
     }
     assert ada.submit(active="deactivated")["errors"] == {"active": LAST}
     assert ada.submit(role="user")["errors"] == {"role": LAST}
+
+
+def test_the_form_refuses_the_role_of_an_unconfirmed_account(
+    ada: Visitor, people: People, db: Mongo
+) -> None:
+    mod = people.add(linked=False, password="hash")
+    ada.open()
+    ada.press("People")
+    ada.press("Edit", number=1)
+    assert ada.submit(role="moderator")["errors"] == {
+        "role": f"Nobody has confirmed that {mod.email} is the address of this account's owner, so "
+        "it gets no role. If you know the owner, confirm it on the server: python app.py users "
+        f"confirm {mod.email}"
+    }
+    assert (db.users.find_one({"_id": mod.id}) or {})["role"] == "user"
 
 
 @pytest.mark.parametrize(
@@ -268,3 +298,106 @@ def test_an_account_as_the_legacy_app_left_it() -> None:
     page = AccountPage(AccountCursor(), (user,))
     view = people_page(PeoplePage(Screen(people=AccountCursor()), page, {}, now=NOW))
     assert "someone · no email address" in read(view)
+
+
+# Changes
+
+
+def test_an_admin_reads_who_changed_a_person(
+    ada: Visitor, people: People, slack: RecordingSlack, services: Services, clock: FixedClock
+) -> None:
+    nils = people.add(Role.MODERATOR, "VPN")
+    clock.advance(minutes=1)
+    services.availability.update(
+        actor=Actor.from_user(nils), change=AvailabilityChange(is_away=False)
+    )
+    services.users.update(actor=OPERATOR, email=nils.email, role="admin", skills=[])
+    services.account_admin.update_own(actor=Actor(nils.id, Role.ADMIN), name="<Nils> & *Co*")
+    ada.open()
+    ada.press("People")
+    ada.press("Edit", number=1)
+    form = slack.last_view()
+    ada.press("Changes", on=form)
+    (call,) = slack.calls_to("views.push")
+    shown = call.args["view"]
+    assert check_view(shown) == []
+    assert (shown["title"]["text"], shown["close"]["text"]) == ("Changes", "Back")
+    heading, said = read(shown)
+    assert heading == "Changes of <Nils> & *Co*"
+    lines = [line.rpartition(" · ")[0] for line in said.split("\n")]
+    assert sorted(lines[:3]) == [
+        "&lt;Nils&gt; &amp; *Co* changed the name",
+        "The command line changed the role from Moderator to Admin",
+        "The command line changed the skills from VPN to none",
+    ]
+    assert lines[3:] == ["The command line created the account with the role Moderator"]
+
+
+def test_what_an_admin_did_is_said_with_their_name(
+    ada: Visitor, people: People, slack: RecordingSlack
+) -> None:
+    people.add(Role.MODERATOR, "VPN")
+    ada.open()
+    ada.press("People")
+    ada.press("Edit", number=1)
+    ada.submit(active="deactivated", capacity="0")
+    slack.clear()
+    ada.press("Edit", number=1)
+    ada.press("Changes", on=slack.last_view())
+    said = "\n".join(read(slack.calls_to("views.push")[0].args["view"]))
+    assert "Admin 1 deactivated the account · " in said
+    assert "Admin 1 changed the capacity from 8 to 0 · " in said
+
+
+def test_every_change_of_an_account_has_its_words(db: Mongo, admin: User) -> None:
+    now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+    values: dict[str, tuple[Any, Any]] = {
+        "account.away": (None, now),
+        "account.created": (None, "user"),
+        "account.role": ("user", "admin"),
+        "account.skills": (["<VPN>"], []),
+        "account.capacity": (8, 3),
+        "account.active": (True, False),
+        "account.unknown_yet": (None, None),
+    }
+    actions = [*AuditAction, *values]
+    actions += [f"account.{name}" for name in ("name", "email", "password", "workHours", "country")]
+    entries = [
+        AuditEntry(now, SYSTEM, action, admin.id, *values.get(action, (None, None)))
+        for action in dict.fromkeys(actions)
+    ]
+    gone = AuditEntry(now, ObjectId(), "account.active", admin.id, False, True)
+    changes = PersonChanges(admin, (*entries, gone), {}, has_more=True)
+    shown = person_changes.person_changes_modal(changes)
+    assert check_view(shown) == []
+    said = "\n".join(read(shown)[1:])
+    assert "&lt;VPN&gt;" in said
+    assert "The help desk changed the account (unknown_yet) · " in said
+    assert "A former colleague activated the account · " in said
+    assert said.endswith("_Only the newest 50 changes are shown._")
+    empty = person_changes.person_changes_modal(PersonChanges(admin, (), {}, has_more=False))
+    assert read(empty)[1] == "No changes are recorded for this account."
+
+
+def test_a_long_log_is_cut_at_the_newest(
+    people: People, services: Services, admin: User, db: Mongo, clock: FixedClock
+) -> None:
+    nils = people.add(Role.MODERATOR)
+    for capacity in range(60):
+        clock.advance(seconds=1)
+        entry = AuditEntry(clock(), SYSTEM, "account.capacity", nils.id, capacity, capacity + 1)
+        audit_log.record(db, entry)
+    changes = services.audit_trail.of_person(actor=Actor.from_user(admin), user_id=str(nils.id))
+    assert changes.has_more
+    assert [entry.to for entry in changes.entries] == list(range(60, 10, -1))
+    assert check_view(person_changes.person_changes_modal(changes)) == []
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
+def test_only_admins_read_changes(people: People, services: Services, role: Role) -> None:
+    user = people.add(role)
+    actor = Actor.from_user(user)
+    with pytest.raises(PermissionDenied):
+        services.audit_trail.of_person(actor=actor, user_id=str(user.id))
+    with pytest.raises(PermissionDenied):
+        services.audit_trail.entries(actor=actor)

@@ -200,8 +200,8 @@ def test_files_are_passed_on_as_links(
     assert conversation.ephemeral_messages() == [
         (
             People.slack_id(emma),
-            "Files are passed on as links. Whoever cannot open one does not see this conversation "
-            "in Slack: share the file with them there.",
+            "Files are passed on as links. If a person can't open one, share the file with them "
+            "in Slack. You won't see this message again.",
         )
     ]
 
@@ -485,12 +485,9 @@ def test_an_internal_note_by_its_modal(
     )
     assert conversation.answer(form) == {}
     conversation.deliver()
-    assert conversation.replies_to(nils) == ["Ticket 1: Moderator 3 wrote an internal note: Hush"]
-    last = slack.messages(People.slack_id(nils))[-1]["blocks"][-1]
-    assert last["elements"][0]["text"] == (
-        "The requester does not see this. What you answer in this thread they do: to answer among "
-        "yourselves, press Internal note on the card."
-    )
+    assert conversation.replies_to(nils) == []
+    notes = card_of(slack, nils, "Internal notes on #1")
+    assert in_thread(slack, nils, notes) == ["Ticket 1: Moderator 3 wrote an internal note: Hush"]
     assert len(slack.messages(People.slack_id(emma))) == 1
 
 

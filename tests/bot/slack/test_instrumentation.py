@@ -16,6 +16,7 @@ from bot.slack.instrumentation import with_request_ids
 from services.core import request_context
 from services.core.database import connect
 from services.core.metrics import ACK_SECONDS, HANDLED_PAYLOADS, InMemoryMeter, SampleKey
+from services.core.rate_limiter import RateLimiter
 from services.models.user import Role
 from services.tickets.filing import TicketService
 from tests.conftest import NOBODY_LISTENS, People, with_services
@@ -101,14 +102,16 @@ def test_by_what_came_of_it(
     slack.fail("views.open", status=500)
     send(app, payloads.slash_command(user=employee))
     away = connect(f"{NOBODY_LISTENS}?serverSelectionTimeoutMS=100")
-    cut_off = build(with_services(bot_process, tickets=TicketService(away)), meter, pool)
+    cut_off = build(
+        with_services(bot_process, tickets=TicketService(away, RateLimiter(""))), meter, pool
+    )
     form = {"title": "The VPN is down", "description": "Since Monday."}
     send(cut_off, payloads.view_submission(view, form, user=employee))
 
     class Broken(TicketService):
         create = None  # type: ignore[assignment]  # a fault of ours
 
-    broken = build(with_services(bot_process, tickets=Broken(away)), meter, pool)
+    broken = build(with_services(bot_process, tickets=Broken(away, RateLimiter(""))), meter, pool)
     send(broken, payloads.view_submission(view, form, user=employee))
     pool.shutdown(wait=True)
     away.client.close()

@@ -80,7 +80,7 @@ def test_a_card_says_that_it_is_late_once_its_people_were_told() -> None:
 def test_it_stands_on_every_card() -> None:
     shown = ticket(due_at=NOW)
     for_requester = read(requester_card(shown, assignee=BEN).as_args())
-    assert f"*In progress* · Assigned to <@U0BEN> · due {format_datetime(NOW)}" in for_requester
+    assert f"*Assigned* to <@U0BEN> · due {format_datetime(NOW)}" in for_requester
     for card in (
         assignee_card(shown, requester=ANN, assignee=BEN),
         triage_card(shown, requester=ANN, assignee=BEN),

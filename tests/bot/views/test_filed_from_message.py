@@ -54,6 +54,21 @@ def test_the_link_to_a_reply_is_escaped() -> None:
     )
 
 
+@pytest.mark.parametrize("statuses", [(), (Status.WAITING,), (Status.TODO,), (Status.WAITING,) * 2])
+def test_the_longest_offer_is_taken(statuses: tuple[Status, ...]) -> None:
+    tickets = [
+        sample_ticket(number=123_456 + number, title="&" * 150, status=status)
+        for number, status in enumerate(statuses)
+    ]
+    offer = file_ticket.direct_message_offer(
+        "<" * 4_000, value="x" * 150, is_in_thread=True, tickets=tickets
+    )
+    assert check_message(offer.as_args()) == []
+    added = file_ticket.added_message(sample_ticket(number=None), "&" * 4_000)
+    assert check_message(added.as_args()) == []
+    assert added.text.startswith("Added to your ticket: “&amp;")
+
+
 def test_other_tickets_have_no_such_line() -> None:
     plain = sample_ticket()
     assert links(ticket_cards.requester_card(plain, assignee=BEN)) == []

@@ -95,6 +95,15 @@ SENTENCES = [
         an_event("unanswered", "system", field="status", to="COMPLETED", note="no answer"),
         "The help desk closed it: no answer",
     ),
+    (
+        an_event("requester_merged", BEN, field="createdBy", to=BEN),
+        "Ben &lt;b&gt; moved it to their older account",
+    ),
+    (
+        an_event("requester_disowned", BEN),
+        "Ben &lt;b&gt; said that an account with their address, which filed it before the address "
+        "was confirmed, is not theirs",
+    ),
     (an_event("commented"), "VPN Moderator commented"),
     (an_event("noted", note="secret"), "VPN Moderator wrote an internal note"),
     (an_event("comment_edited"), "VPN Moderator edited a comment"),

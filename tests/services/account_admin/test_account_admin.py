@@ -286,7 +286,7 @@ def test_an_account_that_has_changed_is_read_again(
     db.users.update_one({"_id": nils.id}, {"$set": {"active": False}})
     loads = iter([loaded, db.users.find_one({"_id": nils.id}) or {}])
     changed = update_account(
-        db, lambda: next(loads), lambda _: {"role": "user"}, by=admin.id, now=clock()
+        db, lambda: next(loads), lambda _: {"role": "user"}, actor=OPERATOR, now=clock()
     )
     assert (changed.role, changed.active) == (Role.USER, False)
     # The account could no longer work on tickets before this change.

@@ -232,7 +232,11 @@ def test_an_unknown_address_is_not_found(users: UserService, email: str) -> None
 
 def test_legacy_accounts_are_found_whatever_their_capitals(users: UserService, db: Mongo) -> None:
     db.users.insert_many(
-        [{"email": " Jo@Example.com", "password": "hash"}, {"email": None}, {"role": "user"}]
+        [
+            {"email": " Jo@Example.com", "password": "hash", "role": "moderator"},
+            {"email": None},
+            {"role": "user"},
+        ]
     )
     assert [user.email for user in users.find_by_email("jo@example.COM ")] == [" Jo@Example.com"]
     db.users.insert_one({"email": "LATER@example.com"})  # the legacy backend still creates accounts

@@ -222,7 +222,7 @@ def test_nobody_elses_and_nothing_that_moved_on(
 ) -> None:
     ids = {"ticket_id": str(ticket.id)}
     name = ben.display_name
-    has_it = f"Ticket 1 is in progress and {name} has it now, so this was not done. "
+    has_it = f"Ticket 1 is assigned to {name} now, so this was not done. "
     again = "Look at it again, then decide."
     with pytest.raises(Conflict) as refused:
         reassignment.decline(actor=Actor.from_user(cleo), **ids)

@@ -1,10 +1,14 @@
 """Passwords, legacy hashes included, and the cost of each comparison."""
 
 import threading
+import time
 from collections.abc import Callable
 
 import bcrypt
 import pytest
+import zxcvbn
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.auth.passwords import (
     BCRYPT_COST,
@@ -12,9 +16,10 @@ from services.auth.passwords import (
     bcrypt_cost,
     check_password_length,
     checked_password,
+    is_easy_to_guess,
 )
 from services.core.errors import InvalidValue, LimitReached
-from tests.conftest import CHEAP, at_once
+from tests.conftest import CHEAP, EASY_PASSWORD, at_once
 
 PASSWORD = "correct horse"
 TOO_LONG = (
@@ -154,32 +159,60 @@ def test_an_old_hash_of_a_higher_cost_costs_what_it_costs(work: Work) -> None:
     assert work.spent == 2**8
 
 
-def test_two_at_a_time_and_the_third_is_told_to_come_again(work: Work) -> None:
-    cheap = PasswordHasher(cost=CHEAP, max_concurrent=2)
-    stored = cheap.hash(PASSWORD)
-    inside, go_on = threading.Semaphore(0), threading.Event()
+def test_two_at_a_time_and_others_wait_in_a_short_queue(work: Work) -> None:
+    cheap = PasswordHasher(cost=CHEAP, max_concurrent=2, max_queued=1, queue_seconds=60)
+    begun, go_on = threading.Semaphore(0), threading.Event()
+    running, peak = [], []
 
     def wait() -> None:
-        inside.release()
+        running.append(1)
+        peak.append(len(running))
+        begun.release()
         assert go_on.wait(60)
+        running.pop()
 
     work.before = wait
 
     def come_late() -> None:
-        inside.acquire()
-        inside.acquire()
+        begun.acquire()
+        begun.acquire()
+        while cheap._pool._work_queue.empty():  # until the third waits
+            time.sleep(0.001)
         for call in (lambda: cheap.hash(PASSWORD), lambda: cheap.matches(PASSWORD, None)):
             with pytest.raises(LimitReached) as refused:
                 call()
-            assert refused.value.retry_after == 1
+            assert refused.value.retry_after == 2
             assert str(refused.value) == (
                 "Many people are signing in at this moment. Try again in a few seconds."
             )
         go_on.set()
 
-    answers = at_once(lambda: cheap.hash(PASSWORD), lambda: cheap.matches("x", stored), come_late)
-    assert [type(answer) for answer in answers] == [str, bool, type(None)]
-    assert cheap.matches(PASSWORD, stored)
+    calls = [lambda: cheap.hash(PASSWORD)] * 3
+    assert [type(answer) for answer in at_once(*calls, come_late)] == [str] * 3 + [type(None)]
+    assert max(peak) == 2
+
+
+def test_who_has_waited_too_long_is_told_to_come_again(work: Work) -> None:
+    cheap = PasswordHasher(cost=CHEAP, max_concurrent=1, queue_seconds=0.05)
+    begun, go_on, compared = threading.Event(), threading.Event(), []
+
+    def wait() -> None:
+        compared.append(1)
+        begun.set()
+        assert go_on.wait(60)
+
+    work.before = wait
+
+    def come_late() -> None:
+        assert begun.wait(60)
+        with pytest.raises(LimitReached):
+            cheap.hash(PASSWORD)
+        go_on.set()
+
+    # The first one takes longer than the queue lasts, too, and is not interrupted.
+    hashed, _ = at_once(lambda: cheap.hash(PASSWORD), come_late)
+    assert cheap.matches(PASSWORD, hashed)
+    assert len(compared) == 2  # no hash is spent on the one that left
 
 
 def test_a_fault_within_gives_its_place_back(work: Work) -> None:
@@ -195,10 +228,18 @@ def test_a_fault_within_gives_its_place_back(work: Work) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["12345678", " " * 8, "x" * 72, "\N{SNOWMAN}" * 24, "pässwörd", "$gt12345"]
+    "text",
+    [
+        PASSWORD,
+        " correct  horse ",
+        "four words by chance" + " and more" * 5 + "123456X",
+        "кит и море у леса",
+        "k7\N{SNOWMAN}vq2\N{SNOWMAN}xw9",
+        "$gt1k94wq7",
+    ],
 )
 def test_a_good_password_is_taken_as_it_is(text: str) -> None:
-    assert checked_password(text) == text
+    assert checked_password(text, context=("jo@example.com", None)) == text
     cheap = PasswordHasher(cost=CHEAP)
     assert cheap.matches(text, cheap.hash(text))
 
@@ -206,12 +247,12 @@ def test_a_good_password_is_taken_as_it_is(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "Choose a password of at least 8 characters."),
-        ("1234567", "Choose a password of at least 8 characters."),
+        ("", "Choose a password of at least 10 characters."),
+        ("kq7vw2xz9", "Choose a password of at least 10 characters."),
         ("x" * 73, TOO_LONG),
         ("\N{SNOWMAN}" * 25, TOO_LONG),
-        ("12345678\0", "Leave out the character of the password that nobody can type."),
-        ("12345678\ud83d", "Leave out the character of the password that nobody can type."),
+        ("kq7vw2xz9\0", "Leave out the character of the password that nobody can type."),
+        ("kq7vw2xz9\ud83d", "Leave out the character of the password that nobody can type."),
         ({"$gt": ""}, "Write the password as text."),
         (["12345678"], "Write the password as text."),
         (12345678, "Write the password as text."),
@@ -220,8 +261,77 @@ def test_a_good_password_is_taken_as_it_is(text: str) -> None:
 )
 def test_a_bad_password_is_refused(text: str, sentence: str) -> None:
     with pytest.raises(InvalidValue) as refused:
-        checked_password(text)
+        checked_password(text, context=())
     assert (refused.value.field, str(refused.value)) == ("password", sentence)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password12",
+        "1234567890",
+        "qwertyuiop",
+        " " * 10,
+        "x" * 72,
+        "\N{SNOWMAN}" * 24,
+        "password" * 9,
+        "P@ssw0rd2026",
+        "\N{ZERO WIDTH SPACE}" * 12,
+        "pass\N{SOFT HYPHEN}word\N{ZERO WIDTH SPACE}12",
+        "\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff44\uff11\uff12",
+        "Johanna.Quist@mail.brixwell.example",
+        "johanna.quist",
+        "JohannaQuist1",
+        "Zw\u00fcckelmann1",
+        "Brixwell123",
+    ],
+)
+def test_an_easy_password_is_refused(text: str) -> None:
+    context = ("johanna.quist@mail.brixwell.example", "Johanna Quist-Zw\u00fcckelmann", None)
+    with pytest.raises(InvalidValue) as refused:
+        checked_password(text, context=context)
+    assert (refused.value.field, str(refused.value)) == ("password", EASY_PASSWORD)
+
+
+def test_passwords_are_judged_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """zxcvbn has one dictionary of context for all threads."""
+    judge, busy = zxcvbn.zxcvbn, threading.Lock()
+
+    def judge_alone(text: str, user_inputs: list[str]) -> dict[str, object]:
+        assert busy.acquire(blocking=False)
+        time.sleep(0.01)
+        result: dict[str, object] = judge(text, user_inputs)
+        busy.release()
+        return result
+
+    monkeypatch.setattr(zxcvbn, "zxcvbn", judge_alone)
+    names = ["zubrowvack", "quixeltomf", "vackzubrow"]
+    judged = at_once(
+        *[lambda own=own: is_easy_to_guess(f"{own}1", context=(own,)) for own in names]
+    )
+    assert judged == [True] * 3
+    assert not is_easy_to_guess(f"{names[0]}1", context=names[1:])
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=10, max_size=72))
+@settings(max_examples=100, deadline=None)
+def test_every_text_is_judged(text: str) -> None:
+    assert is_easy_to_guess(text, context=(text[:5],)) in {True, False}
+
+
+def test_a_part_is_judged_because_look_alikes_cost_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judge, judged = zxcvbn.zxcvbn, []
+
+    def record(text: str, user_inputs: list[str]) -> dict[str, object]:
+        judged.append((text, user_inputs))
+        result: dict[str, object] = judge(text, user_inputs)
+        return result
+
+    monkeypatch.setattr(zxcvbn, "zxcvbn", record)
+    assert not is_easy_to_guess("4@8({[<369!1|70$5+%2" * 3, context=("x" * 80,))
+    assert judged == [("4@8({[<369!1|70$", ["x" * 16])]
 
 
 def test_sign_in_accepts_a_short_password_but_none_that_would_be_truncated() -> None:

@@ -19,7 +19,7 @@ from services.core.errors import (
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role, User
 from services.registry.services import Services
-from tests.conftest import at_once
+from tests.conftest import EASY_PASSWORD, at_once
 
 PASSWORD, NEW = "correct horse", "another horse"
 HERE = "198.51.100.7"
@@ -96,8 +96,16 @@ def test_a_new_name_is_found(profiles: ProfileService, jo: User, db: Mongo) -> N
         (
             {"password": "short", "current_password": PASSWORD},
             "password",
-            "Choose a password of at least 8 characters.",
+            "Choose a password of at least 10 characters.",
         ),
+        *[
+            ({**named, "password": easy, "current_password": PASSWORD}, "password", EASY_PASSWORD)
+            for named, easy in (
+                ({}, "jo@example.com"),
+                ({"name": "Zebulon"}, "zebulon1234"),
+                ({"name": None}, "1234567890"),
+            )
+        ],
     ],
 )
 def test_what_is_bad_is_named_and_nothing_changes(
@@ -175,7 +183,7 @@ def test_guesses_with_a_stolen_session_are_rate_limited_like_others(
     with pytest.raises(LimitReached):
         guess(PASSWORD)
     with pytest.raises(LimitReached):
-        opens(services, PASSWORD)
+        services.sign_in.sign_in(email=jo.email, password=PASSWORD, client_ip=HERE)
 
 
 def test_an_account_from_slack_gets_its_first_password_by_mail(

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from bson import ObjectId
 
+from services.account_admin.account_admin import AccountAdmin
 from services.accounts.users import UserService
 from services.core.database import Mongo
 from services.core.errors import NotFound, PermissionDenied
@@ -210,7 +211,7 @@ def test_the_number_of_queries_is_always_the_same(
         file_ticket(tickets, moderator)
     db.tickets.update_many({}, {"$set": {"assignedTo": moderator.id}})
     users = UserService(watched_db)
-    home = HomeService(watched_db, LinkService(watched_db, users))
+    home = HomeService(watched_db, LinkService(watched_db, users), AccountAdmin(watched_db, users))
     overview(home, moderator)
     assert [command["find"] for name, command in commands.sent if name == "find"] == [
         "tickets",
@@ -227,7 +228,11 @@ def test_a_tickets_page_is_three_queries(
     event = {"seq": 9, "at": ticket.created_at, "by": moderator.id, "type": "edited"}
     db.tickets.update_one({"_id": ticket.id}, {"$push": {"events": {"$each": [event] * 500}}})
     users = UserService(watched_db)
-    found = page_of(HomeService(watched_db, LinkService(watched_db, users)), moderator, ticket)
+    found = page_of(
+        HomeService(watched_db, LinkService(watched_db, users), AccountAdmin(watched_db, users)),
+        moderator,
+        ticket,
+    )
     assert len(found.ticket.events) == 504
     assert found.ticket.events[-1] == Event(
         9, found.ticket.events[-1].at, moderator.id, EventType.EDITED

@@ -1,11 +1,15 @@
 """Linking by a code in two steps, and unlinking; every bad code gets the same answer."""
 
+from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 from bson import ObjectId
+from pymongo.errors import AutoReconnect
 
+from bot.slack.client import member_lookup
 from services.accounts.users import UserService, new_account_doc
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core.database import Mongo
@@ -15,12 +19,13 @@ from services.core.errors import (
     InvalidValue,
     LimitReached,
     MemberRefused,
+    PermissionDenied,
     Unauthenticated,
 )
+from services.core.rate_limiter import RateLimiter
 from services.linking.account_linking import (
     AccountLinkedElsewhere,
     AccountLinking,
-    CodeAttempts,
     LinkedMember,
     LinkPreview,
     LinkResult,
@@ -34,8 +39,9 @@ from services.models.user import Role, User
 from services.outbox.emails import EmailKind, Emails
 from services.registry.services import Services
 from services.tickets.filing import TicketService
-from tests.conftest import FixedClock, at_once, file_ticket
+from tests.conftest import JWT_SECRET, FixedClock, at_once, file_ticket, web_client
 from tests.support.action_helpers import refusal
+from tests.support.recording_slack import RecordingSlack
 
 JO = SlackMember("T1", "U1", "T1", "jo@slack.example", email_confirmed=True, name="Jo in Slack")
 AL = replace(JO, slack_user_id="U2", email="al@slack.example", name="Al")
@@ -137,13 +143,9 @@ def test_whatever_is_wrong_with_a_code_is_said_alike(
     )
     expired = issue(services.codes, mona)
     clock.advance(minutes=10)
-    assert refusal(
-        LimitReached, lambda: services.account_linking.preview_code(member=AL, code=expired)
-    ).startswith("Too many")
     assert (
         refusal(
-            InvalidValue,
-            lambda: services.account_linking.preview_code(member=replace(JO), code=expired),
+            InvalidValue, lambda: services.account_linking.preview_code(member=AL, code=expired)
         )
         == WRONG
     )
@@ -338,6 +340,8 @@ def test_of_two_members_who_link_one_account_at_once_one_does(
         LinkService(services.db, users),
         generous,
         Emails(services.db, clock=clock),
+        services.rate_limiter,
+        services.address_claims,
         clock=clock,
     )
     members = [replace(JO, slack_user_id=f"U{number}") for number in range(6)]
@@ -374,6 +378,8 @@ def test_where_linking_is_strict_there_is_no_way_without_a_code(
         links,
         services.codes,
         Emails(services.db, clock=services.clock),
+        services.rate_limiter,
+        services.address_claims,
         clock=services.clock,
     )
     assert not strict.can_link_by_email(team_id="T1", slack_user_id="U1")
@@ -397,71 +403,44 @@ def test_an_address_is_masked(email: str, shown: str) -> None:
     assert mask_email(email) == shown
 
 
-@pytest.fixture
-def code_attempts(db: Mongo, clock: FixedClock) -> CodeAttempts:
-    return CodeAttempts(db, clock=clock)
-
-
-def wrong(code_attempts: CodeAttempts, link: str = "T1:U1") -> str:
-    with pytest.raises(DomainError) as refused:
-        code_attempts.raise_wrong_code(link, attempts=code_attempts.record_attempt(link))
-    return str(refused.value)
-
-
-def test_the_fifth_wrong_code_locks_for_a_quarter_of_an_hour(
-    code_attempts: CodeAttempts, clock: FixedClock
+def test_after_five_wrong_codes_within_a_quarter_of_an_hour_one_waits(
+    services: Services, mona: User, clock: FixedClock
 ) -> None:
-    clock.now = clock.now.replace(hour=14, minute=20, second=0, microsecond=0)
-    assert [wrong(code_attempts) for _ in range(4)] == [WRONG] * 4
+    def guess(member: SlackMember = JO) -> str:
+        call = partial(services.account_linking.preview_code, member=member, code="wrong")
+        return refusal(DomainError, call)
+
+    assert [guess() for _ in range(4)] == [WRONG] * 4
     clock.advance(minutes=10)
-    locked = "Too many wrong codes. Try again in 15 minutes, at 14:45 UTC, with a new code."
-    assert wrong(code_attempts) == locked
-    clock.advance(minutes=14, seconds=30)
-    with pytest.raises(LimitReached) as reached:  # also with the right code
-        code_attempts.record_attempt("T1:U1")
-    assert str(reached.value) == (
-        "Too many wrong codes. Try again in a minute, at 14:45 UTC, with a new code."
-    )
-    assert reached.value.retry_after == 30
-    clock.advance(seconds=30)
-    assert wrong(code_attempts) == WRONG
+    right = issue(services.codes, mona)
+    for _ in range(3):  # neither counts, nor forgives the wrong ones
+        services.account_linking.preview_code(member=JO, code=right)
+    assert guess() == WRONG
+    assert guess() == "Too many wrong codes. Try again in 5 minutes, with a new code."
+    assert guess(AL) == WRONG
+    clock.advance(minutes=5, seconds=1)
+    assert [guess() for _ in range(4)] == [WRONG] * 4
+    assert guess() == "Too many wrong codes. Try again in 10 minutes, with a new code."
 
 
-def test_it_locks_nobody_else(code_attempts: CodeAttempts) -> None:
-    for _ in range(5):
-        wrong(code_attempts)
-    assert wrong(code_attempts, "T1:U2") == WRONG
+def test_of_many_concurrent_guesses_five_are_looked_up(services: Services) -> None:
+    guess = partial(services.account_linking.preview_code, member=JO, code="wrong")
+    outcomes = [type(outcome) for outcome in at_once(*[guess] * 12)]
+    assert (outcomes.count(InvalidValue), outcomes.count(LimitReached)) == (5, 7)
 
 
-def test_wrong_codes_are_forgotten_after_a_quarter_of_an_hour(
-    code_attempts: CodeAttempts, clock: FixedClock
-) -> None:
-    for _ in range(4):
-        wrong(code_attempts)
-    clock.advance(minutes=15)
-    assert [wrong(code_attempts) for _ in range(4)] == [WRONG] * 4
+def test_a_fault_of_the_database_is_no_wrong_code(services: Services, mona: User) -> None:
+    class Broken(OneTimeCodes):
+        def peek_by_id(self, *, kind: CodeKind, code_id: str) -> ObjectId | None:
+            raise AutoReconnect
 
-
-def test_a_right_code_counts_for_nothing_and_forgives_nothing(code_attempts: CodeAttempts) -> None:
-    for _ in range(4):
-        wrong(code_attempts)
-    for _ in range(3):
-        assert code_attempts.record_attempt("T1:U1") == 5
-        code_attempts.forgive_attempt("T1:U1")
-    assert wrong(code_attempts).startswith("Too many wrong codes. Try again in 15 minutes")
-
-
-def test_a_crowd_of_guesses_at_one_instant_is_counted(
-    code_attempts: CodeAttempts, db: Mongo
-) -> None:
-    outcomes = at_once(*[lambda: wrong_number(code_attempts)] * 12)
-    assert [type(outcome) for outcome in outcomes].count(InvalidValue) == 4
-    assert [type(outcome) for outcome in outcomes].count(LimitReached) == 8
-    assert (db.linkTries.find_one() or {})["tries"] == 12
-
-
-def wrong_number(code_attempts: CodeAttempts) -> None:
-    code_attempts.raise_wrong_code("T1:U1", attempts=code_attempts.record_attempt("T1:U1"))
+    broken = copy(services.account_linking)
+    broken._codes = Broken(services.db, JWT_SECRET)
+    for _ in range(6):
+        with pytest.raises(AutoReconnect):
+            broken.preview_code(member=JO, code="any")
+    code = issue(services.codes, mona)
+    assert services.account_linking.preview_code(member=JO, code=code)
 
 
 MEMBER = SlackMember("T1", "U1", "T1", "jo@example.com", email_confirmed=True, name="Jo")
@@ -564,10 +543,19 @@ def test_what_to_know_before(
 
 
 def test_where_linking_is_strict_only_a_code_leads_back(
-    db: Mongo, users: UserService, codes: OneTimeCodes, clock: FixedClock, jo: User
+    services: Services, db: Mongo, users: UserService, codes: OneTimeCodes, jo: User
 ) -> None:
     strict = LinkService(db, users, is_strict=True)
-    account_linking = AccountLinking(db, users, strict, codes, Emails(db, clock=clock), clock=clock)
+    account_linking = AccountLinking(
+        db,
+        users,
+        strict,
+        codes,
+        services.emails,
+        RateLimiter(""),
+        services.address_claims,
+        clock=services.clock,
+    )
     assert account_linking.preview_unlink(actor=Actor.from_user(jo)) == UnlinkPreview(
         jo, 0, can_relink_by_email=False
     )
@@ -665,3 +653,25 @@ def test_a_code_redeemed_just_before_a_reset_links_no_one(
     with pytest.raises(InvalidValue, match=WRONG):
         services.account_linking.confirm_code(member=JO, code_id=offer.code_id)
     assert db.links.count_documents({}) == 0
+
+
+def test_a_code_frees_the_account_of_a_member_who_left_unnoticed(
+    services: Services, mona: User, slack: RecordingSlack
+) -> None:
+    services.look_up_member = member_lookup(web_client(slack))
+    link(services.account_linking, services.codes, mona)
+    slack.add_member("U1", email="jo@slack.example", name="Jo", deleted=True)
+    linked = link(services.account_linking, services.codes, mona, AL)
+    assert linked.user.id == mona.id
+    assert services.db.links.distinct("_id") == ["T1:U2"]
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
+def test_only_who_manages_people_unlinks_others(services: Services, mona: User, role: Role) -> None:
+    link(services.account_linking, services.codes, mona)
+    with pytest.raises(PermissionDenied):
+        services.account_linking.unlink_account(actor=Actor(mona.id, role), email=mona.email)
+    assert services.db.links.count_documents({}) == 1
+    admin = Actor(ObjectId(), Role.ADMIN)
+    assert services.account_linking.unlink_account(actor=admin, email=mona.email) == ["U1"]
+    assert services.links.find_user(team_id="T1", slack_user_id="U1") is None

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
+from bot.slack.client import member_lookup
 from services.accounts.users import UserService
 from services.core.database import Mongo
 from services.core.errors import MemberRefused
@@ -11,7 +12,8 @@ from services.linking.links import LinkService, check_email, check_member
 from services.models.permissions import OPERATOR
 from services.models.slack_member import SlackMember
 from services.models.user import Role, User
-from tests.conftest import FixedClock, at_once
+from tests.conftest import FixedClock, at_once, web_client
+from tests.support.recording_slack import RecordingSlack
 
 JO = SlackMember("T1", "U1", "T1", "Jo@Example.com", email_confirmed=True, name="Jo")
 NO_PERSON = "Only people with a working Slack account can use the help desk."
@@ -92,6 +94,7 @@ def test_a_first_use_makes_an_account(
         "tokenVersion": 1,
         "capacity": 8,
         "createdAt": clock(),
+        **({"emailConfirmedAt": clock()} if confirmed else {}),
     }
     assert list(db.links.find()) == [
         {
@@ -182,6 +185,106 @@ def test_another_members_account_is_not_shared(links: LinkService) -> None:
     links.get_or_create_user(JO)
     assert refusal(links, replace(JO, slack_user_id="U2")) == TAKEN
     assert links.find_user(team_id="T1", slack_user_id="U2") is None
+
+
+@pytest.fixture
+def asking(db: Mongo, users: UserService, slack: RecordingSlack, clock: FixedClock) -> LinkService:
+    """Links that ask the recording Slack about the members of other links."""
+    return LinkService(db, users, look_up_member=member_lookup(web_client(slack)), clock=clock)
+
+
+RETURNED = replace(JO, slack_user_id="U2")
+
+
+def test_a_member_who_returns_with_another_id_gets_their_account(
+    asking: LinkService, db: Mongo, slack: RecordingSlack, clock: FixedClock
+) -> None:
+    """Slack has said that the former member is deactivated."""
+    user = asking.get_or_create_user(JO)
+    stopped = {"at": clock(), "reason": "nobody"}
+    db.links.update_one({"_id": "T1:U1"}, {"$set": {"stopped": stopped}})
+    release = {"at": clock(), "by": "system", "reason": "gone", "isGone": True}
+    db.users.update_one({"_id": user.id}, {"$set": {"handBack": release}})
+    assert asking.get_or_create_user(RETURNED).id == user.id
+    assert slack.calls == []
+    [link] = db.links.find()
+    assert (link["_id"], link["slackUserId"], "stopped" in link) == ("T1:U2", "U2", False)
+    assert "handBack" not in (db.users.find_one() or {})
+
+
+@pytest.mark.parametrize(
+    "former",
+    [
+        {"deleted": True},
+        {"id": "U2"},  # Slack answers with the person's other id
+        {"enterprise_user": {"id": "U2"}},
+        None,  # Slack does not know them any more
+    ],
+)
+def test_slack_is_asked_about_the_member_of_the_link(
+    asking: LinkService, db: Mongo, slack: RecordingSlack, former: dict[str, Any] | None
+) -> None:
+    user = asking.get_or_create_user(JO)
+    if former is not None:
+        slack.add_member("U1", email="jo@example.com", name="Jo", **former)
+    assert asking.get_or_create_user(RETURNED).id == user.id
+    assert [call.method for call in slack.calls] == ["users.info"]
+    assert db.links.distinct("_id") == ["T1:U2"]
+
+
+@pytest.mark.parametrize("reason", [None, "guest"])
+def test_a_link_stays_with_a_member_who_is_in_slack(
+    asking: LinkService, db: Mongo, slack: RecordingSlack, clock: FixedClock, reason: str | None
+) -> None:
+    asking.get_or_create_user(JO)
+    if reason:
+        stopped = {"at": clock(), "reason": reason}
+        db.links.update_one({}, {"$set": {"stopped": stopped}})
+    slack.add_member("U1", email="other@example.com", name="Jo")
+    assert refusal(asking, RETURNED) == TAKEN
+    slack.fail("users.info", status=500)  # no answer frees no link
+    assert refusal(asking, RETURNED) == TAKEN
+    assert db.links.distinct("_id") == ["T1:U1"]
+
+
+def test_the_other_id_of_the_same_person_is_the_same_member(
+    links: LinkService, strict: LinkService, db: Mongo
+) -> None:
+    """As in an Enterprise Grid, whatever the address, and with a password, too."""
+    user = links.get_or_create_user(JO)
+    db.users.update_one({}, {"$set": {"password": "hash"}})
+    other = replace(JO, slack_user_id="W1", aliases=frozenset({"U1"}), email="new@example.com")
+    assert strict.get_or_create_user(other).id == user.id
+    assert [link["slackUserId"] for link in db.links.find()] == ["W1"]
+    back = replace(JO, aliases=frozenset({"W1"}))
+    assert links.get_or_create_user(back).id == user.id
+    assert db.users.count_documents({}) == 1
+
+
+def test_who_unlinked_under_one_id_is_not_linked_by_the_other(
+    links: LinkService, db: Mongo, clock: FixedClock
+) -> None:
+    db.unlinked.insert_one({"_id": "T1:U1", "userId": ObjectId(), "at": clock()})
+    other = replace(JO, slack_user_id="W1", aliases=frozenset({"U1"}))
+    assert refusal(links, other) == UNLINKED
+    assert links.get_or_create_user(other, allow_unlinked=True)
+    assert db.unlinked.count_documents({}) == 0
+
+
+def test_of_many_who_return_at_once_one_wins(
+    asking: LinkService, db: Mongo, slack: RecordingSlack
+) -> None:
+    user = asking.get_or_create_user(JO)
+    slack.add_member("U1", email="jo@example.com", name="Jo", deleted=True)
+    members = [replace(JO, slack_user_id=f"U{number}") for number in range(2, 6)]
+    for number in range(2, 6):
+        slack.add_member(f"U{number}", email="jo@example.com", name="Jo")
+    answers = at_once(
+        *[lambda member=member: asking.get_or_create_user(member) for member in members]
+    )
+    assert [one.id for one in answers if isinstance(one, User)] == [user.id]
+    assert {str(one) for one in answers if not isinstance(one, User)} == {TAKEN}
+    assert db.links.count_documents({}) == 1
 
 
 def test_a_member_keeps_the_account_when_the_address_changes(links: LinkService) -> None:
@@ -300,7 +403,8 @@ def test_a_member_who_unlinked_is_not_linked_by_the_next_use(
 
 def test_what_is_refused_stays_unlinked(links: LinkService, db: Mongo, clock: FixedClock) -> None:
     db.unlinked.insert_one({"_id": "T1:U1", "userId": ObjectId(), "at": clock()})
-    db.users.insert_one({"email": "jo@example.com", "password": "$2b$10$hash"})
+    known = {"email": "jo@example.com", "password": "$2b$10$hash", "emailConfirmedAt": clock()}
+    db.users.insert_one(known)
     with pytest.raises(MemberRefused) as refused:
         links.get_or_create_user(JO, allow_unlinked=True)
     assert str(refused.value) == HAS_PASSWORD

@@ -86,7 +86,10 @@ def test_what_comes_in_late_is_released_by_the_sweep_and_then_it_ends(
 def test_an_admins_concurrent_edit_does_not_stop_it(services: Services, jo: User) -> None:
     services.member_sync.sync(member=DELETED)
     ticket = assigned(services.db, services.tickets, jo, jo)
-    people, admin = AccountAdmin(services.db, clock=services.clock), Actor(ObjectId(), Role.ADMIN)
+    people, admin = (
+        AccountAdmin(services.db, services.users, clock=services.clock),
+        Actor(ObjectId(), Role.ADMIN),
+    )
     shown = PersonFields.from_user(jo)
     wanted = replace(shown, capacity="3")
     people.update(actor=admin, user_id=str(jo.id), shown=shown, wanted=wanted)
@@ -136,13 +139,15 @@ RENAMED = replace(JO, email="Jo.Married@example.com")
 
 
 def test_an_account_made_from_slack_follows_the_new_address(services: Services, jo: User) -> None:
-    AccountAdmin(services.db).page(actor=Actor(jo.id, Role.ADMIN), cursor=AccountCursor())
+    AccountAdmin(services.db, services.users).page(
+        actor=Actor(jo.id, Role.ADMIN), cursor=AccountCursor()
+    )
     code = services.codes.issue(kind=CodeKind.RESET, user_id=jo.id)
     assert services.member_sync.has_changes(member=RENAMED)
     assert services.member_sync.sync(member=RENAMED) == []
     assert address(services.db, jo) == ("Jo.Married@example.com", "jo.married@example.com")
     assert services.codes.peek(kind=CodeKind.RESET, code=code) is None
-    found = AccountAdmin(services.db).page(
+    found = AccountAdmin(services.db, services.users).page(
         actor=Actor(jo.id, Role.ADMIN), cursor=AccountCursor(search="married")
     )
     assert [user.id for user in found.users] == [jo.id]

@@ -17,8 +17,9 @@ from services.core.database import Mongo
 from services.core.leases import Lease
 from services.linking.links import LinkService
 from services.models.permissions import OPERATOR
+from services.models.slack_member import SlackMember
 from services.models.user import Role
-from services.ops.check_runner import CheckStatus, fail, ok, warn
+from services.ops.check_runner import CheckStatus, Finding, fail, ok, warn
 from services.ops.database_checks import DatabaseChecks, check_linking, check_settings
 from services.ops.job_health import JobRuns
 from services.outbox import pending
@@ -252,6 +253,61 @@ def test_accounts_of_one_address_are_named_also_legacy_ones(
         "They can use none of them: delete all but one each.",
     )
     assert "emailKey" not in (db.users.find_one({"_id": legacy["_id"]}) or {})
+
+
+def test_an_address_with_one_confirmed_account_is_none_of_them(
+    checks: CheckFactory, users: UserService, db: Mongo
+) -> None:
+    users.create(actor=OPERATOR, email="admin@example.com", role=Role.ADMIN)
+    users.create(actor=OPERATOR, email="mod@example.com", role=Role.MODERATOR)
+    db.users.insert_one({"email": "mod@example.com", "password": "hash", "role": "user"})
+    assert checks().check_accounts() == ok("3 active, of them 1 moderator and 1 admin")
+
+
+def test_unconfirmed_accounts_are_named_those_of_admin_emails_first(
+    checks: CheckFactory, db: Mongo
+) -> None:
+    assert checks().check_addresses() == ok("every account's address is confirmed")
+    db.users.insert_many(
+        [{"email": f"u{n}@example.com", "password": "hash", "role": "user"} for n in range(7)]
+        + [
+            {"email": "Boss@example.com", "password": "hash"},
+            {"email": "mod@example.com", "password": "hash", "role": "moderator"},
+            {"email": "proved@example.com", "password": "hash", "emailConfirmedAt": utcnow()},
+            {"email": "slack@example.com"},
+            {"email": "out@example.com", "password": "hash", "active": False},
+        ]
+    )
+    listed = ", ".join(f"u{n}@example.com" for n in range(5))
+    admins = frozenset({"boss@example.com", "mod@example.com"})
+    assert checks(admin_emails=admins).check_addresses() == [
+        *warn(
+            "Boss@example.com is in ADMIN_EMAILS, and nobody has confirmed its account's address",
+            "Its owner becomes an admin at their first use in Slack. If the account is theirs, run:"
+            " python app.py users confirm Boss@example.com, then: users role Boss@example.com "
+            "admin",
+        ),
+        Finding(
+            CheckStatus.OK,
+            f"7 accounts not confirmed: {listed} and 2 more",
+            "They get no role. If you know an owner: python app.py users confirm ADDRESS",
+        ),
+    ]
+
+
+def test_slack_is_asked_about_linked_accounts(checks: CheckFactory, db: Mongo) -> None:
+    def look_up(team_id: str, slack_user_id: str) -> SlackMember:
+        email = f"{slack_user_id}@example.com"
+        return SlackMember(team_id, slack_user_id, team_id, email, email_confirmed=True)
+
+    for number in range(25):
+        doc = {"_id": ObjectId(), "email": f"u{number}@example.com", "password": "hash"}
+        db.users.insert_one(doc)
+        link = {"teamId": "T1", "slackUserId": f"u{number}", "userId": doc["_id"]}
+        db.links.insert_one({"_id": f"T1:u{number}", **link})
+    for message in ("5 accounts not confirmed: u20@example.com, u21", "every account's address"):
+        [finding] = checks(look_up_member=look_up).check_addresses()
+        assert finding.message.startswith(message)
 
 
 def test_many_such_addresses_are_counted(checks: CheckFactory, db: Mongo) -> None:

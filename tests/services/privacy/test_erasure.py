@@ -16,9 +16,7 @@ from services.auth.one_time_codes import CodeKind
 from services.availability.availability_service import AvailabilityChange, AvailabilityService
 from services.core.database import Mongo
 from services.core.errors import Conflict, MemberRefused, PermissionDenied, Unauthenticated
-from services.home.home_service import HomeService
 from services.home.sessions import HomeSessions, Screen
-from services.linking.account_linking import CodeAttempts
 from services.linking.links import LinkService
 from services.lists.list_query import ListKind, ListQuery
 from services.lists.list_service import ticket_list_page
@@ -51,6 +49,7 @@ MEMBER = SlackMember(TEAM_ID, SLACK_ID, TEAM_ID, EMAIL, email_confirmed=True, na
 def zach(db: Mongo, slack: RecordingSlack, users: UserService, services: Services) -> User:
     """A moderator with a password and a Slack identity."""
     user = services.sign_in.sign_up(email=EMAIL, password=PASSWORD, name=NAME)
+    users.confirm_email(actor=OPERATOR, email=EMAIL)
     users.update(actor=OPERATOR, email=EMAIL, role=Role.MODERATOR)
     users.update(actor=OPERATOR, email=EMAIL, skills=["VPN"])
     slack.add_member(SLACK_ID, email=EMAIL, name=NAME)
@@ -140,11 +139,12 @@ def _elsewhere(
     account_search.index_new_accounts(db)
     accounts.codes.issue(kind=CodeKind.LINK, user_id=zach.id)
     accounts.emails.queue(EmailKind.LINKED, user_id=zach.id, key="k", facts={"slack_name": NAME})
-    CodeAttempts(db, clock=clock).record_attempt(link)
     offer = {"to": zach.id, "state": "sent", "channel": "D0ZACH", "ts": "1.000009"}
     db.users.insert_one({"email": "other@example.com", "handOver": offer})
     db.unlinked.insert_one({"_id": link_id(TEAM_ID, "U0ZACH2"), "userId": zach.id, "at": clock()})
-    accounts.processed_events.store_text("offer:D0ZACH:1.000011", NAME, slack_user_id=SLACK_ID)
+    accounts.direct_messages.begin(
+        SlackPlace("D0ZACH", "1.000011"), NAME, slack_user_id=SLACK_ID, is_open=True
+    )
     accounts.replies.queue(
         ReplyKind.OFFER,
         event="D0ZACH:1.000011",
@@ -171,7 +171,7 @@ def leftovers(db: Mongo) -> list[str]:
 def test_nothing_leads_to_them_any_more(db: Mongo, life: Life, erasure: Erasure) -> None:
     found = {line.partition(":")[0] for line in leftovers(db)}
     assert found == {
-        *("users", "links", "unlinked", "linkTries", "letters", "tickets", "nudges"),
+        *("users", "links", "unlinked", "letters", "tickets", "nudges"),
         *("inbox", "replies"),
     }
     assert db.codes.count_documents({}) == 1
@@ -226,9 +226,7 @@ def test_tickets_and_what_was_written_in_them_stay(
     assert quoted.source is not None
     assert (quoted.source.channel, quoted.source.slack_user_id) == (GENERAL, None)
     boss = Actor(ObjectId(), Role.ADMIN)
-    page = HomeService(services.db, services.links).ticket_page(
-        actor=boss, team_id=TEAM_ID, ticket_id=str(own.id)
-    )
+    page = services.home.ticket_page(actor=boss, team_id=TEAM_ID, ticket_id=str(own.id))
     assert page.people.users[zach.id].display_name == "a former colleague"
 
 
@@ -323,7 +321,7 @@ def test_a_deactivated_account_can_be_erased(services: Services, life: Life, zac
 
 
 def test_in_between_they_are_locked_out(db: Mongo, erasure: Erasure, zach: User) -> None:
-    erasure._deactivate(zach.id, "system")
+    erasure._deactivate(zach.id, OPERATOR)
     with pytest.raises(MemberRefused, match="deactivated"):
         LinkService(db, UserService(db)).get_or_create_user(MEMBER)
 

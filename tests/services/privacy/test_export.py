@@ -12,6 +12,7 @@ from bson.datetime_ms import DatetimeMS
 from services.accounts.users import UserService
 from services.core.database import Mongo
 from services.core.errors import PermissionDenied
+from services.models.comment import MessageRef
 from services.models.permissions import OPERATOR, Actor
 from services.models.slack_member import link_id
 from services.models.ticket import Ticket
@@ -60,7 +61,8 @@ def test_it_holds_their_data_and_no_more(
     db: Mongo, users: UserService, jo: User, ticket: Ticket, clock: FixedClock, services: Services
 ) -> None:
     for member, words in (("U0JO", "It squeaks"), ("U0OTHER", "Him again")):
-        services.processed_events.store_text(f"offer:{member}", words, slack_user_id=member)
+        ref = MessageRef(member, "1.000001")
+        services.direct_messages.begin(ref, words, slack_user_id=member, is_open=True)
         services.replies.queue(
             ReplyKind.OFFER,
             event=member,

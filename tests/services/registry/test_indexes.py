@@ -184,6 +184,7 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
         actor=Actor.from_user(invited), ticket_id=str(ticket.id), channel="D1", ts="1.5"
     )
     _talk(made, Actor.from_user(invited), str(ticket.id))
+    _claim_addresses(made, clock)
     _have_accounts(made)
     _send_emails(made, ticket.id, invited.id)
     _link(made, invited, clock)
@@ -298,6 +299,32 @@ def _link(made: Services, user: User, clock: FixedClock) -> None:
     codes.revoke(user_id=user.id)
 
 
+def _claim_addresses(made: Services, clock: FixedClock) -> None:
+    """Everything about unconfirmed accounts with a Slack member's address."""
+    claims, tickets = made.address_claims, made.tickets
+    for number in range(2):
+        email = f"claim{number}@example.com"
+        member = SlackMember(TEAM_ID, f"U1{number}", TEAM_ID, email, email_confirmed=True)
+        claim = made.sign_in.sign_up(email=email, password="correct horse")
+        own = made.links.get_or_create_user(member)
+        for user in (claim, own):
+            file_ticket(tickets, user)
+        claims.find(own)
+        claims.get_other(actor=Actor.from_user(own), user_id=str(claim.id))
+        if number:
+            claims.disown(actor=Actor.from_user(own), member=member, user_id=str(claim.id))
+        else:
+            code = made.codes.issue(kind=CodeKind.LINK, user_id=claim.id)
+            offer = made.account_linking.preview_code(member=member, code=code)
+            made.account_linking.confirm_code(member=member, code_id=offer.code_id)
+        made.users.find_docs_of_person(email)
+        if not number:
+            made.account_linking.unlink_account(actor=OPERATOR, email=email)
+    clock.advance(minutes=3)
+    for user_id in claims.accounts_to_close():
+        claims.continue_closing(user_id)
+
+
 def _have_accounts(made: Services) -> None:
     """Everything behind pages and API that is about accounts."""
     sign_in, password, email = made.sign_in, "correct horse", "eve@example.com"
@@ -309,6 +336,10 @@ def _have_accounts(made: Services) -> None:
     made.profiles.update_own(
         actor=Actor.from_user(user), password="another horse", current_password=password
     )
+    made.address_confirmations.request_link(actor=Actor.from_user(user))
+    code = made.codes.issue(kind=CodeKind.CONFIRM, user_id=user.id)
+    made.address_confirmations.confirm(actor=Actor.from_user(user), code=code)
+    made.codes.issue(kind=CodeKind.CONFIRM, user_id=user.id)
     made.users.update(actor=OPERATOR, email=email, role="moderator", skills=[])
     made.password_resets.request_link(email=email)
     code = password_reset.issue_reset_code(made.users, made.codes, actor=OPERATOR, email=email)

@@ -1,14 +1,19 @@
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from bson import ObjectId
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import AutoReconnect, DuplicateKeyError
 
+from demo.servers import RedisServer
 from services.core.database import Mongo
 from services.core.errors import Conflict, InvalidValue, LimitReached, NotFound
+from services.core.rate_limiter import RateLimiter
+from services.core.redis_client import connect_redis
+from services.core.sequences import NumberSequence
 from services.models.message_source import MessageSource, checked_source
 from services.models.permissions import Actor
 from services.models.ticket import Priority, Status, Ticket
@@ -219,8 +224,41 @@ def test_twenty_an_hour_then_a_sentence(tickets: TicketService, clock: FixedCloc
     assert file(tickets, COLLEAGUE).is_new
     clock.advance(minutes=59)
     refusal(LimitReached, file, tickets)
-    clock.advance(minutes=1)
+    clock.advance(minutes=1, seconds=1)
     assert file(tickets).is_new
+
+
+def test_without_counts_in_redis_the_stored_tickets_count(
+    tickets: TicketService, db: Mongo, redis_server: RedisServer, clock: FixedClock
+) -> None:
+    """Redis was emptied, and another process counts by itself."""
+    for _ in range(20):
+        file(tickets)
+    with connect_redis(redis_server.url) as client:
+        client.flushall()
+    refusal(LimitReached, file, tickets)
+    refusal(LimitReached, file, TicketService(db, RateLimiter(""), clock=clock))
+
+
+@pytest.mark.parametrize("redis_url", ["", "as the tests"])
+def test_a_ticket_that_is_not_stored_gives_its_place_back(
+    tickets: TicketService, redis_server: RedisServer, clock: FixedClock, redis_url: str
+) -> None:
+    class Broken(NumberSequence):
+        def next_number(self, *, team_id: str) -> int:
+            raise AutoReconnect
+
+    url = redis_server.url if redis_url else ""
+    limiter = RateLimiter(url, namespace="places", clock=clock)
+    broken = copy(tickets)
+    broken._rate_limiter = tickets._rate_limiter = limiter
+    broken._numbers = Broken(tickets._db)
+    for _ in range(21):
+        with pytest.raises(AutoReconnect):
+            file(broken)
+    for _ in range(20):
+        assert file(tickets).is_new
+    refusal(LimitReached, file, tickets)
 
 
 def test_requester_and_staff_see_the_ticket(tickets: TicketService) -> None:

@@ -142,7 +142,7 @@ def test_a_role_that_is_not_enough(step: TicketAction, sentence: str) -> None:
             (P, True, False),
             TicketAction.ACCEPT,
             "Ben",
-            "Ticket 12 is in progress and Ben has it now, so this was not done. Look at it again, "
+            "Ticket 12 is assigned to Ben now, so this was not done. Look at it again, "
             "then decide.",
         ),
         (

@@ -13,6 +13,7 @@ from bson import ObjectId
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from services.auth.address_confirmation import confirmation_path
 from services.auth.password_reset import reset_path
 from services.core.text import EMAIL_PATTERN
 from services.models.ticket import Ticket
@@ -178,13 +179,53 @@ def assigned(
 
 
 def test_welcome() -> None:
-    assert render(EmailKind.WELCOME, EMMA, app_url=URL) == EmailContent(
+    path = confirmation_path("s3-_cret")
+    assert render(EmailKind.WELCOME, EMMA, app_url=URL, confirmation_path=path) == EmailContent(
         "Welcome to the help desk",
         (
             "Hello,",
             "You have an account at the help desk now, for the address emma@example.com.",
+            "Confirm that the address is yours, with your password. The link works once, and for "
+            "three days.",
+            Link("Confirm your address", f"{URL}/confirm?code=s3-_cret"),
             "In Slack, type /account to say that it is yours, and /ticket to file a ticket.",
-            PROFILE,
+            "If you did not sign up, somebody else did with your address. To take the account "
+            "over, choose a new password.",
+            Link("Choose a new password", f"{URL}/forgot"),
+        ),
+    )
+    without_pages = render(EmailKind.WELCOME, EMMA, app_url=None).body
+    assert without_pages == (
+        "Hello,",
+        "You have an account at the help desk now, for the address emma@example.com.",
+        "In Slack, type /account to say that it is yours, and /ticket to file a ticket.",
+    )
+
+
+def test_confirm() -> None:
+    path = confirmation_path("s3-_cret")
+    assert render(EmailKind.CONFIRM, EMMA, app_url=URL, confirmation_path=path) == EmailContent(
+        "Confirm your address",
+        (
+            "Hello,",
+            "Confirm that emma@example.com is your address, with the password of your help desk "
+            "account. The link works once, and for three days.",
+            Link("Confirm your address", f"{URL}/confirm?code=s3-_cret"),
+            "If you did not ask for it, leave this email alone.",
+        ),
+    )
+
+
+def test_account_disowned() -> None:
+    assert render(EmailKind.ACCOUNT_DISOWNED, EMMA, app_url=URL) == EmailContent(
+        "An account with your address was closed",
+        (
+            "Hello,",
+            "An account at the help desk had your address emma@example.com, and nobody had "
+            "confirmed it. In Slack, you said that it is not yours.",
+            "It is closed: its password is removed, and everybody who used it is signed out. Its "
+            "tickets stay, with the note that they were filed before your address was confirmed.",
+            "If that was not you, tell an admin of your help desk.",
         ),
     )
 
@@ -270,7 +311,7 @@ def test_a_ticket_without_a_number() -> None:
 
 def test_without_pages_no_email_has_a_link() -> None:
     values = {"reset_path": "/x", "member": "Jo", "title": "x", "requester": "Jo"}
-    values |= {"name": "Ticket 1", "reason": "x", "find": ""}
+    values |= {"name": "Ticket 1", "reason": "x", "find": "", "confirmation_path": "/x"}
     emails = [render(kind, EMMA, app_url=None, **values) for kind in EmailKind]
     assert [part for email in emails for part in email.body if isinstance(part, Link)] == []
 
@@ -278,7 +319,7 @@ def test_without_pages_no_email_has_a_link() -> None:
 @pytest.mark.parametrize("kind", EmailKind)
 def test_a_sign_up_name_is_in_no_email_to_the_account(kind: EmailKind) -> None:
     values = {"reset_path": "/x", "member": "Jo", "title": "x", "requester": "Jo"}
-    values |= {"name": "Ticket 1", "reason": "x", "find": ""}
+    values |= {"name": "Ticket 1", "reason": "x", "find": "", "confirmation_path": "/x"}
     squatter = replace(EMMA, name="http://evil.test/click win a prize")
     email = render(kind, squatter, app_url=URL, **values)
     assert email.body[0] == "Hello,"

@@ -177,6 +177,27 @@ def test_a_reset_email_carries_a_code_made_when_it_is_sent(
     assert code not in str([*db.letters.find(), *db.codes.find()])
 
 
+@pytest.mark.parametrize(
+    ("kind", "subject"),
+    [
+        (EmailKind.WELCOME, "Welcome to the help desk"),
+        (EmailKind.CONFIRM, "Confirm your address"),
+    ],
+)
+def test_a_code_confirms_the_address_until_it_is_confirmed(
+    mailing: Runtime, mail_server: MailServer, emails: Emails, emma: User, db: Mongo,
+    email_config: EmailConfig, kind: EmailKind, subject: str,
+) -> None:  # fmt: skip
+    email_sender.run(mailing, post(emails, emma, kind=kind))
+    (text,) = mail_server.texts(subject)
+    code = text.partition(f"{URL}/confirm?code=")[2].split()[0]
+    assert email_config.codes.peek(kind=CodeKind.CONFIRM, code=code) == emma.id
+    assert code not in str([*db.letters.find(), *db.codes.find()])
+    mailing.services.users.confirmation.record(emma, by="self")
+    email_sender.run(mailing, post(emails, emma, 2, EmailKind.CONFIRM))
+    assert states(db)[-1] == ("dropped", "the address is confirmed")
+
+
 def test_no_code_is_made_while_the_server_is_away(
     mailing: Runtime, email_config: EmailConfig, mail_server: MailServer, emails: Emails,
     emma: User, db: Mongo,

@@ -153,7 +153,7 @@ def test_members_who_have_the_ticket_open_see_the_change(
     open_home(system.runtime, reader, Screen(ticket_id=ticket.id))
     assert "*Status*\nTo do" in seen(system.slack, reader)
     system.work(ticket)
-    assert "*Status*\nIn progress" in seen(system.slack, reader)
+    assert "*Status*\nAssigned" in seen(system.slack, reader)
 
 
 def test_members_who_have_the_queue_open_see_new_tickets(
@@ -164,7 +164,7 @@ def test_members_who_have_the_queue_open_see_new_tickets(
     open_home(system.runtime, elsewhere)
     system.work(ticket)
     assert "Ticket 1: VPN is down" in seen(system.slack, reader)
-    assert "*In progress*" in str(seen(system.slack, reader))
+    assert "*Assigned to " in str(seen(system.slack, reader))
     assert len(published(system.slack, elsewhere)) == 1
 
 

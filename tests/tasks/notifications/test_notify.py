@@ -46,7 +46,7 @@ def test_requester_and_assignee_get_one_card_each(
 ) -> None:
     system.work(ticket)
     assert [m["text"] for m in sent_to(system.slack, employee)] == [
-        "Ticket 1 “VPN is down”: in progress (Moderator 2)"
+        "Ticket 1 “VPN is down”: assigned to Moderator 2"
     ]
     (card,) = sent_to(system.slack, expert)
     assert card["text"] == "Ticket 1 “VPN is down”: assigned to you"
@@ -244,7 +244,7 @@ def test_an_assignment_that_lands_while_the_first_card_is_posted_is_shown_at_onc
     slow = SlowPoster(token=theirs.token, base_url=theirs.base_url, retry_handlers=[])
     notify.run(dataclasses.replace(system.runtime, slack=slow), str(ticket.id))
     (card,) = sent_to(system.slack, employee)
-    assert card["text"].endswith("in progress (Moderator 2)")
+    assert card["text"].endswith("assigned to Moderator 2")
 
 
 # The reply in the thread of a message from which a ticket was filed

@@ -36,6 +36,7 @@ from tests.support.processes import eventually
 EVERY = {
     "sweep": 10,
     "waiting": 10,
+    "closing": 10,
     "handing_back": 10,
     "upkeep": 10,
     "alarms": 10,

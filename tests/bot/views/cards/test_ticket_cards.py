@@ -61,7 +61,7 @@ def assignee_card(**fields: Any) -> Message:
             "*To do* · Nobody is available right now; it is assigned as soon as somebody is",
             "nobody is available for this",
         ),
-        (ASSIGNED, BEN, "*In progress* · Assigned to <@U0BEN>", "in progress (Ben)"),
+        (ASSIGNED, BEN, "*Assigned* to <@U0BEN>", "assigned to Ben"),
         (
             {**ASSIGNED, "status": Status.WAITING},
             BEN,
@@ -161,7 +161,7 @@ def test_the_assignee_reads_everything() -> None:
     assert read(card) == [
         "Ticket 12",
         "VPN drops",
-        "*Status*\nIn progress",
+        "*Status*\nAssigned",
         "*Priority*\nHigh",
         "*Requester*\n<@U0ANN>",
         "*Assignee*\n<@U0BEN>",
@@ -192,7 +192,7 @@ def test_the_assignee_of_an_unread_ticket_reads_less() -> None:
     ] == [
         "Ticket 12",
         "VPN drops",
-        "*Status*\nIn progress",
+        "*Status*\nAssigned",
         "*Priority*\nNot set",
         "*Requester*\n<@U0ANN>",
         "*Assignee*\n<@U0BEN>",
@@ -230,7 +230,7 @@ def test_why_the_assignee_got_it(
 @pytest.mark.parametrize(
     ("fields", "assignee", "line", "notification"),
     [
-        (ASSIGNED, BEN, "*In progress* · Assigned to <@U0BEN>", "in progress (Ben)"),
+        (ASSIGNED, BEN, "*Assigned* to <@U0BEN>", "assigned to Ben"),
         ({}, None, "*To do* · Finding someone…", "finding someone…"),
         (RESOLVED, BEN, "*Resolved* by <@U0ANN>", "resolved by Ann"),
     ],
@@ -471,9 +471,9 @@ def test_a_ticket_in_progress() -> None:
         status=Status.IN_PROGRESS, priority=Priority.URGENT, due_at=DUE, assigned_to="x"
     )
     shown = in_triage(ticket, assignee=BOB)
-    assert shown["text"] == "Ticket 12 “VPN drops”: in progress (Ben &lt;b&gt;)"
+    assert shown["text"] == "Ticket 12 “VPN drops”: assigned to Ben &lt;b&gt;"
     assert read_blocks(shown)[2:] == [
-        "*Status*\nIn progress",
+        "*Status*\nAssigned",
         "*Priority*\nUrgent",
         "*Requester*\nAnn",
         "*Assignee*\nBen &lt;b&gt;",

@@ -124,16 +124,16 @@ def test_who_is_away_reads_why_no_ticket_comes(until: datetime, said: str | None
     [
         (
             {"priority": Priority.HIGH},
-            f"*In progress* · High priority · Assigned to <@U0BEN> · filed {TIME}",
+            f"*Assigned to <@U0BEN>* · High priority · filed {TIME}",
         ),
-        ({}, f"*In progress* · Assigned to <@U0BEN> · filed {TIME}"),
+        ({}, f"*Assigned to <@U0BEN>* · filed {TIME}"),
         (
             {"status": Status.TODO, "assigned_to": None},
             f"*To do* · Not assigned yet · filed {TIME}",
         ),
         (
             {"assigned_to": GONE, "created_at": None},
-            "*In progress* · Assigned to someone who has left",
+            "*Assigned to someone who has left*",
         ),
     ],
 )
@@ -147,7 +147,7 @@ def test_a_row_of_the_assigned_says_whose_it_is() -> None:
     assert read(view)[-5:-2] == [
         "Ticket 12: VPN drops",
         "Open",
-        f"*In progress* · From <@U0ANN> · filed {TIME}",
+        f"*Assigned* · From <@U0ANN> · filed {TIME}",
     ]
 
 

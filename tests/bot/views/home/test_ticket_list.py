@@ -108,13 +108,12 @@ def test_the_queue_in_a_message() -> None:
         "*To do* · Not assigned yet",
         "Ticket 12: VPN drops",
         "Open",
-        "*In progress* · High priority · Assigned to <@U0BEN> · due "
-        f"{home_moment()} · filed {TIME}",
+        f"*Assigned to <@U0BEN>* · High priority · due {home_moment()} · filed {TIME}",
     ]
     assert shown["text"] == (
         "The queue:\n"
         "Ticket 13 “VPN drops”: to do, not assigned yet\n"
-        "Ticket 12 “VPN drops”: in progress, high priority, assigned to Ben"
+        "Ticket 12 “VPN drops”: assigned to Ben, high priority"
     )
 
 
@@ -137,14 +136,14 @@ def test_ones_own_says_who_has_it_and_the_assigned_whose_it_is() -> None:
         "The newest first.",
         "Ticket 12: VPN drops",
         "Open",
-        f"*In progress* · Assigned to <@U0BEN> · filed {TIME}",
+        f"*Assigned to <@U0BEN>* · filed {TIME}",
     ]
     assert rows(message(listed(ASSIGNED, a_ticket(created_by=GONE)))) == [
         "Assigned to you",
         "What is due first, then the most urgent, then the oldest.",
         "Ticket 12: VPN drops",
         "Open",
-        f"*In progress* · From someone who has left · filed {TIME}",
+        f"*Assigned* · From someone who has left · filed {TIME}",
     ]
 
 
@@ -191,7 +190,8 @@ def test_home_has_a_way_back() -> None:
 
 
 def test_the_filters_of_each_list() -> None:
-    statuses = ["All that are open", "To do", "In progress", "Waiting for the requester"]
+    in_work = "Assigned or in progress"
+    statuses = ["All that are open", "To do", in_work, "Waiting for the requester"]
     every = {
         ids.LIST_STATUS: ([*statuses, "Reopened"], "All that are open"),
         ids.LIST_PRIORITY: (["Any priority", "Urgent", "High", "Medium", "Low"], "Any priority"),

@@ -60,13 +60,20 @@ def test_a_file_alone() -> None:
     assert message.text == "Ticket 12: Nils &lt;b&gt; wrote: a &amp; b.png"
 
 
-def test_an_internal_note_warns_of_answering_it_there() -> None:
+def test_an_internal_note_says_that_it_is_one() -> None:
     assert shown(reply(internal=True)) == [
         "*Nils &lt;b&gt;* wrote an internal note:",
         "Which <client>?",
-        "The requester does not see this. What you answer in this thread they do: to answer among "
-        "yourselves, press Internal note on the card.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "heading"), [(12, "Internal notes on #12"), (None, "Internal notes")]
+)
+def test_the_thread_of_the_notes_says_who_reads_it(number: int | None, heading: str) -> None:
+    message = ticket_updates.notes_message(sample_ticket(number=number, title="<VPN>"))
+    assert message.text == f"{heading} “&lt;VPN&gt;”"
+    assert shown(message) == [f"*{heading}*", "<VPN>", ticket_updates.NOTES_THREAD_HELP]
 
 
 def test_a_deleted_one_says_no_more() -> None:

@@ -81,7 +81,7 @@ def test_every_field_is_filled_in_as_it_is() -> None:
     shown = elements(sample_ticket(**FULL))
     assert shown["title"]["initial_value"] == "VPN drops"
     assert shown["description"]["initial_value"] == "Every hour since Monday."
-    assert words([shown["status"]["initial_option"]]) == ["In progress"]
+    assert words([shown["status"]["initial_option"]]) == ["Assigned"]
     assert words([shown["priority"]["initial_option"]]) == ["High"]
     assert shown["deadline"]["initial_date_time"] == int(AT.timestamp())
     assert words(shown["relatedSkills"]["initial_options"]) == ["VPN"]

@@ -12,7 +12,7 @@ from services.core.database import Mongo
 from services.models.permissions import OPERATOR
 from services.models.user import Role
 from services.outbox.emails import EmailKind
-from tests.conftest import CHEAP, FixedClock, People
+from tests.conftest import CHEAP, EASY_PASSWORD, FixedClock, People
 from tests.support.api_client import PASSWORD, Api, Json, problem
 
 JO = {"email": "jo@example.com", "password": PASSWORD}
@@ -83,7 +83,9 @@ def test_an_address_has_one_account(api: Api) -> None:
 REFUSED: list[tuple[Json, str, str]] = [
     ({"email": "jo"}, "email", "That is not an email address. Write it like name@example.com."),
     ({"email": None}, "email", "Give this as a text."),
-    ({"password": "1234567"}, "password", "Choose a password of at least 8 characters."),
+    ({"password": "1234567"}, "password", "Choose a password of at least 10 characters."),
+    ({"password": "12345678901"}, "password", EASY_PASSWORD),
+    ({"name": "Zebulon", "password": "zebulon1234"}, "password", EASY_PASSWORD),
     ({"password": 12345678}, "password", "Give this as a text."),
     ({"skills": "VPN"}, "skills", "Give this as a list of texts."),
     ({"skills": ["VPN", 7]}, "skills", "Give this as a list of texts."),
@@ -237,6 +239,7 @@ def test_a_new_password_takes_the_old_one_and_ends_sessions(api: Api) -> None:
     for sent, field, sentence in (
         ({}, "currentPassword", "Write your current password, too."),
         ({"currentPassword": "wrong"}, "currentPassword", "That is not your current password."),
+        ({"password": "jo@example.com"}, "password", EASY_PASSWORD),
     ):
         refused = api.post("/api/auth/update-user", by=token, json={"password": new, **sent})
         expected = {"error": f"{field}: {sentence}", "code": "invalid", "field": field}
@@ -250,8 +253,29 @@ def test_a_new_password_takes_the_old_one_and_ends_sessions(api: Api) -> None:
     assert api.post("/api/auth/login", json={**JO, "password": new}).status_code == 200
 
 
-def test_an_admin_changes_anybodys_role_and_skills(api: Api, people: People) -> None:
+def test_an_unconfirmed_account_gets_no_role(api: Api, people: People, users: UserService) -> None:
     admin, token = people.add(Role.ADMIN), joined(api)["token"]
+    sent = {"email": "jo@example.com", "role": "moderator"}
+    answer = api.post("/api/auth/update-user", by=admin, json=sent)
+    assert (answer.status_code, answer.json()) == (
+        409,
+        {
+            "code": "conflict",
+            "error": "Nobody has confirmed that jo@example.com is the address of this account's "
+            "owner, so it gets no role. If you know the owner, confirm it on the server: python "
+            "app.py users confirm jo@example.com",
+        },
+    )
+    filed = api.post("/api/tickets", by=token, json={"title": "VPN", "description": "Drops."})
+    assert filed.status_code == 201
+    assert api.get("/api/tickets", by=token).json()["tickets"][0]["title"] == "VPN"
+
+
+def test_an_admin_changes_anybodys_role_and_skills(
+    api: Api, people: People, users: UserService
+) -> None:
+    admin, token = people.add(Role.ADMIN), joined(api)["token"]
+    users.confirm_email(actor=OPERATOR, email="jo@example.com")
     sent = {"email": "JO@example.com", "role": "moderator", "skills": ["DNS"]}
     answer = api.post("/api/auth/update-user", by=admin, json=sent)
     assert answer.status_code == 200

@@ -15,6 +15,7 @@ from services.outbox.emails import EmailKind
 from services.registry.services import Services
 from tasks.queue.celery_app import EMAIL_TASK
 from tests.conftest import (
+    EASY_PASSWORD,
     NOBODY_LISTENS,
     FixedClock,
     RecordingPublisher,
@@ -117,7 +118,10 @@ def test_a_refused_password_leaves_the_link_good(
     page = browser.open(link_for(emma, services))
     page = browser.fill(page, "/reset", password="short", repeat="short")
     assert (page.status, page.path) == (400, "reset")
-    assert page.alerts == ["Choose a password of at least 8 characters."]
+    assert page.alerts == ["Choose a password of at least 10 characters."]
+    page = browser.fill(page, "/reset", password="Emma123456", repeat="Emma123456")
+    assert (page.status, page.alerts) == (400, [EASY_PASSWORD])
+    assert page.described_by("password")[-1] == EASY_PASSWORD
     page = browser.fill(page, "/reset", password=NEW, repeat="another one")
     assert page.alerts == ["The two passwords differ. Write the same one twice."]
     assert browser.fill(page, "/reset", password=NEW, repeat=NEW).status == 200
@@ -286,7 +290,15 @@ def test_a_member_that_could_not_be_unlinked_is_told(
     class Interrupted(AccountLinking):
         unlink = build_services(away).account_linking.unlink
 
-    linking = Interrupted(db, services.users, services.links, services.codes, services.emails)
+    linking = Interrupted(
+        db,
+        services.users,
+        services.links,
+        services.codes,
+        services.emails,
+        services.rate_limiter,
+        services.address_claims,
+    )
     with serving(with_services(bot_process, account_linking=linking)) as address:
         browser = Browser(address)
         page = set_password(browser, browser.open(link_for(emma, services)))

@@ -13,7 +13,7 @@ from services.models.user import Role, User
 from services.outbox.emails import EmailKind
 from services.registry.services import Services
 from tasks.queue.celery_app import EMAIL_TASK
-from tests.conftest import FixedClock, RecordingPublisher, sample_ticket
+from tests.conftest import EASY_PASSWORD, FixedClock, RecordingPublisher, sample_ticket
 from tests.support.page_client import PASSWORD, Browser, Page
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
@@ -115,7 +115,8 @@ def test_a_new_password_ends_the_other_sessions_and_not_this_one(
     ("current", "new", "repeat", "field", "sentence"),
     [
         ("wrong", NEW, NEW, "currentPassword", "That is not your current password."),
-        (PASSWORD, "short", "short", "password", "Choose a password of at least 8 characters."),
+        (PASSWORD, "short", "short", "password", "Choose a password of at least 10 characters."),
+        (PASSWORD, "Emma123456", "Emma123456", "password", EASY_PASSWORD),
         (PASSWORD, NEW, "else", "repeat", "The two passwords differ. Write the same one twice."),
         (
             PASSWORD,

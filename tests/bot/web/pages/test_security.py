@@ -8,8 +8,8 @@ from bson import ObjectId
 from flask import Flask
 
 from bot.slack.bot_process import BotProcess
+from bot.web.cookies import Cookies
 from bot.web.pages.blueprint import PAGE_ROUTES
-from bot.web.pages.cookies import Cookies
 from bot.web.pages.csrf import CsrfProtection
 from services.core.database import Mongo
 from services.core.errors import PermissionDenied
@@ -134,7 +134,8 @@ def cookies_of(url: str, email: str) -> dict[str, str]:
         timeout=20,
     )
     assert answer.status_code == 303
-    found = (one.partition("=") for one in (named, answer.headers["Set-Cookie"]))
+    set_cookies = answer.raw.headers.getlist("Set-Cookie")
+    found = (one.partition("=") for one in (named, *set_cookies))
     return {name: value.partition("; ")[2] for name, _, value in found}
 
 
@@ -149,9 +150,10 @@ def test_the_cookies_are_for_this_host_alone_and_for_no_script(
     with serving(bot_process, app_url="https://help.example.com") as tls:
         secure = cookies_of(tls, "nils@example.com")
     for cookies, prefix, more in ((plain, "", ""), (secure, "__Host-", " Secure;")):
-        assert list(cookies) == [f"{prefix}visitor", f"{prefix}session"]
+        assert list(cookies) == [f"{prefix}{name}" for name in ("visitor", "session", "device")]
         assert re.fullmatch(flags(90, more), cookies[f"{prefix}visitor"])
         assert re.fullmatch(flags(7, more), cookies[f"{prefix}session"])
+        assert re.fullmatch(flags(180, more), cookies[f"{prefix}device"])
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/nothing", "/signout", "/static/nothing"])

@@ -8,7 +8,7 @@ from services.models.permissions import OPERATOR
 from services.models.user import Role
 from services.outbox.emails import EmailKind
 from services.registry.services import Services
-from tests.conftest import FixedClock
+from tests.conftest import EASY_PASSWORD, FixedClock
 from tests.support.page_client import PASSWORD, Browser
 
 pytest_plugins = ["tests.support.pages"]
@@ -49,10 +49,10 @@ def test_what_was_typed_is_there_again_but_no_password(browser: Browser) -> None
     values = {name: page.inputs[name]["value"] for name in ("email", "name", "skills")}
     assert values == {"email": "emma@example.com", "name": "Emma", "skills": "VPN"}
     assert "secret1" not in page.html
-    assert page.alerts == ["Choose a password of at least 8 characters."]
+    assert page.alerts == ["Choose a password of at least 10 characters."]
     assert page.described_by("password") == [
-        "At least 8 characters.",
-        "Choose a password of at least 8 characters.",
+        "At least 10 characters, and hard to guess.",
+        "Choose a password of at least 10 characters.",
     ]
     assert page.inputs["password"]["aria-invalid"] == "true"
     assert page.described_by("email") == []
@@ -71,6 +71,7 @@ def test_what_was_typed_is_there_again_but_no_password(browser: Browser) -> None
             "repeat",
             "The two passwords differ. Write the same one twice.",
         ),
+        ({"password": "Emma123456", "repeat": "Emma123456"}, "password", EASY_PASSWORD),
         ({"name": "x" * 81}, "name", "A name has at most 80 characters."),
         ({"skills": "x" * 51}, "skills", "A skill has at most 50 characters."),
     ],

@@ -1,4 +1,5 @@
-"""The two cookies: `session`, the session token, and `visitor`, a random id of the browser."""
+"""The cookies: `session`, the session token; `device`, the proof of an earlier sign-in; and
+`visitor`, a random id of the browser."""
 
 import re
 import secrets
@@ -6,9 +7,10 @@ import secrets
 from flask import g, request
 from werkzeug.wrappers import Response
 
+from services.auth.device_tokens import DEVICE_LIFETIME
 from services.auth.session_tokens import SESSION_LIFETIME
 
-SESSION_COOKIE, VISITOR_COOKIE = "session", "visitor"
+SESSION_COOKIE, DEVICE_COOKIE, VISITOR_COOKIE = "session", "device", "visitor"
 VISITOR_BYTES = 32
 VISITOR_DAYS = 90
 _VISITOR = re.compile(r"[\w-]{43}", re.ASCII)
@@ -23,9 +25,8 @@ class Cookies:
     def __init__(self, *, secure: bool) -> None:
         self.secure = secure
         prefix = "__Host-" if secure else ""
-        self._session_cookie, self._visitor_cookie = (
-            prefix + SESSION_COOKIE,
-            prefix + VISITOR_COOKIE,
+        self._session_cookie, self._device_cookie, self._visitor_cookie = (
+            prefix + name for name in (SESSION_COOKIE, DEVICE_COOKIE, VISITOR_COOKIE)
         )
 
     def session_token(self) -> str:
@@ -39,6 +40,15 @@ class Cookies:
 
     def clear_session(self, response: Response) -> None:
         self._set_cookie(response, self._session_cookie, "", seconds=0)
+
+    def device_token(self) -> str:
+        """Return the request's device token, or ""."""
+        return request.cookies.get(self._device_cookie, "")
+
+    def set_device(self, response: Response, token: str) -> None:
+        self._set_cookie(
+            response, self._device_cookie, token, seconds=int(DEVICE_LIFETIME.total_seconds())
+        )
 
     def visitor_id(self) -> str:
         """Return the browser's id, a new one if it has none."""
@@ -65,3 +75,8 @@ class Cookies:
             httponly=True,
             samesite="Lax",
         )
+
+
+def is_https(app_url: str | None) -> bool:
+    """Whether browsers reach the pages over TLS alone."""
+    return (app_url or "").startswith("https://")
