@@ -27,13 +27,13 @@ def welcome_message(staff: Sequence[Member]) -> Message:
         f"top right, you become someone else. {len(SAMPLE_TICKETS)} tickets of the last two weeks "
         "are there already.",
         f"*1. File a ticket.* As {emma}, type `/ticket {TITLE}` below, describe it in "
-        f"a sentence and press File. {emma}'s direct message, at the left, says who has it.",
+        f"a sentence and choose File. {emma}'s direct message, at the left, says who has it.",
         f"*2. Resolve it.* As {nils}, open {nils}'s direct message: it says why the ticket came to "
-        f"{nils}. Press Accept, then Resolve, and write what you did. {emma}'s message changes, "
+        f"{nils}. Choose Accept, then Resolve, and write what you did. {emma}'s message changes, "
         "and takes a reply in its thread.",
         f"*3. Answer a question.* {nils} asked {emma} about “VPN client wants a code”. As {emma}, "
         "reply in the thread of that ticket's message: the ticket goes on.",
-        f"*4. Look around.* Help desk, under Apps, is each member's Home. As {nils}, press The "
+        f"*4. Look around.* Help desk, under Apps, is each member's Home. As {nils}, choose The "
         "queue there and filter it; a ticket's page has its comments, notes and history. A "
         "digest comes each morning as a direct message, and #triage shows every ticket.",
         f"*5. See where tickets go.* Printers and laptops go to {lara}, payroll and SAP to {pia}, "

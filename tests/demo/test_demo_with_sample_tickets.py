@@ -37,7 +37,7 @@ def test_the_welcome_is_all_that_general_shows_and_opens_the_form(emma: SlackUse
     assert filed.modal is not None
     assert f"Ticket {FIRST_NEW} filed" in filed.modal.text
     emma.dismiss()
-    emma.wait_for_dm(f"Ticket {FIRST_NEW}", "Assigned to @Nils")
+    emma.wait_for_dm(f"Ticket {FIRST_NEW}", "*Assigned* to @Nils")
 
 
 def test_home_queue_and_ticket_page_have_something_to_show(nils: SlackUser) -> None:
@@ -100,4 +100,4 @@ def test_the_doctor_finds_the_settings_of_the_demo(stack: Stack) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 ticket that nobody is available for" in done.stdout
+    assert "7 active, of them 3 moderators and 1 admin" in done.stdout

@@ -22,7 +22,7 @@ from demo.smoke import SKILLS, draw_plan
 from services.routing.skill_matching import match_skills
 from tests.demo.test_process import wait_until_gone
 
-SECONDS = 60
+SECONDS = 100
 UP = "Ctrl-C stops everything."
 
 
