@@ -9,7 +9,7 @@ from services.core.clock import utcnow
 from services.core.database import Mongo
 from services.models.ticket import Status
 from services.models.user import Role
-from tests.conftest import People
+from tests.conftest import People, at_once
 from tests.support import payloads
 from tests.support.block_text import read
 from tests.support.http_bot import HttpBot, opened_by
@@ -151,6 +151,31 @@ def test_an_admin_deactivates_somebody_and_their_tickets_go_on(
     assert http_bot.answer(payloads.home_opened(gone)) == {}
     slack.wait_for("views.publish", where=lambda call: call.args["user_id"] == gone)
     assert read(slack.home(gone)) == ["Help desk", deactivated]
+
+
+def test_a_moderator_whom_an_admin_adds_is_told_once_and_gets_tickets(
+    product: Product, http_bot: HttpBot, slack: RecordingSlack, people: People, db: Mongo
+) -> None:
+    product.start("worker")
+    slack.add_member("U0NORA", email="nora@example.com", name="Nora")
+    ada = people.slack_id(people.add(Role.ADMIN))
+    assert http_bot.answer(payloads.home_opened(ada)) == {}
+    slack.wait_for("views.publish")
+    press = pressed(slack.home(ada), "Add moderator", ada)
+    assert http_bot.answer(press) == {}
+    form = opened_by(slack, press["trigger_id"])
+    sent = payloads.view_submission(form, {"member": "U0NORA", "skills": "VPN"}, user=ada)
+    assert at_once(*[lambda: http_bot.answer(sent)] * 3) == [{}] * 3  # a double click, and more
+    assert last_dm(slack, "U0NORA")["text"] == "You are a moderator of this help desk."
+    (nora,) = db.users.find({"emailKey": "nora@example.com"})
+    assert (nora["role"], nora["skills"], nora["name"]) == ("moderator", ["VPN"], "Nora")
+    assert http_bot.answer(payloads.home_opened("U0NORA")) == {}
+    slack.wait_for("views.publish", where=lambda call: call.args["user_id"] == "U0NORA")
+    http_bot.answer(http_bot.filled_in(slack, people.slack_id(people.add())))
+    eventually(lambda: is_outbox_empty(db), what="Nora has it")
+    assert (db.tickets.find_one() or {})["assignedTo"] == nora["_id"]
+    texts = [message["text"] for message in slack.messages("U0NORA")]
+    assert texts.count("You are a moderator of this help desk.") == 1
 
 
 def test_somebody_away_gets_nothing_until_they_are_back(
