@@ -111,9 +111,12 @@ class StaffInvitations:
     def _invite(self, actor: Actor, member: SlackMember, role: Role, skills: Sequence[str]) -> User:
         account = self._linked_account(member) or self._account_of_address(member)
         if account is None:
-            return self._users.create(
-                actor=actor, email=member.email, role=role, skills=skills, name=member.name
-            )
+            try:
+                return self._users.create(
+                    actor=actor, email=member.email, role=role, skills=skills, name=member.name
+                )
+            except Conflict:  # the member's first use has created their account since
+                raise InvalidValue("member", BEING_ADDED) from None
 
         def values_for(doc: Document) -> Document:
             current = User.from_doc(doc)

@@ -30,14 +30,14 @@ def setup_blocks(checklist: SetupChecklist) -> list[Block]:
         _step(
             checklist.triage_channel,
             "A triage channel",
-            "Tickets that nobody can take appear there. Invite the bot to a channel, set "
-            "`TRIAGE_CHANNEL` to the channel's id, and restart the help desk.",
+            "It shows a card for each ticket. Invite the bot to a channel, set `TRIAGE_CHANNEL` to "
+            "the channel's id (at the end of its details), and restart the help desk.",
         ),
         _step(
             checklist.ai_key,
             "An AI key",
-            "Without one, tickets are matched to skills by their words. Set `GEMINI_API_KEY`, and "
-            "restart the help desk.",
+            "With one, Gemini analyses each ticket; without, skills are matched by their words. "
+            "Set `GEMINI_API_KEY`, and restart the help desk.",
         ),
         actions(button("Hide these steps", ids.HIDE_SETUP, "own")),
     ]

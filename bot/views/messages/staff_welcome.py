@@ -2,9 +2,11 @@
 
 from bot.views.blocks import context, mrkdwn_section
 from bot.views.text import Message, escape, mrkdwn
+from services.core.text import truncate
 from services.linking.staff_invitations import StaffInvitation
 from services.models.user import Role
 
+MAX_SKILLS_LENGTH = 300
 ARTICLES = {Role.MODERATOR: "a moderator", Role.ADMIN: "an admin"}
 _TICKETS = (
     "Tickets that fit you come here as direct messages: accept them, ask the requester, resolve "
@@ -30,7 +32,8 @@ def welcome_message(invitation: StaffInvitation) -> Message:
     parts.append(_TICKETS)
     if user.role is Role.ADMIN:
         parts.append(_ADMIN)
-    skills = f"Your skills: {escape(', '.join(user.skills))}." if user.skills else ""
+    known = truncate(", ".join(user.skills), MAX_SKILLS_LENGTH)
+    skills = f"Your skills: {escape(known)}." if known else ""
     help_line = "Type `/ticket help` to see all commands."
     return Message(
         text=title,

@@ -347,11 +347,11 @@ def test_an_admin_sets_the_help_desk_up_from_home(
         ":white_large_square: *A moderator*\nTickets go to moderators. Without one, they go to you "
         "and the other admins.",
         "Add moderator",
-        ":white_large_square: *A triage channel*\nTickets that nobody can take appear there. "
-        "Invite the bot to a channel, set `TRIAGE_CHANNEL` to the channel's id, and restart the "
-        "help desk.",
-        ":white_large_square: *An AI key*\nWithout one, tickets are matched to skills by their "
-        "words. Set `GEMINI_API_KEY`, and restart the help desk.",
+        ":white_large_square: *A triage channel*\nIt shows a card for each ticket. Invite "
+        "the bot to a channel, set `TRIAGE_CHANNEL` to the channel's id (at the end of its "
+        "details), and restart the help desk.",
+        ":white_large_square: *An AI key*\nWith one, Gemini analyses each ticket; without, skills "
+        "are matched by their words. Set `GEMINI_API_KEY`, and restart the help desk.",
         "Hide these steps",
     ]
     ada.press("Set business hours")

@@ -65,6 +65,7 @@ OTHER_MESSAGES = {
     "messages.handover_offer.offer_message",
     "messages.handover_offer.decision_message",
     "messages.help.help_message",
+    "messages.staff_welcome.welcome_message",
     "modals.account.account_summary",
     "modals.account.code_used_warning",
     "modals.account.unlinked_message",

@@ -107,6 +107,23 @@ def test_another_process_that_adds_the_member_is_waited_for(
     assert invite(staff_invitations).user.role is Role.MODERATOR
 
 
+def test_a_first_use_at_the_same_moment_is_waited_for(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = services.users.create
+
+    def create_after_first_use(**fields: Any) -> User:
+        services.links.get_or_create_user(JO)
+        return create(**fields)
+
+    with monkeypatch.context() as slow:
+        slow.setattr(services.users, "create", create_after_first_use)
+        assert refusal(services.staff_invitations) == ("member", staff.BEING_ADDED)
+    invitation = invite(services.staff_invitations)
+    assert (invitation.is_linked, invitation.user.role) == (True, Role.MODERATOR)
+    assert services.db.users.count_documents({}) == 1
+
+
 @pytest.mark.parametrize(
     ("what", "sentence"),
     [
