@@ -19,7 +19,13 @@ from services.core.sequences import NumberSequence
 from services.models import events as model_events
 from services.models.events import EventType, NewEvent
 from services.models.message_source import MessageSource
-from services.models.permissions import Actor, Permission, require_permission, require_visible
+from services.models.permissions import (
+    Actor,
+    Permission,
+    may_see,
+    require_permission,
+    require_visible,
+)
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.outbox.pending import outbox_fields
 from services.sla.policy import cached_policy
@@ -203,10 +209,7 @@ class TicketService:
         if doc is None or (request_id is not None and doc.get("requestId") == request_id):
             return
         ticket = Ticket.from_doc(doc)
-        try:
-            raise AlreadyFiled(ticket.number, require_visible(actor, ticket))
-        except NotFound:
-            raise AlreadyFiled(ticket.number, None) from None
+        raise AlreadyFiled(ticket.number, ticket if may_see(actor, ticket) else None)
 
     def _check_rate_limit(self, actor: Actor) -> None:
         """Count the stored tickets, which holds without Redis, too. Concurrent submissions pass
