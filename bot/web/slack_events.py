@@ -37,5 +37,6 @@ def _has_valid_signature(verifier: SignatureVerifier, http_request: Request) -> 
             http_request.headers.get("X-Slack-Request-Timestamp"),
             http_request.headers.get("X-Slack-Signature"),
         )
-    except (ValueError, TypeError):  # not a number, UTF-8 or ASCII
+    # Not a number, UTF-8 or ASCII, or a number that exceeds a float.
+    except (ValueError, TypeError, OverflowError):
         return False

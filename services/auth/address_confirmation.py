@@ -4,13 +4,17 @@ The link alone proves the mailbox, not who signed up: its owner could confirm, w
 account of a stranger who signed up with their address.
 """
 
+from bson import ObjectId
+
 from services.accounts.validation import checked_string, email_key
 from services.audit.audit_log import SELF
 from services.auth.one_time_codes import CodeKind
 from services.auth.password_attempts import by_address
 from services.auth.sign_in import AccountServiceBase
+from services.core import security_events
 from services.core.errors import InvalidValue
 from services.core.rate_limit import Limit
+from services.core.security_events import SecurityEvent
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.user import User
 from services.outbox.emails import EmailKind, queue_account_email
@@ -48,6 +52,7 @@ class AddressConfirmationService(AccountServiceBase):
         user_id = self._codes.peek(kind=CodeKind.CONFIRM, code=checked_string("code", code))
         user = self._users.get(user_id) if user_id else None
         if user is None or not user.active:
+            _record_refused_code()
             raise InvalidValue("code", INVALID_CONFIRMATION_LINK)
         return user
 
@@ -60,5 +65,10 @@ class AddressConfirmationService(AccountServiceBase):
         user = self.find_account(code=code)
         is_own = user.id == actor.user_id
         if not is_own or self._codes.redeem(kind=CodeKind.CONFIRM, code=code) is None:
+            _record_refused_code(actor.user_id)
             raise InvalidValue("code", INVALID_CONFIRMATION_LINK)
         self._users.confirmation.record(user, by=SELF)
+
+
+def _record_refused_code(account: ObjectId | None = None) -> None:
+    security_events.record(SecurityEvent.CODE_REFUSED, reason="confirm", account=account)

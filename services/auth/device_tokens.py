@@ -19,7 +19,8 @@ ID_BYTES = 16
 
 
 class DeviceTokens:
-    """`account` is the account's `email_key`. The token holds an HMAC of it."""
+    """`account` names the account and its password, so that a new password ends the proof. The
+    token holds an HMAC of it."""
 
     def __init__(self, secret: str, *, clock: Clock = utcnow) -> None:
         # A derived key: nothing signed elsewhere with this secret is a valid token.

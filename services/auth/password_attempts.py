@@ -3,8 +3,9 @@
 An attempt is counted before its password is compared, so concurrent guesses do not pass a limit,
 and a right one is forgiven. Wrong passwords are counted for the account and the caller's network,
 so a stranger elsewhere cannot lock out the owner, and for each browser or program that has signed
-in to the account before (`DeviceTokens`). Above a number a day from all networks, only these may
-sign in.
+in to the account before (`DeviceTokens`). Those of signed-in callers are also counted for the
+account, so that a stolen session gets no more guesses from more networks. Above a number a day from
+all networks, only known devices may sign in.
 """
 
 from collections.abc import Iterator
@@ -39,8 +40,10 @@ def password_attempt(
     `account` is the account's `email_key`; `client_ip` is None if unknown; `device_id` is that of a
     device that is known for the account; `is_signed_in`: the caller has a session.
     """
-    source = _source_subject(account, client_ip, device_id)
-    subjects: list[Subject] = [source]
+    sources = [_source_subject(account, client_ip, device_id)]
+    if is_signed_in:
+        sources.append(_session_subject(account))
+    subjects = list(sources)
     if not (device_id or is_signed_in):
         subjects.append((Limit.WRONG_PASSWORDS_BY_ACCOUNT, account))
     place = limiter.take(
@@ -56,7 +59,7 @@ def password_attempt(
     place.give_back(*_WRONG_PASSWORD_LIMITS)
     # Of this account only: otherwise an attacker could reset the count of an address by signing in
     # to an account of their own.
-    limiter.clear(source)
+    limiter.clear(*sources)
 
 
 def forgive_wrong_passwords(
@@ -64,7 +67,9 @@ def forgive_wrong_passwords(
 ) -> None:
     """Forget the wrong passwords for an account whose owner has set a new one from there."""
     limiter.clear(
-        _source_subject(account, client_ip, None), (Limit.WRONG_PASSWORDS_BY_ACCOUNT, account)
+        _source_subject(account, client_ip, None),
+        _session_subject(account),
+        (Limit.WRONG_PASSWORDS_BY_ACCOUNT, account),
     )
 
 
@@ -72,6 +77,10 @@ def by_address(client_ip: str | None, *limits: Limit) -> list[Subject]:
     """Return the limits of the caller's address; none if it is unknown."""
     address = _network(client_ip, _ADDRESS_BITS)
     return [(limit, address) for limit in limits] if address else []
+
+
+def _session_subject(account: str) -> Subject:
+    return Limit.WRONG_PASSWORDS, f"{account} session"
 
 
 def _source_subject(account: str, client_ip: str | None, device_id: str | None) -> Subject:

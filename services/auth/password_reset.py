@@ -67,6 +67,15 @@ class PasswordResetService(AccountServiceBase):
             key = f"{user_id}:{self._clock():%Y%m%d%H%M}"
             queue_account_email(self._emails, EmailKind.RESET, user_id=user_id, key=key)
 
+    def find_account(self, *, code: str) -> User:
+        """Return the active account of an unused code. Raises `InvalidValue`."""
+        user_id = self._codes.peek(kind=CodeKind.RESET, code=checked_string("code", code))
+        user = self._users.get(user_id) if user_id else None
+        if user is None or not user.active:
+            security_events.record(SecurityEvent.CODE_REFUSED, reason="reset")
+            raise InvalidValue("code", INVALID_LINK)
+        return user
+
     def reset(self, *, code: str, password: str, client_ip: str | None = None) -> User:
         """Set the password of the code's account, use the code up, end all sessions and notify the
         owner by email. The link was sent to the account's address or came from an operator, so it
@@ -75,12 +84,7 @@ class PasswordResetService(AccountServiceBase):
         Raises `InvalidValue` for the code, and for the password without using the code up, and
         `LimitReached` while many users sign in.
         """
-        checked_string("code", code)
-        known_id = self._codes.peek(kind=CodeKind.RESET, code=code)  # before a costly hash
-        account = self._users.get(known_id) if known_id else None
-        if account is None:
-            security_events.record(SecurityEvent.CODE_REFUSED, reason="reset")
-            raise InvalidValue("code", INVALID_LINK)
+        account = self.find_account(code=code)  # before a costly hash
         checked_password(password, context=(account.email, account.name))
         hashed = self._hasher.hash(password)
         user_id = self._codes.redeem(kind=CodeKind.RESET, code=code)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from bson import ObjectId
 
+from services.accounts.confirmation import has_proof
 from services.accounts.users import UserService, new_account_doc
 from services.accounts.validation import (
     checked_email,
@@ -116,12 +117,11 @@ class SignInService(AccountServiceBase):
             checked_string("password", password),
         )
         check_password_length(password)
-        account = email_key(email)
         with password_attempt(
             self._rate_limiter,
-            account=account,
+            account=email_key(email),
             client_ip=client_ip,
-            device_id=self._devices.device_id(device_token, account=account),
+            device_id=self._device_id(device_token, email),
         ):
             known = self._users.find_docs_by_email(email)
             doc = self._matching(known, email, password)
@@ -130,8 +130,7 @@ class SignInService(AccountServiceBase):
                     SecurityEvent.SIGN_IN_FAILED, account=known[0]["_id"] if known else None
                 )
                 raise Unauthenticated(WRONG_CREDENTIALS)
-        self._rehash_if_outdated(doc, password)
-        return User.from_doc(doc)
+        return User.from_doc(self._rehash_if_outdated(doc, password))
 
     def authenticate(self, token: str) -> User:
         """Return the account of a session, as it is now. Raises `Unauthenticated`."""
@@ -151,8 +150,8 @@ class SignInService(AccountServiceBase):
 
     def issue_device_token(self, user: User, *, device_token: str | None = None) -> str:
         """Return the proof that this browser or program has signed in to the account, to be sent at
-        the next sign-in. `device_token` is the one it has, if any."""
-        return self._devices.issue(account=email_key(user.email), token=device_token)
+        the next sign-in, until the password changes. `device_token` is the one it has, if any."""
+        return self._devices.issue(account=_device_subject(user), token=device_token)
 
     def sign_out(self, *, token: str) -> None:
         """End the session of that token."""
@@ -171,6 +170,22 @@ class SignInService(AccountServiceBase):
             {"_id": user_id}, {"$inc": {"tokenVersion": 1}, "$unset": {"endedSessions": True}}
         )
 
+    def _device_id(self, device_token: str | None, email: str) -> str | None:
+        """Return the id of the device if it is known for an account of that address.
+
+        Beside a confirmed account, unconfirmed ones do not count: anyone could sign up with the
+        address, and try passwords of the confirmed one as a known device.
+        """
+        if not device_token:
+            return None
+        users = self._users.find_by_email(email)
+        confirmed = [user for user in users if has_proof(user)]
+        ids = (
+            self._devices.device_id(device_token, account=_device_subject(user))
+            for user in confirmed or users
+        )
+        return next(filter(None, ids), None)
+
     def _matching(self, known: Sequence[Document], email: str, password: str) -> Document | None:
         """Return the active one of the address's accounts with that password: first the one with
         the same spelling, then the oldest. Takes as long if there is none.
@@ -184,16 +199,18 @@ class SignInService(AccountServiceBase):
             self._hasher.matches(password, None)
         return None
 
-    def _rehash_if_outdated(self, doc: Document, password: str) -> None:
-        """Replace a hash of an outdated algorithm or cost, unless it has changed since."""
+    def _rehash_if_outdated(self, doc: Document, password: str) -> Document:
+        """Replace a hash of an outdated algorithm or cost, unless it has changed since. Return the
+        account."""
         old = doc["password"]
         if not self._hasher.is_outdated(old):
-            return
+            return doc
         try:
             new = self._hasher.hash(password)
         except LimitReached:  # next time
-            return
+            return doc
         self._db.users.update_one({"_id": doc["_id"], "password": old}, {"$set": {"password": new}})
+        return {**doc, "password": new}
 
     def _insert_account(self, doc: Document, email: str) -> None:
         self._refuse_known(email)
@@ -207,3 +224,7 @@ class SignInService(AccountServiceBase):
     def _refuse_known(self, email: str) -> None:
         if self._users.find_by_email(email):
             raise Conflict(ACCOUNT_EXISTS)
+
+
+def _device_subject(user: User) -> str:
+    return f"{user.id} {user.password_digest}"

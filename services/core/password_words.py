@@ -8,6 +8,8 @@ to case.
 PASSWORD_WORDS = {
     "English": (
         "p[a@4][s$5]{2}[ -]?w[o0]rd|passwd|pass[ -]?phrase|pass[ -]?code|pwd|pswd|pword"
+        # mistyped: pasword, passwrd, passwrod
+        "|p[a@4][s$5]{1,3}w(?:r?|[o0]{1,2}|[o0]u?r|r[o0])d"
         "|(?:secret|seed|recovery|mnemonic) phrase"
     ),
     "German": "passwort|passwörter|kennwort|losungswort",

@@ -166,7 +166,8 @@ ASSIGNED_TAIL = _tail(rf"=(?=\S))(?![\"'`(]?{LABEL_PATTERN}){VALUE_PATTERN}")
 QUOTED_TAIL = _tail(rf"{SEPARATOR_PATTERN})(?!.{LABEL_PATTERN})(?:{QUOTED_VALUE_PATTERN})")
 COPULA_TAIL = _tail(rf"{QUALIFIER_PATTERN}{COPULA_PATTERN}){SECRET_AHEAD}{VALUE_PATTERN}")
 BARE_TAIL = _tail(
-    rf"(?:{GAP}(?:{PRONOUNS})(?!\w))?(?:{GAP}(?:{CHANGED_TO})(?!\w))?(?:{GAP}|{DASH_PATTERN}))"
+    rf"(?:,?{GAP}(?:{PRONOUNS})(?!\w))?(?:{GAP}(?:re)?(?:set|changed|updated)(?!\w))?"
+    rf"(?:{GAP}(?:{CHANGED_TO})(?!\w))?(?:{GAP}|{DASH_PATTERN}))"
     rf"(?!{LABEL_PATTERN})(?:{TOKEN_PATTERN})"
 )
 # A password, and a remark between the word and it: "my password has not changed, still hunter2"

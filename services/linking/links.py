@@ -13,7 +13,7 @@ A link has `stopped {at, reason}` while its member cannot use this workspace; it
 then. The account and the tickets it filed stay; the tickets assigned to it are released.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -42,6 +42,10 @@ LINK_REQUIRED = "Link your help desk account first: type /account."
 ACCOUNT_UNLINKED = "You have unlinked your help desk account. Type /account to link one again."
 LINKING_REQUIRES_PROOF = (
     "Your email address already has an account with a password. Type /account to link it."
+)
+SEVERAL_ACCOUNTS = (
+    "Several accounts have your email address. Type /account to link one of them, or ask an admin "
+    "of this help desk."
 )
 ACCOUNT_TAKEN = f"The account of your email address belongs to another Slack member. {ASK_ADMIN}"
 
@@ -128,7 +132,7 @@ class LinkService:
             raise MemberRefused(ACCOUNT_UNLINKED)
         held = [user for user in existing if not self._is_mere_claim(user, member)]
         if len(held) > 1:
-            raise MemberRefused(f"Several accounts have your email address. {ASK_ADMIN}")
+            held = [_only_invitation(held)]
         account = self._accept_invitation(member, held[0]) if held else self._open_account(member)
         if account.role is not Role.USER:  # one more candidate for queued tickets
             pending.retry_unassigned(self._db, now=self._clock())
@@ -274,6 +278,17 @@ class LinkService:
 
     def _linked_entry(self, user_id: ObjectId) -> AuditEntry:
         return AuditEntry(self._clock(), SELF, AuditAction.LINKED, user_id)
+
+
+def _only_invitation(users: Sequence[User]) -> User:
+    """Return the one without a password: the member may set passwords of the others by email.
+
+    Raises `MemberRefused` if there is no such account or another one is deactivated.
+    """
+    invitations = [user for user in users if not user.has_password]
+    if len(invitations) != 1 or not all(user.active for user in users):
+        raise MemberRefused(SEVERAL_ACCOUNTS)
+    return invitations[0]
 
 
 def record_removal(db: Mongo, link: Document, *, by: ObjectId | str, now: datetime) -> None:

@@ -74,19 +74,28 @@ def require_permission(actor: Actor | Operator, permission: Permission) -> None:
     """Raise `PermissionDenied` unless the actor's role grants the permission."""
     if not actor.has_permission(permission):
         account = actor.user_id if isinstance(actor, Actor) else None
-        security_events.record(
-            SecurityEvent.PERMISSION_DENIED, reason=permission.name.lower(), account=account
-        )
+        _record_denial(permission, account)
         raise PermissionDenied(
             f"Your role does not allow you to {permission}. Ask an admin if it should."
         )
 
 
+def may_see(actor: Actor, ticket: Ticket) -> bool:
+    if actor.has_permission(Permission.SEE_ANY_TICKET):
+        return True
+    return actor.has_permission(Permission.SEE_OWN_TICKET) and ticket.created_by == actor.user_id
+
+
 def require_visible(actor: Actor, ticket: Ticket | None) -> Ticket:
     """Return the ticket if the actor may see it; otherwise raise `NotFound`."""
     if ticket is not None:
-        if actor.has_permission(Permission.SEE_ANY_TICKET):
+        if may_see(actor, ticket):
             return ticket
-        if actor.has_permission(Permission.SEE_OWN_TICKET) and ticket.created_by == actor.user_id:
-            return ticket
+        _record_denial(Permission.SEE_ANY_TICKET, actor.user_id)
     raise NotFound("There is no such ticket, or you may not see it.")
+
+
+def _record_denial(permission: Permission, account: ObjectId | None) -> None:
+    security_events.record(
+        SecurityEvent.PERMISSION_DENIED, reason=permission.name.lower(), account=account
+    )

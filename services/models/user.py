@@ -1,7 +1,8 @@
 """A user account, its role, and who works on tickets."""
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -29,7 +30,8 @@ ACTIVE_STAFF: Document = {**STAFF, "active": {"$ne": False}}
 class User:
     """An account. `email` is as its owner wrote it; it is looked up by the stored `emailKey`.
 
-    `disowned_at`: when the owner of its former address disowned the account.
+    `disowned_at`: when the owner of its former address disowned the account. `password_digest`
+    changes with the password; "" without one.
     """
 
     id: ObjectId
@@ -40,6 +42,7 @@ class User:
     active: bool = True
     capacity: int = DEFAULT_CAPACITY
     has_password: bool = False
+    password_digest: str = field(default="", repr=False, compare=False)
     away_until: datetime | None = None
     wants_digest: bool = True
     token_version: int = 0
@@ -62,6 +65,7 @@ class User:
             active=doc.get("active", True) is not False,
             capacity=DEFAULT_CAPACITY if capacity is None else capacity,
             has_password=bool(doc.get("password")),
+            password_digest=_digest(doc.get("password")),
             away_until=as_datetime(away.get("until")) if isinstance(away, dict) else None,
             wants_digest=doc.get("digest") is not False,
             token_version=as_int(doc.get("tokenVersion")) or 0,
@@ -76,6 +80,10 @@ class User:
     @property
     def display_name(self) -> str:
         return self.name or self.email.partition("@")[0] or "someone"
+
+
+def _digest(password_hash: object) -> str:
+    return hashlib.sha256(str(password_hash).encode()).hexdigest() if password_hash else ""
 
 
 def can_work_on_tickets(user: User) -> bool:

@@ -19,7 +19,13 @@ from services.core.sequences import NumberSequence
 from services.models import events as model_events
 from services.models.events import EventType, NewEvent
 from services.models.message_source import MessageSource
-from services.models.permissions import Actor, Permission, require_permission, require_visible
+from services.models.permissions import (
+    Actor,
+    Permission,
+    may_see,
+    require_permission,
+    require_visible,
+)
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.outbox.pending import outbox_fields
 from services.sla.policy import cached_policy
@@ -206,10 +212,7 @@ class TicketService:
         if doc is None or (request_id is not None and doc.get("requestId") == request_id):
             return
         ticket = Ticket.from_doc(doc)
-        try:
-            visible: Ticket | None = require_visible(actor, ticket)
-        except NotFound:
-            visible = None
+        visible = ticket if may_see(actor, ticket) else None
         raise AlreadyFiled(ticket.number, visible, is_own=ticket.created_by == actor.user_id)
 
     def _check_rate_limit(self, actor: Actor) -> None:

@@ -792,6 +792,11 @@ TABLE: Mapping[str, Entry] = {
     "auth.password_reset.PasswordResetService.request_link": once(
         lambda w: w.password_resets.request_link(email=MO_ADDRESS)
     ),
+    "auth.password_reset.PasswordResetService.find_account": once(
+        lambda w: w.password_resets.find_account(
+            code=w.codes.issue(kind=CodeKind.RESET, user_id=MODERATOR)
+        )
+    ),
     "auth.password_reset.PasswordResetService.reset": once(reset, "password"),
     "accounts.account_search.index_new_accounts": once(
         lambda w: account_search.index_new_accounts(w.db)

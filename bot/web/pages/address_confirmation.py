@@ -47,6 +47,7 @@ def confirm_address(req: BrowserRequest) -> Response:
                 email=account.email,
                 password=req.form_value("password"),
                 client_ip=req.rate_limit_address,
+                device_token=req.cookies.device_token(),
             )
         if user.id != account.id:  # another account with this address and password
             raise InvalidValue("code", INVALID_CONFIRMATION_LINK)

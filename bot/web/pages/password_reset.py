@@ -11,9 +11,6 @@ from bot.handlers import account
 from bot.web.pages.browser_request import BrowserRequest, Form
 from bot.web.pages.linking import display_member
 from services.accounts.validation import checked_email
-from services.auth.one_time_codes import CodeKind
-from services.auth.password_reset import INVALID_LINK
-from services.core.errors import InvalidValue
 from services.models.permissions import Actor
 from services.models.user import User
 
@@ -100,10 +97,7 @@ def _kept_links() -> set[str]:
 
 def _reset_page(req: BrowserRequest, form: Form) -> Response:
     """Raises `InvalidValue` for an invalid code."""
-    user_id = req.services.codes.peek(kind=CodeKind.RESET, code=form.value("code"))
-    owner = req.services.users.get(user_id) if user_id else None
-    if owner is None or not owner.active:
-        raise InvalidValue("code", INVALID_LINK)
+    owner = req.services.password_resets.find_account(code=form.value("code"))
     identities = req.services.account_linking.linked_members(actor=Actor.from_user(owner))
     members = [display_member(req.bot, identity) for identity in identities]
     kept = _kept_links()

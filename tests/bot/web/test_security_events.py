@@ -173,6 +173,16 @@ def test_refusals_over_http(
             400,
             {"event": "code_refused", "reason": "reset"},
         ),
+        (
+            lambda: web.get("/reset?code=guessed"),
+            400,
+            {"event": "code_refused", "reason": "reset"},
+        ),
+        (
+            lambda: web.get("/confirm?code=guessed"),
+            400,
+            {"event": "code_refused", "reason": "confirm"},
+        ),
     ]
     for call, status, expected in calls:
         assert call().status_code == status
@@ -193,6 +203,10 @@ def test_refusals_in_slack(
     member = SlackMember(TEAM_ID, slack_id, TEAM_ID, user.email, email_confirmed=True)
     ticket_bot.send(payloads.slash_command("queue", user=slack_id))
     account = {"account": str(user.id)}
+    assert events(log) == [{"event": "permission_denied", "reason": "see_any_ticket", **account}]
+    theirs = file_ticket(services.tickets, people.add())
+    for number in (theirs.number, 999):  # only the first exists
+        ticket_bot.send(payloads.slash_command(str(number), user=slack_id))
     assert events(log) == [{"event": "permission_denied", "reason": "see_any_ticket", **account}]
     ticket_bot.send(payloads.event({"type": "app_home_opened", "user": "U0X"}, team="T0OTHER"))
     assert events(log) == [{"event": "workspace_refused"}]
@@ -226,7 +240,7 @@ def test_refusals_in_slack(
     with pytest.raises(LimitReached):
         file_ticket(services.tickets, user)
     assert events(log) == [{"event": "rate_limited", "reason": "tickets", **account}]
-    assert sum(counts(process).values()) == codes + 6
+    assert sum(counts(process).values()) == codes + 7
 
 
 def test_what_a_caller_sends_forges_no_line(web: FlaskClient, log: io.StringIO) -> None:

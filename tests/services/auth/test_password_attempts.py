@@ -7,7 +7,7 @@ import pytest
 
 from services.auth.password_attempts import forgive_wrong_passwords, password_attempt
 from services.auth.sign_in import WRONG_CREDENTIALS
-from services.core.errors import LimitReached, Unauthenticated
+from services.core.errors import InvalidValue, LimitReached, Unauthenticated
 from services.core.rate_limiter import RateLimiter
 from tests.conftest import FixedClock, at_once
 
@@ -125,6 +125,23 @@ def test_after_a_hundred_wrong_passwords_a_day_only_known_devices_and_sessions_p
     refusal(lambda: right(rate_limiter))
     clock.advance(hours=1, seconds=1)
     right(rate_limiter)
+
+
+def test_a_session_gets_no_more_guesses_from_more_networks(rate_limiter: RateLimiter) -> None:
+    def guess(number: int) -> None:
+        with password_attempt(
+            rate_limiter, account=JO, client_ip=f"198.18.{number}.1", is_signed_in=True
+        ):
+            raise InvalidValue("currentPassword", "wrong")
+
+    for number in range(10):
+        with pytest.raises(InvalidValue):
+            guess(number)
+    assert refusal(lambda: guess(10)) == LATER
+    right(rate_limiter)
+    forgive_wrong_passwords(rate_limiter, account=JO, client_ip=HERE)
+    with pytest.raises(InvalidValue):
+        guess(10)
 
 
 def test_a_known_device_counts_for_itself(rate_limiter: RateLimiter) -> None:

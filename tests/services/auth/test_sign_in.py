@@ -12,6 +12,7 @@ from bson import ObjectId
 from demo.servers import RedisServer, free_port
 from services.account_admin.account_admin import AccountAdmin, PersonFields
 from services.accounts.users import UserService
+from services.auth.one_time_codes import CodeKind
 from services.auth.passwords import PasswordHasher
 from services.auth.sign_in import ACCOUNT_EXISTS, SESSION_ENDED, WRONG_CREDENTIALS, SignInService
 from services.core.database import Mongo
@@ -55,6 +56,23 @@ def refusal(sign_in: SignInService, email: str = "jo@example.com", password: str
     with pytest.raises(Unauthenticated) as refused:
         sign_in.sign_in(email=email, password=password)
     return str(refused.value)
+
+
+def is_known(sign_in: SignInService, device_token: str, email: str = "jo@example.com") -> bool:
+    """Whether the device may try a password after others have tried a hundred."""
+    with pytest.raises((LimitReached, Unauthenticated)) as refused:
+        sign_in.sign_in(
+            email=email, password="wrong", client_ip="192.0.2.1", device_token=device_token
+        )
+    return refused.type is Unauthenticated
+
+
+def spray(sign_in: SignInService) -> None:
+    for number in range(100):
+        with pytest.raises(Unauthenticated):
+            sign_in.sign_in(
+                email="jo@example.com", password="wrong", client_ip=f"198.18.{number}.1"
+            )
 
 
 # Signing up
@@ -413,6 +431,31 @@ def test_thirty_failures_close_an_address(sign_in: SignInService) -> None:
     with pytest.raises(LimitReached):
         sign_in.sign_in(email="jo@example.com", password=PASSWORD, client_ip=HERE)
     assert sign_in.sign_in(email="jo@example.com", password=PASSWORD, client_ip="203.0.113.9")
+
+
+def test_a_new_password_makes_every_device_unknown(services: Services) -> None:
+    """A person who signed up with the address, or knew the password, is limited like strangers."""
+    sign_in, resets = services.sign_in, services.password_resets
+    squatter = sign_in.issue_device_token(join(sign_in))
+    spray(sign_in)
+    assert is_known(sign_in, squatter)
+    user = services.users.find_by_email("jo@example.com")[0]
+    code = services.codes.issue(kind=CodeKind.RESET, user_id=user.id)
+    owner = sign_in.issue_device_token(resets.reset(code=code, password="four words by chance"))
+    spray(sign_in)
+    assert not is_known(sign_in, squatter)
+    assert is_known(sign_in, owner)
+
+
+def test_a_device_of_an_unconfirmed_account_is_unknown_beside_a_confirmed_one(
+    services: Services,
+) -> None:
+    sign_in = services.sign_in
+    squatter = join(sign_in)
+    invited = services.users.create(actor=OPERATOR, email="jo@example.com", role=Role.MODERATOR)
+    spray(sign_in)
+    assert not is_known(sign_in, sign_in.issue_device_token(squatter))
+    assert is_known(sign_in, sign_in.issue_device_token(invited))
 
 
 def test_with_redis_away_one_signs_in_and_is_rate_limited_all_the_same(

@@ -6,6 +6,7 @@ from bson import ObjectId
 
 from bot.slack.client import member_lookup
 from services.accounts.users import UserService
+from services.core.clock import utcnow
 from services.core.database import Mongo
 from services.core.errors import MemberRefused
 from services.linking.links import LinkService, adopt_name, check_email, check_member
@@ -43,7 +44,10 @@ TAKEN = (
     "The account of your email address belongs to another Slack member. "
     "Ask an admin of this help desk."
 )
-SEVERAL = "Several accounts have your email address. Ask an admin of this help desk."
+SEVERAL = (
+    "Several accounts have your email address. Type /account to link one of them, or ask an admin "
+    "of this help desk."
+)
 
 
 def refusal(links: LinkService, member: SlackMember) -> str:
@@ -162,6 +166,22 @@ def test_two_accounts_with_the_address_link_to_neither(links: LinkService, db: M
     db.users.insert_many([{"email": "jo@example.com"}, {"email": "Jo@Example.com"}])
     assert refusal(links, JO) == SEVERAL
     assert db.links.count_documents({}) == 0
+
+
+def test_an_invitation_is_accepted_beside_an_account_whose_password_was_reset(
+    links: LinkService, users: UserService, db: Mongo
+) -> None:
+    """Someone signed up with the address before it was invited, and its owner took that account
+    over by the link of the welcome email."""
+    reset = {"email": "jo@example.com", "password": "$2b$10$hash", "emailConfirmedAt": utcnow()}
+    claimed = db.users.insert_one({**reset, "emailConfirmedAt": None}).inserted_id
+    invitation = invite(users)
+    db.users.update_one({"_id": claimed}, {"$set": reset})
+    db.users.update_one({"_id": claimed}, {"$set": {"active": False}})
+    assert refusal(links, JO) == SEVERAL
+    db.users.update_one({"_id": claimed}, {"$set": {"active": True}})
+    assert links.get_or_create_user(JO) == invitation
+    assert links.get_or_create_user(JO) == invitation
 
 
 def test_a_linked_account_that_was_deactivated_is_refused(links: LinkService, db: Mongo) -> None:
