@@ -66,7 +66,7 @@ def test_from_accepting_to_cancelling(
     assert again.args["text"] == "You have already accepted ticket 1."
     assert (told.args["user"], told.args["text"]) == (
         b,
-        f"Ticket 1 is in progress and {cleo.name} has it now, so this was not done. "
+        f"Ticket 1 is assigned to {cleo.name} now, so this was not done. "
         "Look at it again, then decide.",
     )
 

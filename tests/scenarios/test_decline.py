@@ -185,7 +185,7 @@ def test_back_to_the_queue_is_the_last_choice_and_has_its_own_answer(
         (sentence,) = answer["view"]["blocks"]
         assert sentence["text"]["text"] == "Back in the queue; we'll look for someone else."
     assert system.now(ticket).assigned_to == cleo.id
-    assert system.texts(ann) == [f"in progress ({cleo.name})"]
+    assert system.texts(ann) == [f"assigned to {cleo.name}"]
     assert message_counts(system, cleo) == [1]
 
 

@@ -69,8 +69,8 @@ def test_two_moderators_update_a_ticket_and_both_see_what_became_of_it(
     assert page[:2] == ["Ticket 1", "VPN is down"]
     assert "Her laptop drops it." in page
     assert "*Priority*\nHigh" in page
-    assert f"{otto.user.name} changed the description" in page[-1]
-    assert f"{expert.name} set the priority to High" in page[-1]
+    assert f"{otto.user.name} changed the title and changed the description" in page[-1]
+    assert f"{expert.name} changed the description and set the priority to High" in page[-1]
 
     eventually(lambda: is_outbox_empty(db), what="everybody was told")
     (card,) = slack.messages(vera.slack_id)

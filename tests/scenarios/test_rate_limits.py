@@ -1,5 +1,6 @@
 """Rate limits under concurrency, attack and floods, and what other users notice of them."""
 
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -179,14 +180,20 @@ def test_after_a_hundred_wrong_passwords_only_known_browsers_sign_in(
 # Messages to the bot
 
 
-def write(system: BotAndWorkers, user: User, text: str) -> None:
-    write_as(system, People.slack_id(user), text)
+MINUTES = itertools.count(30_000_000)
 
 
-def write_as(system: BotAndWorkers, slack_id: str, text: str) -> None:
-    event = event_of(system.slack.say(f"D{slack_id[1:]}", text, user=slack_id))
+def write(system: BotAndWorkers, user: User, text: str) -> Any:
+    return write_as(system, People.slack_id(user), text)
+
+
+def write_as(system: BotAndWorkers, slack_id: str, text: str) -> Any:
+    """The lines of one minute are one text, so each message is written in a minute of its own."""
+    ts = f"{next(MINUTES) * 61}.000001"
+    event = event_of(system.slack.say(f"D{slack_id[1:]}", text, user=slack_id, ts=ts))
     assert system.bot.answer(event) == {}
     system.work()
+    return event
 
 
 def answers(system: BotAndWorkers, user: User) -> list[str]:
@@ -208,6 +215,16 @@ def test_a_flood_of_messages_gets_some_offers_one_sentence_and_silence(
     assert len(answers(system, ann)) == FULL + 2
 
 
+def test_the_lines_of_a_minute_get_one_offer(system: BotAndWorkers, ann: User) -> None:
+    slack_id = People.slack_id(ann)
+    for number in range(2 * FULL):
+        ts = f"1900000000.0000{number:02}"
+        line = system.slack.say(f"D{slack_id[1:]}", f"Line {number}", user=slack_id, ts=ts)
+        assert system.bot.answer(event_of(line)) == {}
+    system.work()
+    assert len(answers(system, ann)) == 1
+
+
 def test_an_automatic_reply_to_each_answer_comes_to_an_end(
     system: BotAndWorkers, ann: User
 ) -> None:
@@ -225,9 +242,7 @@ def test_an_automatic_reply_to_each_answer_comes_to_an_end(
 
 def test_an_edit_is_followed_whatever_the_limit(system: BotAndWorkers, ann: User) -> None:
     """The author may have taken back a secret."""
-    slack_id = People.slack_id(ann)
-    first = event_of(system.slack.say(f"D{slack_id[1:]}", "It is hunter2", user=slack_id))
-    system.bot.answer(first)
+    first = write(system, ann, "It is hunter2")
     for number in range(FULL + 5):
         write(system, ann, f"Message {number}")
     system.bot.answer(changed(first, "It is a secret"))
