@@ -77,11 +77,11 @@ Open   http://localhost:{stack.slack.port}
 2. Two direct messages appear at the left: Emma's, which says who has the ticket, and the one of
    {nils}, with the reason why it is his.
 3. Choose {nils} under "Act as", open his direct message, press Accept, then
-   Resolve, and say what was done. Emma's message then says so. Or press Not mine instead.
+   Resolve, and say what was done. Emma's message then says so. Or press Decline instead.
 4. Press Help desk under Apps, at the left: there each of them sees their own tickets.
 5. Try other tickets. About a printer: {lara}. About payroll: {pia}.
    About nothing in particular: the least loaded of the three. About the VPN, but filed by Nils
-   himself: {ada}, because nobody else knows it.
+   himself: {ada}, because no one else knows it.
    /ticket help explains the command.
 6. Sign up at
 
@@ -90,7 +90,7 @@ Open   http://localhost:{stack.slack.port}
    with any address and password. It shows a code; in the Slack, /account takes it.
 
 {analyst}
-This Slack is local-slack, a stand-in: anybody who reaches this machine's port {stack.slack.port}
+This Slack is local-slack, a stand-in: anyone who reaches this machine's port {stack.slack.port}
 can read and control it. It holds demo data only, and forgets all of it when you stop.
 Logs: {stack.logs}
 

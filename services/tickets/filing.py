@@ -51,7 +51,7 @@ class AlreadyFiled(Conflict):
     """A ticket of that message exists; `ticket` is None for a user who may not see it."""
 
     def __init__(self, number: int | None, ticket: Ticket | None) -> None:
-        super().__init__(f"Somebody has already made ticket {number} of this message.")
+        super().__init__(f"Someone has already filed ticket {number} from this message.")
         self.ticket = ticket
 
 
@@ -290,7 +290,7 @@ class TicketService:
             self._db, ticket, change, now=self._clock(), status=Status.TODO.value
         )
         if edited is None:
-            raise Conflict("This ticket has changed meanwhile. Look at it again, then decide.")
+            raise Conflict("This ticket has changed since. Look at it again, then decide.")
         return edited
 
 

@@ -49,13 +49,12 @@ MAX_SNIPPET_LENGTH = 300
 # The queue shows all of them, at its top.
 MAX_UNASSIGNED_TICKETS = 10
 UNASSIGNED_REASON = (
-    "whoever could take it is away, at their capacity, not linked to Slack, its requester, or has "
-    "had it before. It is tried again every few minutes and as soon as somebody is available."
+    "everyone who could take it is away, at capacity, not linked to Slack, its requester, or has "
+    "had it before. We try again every few minutes and as soon as someone is available."
 )
 UNASSIGNED_REASON_PLURAL = (
-    "Whoever could take these is away, at their capacity, not linked to Slack, their requester, "
-    "or has had them before. They are tried again every few minutes and as soon as somebody is "
-    "available."
+    "Everyone who could take these is away, at capacity, not linked to Slack, their requester, or "
+    "has had them before. We try again every few minutes and as soon as someone is available."
 )
 
 
@@ -97,7 +96,7 @@ def closed_unanswered_message(ticket: Ticket) -> Message:
         ticket,
         " was closed, because there was no answer",
         f"{_bold_name(ticket)} was closed, because there was no answer",
-        plain_text("If you still need help, press Reopen: it goes on where it was."),
+        plain_text("If you still need help, press Reopen. It continues where it stopped."),
         action_button(ticket, ids.REOPEN),
         action_button(ticket, ids.DETAILS),
     )
@@ -245,7 +244,7 @@ def internal_note_notice(ticket: Ticket, comment: Comment, *, author: DisplayPer
 
 def unassigned_message(ticket: Ticket, *, requester: DisplayPerson) -> Message:
     skills = ", ".join(ticket.related_skills) or "none recognised"
-    why = f"Nobody is available to take this ticket: {UNASSIGNED_REASON}"
+    why = f"No one is available to take this ticket: {UNASSIGNED_REASON}"
     blocks = [
         header(labels.ticket_name(ticket)),
         ticket_title(ticket),
@@ -254,13 +253,13 @@ def unassigned_message(ticket: Ticket, *, requester: DisplayPerson) -> Message:
         actions(action_button(ticket, ids.REASSIGN), action_button(ticket, ids.DETAILS)),
     ]
     return Message(
-        text=f"{ticket_reference(ticket)}: nobody is available to take it", blocks=blocks
+        text=f"{ticket_reference(ticket)}: no one is available to take it", blocks=blocks
     )
 
 
 def unassigned_summary(tickets: Sequence[Ticket], *, count: int) -> Message:
     """`tickets` are the first of `count`, which is more than one."""
-    heading = f"Nobody is available for {count:,} tickets"
+    heading = f"No one is available for {count:,} tickets"
     more = count - len(tickets)
     blocks = [header(heading), text_section(UNASSIGNED_REASON_PLURAL)]
     blocks += [

@@ -161,9 +161,7 @@ def filed_modal(ticket: Ticket) -> View:
         blocks=[
             header(f"{labels.ticket_name(ticket)} filed"),
             ticket_title(ticket),
-            context(
-                plain_text("You get a direct message that shows who has it and how it stands.")
-            ),
+            context(plain_text("A direct message shows you who has it and its status.")),
         ],
     )
 
@@ -171,7 +169,7 @@ def filed_modal(ticket: Ticket) -> View:
 def file_ticket_loading_modal() -> View:
     """Return what is opened first, because a trigger_id expires after three seconds."""
     return modal(
-        title="Make a ticket",
+        title="File a ticket",
         close="Cancel",
         blocks=[text_section("One moment…")],
     )

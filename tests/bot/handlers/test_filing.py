@@ -401,7 +401,7 @@ def taken(
     return db.tickets.find_one() or {}
 
 
-ALREADY_FILED = "Somebody has already made ticket 1 of this message."
+ALREADY_FILED = "Someone has already filed ticket 1 from this message."
 
 
 @pytest.mark.parametrize("asker", ["creator", "moderator", "admin"])
@@ -416,7 +416,7 @@ def test_who_may_see_the_ticket_is_shown_it(
 ) -> None:
     person = employee if asker == "creator" else people.add(Role(asker))
     heading = [ALREADY_FILED, "Ticket 1", "<!channel> VPN"]
-    looking = "*To do* · Finding someone…"
+    looking = "*Open* · Finding someone…"
     assert texts(use(ticket_bot, slack, person, written())) == [*heading, looking]
     expert = people.add(Role.MODERATOR)
     db.tickets.update_one({}, {"$set": {"assignedTo": expert.id, "status": "IN_PROGRESS"}})
@@ -466,7 +466,7 @@ def test_the_slower_of_two_is_told_in_the_modal(
     answer = ticket_bot.answer(submitted(second, slower, description="Also since Monday."))
     assert answer["response_action"] == "update"
     shown = texts({"submit": None, **answer["view"]})
-    ticket = ["Ticket 1", "First", "*To do* · Finding someone…"]
+    ticket = ["Ticket 1", "First", "*Open* · Finding someone…"]
     assert shown == [
         ALREADY_FILED,
         *([] if role is Role.USER else ticket),
@@ -488,7 +488,7 @@ def test_of_two_at_once_one_files(
         answers = list(pool.map(ticket_bot.answer, bodies))
     (doc,) = db.tickets.find()
     said = sorted(answer["view"]["blocks"][0]["text"]["text"] for answer in answers)
-    told = f"Somebody has already made ticket {doc['number']} of this message."
+    told = f"Someone has already filed ticket {doc['number']} from this message."
     assert said == [told] * 3 + [f"Ticket {doc['number']} filed"]
 
 

@@ -286,7 +286,7 @@ def test_the_ticket_there_is_already_is_shown(
     view = press(desk, slack, offered(slack, ann)[0], ann)
     desk.answer(payloads.view_submission(view, {}, user=ann))
     late = press(desk, slack, offered(slack, bob)[0], bob)
-    already = "Somebody has already made ticket 1 of this message."
+    already = "Someone has already filed ticket 1 from this message."
     assert late["blocks"][0]["text"]["text"] == already
     assert len(late["blocks"]) == 1  # Bob may not see more of it
     desk.answer(marked(message, moderator))

@@ -282,7 +282,7 @@ def test_an_unknown_id_is_not_found(tickets: TicketService) -> None:
 SOURCE = checked_source(
     team_url=TEAM_URL, channel="C0GENERAL", ts="1700000000.000001", slack_user_id="U0ANN"
 )
-ALREADY_FILED = "Somebody has already made ticket 1 of this message."
+ALREADY_FILED = "Someone has already filed ticket 1 from this message."
 
 
 def file_from_message(tickets: TicketService, user: User, **fields: Any) -> Ticket:
@@ -387,7 +387,7 @@ def test_concurrent_users_file_one_ticket_for_a_message(
     with ThreadPoolExecutor(8) as pool:
         outcomes = sorted(pool.map(attempt, everybody))
     (doc,) = db.tickets.find()
-    told = f"Somebody has already made ticket {doc['number']} of this message."
+    told = f"Someone has already filed ticket {doc['number']} from this message."
     assert outcomes == [told] * 7 + ["filed"]
 
 

@@ -58,14 +58,14 @@ def offered(
             Role.MODERATOR,
             "assignee",
             (P, True, False),
-            "[Accept] [Reassign] [Not mine] (Resolve, Comment, Ask the requester, Details, Update)",
+            "[Accept] [Reassign] [Decline] (Resolve, Comment, Ask the requester, Details, Update)",
         ),
         (
             Role.MODERATOR,
             "assignee",
             (P, True, True),
             "[Resolve] [Comment] [Ask the requester] "
-            "(Details, Reassign, Not mine, Internal note, Update)",
+            "(Details, Reassign, Decline, Internal note, Update)",
         ),
         (
             Role.ADMIN,
@@ -77,7 +77,7 @@ def offered(
             Role.MODERATOR,
             "assignee",
             (R, True, False),
-            "[Accept] [Reassign] [Not mine] (Resolve, Comment, Details, Update, Internal note)",
+            "[Accept] [Reassign] [Decline] (Resolve, Comment, Details, Update, Internal note)",
         ),
         (
             Role.MODERATOR,
@@ -216,7 +216,7 @@ def held(ticket: Ticket) -> dict[str, Any]:
 
 
 def test_unassigning_is_offered_where_it_is_allowed() -> None:
-    back = "Leave it empty to hand the ticket back: then somebody else is looked for."
+    back = "Leave it empty to return the ticket to the queue: then we look for someone else."
     mine = held(sample_ticket(status=Status.IN_PROGRESS, assigned_to=ObjectId()))
     assert (mine["optional"], mine["hint"]["text"]) == (True, back)
     for ticket in (

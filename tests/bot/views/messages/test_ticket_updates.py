@@ -119,13 +119,13 @@ def tickets(count: int, title: str = "Leak") -> list[Ticket]:
 
 def test_several_are_listed_with_a_way_to_assign_each() -> None:
     message = unassigned_summary(tickets(2), count=2)
-    assert message.text == "Nobody is available for 2 tickets: Ticket 1, Ticket 2"
+    assert message.text == "No one is available for 2 tickets: Ticket 1, Ticket 2"
     heading, why, first, second, last = message.blocks
-    assert heading["text"]["text"] == "Nobody is available for 2 tickets"
+    assert heading["text"]["text"] == "No one is available for 2 tickets"
     assert why["text"]["text"] == (
-        "Whoever could take these is away, at their capacity, not linked to Slack, their "
-        "requester, or has had them before. They are tried again every few minutes and as soon as "
-        "somebody is available."
+        "Everyone who could take these is away, at capacity, not linked to Slack, their "
+        "requester, or has had them before. We try again every few minutes and as soon as "
+        "someone is available."
     )
     assert (first["text"]["text"], first["accessory"]["text"]["text"]) == (
         "Ticket 1: Leak 1",
