@@ -96,7 +96,7 @@ _TEMPLATES: Mapping[EmailKind, EmailContent] = {
             "Confirm that {email} is your address, with the password of your help desk account. "
             "The link works once, and for three days.",
             Link("Confirm your address", "{confirmation_path}"),
-            "If you did not ask for it, leave this email alone.",
+            "If you did not ask for this, ignore this email.",
         ),
     ),
     EmailKind.ACCOUNT_DISOWNED: EmailContent(

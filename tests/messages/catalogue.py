@@ -373,7 +373,7 @@ def _cards() -> Iterator[Row]:
     }
     for state, (ticket, assignee) in states.items():
         done_by = BY_BEN if ticket.status is Status.COMPLETED and assignee else None
-        people = {"requester": REQUESTER, "done_by": done_by}
+        people: dict[str, Any] = {"requester": REQUESTER, "done_by": done_by}
         yield (
             CARDS,
             EMPLOYEE,
@@ -639,15 +639,15 @@ def _home() -> Iterator[Row]:
     for title, cursor, users in (
         ("all", AccountCursor(), accounts), ("found", search, accounts[:1]), ("none", search, ())
     ):  # fmt: skip
-        page = PeoplePage(Screen(people=cursor), AccountPage(cursor, users, next=cursor),
+        shown = PeoplePage(Screen(people=cursor), AccountPage(cursor, users, next=cursor),
                           {BEN.id: "U0Ben"}, NOW)  # fmt: skip
-        yield HOME, ADMIN, f"People: {title}", people_list.people_page(page)
+        yield HOME, ADMIN, f"People: {title}", people_list.people_page(shown)
     for title, hours in (
         ("as installed", BusinessHours()),
         ("changed", BusinessHours(country="DE", is_configured=True)),
     ):
-        page = SettingsPage(Screen(settings=True), CurrentSettings(Targets(), hours))
-        yield HOME, ADMIN, f"Settings {title}", overview.home_view(page)
+        settings = SettingsPage(Screen(settings=True), CurrentSettings(Targets(), hours))
+        yield HOME, ADMIN, f"Settings {title}", overview.home_view(settings)
 
 
 def _ticket_pages() -> Iterator[Row]:

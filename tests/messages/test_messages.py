@@ -16,9 +16,10 @@ import bot.views
 from bot.views.messages.address_claim import claim_event
 from bot.views.text import Block, Message
 from tasks.email import compose
-from tests.messages.catalogue import KINDS, READERS, TERMINAL, Entry, catalogue
+from tests.messages.catalogue import HOME, KINDS, READERS, TERMINAL, Entry, catalogue
 from tests.messages.document import DOCUMENT, document
 from tests.messages.plain_text import as_lines
+from tests.support.blockkit import check_message, check_view
 
 PACKAGES = ("cards", "explain", "home", "messages", "modals")
 # What functions return that write something for people.
@@ -33,7 +34,9 @@ FAULTS = {
     "two spaces": re.compile(r"\S {2,}\S"),
     "nothing in brackets or quotes": re.compile(r"\(\s*\)|\[\s*\]|“\s*”|\"\"|<\s*>"),
     "a placeholder": re.compile(r"\{\w*\}|%[sd]|<!|<@|<https?:[^>]*\||&(?:amp|lt|gt);"),
-    "a value of the code": re.compile(r"\b(?:None|True|False|null|nan)\b(?! recognised| seen)"),
+    "a value of the code": re.compile(
+        r"\b(?:None|True|False|null|nan)\b(?! recognised| seen|: only)"
+    ),
     "punctuation twice": re.compile(r"(?<!\.)\.\.(?!\.)|[,;:!?]{2}| [,.;!?](?:\s|$)|· *(?:·|$)"),
 }
 
@@ -107,6 +110,16 @@ def test_it_reads_well(kind: str) -> None:
     entries = [entry for entry in catalogue() if entry.kind == kind]
     assert entries
     assert [found for entry in entries for found in faults(_lines(entry))] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_slack_takes_it_and_each_button_that_a_sentence_names_is_there(kind: str) -> None:
+    for entry in catalogue():
+        content = entry.content
+        if entry.kind == kind and isinstance(content, Message):
+            assert check_message(content.as_args()) == [], entry.title
+        elif entry.kind == kind and isinstance(content, dict):
+            assert check_view(content, home=kind == HOME) == [], entry.title
 
 
 def _lines(entry: Entry) -> list[str]:

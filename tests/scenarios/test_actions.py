@@ -381,7 +381,7 @@ def test_cancelling_is_confirmed_once_and_notifies_the_assignee(
 ) -> None:
     system.press(ann, system.card(ann), "cancel")
     view = system.slack.last_view()
-    assert (view["title"]["text"], view["close"]["text"]) == ("Cancel ticket 1", "Keep it")
+    assert (view["title"]["text"], view["close"]["text"]) == ("Cancel ticket 1", "Back")
     assert system.now(ticket).status is Status.IN_PROGRESS
     assert system.submit(ann) == {}
     system.work()

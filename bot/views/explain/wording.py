@@ -219,8 +219,8 @@ def _skills(dry_run: DryRun, formatter: Formatter) -> str:
 
 def _confidence(stored: object) -> str:
     if not isinstance(stored, (int, float)):
-        return "Not given: only a model says how sure it is"
-    doubt = ": not taken at its word" if is_low_confidence(stored) else ""
+        return "None: only Gemini gives one"
+    doubt = " (too low to rely on)" if is_low_confidence(stored) else ""
     return f"{stored:.2f}{doubt}"
 
 

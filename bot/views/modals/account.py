@@ -34,7 +34,7 @@ LINK_STEPS = (
 )
 BY_EMAIL = "use the account of your Slack email address"
 CODE_WARNING = "Never type a code that someone else gave you, and never share yours."
-DIFFERENT_EMAIL = "That is another address than the one you have in Slack."
+DIFFERENT_EMAIL = "This is not the address you have in Slack."
 ACCOUNT_HELP = "Type /account whenever you want to change something."
 
 

@@ -169,7 +169,7 @@ def filed_modal(ticket: Ticket) -> View:
 def file_ticket_loading_modal() -> View:
     """Return what is opened first, because a trigger_id expires after three seconds."""
     return modal(
-        title="File a ticket",
+        title="Make a ticket",
         close="Cancel",
         blocks=[text_section("One moment…")],
     )
@@ -208,7 +208,7 @@ def _deadline() -> Block:
         "Deadline",
         datetime_picker("deadline"),
         optional=True,
-        hint="Only if it has to be done by then. Leave it empty otherwise.",
+        hint="Set one only if the work must be done by then.",
     )
 
 

@@ -18,8 +18,7 @@ CLOCK_LABELS = {
     CountedHours.AROUND_THE_CLOCK: "Around the clock",
 }
 RECALCULATION_NOTICE = (
-    "Tickets that are open get their new due time within minutes; a card in a conversation shows "
-    "it with the ticket's next change."
+    "Open tickets get new due times within minutes. Cards show them after the ticket's next change."
 )
 STATUS_WORDS_HELP = (
     "Words such as “out of office”, “sick” or “on leave”, in many languages, and emoji such as "

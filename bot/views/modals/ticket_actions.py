@@ -156,7 +156,7 @@ def cancel_ticket_modal(ticket: Ticket) -> View:
         ids.CANCEL_TICKET,
         title="Cancel",
         submit="Cancel the ticket",
-        close="Do not cancel",
+        close="Back",
         blocks=[
             text_section(
                 "No one will work on it any more. You can reopen it later if you need to."

@@ -288,7 +288,7 @@ def test_another_account_says_what_becomes_of_the_former(
     visitor.submit(code=issue(codes, mona))
     assert seen(slack.last_view())[1:] == [
         "Link to m…@example.com?",
-        "That is another address than the one you have in Slack.",
+        "This is not the address you have in Slack.",
         "If that is not your own address, press Cancel. Otherwise its owner reads what you "
         "write to the help desk.",
         "You are now linked to moderator1@example.com. That account keeps its tickets, but you "

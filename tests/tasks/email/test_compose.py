@@ -211,7 +211,7 @@ def test_confirm() -> None:
             "Confirm that emma@example.com is your address, with the password of your help desk "
             "account. The link works once, and for three days.",
             Link("Confirm your address", f"{URL}/confirm?code=s3-_cret"),
-            "If you did not ask for it, leave this email alone.",
+            "If you did not ask for this, ignore this email.",
         ),
     )
 

@@ -313,8 +313,8 @@ def test_its_buttons_open_the_queue_and_assign(
     (answer,) = system.slack.calls_to("response_url")
     assert answer.args["text"].splitlines() == [
         "The queue:",
-        "Ticket 1 “The roof leaks”: to do, medium priority, no one is available yet",
-        "Ticket 2 “The cellar, too”: to do, medium priority, no one is available yet",
+        "Ticket 1 “The roof leaks”: open, medium priority, no one is available yet",
+        "Ticket 2 “The cellar, too”: open, medium priority, no one is available yet",
     ]
     assert ticket_bot.answer(payloads.block_actions(message, "reassign", **press)) == {}
     assert system.slack.last_view()["title"]["text"] == "Assign ticket 1"

@@ -172,7 +172,7 @@ def test_the_code_is_shown_once_and_leads_to_ones_account(
     assert (
         "It works once, and for 10 minutes. Opening this page again makes a new one." in page.text
     )
-    assert "Never pass this code on: whoever types it into Slack acts as you." in page.text
+    assert "Never share this code: anyone who types it into Slack acts as you." in page.text
     assert "You are signed in as emma@example.com." in page.text
     first, second = code_on(page), code_on(browser.open("/link"))
     codes = services.codes
