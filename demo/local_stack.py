@@ -11,11 +11,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
+from slack_sdk import WebClient
+
 from demo import seed
+from demo.adapter import wrap_client
 from demo.binaries import ROOT
 from demo.process import Process, ProcessError
+from demo.sample_tickets import add_sample_tickets
 from demo.servers import LocalSlack, MongoServer, RedisServer, Server, free_port
 from demo.slack_page import SlackPage
+from demo.welcome import post_welcome
 from services.core import database as core_database
 
 DATABASE = "helpdesk"
@@ -101,15 +106,21 @@ class Stack:
         staff: Sequence[seed.Member] | None = None,
         port: int = 0,
         settings: Mapping[str, str] | None = None,
+        has_sample_tickets: bool = False,
     ) -> None:
-        """`port` is local-slack's; `settings` are further environment variables of the product."""
+        """`port` is local-slack's; `settings` are further environment variables of the product.
+
+        With `has_sample_tickets` a message in #general says what to try with them.
+        """
         self.staff = list(staff if staff is not None else seed.staff())
         self.logs = Path(tempfile.mkdtemp(prefix="helpdesk-demo-"))
         self.mongo = MongoServer(directory=self.logs / "mongodb")
         self.redis = RedisServer()
-        config = seed.workspace_config([seed.EMPLOYEE, *self.staff])
+        self.members = [seed.EMPLOYEE, *seed.COLLEAGUES, *self.staff]
+        config = seed.workspace_config(self.members)
         self.slack = LocalSlack(config, port=port, directory=self.logs / "slack")
         self._settings = dict(settings or {})
+        self._has_sample_tickets = has_sample_tickets
         self._http_port = free_port()
         self.pages_url = f"http://127.0.0.1:{self._http_port}"
         self.product: ProductProcesses
@@ -129,8 +140,15 @@ class Stack:
         # Slack first: a taken port is the most likely failure.
         for server in (self.slack, self.mongo, self.redis):
             self._open.enter_context(server)
-        seed.seed_accounts(self.database(), self.staff)
-        self.product = ProductProcesses(self._product_settings(), logs=self.logs)
+        db = self.database()
+        seed.seed_accounts(db, self.staff)
+        if self._has_sample_tickets:  # before the product runs, whose jobs would act on them
+            slack = wrap_client(WebClient(token=seed.BOT_TOKEN, base_url=self.slack.api_url))
+            post_welcome(slack, self.staff)
+            add_sample_tickets(db, slack, self.members)
+        settings = self._product_settings()
+        (self.logs / ".env").write_text("".join(f"{key}={settings[key]}\n" for key in settings))
+        self.product = ProductProcesses(settings, logs=self.logs)
         self._open.callback(self.product.stop)
         self.product.start()
         with SlackPage(self.slack.url) as workspace:

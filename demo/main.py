@@ -1,11 +1,12 @@
 """`app.py demo`: the whole product on this machine, interactive or (`--smoke`) as a test."""
 
 import os
+import shlex
 import signal
 import sys
 import time
 
-from demo import seed
+from demo.binaries import ROOT
 from demo.local_stack import Stack
 from demo.process import PortTakenError, ProcessError
 from demo.smoke import run as run_smoke
@@ -38,8 +39,9 @@ def _interrupt(*_: object) -> None:
 
 
 def _serve() -> int:
-    print("Starting MongoDB, Redis, Slack, the bot, its worker and its jobs ...", flush=True)
-    with Stack(port=_port(), settings=_gemini()) as stack:
+    print("Starting MongoDB, Redis, Slack, the bot, its worker and its jobs, and filing sample")
+    print("tickets ...", flush=True)
+    with Stack(port=_port(), settings=_gemini(), has_sample_tickets=True) as stack:
         print(_welcome(stack), flush=True)
         while True:
             time.sleep(WATCH_SECONDS)
@@ -60,34 +62,22 @@ def _gemini() -> dict[str, str]:
 
 
 def _welcome(stack: Stack) -> str:
-    nils, lara, pia, ada = (member.real_name for member in stack.staff)
     analyst = (
         "Gemini reads the tickets: GEMINI_API_KEY is set."
         if _gemini().get("GEMINI_API_KEY")
         else "The offline router reads the tickets; set GEMINI_API_KEY to let Gemini do it."
     )
+    doctor = shlex.join(["env", "-i", sys.executable, str(ROOT / "app.py"), "doctor"])
     return f"""
 Open   http://localhost:{stack.slack.port}
 
-1. You are {seed.EMPLOYEE.real_name}: see "Act as" at the top right. In #general, type
+A message of the help desk in #general says what to try there. From outside of Slack:
 
-       /ticket VPN drops every hour
+- Sign up at {stack.pages_url}/link
+  with any address and password. The page shows a code; /account in Slack takes it.
+- Check the installation as its operator does, in another terminal:
 
-   describe it in a sentence or two, and press File.
-2. Two direct messages appear at the left: Emma's, which says who has the ticket, and the one of
-   {nils}, with the reason why it is his.
-3. Choose {nils} under "Act as", open his direct message, press Accept, then
-   Resolve, and say what was done. Emma's message then says so. Or press Decline instead.
-4. Press Help desk under Apps, at the left: there each of them sees their own tickets.
-5. Try other tickets. About a printer: {lara}. About payroll: {pia}.
-   About nothing in particular: the least loaded of the three. About the VPN, but filed by Nils
-   himself: {ada}, because no one else knows it.
-   /ticket help explains the command.
-6. Sign up at
-
-       {stack.pages_url}/link
-
-   with any address and password. It shows a code; in the Slack, /account takes it.
+       cd {stack.logs} && {doctor}
 
 {analyst}
 This Slack is local-slack, a stand-in: anyone who reaches this machine's port {stack.slack.port}

@@ -45,7 +45,6 @@ EARLIER = (
 NEWCOMER = {
     "email": "robin@example.com",
     "name": "Robin",
-    "skills": "VPN, DNS",
     "password": "for this demo only",
     "repeat": "for this demo only",
 }

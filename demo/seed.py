@@ -7,7 +7,7 @@ from typing import Any
 from services.core.database import Mongo
 from services.models.permissions import OPERATOR
 from services.models.slack_member import SlackMember
-from services.models.user import Role
+from services.models.user import Role, User
 from services.registry.indexes import ensure_indexes
 from services.registry.services import Services
 
@@ -43,6 +43,7 @@ class Member:
 
 
 EMPLOYEE = Member("Emma", Role.USER)
+COLLEAGUES = (Member("Omar", Role.USER), Member("Grace", Role.USER))
 ADMIN = Member("Ada", Role.ADMIN)
 
 
@@ -99,13 +100,18 @@ def seed_accounts(db: Mongo, members: Sequence[Member], *, team_id: str = TEAM_I
             skills=member.skills,
             name=member.first_name,
         )
-        services.links.get_or_create_user(
-            SlackMember(
-                team_id=team_id,
-                slack_user_id=member.slack_id,
-                home_team_id=team_id,
-                email=member.email,
-                email_confirmed=True,
-                name=member.first_name,
-            )
-        )
+        open_account(services, member, team_id=team_id)
+
+
+def open_account(services: Services, member: Member, *, team_id: str = TEAM_ID) -> User:
+    """Return the member's account, as their first use links or creates it."""
+    slack_member = SlackMember(
+        team_id=team_id,
+        slack_user_id=member.slack_id,
+        home_team_id=team_id,
+        email=member.email,
+        email_confirmed=True,
+        name=member.first_name,
+    )
+    known = services.links.find_user(team_id=team_id, slack_user_id=member.slack_id)
+    return known or services.links.get_or_create_user(slack_member)

@@ -157,7 +157,7 @@ class SmokeTest:
         _expect_in("Why it is assigned to them", filing.why, _line(card, "Why you:"))
         self._print_step(f"{moderator.name} gets a direct message:")
         self._show(card.text, buttons=card.labels)
-        mine = f"Assigned to @{moderator.name}"
+        mine = f"*Assigned* to @{moderator.name}"
         own = _only(self._emma.wait_for_dm(f"Ticket {number}", filing.title, mine))
         self._print_step("Emma's own message says:")
         self._show(own.text)
@@ -200,7 +200,7 @@ class SmokeTest:
         for filing in self._plan.tickets:
             name = self._staff[filing.moderator.slack_id].name
             mine = [card for card in self._emma.dm() if filing.title in card.text]
-            whose = (f"Assigned to @{name}", f"*Resolved* by @{name}")
+            whose = (f"*Assigned* to @{name}", f"*Resolved* by @{name}")
             cards = [card for card in mine if any(words in card.text for words in whose)]
             _expect(f"Emma's messages that say who has “{filing.title}”", 1, len(cards))
             old = [card.text for card in mine if "Finding someone" in card.text]

@@ -39,8 +39,9 @@ IN_TEXTS = {
     "stands here": "stays here",
 }
 PLAIN_TEXTS = PLAIN | IN_TEXTS
-# Not for people to read: the prompt of the model, and words that are looked for in tickets.
+# Other texts: the prompt of the model, what users write, and words that are looked for in tickets.
 NO_TEXTS = {
+    "demo/sample_tickets.py",
     "services/analysis/model_exchange.py",
     "services/analysis/urgency.py",
     "services/core/password_words.py",

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from pymongo.errors import PyMongoError
 
+from bot.handlers.secret_warning import warn_of_secrets
 from bot.slack import source_messages
 from bot.slack.form_state import parse_timestamp
 from bot.slack.request import Request
@@ -71,15 +72,16 @@ def file_from_message(req: Request) -> None:
 
 def fill_form(
     req: Request, source: MessageSource, make_quote: Callable[[], views.MessageQuote]
-) -> None:
-    """Replace the loading modal with the form, or with the ticket the message already has."""
+) -> AlreadyFiled | None:
+    """Replace the loading modal with the form, or with the ticket that the message already has,
+    which is returned."""
     try:
         req.services.tickets.check_not_filed(
             actor=req.actor, team_id=req.bot.team_id, source=source
         )
     except AlreadyFiled as error:
         req.update_modal(already_filed_view(req, error))
-        return
+        return error
     req.update_modal(
         views.file_ticket_modal(
             is_ai_enabled=req.bot.config.is_ai_enabled,
@@ -87,6 +89,7 @@ def fill_form(
             metadata=source_messages.encode_source(source),
         )
     )
+    return None
 
 
 def already_filed_view(req: Request, error: AlreadyFiled, *, entered_text: str = "") -> View:
@@ -101,6 +104,8 @@ def already_filed_view(req: Request, error: AlreadyFiled, *, entered_text: str =
 
 def file_ticket(req: Request) -> None:
     view = req.body["view"]
+    if warn_of_secrets(req, "title", "description"):
+        return
     try:
         filed = req.services.tickets.create(
             actor=req.actor,

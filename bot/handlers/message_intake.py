@@ -218,7 +218,9 @@ def _answer_reaction(req: Request, source: MessageSource) -> None:
     except DomainError:
         return
     user = req.slack_user_id
-    event = f"{_event_key(source)}:{user}"
+    day = int(float(req.body["event"].get("event_ts") or 0)) // 86_400
+    # The same reaction a day later is answered again.
+    event = f"{_event_key(source)}:{user}:{day}"
     if not may_answer(req, event=event, recipient=user):
         return
     try:
@@ -244,13 +246,14 @@ def file_direct_message(req: Request) -> None:
     if found:
         req.update_modal(notice_modal(_already_added(req, found)))
         return
-    filing.fill_form(
+    already_filed = filing.fill_form(
         req,
         source,
         lambda: file_ticket.direct_message_quote(
             req.services.direct_messages.get(first, slack_user_id=req.slack_user_id)
         ),
     )
+    _settle_offer(req, already_filed)
 
 
 def add_to_ticket(req: Request) -> None:
@@ -283,13 +286,20 @@ def file_reacted_message(req: Request) -> None:
     req.open_modal(file_ticket.file_ticket_loading_modal())
     _ = req.actor
     bot, source = req.bot, source_messages.with_thread(req.bot, _source_from_button(req))
-    filing.fill_form(
+    already_filed = filing.fill_form(
         req,
         source,
         lambda: source_messages.quote_message(
             bot, source, lambda: source_messages.fetch_message(bot, source)
         ),
     )
+    _settle_offer(req, already_filed)
+
+
+def _settle_offer(req: Request, already_filed: AlreadyFiled | None) -> None:
+    """Replace an old offer that no worker knows any more."""
+    if already_filed:
+        req.replace_message(file_ticket.filed_offer(already_filed.number))
 
 
 def _reacted_message(req: Request, event: dict[str, Any]) -> MessageSource | None:

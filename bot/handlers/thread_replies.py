@@ -10,18 +10,20 @@ from dataclasses import dataclass
 from bson import ObjectId
 
 from bot.handlers import message_intake
+from bot.handlers.secret_warning import THREAD_WARNING, warn_of_secrets
 from bot.slack import message_events, source_messages
 from bot.slack.event_replies import may_answer, queue_reply
 from bot.slack.message_events import MessageChange, MessageEvent
 from bot.slack.request import Request
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.modals import ticket_actions
-from bot.views.text import Message, escape
+from bot.views.text import Message, escape, has_secret
 from services.core.errors import DomainError, LimitReached, MemberInactive
 from services.models.ticket import Ticket
 from services.outbox.deliveries import DeliveryRef, TicketThread
 from services.outbox.replies import ReplyKind
 from services.tickets.comments import CommentLimitReached, CommentRateLimitReached
+from services.tickets.lifecycle import open_question
 
 _ONCE = "You won't see this message again."
 CHANNEL_NOTE_EXPLANATION = (
@@ -147,13 +149,33 @@ def _open_form(req: Request, *, internal: bool) -> None:
     ticket = req.services.comments.get_for_comment(
         actor=req.actor, ticket_id=ticket_id, internal=internal
     )
-    req.open_modal(
-        ticket_actions.note_modal(ticket) if internal else ticket_actions.comment_modal(ticket)
+    if internal:
+        req.open_modal(ticket_actions.note_modal(ticket))
+    elif question := open_question(ticket, req.actor):
+        req.open_modal(ticket_actions.answer_modal(ticket, question=question.note or ""))
+    else:
+        _refresh_used_message(req, ticket)
+        req.open_modal(ticket_actions.comment_modal(ticket))
+
+
+def _refresh_used_message(req: Request, ticket: Ticket) -> None:
+    """Refresh a question that needs no answer any more, but still has its button."""
+    container = req.body.get("container") or {}
+    channel, ts = container.get("channel_id"), container.get("message_ts")
+    is_card = any((card.channel, card.ts) == (channel, ts) for card in ticket.cards)
+    if not (channel and ts) or is_card or container.get("is_ephemeral"):
+        return
+    is_refreshed = req.services.ticket_actions.refresh_message(
+        actor=req.actor, ticket_id=str(ticket.id), channel=channel, ts=ts
     )
+    if is_refreshed:
+        req.bot.publisher.publish_ticket(str(ticket.id))
 
 
 def _save_comment(req: Request, *, internal: bool) -> None:
     view = req.body["view"]
+    if warn_of_secrets(req, "text"):
+        return
     added = req.services.comments.add(
         actor=req.actor,
         ticket_id=str(view.get("private_metadata") or ""),
@@ -166,13 +188,15 @@ def _save_comment(req: Request, *, internal: bool) -> None:
 
 
 def _add_comment(req: Request, event: MessageEvent, thread: TicketThread) -> ReplyOutcome:
+    text = _readable_text(req, event)
     added = req.services.comments.add(
         actor=req.actor,
         ticket_id=thread.ticket_id,
-        text=_readable_text(req, event),
+        text=text,
         internal=thread.internal,
         files=event.content.files,
         message=event.message_ref,
+        thread_ts=event.thread_ref.ts if event.thread_ref else None,
     )
     explanations = []
     if thread.internal and event.is_direct:
@@ -182,22 +206,31 @@ def _add_comment(req: Request, event: MessageEvent, thread: TicketThread) -> Rep
     if event.content.files:
         explanations.append((FILES_EXPLANATION, "files"))
     notices = [
-        AuthorNotice(text, f"{subject}:{event.author_id}", ReplyKind.EXPLANATION)
-        for text, subject in explanations
+        AuthorNotice(sentence, f"{subject}:{event.author_id}", ReplyKind.EXPLANATION)
+        for sentence, subject in explanations
     ]
-    return ReplyOutcome(added.ticket, notices)
+    return ReplyOutcome(added.ticket, [*notices, *_secret_notice(event, text)])
 
 
 def _edit_comment(req: Request, event: MessageEvent, thread: TicketThread) -> ReplyOutcome:
     """A message that was too long at first may be accepted after an edit."""
+    text = _readable_text(req, event)
     edited = req.services.comments.edit(
         actor=req.actor,
         ticket_id=thread.ticket_id,
         message=event.message_ref,
-        text=_readable_text(req, event),
+        text=text,
         files=event.content.files,
     )
-    return ReplyOutcome(edited) if edited else _add_comment(req, event, thread)
+    if edited is None:
+        return _add_comment(req, event, thread)
+    return ReplyOutcome(edited, _secret_notice(event, text))
+
+
+def _secret_notice(event: MessageEvent, text: str) -> list[AuthorNotice]:
+    """Warn the author, once for each message."""
+    key = f"secret:{event.message_ref.channel}:{event.message_ref.ts}"
+    return [AuthorNotice(THREAD_WARNING, key)] if has_secret(text) else []
 
 
 def _delete_comment(req: Request, event: MessageEvent, thread: TicketThread) -> ReplyOutcome:

@@ -13,15 +13,17 @@ from contextlib import contextmanager
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.handlers import app_home, ticket_page
+from bot.handlers.secret_warning import warn_of_secrets
 from bot.slack.request import Request
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.inputs import View
-from bot.views.messages import ticket_updates
+from bot.views.messages import settled
 from bot.views.modals import ticket_actions as views
 from bot.views.text import DisplayPerson
 from services.core.errors import Conflict
-from services.models.ticket import Ticket
-from services.tickets.lifecycle import TicketAction
+from services.models.ticket import Status, Ticket
+from services.tickets.actions import STILL_A_PROBLEM
+from services.tickets.lifecycle import TicketAction, last_question
 
 logger = logging.getLogger(__name__)
 
@@ -30,17 +32,16 @@ MODALS: dict[TicketAction, Callable[[Ticket], View]] = {
     TicketAction.ASK_REQUESTER: views.ask_requester_modal,
     TicketAction.RESOLVE: views.resolve_ticket_modal,
     TicketAction.CANCEL: views.cancel_ticket_modal,
+    TicketAction.REOPEN: views.reopen_ticket_modal,
 }
 
 
 def apply_action(req: Request) -> None:
-    """Accept, take or reopen the ticket, as the pressed button says."""
+    """Accept or take the ticket, as the pressed button says."""
     service = req.services.ticket_actions
-    apply = {
-        TicketAction.ACCEPT: service.accept,
-        TicketAction.TAKE: service.take,
-        TicketAction.REOPEN: service.reopen,
-    }[_pressed_action(req)]
+    apply = {TicketAction.ACCEPT: service.accept, TicketAction.TAKE: service.take}[
+        _pressed_action(req)
+    ]
     ticket_id, expected_state = parse_button_value(req.button_value)
     with _refresh_if_stale(req, ticket_id):
         ticket = apply(actor=req.actor, ticket_id=ticket_id, expected_state=expected_state)
@@ -75,17 +76,28 @@ def open_reassign_modal(req: Request) -> None:
 def answer_still_a_problem(req: Request) -> None:
     """Idempotent: pressed twice, it is recorded once."""
     key = f"still:{(req.body.get('container') or {}).get('message_ts', '')}"
-    ticket = req.services.ticket_actions.report_unsolved(
-        actor=req.actor, ticket_id=req.button_value, request_id=key
-    )
+    with _refresh_if_stale(req, req.button_value):
+        ticket = req.services.ticket_actions.report_unsolved(
+            actor=req.actor, ticket_id=req.button_value, request_id=key
+        )
     req.bot.publisher.publish_ticket(str(ticket.id))
-    req.replace_message(ticket_updates.still_a_problem_confirmation(ticket))
+    if ticket.status is Status.REOPENED:
+        req.replace_message(settled.reopened_message(ticket))
+    else:
+        question = last_question(ticket)
+        asked = (question.note if question else None) or ""
+        req.replace_message(
+            settled.answered_message(ticket, question=asked, answer=STILL_A_PROBLEM)
+        )
 
 
 def answer_solved(req: Request) -> None:
-    ticket = req.services.ticket_actions.confirm_solved(actor=req.actor, ticket_id=req.button_value)
+    with _refresh_if_stale(req, req.button_value):
+        ticket = req.services.ticket_actions.confirm_solved(
+            actor=req.actor, ticket_id=req.button_value
+        )
     req.bot.publisher.publish_ticket(str(ticket.id))
-    req.replace_message(ticket_updates.solved_confirmation(ticket))
+    req.replace_message(settled.solved_message(ticket))
 
 
 def _accepted_colleague(req: Request, ticket: Ticket) -> DisplayPerson | None:
@@ -97,6 +109,8 @@ def _accepted_colleague(req: Request, ticket: Ticket) -> DisplayPerson | None:
 
 
 def resolve_ticket(req: Request) -> None:
+    if warn_of_secrets(req, "resolution"):
+        return
     _ack_and_publish(
         req,
         req.services.ticket_actions.resolve(
@@ -106,22 +120,30 @@ def resolve_ticket(req: Request) -> None:
 
 
 def reassign_ticket(req: Request) -> None:
+    if warn_of_secrets(req, "reason"):
+        return
     ticket_id, expected_state = parse_button_value(req.metadata)
-    _ack_and_publish(
-        req,
-        req.services.ticket_actions.reassign(
-            actor=req.actor,
-            ticket_id=ticket_id,
-            # Radio buttons cannot be cleared, so the searched assignee takes precedence.
-            assignee_id=req.field_value("assignedTo") or _suggested_assignee(req) or None,
-            reason=req.field_value("reason"),
-            expected_state=expected_state,
-        ),
+    # Radio buttons cannot be cleared, so the searched assignee takes precedence.
+    choice = req.field_value("assignedTo") or _chosen_radio(req)
+    is_returned = choice == views.BACK_TO_QUEUE
+    ticket = req.services.ticket_actions.reassign(
+        actor=req.actor,
+        ticket_id=ticket_id,
+        assignee_id=None if is_returned else choice,
+        reason=req.field_value("reason"),
+        expected_state=expected_state,
     )
+    if is_returned:
+        req.ack(response_action="update", view=views.returned_to_queue_modal())
+        req.bot.publisher.publish_ticket(str(ticket.id))
+        return
+    _ack_and_publish(req, ticket)
 
 
 def decline_ticket(req: Request) -> None:
     """The ticket goes to the next best assignee."""
+    if warn_of_secrets(req, "reason"):
+        return
     ticket_id, expected_state = parse_button_value(req.metadata)
     outcome = req.services.reassignment.decline(
         actor=req.actor,
@@ -135,6 +157,8 @@ def decline_ticket(req: Request) -> None:
 
 
 def ask_requester(req: Request) -> None:
+    if warn_of_secrets(req, "question"):
+        return
     _ack_and_publish(
         req,
         req.services.ticket_actions.ask_requester(
@@ -146,6 +170,17 @@ def ask_requester(req: Request) -> None:
 def cancel_ticket(req: Request) -> None:
     _ack_and_publish(
         req, req.services.ticket_actions.cancel(actor=req.actor, ticket_id=req.metadata)
+    )
+
+
+def reopen_ticket(req: Request) -> None:
+    if warn_of_secrets(req, "reason"):
+        return
+    _ack_and_publish(
+        req,
+        req.services.ticket_actions.reopen(
+            actor=req.actor, ticket_id=req.metadata, reason=req.field_value("reason")
+        ),
     )
 
 
@@ -161,7 +196,7 @@ def _refresh_if_stale(req: Request, ticket_id: str) -> Iterator[None]:
         container = req.body.get("container") or {}
         channel, ts = container.get("channel_id"), container.get("message_ts")
         if channel and ts and not container.get("is_ephemeral"):
-            req.services.ticket_actions.refresh_card(
+            req.services.ticket_actions.refresh_message(
                 actor=req.actor, ticket_id=ticket_id, channel=channel, ts=ts
             )
             req.bot.publisher.publish_ticket(ticket_id)
@@ -180,8 +215,8 @@ def _refresh_page(req: Request, ticket_id: str) -> None:
         logger.warning("ticket %s: could not refresh the page", ticket_id)
 
 
-def _suggested_assignee(req: Request) -> str:
-    """The choice among the suggestions, "" if there were none."""
+def _chosen_radio(req: Request) -> str:
+    """The choice among the radio buttons, "" if there were none."""
     return req.field_value("nextBest") if "nextBest" in req.form else ""
 
 

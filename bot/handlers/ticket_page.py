@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from bot.handlers.secret_warning import warn_of_secrets
 from bot.slack.form_state import FormState, parse_timestamp
 from bot.slack.request import Request
 from bot.slack.ticket_command import parse_number
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.explain.modal import MAX_CANDIDATES, explanation_loading_modal, explanation_modal
-from bot.views.home.ticket_page import ticket_message
+from bot.views.home.ticket_page import conversation_modal, ticket_message
 from bot.views.inputs import MAX_OPTIONS
 from bot.views.modals import edit_ticket
 from bot.views.modals.edit_ticket import EditMetadata
@@ -30,6 +31,14 @@ def view_ticket(req: Request) -> None:
 def show_details(req: Request) -> None:
     ticket_id, _ = parse_button_value(req.button_value)
     show_ticket_below(req, ticket_id)
+
+
+def show_history(req: Request) -> None:
+    """Show all of the conversation and history, which the page has shortened."""
+    page = req.services.home.ticket_page(
+        actor=req.actor, team_id=req.bot.team_id, ticket_id=req.button_value
+    )
+    req.open_modal(conversation_modal(page))
 
 
 def show_ticket_below(req: Request, ticket_id: str) -> None:
@@ -69,6 +78,8 @@ def save_ticket(req: Request) -> None:
     form, actor = req.form, req.actor
     metadata = EditMetadata.decode(req.metadata)
     changes = changed_fields(form, metadata)
+    if warn_of_secrets(req, *changes):
+        return
     try:
         ticket = req.services.ticket_edits.update(
             actor=actor,

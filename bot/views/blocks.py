@@ -1,11 +1,11 @@
 """Blocks that cards, messages and pages share."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot.views import labels
 from bot.views.due_text import due_field, format_datetime
-from bot.views.text import Block, DisplayPerson, escape, mrkdwn, plain_text
+from bot.views.text import Block, DisplayPerson, escape, has_secret, masked, mrkdwn, plain_text
 from services.core.text import truncate
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.tickets.lifecycle import RESOLUTION_CODES, is_awaiting_acceptance
@@ -13,6 +13,7 @@ from services.tickets.transitions import is_queued_unassigned
 from services.tickets.validation import MAX_TITLE_LENGTH
 
 FINDING_SOMEONE = "Finding someone…"
+SECRET_HIDDEN = "A secret is hidden here. The ticket's page shows it."  # noqa: S105  a sentence
 
 
 def header(text: str) -> Block:
@@ -40,14 +41,14 @@ def fields_section(fields: Mapping[str, str]) -> Block:
 
 
 def ticket_title(ticket: Ticket) -> Block:
-    return section(plain_text(ticket.title, limit=MAX_TITLE_LENGTH))
+    return section(plain_text(masked(ticket.title), limit=MAX_TITLE_LENGTH))
 
 
 def ticket_section(ticket: Ticket, ticket_button: Block, *, verb: str) -> Block:
     """Return number and title with a button; screen readers read `verb` and the number."""
     name = labels.ticket_name(ticket)
     return section(
-        plain_text(f"{name}: {truncate(ticket.title, MAX_TITLE_LENGTH)}"),
+        plain_text(f"{name}: {truncate(masked(ticket.title), MAX_TITLE_LENGTH)}"),
         accessory={**ticket_button, "accessibility_label": f"{verb} {name}"},
     )
 
@@ -59,6 +60,16 @@ def ticket_heading(ticket: Ticket) -> list[Block]:
 def titled_section(label: str, text: str) -> list[Block]:
     """Return a label above a user's text, which stays plain text."""
     return [context(mrkdwn(f"*{label}*")), text_section(text)]
+
+
+def quoted_section(label: str, text: str) -> list[Block]:
+    """As `titled_section`, without secrets, for messages."""
+    return [*titled_section(label, masked(text)), *secret_notice(text)]
+
+
+def secret_notice(text: str) -> list[Block]:
+    """Say where a secret of that text is shown; nothing if it has none."""
+    return [context(plain_text(SECRET_HIDDEN))] if has_secret(text) else []
 
 
 def context(*elements: Block) -> Block:
@@ -127,13 +138,15 @@ def accepted_time(ticket: Ticket) -> str:
     return format_datetime(ticket.accepted_at) if is_assigned and ticket.accepted_at else ""
 
 
-def resolution_section(ticket: Ticket) -> list[Block]:
+def resolution_section(
+    ticket: Ticket, show: Callable[[str, str], list[Block]] = quoted_section
+) -> list[Block]:
     """Return what was done, if the ticket is resolved."""
     if ticket.status is not Status.COMPLETED or not ticket.resolution:
         return []
     if ticket.resolution in RESOLUTION_CODES:
         return []
-    return titled_section("What was done", str(ticket.resolution))
+    return show("What was done", str(ticket.resolution))
 
 
 def source_link(ticket: Ticket) -> list[Block]:

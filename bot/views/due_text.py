@@ -67,6 +67,12 @@ def format_datetime(at: datetime) -> str:
     return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} at {{time}}|{_in_utc(at)}>"
 
 
+def format_date(at: datetime) -> str:
+    """Return the day in the reader's zone; in UTC if Slack cannot format it."""
+    day = at.astimezone(UTC).strftime("%-d %b %Y")
+    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}}|{day}>"
+
+
 def away_phrase(until: datetime) -> str:
     return "away" if until >= NO_END else f"away until {format_datetime(until)}"
 

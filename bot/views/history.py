@@ -1,5 +1,6 @@
 """A ticket's history in words."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,12 +14,13 @@ from bot.views.text import Block, DisplayPerson, display_person, escape, mrkdwn
 from services.core.text import truncate
 from services.linking.links import Directory
 from services.models.escalation_track import STEP_RULES
-from services.models.events import Event, EventType
+from services.models.events import Event, EventType, is_next_of_change
 from services.models.ticket import Priority, Status
 from services.sla.escalation_schedule import NEXT_STEP_FIELD
 from services.tickets.fields import FIELDS
 
-MAX_EVENTS = 30
+MAX_ACTS = 30
+MAX_BYTES = 100_000  # of all lines, less than half of what a view may have
 MAX_TEXT_LENGTH = 3_000  # Slack's limit for a text object; a line is far shorter
 MAX_NOTE_LENGTH = 120
 
@@ -26,21 +28,59 @@ DisplayPersonLookup = Callable[[Any], DisplayPerson]
 
 
 def history_blocks(
-    events: Sequence[Event], people: Directory, *, max_events: int = MAX_EVENTS
+    events: Sequence[Event], people: Directory, *, max_acts: int = MAX_ACTS
 ) -> list[Block]:
-    """Return the newest events, the last one last, in as few blocks as possible."""
-    newest = events[max(len(events) - max_events, 0) :]
-    lines = [_line(event, lambda user_id: display_person(people, user_id)) for event in newest]
-    if older := len(events) - len(lines):
+    """Return the newest acts, the last one last, in as few blocks as possible."""
+    all_acts = acts(events)
+    lines: list[str] = []
+    size = 0
+    for act in reversed(all_acts[max(len(all_acts) - max_acts, 0) :]):
+        line = _line(act, lambda user_id: display_person(people, user_id))
+        size += len(json.dumps(line))
+        if size > MAX_BYTES:
+            break
+        lines.insert(0, line)
+    if older := len(all_acts) - len(lines):
         lines.insert(0, f"_{older} older {'entry is' if older == 1 else 'entries are'} not shown_")
     return [context(mrkdwn(text)) for text in join_lines(lines)]
 
 
-def _line(event: Event, lookup: DisplayPersonLookup) -> str:
+def acts(events: Sequence[Event]) -> list[tuple[Event, ...]]:
+    """Return the events by act: of one change, those that say the same again are left out, and the
+    fields of one edit are together."""
+    found: list[tuple[Event, ...]] = []
+    previous: Event | None = None
+    for event in events:
+        is_same_change = previous is not None and is_next_of_change(previous, event)
+        if previous and is_same_change and (previous.type, event.type) in REPETITIONS:
+            if event.type == EventType.ANSWERED:  # says more than its comment
+                found[-1] = (event,)
+        elif is_same_change and found[-1][0].type == event.type == EventType.EDITED:
+            found[-1] += (event,)
+        else:
+            found.append((event,))
+        previous = event
+    return found
+
+
+# Two events of one change that are one act.
+REPETITIONS = frozenset(
+    {
+        (EventType.ASSIGNED, EventType.STATUS_CHANGED),
+        (EventType.ACCEPTED, EventType.STATUS_CHANGED),
+        (EventType.WAITING, EventType.COMMENTED),
+        (EventType.REOPENED, EventType.COMMENTED),
+        (EventType.COMMENTED, EventType.ANSWERED),
+    }
+)
+
+
+def _line(act: Sequence[Event], lookup: DisplayPersonLookup) -> str:
+    event = act[0]
     who = _author(event, lookup)
-    return (
-        f"{who[:1].upper()}{who[1:]} {_event_phrase(event, lookup)} · {format_datetime(event.at)}"
-    )
+    *phrases, last = [_event_phrase(one, lookup) for one in act]
+    said = f"{', '.join(phrases)} and {last}" if phrases else last
+    return f"{who[:1].upper()}{who[1:]} {said} · {format_datetime(event.at)}"
 
 
 def _author(event: Event, lookup: DisplayPersonLookup) -> str:
@@ -80,7 +120,7 @@ EVENT_PHRASES: dict[str, str] = {
     EventType.RESOLVED: "resolved it",
     EventType.ACCEPTED: "accepted it",
     EventType.UNASSIGNED: "handed it back",
-    EventType.WAITING: "waits for the requester's answer",
+    EventType.WAITING: "asked",
     EventType.ANSWERED: "answered",
     EventType.CANCELLED: "cancelled it",
     EventType.REOPENED: "reopened it",
@@ -126,7 +166,9 @@ VALUE_PHRASES: dict[str, Callable[[Any], str]] = {
 }
 
 # Their note is a reason or a question. The page itself shows a resolution.
-EVENTS_WITH_NOTE = frozenset({EventType.UNASSIGNED, EventType.WAITING, EventType.UNANSWERED})
+EVENTS_WITH_NOTE = frozenset(
+    {EventType.UNASSIGNED, EventType.WAITING, EventType.UNANSWERED, EventType.REOPENED}
+)
 
 
 def _quoted(note: str) -> str:

@@ -8,10 +8,16 @@ from datetime import datetime, timedelta
 from bson import ObjectId
 
 from services.analysis.analysis_store import skill_sources
-from services.assignment.candidate import NO_SCORES, Candidate, skills_by_key
+from services.assignment.candidate import (
+    NO_SCORES,
+    Candidate,
+    Obstacle,
+    find_obstacle,
+    skills_by_key,
+)
 from services.assignment.candidate_pool import CandidateLoader, CandidatePool, without_ticket
 from services.assignment.feedback import correction_scores
-from services.assignment.ranking import Criteria, choose_assignee
+from services.assignment.ranking import Criteria, choose_assignee, rate_candidates
 from services.core.coerce import as_datetime
 from services.core.database import Mongo
 from services.core.work_queue import WorkQueue
@@ -69,6 +75,14 @@ class Evaluation:
     choice: AssigneeChoice | None
     pool: CandidatePool
     criteria: Criteria
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailability:
+    """Why a candidate is not chosen; without an `obstacle`, they do not match the ticket."""
+
+    candidate: Candidate
+    obstacle: Obstacle | None
 
 
 class AssignmentService:
@@ -131,6 +145,27 @@ class AssignmentService:
             return evaluation
         whole_team = CandidatePool(self._candidate_loader.load_all(team_id=team_id, now=now))
         return _evaluate(ticket, whole_team, criteria)
+
+    def unavailable(
+        self, ticket: Ticket, *, now: datetime, history: Mapping[ObjectId, float] = NO_SCORES
+    ) -> list[Unavailability]:
+        """Return why each candidate is not chosen, those who match the ticket first; nothing if
+        one is available again."""
+        evaluation = self.evaluate(ticket, now=now, history=history)
+        if evaluation.choice:
+            return []
+        ratings = rate_candidates(candidates=evaluation.pool.candidates, **evaluation.criteria)
+        ratings.sort(key=lambda rating: (not rating.known_skills, not rating.has_solved))
+        return [Unavailability(rating.candidate, rating.obstacle) for rating in ratings]
+
+    def unavailable_for_several(self, *, team_id: str, now: datetime) -> list[Unavailability]:
+        """Return what keeps each candidate from any ticket; those for whom nothing does come
+        last."""
+        found = [
+            Unavailability(one, find_obstacle(one, requester=None, now=now))
+            for one in self.candidates(team_id=team_id, now=now)
+        ]
+        return sorted(found, key=lambda one: one.obstacle is None)
 
     def assign(
         self, ticket: Ticket, choice: AssigneeChoice, *, source: AnalysisSource, now: datetime

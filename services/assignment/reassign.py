@@ -19,14 +19,14 @@ from services.core.database import Mongo
 from services.core.errors import InvalidValue
 from services.core.optimistic_retry import retry_on_conflict
 from services.linking.links import LinkService
-from services.models.events import Event, EventType
+from services.models.events import Event
 from services.models.permissions import Actor, require_permission, require_visible
 from services.models.ticket import AssigneeChoice, Ticket
 from services.models.user import User
 from services.outbox import pending
 from services.routing.model_store import ModelStore
 from services.tickets import ticket_store, transitions
-from services.tickets.actions import ACTION_EVENTS, TicketActions
+from services.tickets.actions import TicketActions, was_returned
 from services.tickets.lifecycle import ACTION_PERMISSIONS, TicketAction, state_token
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
@@ -130,7 +130,7 @@ class Reassignment:
         def attempt() -> Ticket | None:
             nonlocal expected_state
             ticket = require_visible(actor, load_ticket(self._db, ticket_id))
-            if _is_repeated(ticket, actor.user_id, note):
+            if was_returned(ticket, by=actor.user_id, former=str(actor.user_id), note=note):
                 return ticket
             expected_state = expected_state or state_token(ticket)
             self._ticket_actions.check_action(actor, ticket, TicketAction.DECLINE, expected_state)
@@ -182,17 +182,3 @@ def _decline_note(decline_reason: str, details: str) -> str:
     if decline_reason and decline_reason not in set(DeclineReason):
         raise InvalidValue("why", "Choose one of these, or none.")
     return ": ".join(filter(None, (decline_reason, checked_reason(details))))
-
-
-def _is_repeated(ticket: Ticket, by: ObjectId, note: str) -> bool:
-    """Whether the last action on the ticket was the same one by the same user."""
-    steps = [event for event in ticket.events if event.type in ACTION_EVENTS]
-    if steps and (steps[-1].type, steps[-1].by) == (EventType.ASSIGNED, "system"):
-        steps.pop()
-    last = steps[-1] if steps else None
-    return (
-        last is not None
-        and last.type == EventType.UNASSIGNED
-        and last.by == last.from_ == by != ticket.assigned_to
-        and (last.note or "") == note
-    )

@@ -51,6 +51,7 @@ class AuditAction(StrEnum):
     LINKED = "account.linked"
     UNLINKED = "account.unlinked"
     RESET_LINK_ISSUED = "account.reset_link_issued"
+    MERGED = "account.merged"  # into the older account of its owner
     PASSWORD_RESET = "account.password_reset"  # noqa: S105  no password
 
 

@@ -1,13 +1,15 @@
 """Session tokens: signed, with an expiry, for one `tokenVersion` of an account.
 
-A new `tokenVersion` ends all sessions of an account. The key is derived from JWT_SECRET: the
+A new `tokenVersion` ends all sessions of an account; one that was ended alone is stored with the
+account until it would expire. The key is derived from JWT_SECRET: the
 legacy backend may run with the same secret, and accepts any token signed with it, without a role.
 """
 
 import hashlib
 import hmac
+import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -28,10 +30,12 @@ MAX_TOKEN_LENGTH = 600
 
 @dataclass(frozen=True, slots=True)
 class SessionClaims:
-    """The account and `tokenVersion` that a token names."""
+    """The account and `tokenVersion` that a token names, and the session's id and end."""
 
     user_id: ObjectId
     token_version: int
+    session_id: str
+    expires_at: datetime
 
 
 class SessionTokens:
@@ -49,6 +53,8 @@ class SessionTokens:
             "ver": user.token_version,
             "iat": now,
             "exp": now + SESSION_LIFETIME,
+            # Two sessions of the same second are two.
+            "jti": secrets.token_hex(8),
         }
         return jwt.encode(claims, self._key, algorithm=ALGORITHM)
 
@@ -68,9 +74,9 @@ class SessionTokens:
             )
         except (jwt.PyJWTError, ValueError):  # ValueError: a lone surrogate in the token
             return None
-        return self._checked(claims)
+        return self._checked(token, claims)
 
-    def _checked(self, claims: dict[str, Any]) -> SessionClaims | None:
+    def _checked(self, token: str, claims: dict[str, Any]) -> SessionClaims | None:
         now, user_id, version = self._clock().timestamp(), claims["sub"], claims["ver"]
         issued, expires = claims["iat"], claims["exp"]
         if not all(type(number) is int for number in (version, issued, expires)):
@@ -79,7 +85,11 @@ class SessionTokens:
             user_id
         ):
             return None
-        return SessionClaims(ObjectId(user_id), version)
+        # Not the claim "jti", which tokens of earlier releases lack.
+        session_id = hashlib.sha256(token.encode()).hexdigest()[:32]
+        return SessionClaims(
+            ObjectId(user_id), version, session_id, datetime.fromtimestamp(expires, UTC)
+        )
 
 
 _REQUIRED = ["iss", "aud", "sub", "ver", "iat", "exp"]

@@ -139,7 +139,8 @@ class SignInService(AccountServiceBase):
         user = self._users.get(claims.user_id) if claims else None
         if claims is None or user is None:
             raise Unauthenticated(SESSION_ENDED)
-        if not user.active or user.token_version != claims.token_version:
+        is_ended = claims.session_id in user.ended_sessions
+        if is_ended or not user.active or user.token_version != claims.token_version:
             raise Unauthenticated(SESSION_ENDED)
         return user
 
@@ -153,9 +154,22 @@ class SignInService(AccountServiceBase):
         the next sign-in. `device_token` is the one it has, if any."""
         return self._devices.issue(account=email_key(user.email), token=device_token)
 
-    def sign_out(self, *, user_id: ObjectId) -> None:
+    def sign_out(self, *, token: str) -> None:
+        """End the session of that token."""
+        claims = self._tokens.verify(token)
+        if claims is None:
+            return
+        of_account = {"_id": claims.user_id}
+        session = {"id": claims.session_id, "until": claims.expires_at}
+        expired = {"until": {"$lte": self._clock()}}
+        self._db.users.update_one(of_account, {"$addToSet": {"endedSessions": session}})
+        self._db.users.update_one(of_account, {"$pull": {"endedSessions": expired}})
+
+    def sign_out_everywhere(self, *, user_id: ObjectId) -> None:
         """End all sessions of the account."""
-        self._db.users.update_one({"_id": user_id}, {"$inc": {"tokenVersion": 1}})
+        self._db.users.update_one(
+            {"_id": user_id}, {"$inc": {"tokenVersion": 1}, "$unset": {"endedSessions": True}}
+        )
 
     def _matching(self, known: Sequence[Document], email: str, password: str) -> Document | None:
         """Return the active one of the address's accounts with that password: first the one with

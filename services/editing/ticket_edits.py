@@ -319,7 +319,8 @@ def build_status_change(
     change = Change()
     if status is Status.REOPENED:
         _check_transition(ticket, status)
-        change, status = transitions.reopen(by, ticket, keep_assignee=keep_assignee), None
+        change = transitions.reopen(by, ticket, keep_assignee=keep_assignee, now=now)
+        status = None
     if "assignedTo" in edit:
         updated = with_change(ticket, change)
         change = change.then(_assignee_change(by, updated, edit["assignedTo"], status, now))

@@ -22,7 +22,7 @@ from services.accounts.users import (
 )
 from services.accounts.validation import email_key
 from services.audit import audit_log
-from services.audit.audit_log import AuditEntry
+from services.audit.audit_log import AuditAction, AuditEntry
 from services.auth.one_time_codes import OneTimeCodes
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
@@ -178,17 +178,19 @@ class AddressClaims:
                 self._codes.revoke(user_id=into.id)
             self._update(into.id, values, by=by)
         self._update(own.id, {"active": False}, by=by)
-        self._db.users.update_one(
-            {"_id": own.id, "active": False},
-            {
-                "$set": {
-                    "mergedInto": into.id,
-                    **_closed_fields(own.id, by=by, now=now, into=into.id),
-                },
-                "$unset": {"password": "", "searchKeys": ""},
-                "$inc": {"tokenVersion": 1},
+        closing: Document = {
+            "$set": {
+                "mergedInto": into.id,
+                **_closed_fields(own.id, by=by, now=now, into=into.id),
             },
+            "$unset": {"password": "", "searchKeys": ""},
+            "$inc": {"tokenVersion": 1},
+        }
+        audit_log.add_to_update(closing, [AuditEntry(now, by, AuditAction.MERGED, own.id)])
+        closed = self._db.users.find_one_and_update(
+            {"_id": own.id, "active": False}, closing, return_document=ReturnDocument.AFTER
         )
+        audit_log.move_pending(self._db.users, closed or {})
         self._codes.revoke(user_id=own.id)
         return ClosedAccount(own, tuple(self.continue_closing(own.id)))
 

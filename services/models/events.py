@@ -105,6 +105,11 @@ class Event:
         )
 
 
+def is_next_of_change(event: Event, later: Event) -> bool:
+    """Return whether `later` was stored after the event in one update."""
+    return (later.seq, later.by, later.at) == (event.seq + 1, event.by, event.at)
+
+
 def event_docs(events: Sequence[NewEvent], *, seq: int, at: datetime) -> list[Document]:
     """Return the events as stored, numbered from `seq` + 1."""
     docs = []

@@ -54,6 +54,7 @@ def is_data_fault(error: Exception) -> bool:
 
 def set_aside(db: Mongo, ticket_id: ObjectId, *, reason: str, now: datetime) -> None:
     """Record the fault, and keep the ticket from being processed until `RECHECK_INTERVAL` later."""
+    logger.warning("ticket %s is set aside: %s", ticket_id, reason)
     until = now + RECHECK_INTERVAL
     doc = db.tickets.find_one({"_id": ticket_id}, {"aside": True, "outbox": True}) or {}
     known = doc.get("aside")
@@ -72,7 +73,7 @@ def isolated(db: Mongo, ticket_id: ObjectId | str, *, now: datetime) -> Iterator
     except (*DATA_ERRORS, OperationFailure) as error:
         if not is_data_fault(error):
             raise
-        logger.exception("ticket %s is set aside", ticket_id)
+        logger.exception("ticket %s cannot be processed", ticket_id)
         key = ObjectId(ticket_id)
         set_aside(db, key, reason=_describe_fault(db, key, error), now=now)
 

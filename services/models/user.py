@@ -8,7 +8,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from services.core.coerce import as_datetime, as_int, as_str, as_string_list
+from services.core.coerce import as_datetime, as_int, as_str, as_string_list, own_entries
 from services.core.database import Document
 
 DEFAULT_CAPACITY = 8
@@ -43,6 +43,7 @@ class User:
     away_until: datetime | None = None
     wants_digest: bool = True
     token_version: int = 0
+    ended_sessions: frozenset[str] = frozenset()
     created_at: datetime | None = None
     email_confirmed_at: datetime | None = None
     disowned_at: datetime | None = None
@@ -64,6 +65,9 @@ class User:
             away_until=as_datetime(away.get("until")) if isinstance(away, dict) else None,
             wants_digest=doc.get("digest") is not False,
             token_version=as_int(doc.get("tokenVersion")) or 0,
+            ended_sessions=frozenset(
+                str(session["id"]) for session in own_entries(doc.get("endedSessions"), "id")
+            ),
             created_at=as_datetime(doc.get("createdAt")),
             email_confirmed_at=as_datetime(doc.get("emailConfirmedAt")),
             disowned_at=as_datetime(doc.get("disownedAt")),

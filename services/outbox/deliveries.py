@@ -381,7 +381,7 @@ def claim_card_update(db: Mongo, ticket_id: ObjectId, card: Card, *, now: dateti
 def claim_message_update(
     db: Mongo, ticket_id: ObjectId, key: str, *, shown_version: str | None, now: datetime
 ) -> bool:
-    """As `claim_card_update`, for a message that shows that version of a comment."""
+    """As `claim_card_update`, for a message that was sent once and shows that version."""
     return _claim_update(
         db, ticket_id, "notices", {"key": key}, {"version": shown_version}, now=now
     )
@@ -445,9 +445,9 @@ def record_card_update(
 def record_message_update(
     db: Mongo, ticket_id: ObjectId, key: str, *, seq: int, version: str, now: datetime
 ) -> bool:
-    """As `record_card_update`, for a message that shows a comment: `version` is the comment's,
+    """As `record_card_update`, for a message that was sent once: `version` is that of its content,
     `seq` the ticket's."""
-    shown, not_newer = {"seq": seq, "version": version}, {"seq": {"$lte": seq}}
+    shown, not_newer = {"seq": seq, "version": version}, {"seq": {"$not": {"$gt": seq}}}
     unclaimed = {"$unset": {f"notices.$[this].{_UPDATE_CLAIM}": ""}}
     if _set(db, ticket_id, key, shown, only_if=not_newer, also=unclaimed):
         return True
@@ -462,6 +462,15 @@ def invalidate_card(
     update = _back_to_outbox(now)
     update["$set"]["cards.$[this].digest"] = ""
     return _update_element(db, ticket_id, "cards", {"channel": channel, "ts": ts}, update)
+
+
+def invalidate_message(
+    db: Mongo, ticket_id: ObjectId, *, channel: str, ts: str, now: datetime
+) -> bool:
+    """As `invalidate_card`, for a message that was sent once."""
+    update = _back_to_outbox(now)
+    update["$set"]["notices.$[this].version"] = ""
+    return _update_element(db, ticket_id, "notices", {"channel": channel, "ts": ts}, update)
 
 
 def _claim_update(

@@ -6,6 +6,7 @@ stores no second one. A finished reply keeps no text; it is known for a while, s
 event finds it, and a thread below it.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -49,17 +50,17 @@ MAX_AGE_BY_KIND = {
     ReplyKind.NOTICE: timedelta(days=14),
     ReplyKind.EXPLANATION: timedelta(days=14),
 }
-# How long a finished reply is known. The offer for a direct message changes with the message; the
-# same reaction a day later is answered again; the question about an account is asked once; an
-# explanation is never repeated.
+# How long a finished reply is known. An offer changes with its message, and when that is filed; the
+# question about an account is asked once; an explanation is never repeated.
 RETENTION_BY_KIND: Mapping[ReplyKind, timedelta | None] = {
     ReplyKind.OFFER: timedelta(days=30),
-    ReplyKind.REACTION_OFFER: timedelta(days=1),
+    ReplyKind.REACTION_OFFER: timedelta(days=30),
     ReplyKind.HOME_REFUSAL: timedelta(days=1),
     ReplyKind.ADDRESS_CLAIM: timedelta(days=365),
     ReplyKind.NOTICE: timedelta(days=1),
     ReplyKind.EXPLANATION: None,
 }
+_UNSETTLED: Document = {"settled": {"$ne": True}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,22 +161,39 @@ class Replies:
         message: Mapping[str, Any],
         is_needed_unsent: bool = True,
     ) -> str | None:
-        """Change a reply, sent already or not; return its id, None if there is none.
+        """Change a reply, sent already or not; return its id, None if there is none or it is
+        settled.
 
         Without `is_needed_unsent` a reply that no worker has tried to send is removed instead.
         """
         this: Document = {"_id": f"{event}:{kind}"}
-        waiting = {**this, "state": ReplyState.WAITING.value}
+        waiting = {**this, "state": ReplyState.WAITING.value, **_UNSETTLED}
         if not is_needed_unsent:
             untried = self._db.replies.delete_one({**waiting, "tries": 0})
             if untried.deleted_count:
                 return None
-        change: Document = {"$set": {"message": dict(message)}, "$inc": {"revision": 1}}
+        return str(this["_id"]) if self._change(this, {"message": dict(message)}) else None
+
+    def settle_offers(self, *, channel: str, ts: str, message: Mapping[str, Any]) -> list[str]:
+        """Replace the offers to file that Slack message by `message`, for good; return the ids of
+        those that have to be sent."""
+        kinds = f"{ReplyKind.OFFER}|{ReplyKind.REACTION_OFFER}"
+        found = self._db.replies.find(
+            {"_id": {"$regex": f"^{re.escape(f'{channel}:{ts}:')}(.*:)?({kinds})$"}, **_UNSETTLED},
+            ["_id"],
+        )
+        values = {"message": dict(message), "settled": True}
+        return [str(doc["_id"]) for doc in found if self._change({"_id": doc["_id"]}, values)]
+
+    def _change(self, this: Document, values: Document) -> bool:
+        """Change an unsettled reply, sent already or not."""
+        change: Document = {"$set": values, "$inc": {"revision": 1}}
+        waiting = {**this, "state": ReplyState.WAITING.value, **_UNSETTLED}
         if self._db.replies.update_one(waiting, change).matched_count:
-            return str(this["_id"])  # a worker that sends it now updates it afterwards
+            return True  # a worker that sends it now updates it afterwards
         change["$set"] |= {"state": ReplyState.WAITING.value, "nextTryAt": self._clock()}
-        sent = {**this, "state": ReplyState.SENT.value}
-        return str(this["_id"]) if self._db.replies.update_one(sent, change).matched_count else None
+        sent = {**this, "state": ReplyState.SENT.value, **_UNSETTLED}
+        return self._db.replies.update_one(sent, change).matched_count == 1
 
     def next_due_id(self) -> str | None:
         """The id of the reply that has waited longest for its next attempt."""

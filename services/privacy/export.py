@@ -23,6 +23,7 @@ from services.tickets.queries import iter_tickets
 _SECRET = (
     "password",
     "tokenVersion",
+    "endedSessions",
     "emailKey",
     "searchKeys",
     "handBack",

@@ -23,11 +23,13 @@ from services.models.ticket import Status, Ticket
 from services.models.user import User, can_work_on_tickets
 from services.outbox import deliveries
 from services.tickets import ticket_store, transitions
-from services.tickets.comments import CommentService
+from services.tickets.comments import MAX_COMMENT_LENGTH, CommentService
 from services.tickets.lifecycle import (
     ACTION_PERMISSIONS,
     CANCELLED_RESOLUTION,
     TicketAction,
+    allowed_actions,
+    already_done,
     check_allowed,
     completed_by,
     describe_state,
@@ -36,7 +38,12 @@ from services.tickets.lifecycle import (
 )
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
-from services.tickets.validation import checked_question, checked_reason, checked_resolution
+from services.tickets.validation import (
+    checked_optional_text,
+    checked_question,
+    checked_reason,
+    checked_resolution,
+)
 
 SOLVED_BY_REQUESTER = "Its requester says that it is solved."
 STILL_A_PROBLEM = "It is still a problem."
@@ -84,6 +91,7 @@ class TicketActions:
             TicketAction.ACCEPT,
             lambda ticket, now: transitions.accept(actor.user_id, ticket, now=now),
             expected_state,
+            is_repeatable=False,
         )
 
     def take(self, *, actor: Actor, ticket_id: str, expected_state: str = "") -> Ticket:
@@ -93,7 +101,14 @@ class TicketActions:
             own = actor.user_id
             return transitions.assign(own, ticket, own, reason=transitions.TAKEN_REASON, now=now)
 
-        return self._apply_action(actor, ticket_id, TicketAction.TAKE, build_change, expected_state)
+        return self._apply_action(
+            actor,
+            ticket_id,
+            TicketAction.TAKE,
+            build_change,
+            expected_state,
+            is_repeatable=False,
+        )
 
     def reassign(
         self,
@@ -108,7 +123,7 @@ class TicketActions:
         choose the same assignee again. Raises `InvalidValue` for either field."""
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.REASSIGN])
         why = checked_reason(reason)
-        person = self._assignable(assignee_id) if assignee_id else None
+        person = None if assignee_id is None else self._assignable(assignee_id)
 
         def build_change(ticket: Ticket, now: datetime) -> Change:
             if person:
@@ -125,8 +140,18 @@ class TicketActions:
                     "assignedTo", f"Choose someone, because {describe_state(ticket)}."
                 )
 
+        def is_returned(ticket: Ticket) -> bool:
+            former = expected_state.partition(":")[2]
+            return not person and was_returned(ticket, by=actor.user_id, former=former, note=why)
+
         return self._apply_action(
-            actor, ticket_id, TicketAction.REASSIGN, build_change, expected_state, validate
+            actor,
+            ticket_id,
+            TicketAction.REASSIGN,
+            build_change,
+            expected_state,
+            validate=validate,
+            is_done=is_returned,
         )
 
     def ask_requester(self, *, actor: Actor, ticket_id: str, question: str) -> Ticket:
@@ -160,16 +185,19 @@ class TicketActions:
 
         return self._apply_action(actor, ticket_id, TicketAction.CANCEL, build_change)
 
-    def reopen(self, *, actor: Actor, ticket_id: str, expected_state: str = "") -> Ticket:
-        """Return it to its assignee, or to assignment if they no longer work on tickets."""
+    def reopen(self, *, actor: Actor, ticket_id: str, reason: str = "") -> Ticket:
+        """Return it to its assignee, or to assignment if they no longer work on tickets. Raises
+        `InvalidValue` for the reason, which is what is still wrong."""
+        require_permission(actor, ACTION_PERMISSIONS[TicketAction.REOPEN])
+        why = checked_optional_text(reason, field="reason", limit=MAX_COMMENT_LENGTH) or ""
 
-        def build_change(ticket: Ticket, _: datetime) -> Change:
-            keep_assignee = self._users.can_work_on_tickets(ticket.assigned_to)
-            return transitions.reopen(actor.user_id, ticket, keep_assignee=keep_assignee)
+        def build_change(ticket: Ticket, now: datetime) -> Change:
+            keep = self._users.can_work_on_tickets(ticket.assigned_to)
+            return transitions.reopen(
+                actor.user_id, ticket, keep_assignee=keep, now=now, reason=why
+            )
 
-        return self._apply_action(
-            actor, ticket_id, TicketAction.REOPEN, build_change, expected_state
-        )
+        return self._apply_action(actor, ticket_id, TicketAction.REOPEN, build_change)
 
     def confirm_solved(self, *, actor: Actor, ticket_id: str) -> Ticket:
         """Complete the requester's own ticket, even if it has changed since they were asked.
@@ -204,12 +232,13 @@ class TicketActions:
         )
         return written.ticket
 
-    def refresh_card(self, *, actor: Actor, ticket_id: str, channel: str, ts: str) -> bool:
-        """Request an update of the ticket's card in that message; False if there is no card."""
+    def refresh_message(self, *, actor: Actor, ticket_id: str, channel: str, ts: str) -> bool:
+        """Request an update of that message, which shows the ticket; False if it is not known."""
         ticket = require_visible(actor, load_ticket(self._db, ticket_id))
+        now = self._clock()
         return deliveries.invalidate_card(
-            self._db, ticket.id, channel=channel, ts=ts, now=self._clock()
-        )
+            self._db, ticket.id, channel=channel, ts=ts, now=now
+        ) or deliveries.invalidate_message(self._db, ticket.id, channel=channel, ts=ts, now=now)
 
     def _apply_action(
         self,
@@ -218,10 +247,14 @@ class TicketActions:
         action: TicketAction,
         build_change: ChangeBuilder,
         expected_state: str = "",
+        *,
         validate: Callable[[Ticket], None] | None = None,
+        is_done: Callable[[Ticket], bool] | None = None,
+        is_repeatable: bool = True,
     ) -> Ticket:
-        """Build, check and store the change. A repeated press returns the ticket; after a lost race
-        `attempt` reads again, against the state first seen."""
+        """Build, check and store the change. A form that is submitted again returns the ticket; a
+        button (not `is_repeatable`) that is pressed again is a `Conflict` that says so. After a
+        lost race `attempt` reads again, against the state first seen."""
         require_permission(actor, ACTION_PERMISSIONS[action])
 
         def attempt() -> Ticket | None:
@@ -229,7 +262,9 @@ class TicketActions:
             ticket = require_visible(actor, load_ticket(self._db, ticket_id))
             now = self._clock()
             change = build_change(ticket, now)
-            if _is_repeated(ticket, change):
+            if is_repeatable and _is_repeated(ticket, change):
+                return ticket
+            if is_done and is_done(ticket):
                 return ticket
             expected_state = expected_state or state_token(ticket, action)
             self.check_action(actor, ticket, action, expected_state)
@@ -245,9 +280,15 @@ class TicketActions:
     ) -> None:
         """Raise `PermissionDenied` or `Conflict` unless the actor may take that action, and the
         state is the expected one."""
+        require_permission(actor, ACTION_PERMISSIONS[action])
         assignee_name = self._assignee_name(actor, ticket)
+        is_stale = expected_state != state_token(ticket, action)
+        is_possible = not is_stale and action in allowed_actions(actor, ticket)
+        done = already_done(actor, ticket, action, assignee_name=assignee_name)
+        if done and not is_possible:
+            raise Conflict(done)
         check_allowed(actor, ticket, action, assignee_name=assignee_name)
-        if expected_state != state_token(ticket, action):
+        if is_stale:
             raise Conflict(stale_message(ticket, assignee_name=assignee_name))
 
     def _own(self, actor: Actor, ticket_id: str) -> Ticket:
@@ -269,10 +310,27 @@ class TicketActions:
         return assignee.display_name if assignee else ""
 
     def _assignable(self, user_id: str) -> User:
+        if not user_id:
+            raise InvalidValue("assignedTo", "Choose who gets this ticket.")
         user = self._users.get(ObjectId(user_id)) if ObjectId.is_valid(user_id) else None
         if user is None or not can_work_on_tickets(user):
             raise InvalidValue("assignedTo", "Choose a moderator or an admin who is still active.")
         return user
+
+
+def was_returned(ticket: Ticket, *, by: ObjectId, former: str, note: str) -> bool:
+    """Return whether the last action by a user was that one's return of the ticket from the
+    `former` assignee (an id) to assignment, which may have chosen another assignee since."""
+    actions = [event for event in ticket.events if event.type in ACTION_EVENTS]
+    if actions and (actions[-1].type, actions[-1].by) == (EventType.ASSIGNED, "system"):
+        actions.pop()
+    last = actions[-1] if actions else None
+    return (
+        last is not None
+        and (last.type, last.by, str(last.from_)) == (EventType.UNASSIGNED, by, former)
+        and (last.note or "") == note
+        and str(ticket.assigned_to) != former
+    )
 
 
 def _is_repeated(ticket: Ticket, change: Change) -> bool:

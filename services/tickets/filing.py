@@ -48,10 +48,13 @@ REQUEST_ID_REUSED = "This key has filed another ticket already. Take a new one f
 
 
 class AlreadyFiled(Conflict):
-    """A ticket of that message exists; `ticket` is None for a user who may not see it."""
+    """A ticket of that message exists; `ticket` is None for a user who may not see it. `is_own`:
+    the user filed it."""
 
-    def __init__(self, number: int | None, ticket: Ticket | None) -> None:
-        super().__init__(f"Someone has already filed ticket {number} from this message.")
+    def __init__(self, number: int | None, ticket: Ticket | None, *, is_own: bool) -> None:
+        who = "You have" if is_own else "Someone has"
+        super().__init__(f"{who} already filed this as ticket {number}.")
+        self.number = number
         self.ticket = ticket
 
 
@@ -204,9 +207,10 @@ class TicketService:
             return
         ticket = Ticket.from_doc(doc)
         try:
-            raise AlreadyFiled(ticket.number, require_visible(actor, ticket))
+            visible: Ticket | None = require_visible(actor, ticket)
         except NotFound:
-            raise AlreadyFiled(ticket.number, None) from None
+            visible = None
+        raise AlreadyFiled(ticket.number, visible, is_own=ticket.created_by == actor.user_id)
 
     def _check_rate_limit(self, actor: Actor) -> None:
         """Count the stored tickets, which holds without Redis, too. Concurrent submissions pass

@@ -8,6 +8,7 @@ from enum import StrEnum
 from bson import ObjectId
 
 from services.core.errors import Conflict
+from services.models.events import Event, EventType
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 
@@ -147,6 +148,58 @@ def stale_message(ticket: Ticket, *, assignee_name: str = "") -> str:
         f"{state[0].upper()}{state[1:]} now, so this was not done. Look at it again, then decide."
     )
 
+
+def already_done(
+    actor: Actor, ticket: Ticket, action: TicketAction, *, assignee_name: str = ""
+) -> str:
+    """Return the sentence for a user who has taken that action before and acts on an old view, ""
+    if they have not."""
+    name, by = _name(ticket), actor.user_id
+    if ticket.status is Status.COMPLETED:
+        verb = "cancelled" if ticket.resolution == CANCELLED_RESOLUTION else "resolved"
+        return f"You have already {verb} {name}." if completed_by(ticket) == by else ""
+    if action is TicketAction.ACCEPT and ticket.assigned_to == by and ticket.accepted_at:
+        return f"You have already accepted {name}."
+    if action is TicketAction.ASK_REQUESTER and ticket.status is Status.WAITING:
+        question = last_question(ticket)
+        is_own = question is not None and question.by == by
+        return f"You have already asked; {name} waits for the answer." if is_own else ""
+    if action is TicketAction.REOPEN:
+        reopened = _last_of(ticket, EventType.REOPENED)
+        return f"You have already reopened {name}." if reopened and reopened.by == by else ""
+    if action in (TicketAction.REASSIGN, TicketAction.DECLINE):
+        return _already_reassigned(by, ticket, assignee_name)
+    return ""
+
+
+def _already_reassigned(by: ObjectId, ticket: Ticket, assignee_name: str) -> str:
+    moves = (event for event in reversed(ticket.events) if event.type in _MOVES)
+    last = next((event for event in moves if event.by != "system"), None)
+    if last is None or last.by != by or by in (last.to, ticket.assigned_to):
+        return ""
+    if last.from_ == ticket.assigned_to:
+        return ""
+    verb = "reassigned" if last.from_ else "assigned"
+    to = f"; {assignee_name} has it now" if assignee_name else ""
+    return f"You have already {verb} {_name(ticket)}{to}."
+
+
+def last_question(ticket: Ticket) -> Event | None:
+    """Return the last question to the requester; its text is the note."""
+    return _last_of(ticket, EventType.WAITING)
+
+
+def open_question(ticket: Ticket, actor: Actor) -> Event | None:
+    """Return the question that the ticket waits for the actor to answer."""
+    is_asked = ticket.status is Status.WAITING and ticket.created_by == actor.user_id
+    return last_question(ticket) if is_asked else None
+
+
+def _last_of(ticket: Ticket, kind: EventType) -> Event | None:
+    return next((event for event in reversed(ticket.events) if event.type == kind), None)
+
+
+_MOVES = frozenset({EventType.ASSIGNED, EventType.UNASSIGNED})
 
 # Actions of the assignee only.
 _OF_THE_ASSIGNEE = frozenset({TicketAction.ACCEPT, TicketAction.DECLINE})

@@ -187,13 +187,17 @@ def close_unanswered(ticket: Ticket, *, now: datetime) -> Change:
     return complete("system", ticket, event, resolution=NO_ANSWER_RESOLUTION, now=now, note=note)
 
 
-def reopen(by: ObjectId, ticket: Ticket, *, keep_assignee: bool) -> Change:
-    """Reopen the ticket. `keep_assignee`: the assignee still works on tickets."""
+def reopen(
+    by: ObjectId, ticket: Ticket, *, keep_assignee: bool, now: datetime, reason: str = ""
+) -> Change:
+    """Reopen the ticket. `keep_assignee`: the assignee still works on tickets. The reason is a
+    comment, as a question is."""
     values: dict[str, Any] = {"status": Status.REOPENED.value}
     if not keep_assignee:
         values["assignedTo"] = None
-    event = _status_event(EventType.REOPENED, by, ticket, Status.REOPENED)
-    return Change(values, (event,), ("resolution", "completedAt", "acceptedAt"))
+    event = _status_event(EventType.REOPENED, by, ticket, Status.REOPENED, note=reason or None)
+    reopened = Change(values, (event,), ("resolution", "completedAt", "acceptedAt"))
+    return reopened.then(_said_with_action(by, ticket, reason, now=now))
 
 
 def ask_requester(by: ObjectId, ticket: Ticket, *, question: str, now: datetime) -> Change:
@@ -203,9 +207,14 @@ def ask_requester(by: ObjectId, ticket: Ticket, *, question: str, now: datetime)
     """
     event = _status_event(EventType.WAITING, by, ticket, Status.WAITING, note=question)
     wait = Change({"status": Status.WAITING.value}, (event,))
-    if len(ticket.comments) >= MAX_COMMENTS_PER_TICKET:
-        return wait
-    return wait.then(add_comment(ticket, comment_doc(by=by, text=question, at=now)))
+    return wait.then(_said_with_action(by, ticket, question, now=now))
+
+
+def _said_with_action(by: ObjectId, ticket: Ticket, text: str, *, now: datetime) -> Change:
+    """Return the comment for what was said with an action, if there is room for one more."""
+    if not text or len(ticket.comments) >= MAX_COMMENTS_PER_TICKET:
+        return Change()
+    return add_comment(ticket, comment_doc(by=by, text=text, at=now))
 
 
 def comment_doc(*, by: ObjectId, text: str, at: datetime, internal: bool = False) -> Document:
@@ -218,6 +227,7 @@ def comment_doc(*, by: ObjectId, text: str, at: datetime, internal: bool = False
         "internal": internal,
         "files": [],
         "slack": None,
+        "thread": "",
     }
 
 

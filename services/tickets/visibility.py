@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from services.models.events import Event, EventType
+from services.models.events import Event, EventType, is_next_of_change
 from services.models.ticket import Ticket
 from services.tickets.fields import FIELDS, Access
 from services.tickets.transitions import is_queued_unassigned
@@ -49,6 +49,10 @@ def for_requester(ticket: Ticket) -> Ticket:
 def _is_visible(ticket: Ticket, event: Event) -> bool:
     if event.type not in _EVENT_TYPES or (event.field and event.field not in _NAMES):
         return False
+    if event.type == EventType.STATUS_CHANGED:  # shown by its assignment
+        before = (past for past in ticket.events if is_next_of_change(past, event))
+        assigned = next((past for past in before if past.type == EventType.ASSIGNED), None)
+        return assigned is None or _is_visible(ticket, assigned)
     if event.type == EventType.ASSIGNED:  # earlier assignees may have declined
         assignments = [past for past in ticket.events if past.type == EventType.ASSIGNED]
         return event == assignments[-1] and event.to == ticket.assigned_to

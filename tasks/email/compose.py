@@ -12,6 +12,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from html import escape
 
+from bot.views.text import masked
 from services.core.text import EMAIL_PATTERN, strip_invisible, truncate
 from services.models.ticket import Ticket
 from services.models.user import User
@@ -179,7 +180,7 @@ def assignment_values(ticket: Ticket, *, requester: str, reason: str) -> dict[st
     """The values for `EmailKind.ASSIGNED`. `reason` is a phrase: why the ticket was assigned to
     this user."""
     return {
-        "title": truncate(one_line(ticket.title), MAX_TITLE_LENGTH),
+        "title": truncate(one_line(masked(ticket.title)), MAX_TITLE_LENGTH),
         "name": f"Ticket {ticket.number}" if ticket.number else "A ticket",
         "requester": truncate(one_line(requester), MAX_NAME_LENGTH),
         "find": f"type /ticket {ticket.number}, or " if ticket.number else "",

@@ -9,14 +9,12 @@ another thread: below one message for each ticket, which the first note begins.
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
 
 from bot.views.messages import ticket_updates as views
 from bot.views.text import Message, display_person
-from services.core.database import record
 from services.linking.links import Directory
 from services.models.comment import Comment
 from services.models.events import Event, EventType
@@ -24,11 +22,12 @@ from services.models.ticket import Card, Ticket
 from services.models.user import can_work_on_tickets
 from services.outbox import deliveries
 from services.outbox.deliveries import COMMENT_KIND, NOTES_KIND, DeliveryState, delivery_key
-from tasks.notifications.slack_delivery import GIVE_UP_AFTER, OutcomeKind, update_message
+from tasks.notifications.message_updates import DeliveryResult, update_delivery
 from tasks.notifications.ticket_messages import Notice
 from tasks.recipients import (
     ASSIGNEE,
     QUESTION,
+    REOPENED,
     REQUESTER,
     TRIAGE,
     Recipient,
@@ -149,33 +148,19 @@ class CommentSync:
     def _update_message(self, notice: Mapping[str, Any]) -> bool:
         seq, _, recipient = deliveries.parse_delivery_key(str(notice["key"]))
         comment, is_channel = self._comments[seq], _is_channel(recipient)
-        channel, ts = str(notice["channel"]), str(notice["ts"])
         message = self._message(
             comment, is_outside_thread=bool(notice.get("alone")), is_channel=is_channel
         )
-        about = f"ticket {self._ticket.id}: comment"
-        db, ticket_id, key = self._runtime.db, self._ticket.id, str(notice["key"])
-        now, shown_version = self._runtime.clock(), notice.get("version")
-        if not deliveries.claim_message_update(
-            db, ticket_id, key, shown_version=shown_version, now=now
-        ):
-            self.is_contended = True
-            return False
-        slack = self._runtime.slack
-        outcome = update_message(slack, message, channel=channel, ts=ts, about=about)
-        is_given_up = outcome.kind is OutcomeKind.BLOCKED and now >= comment.at + GIVE_UP_AFTER
-        if not outcome.is_final and not is_given_up:
-            until = now + (outcome.wait or timedelta())
-            deliveries.release_message_update(db, ticket_id, key, until=until)
-            if outcome.rate_limit:
-                raise outcome.rate_limit
-            return False
-        version = _version(comment, is_channel=is_channel)
-        return record(
-            lambda: deliveries.record_message_update(
-                db, ticket_id, key, seq=self._ticket.seq, version=version, now=now
-            )
+        result = update_delivery(
+            self._runtime,
+            self._ticket,
+            notice,
+            message,
+            version=_version(comment, is_channel=is_channel),
+            changed_at=comment.at,
         )
+        self.is_contended = self.is_contended or result is DeliveryResult.CONTENDED
+        return result is DeliveryResult.DONE
 
     def _message(self, comment: Comment, *, is_outside_thread: bool, is_channel: bool) -> Message:
         author = display_person(self._people, comment.by)
@@ -208,9 +193,13 @@ def comment_deliveries(
 ) -> Iterator[CommentDelivery]:
     """Yield every comment for each of its recipients, delivered already or not.
 
-    Never for its author; an internal note only for staff, even if the assignee is none.
+    For its author, only a copy in their card's thread of what they wrote elsewhere; an internal
+    note only for staff, even if the assignee is none.
     """
-    for_assignee, questions = _for_assignee(ticket), _questions(ticket)
+    for_assignee = _for_assignee(ticket) - _announced(
+        ticket, EventType.REOPENED, REOPENED, ticket.assigned_to
+    )
+    questions = _announced(ticket, EventType.WAITING, QUESTION, ticket.created_by)
     notes = notes_threads(ticket)
     for event, comment in comment_events(ticket):
         to = {}
@@ -219,12 +208,18 @@ def comment_deliveries(
         if ticket.created_by and not comment.internal and event.seq not in questions:
             to[ticket.created_by] = REQUESTER
         for user_id, kind in to.items():
-            if user_id == comment.by:
-                continue
             thread = notes.get(user_id) if comment.internal else _thread(cards, kind, user_id)
-            yield CommentDelivery(event.seq, comment, user_id, thread)
+            if user_id != comment.by or _is_written_elsewhere(comment, thread):
+                yield CommentDelivery(event.seq, comment, user_id, thread)
         if comment.internal:
             yield from _for_triage(event, comment, cards)
+
+
+def _is_written_elsewhere(comment: Comment, thread: SlackThread | None) -> bool:
+    """Return whether the thread of its author's card lacks the comment."""
+    if thread is None or comment.internal or comment.thread_ts is None:
+        return False
+    return comment.thread_ts != thread.ts
 
 
 def comment_events(ticket: Ticket) -> list[tuple[Event, Comment]]:
@@ -251,20 +246,30 @@ def _for_assignee(ticket: Ticket) -> set[int]:
     return {*before[-MAX_EARLIER_COMMENTS:], *(seq for seq in seqs if seq > assigned_seq)}
 
 
-def _questions(ticket: Ticket) -> set[int]:
-    """Return the `seq` of the questions that the requester gets as a message with a button to
-    answer, not as a comment. If the ticket was answered or resolved before that was sent, a
-    question is a comment like any other."""
-    waiting = {
-        event.seq + 1: event.by
+def _announced(ticket: Ticket, cause: EventType, kind: str, recipient: ObjectId | None) -> set[int]:
+    """Return the `seq` of the comments that were written with an action, and that the recipient
+    reads in the message of that kind about the action. Once the ticket has gone on, such a comment
+    is one like any other."""
+    if recipient is None:
+        return set()
+    earlier = {event.seq for event, comment in comment_events(ticket) if comment.thread_ts is None}
+    written_with = {
+        (event.seq + 1, event.by, event.at)
         for event in ticket.events
-        if event.type == EventType.WAITING
+        if event.type == cause
+        and event.note
         and (
-            any(kind == QUESTION for kind, _ in recipients(event, ticket))
-            or deliveries.has_finished_delivery(ticket, seq=event.seq, kind=QUESTION)
+            (kind, recipient) in recipients(event, ticket)
+            # An earlier release has sent the message only.
+            or (
+                (event.seq + 1) in earlier
+                and deliveries.is_finished(
+                    ticket, delivery_key(seq=event.seq, kind=kind, recipient=recipient)
+                )
+            )
         )
     }
-    return {event.seq for event in ticket.events if waiting.get(event.seq) == event.by}
+    return {e.seq for e in ticket.events if (e.seq, e.by, e.at) in written_with}
 
 
 def _thread(cards: Sequence[Card], kind: str, user_id: ObjectId) -> SlackThread | None:

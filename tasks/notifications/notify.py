@@ -10,13 +10,13 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import Enum, auto
 from time import sleep
 from typing import Any
 
 from bson import ObjectId
 from celery import Task
 
+from bot.views.modals.file_ticket import filed_offer
 from bot.views.text import DisplayPerson, Message, display_person
 from services.assignment import feedback
 from services.assignment.assignment_service import needs_assignment
@@ -26,12 +26,14 @@ from services.linking.links import referenced_user_ids
 from services.models import set_aside
 from services.models.ticket import Card, Ticket
 from services.outbox import deliveries, pending
-from services.outbox.deliveries import DeliveryRef
+from services.outbox.deliveries import DeliveryRef, DeliveryState
 from services.tickets.queries import load_ticket
 from tasks.assignment import assign_ticket
 from tasks.notifications import email_sender, reminders, unassigned_alert
 from tasks.notifications.comment_sync import CommentSync, notes_threads
 from tasks.notifications.home_refresh import request_refreshes
+from tasks.notifications.message_updates import DeliveryResult, update_delivery
+from tasks.notifications.settled_messages import settled_message
 from tasks.notifications.slack_delivery import (
     GIVE_UP_AFTER,
     MESSAGE_DELETED,
@@ -55,12 +57,6 @@ logger = logging.getLogger(__name__)
 MAX_ROUNDS = 5
 # Of two tasks that deliver one ticket concurrently, one has to finish it.
 CONTENTION_DELAY_SECONDS = 0.2
-
-
-class DeliveryResult(Enum):
-    DONE = auto()
-    RETRY = auto()
-    CONTENDED = auto()  # a message is claimed by another process, or a card was deleted
 
 
 @celery.task(
@@ -127,6 +123,20 @@ def _queue_messages(runtime: Runtime, ticket: Ticket) -> None:
     email_sender.queue_assignment_email(runtime, ticket)
     reminders.queue_reminders(runtime, ticket)
     unassigned_alert.queue_alerts(runtime, ticket)
+    _settle_offers(runtime, ticket)
+
+
+def _settle_offers(runtime: Runtime, ticket: Ticket) -> None:
+    """Show in the offers to file the ticket's message that it is filed."""
+    if ticket.source is None:
+        return
+    settled = runtime.services.replies.settle_offers(
+        channel=ticket.source.channel,
+        ts=ticket.source.ts,
+        message=filed_offer(ticket.number).as_args(),
+    )
+    for reply_id in settled:
+        runtime.publisher.publish_reply(reply_id)
 
 
 class TicketSender:
@@ -148,6 +158,7 @@ class TicketSender:
         outcomes = [self._send(notice) for notice in notices]
         cards = self._ticket.cards
         outcomes += [self._update_card(card) for card in cards if card.kind != TRIAGE]
+        outcomes += [self._settle(delivery) for delivery in self._ticket.deliveries]
         comment_sync = CommentSync(self._runtime, self._ticket, self._people, send=self._send)
         outcomes.append(comment_sync.send_to_people(self._cards, has_all_cards=all(outcomes)))
         # The channel last: Slack accepts one message a second there, for which no user's card
@@ -374,6 +385,28 @@ class TicketSender:
                 db, ticket_id, card, seq=self._ticket.seq, digest=digest, now=now
             )
         )
+
+    def _settle(self, delivery: Mapping[str, Any]) -> bool:
+        """Show in a sent message what became of it, if its buttons have been acted on."""
+        seq, kind, recipient = deliveries.parse_delivery_key(str(delivery["key"]))
+        is_ours = seq.isdecimal() and ObjectId.is_valid(recipient)
+        if delivery["state"] != DeliveryState.SENT or not is_ours:
+            return True
+        message = settled_message(
+            kind, self._ticket, self._person, recipient=ObjectId(recipient), seq=int(seq)
+        )
+        if message is None or content_hash(message) == delivery.get("version"):
+            return True
+        result = update_delivery(
+            self._runtime,
+            self._ticket,
+            delivery,
+            message,
+            version=content_hash(message),
+            changed_at=self._ticket.events[-1].at,
+        )
+        self._is_contended = self._is_contended or result is DeliveryResult.CONTENDED
+        return result is DeliveryResult.DONE
 
     def _replace_first_message(self, thread: Recipient) -> bool:
         """Replace the deleted card, or message with the notes, that the thread belongs to; False if

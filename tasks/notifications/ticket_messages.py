@@ -155,7 +155,9 @@ _BUILDERS: Mapping[str, Callable[[_Source], Message]] = {
     ),
     UNANSWERED: lambda source: ticket_updates.closed_unanswered_message(source.ticket),
     RESOLVED: lambda source: ticket_updates.resolved_message(source.ticket, by=source.by),
-    REOPENED: lambda source: ticket_updates.reopened_message(source.ticket, by=source.by),
+    REOPENED: lambda source: ticket_updates.reopened_message(
+        source.ticket, by=source.by, reason=_note(source.event)
+    ),
     CANCELLED: lambda source: ticket_updates.cancelled_message(source.ticket, by=source.by),
     SOLVED: lambda source: ticket_updates.solved_message(source.ticket, by=source.by),
     RESOLVED_BY_OTHER: lambda source: ticket_updates.resolved_by_other_message(

@@ -5,12 +5,13 @@ once. An alert does not wait for working hours: an admin has to decide.
 """
 
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bson import ObjectId
 
 from bot.views.messages import ticket_updates as views
 from bot.views.text import Message, display_person
+from services.assignment.assignment_service import Unavailability
 from services.core.database import record
 from services.models.events import Event, EventType
 from services.models.ticket import OPEN_STATUSES, Ticket
@@ -119,12 +120,26 @@ def _channel(runtime: Runtime, recipient: str, tickets: Sequence[Ticket]) -> str
 
 def _message(runtime: Runtime, tickets: Collection[Ticket]) -> Message:
     ordered = sorted(tickets, key=lambda ticket: (ticket.queue_key or "", ticket.id))
+    first, now = ordered[0], runtime.clock()
+    unavailable = _unavailable(runtime, ordered, now)
+    ids = {one.candidate.user_id for one in unavailable[: views.MAX_UNAVAILABLE_PEOPLE]}
+    people = runtime.people(first, ids | ({first.created_by} if first.created_by else set()))
+    reasons = [(display_person(people, one.candidate.user_id), one) for one in unavailable]
     if len(ordered) > 1:
-        return views.unassigned_summary(ordered[: views.MAX_UNASSIGNED_TICKETS], count=len(ordered))
-    (ticket,) = ordered
-    ids = {ticket.created_by} if ticket.created_by else set()
-    people = runtime.people(ticket, ids)
-    return views.unassigned_message(ticket, requester=display_person(people, ticket.created_by))
+        listed = ordered[: views.MAX_UNASSIGNED_TICKETS]
+        return views.unassigned_summary(listed, count=len(ordered), unavailable=reasons, now=now)
+    requester = display_person(people, first.created_by)
+    return views.unassigned_message(first, requester=requester, unavailable=reasons, now=now)
+
+
+def _unavailable(
+    runtime: Runtime, tickets: Sequence[Ticket], now: datetime
+) -> list[Unavailability]:
+    service, (first, *others) = runtime.services.assignments, tickets
+    if others:
+        return service.unavailable_for_several(team_id=first.team_id or "", now=now)
+    history = runtime.services.models.resolver_scores(first.text)
+    return service.unavailable(first, now=now, history=history)
 
 
 def _append(runtime: Runtime, before: SentMessage, message: Message) -> SlackOutcome:

@@ -30,6 +30,7 @@ METHODS_WITHOUT_SCOPE = frozenset(
         "chat.getPermalink",
         "views.open",
         "views.publish",
+        "views.push",
         "views.update",
     }
 )

@@ -52,7 +52,15 @@ NO_SUCH = "There is no such ticket, or you may not see it."
 # Actions for the ticket's requester only, in any role.
 OF_THE_REQUESTER = (ids.CANCEL, ids.CANCEL_TICKET, ids.ACTIONS_MENU)
 # Actions for the requester and the staff.
-ABOUT_A_TICKET = (ids.REOPEN, ids.DETAILS, ids.COMMENT, ids.WRITE_COMMENT, ids.LIST_OPEN)
+ABOUT_A_TICKET = (
+    ids.REOPEN,
+    ids.REOPEN_TICKET,
+    ids.DETAILS,
+    ids.SHOW_HISTORY,
+    ids.COMMENT,
+    ids.WRITE_COMMENT,
+    ids.LIST_OPEN,
+)
 # Buttons that add a message to a ticket. The message that the tests name is not stored.
 ADDING = (ids.ANSWER_TICKET, ids.ADD_TO_TICKET)
 NOT_THEIRS = "Only its requester can cancel ticket 1. Resolve it, and say why."
@@ -271,6 +279,7 @@ READY: dict[str, Callable[[User], dict[str, Any]]] = {
     ids.WAIT: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
     ids.ASK_REQUESTER: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
     ids.REOPEN: lambda _: {"status": "COMPLETED"},
+    ids.REOPEN_TICKET: lambda _: {"status": "COMPLETED"},
 }
 
 
@@ -299,6 +308,13 @@ def step_form(
 
 def assigned_to_oneself(user: User) -> dict[str, Any]:
     return {"assignedTo": str(user.id)}
+
+
+def show_all_pressed(user: User, ticket: Ticket) -> dict[str, Any]:
+    button = blocks.button("Show all", ids.SHOW_HISTORY, str(ticket.id))
+    slack_id = People.slack_id(user)
+    message = {"channel": f"D{slack_id[1:]}", "ts": "1.5", "blocks": [blocks.actions(button)]}
+    return payloads.block_actions(message, ids.SHOW_HISTORY, user=slack_id)
 
 
 def why_pressed(user: User, ticket: Ticket) -> dict[str, Any]:
@@ -386,6 +402,7 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     ),
     "view write_note": step_form(ticket_actions.note_modal, lambda _: {"text": "Second time."}),
     "view cancel_ticket": step_form(ticket_actions.cancel_ticket_modal, lambda _: {}),
+    "view reopen_ticket": step_form(ticket_actions.reopen_ticket_modal, lambda _: {}),
     "event app_home_opened": home_opened,
     "subcommand view": lambda user, ticket: payloads.slash_command(
         f"view {ticket.number}", user=People.slack_id(user)
@@ -394,6 +411,7 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
         f"update {ticket.number}", user=People.slack_id(user)
     ),
     "action details": lambda user, ticket: pressed(ids.DETAILS, ticket, user),
+    "action show_history": show_all_pressed,
     "action why": why_pressed,
     "action update": lambda user, ticket: pressed(ids.UPDATE, ticket, user),
     "view update_ticket": updated,

@@ -43,7 +43,7 @@ FILED = re.compile(r"Ticket (\d+) filed")
 INPUTS: dict[str, Callable[[str, "User"], Json] | None] = {
     "accept": None,
     "take": None,
-    "reopen": None,
+    "reopen": lambda text, _: {"reason": text},
     "solved": None,
     "still_a_problem": None,
     "reassign": lambda text, other: {"assignedTo": str(other.id), "reason": text},
@@ -55,7 +55,7 @@ INPUTS: dict[str, Callable[[str, "User"], Json] | None] = {
     "update": lambda text, _: {"description": text},
 }
 # What was written in these is in the ticket for good.
-KEPT = ("wait", "resolve")
+KEPT = ("wait", "resolve", "reopen")
 COMMENTS = ("comment", "note")
 
 

@@ -12,10 +12,12 @@ from slack_sdk import WebClient
 
 from bot.views.messages.digest import DIGEST_TITLE
 from bot.views.text import DisplayPerson, display_person
+from services.core.clock import utcnow
 from services.core.database import Document
 from services.linking.links import referenced_user_ids
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.user import User
+from services.outbox import pending
 from services.outbox.deliveries import parse_delivery_key
 from tasks.notifications.comment_sync import comment_deliveries
 from tasks.notifications.ticket_messages import build_message, build_notices
@@ -276,8 +278,17 @@ class Report:
 
     def _outbox_left(self) -> None:
         left = {name: count for name, count in self._outbox().items() if count}
-        self._count("outbox left", sum(left.values()), fails=bool(left), which=[str(left)])
+        late = [*map(str, left.items()), *self._late_tickets()]
+        self._count("outbox left", sum(left.values()), fails=bool(left), which=late)
         self._row("wait for the outbox", f"{self._settled:.0f} s")
+
+    def _late_tickets(self) -> Iterator[str]:
+        """Yield what the outbox says of the tickets in it, and if the sweep finds them."""
+        db, now = self._stack.db, utcnow()
+        due = pending.due_tickets(db, now=now, limit=1_000)
+        for doc in db.tickets.find({"outbox": True}, ["number", "nextTryAt", "attempts", "aside"]):
+            state = {name: str(value) for name, value in doc.items()}
+            yield f"{state} at {now}, {'due' if doc['_id'] in due else 'not due'}"
 
     def _times(self, docs: list[Document]) -> None:
         seconds = sorted(

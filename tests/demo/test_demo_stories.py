@@ -74,7 +74,7 @@ def cards(emma: SlackUser, nils: SlackUser) -> tuple[ScreenMessage, ScreenMessag
     """Emma's and Nils' cards of a ticket that is assigned to Nils."""
     ticket = file_ticket(emma, "VPN is slow", "Since Monday")
     (his,) = nils.wait_for_dm(ticket, "Since Monday")
-    (hers,) = emma.wait_for_dm(ticket, "Assigned to @Nils")
+    (hers,) = emma.wait_for_dm(ticket, "*Assigned* to @Nils")
     return hers, his
 
 
@@ -121,14 +121,14 @@ def test_they_talk_in_their_threads(
 
 def test_a_message_to_the_bot_is_filed_and_taken_in_triage(emma: SlackUser, ada: SlackUser) -> None:
     file_ticket(emma, "The coffee machine leaks", "All over the floor")
-    (first,) = emma.wait_for_dm("The coffee machine leaks", "Assigned to")
+    (first,) = emma.wait_for_dm("The coffee machine leaks", "*Assigned* to")
     emma.say("My chair squeaks & <wobbles>", channel=first.channel)
     (offer,) = emma.wait_for_dm("My chair squeaks", "Shall I file this as a ticket?")
     emma.click(offer, "file_this")
     emma.wait_for_modal("File a ticket")
     assert emma.submit().errors == {}
     emma.dismiss()
-    emma.wait_for_dm("My chair squeaks & <wobbles>", "Assigned to")
+    emma.wait_for_dm("My chair squeaks & <wobbles>", "*Assigned* to")
 
     def card_says(*parts: str) -> list[str]:
         texts = [card.text for card in ada.read(seed.TRIAGE) if "My chair squeaks" in card.text]
@@ -151,7 +151,7 @@ def test_a_marked_message_is_filed(workspace: SlackPage, emma: SlackUser, nils: 
     assert form.text.startswith("Filled in from the message.")
     assert nils.submit().errors == {}
     nils.dismiss()
-    nils.wait_for_dm("The projector shows nothing", "Assigned to")
+    nils.wait_for_dm("The projector shows nothing", "*Assigned* to")
 
 
 def test_an_admin_edits_somebody_in_home(ada: SlackUser, nils: SlackUser) -> None:
@@ -187,7 +187,7 @@ def test_a_ticket_is_declined_and_reassigned(
     assert handed.modal.text == f"{ticket} goes to Ada, who is notified now."
     nils.dismiss()
     (hers,) = ada.wait_for_dm(ticket, "Why you:")
-    emma.wait_for_dm(ticket, f"Assigned to @{ada.name}")
+    emma.wait_for_dm(ticket, f"*Assigned* to @{ada.name}")
 
     ada.click(hers, "reassign")
     best = ada.wait_for_modal(f"Reassign {ticket.lower()}").fields["nextBest"]
@@ -196,11 +196,11 @@ def test_a_ticket_is_declined_and_reassigned(
     assert reason.endswith("of 8 open")
     ada.fill(nextBest=first)
     assert ada.submit().errors == {}
-    emma.wait_for_dm(ticket, f"Assigned to @{lara}")
+    emma.wait_for_dm(ticket, f"*Assigned* to @{lara}")
 
     def former() -> ScreenMessage | None:
         return next(
-            (c for c in nils.dm() if ticket in c.text and f"Assigned to @{lara}" in c.text), None
+            (c for c in nils.dm() if ticket in c.text and f"*Assigned* to @{lara}" in c.text), None
         )
 
     assert nils.wait_for(former, "the card to say who has it").labels == ("Details",)
@@ -274,7 +274,7 @@ def test_a_moderator_updates_a_ticket_looks_at_it_and_empties_it(
         "VPN is down",
         "*Priority*\nUrgent",
         "The gateway was changed on Sunday.",
-        "Nils set the priority to Urgent",
+        "set the priority to Urgent",
         "Nils gave it to Lara",
     ):
         assert line in page.text
@@ -286,7 +286,7 @@ def test_a_moderator_updates_a_ticket_looks_at_it_and_empties_it(
     lara.command("/ticket", f"view {number}")
     emptied = lara.read()[-1].text
     assert "*Priority*\nNot set" in emptied
-    assert "Lara removed the deadline" in emptied
+    assert "removed the deadline" in emptied
     assert "Lara handed it back" in emptied
 
 
@@ -302,10 +302,7 @@ def test_an_admin_sets_what_tickets_are_due_by(
     assert refused.errors == {"hours_medium": "Write hours from 0.25 to 2,000, such as 8."}
     saved = ada.fill(hours_medium="30", clock="Around the clock").submit()
     assert (saved.errors, saved.modal) == ({}, None)
-    wait_for_home(
-        ada,
-        "*Medium* · accepted within 4 business hours · done within 30 business hours (3.8 days)",
-    )
+    wait_for_home(ada, "*Medium* · accepted within 4 hours · done within 30 hours (1.2 days)")
     ada.press("Change business hours")
     ada.wait_for_modal("Business hours")
     assert ada.fill(zone="Europe/Berlin", country="Germany").submit().errors == {}

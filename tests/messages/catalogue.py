@@ -13,9 +13,9 @@ from bot.views.cards import ticket_cards
 from bot.views.explain import modal as explain
 from bot.views.explain.terminal import explanation_lines
 from bot.views.home import overview, people_list, ticket_list
-from bot.views.home.ticket_page import ticket_message
+from bot.views.home.ticket_page import conversation_modal, ticket_message
 from bot.views.inputs import notice_modal
-from bot.views.messages import address_claim, handover_offer, ticket_updates
+from bot.views.messages import address_claim, handover_offer, settled, ticket_updates
 from bot.views.messages import help as help_views
 from bot.views.messages.digest import digest_message
 from bot.views.messages.reminder_message import ReminderLine, reminder_message
@@ -29,9 +29,10 @@ from bot.views.modals import (
     team_settings,
     ticket_actions,
 )
-from bot.views.text import display_person
+from bot.views.text import DisplayPerson, display_person
 from services.account_admin.audit_trail import PersonChanges
 from services.accounts.account_search import AccountCursor, AccountPage
+from services.assignment.assignment_service import Unavailability
 from services.assignment.candidate import Candidate, Obstacle
 from services.assignment.explanation import (
     CandidateExclusion,
@@ -191,18 +192,15 @@ def _messages() -> Iterator[Row]:
         updates.closed_unanswered_message(UNANSWERED),
     )
     yield MESSAGES, EMPLOYEE, "Resolved", updates.resolved_message(RESOLVED, by=BY_BEN)
-    yield (
-        MESSAGES,
-        EMPLOYEE,
-        "The requester pressed Solved",
-        updates.solved_confirmation(RESOLVED),
-    )
-    yield (
-        MESSAGES,
-        EMPLOYEE,
-        "The requester pressed Still a problem",
-        updates.still_a_problem_confirmation(ASSIGNED),
-    )
+    for title, message in {
+        "The requester pressed Solved": settled.solved_message(RESOLVED),
+        "The requester reopened it": settled.reopened_message(REOPENED),
+        "The requester answered": settled.answered_message(
+            ASSIGNED, question=question, answer="Version 5."
+        ),
+        "The answer was deleted": settled.answered_message(ASSIGNED, question="", answer=""),
+    }.items():
+        yield MESSAGES, EMPLOYEE, title, message
     yield (
         MESSAGES,
         EMPLOYEE,
@@ -257,6 +255,7 @@ def _offers() -> Iterator[Row]:
         yield MESSAGES, EMPLOYEE, title, offer
     yield MESSAGES, EMPLOYEE, "Added to a ticket", file_ticket.added_message(NEW, text)
     yield MESSAGES, EMPLOYEE, "The direct message was deleted", file_ticket.withdrawn_offer()
+    yield MESSAGES, EMPLOYEE, "The message was filed", file_ticket.filed_offer(12)
     yield (
         MESSAGES,
         EMPLOYEE,
@@ -268,7 +267,7 @@ def _offers() -> Iterator[Row]:
 def _assignee_messages() -> Iterator[Row]:
     updates = ticket_updates
     requester_acts = {
-        "Reopened": updates.reopened_message(REOPENED, by=REQUESTER),
+        "Reopened": updates.reopened_message(REOPENED, by=REQUESTER, reason="It drops again."),
         "Cancelled": updates.cancelled_message(CANCELLED, by=REQUESTER),
         "Solved": updates.solved_message(RESOLVED, by=REQUESTER),
         "Another moderator resolved it": updates.resolved_by_other_message(RESOLVED, by=BY_CLEO),
@@ -329,13 +328,17 @@ def _help_desk_messages() -> Iterator[Row]:
         MESSAGES,
         ADMIN,
         "No one is available",
-        updates.unassigned_message(UNAVAILABLE, requester=REQUESTER),
+        updates.unassigned_message(
+            UNAVAILABLE, requester=REQUESTER, unavailable=_unavailable(), now=NOW
+        ),
     )
     yield (
         MESSAGES,
         ADMIN,
         "No one is available for several tickets",
-        updates.unassigned_summary([UNAVAILABLE, replace(NEW, number=14)], count=30),
+        updates.unassigned_summary(
+            [UNAVAILABLE, replace(NEW, number=14)], count=30, unavailable=(), now=NOW
+        ),
     )
     day = DigestDay(date(2026, 11, 23), NOW, date(2026, 11, 20), NOW)
     digest = Digest(BEN, day, AssigneeCounts(4, 1, SOON), QueueCounts(2, 3), TeamActivity(5, 6),
@@ -357,6 +360,18 @@ def _help_desk_messages() -> Iterator[Row]:
                 f"The offer to hand over: {answer}",
                 handover_offer.decision_message(decision, is_own=is_own),
             )
+
+
+def _unavailable() -> list[tuple[DisplayPerson, Unavailability]]:
+    """Each reason why a candidate is not chosen."""
+    away = Candidate(ADA.id, ADA.role, (), 1, 8, away_until=SOON)
+    here = Candidate(CLEO.id, CLEO.role, (), 8, 8)
+    reasons = (None, *(reason for reason in Obstacle if reason is not Obstacle.AWAY))
+    found = [
+        Unavailability(away, Obstacle.AWAY),
+        *(Unavailability(here, reason) for reason in reasons),
+    ]
+    return [(display_person(PEOPLE, one.candidate.user_id), one) for one in found]
 
 
 def _cards() -> Iterator[Row]:
@@ -444,6 +459,8 @@ def _modals() -> Iterator[Row]:
         "An error",
         notice_modal("There is no such ticket, or you may not see it."),
     )
+    yield MODALS, EMPLOYEE, "Reopen", ticket_actions.reopen_ticket_modal(RESOLVED)
+    yield MODALS, EMPLOYEE, "Answer", ticket_actions.answer_modal(WAITING, question=COMMENT.text)
     yield MODALS, ASSIGNEE, "Internal note", ticket_actions.note_modal(ASSIGNED)
     yield MODALS, ASSIGNEE, "Resolve", ticket_actions.resolve_ticket_modal(ASSIGNED)
     yield MODALS, ASSIGNEE, "Ask the requester", ticket_actions.ask_requester_modal(ASSIGNED)
@@ -469,6 +486,7 @@ def _modals() -> Iterator[Row]:
         ticket_actions.reassign_ticket_modal(ASSIGNED, [full]),
     )
     yield MODALS, MODERATOR, "Assign", ticket_actions.reassign_ticket_modal(UNAVAILABLE)
+    yield MODALS, MODERATOR, "Back to the queue", ticket_actions.returned_to_queue_modal()
     choices = [ticket_actions.assignee_option(one) for one in (fit, full)]
     yield MODALS, MODERATOR, "People to assign", choices
     form = edit_ticket.edit_ticket_modal(
@@ -673,6 +691,7 @@ def _ticket_pages() -> Iterator[Row]:
         yield HOME, reader, f"Ticket: {ticket.status.value.lower()}", overview.home_view(page)
         if ticket is talked:
             yield MESSAGES, reader, "Ticket", ticket_message(page)
+            yield MODALS, reader, "Show all", conversation_modal(page)
 
 
 def _history() -> tuple[Event, ...]:

@@ -77,7 +77,7 @@ def test_pressing_twice_does_it_once(
     events = [e.type for e in system.now(ticket).events if e.type == EventType.ACCEPTED]
     assert (events, system.ephemeral_messages(), message_counts(system, ann, ben)) == (
         ["accepted"],
-        [],
+        [(People.slack_id(ben), "You have already accepted ticket 1.")],
         [1, 1],
     )
 
@@ -225,7 +225,8 @@ def test_unassigning_finds_another_assignee(
 ) -> None:
     other = people.add(Role.MODERATOR, "VPN")
     system.press(ben, system.card(ben), "reassign")
-    assert system.submit(ben, assignedTo=None, reason="I am swamped.") == {}
+    answer = system.submit(ben, nextBest="queue", reason="I am swamped.")
+    assert answer["response_action"] == "update"
     assert system.now(ticket).status is Status.TODO
     system.work()
     assert system.now(ticket).assigned_to == other.id
@@ -240,7 +241,7 @@ def test_unassigning_without_another_candidate(
 ) -> None:
     admin = people.add(Role.ADMIN, capacity=0)
     system.press(ben, system.card(ben), "reassign")
-    system.submit(ben, assignedTo=None)
+    system.submit(ben, nextBest="queue")
     system.work()
     system.send_due_reminders()
     assert system.now(ticket).assigned_to is None
@@ -299,7 +300,9 @@ def test_a_question_is_a_comment_and_asks_the_requester_once(
     ]
     assert "Which <VPN>?" in said(system.card(ann, 1))
     assert buttons(system.card(ann, 1)) == ["Answer"]
-    assert message_counts(system, ann, ben) == [2, 1]
+    # Ben's own question is in the thread of his card.
+    assert message_counts(system, ann, ben) == [2, 2]
+    assert system.card(ben, 1)["thread_ts"] == system.card(ben)["ts"]
     assert buttons(system.card(ben)) == ["Resolve", "Comment", "Details"]
 
 
@@ -345,6 +348,7 @@ def test_reopening_notifies_the_assignee(
     system.work(ticket)
     before = message_counts(system, ann)
     system.press(ann, system.card(ann), "reopen")
+    system.submit(ann)
     system.work()
     assert (system.now(ticket).status, message_counts(system, ann)) == (Status.REOPENED, before)
     assert system.texts(ann)[0] == f"reopened ({ben.name})"
@@ -370,6 +374,7 @@ def test_reopening_what_somebody_had_who_left(
     other = people.add(Role.MODERATOR, "VPN")
     system.work(ticket)
     system.press(ann, system.card(ann), "reopen")
+    system.submit(ann)
     system.work()
     assert system.now(ticket).assigned_to == other.id
     assert system.texts(other) == ["assigned to you"]
@@ -427,13 +432,13 @@ def test_each_is_notified_once_whatever_is_retried(
             system.work(ticket)
     assert system.texts(ann) == [
         f"cancelled by {ann.name}",
-        f"{ben.name} waits for your answer",
         f"resolved by {cleo.name}",
+        "you reopened it",
     ]
     assert system.texts(ben) == [f"cancelled by {ann.name}"]
     assert system.texts(cleo) == [
         f"cancelled by {ann.name}",
-        f"reopened by {ann.name}",
+        "accepted by you",
         f"cancelled by {ann.name}",
     ]
 

@@ -62,7 +62,8 @@ def test_from_accepting_to_cancelling(
 
     # The outdated card that Ben still has open.
     assert bot.answer(payloads.menu_choice(card, "resolve", user=b)) == {}
-    (told,) = slack.wait_for("chat.postEphemeral")
+    again, told = slack.wait_for("chat.postEphemeral", count=2)
+    assert again.args["text"] == "You have already accepted ticket 1."
     assert (told.args["user"], told.args["text"]) == (
         b,
         f"Ticket 1 is in progress and {cleo.name} has it now, so this was not done. "
@@ -72,23 +73,28 @@ def test_from_accepting_to_cancelling(
     filled_in(payloads.menu_choice(slack.messages(c)[0], "wait", user=c), c, question="Since when?")
     question = f"{cleo.name} waits for your answer"
     wait_for_texts((ann, [f"waiting for your answer ({cleo.name})", question]))
+    # It is in the thread of Cleo's card, too.
+    assert len(slack.messages(c)) == 2
 
     filled_in(
         payloads.block_actions(slack.messages(c)[0], "resolve", user=c), c, resolution="New client."
     )
     done = f"resolved by {cleo.name}"
-    wait_for_texts((ann, [done, question, done]), (cleo, [done]))
+    wait_for_texts((ann, [done, done, done]), (cleo, [done]))
 
     reopen = payloads.block_actions(slack.messages(a)[0], "reopen", user=a)
-    assert bot.answer(reopen) == {}
-    wait_for_texts((cleo, ["assigned to you", f"reopened by {ann.name}"]))
+    filled_in(reopen, a, reason="It drops again.")
+    wait_for_texts(
+        (ann, [f"reopened ({cleo.name})", done, "you reopened it"]),
+        (cleo, ["assigned to you", f"reopened by {ann.name}"]),
+    )
 
     filled_in(payloads.block_actions(slack.messages(a)[0], "cancel", user=a), a)
     cancelled = f"cancelled by {ann.name}"
     wait_for_texts(
-        (ann, [cancelled, question, done]),
+        (ann, [cancelled, done, "you reopened it"]),
         (ben, [cancelled]),
-        (cleo, [cancelled, f"reopened by {ann.name}", cancelled]),
+        (cleo, [cancelled, cancelled, cancelled]),
     )
     (ticket,) = db.tickets.find()
     assert (ticket["status"], ticket["assignedTo"]) == (Status.COMPLETED, cleo.id)

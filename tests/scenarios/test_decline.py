@@ -134,7 +134,7 @@ def test_reassigning_to_the_next_best_is_one_press(
 ) -> None:
     system.press(ben, system.card(ben), "reassign")
     (best,) = [b for b in system.slack.last_view()["blocks"] if b.get("block_id") == "nextBest"]
-    (option,) = best["element"]["options"]
+    option, _ = best["element"]["options"]
     assert (option["text"]["text"], option["description"]["text"]) == (
         cleo.name,
         "knows VPN · 0 of 8 open",
@@ -154,3 +154,48 @@ def test_whoever_is_searched_for_counts_before_the_radio_buttons(
     system.press(ben, system.card(ben), "reassign")
     assert system.submit(ben, nextBest=str(cleo.id), assignedTo=str(dora.id)) == {}
     assert system.now(ticket).assigned_to == dora.id
+
+
+def test_reassigning_needs_a_choice(
+    system: BotAndWorkers, ticket: Ticket, ben: User, cleo: User
+) -> None:
+    before = system.now(ticket)
+    system.press(ben, system.card(ben), "reassign")
+    assert system.submit(ben, reason="I am busy.") == {
+        "response_action": "errors",
+        "errors": {"assignedTo": "Choose who gets this ticket."},
+    }
+    assert system.now(ticket) == before
+
+
+def test_back_to_the_queue_is_the_last_choice_and_has_its_own_answer(
+    system: BotAndWorkers, ticket: Ticket, ann: User, ben: User, cleo: User
+) -> None:
+    system.press(ben, system.card(ben), "reassign")
+    (choice,) = [b for b in system.slack.last_view()["blocks"] if b.get("block_id") == "nextBest"]
+    texts = [option["text"]["text"] for option in choice["element"]["options"]]
+    assert texts == [cleo.name, "Back to the queue"]
+    answers = [system.submit(ben, nextBest="queue", reason="Out of my depth.")]
+    system.work()
+    assert system.now(ticket).assigned_to == cleo.id
+    # Sent again, because Slack did not see the first answer in time.
+    answers.append(system.submit(ben, nextBest="queue", reason="Out of my depth."))
+    for answer in answers:
+        assert answer["response_action"] == "update"
+        (sentence,) = answer["view"]["blocks"]
+        assert sentence["text"]["text"] == "Back in the queue; we'll look for someone else."
+    assert system.now(ticket).assigned_to == cleo.id
+    assert system.texts(ann) == [f"in progress ({cleo.name})"]
+    assert message_counts(system, cleo) == [1]
+
+
+def test_the_queue_is_offered_when_no_colleague_is_free(
+    system: BotAndWorkers, ticket: Ticket, ben: User, cleo: User
+) -> None:
+    system.db.users.update_one({"_id": cleo.id}, {"$set": {"capacity": 0}})
+    system.press(ben, system.card(ben), "reassign")
+    (choice,) = [b for b in system.slack.last_view()["blocks"] if b.get("block_id") == "nextBest"]
+    assert choice["label"]["text"] == "Who gets it?"
+    assert system.submit(ben, nextBest="queue")["response_action"] == "update"
+    system.work()
+    assert system.now(ticket).assigned_to is None

@@ -29,6 +29,15 @@ pytest_plugins = ["tests.support.business_day"]
 
 ASKED = "Ticket 1 “VPN is down” still waits for your answer"
 CLOSED = "Ticket 1 “VPN is down” was closed, because there was no answer"
+STILL_A_PROBLEM_SHOWN = [
+    "*Ticket 1*",
+    "VPN is down",
+    "*Question*",
+    "Since <when>?",
+    "You answered: It is still a problem.",
+]
+NOT_ANSWERED = "Ticket 1 “VPN is down”: closed without an answer"
+ANSWERED = "Ticket 1 “VPN is down”: you answered: Since nine."
 
 
 @pytest.fixture
@@ -58,7 +67,12 @@ def waiting(day: Day, jo: User, eve: User, title: str = "VPN is down") -> Ticket
 
 def told(day: Day, eve: User) -> list[str]:
     """Return the requester's messages since the question."""
-    return day.texts_to(eve)[1:]
+    return [message["text"] for message in top_level(day, eve)][1:]
+
+
+def top_level(day: Day, eve: User) -> list[dict[str, Any]]:
+    """Return the messages outside threads, where question and answer are kept, too."""
+    return [message for message in day.messages(eve) if "thread_ts" not in message]
 
 
 def press(bot: Bot, day: Day, message: dict[str, Any], action_id: str, user: User) -> Any:
@@ -103,8 +117,9 @@ def test_asked_once_more_and_then_closed(
     day.runs_until(at(11, 12))
     closed = day.now(ticket)
     assert (closed.status, closed.resolution) == (Status.COMPLETED, NO_ANSWER_RESOLUTION)
-    message = day.messages(eve)[-1]
-    assert told(day, eve) == [ASKED, CLOSED]
+    message = top_level(day, eve)[-1]
+    assert told(day, eve) == [NOT_ANSWERED, CLOSED]
+    assert buttons(top_level(day, eve)[-2]) == ["Details"]
     assert texts(message) == [
         "*Ticket 1* was closed, because there was no answer",
         "VPN is down",
@@ -116,7 +131,7 @@ def test_asked_once_more_and_then_closed(
         assert "no_answer" not in str(day.slack.messages(People.slack_id(reader)))
 
     day.runs_until(at(20, 9))
-    assert told(day, eve) == [ASKED, CLOSED]
+    assert told(day, eve) == [NOT_ANSWERED, CLOSED]
     people = links.resolve_people(team_id=TEAM_ID, user_ids={jo.id, eve.id})
     lines = "\n".join(text for block in history_blocks(closed.events, people)
                       for text in texts({"blocks": [block]}))  # fmt: skip
@@ -129,8 +144,10 @@ def test_reopened_by_its_button(
 ) -> None:
     day.runs_until(at(11, 12))
     day.runs_until(at(12, 9))
-    body = payloads.block_actions(day.messages(eve)[-1], "reopen", user=People.slack_id(eve))
+    body = payloads.block_actions(top_level(day, eve)[-1], "reopen", user=People.slack_id(eve))
     ticket_bot.answer(body)
+    form = payloads.view_submission(day.slack.last_view(), {}, user=People.slack_id(eve))
+    assert ticket_bot.answer(form) == {}
     work(day.runtime, day.publisher)
     reopened = day.now(ticket)
     assert (reopened.status, reopened.assigned_to) == (Status.REOPENED, jo.id)
@@ -148,14 +165,14 @@ def test_an_answer_ends_it(
     before = told(day, eve)
     day.runs_until(at(20, 9))
     assert day.now(ticket).status is Status.IN_PROGRESS
-    assert told(day, eve) == before == ([ASKED] if after == at(6, 9) else [])
+    assert told(day, eve) == before == ([ANSWERED] if after == at(6, 9) else [])
 
 
 def test_an_answer_in_the_messages_thread_ends_it(
     day: Day, eve: User, ticket: Ticket, ticket_bot: Bot
 ) -> None:
     day.runs_until(at(5, 12))
-    asked = day.messages(eve)[-1]
+    asked = top_level(day, eve)[-1]
     said = {
         "type": "message",
         "channel": asked["channel"],
@@ -173,14 +190,12 @@ def test_an_answer_in_the_messages_thread_ends_it(
 
 def test_still_a_problem(day: Day, jo: User, eve: User, ticket: Ticket, ticket_bot: Bot) -> None:
     day.runs_until(at(5, 12))
-    asked = day.messages(eve)[-1]
+    asked = top_level(day, eve)[-1]
     for _ in range(2):
         shown = press(ticket_bot, day, asked, "still_a_problem", eve)
-        assert texts(shown) == [
-            "You said that *Ticket 1* is still a problem. It goes on. You can also write in this "
-            "message's thread."
-        ]
+        assert texts(shown) == STILL_A_PROBLEM_SHOWN
         assert shown["replace_original"] is True
+    assert texts(top_level(day, eve)[-1]) == STILL_A_PROBLEM_SHOWN
     now = day.now(ticket)
     assert now.status is Status.IN_PROGRESS
     assert [comment.text for comment in now.comments] == ["Since <when>?", STILL_A_PROBLEM]
@@ -191,8 +206,9 @@ def test_still_a_problem(day: Day, jo: User, eve: User, ticket: Ticket, ticket_b
 def test_still_a_problem_reopens_what_was_closed(
     day: Day, eve: User, ticket: Ticket, ticket_bot: Bot
 ) -> None:
+    day.runs_until(at(5, 12))
+    asked = top_level(day, eve)[-1]
     day.runs_until(at(12, 9))
-    asked = day.messages(eve)[-2]
     assert day.now(ticket).status is Status.COMPLETED
     press(ticket_bot, day, asked, "still_a_problem", eve)
     assert day.now(ticket).status is Status.REOPENED
@@ -200,12 +216,13 @@ def test_still_a_problem_reopens_what_was_closed(
 
 def test_solved(day: Day, jo: User, eve: User, ticket: Ticket, ticket_bot: Bot) -> None:
     day.runs_until(at(5, 12))
-    asked, before = day.messages(eve)[-1], len(day.texts_to(jo))
+    asked, before = top_level(day, eve)[-1], len(day.texts_to(jo))
     for _ in range(2):
         shown = press(ticket_bot, day, asked, "solved", eve)
         assert texts(shown) == [
             "You said that *Ticket 1* is solved. Thank you. If it comes back, press Reopen on its "
-            "card."
+            "card.",
+            "VPN is down",
         ]
     done = day.now(ticket)
     assert (done.status, done.resolution) == (Status.COMPLETED, SOLVED_BY_REQUESTER)
@@ -223,7 +240,7 @@ def test_what_somebody_else_has_resolved(
     day: Day, jo: User, eve: User, ticket: Ticket, ticket_bot: Bot
 ) -> None:
     day.runs_until(at(5, 12))
-    asked = day.messages(eve)[-1]
+    asked = top_level(day, eve)[-1]
     day.ticket_actions.resolve(**by(jo, ticket), resolution="Mended.")
     shown = press(ticket_bot, day, asked, "solved", eve)
     assert shown["text"] == (
@@ -297,7 +314,7 @@ def test_after_a_pause_of_the_jobs_nobody_is_closed_unasked(
     day.runs_until(at(26, 11))
     assert day.now(ticket).status is Status.WAITING
     day.runs_until(at(26, 12))
-    assert told(day, eve) == [ASKED, CLOSED]
+    assert told(day, eve) == [NOT_ANSWERED, CLOSED]
 
 
 def test_each_once_whoever_takes_it(day: Day, jo: User, eve: User) -> None:

@@ -216,6 +216,11 @@ def said(world: World, ticket_id: ObjectId) -> str:
     return str(ticket_id)
 
 
+def unlinked_and_recorded(world: World) -> None:
+    linked(world)
+    links.record_removal(world.db, world.link, by="self", now=world.now)
+
+
 def linked(world: World) -> bool:
     return world.db.links.insert_one(dict(world.link)).acknowledged
 
@@ -431,6 +436,12 @@ TABLE: Mapping[str, Entry] = {
     "assignment.assignment_service.AssignmentService.evaluate": each(
         lambda w, t: w.assignments.evaluate(w.ticket(t), now=w.now, history={MODERATOR: 1.0})
     ),
+    "assignment.assignment_service.AssignmentService.unavailable": each(
+        lambda w, t: w.assignments.unavailable(w.ticket(t), now=w.now, history={MODERATOR: 1.0})
+    ),
+    "assignment.assignment_service.AssignmentService.unavailable_for_several": once(
+        lambda w: w.assignments.unavailable_for_several(team_id=TEAM_ID, now=w.now)
+    ),
     "assignment.assignment_service.AssignmentService.assign": each(
         lambda w, t: w.assignments.assign(
             w.ticket(t), CHOICE, source=AnalysisSource.ROUTER, now=w.now
@@ -530,6 +541,10 @@ TABLE: Mapping[str, Entry] = {
     "linking.address_claims.AddressClaims.disown": once(disowned, "email", "password"),
     "linking.address_claims.AddressClaims.prepare_merge": once(merged),
     "linking.address_claims.AddressClaims.merge": once(merged),
+    "linking.address_claims.AddressClaims.cancel_merge": once(
+        lambda w: w.address_claims.cancel_merge(claimed(w), into=w.user(AL))
+    ),
+    "linking.links.record_removal": once(unlinked_and_recorded),
     "linking.address_claims.AddressClaims.accounts_to_close": once(
         lambda w: (merged(w), w.address_claims.accounts_to_close())
     ),
@@ -644,7 +659,9 @@ TABLE: Mapping[str, Entry] = {
     "tickets.actions.TicketActions.resolve": action("resolve", "status", resolution="Done."),
     "tickets.actions.TicketActions.cancel": action("cancel", "status", actor=JO),
     "tickets.actions.TicketActions.reopen": action("reopen", *GROUNDS),
-    "tickets.actions.TicketActions.refresh_card": action("refresh_card", channel="D0MO", ts="1.5"),
+    "tickets.actions.TicketActions.refresh_message": action(
+        "refresh_message", channel="D0MO", ts="1.5"
+    ),
     "outbox.deliveries.claim": delivery("claim", "1:requester:x", now=NEW),
     "outbox.deliveries.mark_delegated": delivery("mark_delegated", "1:mail:x"),
     "outbox.deliveries.release_claim": delivery(
@@ -676,6 +693,9 @@ TABLE: Mapping[str, Entry] = {
     ),
     "outbox.deliveries.invalidate_card": delivery(
         "invalidate_card", channel="D0MO", ts="1.5", now=NEW
+    ),
+    "outbox.deliveries.invalidate_message": delivery(
+        "invalidate_message", channel="D0MO", ts="1.5", now=NEW
     ),
     "outbox.pending.mark_delivered": each(
         lambda w, t: pending.mark_delivered(w.db, t, expected_seq=1)
@@ -801,7 +821,12 @@ TABLE: Mapping[str, Entry] = {
         lambda w: w.sign_in.issue_device_token(w.user(USER))
     ),
     "auth.sign_in.SignInService.issue_token": once(lambda w: w.sign_in.issue_token(w.user(USER))),
-    "auth.sign_in.SignInService.sign_out": once(lambda w: w.sign_in.sign_out(user_id=USER)),
+    "auth.sign_in.SignInService.sign_out": once(
+        lambda w: w.sign_in.sign_out(token=w.sign_in.issue_token(w.users.get_many({USER})[USER]))
+    ),
+    "auth.sign_in.SignInService.sign_out_everywhere": once(
+        lambda w: w.sign_in.sign_out_everywhere(user_id=USER)
+    ),
     "routing.similar_tickets.find_precedents": once(
         lambda w: similar_tickets.find_precedents(
             w.db, text="VPN", likely=["VPN"], team_skills=["VPN", "DNS"]

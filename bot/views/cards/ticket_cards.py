@@ -14,12 +14,12 @@ from bot.views.blocks import (
     context,
     fields_section,
     mrkdwn_section,
+    quoted_section,
     resolution_section,
     source_link,
     status_line,
     ticket_fields,
     ticket_heading,
-    titled_section,
 )
 from bot.views.cards.action_buttons import action_button, action_buttons
 from bot.views.due_text import due_field, due_phrase_for_card
@@ -29,6 +29,7 @@ from bot.views.text import (
     Message,
     escape,
     fit_to_limit,
+    masked,
     mrkdwn,
     plain_text,
 )
@@ -100,11 +101,11 @@ def assignee_card(
         ),
     ]
     if ticket.summary:
-        blocks += titled_section("Summary", ticket.summary)
-    blocks += titled_section("In their words", ticket.description)
+        blocks += quoted_section("Summary", ticket.summary)
+    blocks += quoted_section("In their words", ticket.description)
     blocks += source_link(ticket)
     if ticket.helpful_notes:
-        blocks += titled_section("Notes", ticket.helpful_notes)
+        blocks += quoted_section("Notes", ticket.helpful_notes)
     blocks += resolution_section(ticket)
     blocks.append(context(plain_text(f"Why you: {assignment_reason(ticket, assigned_by)}")))
     blocks += [context(plain_text(sentence)) for sentence in labels.analysis_notes(ticket)]
@@ -133,7 +134,8 @@ def former_assignee_card(
 
 def ticket_reference(ticket: Ticket) -> str:
     """Return number and title for a notification, escaped."""
-    return f"{labels.ticket_name(ticket)} “{escape(truncate(ticket.title, MAX_TITLE_LENGTH))}”"
+    title = truncate(masked(ticket.title), MAX_TITLE_LENGTH)
+    return f"{labels.ticket_name(ticket)} “{escape(title)}”"
 
 
 def status_with_assignee(
@@ -172,7 +174,7 @@ def _status_phrase(
 
 def assignment_reason(ticket: Ticket, assigned_by: DisplayPerson | None) -> str:
     """Return why the assignee got the ticket, as a phrase."""
-    reason = str(ticket.assignment.get("reason") or "")
+    reason = masked(str(ticket.assignment.get("reason") or ""))
     if assigned_by:
         return f"{assigned_by.name} gave it to you{': ' if reason else ''}{reason}"
     if reason:

@@ -13,6 +13,7 @@ from bot.views.text import (
     display_person,
     escape,
     fit_view_to_limit,
+    masked,
     mrkdwn,
     plain_text,
 )
@@ -63,7 +64,7 @@ def explanation_loading_modal() -> View:
 
 
 def _last_assignment(last: LastAssignment, formatter: Formatter) -> list[Block]:
-    texts = [last.reason, wording.score_sum(last.score, last.parts)]
+    texts = [masked(last.reason), wording.score_sum(last.score, last.parts)]
     return [
         header("Then"),
         mrkdwn_section(wording.last_choice(last, formatter)),

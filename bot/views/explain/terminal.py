@@ -11,7 +11,7 @@ from bson import ObjectId
 from bot.views import labels
 from bot.views.explain import wording
 from bot.views.explain.wording import MAX_PARTS, Formatter, format_score
-from bot.views.text import display_person
+from bot.views.text import display_person, masked
 from services.assignment.explanation import CandidateScore, DryRun
 from services.core.text import strip_invisible
 
@@ -29,7 +29,7 @@ def explanation_lines(dry_run: DryRun) -> list[str]:
     if dry_run.last_assignment:
         texts = [
             wording.last_choice(dry_run.last_assignment, formatter),
-            dry_run.last_assignment.reason,
+            masked(dry_run.last_assignment.reason),
         ]
         texts.append(
             wording.score_sum(dry_run.last_assignment.score, dry_run.last_assignment.parts)

@@ -17,6 +17,7 @@ from bot.views.blocks import (
     text_section,
     ticket_section,
 )
+from bot.views.cards.ticket_cards import ticket_reference
 from bot.views.due_text import due_phrase, time_ago
 from bot.views.inputs import View, option
 from bot.views.text import (
@@ -40,7 +41,6 @@ from services.lists.list_service import ListResult
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import User
 from services.tickets.lifecycle import is_awaiting_acceptance
-from services.tickets.validation import MAX_TITLE_LENGTH
 
 FILTER_ACTION_IDS = {
     Filter.STATUS: ids.LIST_STATUS,
@@ -108,10 +108,7 @@ def ticket_row_text(ticket: Ticket, *, kind: ListKind, people: Directory) -> str
     if ticket.priority:
         facts.append(f"{labels.PRIORITY[ticket.priority].lower()} priority")
     facts += [who[0].lower() + who[1:]] if who else []
-    return (
-        f"{labels.ticket_name(ticket)} “{escape(truncate(ticket.title, MAX_TITLE_LENGTH))}”: "
-        f"{', '.join(facts)}"
-    )
+    return f"{ticket_reference(ticket)}: {', '.join(facts)}"
 
 
 def _facts(

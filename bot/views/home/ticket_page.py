@@ -12,14 +12,13 @@ from bot.views.blocks import (
     source_link,
     text_section,
     ticket_fields,
-    ticket_title,
     titled_section,
 )
 from bot.views.cards.action_buttons import action_buttons
 from bot.views.cards.ticket_cards import ticket_reference
 from bot.views.due_text import due_phrase, format_datetime
-from bot.views.history import MAX_EVENTS, history_blocks
-from bot.views.inputs import View
+from bot.views.history import MAX_ACTS, acts, history_blocks
+from bot.views.inputs import View, modal
 from bot.views.text import (
     Block,
     DisplayPerson,
@@ -29,6 +28,7 @@ from bot.views.text import (
     fit_to_limit,
     fit_view_to_limit,
     fits_limit,
+    fits_view_limit,
     mrkdwn,
     plain_text,
 )
@@ -38,11 +38,14 @@ from services.linking.links import Directory
 from services.models.comment import Comment
 from services.models.ticket import Ticket
 from services.tickets.lifecycle import completed_by
+from services.tickets.validation import MAX_TITLE_LENGTH
 
 MAX_SHORT_TEXT_LENGTH = 500
 MAX_FILES, MAX_FILE_NAME_LENGTH = 3, 60
-# Tried in turn until a message fits: the number of comments and of events.
-MESSAGE_SIZES = ((10, 10), (5, 5), (2, 2), (0, 1))
+# Tried in turn until a message fits: the number of comments and of acts in the history.
+MESSAGE_SIZES = ((10, 20), (10, 10), (5, 5), (2, 2), (0, 1))
+# As many comments of these as fit in a modal beside the history.
+MODAL_COMMENTS = (30, 20, 10, 5, 0)
 
 
 def ticket_page(page: TicketPage) -> View:
@@ -55,8 +58,8 @@ def ticket_page(page: TicketPage) -> View:
 def ticket_message(page: TicketPage) -> Message:
     """Return the page as an answer to a command or a button."""
     buttons = _buttons(page)
-    for comments, events in MESSAGE_SIZES:
-        blocks = fit_to_limit(_page_blocks(page, buttons, max_comments=comments, max_events=events))
+    for comments, past in MESSAGE_SIZES:
+        blocks = fit_to_limit(_page_blocks(page, buttons, max_comments=comments, max_acts=past))
         if fits_limit(blocks):
             break
     state = labels.status_in_sentence(page.ticket, is_for_requester=not page.is_staff)
@@ -76,12 +79,12 @@ def _page_blocks(
     buttons: Iterable[Block],
     *,
     max_comments: int = 10,
-    max_events: int = MAX_EVENTS,
+    max_acts: int = MAX_ACTS,
 ) -> list[Block]:
     ticket = page.ticket
     blocks = [
         header(labels.ticket_name(ticket)),
-        ticket_title(ticket),
+        text_section(truncate(ticket.title, MAX_TITLE_LENGTH)),
         actions(*buttons),
         ticket_fields(
             ticket,
@@ -94,15 +97,36 @@ def _page_blocks(
         *_dates(ticket),
         *titled_section("Description", ticket.description),
         *source_link(ticket),
-        *resolution_section(ticket),
+        *resolution_section(ticket, titled_section),
     ]
     if page.is_staff:
         blocks += _staff_section(ticket)
     blocks += conversation_blocks(ticket.comments, page.people, max_comments=max_comments)
     if ticket.events:
-        past = history_blocks(ticket.events, page.people, max_events=max_events)
-        blocks += [{"type": "divider"}, header("History"), *past]
-    return blocks
+        blocks += _history_section(page, max_acts=max_acts)
+    is_cut = len(acts(ticket.events)) > max_acts or len(ticket.comments) > max_comments
+    return [*blocks, actions(_show_all(ticket))] if is_cut else blocks
+
+
+def conversation_modal(page: TicketPage) -> View:
+    """Return the whole conversation and history, as far as they fit."""
+    ticket = page.ticket
+    past = _history_section(page, max_acts=len(ticket.events))
+    for comments in MODAL_COMMENTS:
+        talk = conversation_blocks(ticket.comments, page.people, max_comments=comments)
+        blocks = fit_view_to_limit([text_section(ticket.title), *talk, *past])
+        if fits_view_limit(blocks):
+            break
+    return modal(title=labels.ticket_name(ticket), close="Close", blocks=blocks)
+
+
+def _history_section(page: TicketPage, *, max_acts: int) -> list[Block]:
+    past = history_blocks(page.ticket.events, page.people, max_acts=max_acts)
+    return [{"type": "divider"}, header("History"), *past]
+
+
+def _show_all(ticket: Ticket) -> Block:
+    return button("Show all", ids.SHOW_HISTORY, str(ticket.id))
 
 
 def _done_by(page: TicketPage) -> DisplayPerson | None:

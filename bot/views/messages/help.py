@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bot.views import ids
 from bot.views.blocks import actions, button, context, mrkdwn_section
-from bot.views.text import Block, Message, escape, mrkdwn
+from bot.views.text import Block, Message, escape, masked, mrkdwn
 from services.core.text import truncate
 from services.models.permissions import ROLE_PERMISSIONS, Permission
 from services.models.user import Role
@@ -46,7 +46,7 @@ def suggestion_message(usage: str, *, typed: str) -> Message:
     is_about_ticket = usage.endswith(ANY_NUMBER) or usage[-1].isdigit()
     there = " The ticket's buttons are there." if is_about_ticket else ""
     text = f"Did you mean `{usage}`?{there}"
-    title = truncate(typed, MAX_TITLE_LENGTH)
+    title = truncate(masked(typed), MAX_TITLE_LENGTH)
     return Message(
         text=text,
         blocks=[

@@ -7,7 +7,7 @@ from bot.views import ids, labels
 from bot.views.blocks import actions, context, mrkdwn_section
 from bot.views.cards.action_buttons import action_button
 from bot.views.due_text import format_datetime
-from bot.views.text import Block, DisplayPerson, Message, escape, mrkdwn, plain_text
+from bot.views.text import Block, DisplayPerson, Message, escape, masked, mrkdwn, plain_text
 from services.core.text import truncate
 from services.models.escalation_track import EscalationStep, EscalationTrack
 from services.models.permissions import Actor
@@ -52,7 +52,7 @@ def reminder_message(
 def _text(shown: Sequence[ReminderLine], count: int) -> str:
     if count == 1:
         ticket = shown[0].ticket
-        title = escape(truncate(ticket.title, MAX_TITLE_LENGTH))
+        title = escape(truncate(masked(ticket.title), MAX_TITLE_LENGTH))
         return f"{labels.ticket_name(ticket)} “{title}” {_status_phrase(shown[0])}"
     names = ", ".join(labels.ticket_name(line.ticket) for line in shown)
     more = f" and {count - len(shown):,} more" if count > len(shown) else ""
@@ -61,7 +61,7 @@ def _text(shown: Sequence[ReminderLine], count: int) -> str:
 
 def _blocks(line: ReminderLine, is_channel: bool) -> list[Block]:
     ticket = line.ticket
-    title = escape(truncate(" ".join(ticket.title.split()), MAX_TITLE_LENGTH))
+    title = escape(truncate(" ".join(masked(ticket.title).split()), MAX_TITLE_LENGTH))
     text = f"*{labels.ticket_name(ticket)}* “{title}”\n{_sentence(line, is_channel)}"
     return [mrkdwn_section(text), actions(*_buttons(line, is_channel))]
 

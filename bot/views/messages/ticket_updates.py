@@ -5,6 +5,7 @@ after a press on one of its buttons.
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from bot.views import ids, labels
 from bot.views.blocks import (
@@ -13,23 +14,28 @@ from bot.views.blocks import (
     context,
     header,
     mrkdwn_section,
+    quoted_section,
+    secret_notice,
     text_section,
     ticket_section,
     ticket_title,
-    titled_section,
 )
 from bot.views.cards.action_buttons import action_button
 from bot.views.cards.ticket_cards import ticket_reference
-from bot.views.due_text import format_datetime
+from bot.views.due_text import format_date, format_datetime
 from bot.views.text import (
     Block,
     DisplayPerson,
     Message,
     escape,
     fit_to_limit,
+    masked,
     mrkdwn,
     plain_text,
 )
+from services.assignment.assignment_service import Unavailability
+from services.assignment.candidate import Obstacle
+from services.availability.slack_status import NO_END
 from services.core.text import truncate
 from services.lists.list_query import ListKind, ListQuery
 from services.models.comment import Comment
@@ -48,14 +54,9 @@ READ_ON_CARD = "Press Details on the card to read it."
 MAX_SNIPPET_LENGTH = 300
 # The queue shows all of them, at its top.
 MAX_UNASSIGNED_TICKETS = 10
-UNASSIGNED_REASON = (
-    "everyone who could take it is away, at capacity, not linked to Slack, its requester, or has "
-    "had it before. We try again every few minutes and as soon as someone is available."
-)
-UNASSIGNED_REASON_PLURAL = (
-    "Everyone who could take these is away, at capacity, not linked to Slack, their requester, or "
-    "has had them before. We try again every few minutes and as soon as someone is available."
-)
+TRIED_AGAIN = "We try again every few minutes and as soon as someone is available."
+# Of a larger team the others are counted.
+MAX_UNAVAILABLE_PEOPLE = 8
 
 
 def filed_message(ticket: Ticket) -> Message:
@@ -111,17 +112,20 @@ def resolved_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
         f"{by.mention} resolved {_bold_name(ticket)}",
         plain_text("If that did not solve it, press Reopen."),
         action_button(ticket, ids.REOPEN),
-        quoted=titled_section("What was done", str(ticket.resolution)) if has_resolution else (),
+        quoted=quoted_section("What was done", str(ticket.resolution)) if has_resolution else (),
     )
 
 
-def reopened_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
+def reopened_message(ticket: Ticket, *, by: DisplayPerson, reason: str) -> Message:
     """For the assignee."""
     return _update_message(
         ticket,
         f": reopened by {escape(by.name)}",
         f"{by.mention} reopened {_bold_name(ticket)}",
-        plain_text("It is yours again: press Accept on its card when you are at it."),
+        plain_text("It is yours again."),
+        action_button(ticket, ids.ACCEPT, primary=True),
+        action_button(ticket, ids.DETAILS),
+        quoted=quoted_section("What is still wrong", reason) if reason else (),
     )
 
 
@@ -154,7 +158,7 @@ def taken_over_message(
         f"{by.mention} {sentence}",
         plain_text("You no longer have this ticket."),
         action_button(ticket, ids.DETAILS),
-        quoted=titled_section("Why", reason) if reason else (),
+        quoted=quoted_section("Why", reason) if reason else (),
     )
 
 
@@ -179,21 +183,6 @@ def solved_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
     )
 
 
-def solved_confirmation(ticket: Ticket) -> Message:
-    text = (
-        f"You said that {_bold_name(ticket)} is solved. Thank you. If it comes back, "
-        "press Reopen on its card."
-    )
-    return Message(text=f"{ticket_reference(ticket)}: solved", blocks=[mrkdwn_section(text)])
-
-
-def still_a_problem_confirmation(ticket: Ticket) -> Message:
-    text = f"You said that {_bold_name(ticket)} is still a problem. It goes on. {THREAD_HELP}"
-    return Message(
-        text=f"{ticket_reference(ticket)}: still a problem", blocks=[mrkdwn_section(text)]
-    )
-
-
 def comment_message(
     ticket: Ticket, comment: Comment, *, author: DisplayPerson, is_outside_thread: bool
 ) -> Message:
@@ -207,23 +196,24 @@ def comment_message(
         return Message(text=f"{labels.ticket_name(ticket)}: {DELETED}", blocks=blocks)
     wrote = "wrote an internal note" if comment.internal else "wrote"
     blocks.append(context(mrkdwn(f"*{name}* {wrote}:")))
-    if comment.text:
-        blocks.append(text_section(comment.text))
+    text, file_names = masked(comment.text), [masked(file.name) for file in comment.files]
+    if text:
+        blocks += [text_section(text), *secret_notice(comment.text)]
     if comment.files:  # links, because the files stay in Slack
-        links = (mrkdwn(f"<{escape(file.url)}|{escape(file.name)}>") for file in comment.files)
-        blocks.append(context(*links))
-    snippet = " ".join(comment.text.split()) or ", ".join(file.name for file in comment.files)
-    text = (
+        links = zip(comment.files, file_names, strict=True)
+        blocks.append(context(*(mrkdwn(f"<{escape(f.url)}|{escape(name)}>") for f, name in links)))
+    snippet = " ".join(text.split()) or ", ".join(file_names)
+    notification = (
         f"{labels.ticket_name(ticket)}: {name} {wrote}: "
         f"{escape(truncate(snippet, MAX_SNIPPET_LENGTH))}"
     )
-    return Message(text=text, blocks=fit_to_limit(blocks))
+    return Message(text=notification, blocks=fit_to_limit(blocks))
 
 
 def notes_message(ticket: Ticket) -> Message:
     """For the assignee: begins the thread of the ticket's internal notes."""
     heading = f"Internal notes on #{ticket.number}" if ticket.number else "Internal notes"
-    title = escape(truncate(ticket.title, MAX_TITLE_LENGTH))
+    title = escape(truncate(masked(ticket.title), MAX_TITLE_LENGTH))
     blocks = [
         mrkdwn_section(f"*{heading}*"),
         ticket_title(ticket),
@@ -242,14 +232,21 @@ def internal_note_notice(ticket: Ticket, comment: Comment, *, author: DisplayPer
     )
 
 
-def unassigned_message(ticket: Ticket, *, requester: DisplayPerson) -> Message:
+def unassigned_message(
+    ticket: Ticket,
+    *,
+    requester: DisplayPerson,
+    unavailable: Sequence[tuple[DisplayPerson, Unavailability]],
+    now: datetime,
+) -> Message:
+    """`unavailable` says of each candidate why they are not chosen."""
     skills = ", ".join(ticket.related_skills) or "none recognised"
-    why = f"No one is available to take this ticket: {UNASSIGNED_REASON}"
+    reasons = [_unavailable_phrase(person, why, now, "it") for person, why in unavailable]
     blocks = [
         header(labels.ticket_name(ticket)),
         ticket_title(ticket),
         context(mrkdwn(f"Filed by {requester.noted_mention}"), plain_text(f"Skills: {skills}")),
-        text_section(why),
+        mrkdwn_section(_unavailable_sentence(reasons)),
         actions(action_button(ticket, ids.REASSIGN), action_button(ticket, ids.DETAILS)),
     ]
     return Message(
@@ -257,11 +254,18 @@ def unassigned_message(ticket: Ticket, *, requester: DisplayPerson) -> Message:
     )
 
 
-def unassigned_summary(tickets: Sequence[Ticket], *, count: int) -> Message:
+def unassigned_summary(
+    tickets: Sequence[Ticket],
+    *,
+    count: int,
+    unavailable: Sequence[tuple[DisplayPerson, Unavailability]],
+    now: datetime,
+) -> Message:
     """`tickets` are the first of `count`, which is more than one."""
     heading = f"No one is available for {count:,} tickets"
     more = count - len(tickets)
-    blocks = [header(heading), text_section(UNASSIGNED_REASON_PLURAL)]
+    reasons = [_unavailable_phrase(person, why, now, "them") for person, why in unavailable]
+    blocks = [header(heading), mrkdwn_section(_unavailable_sentence(reasons))]
     blocks += [
         ticket_section(ticket, action_button(ticket, ids.REASSIGN), verb="Assign")
         for ticket in tickets
@@ -272,6 +276,41 @@ def unassigned_summary(tickets: Sequence[Ticket], *, count: int) -> Message:
     names = ", ".join(labels.ticket_name(ticket) for ticket in tickets)
     text = f"{heading}: {names}{f' and {more:,} more' if more else ''}"
     return Message(text=text, blocks=[*blocks, actions(queue)])
+
+
+def _unavailable_sentence(reasons: Sequence[str]) -> str:
+    if not reasons:
+        return f"No one is available. {TRIED_AGAIN}"
+    shown = [*reasons[:MAX_UNAVAILABLE_PEOPLE]]
+    if more := len(reasons) - len(shown):
+        shown.append(f"and {more:,} more")
+    return f"No one is available: {', '.join(shown)}. {TRIED_AGAIN}"
+
+
+def _unavailable_phrase(
+    person: DisplayPerson, why: Unavailability, now: datetime, tickets: str
+) -> str:
+    """Return the reason as mrkdwn; `tickets` is "it" or "them"."""
+    candidate = why.candidate
+    phrases = {
+        Obstacle.AWAY: f"is out{_until(candidate.away_until, now)}",
+        Obstacle.FULL: f"has {candidate.open_tickets} of {candidate.capacity}"
+        if candidate.capacity
+        else "takes no tickets",
+        Obstacle.UNLINKED: "is not in Slack",
+        Obstacle.INACTIVE: "is deactivated",
+        Obstacle.REQUESTER: f"filed {tickets}",
+        Obstacle.DECLINED: f"had {tickets} before",
+        None: f"has no skill for {tickets}",
+    }
+    return f"{escape(person.name)} {phrases[why.obstacle]}"
+
+
+def _until(end: datetime | None, now: datetime) -> str:
+    if end is None or end >= NO_END:
+        return ""
+    is_soon = end - now < timedelta(days=1)
+    return f" until {format_datetime(end) if is_soon else format_date(end)}"
 
 
 def _update_message(
@@ -302,7 +341,7 @@ def _answer_button(ticket: Ticket) -> Block:
 
 
 def _quoted_question(text: str) -> list[Block]:
-    return titled_section("Question", text) if text else []
+    return quoted_section("Question", text) if text else []
 
 
 def _auto_close_sentence(ticket: Ticket) -> str:

@@ -46,7 +46,7 @@ def account_summary(
         "Name": escape(truncate(user.name or "not set", MAX_NAME_LENGTH)),
         "Email": escape(truncate(user.email or "none", MAX_EMAIL_LENGTH)),
         "Role": ROLE_LABELS[user.role],
-        "Skills": escape(truncate(", ".join(user.skills), MAX_SKILLS_LENGTH)) or "none",
+        **_skills(user),
         "Linked to": f"<@{slack_user_id}>",
     }
     page = f"{app_url}/profile" if app_url else ""
@@ -65,6 +65,13 @@ def account_summary(
     return Message(
         text=f"Your account: {escape(user.email)}, {ROLE_LABELS[user.role]}", blocks=blocks
     )
+
+
+def _skills(user: User) -> dict[str, str]:
+    """Only people who work on tickets have skills."""
+    if user.role is Role.USER:
+        return {}
+    return {"Skills": escape(truncate(", ".join(user.skills), MAX_SKILLS_LENGTH)) or "none"}
 
 
 def _availability(user: User) -> list[Block]:

@@ -23,6 +23,7 @@ from bot.views.text import (
     DisplayPerson,
     Message,
     escape,
+    masked,
     mrkdwn,
     plain_text,
     truncate_utf16,
@@ -266,12 +267,18 @@ def _ticket_button(
 
 
 def _snippet(text: str) -> str:
-    return truncate(" ".join(strip_invisible(text).split()), MAX_SNIPPET_LENGTH)
+    return truncate(" ".join(masked(strip_invisible(text)).split()), MAX_SNIPPET_LENGTH)
 
 
 def withdrawn_offer() -> Message:
     """What replaces the offer for a message that was deleted."""
     return Message(text=WITHDRAWN, blocks=[text_section(WITHDRAWN)])
+
+
+def filed_offer(number: int | None) -> Message:
+    """What replaces the offers for a message once it is filed."""
+    text = f"Filed as ticket {number}."
+    return Message(text=text, blocks=[text_section(text)])
 
 
 def reaction_offer(permalink: str, *, emoji: str, value: str) -> Message:

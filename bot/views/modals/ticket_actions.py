@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bot.views import ids, labels
-from bot.views.blocks import mrkdwn_section, text_section, ticket_title
+from bot.views.blocks import mrkdwn_section, quoted_section, text_section, ticket_title
 from bot.views.cards.action_buttons import accepted_sentence, button_value
 from bot.views.inputs import MAX_OPTION_TEXT_LENGTH, View, input_block, modal, option, text_input
 from bot.views.text import Block, DisplayPerson, plain_text
@@ -20,6 +20,7 @@ from services.tickets.validation import (
 )
 
 MAX_MODAL_TITLE_LENGTH = 24  # Slack's limit
+BACK_TO_QUEUE = "queue"  # the value of the last choice in place of an account's id
 OBSTACLE_LABELS = {
     Obstacle.REQUESTER: "filed it",
     Obstacle.AWAY: "away",
@@ -38,8 +39,8 @@ def reassign_ticket_modal(
     *,
     assignee: DisplayPerson | None = None,
 ) -> View:
-    """Ask for the new assignee: one of the `suggestions`, or anyone. If the ticket can be
-    unassigned, both may stay empty. If another user is the `assignee`, say when they accepted."""
+    """Ask for the new assignee: one of the `suggestions`, anyone else, or the queue if the ticket
+    can be unassigned. If another user is the `assignee`, say when they accepted."""
     accepted = accepted_sentence(ticket, assignee) if assignee else ""
     can_unassign = ticket.assigned_to is not None and ticket.status is not Status.WAITING
     assignee_select: Block = {
@@ -48,10 +49,7 @@ def reassign_ticket_modal(
         "placeholder": plain_text("Choose someone"),
         "min_query_length": 0,
     }
-    precedence_hint = "If you choose someone here, they get it. " if suggestions else ""
-    empty = "Choose no one" if suggestions else "Leave it empty"
-    release_hint = f"{empty} to return the ticket to the queue: then we look for someone else."
-    hint = f"{precedence_hint}{release_hint if can_unassign else ''}".strip()
+    radios = _assignee_radios(suggestions, can_unassign=can_unassign)
     return _ticket_modal(
         ticket,
         ids.REASSIGN_TICKET,
@@ -61,13 +59,13 @@ def reassign_ticket_modal(
         metadata=button_value(ticket, ids.REASSIGN),
         blocks=[
             *([mrkdwn_section(accepted)] if accepted else []),
-            *_suggestions_input(suggestions),
+            *radios,
             input_block(
-                "Or someone else" if suggestions else "Who gets it?",
+                "Or someone else" if radios else "Who gets it?",
                 assignee_select,
                 # Slack cannot require one of two inputs; the service checks that.
-                optional=can_unassign or bool(suggestions),
-                hint=hint,
+                optional=bool(radios),
+                hint="If you choose someone here, they get it." if radios else "",
             ),
             text_input(
                 "reason",
@@ -78,6 +76,11 @@ def reassign_ticket_modal(
             ),
         ],
     )
+
+
+def returned_to_queue_modal() -> View:
+    sentence = "Back in the queue; we'll look for someone else."
+    return modal(title="Reassigned", close="Close", blocks=[text_section(sentence)])
 
 
 def decline_modal(ticket: Ticket) -> View:
@@ -165,6 +168,26 @@ def cancel_ticket_modal(ticket: Ticket) -> View:
     )
 
 
+def reopen_ticket_modal(ticket: Ticket) -> View:
+    return _ticket_modal(
+        ticket,
+        ids.REOPEN_TICKET,
+        title="Reopen",
+        submit="Reopen",
+        close="Cancel",
+        blocks=[
+            text_input(
+                "reason",
+                "What is still wrong?",
+                max_length=MAX_COMMENT_LENGTH,
+                multiline=True,
+                optional=True,
+                hint="The requester and the help desk read this.",
+            ),
+        ],
+    )
+
+
 def comment_modal(ticket: Ticket) -> View:
     hint = "The requester and everyone who works on the ticket read this."
     return _ticket_modal(
@@ -173,6 +196,19 @@ def comment_modal(ticket: Ticket) -> View:
         title="Comment on",
         submit="Send",
         blocks=[_comment_input("Your comment", hint)],
+    )
+
+
+def answer_modal(ticket: Ticket, *, question: str) -> View:
+    return _ticket_modal(
+        ticket,
+        ids.WRITE_COMMENT,
+        title="Answer",
+        submit="Send",
+        blocks=[
+            *(quoted_section("Question", question) if question else []),
+            _comment_input("Your answer", "Everyone who works on the ticket reads this."),
+        ],
     )
 
 
@@ -191,12 +227,29 @@ def modal_title(action_label: str, ticket: Ticket) -> str:
     return f"{action_label} ticket {ticket.number or ''}".strip()[:MAX_MODAL_TITLE_LENGTH]
 
 
-def _suggestions_input(suggestions: Sequence[AssigneeOption]) -> list[Block]:
-    if not suggestions:
+def _assignee_radios(suggestions: Sequence[AssigneeOption], *, can_unassign: bool) -> list[Block]:
+    """Return radio buttons, each suggestion with its reason below the name, the queue last."""
+    options = [
+        {
+            **option(_assignee_name(assignee), str(assignee.user.id)),
+            "description": plain_text(assignee.reason, limit=MAX_OPTION_TEXT_LENGTH),
+        }
+        for assignee in suggestions
+    ]
+    if can_unassign:
+        queue = option("Back to the queue", BACK_TO_QUEUE)
+        options.append({**queue, "description": plain_text("We look for someone else.")})
+    if not options:
         return []
+    radios = {"type": "radio_buttons", "action_id": "nextBest", "options": options}
+    return [input_block(_suggestions_label(suggestions), radios, optional=True)]
+
+
+def _suggestions_label(suggestions: Sequence[AssigneeOption]) -> str:
+    if not suggestions:
+        return "Who gets it?"
     has_match = any(suggestion.is_match for suggestion in suggestions)
-    label = "Who fits best?" if has_match else "No one who fits is available. Who has room?"
-    return [input_block(label, _suggested_assignee_radios(suggestions), optional=True)]
+    return "Who fits best?" if has_match else "No one who fits is available. Who has room?"
 
 
 def _declined_text(outcome: ReassignResult) -> str:
@@ -250,21 +303,6 @@ def assignee_option(assignee: AssigneeOption) -> Block:
         )
     name = truncate(name, MAX_OPTION_TEXT_LENGTH - len(" · ".join(["", *parts])))
     return option(" · ".join([name, *parts]), str(assignee.user.id))
-
-
-def _suggested_assignee_radios(suggestions: Sequence[AssigneeOption]) -> Block:
-    """Return radio buttons, each with the reason for the suggestion below the name."""
-    return {
-        "type": "radio_buttons",
-        "action_id": "nextBest",
-        "options": [
-            {
-                **option(_assignee_name(assignee), str(assignee.user.id)),
-                "description": plain_text(assignee.reason, limit=MAX_OPTION_TEXT_LENGTH),
-            }
-            for assignee in suggestions
-        ],
-    }
 
 
 def _assignee_name(assignee: AssigneeOption) -> str:

@@ -33,7 +33,7 @@ def sign_in(req: ApiRequest, body: SignIn) -> Session:
 
 
 def sign_out(req: ApiRequest) -> Done:
-    req.services.sign_in.sign_out(user_id=req.user.id)
+    req.services.sign_in.sign_out_everywhere(user_id=req.user.id)
     return Done(message="Signed out, on all devices.")
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, RootModel, W
 from pydantic.alias_generators import to_camel
 from pydantic.config import JsonDict
 
+from bot.views.text import masked
 from bot.web.api.request_bodies import OBJECT_ID_PATTERN
 from services.models.ticket import Priority, Status
 from services.models.ticket import Ticket as StoredTicket
@@ -121,12 +122,15 @@ class Ticket(_Ticket):
     assigned_to: Id | None
 
     @classmethod
-    def from_ticket(cls, ticket: StoredTicket, *, is_staff: bool) -> "Ticket":
+    def from_ticket(
+        cls, ticket: StoredTicket, *, is_staff: bool, is_listed: bool = False
+    ) -> "Ticket":
+        """Without secrets if it `is_listed`."""
         by, to = ticket.created_by, ticket.assigned_to
         return cls(
             created_by=str(by) if by else None,
             assigned_to=str(to) if to else None,
-            **_values(ticket, is_staff=is_staff),
+            **_values(ticket, is_staff=is_staff, is_listed=is_listed),
         )
 
 
@@ -148,10 +152,15 @@ class TicketWithPeople(_Ticket):
         )
 
 
-def _values(ticket: StoredTicket, *, is_staff: bool) -> dict[str, Any]:
+_TEXTS = ("title", "description", "resolution", "helpful_notes", "summary")
+
+
+def _values(ticket: StoredTicket, *, is_staff: bool, is_listed: bool = False) -> dict[str, Any]:
     """Return the fields of `_Ticket`, those for the staff empty unless `is_staff`."""
     visible = ticket if is_staff else for_requester(ticket)
     values = {name: getattr(visible, name) for name in _Ticket.model_fields}
+    if is_listed:
+        values |= {name: masked(values[name]) for name in _TEXTS if values[name]}
     return {**values, "id": str(ticket.id), "related_skills": list(visible.related_skills)}
 
 
@@ -177,7 +186,8 @@ class Users(RootModel[list[User]]):
 
 
 class Tickets(ResponseBody):
-    """The newest first."""
+    """The newest first. Passwords and keys in their texts are replaced by a label; the answer
+    about one ticket has them."""
 
     tickets: list[Ticket]
     next_cursor: str | None = Field(description="The `cursor` of the next page; null at the end.")

@@ -26,7 +26,10 @@ def list_tickets(req: ApiRequest) -> Tickets:
     after = decode_cursor(req.cursor) if req.cursor is not None else None
     page = req.services.ticket_pager.newest_page(actor=req.actor, size=req.limit, after=after)
     return Tickets(
-        tickets=[Ticket.from_ticket(ticket, is_staff=req.is_staff) for ticket in page.tickets],
+        tickets=[
+            Ticket.from_ticket(ticket, is_staff=req.is_staff, is_listed=True)
+            for ticket in page.tickets
+        ],
         next_cursor=encode_cursor(page.next_cursor) if page.next_cursor else None,
     )
 

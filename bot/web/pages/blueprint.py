@@ -65,6 +65,7 @@ PAGE_ROUTES: tuple[tuple[str, str, PageView], ...] = (
     ("GET", "/signin", sign_in.show_sign_in),
     ("POST", "/signin", sign_in.sign_in),
     ("POST", "/signout", sign_in.sign_out),
+    ("POST", "/signout/everywhere", sign_in.sign_out_everywhere),
     ("GET", "/forgot", password_reset.show_forgot),
     ("POST", "/forgot", password_reset.request_reset),
     ("GET", "/reset", password_reset.show_reset),

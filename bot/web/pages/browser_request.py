@@ -30,7 +30,8 @@ NOTICES = {
     "welcome": "Your account is ready.",
     "link-sent": "A link is on its way to your address.",
     "confirmed": "Your address is confirmed.",
-    "signed-out": "You are signed out, here and everywhere else.",
+    "signed-out": "You are signed out.",
+    "signed-out-everywhere": "You are signed out, here and everywhere else.",
     "unlinked": "That Slack member no longer acts as your account.",
 }
 PASSWORDS_DIFFER = "The two passwords differ. Write the same one twice."

@@ -1,4 +1,4 @@
-"""The profile page: name and skills, password, linked Slack members."""
+"""The profile page: name, skills of the staff, password, linked Slack members."""
 
 from werkzeug.wrappers import Response
 
@@ -6,7 +6,7 @@ from bot.views.modals.person import ROLE_LABELS
 from bot.web.pages.browser_request import PROFILE_PATH, BrowserRequest, Form, sign_in_required
 from bot.web.pages.linking import display_member
 from services.account_admin.account_admin import format_skills
-from services.models.permissions import Actor
+from services.models.permissions import Actor, Permission
 from services.models.user import User
 
 DETAIL_FIELDS = ("name", "skills")
@@ -22,11 +22,12 @@ def show_profile(req: BrowserRequest, user: User) -> Response:
 def save_profile_page(req: BrowserRequest, user: User) -> Response:
     def save() -> Response:
         name, skills = req.form_value("name"), req.form_value("skills")
+        is_kept = not _is_staff(user) or skills == format_skills(user.skills)
         # An unchanged value stays, even if it exceeds today's limits.
         req.services.profiles.update_own(
             actor=Actor.from_user(user),
             name=None if name == (user.name or "") else name,
-            skills=None if skills == format_skills(user.skills) else skills.split(","),
+            skills=None if is_kept else skills.split(","),
         )
         return req.redirect_to(PROFILE_PATH, notice="saved")
 
@@ -63,9 +64,14 @@ def _profile_page(
         "profile.html",
         form=details or password,
         role=ROLE_LABELS[user.role],
+        is_staff=_is_staff(user),
         is_confirmed=req.services.users.confirmation.is_confirmed(user),
         sends_mail=req.sends_mail,
         details=details or Form(DETAIL_FIELDS, stored),
         password=password or Form(PASSWORD_FIELDS),
         members=[display_member(req.bot, identity) for identity in identities],
     )
+
+
+def _is_staff(user: User) -> bool:
+    return Actor.from_user(user).has_permission(Permission.WORK_ON_TICKETS)

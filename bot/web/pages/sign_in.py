@@ -6,7 +6,7 @@ from bot.web.pages.browser_request import NEXT_PATHS, PROFILE_PATH, BrowserReque
 from services.core.errors import Conflict, LimitReached, Unauthenticated
 from services.models.user import User
 
-SIGN_UP_FIELDS = ("email", "name", "skills", "password", "repeat")
+SIGN_UP_FIELDS = ("email", "name", "password", "repeat")
 SIGN_IN_FIELDS = ("email", "password")
 
 
@@ -27,7 +27,6 @@ def sign_up(req: BrowserRequest) -> Response:
                 email=req.form_value("email"),
                 password=req.new_password(),
                 name=req.form_value("name"),
-                skills=req.form_value("skills").split(","),
                 client_ip=req.rate_limit_address,
             )
         except Conflict as conflict:
@@ -63,9 +62,19 @@ def sign_in(req: BrowserRequest) -> Response:
 
 
 def sign_out(req: BrowserRequest) -> Response:
+    """End the session of this browser."""
+    req.services.sign_in.sign_out(token=req.cookies.session_token())
+    return _signed_out(req, notice="signed-out")
+
+
+def sign_out_everywhere(req: BrowserRequest) -> Response:
     if req.user:
-        req.services.sign_in.sign_out(user_id=req.user.id)
-    response = req.redirect_to("/signin", notice="signed-out")
+        req.services.sign_in.sign_out_everywhere(user_id=req.user.id)
+    return _signed_out(req, notice="signed-out-everywhere")
+
+
+def _signed_out(req: BrowserRequest, *, notice: str) -> Response:
+    response = req.redirect_to("/signin", notice=notice)
     req.cookies.clear_session(response)
     return response
 

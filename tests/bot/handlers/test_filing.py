@@ -401,7 +401,7 @@ def taken(
     return db.tickets.find_one() or {}
 
 
-ALREADY_FILED = "Someone has already filed ticket 1 from this message."
+ALREADY_FILED = "Someone has already filed this as ticket 1."
 
 
 @pytest.mark.parametrize("asker", ["creator", "moderator", "admin"])
@@ -415,7 +415,8 @@ def test_who_may_see_the_ticket_is_shown_it(
     asker: str,
 ) -> None:
     person = employee if asker == "creator" else people.add(Role(asker))
-    heading = [ALREADY_FILED, "Ticket 1", "<!channel> VPN"]
+    who = "You have" if asker == "creator" else "Someone has"
+    heading = [f"{who} already filed this as ticket 1.", "Ticket 1", "<!channel> VPN"]
     looking = "*Open* · Finding someone…"
     assert texts(use(ticket_bot, slack, person, written())) == [*heading, looking]
     expert = people.add(Role.MODERATOR)
@@ -488,7 +489,7 @@ def test_of_two_at_once_one_files(
         answers = list(pool.map(ticket_bot.answer, bodies))
     (doc,) = db.tickets.find()
     said = sorted(answer["view"]["blocks"][0]["text"]["text"] for answer in answers)
-    told = f"Someone has already filed ticket {doc['number']} from this message."
+    told = f"Someone has already filed this as ticket {doc['number']}."
     assert said == [told] * 3 + [f"Ticket {doc['number']} filed"]
 
 

@@ -283,10 +283,11 @@ def test_the_ticket_there_is_already_is_shown(
     bob, moderator = (People.slack_id(people.add(role)) for role in (Role.USER, Role.MODERATOR))
     desk.answer(marked(message, ann))
     desk.answer(marked(message, bob))
+    (offer_to_bob,) = offered(slack, bob)
     view = press(desk, slack, offered(slack, ann)[0], ann)
     desk.answer(payloads.view_submission(view, {}, user=ann))
-    late = press(desk, slack, offered(slack, bob)[0], bob)
-    already = "Someone has already filed ticket 1 from this message."
+    late = press(desk, slack, offer_to_bob, bob)
+    already = "Someone has already filed this as ticket 1."
     assert late["blocks"][0]["text"]["text"] == already
     assert len(late["blocks"]) == 1  # Bob may not see more of it
     desk.answer(marked(message, moderator))

@@ -133,7 +133,9 @@ def test_a_reply_to_a_question_moves_the_ticket_on(
     conversation.answer(said(slack, emma, question, "Berlin"))
     assert reload(db, ticket).status is Status.IN_PROGRESS
     conversation.deliver()
-    assert conversation.replies_to(nils) == ["Ticket 1: User 1 wrote: Berlin"]
+    exchange = ["Ticket 1: Moderator 2 wrote: Which office?", "Ticket 1: User 1 wrote: Berlin"]
+    assert conversation.replies_to(nils) == exchange
+    assert conversation.replies_to(emma) == exchange
 
 
 def test_edits_and_deletions_follow(

@@ -100,7 +100,7 @@ def test_a_ticket_resolved_concurrently(
     assert ephemeral_messages(slack) == [
         (
             People.slack_id(moderator),
-            "Ticket 1 is resolved now, so this was not done. Look at it again, then decide.",
+            "You have already resolved ticket 1.",
         )
     ]
 
@@ -242,10 +242,7 @@ def test_a_ticket_is_resolved_once(
     ticket_bot.answer(body)
     resolved = reload(db, filed)
     assert ticket_bot.answer(body) == {}  # Slack retries the submission
-    assert errors(ticket_bot.answer(other)) == {
-        "resolution": "Ticket 1 is resolved now, so this was not done. Look at it again, then "
-        "decide."
-    }
+    assert errors(ticket_bot.answer(other)) == {"resolution": "You have already resolved ticket 1."}
     assert reload(db, filed) == resolved
 
 

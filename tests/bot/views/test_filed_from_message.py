@@ -9,6 +9,7 @@ from bot.views.messages import ticket_updates
 from bot.views.modals import file_ticket
 from bot.views.modals.file_ticket import NOT_PUBLIC, link_only_quote
 from bot.views.text import DisplayPerson, Message
+from services.core.clock import utcnow
 from services.models.message_source import checked_source
 from services.models.ticket import Status, Ticket
 from tests.conftest import sample_ticket
@@ -78,7 +79,7 @@ def test_other_tickets_have_no_such_line() -> None:
 def test_only_the_cards_tell_where_it_comes_from() -> None:
     told = [
         ticket_updates.resolved_message(ticket(), by=BEN),
-        ticket_updates.unassigned_message(ticket(), requester=ANN),
+        ticket_updates.unassigned_message(ticket(), requester=ANN, unavailable=(), now=utcnow()),
         ticket_updates.filed_message(ticket()),
     ]
     assert [links(message) for message in told] == [[], [], []]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from bot.views.history import MAX_EVENTS, MAX_TEXT_LENGTH, history_blocks
+from bot.views.history import MAX_ACTS, MAX_TEXT_LENGTH, history_blocks
 from services.linking.links import Directory
 from services.models.events import Event, EventType
 from services.models.user import Role, User
@@ -83,10 +83,10 @@ SENTENCES = [
     (an_event("handed_back"), "VPN Moderator handed it back"),
     (an_event("handed_back", note="No <time>"), "VPN Moderator handed it back: No &lt;time&gt;"),
     (an_event("handed_back", note="x" * 500), f"VPN Moderator handed it back: {'x' * 119}…"),
-    (an_event("waiting"), "VPN Moderator waits for the requester's answer"),
+    (an_event("waiting"), "VPN Moderator asked"),
     (
         an_event("waiting", note="Which floor?"),
-        "VPN Moderator waits for the requester's answer: Which floor?",
+        "VPN Moderator asked: Which floor?",
     ),
     (an_event("answered", BEN), "Ben &lt;b&gt; answered"),
     (an_event("cancelled", BEN), "Ben &lt;b&gt; cancelled it"),
@@ -142,7 +142,7 @@ def test_every_kind_of_event_has_a_sentence() -> None:
 def test_the_newest_come_last_and_older_ones_are_counted() -> None:
     events = [an_event("edited", field="title") for _ in range(499)]
     shown = lines(*events, an_event("resolved"))
-    assert len(shown) == MAX_EVENTS + 1
+    assert len(shown) == MAX_ACTS + 1
     assert shown[0] == "_470 older entries are not shown_"
     assert shown[-1] == f"VPN Moderator resolved it · {WHEN}"
 
@@ -150,9 +150,9 @@ def test_the_newest_come_last_and_older_ones_are_counted() -> None:
 @pytest.mark.parametrize(
     ("count", "first"),
     [
-        (MAX_EVENTS, f"VPN Moderator resolved it · {WHEN}"),
-        (MAX_EVENTS + 1, "_1 older entry is not shown_"),
-        (MAX_EVENTS + 2, "_2 older entries are not shown_"),
+        (MAX_ACTS, f"VPN Moderator resolved it · {WHEN}"),
+        (MAX_ACTS + 1, "_1 older entry is not shown_"),
+        (MAX_ACTS + 2, "_2 older entries are not shown_"),
     ],
 )
 def test_none_is_left_out_silently(count: int, first: str) -> None:

@@ -223,7 +223,7 @@ def test_each_is_kept_once_however_often_it_is_said(
     def take() -> Ticket:
         return ticket_actions.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
 
-    taken = at_once(*[take] * 4)[0]
+    taken = next(answer for answer in at_once(*[take] * 4) if isinstance(answer, Ticket))
     again: list[Callable[[], None]] = [lambda: record_corrections(db, taken, now=clock())] * 4
     assert at_once(*again) == [None] * 4
     assert len(kept(db, ticket)) == 1

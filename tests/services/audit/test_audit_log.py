@@ -500,10 +500,10 @@ def test_a_form_saved_without_a_change_has_no_entry(
 
 
 # Fields that no person changes, or only for themselves.
-NOT_AUDITED = frozenset({"adminRemoval", "away", "digest", "digestAside", "digestAt", "digestOn",
-                         "emailKey", "erasing", "handBack", "handOver", "lastAssignedAt",
-                         "presence", "searchKeys", "stopped", "timezone",
-                         "zoneSource"})  # fmt: skip
+NOT_AUDITED = frozenset({"adminRemoval", "away", "closing", "digest", "digestAside", "digestAt",
+                         "digestOn", "emailKey", "erasing", "handBack", "handOver",
+                         "lastAssignedAt", "mergedInto", "presence", "searchKeys", "stopped",
+                         "timezone", "zoneSource"})  # fmt: skip
 SETS = ("$set", "$setOnInsert")
 
 

@@ -55,7 +55,11 @@ def part(content: object) -> str:
 
 
 def test_what_is_issued_is_read(tokens: SessionTokens) -> None:
-    assert tokens.verify(tokens.issue(JO)) == SessionClaims(JO.id, 3)
+    one, other = tokens.verify(tokens.issue(JO)), tokens.verify(tokens.issue(JO))
+    assert one
+    assert other
+    assert (one.user_id, one.token_version) == (other.user_id, other.token_version) == (JO.id, 3)
+    assert one.session_id != other.session_id
 
 
 def test_what_is_in_it(tokens: SessionTokens, clock: FixedClock) -> None:
@@ -65,12 +69,16 @@ def test_what_is_in_it(tokens: SessionTokens, clock: FixedClock) -> None:
     content = jwt.decode(token, options={"verify_signature": False})
     issued = int(clock().timestamp())
     week = int(timedelta(days=7).total_seconds())
+    assert len(content.pop("jti")) == 16
     assert content == claims(clock, iat=issued, exp=issued + week)
 
 
 def test_our_own_forgery_with_the_key_is_read(tokens: SessionTokens, clock: FixedClock) -> None:
     """Unchanged it is valid, so each refusal below is due to its change."""
-    assert tokens.verify(signed(claims(clock))) == SessionClaims(JO.id, 3)
+    token = signed(claims(clock))
+    session_id = hashlib.sha256(token.encode()).hexdigest()[:32]
+    until = datetime.fromtimestamp(int(clock().timestamp()) + 60, UTC)
+    assert tokens.verify(token) == SessionClaims(JO.id, 3, session_id, until)
 
 
 def test_it_ends_after_a_week(tokens: SessionTokens, clock: FixedClock) -> None:

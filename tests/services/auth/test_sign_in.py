@@ -451,10 +451,34 @@ def test_a_session_ends_after_a_week(sign_in: SignInService, clock: FixedClock) 
     ended(sign_in, token)
 
 
-def test_signing_out_ends_every_session_and_no_other_accounts(sign_in: SignInService) -> None:
+def test_signing_out_ends_that_session_alone(sign_in: SignInService, db: Mongo) -> None:
+    user = join(sign_in)
+    ending, other = sign_in.issue_token(user), sign_in.issue_token(user)
+    for _ in range(2):  # a double click
+        sign_in.sign_out(token=ending)
+        ended(sign_in, ending)
+    assert sign_in.authenticate(other).id == user.id
+    assert len(stored(db, user.id)["endedSessions"]) == 1
+    assert ending not in str(stored(db, user.id))
+    sign_in.sign_out(token="none of ours")
+
+
+def test_ended_sessions_are_stored_until_they_would_expire(
+    sign_in: SignInService, db: Mongo, clock: FixedClock
+) -> None:
+    user = join(sign_in)
+    sign_in.sign_out(token=sign_in.issue_token(user))
+    clock.advance(days=7, seconds=1)
+    last = sign_in.issue_token(user)
+    sign_in.sign_out(token=last)
+    ended(sign_in, last)
+    assert len(stored(db, user.id)["endedSessions"]) == 1
+
+
+def test_signing_out_everywhere_ends_every_session_of_the_account(sign_in: SignInService) -> None:
     user, other = join(sign_in), join(sign_in, "al@example.com")
     tokens = [sign_in.issue_token(user), sign_in.issue_token(user)]
-    sign_in.sign_out(user_id=user.id)
+    sign_in.sign_out_everywhere(user_id=user.id)
     for token in tokens:
         ended(sign_in, token)
     assert sign_in.authenticate(sign_in.issue_token(other)) == other
@@ -467,13 +491,16 @@ def test_a_legacy_account_can_sign_out_too(sign_in: SignInService, db: Mongo) ->
     user_id = legacy(db)
     token = sign_in.issue_token(sign_in.sign_in(email="jo@example.com", password=PASSWORD))
     assert sign_in.authenticate(token).id == user_id
-    sign_in.sign_out(user_id=user_id)
+    sign_in.sign_out(token=token)
+    ended(sign_in, token)
+    token = sign_in.issue_token(sign_in.sign_in(email="jo@example.com", password=PASSWORD))
+    sign_in.sign_out_everywhere(user_id=user_id)
     ended(sign_in, token)
 
 
 def test_signing_out_many_times_at_once_counts_each(sign_in: SignInService, db: Mongo) -> None:
     user = join(sign_in)
-    at_once(*[lambda: sign_in.sign_out(user_id=user.id)] * 8)
+    at_once(*[lambda: sign_in.sign_out_everywhere(user_id=user.id)] * 8)
     assert stored(db, user.id)["tokenVersion"] == 9
 
 

@@ -180,7 +180,7 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     made.ticket_actions.resolve(
         actor=Actor.from_user(invited), ticket_id=str(ticket.id), resolution="Done."
     )
-    made.ticket_actions.refresh_card(
+    made.ticket_actions.refresh_message(
         actor=Actor.from_user(invited), ticket_id=str(ticket.id), channel="D1", ts="1.5"
     )
     _talk(made, Actor.from_user(invited), str(ticket.id))
@@ -331,7 +331,7 @@ def _have_accounts(made: Services) -> None:
     sign_in.sign_up(email=email, password=password)
     user = sign_in.sign_in(email=email, password=password)
     sign_in.authenticate(sign_in.issue_token(user))
-    sign_in.sign_out(user_id=user.id)
+    sign_in.sign_out_everywhere(user_id=user.id)
     made.profiles.update_own(actor=Actor.from_user(user), name="Eve", skills=["VPN"])
     made.profiles.update_own(
         actor=Actor.from_user(user), password="another horse", current_password=password

@@ -426,7 +426,8 @@ def test_a_malformed_id_is_not_found(
         == NOT_FOUND
     )
     assert (
-        refusal(NotFound, ticket_actions.refresh_card, **asked, channel="D1", ts="1.5") == NOT_FOUND
+        refusal(NotFound, ticket_actions.refresh_message, **asked, channel="D1", ts="1.5")
+        == NOT_FOUND
     )
 
 
@@ -491,13 +492,13 @@ def test_a_card_with_a_stale_button_is_updated(
         deliveries.mark_sent(db, ticket.id, kind, channel="D1", ts=ts, card=card)
     pending.mark_delivered(db, ticket.id, expected_seq=1)
     ids: dict[str, Any] = {"ticket_id": str(ticket.id), "channel": "D1"}
-    assert ticket_actions.refresh_card(actor=Actor.from_user(requester), **ids, ts="2.5")
+    assert ticket_actions.refresh_message(actor=Actor.from_user(requester), **ids, ts="2.5")
     after = reload(db, ticket)
     assert [card.digest for card in after.cards] == ["shown", ""]
     assert (after.is_in_outbox, after.seq) == (True, 2)
-    assert not ticket_actions.refresh_card(actor=Actor.from_user(requester), **ids, ts="3.5")
+    assert not ticket_actions.refresh_message(actor=Actor.from_user(requester), **ids, ts="3.5")
     asked = {"actor": Actor.from_user(people.add()), **ids, "ts": "1.5"}
-    assert refusal(NotFound, ticket_actions.refresh_card, **asked) == NOT_FOUND
+    assert refusal(NotFound, ticket_actions.refresh_message, **asked) == NOT_FOUND
 
 
 def test_a_legacy_ticket_goes_the_same_way(

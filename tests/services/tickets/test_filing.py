@@ -282,7 +282,6 @@ def test_an_unknown_id_is_not_found(tickets: TicketService) -> None:
 SOURCE = checked_source(
     team_url=TEAM_URL, channel="C0GENERAL", ts="1700000000.000001", slack_user_id="U0ANN"
 )
-ALREADY_FILED = "Someone has already filed ticket 1 from this message."
 
 
 def file_from_message(tickets: TicketService, user: User, **fields: Any) -> Ticket:
@@ -352,7 +351,9 @@ def test_existing_ticket_is_shown_only_to_its_readers(
         tickets.check_not_filed(actor=Actor.from_user(person), team_id=TEAM_ID, source=SOURCE)
     with pytest.raises(AlreadyFiled) as filed:
         file_from_message(tickets, person)
-    assert [str(asked.value), str(filed.value)] == [ALREADY_FILED, ALREADY_FILED]
+    who = "You have" if asker == "creator" else "Someone has"
+    sentence = f"{who} already filed this as ticket 1."
+    assert [str(asked.value), str(filed.value)] == [sentence, sentence]
     found = [error.value.ticket and error.value.ticket.id for error in (asked, filed)]
     assert found == [ticket.id if sees else None] * 2
 
@@ -387,7 +388,7 @@ def test_concurrent_users_file_one_ticket_for_a_message(
     with ThreadPoolExecutor(8) as pool:
         outcomes = sorted(pool.map(attempt, everybody))
     (doc,) = db.tickets.find()
-    told = f"Someone has already filed ticket {doc['number']} from this message."
+    told = f"Someone has already filed this as ticket {doc['number']}."
     assert outcomes == [told] * 7 + ["filed"]
 
 

@@ -342,3 +342,10 @@ def test_what_is_for_moderators_in_slack_is_not_in_the_mail() -> None:
         assignment={"analysis": {"notes": "canary"}},
     )
     assert "canary" not in repr(assigned(EMMA, ticket))
+
+
+def test_a_secret_in_the_title_is_hidden() -> None:
+    title = "VPN password: hunter2"
+    content = assigned(EMMA, sample_ticket(title=title))
+    assert content.subject == "Ticket 12 is yours: VPN password: [password removed]"
+    assert "hunter2" not in str(content)

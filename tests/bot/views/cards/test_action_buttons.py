@@ -206,24 +206,22 @@ def test_the_modals_are_within_slacks_limits(
         assert "confirm" not in str(view)
 
 
-def held(ticket: Ticket) -> dict[str, Any]:
-    (block,) = [
-        block
-        for block in ticket_actions.reassign_ticket_modal(ticket)["blocks"]
-        if block.get("block_id") == "assignedTo"
-    ]
-    return dict(block)
+def choices(ticket: Ticket) -> dict[str, dict[str, Any]]:
+    blocks = ticket_actions.reassign_ticket_modal(ticket)["blocks"]
+    return {block["block_id"]: block for block in blocks if block["type"] == "input"}
 
 
-def test_unassigning_is_offered_where_it_is_allowed() -> None:
-    back = "Leave it empty to return the ticket to the queue: then we look for someone else."
-    mine = held(sample_ticket(status=Status.IN_PROGRESS, assigned_to=ObjectId()))
-    assert (mine["optional"], mine["hint"]["text"]) == (True, back)
+def test_the_queue_is_offered_if_the_ticket_can_be_unassigned() -> None:
+    mine = choices(sample_ticket(status=Status.IN_PROGRESS, assigned_to=ObjectId()))
+    (queue,) = mine["nextBest"]["element"]["options"]
+    assert (queue["value"], mine["assignedTo"]["optional"]) == ("queue", True)
     for ticket in (
         sample_ticket(status=Status.TODO),
         sample_ticket(status=Status.WAITING, assigned_to=ObjectId()),
     ):
-        assert {"optional", "hint"} & set(held(ticket)) == set()
+        inputs = choices(ticket)
+        assert "nextBest" not in inputs
+        assert {"optional", "hint"} & set(inputs["assignedTo"]) == set()
 
 
 def test_the_titles_of_the_modals() -> None:

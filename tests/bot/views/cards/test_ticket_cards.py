@@ -8,10 +8,14 @@ import pytest
 from bson import ObjectId
 
 from bot.views.cards import ticket_cards
-from bot.views.messages import ticket_updates
+from bot.views.messages import settled, ticket_updates
 from bot.views.text import DisplayPerson, Message
+from services.assignment.assignment_service import Unavailability
+from services.assignment.candidate import Candidate, Obstacle
+from services.core.clock import utcnow
 from services.models.events import Event, EventType
 from services.models.ticket import Priority, Status, Ticket
+from services.models.user import Role
 from tests.conftest import sample_ticket
 from tests.support.block_text import read as read_blocks
 from tests.support.blockkit import check_message
@@ -296,13 +300,15 @@ def test_the_requester_is_asked(asked: str, shown: list[str]) -> None:
 def test_the_assignee_is_told_that_it_goes_on_or_is_over() -> None:
     ticket = sample_ticket(**ASSIGNED)
     again, over = (
-        ticket_updates.reopened_message(ticket, by=ANN),
+        ticket_updates.reopened_message(ticket, by=ANN, reason=""),
         ticket_updates.cancelled_message(ticket, by=ANN),
     )
     assert read(again) == [
         "<@U0ANN> reopened *Ticket 12*",
         "VPN drops",
-        "It is yours again: press Accept on its card when you are at it.",
+        "It is yours again.",
+        "Accept",
+        "Details",
     ]
     assert again.text == "Ticket 12 “VPN drops”: reopened by Ann"
     assert read(over) == [
@@ -313,19 +319,26 @@ def test_the_assignee_is_told_that_it_goes_on_or_is_over() -> None:
     assert over.text == "Ticket 12 “VPN drops”: cancelled by Ann"
 
 
+def unassigned_message(ticket: Ticket, *, requester: DisplayPerson) -> Message:
+    candidate = Candidate(ObjectId(), Role.MODERATOR, (), open_tickets=0, capacity=8)
+    why = Unavailability(candidate, Obstacle.DECLINED)
+    return ticket_updates.unassigned_message(
+        ticket, requester=requester, unavailable=[(BEN, why)], now=utcnow()
+    )
+
+
 @pytest.mark.parametrize(
     ("skills", "named"), [((), "none recognised"), (("VPN", "C++"), "VPN, C++")]
 )
 def test_admins_are_notified_that_nobody_is_available(skills: tuple[str, ...], named: str) -> None:
-    notice = ticket_updates.unassigned_message(sample_ticket(related_skills=skills), requester=ANN)
+    notice = unassigned_message(sample_ticket(related_skills=skills), requester=ANN)
     assert read(notice) == [
         "Ticket 12",
         "VPN drops",
         "Filed by <@U0ANN>",
         f"Skills: {named}",
-        "No one is available to take this ticket: everyone who could take it is away, at "
-        "capacity, not linked to Slack, its requester, or has had it before. We try again every "
-        "few minutes and as soon as someone is available.",
+        "No one is available: Ben had it before. We try again every few minutes and as soon as "
+        "someone is available.",
         "Assign",
         "Details",
     ]
@@ -348,10 +361,13 @@ def test_admins_are_notified_that_nobody_is_available(skills: tuple[str, ...], n
         lambda ticket: ticket_updates.question_message(
             ticket, by=DisplayPerson(HOSTILE), question_text=HOSTILE
         ),
-        lambda ticket: ticket_updates.reopened_message(ticket, by=DisplayPerson(HOSTILE)),
+        lambda ticket: ticket_updates.reopened_message(
+            ticket, by=DisplayPerson(HOSTILE), reason=HOSTILE
+        ),
+        lambda ticket: settled.answered_message(ticket, question=HOSTILE, answer=HOSTILE),
         lambda ticket: ticket_updates.cancelled_message(ticket, by=DisplayPerson(HOSTILE)),
         lambda ticket: ticket_updates.resolved_message(ticket, by=DisplayPerson(HOSTILE)),
-        lambda ticket: ticket_updates.unassigned_message(ticket, requester=DisplayPerson(HOSTILE)),
+        lambda ticket: unassigned_message(ticket, requester=DisplayPerson(HOSTILE)),
     ],
     ids=[
         "requester",
@@ -359,6 +375,7 @@ def test_admins_are_notified_that_nobody_is_available(skills: tuple[str, ...], n
         "former",
         "question",
         "reopened",
+        "answered",
         "cancelled",
         "resolved",
         "unassigned",
@@ -397,9 +414,10 @@ def test_the_longest_texts_fit(sign: str) -> None:
         ticket_cards.former_assignee_card(ticket, assignee=BEN, done_by=BEN),
         ticket_updates.resolved_message(ticket, by=BEN),
         ticket_updates.question_message(still_open, by=BEN, question_text=filled(1_000)),
-        ticket_updates.reopened_message(still_open, by=ANN),
+        ticket_updates.reopened_message(still_open, by=ANN, reason=filled(3_000)),
+        settled.answered_message(still_open, question=filled(1_000), answer=filled(3_000)),
         ticket_updates.cancelled_message(ticket, by=ANN),
-        ticket_updates.unassigned_message(ticket, requester=ANN),
+        unassigned_message(ticket, requester=ANN),
     ):
         assert check_message(message.as_args()) == []
 

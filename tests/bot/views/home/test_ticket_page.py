@@ -9,7 +9,7 @@ import pytest
 from bson import ObjectId
 
 from bot.views import ids
-from bot.views.home.ticket_page import ticket_message, ticket_page
+from bot.views.home.ticket_page import conversation_modal, ticket_message, ticket_page
 from services.home.home_service import TicketPage
 from services.home.sessions import Screen
 from services.linking.links import Directory
@@ -321,7 +321,7 @@ def test_the_longest_page_fits_in_home_and_in_a_message(sign: str) -> None:
             "resolution": filled(9_000),
             "deadline": AT,
             "assignment": {**KNOWN["assignment"], "reason": filled(9_000)},
-            "events": (handed,) * 1_000,
+            "events": tuple(replace(handed, seq=2 * number) for number in range(1_000)),
             "comments": (comment,) * 500,
             "source": MessageSource(channel="C0GENERAL", ts="1700000000.000001", permalink=url),
         }
@@ -333,6 +333,10 @@ def test_the_longest_page_fits_in_home_and_in_a_message(sign: str) -> None:
     shown = message(ticket, staff=True, people=people)
     assert len(shown["blocks"]) <= 50
     assert "History" in read(shown)
+    whole = conversation_modal(page_of(ticket, staff=True, people=people))
+    assert check_view(whole) == []
+    assert len(whole["blocks"]) <= 100
+    assert len(json.dumps(whole).encode()) < 250_000
 
 
 def test_an_ordinary_page_is_not_cut_for_a_message() -> None:

@@ -10,6 +10,7 @@ from bot.views.messages import ticket_updates
 from bot.views.messages.ticket_updates import MAX_UNASSIGNED_TICKETS, unassigned_summary
 from bot.views.modals import ticket_actions
 from bot.views.text import DisplayPerson, Message
+from services.core.clock import utcnow
 from services.lists.list_query import ListKind, ListQuery
 from services.models.comment import Comment, FileLink
 from services.models.ticket import Ticket
@@ -118,14 +119,12 @@ def tickets(count: int, title: str = "Leak") -> list[Ticket]:
 
 
 def test_several_are_listed_with_a_way_to_assign_each() -> None:
-    message = unassigned_summary(tickets(2), count=2)
+    message = unassigned_summary(tickets(2), count=2, unavailable=(), now=utcnow())
     assert message.text == "No one is available for 2 tickets: Ticket 1, Ticket 2"
     heading, why, first, second, last = message.blocks
     assert heading["text"]["text"] == "No one is available for 2 tickets"
     assert why["text"]["text"] == (
-        "Everyone who could take these is away, at capacity, not linked to Slack, their "
-        "requester, or has had them before. We try again every few minutes and as soon as "
-        "someone is available."
+        "No one is available. We try again every few minutes and as soon as someone is available."
     )
     assert (first["text"]["text"], first["accessory"]["text"]["text"]) == (
         "Ticket 1: Leak 1",
@@ -138,14 +137,20 @@ def test_several_are_listed_with_a_way_to_assign_each() -> None:
 
 
 def test_of_many_the_first_ten_and_how_many_more() -> None:
-    message = unassigned_summary(tickets(MAX_UNASSIGNED_TICKETS), count=1_030)
+    message = unassigned_summary(
+        tickets(MAX_UNASSIGNED_TICKETS), count=1_030, unavailable=(), now=utcnow()
+    )
     assert message.text.endswith("Ticket 9, Ticket 10 and 1,020 more")
     assert message.blocks[-2]["elements"][0]["text"] == "and 1,020 more"
 
 
 @pytest.mark.parametrize("title", ["本" * 140, "<!channel> <https://evil|Sign in>", "*b* & _i_"])
 def test_what_people_wrote_is_never_markup_and_always_fits(title: str) -> None:
-    message = unassigned_summary(tickets(MAX_UNASSIGNED_TICKETS, title), count=5_000)
+    message = unassigned_summary(
+        tickets(MAX_UNASSIGNED_TICKETS, title), count=5_000, unavailable=(), now=utcnow()
+    )
     assert check_message(message.as_args()) == []
     assert title not in message.text
-    assert {block["text"]["type"] for block in message.blocks if "text" in block} == {"plain_text"}
+    quoting = [text for block in message.blocks if title in str(text := block.get("text"))]
+    assert len(quoting) == MAX_UNASSIGNED_TICKETS
+    assert {text["type"] for text in quoting if text} == {"plain_text"}

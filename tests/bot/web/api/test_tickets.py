@@ -225,3 +225,15 @@ def test_with_the_queue_away_a_ticket_is_filed_once(
     assert db.tickets.count_documents({}) == 1
     doc = db.tickets.find_one({"_id": ObjectId(ticket["_id"])}) or {}
     assert doc["outbox"]  # the sweep publishes it
+
+
+def test_the_list_hides_a_secret_that_the_ticket_shows(api: Api, people: People, db: Mongo) -> None:
+    requester, secret = people.add(), "password: hunter2"
+    sent = {**FINE, "title": secret, "description": f"The {secret}"}
+    filed = api.post("/api/tickets", by=requester, json=sent).json()["ticket"]
+    for by in (requester, people.add(Role.ADMIN)):
+        (listed,) = api.get("/api/tickets", by=by).json()["tickets"]
+        assert listed["title"] == "password: [password removed]"
+        assert listed["description"] == "The password: [password removed]"
+        one = api.get(f"/api/tickets/{filed['_id']}", by=by).json()["ticket"]
+        assert (one["title"], one["description"]) == (secret, f"The {secret}")

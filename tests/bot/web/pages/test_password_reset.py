@@ -89,6 +89,7 @@ def test_without_mail_the_page_says_whom_to_ask(bot_process: BotProcess) -> None
         with serving(bot_process, app_url=app_url, has_mail=has_mail) as address:
             page = Browser(address).open("/forgot")
         assert said in page.text
+        assert "python" not in page.text
         assert "email" not in page.inputs
 
 

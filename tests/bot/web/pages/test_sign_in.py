@@ -23,31 +23,32 @@ EXISTS = (
 def test_a_user_signs_up_and_reads_their_profile(
     browser: Browser, users: UserService, db: Mongo
 ) -> None:
-    page = browser.sign_up(" Emma@Example.com ", name="Emma Müller", skills="VPN, dns,, VPN")
+    page = browser.sign_up(" Emma@Example.com ", name="Emma Müller")
     assert (page.status, page.path) == (200, "profile?notice=welcome")
     assert "Your account is ready." in page.text
     assert page.title == "Profile – Help desk"
     assert "Email Emma@Example.com Role User" in page.text
     assert page.inputs["name"]["value"] == "Emma Müller"
-    assert page.inputs["skills"]["value"] == "VPN, dns"
+    assert "skills" not in page.inputs
+    assert "skills" not in Browser(browser.url).open("/signup").inputs
     [user] = users.find_by_email("emma@example.com")
     assert (user.role, user.email, user.has_password) == (Role.USER, "Emma@Example.com", True)
     assert [queued_email["kind"] for queued_email in db.letters.find()] == [EmailKind.WELCOME]
 
 
 def test_no_form_makes_an_admin(browser: Browser, users: UserService) -> None:
-    browser.sign_up(role="admin", active="true", tokenVersion="7")
+    browser.sign_up(role="admin", active="true", tokenVersion="7", skills="VPN")
     [user] = users.find_by_email("emma@example.com")
-    assert (user.role, user.token_version) == (Role.USER, 1)
+    assert (user.role, user.token_version, user.skills) == (Role.USER, 1, ())
 
 
 def test_what_was_typed_is_there_again_but_no_password(browser: Browser) -> None:
-    typed = {"name": "Emma", "skills": "VPN", "password": "secret1", "repeat": "secret1"}
+    typed = {"name": "Emma", "password": "secret1", "repeat": "secret1"}
     page = browser.sign_up("emma@example.com", **typed)
     assert (page.status, page.path) == (400, "signup")
     assert page.title == "Error: Sign up – Help desk"
-    values = {name: page.inputs[name]["value"] for name in ("email", "name", "skills")}
-    assert values == {"email": "emma@example.com", "name": "Emma", "skills": "VPN"}
+    values = {name: page.inputs[name]["value"] for name in ("email", "name")}
+    assert values == {"email": "emma@example.com", "name": "Emma"}
     assert "secret1" not in page.html
     assert page.alerts == ["Choose a password of at least 10 characters."]
     assert page.described_by("password") == [
@@ -73,7 +74,6 @@ def test_what_was_typed_is_there_again_but_no_password(browser: Browser) -> None
         ),
         ({"password": "Emma123456", "repeat": "Emma123456"}, "password", EASY_PASSWORD),
         ({"name": "x" * 81}, "name", "A name has at most 80 characters."),
-        ({"skills": "x" * 51}, "skills", "A skill has at most 50 characters."),
     ],
 )
 def test_what_is_wrong_stands_beside_its_field(
@@ -116,6 +116,19 @@ def test_guesses_at_sign_up_are_counted_as_at_sign_in(browser: Browser, url: str
     assert browser.sign_in().alerts == ["Too many attempts. Try again in 15 minutes."]
 
 
+def test_a_user_signs_in_and_out_in_one_browser(browser: Browser, url: str) -> None:
+    page = browser.sign_up()
+    elsewhere, stolen = Browser(url), Browser(url)
+    elsewhere.sign_in()
+    stolen.cookies.update(browser.cookies)
+    out = browser.fill(page, "/signout")
+    assert (out.path, out.status) == ("signin?notice=signed-out", 200)
+    assert "You are signed out." in out.text
+    assert "session" not in browser.cookies
+    assert stolen.open("/profile").path == "signin?next=profile"
+    assert elsewhere.open("/profile").path == "profile"
+
+
 def test_a_user_signs_in_and_out_everywhere(browser: Browser, url: str) -> None:
     browser.sign_up()
     elsewhere = Browser(url)
@@ -124,8 +137,8 @@ def test_a_user_signs_in_and_out_everywhere(browser: Browser, url: str) -> None:
     assert elsewhere.open("/").path == "profile"
     stolen = Browser(url)
     stolen.cookies.update(elsewhere.cookies)
-    out = elsewhere.fill(page, "/signout")
-    assert (out.path, out.status) == ("signin?notice=signed-out", 200)
+    out = elsewhere.fill(page, "/signout/everywhere")
+    assert (out.path, out.status) == ("signin?notice=signed-out-everywhere", 200)
     assert "You are signed out, here and everywhere else." in out.text
     assert "session" not in elsewhere.cookies
     for other in (stolen, browser):

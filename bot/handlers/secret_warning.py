@@ -1,0 +1,38 @@
+"""The warning in a form about a password or key in a text that others will read."""
+
+import hashlib
+
+from bot.slack.request import Request
+from bot.views.text import has_secret
+
+WARNING = (
+    "This looks like a password, a key, or a card or bank number. Remove it, or press {submit} "
+    "again: then only the ticket's page shows it."
+)
+THREAD_WARNING = (
+    "Your message looks like it contains a password, a key, or a card or bank number. Delete "
+    "the message if you can: everyone in this conversation can read it. Elsewhere only the "
+    "ticket's page shows it."
+)
+
+
+def warn_of_secrets(req: Request, *fields: str) -> bool:
+    """Show the warning beside each of the form's fields that seems to contain a secret, and return
+    True; False if none does, or if this form was submitted with these texts before."""
+    texts = {field: req.form.submitted(field) for field in fields if field in req.form}
+    found = {
+        field: text for field, text in texts.items() if isinstance(text, str) and has_secret(text)
+    }
+    view = req.body["view"]
+    if not found or not req.services.processed_events.claim(
+        f"secret:{view['id']}:{_digest(found)}"
+    ):
+        return False
+    warning = WARNING.format(submit=view["submit"]["text"])
+    req.ack(response_action="errors", errors=dict.fromkeys(found, warning))
+    return True
+
+
+def _digest(texts: dict[str, str]) -> str:
+    """Return a few characters, from which nobody can guess a password."""
+    return hashlib.sha256(repr(texts).encode()).hexdigest()[:4]
