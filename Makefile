@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Excluded by name: generating its calls takes seconds in each process that collects it.
 FUZZ := tests/bot/web/api/test_fuzz.py
 
-.PHONY: demo smoke test test-all chaos mutations fuzz-api lint screenshots bench bench-router bench-redaction clean
+.PHONY: demo smoke test test-all chaos mutations fuzz-api lint messages screenshots bench bench-router bench-redaction clean
 
 # Install Chromium from apt, as root or with sudo, unless it is installed.
 define chromium
@@ -54,6 +54,10 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# All that people read, as plain text: docs/messages.md.
+messages: .venv/ready
+	$(BIN)/python -m tests.messages
 
 screenshots: .venv/ready node_modules/ready
 	$(chromium)

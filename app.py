@@ -415,7 +415,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("bot", help="answer Slack (the default)")
     commands.add_parser("worker", help="assign tickets and send messages")
     commands.add_parser("jobs", help="what runs by the clock")
-    explain = commands.add_parser("explain", help="why a ticket is whose it is; changes nothing")
+    explain = commands.add_parser("explain", help="why a ticket has its assignee; changes nothing")
     explain.add_argument("ticket", help="its number, for example 12")
     commands.add_parser("doctor", help="what works, what does not, and what to do about it")
     printed = commands.add_parser("manifest", help="the Slack app, to paste at api.slack.com/apps")

@@ -51,7 +51,7 @@ class SlackChecks:
         try:
             self._auth_response = self._client.auth_test()
         except CALL_ERRORS as error:
-            return _failed_call(error, f"Copy SLACK_BOT_TOKEN anew, or {REINSTALL_ADVICE}.")
+            return _failed_call(error, f"Copy SLACK_BOT_TOKEN again, or {REINSTALL_ADVICE}.")
         team, team_id = self._auth_response.get("team"), self._auth_response.get("team_id")
         return ok(f"{self._auth_response.get('user')} in the workspace {team} ({team_id})")
 
@@ -77,7 +77,9 @@ class SlackChecks:
         token_team = self._auth_response.get("team_id") if self._auth_response else None
         database_team_id = get_database_team_id()
         if database_team_id is None:
-            return ok("the database is nobody's yet; the bot's first start makes it this one's")
+            return ok(
+                "the database belongs to no workspace yet; the bot's first start sets this one"
+            )
         if database_team_id == token_team:
             return ok("database and token are of one workspace")
         return fail(
@@ -130,7 +132,7 @@ def _failed_call(error: Exception, advice: str) -> list[Finding]:
     """The finding for one of `CALL_ERRORS`; `advice` is for an error that Slack answered."""
     code = _error_code(error)
     if code is None:
-        advice = "Check the network, a proxy, and SLACK_API_URL where it is set."
+        advice = "Check the network, a proxy, and SLACK_API_URL if it is set."
         return fail(f"Slack cannot be reached ({type(error).__name__})", advice)
     if code == "ratelimited":
         return warn("Slack asks to wait", "Try again in a minute.")

@@ -14,11 +14,11 @@ from bot.routes import Route, RouteKind, top_level_routes
 APP_NAME = "AI Ticket Assistant"
 SHORT_DESCRIPTION = "File a ticket and the person who can help gets it, with the reason why."
 LONG_DESCRIPTION = """\
-File a ticket with /ticket. It is read at once, given to the moderator whose skills fit and who \
-has room for it, and a direct message shows you who has it and how it stands.
+File a ticket with /ticket. It goes to the moderator whose skills fit and who has room for it, and \
+a direct message shows you who has it and its status.
 
-Moderators get their tickets as direct messages with a summary, what to check first, and the \
-reason why it is theirs."""
+Moderators get their tickets as direct messages with a summary, what to check first, and why the \
+ticket is assigned to them."""
 BACKGROUND_COLOR = "#1f3a5f"
 EVENTS_PATH = "/slack/events"
 PLACEHOLDER_HOST = "https://your-host.example"
@@ -28,11 +28,11 @@ HEADER = """\
 # At https://api.slack.com/apps press "Create New App", choose "From a manifest" and paste this.
 """
 SOCKET_MODE_NEXT_STEPS = """\
-# Then install it; under "Install App" stands SLACK_BOT_TOKEN. Under "Basic Information" make an
+# Then install it; "Install App" shows SLACK_BOT_TOKEN. Under "Basic Information" make an
 # app-level token with the scope connections:write: that is SLACK_APP_TOKEN.
 """
 HTTP_NEXT_STEPS = """\
-# Then install it; under "Install App" stands SLACK_BOT_TOKEN, under "Basic Information"
+# Then install it; "Install App" shows SLACK_BOT_TOKEN, "Basic Information"
 # SLACK_SIGNING_SECRET. Start the bot with both, then let Slack verify the request URL.
 """
 

@@ -102,7 +102,7 @@ def run_menu_choice(req: Request) -> None:
     action = req.body["actions"][0]
     action_id, button_value = parse_menu_value(action["selected_option"]["value"])
     if action_id not in _MENU_ROUTES:
-        raise Conflict("This menu is out of date. Open the ticket anew with /ticket list.")
+        raise Conflict("This menu is out of date. Open the ticket again with /ticket list.")
     req.body["actions"] = [{**action, "action_id": action_id, "value": button_value}]
     run_route(_MENU_ROUTES[action_id], req)
 

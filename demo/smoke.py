@@ -38,7 +38,7 @@ UNSKILLED = (
     "It is too cold on floor {number}",
 )
 RESOLUTIONS = ("Cleared the old session; it works again.", "Replaced it & tested it with her.",
-               "A setting was wrong (5 < 6). Fixed for everybody.")  # fmt: skip
+               "A setting was wrong (5 < 6). Fixed for everyone.")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,9 @@ def run() -> int:
         except (SmokeFailed, NotSeenError) as error:
             print(f"\nFAILED: {error}\n\n{_logs(stack)}", file=sys.stderr)
             return 1
-    print(f"\nPASSED: {len(plan.tickets)} tickets, each with the right person, and all told once.")
+    print(
+        f"\nPASSED: {len(plan.tickets)} tickets, each with the right person, and all notified once."
+    )
     return 0
 
 
@@ -152,7 +154,7 @@ class SmokeTest:
         moderator = self._staff[filing.moderator.slack_id]
         card = _only(moderator.wait_for_dm(f"Ticket {number}", filing.title))
         _expect_in("The description, as typed, on the card", filing.description, card.text)
-        _expect_in("Why it is theirs", filing.why, _line(card, "Why you:"))
+        _expect_in("Why it is assigned to them", filing.why, _line(card, "Why you:"))
         self._print_step(f"{moderator.name} gets a direct message:")
         self._show(card.text, buttons=card.labels)
         mine = f"*Assigned* to @{moderator.name}"
@@ -202,8 +204,8 @@ class SmokeTest:
             cards = [card for card in mine if any(words in card.text for words in whose)]
             _expect(f"Emma's messages that say who has “{filing.title}”", 1, len(cards))
             old = [card.text for card in mine if "Finding someone" in card.text]
-            _expect(f"Emma's messages that still look for somebody for “{filing.title}”", [], old)
-        self._print_step("Nobody else got a message, and nobody got one twice.")
+            _expect(f"Emma's messages that still look for someone for “{filing.title}”", [], old)
+        self._print_step("No one else got a message, and no one got one twice.")
 
     def _print_step(self, sentence: str) -> None:
         print(f"\n[{self.seconds:4.1f} s] {sentence}", flush=True)

@@ -74,7 +74,7 @@ def check_redis(url: str) -> list[Finding]:
     except AuthenticationError:
         return fail("it refuses the password", "Check the password in REDIS_URL.")
     except (RedisError, OSError, ValueError) as error:
-        advice = "Start it, or set REDIS_URL to where it runs. Tickets are stored meanwhile."
+        advice = "Start it, or set REDIS_URL to where it runs. Until then, tickets are stored."
         return fail(f"it cannot be reached at REDIS_URL ({type(error).__name__})", advice)
     return ok(f"{version} answers")
 
@@ -167,7 +167,7 @@ def check_email_settings(config: Settings) -> list[Finding]:
     found = []
     if not config.app_url:
         advice = "Set APP_URL to the bot's address outside."
-        found += warn("without APP_URL nobody is mailed a link to a new password", advice)
+        found += warn("without APP_URL no one is mailed a link to a new password", advice)
     if sender_address(config).domain == LOCAL_DOMAIN:
         advice = "Set MAIL_FROM to an address of yours."
         found += warn(f"many servers refuse mail from {sender_address(config).addr_spec}", advice)

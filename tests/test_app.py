@@ -136,7 +136,7 @@ def test_it_gives_an_unconfirmed_account_no_role(
     db.users.insert_one(jo)
     refused = (
         1,
-        "Nobody has confirmed that jo@example.com is the address of this account's owner, so it "
+        "It is not confirmed that jo@example.com is the address of this account's owner, so it "
         "gets no role. If you know the owner, confirm it on the server: python app.py users "
         "confirm jo@example.com\n",
     )
@@ -265,7 +265,7 @@ def test_it_explains_a_ticket_with_mongodb_alone(db: Mongo) -> None:
     ticket_id = db.tickets.insert_one(old).inserted_id
     done = run("explain", str(ticket_id), MONGO_URI=uri_of(db))
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Ticket (To do)\n")
+    assert done.stdout.startswith("Ticket (Open)\n")
     assert "printer" not in done.stdout
     assert last_line(run("explain 99", MONGO_URI=uri_of(db))) == (
         1,

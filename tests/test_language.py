@@ -1,11 +1,11 @@
-"""Docstrings, comments, log lines and documents avoid the words that plain English replaces."""
+"""Docstrings, comments, logs, documents and the texts that people read are in plain English."""
 
 import ast
 import io
 import re
 import subprocess
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,32 @@ PLAIN = {
     "theirs": "their ticket, the other user's change",
     "tells of": "reports, describes",
 }
-WORD = re.compile(rf"\b({'|'.join(PLAIN)})\b", re.IGNORECASE)
+# In texts of the product, which people read in Slack, on pages, in emails and on the command line.
+IN_TEXTS = {
+    "nobody": "no one, no moderator",
+    "everybody": "everyone",
+    "anybody": "anyone",
+    "one's": "your",
+    "is told": "is notified",
+    "are told": "are notified",
+    "been told": "been notified",
+    "hand it on": "decline, reassign",
+    "handed on": "declined, reassigned",
+    "keep it": "cancel",
+    "it stands": "it is, its status",
+    "stand here": "appear here",
+    "stands here": "stays here",
+}
+PLAIN_TEXTS = PLAIN | IN_TEXTS
+# Other texts: the prompt of the model, what users write, and words that are looked for in tickets.
+NO_TEXTS = {
+    "demo/sample_tickets.py",
+    "services/analysis/model_exchange.py",
+    "services/analysis/urgency.py",
+    "services/core/password_words.py",
+    "services/routing/stop_words.py",
+}
+PRODUCT = ("app.py", "bot", "services", "tasks", "demo")
 FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 PARTS = ["app.py", "services", "bot", "tasks", "demo", "bench", "tests", "*.md", "Makefile .ci"]
@@ -46,7 +71,7 @@ def texts(path: Path) -> Iterator[Line]:
 
 
 def _literals(node: ast.AST) -> Iterator[Line]:
-    """Yield docstrings and the texts of log calls; other strings are not checked."""
+    """Yield docstrings and the texts of log calls."""
     if isinstance(node, ast.Expr):  # a docstring, also of a constant
         yield from _lines(node.value)
     if isinstance(node, ast.Call) and _is_log_call(node.func):
@@ -65,16 +90,58 @@ def _lines(node: ast.AST) -> Iterator[Line]:
         yield from enumerate(node.value.split("\n"), node.lineno)
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_the_language_is_plain(part: str) -> None:
+def texts_for_people(path: Path) -> Iterator[Line]:
+    """Yield the lines of a template, or of the module's strings that contain a space."""
+    source = path.read_text()
+    if path.suffix != ".py":
+        yield from enumerate(source.split("\n"), 1)
+        return
+    module = ast.parse(source)
+    docstrings = {node.value for node in ast.walk(module) if isinstance(node, ast.Expr)}
+    for node in ast.walk(module):
+        if isinstance(node, ast.Constant) and " " in str(node.value) and node not in docstrings:
+            yield from _lines(node)
+
+
+def words(line: str, plain: Mapping[str, str]) -> list[str]:
+    """Return the words in the line that `plain` replaces, each with its replacement."""
+    found = re.findall(rf"(?<![\w-])({'|'.join(plain)})(?![\w-])", line, re.IGNORECASE)
+    return [f"“{word}”; plainly: {plain[word.lower()]}" for word in found]
+
+
+def tracked(part: str, *endings: str) -> list[str]:
     command = ["git", "ls-files", "-co", "--exclude-standard", *part.split()]
     names = subprocess.check_output(command, cwd=ROOT, text=True).splitlines()  # noqa: S603  git
-    checked = [name for name in names if name.endswith((".py", ".md", "Makefile", "/run"))]
+    found = [name for name in names if name.endswith(endings)]
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_language_is_plain(part: str) -> None:
     found = [
-        f"{name}:{number}: “{word}”; plainly: {PLAIN[word.lower()]}"
-        for name in checked
+        f"{name}:{number}: {word}"
+        for name in tracked(part, ".py", ".md", "Makefile", "/run")
         for number, line in texts(ROOT / name)
-        for word in WORD.findall(line)
+        for word in words(line, PLAIN)
     ]
-    assert checked
     assert found == []
+
+
+@pytest.mark.parametrize("part", PRODUCT)
+def test_what_people_read_is_plain(part: str) -> None:
+    found = [
+        f"{name}:{number}: {word}"
+        for name in tracked(part, ".py", ".html")
+        if name not in NO_TEXTS
+        for number, line in texts_for_people(ROOT / name)
+        for word in words(line, PLAIN_TEXTS)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "line", ["Somebody else has it.", "Nobody has it.", "Hand it on.", "The admins are told."]
+)
+def test_other_words_are_found(line: str) -> None:
+    assert len(words(line, PLAIN_TEXTS)) == 1

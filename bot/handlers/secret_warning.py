@@ -10,9 +10,9 @@ WARNING = (
     "again: then only the ticket's page shows it."
 )
 THREAD_WARNING = (
-    "Your message looks like it contains a password, a key, or a card or bank number. Delete the "
-    "message if you can: whoever is in this conversation reads it. Elsewhere only the ticket's "
-    "page shows it."
+    "Your message looks like it contains a password, a key, or a card or bank number. Delete "
+    "the message if you can: everyone in this conversation can read it. Elsewhere only the "
+    "ticket's page shows it."
 )
 
 

@@ -126,7 +126,7 @@ def status_line(
     elif assignee:
         who = f"Assigned to {assignee.mention}"
     elif ticket.assignment.get("next") or is_queued_unassigned(ticket):
-        who = "Nobody is available right now; it is assigned as soon as somebody is"
+        who = "No one is available right now; it is assigned as soon as someone is"
     else:
         who = FINDING_SOMEONE
     return context(mrkdwn(" · ".join([status, who, *([due] if due else [])])))

@@ -116,7 +116,7 @@ def _assignment_phrase(event: Event, lookup: DisplayPersonLookup) -> str:
 EVENT_PHRASES: dict[str, str] = {
     EventType.FILED: "filed the ticket",
     EventType.ANALYSED: "read the ticket",
-    EventType.NOBODY_AVAILABLE: "found nobody who is available",
+    EventType.NOBODY_AVAILABLE: "found no one available",
     EventType.RESOLVED: "resolved it",
     EventType.ACCEPTED: "accepted it",
     EventType.UNASSIGNED: "handed it back",
@@ -126,8 +126,7 @@ EVENT_PHRASES: dict[str, str] = {
     EventType.REOPENED: "reopened it",
     EventType.UNANSWERED: "closed it",
     EventType.REQUESTER_MERGED: "moved it to their older account",
-    EventType.REQUESTER_DISOWNED: "said that an account with their address, which filed it before "
-    "the address was confirmed, is not theirs",
+    EventType.REQUESTER_DISOWNED: "disowned the account that filed it with their address",
     EventType.COMMENTED: "commented",
     EventType.NOTED: "wrote an internal note",
     EventType.COMMENT_EDITED: "edited a comment",
@@ -149,13 +148,13 @@ def _status_phrase(to: Any) -> str:
 
 def _priority_phrase(to: Any) -> str:
     if to is None:
-        return "took the priority away"
+        return "removed the priority"
     return f"set the priority to {_enum_label(labels.PRIORITY, Priority, to)}"
 
 
 def _deadline_phrase(to: Any) -> str:
     if not isinstance(to, datetime):
-        return "took the deadline away"
+        return "removed the deadline"
     return f"set the deadline to {format_datetime(to)}"
 
 

@@ -15,7 +15,7 @@ from services.tickets.lifecycle import (
 )
 
 STATUS = {
-    Status.TODO: "To do",
+    Status.TODO: "Open",
     Status.IN_PROGRESS: "In progress",
     Status.WAITING: "Waiting for the requester",
     Status.COMPLETED: "Resolved",
@@ -104,7 +104,7 @@ def analysis_source_text(ticket: Ticket) -> str | None:
     is_learned = analysis.get("basis") == SkillMatch.LEARNED
     skills_source = "Skills read offline from the text" if ticket.related_skills else "Read offline"
     if is_learned:
-        skills_source = "Skills guessed offline: similar resolved tickets needed them"
+        skills_source = "Skills learned offline: similar resolved tickets needed them"
     if analysis.get("failure"):
         why = FAILURE.get(analysis["failure"], "gave no answer")  # may be stored by a newer version
         return (

@@ -163,10 +163,10 @@ class DisplayPerson:
 
 
 def display_person(directory: Directory, user_id: ObjectId | str | None) -> DisplayPerson:
-    """Return "someone who has left" for an id without an account, "nobody" for None."""
+    """Return "someone who has left" for an id without an account, "no one" for None."""
     user = directory.users.get(user_id) if isinstance(user_id, ObjectId) else None
     if user is None:
-        return DisplayPerson("someone who has left" if user_id else "nobody")
+        return DisplayPerson("someone who has left" if user_id else "no one")
     name = " ".join(user.display_name.split())  # one line, because it is used within sentences
     note = UNCONFIRMED if user.id in directory.unconfirmed else ""
     note = DISOWNED if user.disowned_at else note

@@ -135,7 +135,7 @@ def _ticket_families(tickets: TicketCounts) -> Iterator[Metric]:
     yield by_status
     yield _gauge(
         "ticket_bot_outbox_tickets",
-        "Tickets with changes that somebody has not been told of yet.",
+        "Tickets with changes that people are still to be notified of.",
         tickets.outbox,
     )
     yield _gauge(

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the actions and the arguments of each."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     roles = [role.value for role in Role]
-    create = actions.add_parser("create", help="invite somebody by email address")
+    create = actions.add_parser("create", help="invite someone by email address")
     create.add_argument("email")
     create.add_argument("--role", choices=roles, default=Role.USER.value)
     create.add_argument("--skills", default="", help=SKILLS_HELP)
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     unlink.add_argument("email")
     erase = actions.add_parser("erase", help="make an account anonymous; its tickets stay")
     erase.add_argument("email")
-    export = actions.add_parser("export", help="print all that is kept about somebody, as JSON")
+    export = actions.add_parser("export", help="print all that is stored about someone, as JSON")
     export.add_argument("email")
 
 

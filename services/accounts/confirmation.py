@@ -38,7 +38,7 @@ class UnconfirmedAddress(Conflict):
 
     def __init__(self, email: str) -> None:
         super().__init__(
-            f"Nobody has confirmed that {email} is the address of this account's owner, so it "
+            f"It is not confirmed that {email} is the address of this account's owner, so it "
             "gets no role. If you know the owner, confirm it on the server: python app.py users "
             f"confirm {email}"
         )

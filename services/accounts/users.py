@@ -34,7 +34,7 @@ DEACTIVATED_REASON = "the account was deactivated"
 DEMOTED_REASON = "the account no longer works on tickets"
 UNKNOWN_ACCOUNT = "There is no such account any more."
 ADDRESS_TAKEN = "There is an account with that address already."
-LAST_ADMIN_MESSAGE = "There has to be an active admin. Make somebody else an admin first."
+LAST_ADMIN_MESSAGE = "There has to be an active admin. Make someone else an admin first."
 BUSY_MESSAGE = "Another admin is being changed at this moment. Try again."
 # Each removal takes some milliseconds. Longer than this waits only for a process that has died.
 MAX_WAIT_SECONDS = 2.0

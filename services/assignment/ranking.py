@@ -287,10 +287,10 @@ def _why(why: ChoiceReason, known: Sequence[str], needed: Sequence[str]) -> str:
             return SOLVED_SIMILAR
         case ChoiceReason.NO_SKILL_MATCH:
             return (
-                f"nobody who could take it knows {join_words(needed, 'or')}, so it goes to an admin"
+                f"no one who could take it knows {join_words(needed, 'or')}, so it goes to an admin"
             )
         case ChoiceReason.LEAST_LOADED:
-            return "no skill was recognised, so it goes to whoever has room"
+            return "no skill was recognised, so it goes to someone with room"
 
 
 def _hours(candidate: Candidate, context: ScoringContext) -> str:

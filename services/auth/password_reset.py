@@ -44,7 +44,7 @@ def issue_reset_code(
     require_permission(actor, Permission.MANAGE_USERS)
     user = User.from_doc(users.get_doc_by_email(email))
     if not user.active:
-        raise Conflict("That account has been deactivated, so nobody can sign in to it.")
+        raise Conflict("That account has been deactivated, so no one can sign in to it.")
     return codes.issue(kind=CodeKind.RESET, user_id=user.id, handed_to=actor)
 
 

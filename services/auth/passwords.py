@@ -55,7 +55,7 @@ def checked_password(text: str, *, context: Iterable[str | None]) -> str:
         )
     if _bytes(text) is None:
         raise InvalidValue(
-            "password", "Leave out the character of the password that nobody can type."
+            "password", "Leave out the character of the password that cannot be typed."
         )
     if is_easy_to_guess(text, context=context):
         raise InvalidValue(

@@ -20,7 +20,7 @@ def changed_fields(*, stored: Any, shown: Any, submitted: Any) -> dict[str, str]
         if current != old:
             raise InvalidValue(
                 name,
-                f"Somebody has changed this to “{current[:100] or 'nothing'}” meanwhile. Close "
+                f"Someone has changed this to “{current[:100] or 'nothing'}” since. Close "
                 "this form and open it again, then decide.",
             )
         changed[name] = new

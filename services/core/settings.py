@@ -74,8 +74,8 @@ PROBLEMS = {
     "PORT": "must be a number from 1 to 65535",
     "TRUSTED_PROXIES": "must be addresses or networks with commas between them, "
     "such as 10.0.0.5, 10.1.0.0/16",
-    "TRIAGE_CHANNEL": "must be a channel's id, such as C0123456789: it stands at the end of the "
-    "channel's details in Slack",
+    "TRIAGE_CHANNEL": "must be a channel's id, such as C0123456789, which Slack shows at the end "
+    "of the channel's details",
     "TICKET_EMOJI": "must be an emoji's name, such as ticket or admission_tickets",
 }
 

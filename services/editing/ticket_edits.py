@@ -69,7 +69,7 @@ class EditConflict(Conflict):
     def __init__(
         self, conflicts: Sequence[FieldConflict], ticket: Ticket, people: Mapping[ObjectId, User]
     ) -> None:
-        super().__init__("Somebody else has changed the same fields. Look at them, then decide.")
+        super().__init__("Someone else has changed the same fields. Look at them, then decide.")
         self.conflicts = tuple(conflicts)
         self.ticket = ticket
         self.people = people
@@ -348,11 +348,11 @@ def _assignee_change(
     if assignee is None:
         if ticket.status is Status.WAITING:
             raise NotAllowedInState(
-                "assignedTo", f"Choose somebody to give it to: {describe_state(ticket)}."
+                "assignedTo", f"Choose someone to give it to: {describe_state(ticket)}."
             )
         return transitions.unassign(by, ticket, reason="")
     if status is Status.TODO:
-        raise InvalidValue("status", "Whoever has a ticket works on it. Choose In progress.")
+        raise InvalidValue("status", "An assigned ticket cannot be open. Choose In progress.")
     return transitions.assign(by, ticket, assignee, reason="", now=now)
 
 

@@ -51,14 +51,14 @@ WRONG_CODE = (
     "This code is wrong, out of date or used already. Get a new one on the page; it is good for "
     "ten minutes."
 )
-LINK_CHANGED = "You are linked to another account by now, or to none. Type /account to see which."
+LINK_CHANGED = "You are now linked to another account, or to none. Type /account to see which."
 CODE_REQUIRED = "Type the code that the page shows."
 ALREADY_LINKED = "You are linked to that account already."
 LINKED_ELSEWHERE = (
-    "That account is linked to another Slack member, who has been told. Unlink it there first: "
+    "That account is linked to another Slack member, who has been notified. Unlink it there first: "
     "type /account as that member, or open your profile on the page."
 )
-LINK_BUSY = "Somebody else was linking that account at the same moment. Try again with a new code."
+LINK_BUSY = "Someone else was linking that account at the same moment. Try again with a new code."
 
 
 @dataclass(frozen=True, slots=True)

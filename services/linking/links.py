@@ -63,8 +63,8 @@ class ExclusionReason(StrEnum):
 # The reason in the history of each released ticket.
 _REASONS = {
     ExclusionReason.INACTIVE: "the Slack member was deactivated",
-    ExclusionReason.GUEST: "the Slack member is a guest by now",
-    ExclusionReason.OTHER_WORKSPACE: "the Slack member belongs to another workspace by now",
+    ExclusionReason.GUEST: "the Slack member is now a guest",
+    ExclusionReason.OTHER_WORKSPACE: "the Slack member now belongs to another workspace",
 }
 
 

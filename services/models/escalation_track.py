@@ -146,13 +146,13 @@ STEP_RULES: Mapping[EscalationStep, StepRule] = {
         change=StepChange.ESCALATE,
         # A new assignee has not been reminded before.
         audience=frozenset({Audience.ASSIGNEE, Audience.TRIAGE_CHANNEL}),
-        label="told the triage channel that nobody has accepted it",
+        label="notified the triage channel that it is not accepted yet",
     ),
     EscalationStep.ACCEPT_ADMINS: StepRule(
         after=StepDelay.ACCEPTANCE_TIME,
         change=StepChange.ESCALATE,
         audience=frozenset({Audience.ADMINS}),
-        label="told the admins that nobody has accepted it",
+        label="notified the admins that it is not accepted yet",
     ),
     EscalationStep.DUE_SOON: StepRule(
         after=StepDelay.BEFORE_DUE,
@@ -174,14 +174,14 @@ STEP_RULES: Mapping[EscalationStep, StepRule] = {
         condition=StepCondition.HAS_TRIAGE_CHANNEL,
         change=StepChange.ESCALATE,
         audience=frozenset({Audience.TRIAGE_CHANNEL}),
-        label="told the triage channel that it is overdue",
+        label="notified the triage channel that it is overdue",
         is_late=True,
     ),
     EscalationStep.DUE_ADMINS: StepRule(
         after=StepDelay.ESCALATION_DELAY,
         change=StepChange.ESCALATE,
         audience=frozenset({Audience.ADMINS}),
-        label="told the admins that it is overdue",
+        label="notified the admins that it is overdue",
         is_late=True,
     ),
     EscalationStep.WAITING_REMINDER: StepRule(

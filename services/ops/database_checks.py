@@ -69,7 +69,7 @@ def _weak(env: Mapping[str, str]) -> list[Finding]:
         url = env.get(name, "").strip()
         if _is_open(url):
             found = f"{name} names another machine and no password"
-            findings += warn(found, "Whoever reaches that machine reads and changes everything.")
+            findings += warn(found, "Anyone who reaches that machine reads and changes everything.")
     if 0 < len(env.get("METRICS_TOKEN", "").strip()) < MIN_METRICS_TOKEN_LENGTH:
         findings += warn("METRICS_TOKEN is short enough to be guessed", "Make it 32 characters.")
     api = env.get("SLACK_API_URL", "").strip()
@@ -93,7 +93,7 @@ def check_linking(*, app_url: str | None, is_strict: bool) -> list[Finding]:
         return ok("by a code" if is_strict else "by Slack's email address, or by a code")
     if is_strict:
         advice = "Set APP_URL to the bot's address outside: its page shows the codes."
-        return fail("by a code, which nobody can get without APP_URL", advice)
+        return fail("by a code, which no one can get without APP_URL", advice)
     return ok("by Slack's email address; without APP_URL there is no page that shows codes")
 
 
@@ -229,8 +229,8 @@ class DatabaseChecks:
         findings = []
         for email in sorted(e for e in unconfirmed if email_key(e) in self._admin_emails):
             findings += warn(
-                f"{email} is in ADMIN_EMAILS, and nobody has confirmed its account's address",
-                "Its owner becomes an admin at their first use in Slack. If the account is theirs, "
+                f"{email} is in ADMIN_EMAILS, but its account's address is not confirmed",
+                "Its owner becomes an admin at their first use in Slack. If you know the owner, "
                 f"run: python app.py users confirm {email}, then: users role {email} admin",
             )
         others = [e for e in unconfirmed if email_key(e) not in self._admin_emails]
@@ -268,7 +268,7 @@ class DatabaseChecks:
         if self._admin_emails:
             return warn("no admin yet", "Those in ADMIN_EMAILS become one at their first use.")
         advice = "Set ADMIN_EMAILS, or run: python app.py users create ADDRESS --role admin"
-        return warn("no admin, so nobody hears of tickets that nobody can take", advice)
+        return warn("no admin, so no one is notified of tickets that no one can take", advice)
 
     def team_id(self) -> str | None:
         """Return the id of the workspace of this database; None before the bot's first start."""
@@ -316,8 +316,8 @@ class DatabaseChecks:
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
             number = pending.count_unassigned(self._db)
         if number == 0:
-            return ok("no ticket waits for somebody to become available")
-        found = f"{pluralize(number, 'ticket')} that nobody is available for"
+            return ok("no ticket waits for an assignee to become available")
+        found = f"{pluralize(number, 'ticket')} that no one is available for"
         return warn(found, "Make a moderator, or raise a capacity.")
 
     def count_failed_analyses(self, failure: str) -> int:
@@ -341,7 +341,7 @@ def _described(hello: Document, version: str) -> list[Finding]:
         return ok(f"{version}, replica set {hello['setName']}; a majority takes writes")
     if hello.get("msg") == "isdbgrid":
         return ok(f"{version}, sharded; a majority takes writes")
-    advice = "Use a replica set where tickets must outlive a machine."
+    advice = "Use a replica set if tickets must outlive a machine."
     return warn(f"{version}, a single server, which takes writes", advice)
 
 

@@ -25,8 +25,8 @@ LOG = "The log of the process that leads says why."
 MAX_LISTED = 5
 MAX_DIGEST_ACCOUNTS = 1_000
 TICKET_ADVICE = (
-    "Nobody is reminded of it meanwhile, so have a look at it yourself. The log of the jobs says "
-    "why, at “set aside”."
+    "No reminders are sent for it, so have a look at it yourself. The log of the jobs says why, at "
+    "“set aside”."
 )
 SET_ASIDE_ADVICE = (
     "Repair the document in the collection tickets. It is looked at again every 15 minutes."

@@ -134,10 +134,10 @@ class TicketActions:
             if person and person.id == ticket.assigned_to:
                 raise InvalidValue("assignedTo", f"{person.display_name} has this ticket already.")
             if not person and not ticket.assigned_to:
-                raise InvalidValue("assignedTo", "Nobody has this ticket. Choose somebody for it.")
+                raise InvalidValue("assignedTo", "No one has this ticket. Choose someone for it.")
             if not person and ticket.status is Status.WAITING:
                 raise InvalidValue(
-                    "assignedTo", f"Choose somebody, because {describe_state(ticket)}."
+                    "assignedTo", f"Choose someone, because {describe_state(ticket)}."
                 )
 
         def is_returned(ticket: Ticket) -> bool:

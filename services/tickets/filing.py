@@ -297,7 +297,7 @@ class TicketService:
             self._db, ticket, change, now=self._clock(), status=Status.TODO.value
         )
         if edited is None:
-            raise Conflict("This ticket has changed meanwhile. Look at it again, then decide.")
+            raise Conflict("This ticket has changed since. Look at it again, then decide.")
         return edited
 
 

@@ -204,7 +204,7 @@ _MOVES = frozenset({EventType.ASSIGNED, EventType.UNASSIGNED})
 # Actions of the assignee only.
 _OF_THE_ASSIGNEE = frozenset({TicketAction.ACCEPT, TicketAction.DECLINE})
 _STATUS_PHRASES = {
-    Status.TODO: "waiting for somebody to take it",
+    Status.TODO: "waiting for someone to take it",
     Status.IN_PROGRESS: "in progress",
     Status.WAITING: "waiting for its requester",
     Status.COMPLETED: "resolved",

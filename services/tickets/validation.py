@@ -142,7 +142,7 @@ def checked_assignee_id(value: Any) -> ObjectId | None:
     if value is None:
         return None
     if not ObjectId.is_valid(value):
-        raise InvalidValue("assignedTo", "Choose somebody from the list.")
+        raise InvalidValue("assignedTo", "Choose someone from the list.")
     return ObjectId(value)
 
 
@@ -156,7 +156,7 @@ def checked_skills(value: Any, ticket: Ticket, team_skills: Sequence[str]) -> li
         key = str(name)[:MAX_SKILL_VALUE_LENGTH].casefold()
         if key not in known:
             raise InvalidValue(
-                "relatedSkills", f"Nobody in the team knows “{name}”. Choose from the list."
+                "relatedSkills", f"No one in the team knows “{name}”. Choose from the list."
             )
         chosen[key] = known[key]
     if len(chosen) > MAX_SKILLS:

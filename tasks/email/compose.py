@@ -21,7 +21,7 @@ from services.outbox.emails import EmailKind
 MAX_TITLE_LENGTH = 150
 MAX_NAME_LENGTH = 80
 SENDER_NAME = "Help desk"
-FOOTER = "Sent by the help desk's bot. Nobody reads replies to this address."
+FOOTER = "Sent by the help desk's bot. Replies to this address are not read."
 MAX_SUBJECT_LENGTH = 200
 # ASCII in short lines, which every server forwards unchanged.
 TRANSFER_ENCODING = "quoted-printable"
@@ -86,7 +86,7 @@ _TEMPLATES: Mapping[EmailKind, EmailContent] = {
             Link(
                 "Choose a new password",
                 "/forgot",
-                "If you did not sign up, somebody else did with your address. To take the account "
+                "If you did not sign up, someone else did with your address. To take the account "
                 "over, choose a new password.",
             ),
         ),
@@ -97,15 +97,15 @@ _TEMPLATES: Mapping[EmailKind, EmailContent] = {
             "Confirm that {email} is your address, with the password of your help desk account. "
             "The link works once, and for three days.",
             Link("Confirm your address", "{confirmation_path}"),
-            "If you did not ask for it, leave this email alone.",
+            "If you did not ask for this, ignore this email.",
         ),
     ),
     EmailKind.ACCOUNT_DISOWNED: EmailContent(
         "An account with your address was closed",
         (
-            "An account at the help desk had your address {email}, and nobody had confirmed it. In "
-            "Slack, you said that it is not yours.",
-            "It is closed: its password is removed, and everybody who used it is signed out. Its "
+            "An account at the help desk had your address {email}, which was never confirmed. In "
+            "Slack, you said that the account is not yours.",
+            "It is closed: its password is removed, and all its sessions are signed out. Its "
             "tickets stay, with the note that they were filed before your address was confirmed.",
             "If that was not you, tell an admin of your help desk.",
         ),
@@ -113,9 +113,9 @@ _TEMPLATES: Mapping[EmailKind, EmailContent] = {
     EmailKind.RESET: EmailContent(
         "Choose a new password",
         (
-            "Somebody, probably you, asked for a new password for your help desk account.",
+            "Someone, probably you, asked for a new password for your help desk account.",
             Link("Choose a new password", "{reset_path}"),
-            "The link works once, and for an hour. Never pass it on: whoever has it can sign in "
+            "The link works once, and for an hour. Never share it: anyone who has it can sign in "
             "as you.",
             "If you did not ask for it, there is nothing to do: your password stays as it is.",
         ),
@@ -123,10 +123,9 @@ _TEMPLATES: Mapping[EmailKind, EmailContent] = {
     EmailKind.PASSWORD_CHANGED: EmailContent(
         "Your password was changed",
         (
-            "The password of your help desk account was changed, and everybody who was signed in "
-            "with the old one is signed out.",
-            "If that was not you, choose a new password at once, and tell an admin of your help "
-            "desk.",
+            "The password of your help desk account was changed, and all other sessions are signed "
+            "out.",
+            "If that was not you, choose a new password now, and tell an admin of your help desk.",
             Link("Choose a new password", "/forgot"),
         ),
     ),
@@ -134,7 +133,7 @@ _TEMPLATES: Mapping[EmailKind, EmailContent] = {
         "Your account was linked to Slack",
         (
             "{member} was linked to your help desk account, and acts as you from now on.",
-            "If that was not you, change your password at once, press Unlink on your profile, and "
+            "If that was not you, change your password now, press Unlink on your profile, and "
             "tell an admin of your help desk.",
             _PROFILE,
         ),

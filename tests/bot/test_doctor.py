@@ -33,7 +33,7 @@ def test_no_token(slack: RecordingSlack) -> None:
 def test_a_dead_token(checks: SlackChecks, slack: RecordingSlack, code: str) -> None:
     slack.fail("auth.test", error=code)
     assert checks.check_token() == fail(
-        f"Slack answered {code}", f"Copy SLACK_BOT_TOKEN anew, or {REINSTALL}"
+        f"Slack answered {code}", f"Copy SLACK_BOT_TOKEN again, or {REINSTALL}"
     )
 
 
@@ -47,7 +47,7 @@ def test_slack_asks_to_wait(checks: SlackChecks, slack: RecordingSlack) -> None:
 )
 def test_slack_is_away(url: str, kind: str) -> None:
     client = WebClient(token=TOKEN, base_url=url, timeout=2, retry_handlers=[])
-    advice = "Check the network, a proxy, and SLACK_API_URL where it is set."
+    advice = "Check the network, a proxy, and SLACK_API_URL if it is set."
     away = fail(f"Slack cannot be reached ({kind})", advice)
     checks = SlackChecks(client, app_token=APP_TOKEN, scopes=SCOPES)
     assert checks.check_token() == away
@@ -85,7 +85,7 @@ def test_a_slack_that_does_not_name_the_scopes(slack: RecordingSlack) -> None:
         ("T0TEAM", ok("database and token are of one workspace")),
         (
             None,
-            ok("the database is nobody's yet; the bot's first start makes it this one's"),
+            ok("the database belongs to no workspace yet; the bot's first start sets this one"),
         ),
         (
             "T0OTHER",

@@ -194,13 +194,13 @@ def test_a_ticket_is_declined_and_reassigned(
 ) -> None:
     ticket = file_ticket(emma, "The VPN drops every hour")
     (card,) = nils.wait_for_dm(ticket, "Why you:")
-    assert card.labels == ("Accept", "Reassign", "Not mine")
+    assert card.labels == ("Accept", "Reassign", "Decline")
     nils.click(card, "not_mine")
     nils.fill(why="No time right now", reason="In a training until Friday")
     handed = nils.submit()
     assert handed.errors == {}
     assert handed.modal is not None
-    assert handed.modal.text == f"{ticket} goes to Ada, who is told now."
+    assert handed.modal.text == f"{ticket} goes to Ada, who is notified now."
     nils.dismiss()
     (hers,) = ada.wait_for_dm(ticket, "Why you:")
     emma.wait_for_dm(ticket, f"*Assigned* to @{ada.name}")
@@ -240,9 +240,9 @@ def test_a_moderator_goes_away_hands_over_and_is_back(
     nils.fill(presence="Away until the time below", awayUntil=back, country="Germany")
     assert nils.submit().errors == {}
 
-    (offer,) = nils.wait_for_dm("You have 1 open ticket. Shall somebody else take it?")
+    (offer,) = nils.wait_for_dm("You have 1 open ticket. Should someone else take it?")
     nils.click(offer, ids.HAND_OVER)
-    nils.wait_for_dm("Handed over: your 1 open ticket goes to somebody else.")
+    nils.wait_for_dm("Handed over: your 1 open ticket goes to someone else.")
     # No other moderator knows VPN.
     ada.wait_for_dm(ticket, "VPN drops")
 
@@ -302,7 +302,7 @@ def test_a_moderator_updates_a_ticket_looks_at_it_and_empties_it(
     lara.command("/ticket", f"view {number}")
     emptied = lara.read()[-1].text
     assert "*Priority*\nNot set" in emptied
-    assert "took the deadline away" in emptied
+    assert "removed the deadline" in emptied
     assert "Lara handed it back" in emptied
 
 

@@ -108,7 +108,7 @@ def texts_to(slack: RecordingSlack, conversation: str) -> list[str]:
 
 def count_digests(slack: RecordingSlack, member: seed.Member) -> int:
     sent = texts_to(slack, member.slack_id)
-    return sum("Open tickets this morning" in text for text in sent)
+    return sum("Open tickets today" in text for text in sent)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ pytest_plugins = ["tests.support.scenario"]
 def test_accepting_updates_cards_and_sends_no_message(
     system: BotAndWorkers, ticket: Ticket, ann: User, ben: User
 ) -> None:
-    assert buttons(system.card(ben)) == ["Accept", "Reassign", "Not mine"]
+    assert buttons(system.card(ben)) == ["Accept", "Reassign", "Decline"]
     system.press(ben, system.card(ben), "accept")
     system.work()
     assert system.now(ticket).accepted_at is not None
@@ -89,11 +89,11 @@ def test_taking_a_ticket_that_nobody_could_take(
     unassigned = file_ticket(tickets, ann, "The roof leaks")
     system.work(unassigned)
     system.send_due_reminders()
-    assert system.texts(admin) == ["nobody is available to take it"]
+    assert system.texts(admin) == ["no one is available to take it"]
     assert buttons(system.card(admin)) == ["Assign", "Details"]
     system.bot.answer(pressed("take", system.now(unassigned), admin))
     system.work()
-    assert system.texts(admin) == ["nobody is available to take it", "accepted by you"]
+    assert system.texts(admin) == ["no one is available to take it", "accepted by you"]
     assert "Why you: you took it" in said(system.card(admin, 1))
     assert buttons(system.card(admin, 1)) == ["Resolve", "Comment", "Ask the requester"]
     assert system.texts(ann) == [f"in progress, accepted by {admin.name}"]
@@ -245,9 +245,9 @@ def test_unassigning_without_another_candidate(
     system.work()
     system.send_due_reminders()
     assert system.now(ticket).assigned_to is None
-    assert system.texts(ben) == system.texts(ann) == ["nobody is available for this"]
-    assert "Nobody is available right now" in said(system.card(ann))
-    assert system.texts(admin) == ["nobody is available to take it"]
+    assert system.texts(ben) == system.texts(ann) == ["no one is available for this"]
+    assert "No one is available right now" in said(system.card(ann))
+    assert system.texts(admin) == ["no one is available to take it"]
 
 
 def ask_by_button(system: BotAndWorkers, api: Api, ticket: Ticket, ben: User) -> None:
@@ -353,7 +353,7 @@ def test_reopening_notifies_the_assignee(
     assert (system.now(ticket).status, message_counts(system, ann)) == (Status.REOPENED, before)
     assert system.texts(ann)[0] == f"reopened ({ben.name})"
     assert system.texts(ben) == ["assigned to you", f"reopened by {ann.name}"]
-    assert buttons(system.card(ben)) == ["Accept", "Reassign", "Not mine"]
+    assert buttons(system.card(ben)) == ["Accept", "Reassign", "Decline"]
     system.press(ben, system.card(ben), "accept")
     system.work()
     assert system.now(ticket).status is Status.IN_PROGRESS
@@ -386,7 +386,7 @@ def test_cancelling_is_confirmed_once_and_notifies_the_assignee(
 ) -> None:
     system.press(ann, system.card(ann), "cancel")
     view = system.slack.last_view()
-    assert (view["title"]["text"], view["close"]["text"]) == ("Cancel ticket 1", "Keep it")
+    assert (view["title"]["text"], view["close"]["text"]) == ("Cancel ticket 1", "Back")
     assert system.now(ticket).status is Status.IN_PROGRESS
     assert system.submit(ann) == {}
     system.work()

@@ -130,5 +130,5 @@ def test_of_two_moderators_one_takes_it(
         f"Ticket 1 is in progress and {admins[0].name} has it now, so this was not done."
     )
     eventually(lambda: is_outbox_empty(db), what="everybody was told")
-    assert texts(slack, admins[0]) == ["nobody is available to take it", "accepted by you"]
-    assert texts(slack, admins[1]) == ["nobody is available to take it"]
+    assert texts(slack, admins[0]) == ["no one is available to take it", "accepted by you"]
+    assert texts(slack, admins[1]) == ["no one is available to take it"]

@@ -22,13 +22,13 @@ def cleo(people: People, ben: User) -> User:
 def test_a_declined_ticket_goes_to_the_next_best_and_says_to_whom(
     system: BotAndWorkers, ticket: Ticket, ann: User, ben: User, cleo: User
 ) -> None:
-    assert buttons(system.card(ben)) == ["Accept", "Reassign", "Not mine"]
+    assert buttons(system.card(ben)) == ["Accept", "Reassign", "Decline"]
     system.press(ben, system.card(ben), "not_mine")
-    assert system.slack.last_view()["title"]["text"] == "Not mine: ticket 1"
+    assert system.slack.last_view()["title"]["text"] == "Decline ticket 1"
     answer = system.submit(ben, why="Not my subject", reason="Ask about <routers>.")
     assert answer["response_action"] == "update"
     (told,) = answer["view"]["blocks"]
-    assert told["text"]["text"] == f"Ticket 1 goes to {cleo.name}, who is told now."
+    assert told["text"]["text"] == f"Ticket 1 goes to {cleo.name}, who is notified now."
     system.work()
     assert (system.texts(ben), system.texts(cleo)) == (
         [f"assigned to {cleo.name}"],
@@ -120,12 +120,12 @@ def test_the_last_one_who_says_so_leaves_it_to_the_admins(
         answer = system.submit(holder)
         system.work()
     assert answer["view"]["blocks"][0]["text"]["text"] == (
-        "Nobody else is available for ticket 1 right now. It stands at the top of the queue, the "
-        "admins are told, and somebody gets it as soon as they can."
+        "No one else is available for ticket 1 right now. It is at the top of the queue, the "
+        "admins are notified, and it is assigned as soon as someone is free."
     )
     system.send_due_reminders()
-    assert system.texts(admin) == ["nobody is available to take it"]
-    assert "Nobody is available right now" in said(system.card(ann))
+    assert system.texts(admin) == ["no one is available to take it"]
+    assert "No one is available right now" in said(system.card(ann))
     assert (message_counts(system, ben, cleo), system.now(ticket).assigned_to) == ([1, 1], None)
 
 

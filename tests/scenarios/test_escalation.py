@@ -55,7 +55,7 @@ def test_its_assignee_is_reminded_and_then_it_is_reassigned(
     assert buttons(reminder) == ["Accept", "Reassign", "Open"]
 
     long_ago(db, ticket)
-    eventually(lambda: reload(db, ticket).assigned_to == al.id, what="it was passed on")
+    eventually(lambda: reload(db, ticket).assigned_to == al.id, what="it was reassigned")
     eventually(lambda: slack.messages(people.slack_id(al)) != [], what="Al has a card")
     TicketActions(db, users, clock=clock).accept(**by(al, ticket))
     told = [event.to for event in reload(db, ticket).events if event.field == "alarm"]

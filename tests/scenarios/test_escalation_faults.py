@@ -118,7 +118,7 @@ def test_the_workers_were_away_while_nobody_could_accept(day: Day, employee: Use
         "accept_reminder", "accept_next", "accept_triage", "accept_admins", "due_soon",
     ]  # fmt: skip
     back(day, ticket, at(2, 16))
-    assert day.texts_to(jo) == ["Ticket 1 “VPN is down” was passed on"]
+    assert day.texts_to(jo) == ["Ticket 1 “VPN is down” was reassigned"]
     assert day.texts_to(al) == ["Ticket 1 “VPN is down” waits for you to accept it"]
     for reader in (TRIAGE, boss):
         assert day.texts_to(reader) == ["Ticket 1 “VPN is down” has not been accepted yet"]

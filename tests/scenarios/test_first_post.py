@@ -81,8 +81,8 @@ def test_a_model_that_answers_in_time_causes_no_update(
 
 def test_a_first_post_that_says_nobody_is_available(triage: BotAndWorkers, ann: User) -> None:
     notify_with(triage, file_ticket(triage.tickets, ann))
-    assert triage.texts(ann) == triage_texts(triage) == ["nobody is available for this"]
-    assert "Nobody is available right now" in str(triage.card(ann)["blocks"])
+    assert triage.texts(ann) == triage_texts(triage) == ["no one is available for this"]
+    assert "No one is available right now" in str(triage.card(ann)["blocks"])
     assert triage.slack.calls_to("chat.update") == []
 
 

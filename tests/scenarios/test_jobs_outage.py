@@ -99,7 +99,7 @@ def test_five_hundred_tickets_are_a_handful_of_messages(day: Day) -> None:
     }
     assert posted(day) == messages
     digest, late_ones = sorted(day.texts_to(jo))[::-1]
-    assert digest.startswith("Open tickets this morning: 340 yours, 160 unassigned, 480 overdue")
+    assert digest.startswith("Open tickets today: 340 yours, 160 unassigned, 480 overdue")
     assert late_ones.startswith("320 tickets need a look: Ticket 2, ")
     (channel,) = day.texts_to(TRIAGE)
     assert channel.startswith("480 tickets need a look: ")

@@ -49,7 +49,7 @@ def test_a_palm_tree_until_friday(
     system.bot.answer(status(system.slack, nils, ":palm_tree:", friday.timestamp()))
     system.work()
     offer = system.card(nils, -1)
-    assert offer["text"] == "You have 1 open ticket. Shall somebody else take it?"
+    assert offer["text"] == "You have 1 open ticket. Should someone else take it?"
 
     # The only moderator with the skill is absent.
     second = filed("VPN drops again")
@@ -92,14 +92,14 @@ def test_the_same_with_real_processes(
 
     until = utcnow() + timedelta(days=4)
     assert http_bot.answer(status(slack, nils, ":palm_tree:", until.timestamp())) == {}
-    asks = "You have 1 open ticket. Shall somebody else take it?"
+    asks = "You have 1 open ticket. Should someone else take it?"
     eventually(lambda: slack.messages(his)[-1]["text"] == asks, what="he is asked")
     lara = people.add(Role.MODERATOR, "VPN")
     press = payloads.block_actions(slack.messages(his)[-1], "hand_over", user=his)
     press["response_url"] = slack.response_url()
     assert http_bot.answer(press) == {}
     (answer,) = slack.wait_for("response_url")
-    assert read(answer.args) == ["Handed over: your 1 open ticket goes to somebody else."]
+    assert read(answer.args) == ["Handed over: your 1 open ticket goes to someone else."]
 
     def is_hers() -> bool:
         return (db.tickets.find_one() or {})["assignedTo"] == lara.id and is_outbox_empty(db)

@@ -54,7 +54,7 @@ def test_a_ticket_is_taken_from_the_triage_channel(
     http_bot.answer(http_bot.filled_in(slack, employee, title="The VPN drops"))
     eventually(lambda: is_outbox_empty(db), what="everybody was told")
     (card,) = slack.messages(TRIAGE)
-    assert card["text"] == "Ticket 1 “The VPN drops”: nobody is available for this"
+    assert card["text"] == "Ticket 1 “The VPN drops”: no one is available for this"
 
     refused = payloads.block_actions(card, "take", user=employee)
     assert http_bot.answer(refused) == {}

@@ -65,7 +65,7 @@ def test_an_old_menu_says_so(system: BotAndWorkers, ticket: Ticket, ben: User) -
     assert system.ephemeral_messages() == [
         (
             People.slack_id(ben),
-            "This menu is out of date. Open the ticket anew with /ticket list.",
+            "This menu is out of date. Open the ticket again with /ticket list.",
         )
     ]
 
@@ -142,7 +142,7 @@ def test_a_page_in_home_changes_at_once(
     system: BotAndWorkers, ticket: Ticket, ben: User, cleo: User
 ) -> None:
     page = in_home(system, ben, ticket)
-    assert buttons(page)[:4] == ["Back", "Accept", "Reassign", "Not mine"]
+    assert buttons(page)[:4] == ["Back", "Accept", "Reassign", "Decline"]
     system.press(ben, page, "accept")
     changed = system.slack.calls_to("views.publish")[-1].args["view"]
     assert buttons(changed)[:4] == ["Back", "Resolve", "Comment", "Ask the requester"]

@@ -42,8 +42,8 @@ def posted_count(triage: BotAndWorkers) -> int:
 
 def test_one_card_follows_the_ticket(triage: BotAndWorkers, people: People, ann: User) -> None:
     ticket = triage.file(ann)
-    assert card_text(triage) == "Ticket 1 “VPN is down”: nobody is available for this"
-    assert "*Nobody is available for this.* Take it, or assign it to somebody." in str(card(triage))
+    assert card_text(triage) == "Ticket 1 “VPN is down”: no one is available for this"
+    assert "*No one is available for this.* Take it, or assign it." in str(card(triage))
     moderator = people.add(Role.MODERATOR)
     triage.actions.take(**by(moderator, ticket))
     triage.work(ticket)

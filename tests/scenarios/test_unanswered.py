@@ -123,7 +123,7 @@ def test_asked_once_more_and_then_closed(
     assert texts(message) == [
         "*Ticket 1* was closed, because there was no answer",
         "VPN is down",
-        "If you still need help, press Reopen: it goes on where it was.",
+        "If you still need help, press Reopen. It continues where it stopped.",
     ]
     assert buttons(message) == ["Reopen", "Details"]
     for reader in (jo, eve):

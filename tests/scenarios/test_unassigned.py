@@ -37,7 +37,7 @@ def test_many_tickets_make_one_message_an_admin(
         return [message["text"] for message in slack.messages(people.slack_id(admin))]
 
     names = ", ".join(f"Ticket {number}" for number in range(1, 11))
-    expected = f"Nobody is available for {TICKETS} tickets: {names} and 20 more"
+    expected = f"No one is available for {TICKETS} tickets: {names} and 20 more"
     eventually(
         lambda: all(told(admin) == [expected] for admin in admins),
         what=f"one message an admin, and not {[told(admin) for admin in admins]}",

@@ -23,7 +23,7 @@ def boss(people: People) -> User:
 def why(system: BotAndWorkers, boss: User) -> str:
     system.send_due_reminders()
     (alert,) = system.messages(boss)
-    return next(text for text in texts(alert) if text.startswith("Nobody is available"))
+    return next(text for text in texts(alert) if text.startswith("No one is available"))
 
 
 def file(system: BotAndWorkers, requester: User, title: str) -> Ticket:
@@ -51,9 +51,9 @@ def test_it_names_who_is_out_and_who_is_full(
         f"|{soon:%-d %b %Y, %H:%M} UTC>"
     )
     said = why(system, boss)
-    assert said.startswith("Nobody is available: ")
+    assert said.startswith("No one is available: ")
     assert said.endswith(f". {AGAIN}")
-    reasons = said.removeprefix("Nobody is available: ").removesuffix(f". {AGAIN}")
+    reasons = said.removeprefix("No one is available: ").removesuffix(f". {AGAIN}")
     for reason in (
         f"Nils is out until {day}",
         f"Otto is out until {time}",
@@ -89,5 +89,5 @@ def test_a_colleague_who_had_it_before_is_named(
     system.submit(nils)
     system.work()
     assert why(system, boss) == (
-        f"Nobody is available: Nils had it before, Ada &lt;b&gt; takes no tickets. {AGAIN}"
+        f"No one is available: Nils had it before, Ada &lt;b&gt; takes no tickets. {AGAIN}"
     )

@@ -78,7 +78,7 @@ def test_a_digest_and_a_requester_who_does_not_answer(
     assert [told(eve).count(text) for text in (asked, settled, closed)] == [0, 3, 1]
 
     def digest_texts() -> list[str]:
-        return [text for text in told(jo) if text.startswith("Open tickets this morning: ")]
+        return [text for text in told(jo) if text.startswith("Open tickets today: ")]
 
     eventually(lambda: bool(digest_texts()), what="the digest")
     assert len(digest_texts()) == 1

@@ -65,7 +65,7 @@ def test_redis_answers(redis: RedisServer) -> None:
 def test_redis_is_away(url: str, kind: str) -> None:
     assert check_redis(url) == fail(
         f"it cannot be reached at REDIS_URL ({kind})",
-        "Start it, or set REDIS_URL to where it runs. Tickets are stored meanwhile.",
+        "Start it, or set REDIS_URL to where it runs. Until then, tickets are stored.",
     )
 
 
@@ -268,7 +268,7 @@ def test_emails_lack_no_setting() -> None:
 
 def test_without_app_url_some_emails_cannot_be_written() -> None:
     assert email_problems() == [
-        "warn  mail:          without APP_URL nobody is mailed a link to a new password. "
+        "warn  mail:          without APP_URL no one is mailed a link to a new password. "
         "Set APP_URL to the bot's address outside.",
         "warn  mail:          many servers refuse mail from helpdesk@localhost. "
         "Set MAIL_FROM to an address of yours.",

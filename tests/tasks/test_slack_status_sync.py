@@ -298,7 +298,7 @@ def test_it_is_sent_once(
     clock.advance(hours=9)
     assert send_due_offers(runtime) == 0
     (message,) = slack.messages(People.slack_id(absentee))
-    assert message["text"] == "You have 1 open ticket. Shall somebody else take it?"
+    assert message["text"] == "You have 1 open ticket. Should someone else take it?"
     kept = stored_offer(db, absentee)
     assert (kept["state"], kept["channel"], kept["ts"]) == (
         "sent", message["channel"], message["ts"]

@@ -56,7 +56,7 @@ ACTION_LABELS = {
     ids.ACCEPT: "Accept",
     ids.TAKE: "Take it",
     ids.REASSIGN: "Reassign",
-    ids.DECLINE: "Not mine",
+    ids.DECLINE: "Decline",
     ids.UPDATE: "Update",
     ids.COMMENT: "Comment",
     ids.NOTE: "Internal note",

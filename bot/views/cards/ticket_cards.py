@@ -44,11 +44,11 @@ from services.tickets.visibility import for_requester
 
 REQUESTER_THREAD_HELP = "Write in this message's thread to add a comment."
 ASSIGNEE_THREAD_HELP = "The requester reads what you write in this message's thread."
-NOBODY_YET = "Nobody has this yet."
-NOBODY_AVAILABLE = "Nobody is available for this."
+NOBODY_YET = "No one has this yet."
+NOBODY_AVAILABLE = "No one is available for this."
 NOT_SET = "Not set"
 NOT_YET = "Not yet"
-TRIAGE_THREAD_HELP = "What moderators write in this message's thread is kept as an internal note."
+TRIAGE_THREAD_HELP = "Moderators: your replies in this message's thread are internal notes."
 
 
 def requester_card(
@@ -219,10 +219,10 @@ def triage_card(
 
 def _unassigned_text(ticket: Ticket) -> str:
     if is_queued_unassigned(ticket):
-        return f"*{NOBODY_AVAILABLE}* Take it, or assign it to somebody."
+        return f"*{NOBODY_AVAILABLE}* Take it, or assign it."
     if _is_being_assigned(ticket):
         return f"*{FINDING_SOMEONE}* Take it if you can help."
-    return f"*{NOBODY_YET}* Take it, or assign it to somebody."
+    return f"*{NOBODY_YET}* Take it, or assign it."
 
 
 def _triage_fields(
@@ -232,7 +232,7 @@ def _triage_fields(
         "Status": labels.status(ticket),
         "Priority": labels.PRIORITY[ticket.priority] if ticket.priority else NOT_SET,
         "Requester": escape(requester.noted_name),
-        "Assignee": escape(assignee.name) if assignee else "Nobody",
+        "Assignee": escape(assignee.name) if assignee else "No one",
         **_accepted_field(ticket),
         "Due": due_field(due) or NOT_SET,
     }
@@ -257,8 +257,8 @@ def _triage_phrase(ticket: Ticket, assignee: DisplayPerson | None, is_unassigned
 
 def _unassigned_phrase(ticket: Ticket) -> str:
     if is_queued_unassigned(ticket):
-        return "nobody is available for this"
-    return FINDING_SOMEONE.lower() if _is_being_assigned(ticket) else "nobody has this yet"
+        return "no one is available for this"
+    return FINDING_SOMEONE.lower() if _is_being_assigned(ticket) else "no one has this yet"
 
 
 def _is_being_assigned(ticket: Ticket) -> bool:

@@ -59,7 +59,7 @@ def explanation_modal(dry_run: DryRun) -> View:
 
 def explanation_loading_modal() -> View:
     """Return what is shown until the dry run is done."""
-    loading_text = context(plain_text("Looking at everybody who could have it…"))
+    loading_text = context(plain_text("Looking at everyone who could have it…"))
     return modal(title="Why?", close="Close", blocks=[loading_text])
 
 
@@ -83,7 +83,7 @@ def _eligible(dry_run: DryRun, formatter: Formatter) -> list[Block]:
             ),
             context(plain_text(candidate.reason, limit=MAX_TEXT_LENGTH), plain_text(parts)),
         ]
-    return (blocks or [context(plain_text("Nobody."))]) + _more(dry_run.more_eligible)
+    return (blocks or [context(plain_text("No one."))]) + _more(dry_run.more_eligible)
 
 
 def _excluded(dry_run: DryRun, formatter: Formatter) -> list[Block]:
@@ -96,7 +96,7 @@ def _excluded(dry_run: DryRun, formatter: Formatter) -> list[Block]:
         for candidate in dry_run.explanation.excluded
         for reason in [wording.exclusion_text(dry_run, candidate, formatter)]
     ]
-    return (blocks or [context(plain_text("Nobody."))]) + _more(dry_run.more_excluded)
+    return (blocks or [context(plain_text("No one."))]) + _more(dry_run.more_excluded)
 
 
 def _corrections(corrections: Sequence[Correction], formatter: Formatter) -> list[Block]:

@@ -57,7 +57,7 @@ def _wrapped(text: str) -> list[str]:
 def _eligible(dry_run: DryRun, formatter: Formatter) -> list[str]:
     eligible = dry_run.explanation.eligible
     if not eligible:
-        return ["Nobody."]
+        return ["No one."]
     rows = [("", "", "score", *MAX_PARTS, "")]
     for rank, candidate in enumerate(eligible, start=1):
         numbers = wording.format_parts(candidate.score, candidate.parts)
@@ -80,7 +80,7 @@ def _excluded(dry_run: DryRun, formatter: Formatter) -> list[str]:
         return formatter.name(candidate.user_id), format_score(candidate.score), why
 
     rows = [row(candidate) for candidate in dry_run.explanation.excluded]
-    return _columns([("", "score", ""), *rows]) if rows else ["Nobody."]
+    return _columns([("", "score", ""), *rows]) if rows else ["No one."]
 
 
 class UniqueNames:

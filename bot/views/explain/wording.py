@@ -28,7 +28,7 @@ CORRECTIONS = "corrections"
 MAX_PARTS = {name: f"{weight:.3f}" for name, weight in WEIGHTS.items()} | {
     CORRECTIONS: f"±{CORRECTIONS_WEIGHT:.3f}"
 }
-NO_CORRECTIONS = "Nobody has said anything against a choice for it."
+NO_CORRECTIONS = "No one has corrected an assignment of it."
 BASIS_LABELS = {
     SkillMatch.KEYWORD: "named in the text",
     SkillMatch.LEARNED: "needed by similar resolved tickets",
@@ -48,24 +48,23 @@ def assignment_state(dry_run: DryRun, formatter: Formatter) -> str:
     ticket = dry_run.ticket
     if ticket.status is Status.COMPLETED:
         status = labels.status(ticket)
-        return f"{status}, so assignment leaves it alone. Below is whom it would choose."
+        return f"{status}, so it is not assigned again. Below is who would get it."
     if ticket.assigned_to:
         return _capitalized(
-            f"{formatter.name(ticket.assigned_to)} has it. Below is whom assignment would choose, "
-            "if nobody had it."
+            f"{formatter.name(ticket.assigned_to)} has it. Below is who would get it if it were "
+            "unassigned."
         )
     retry_at = as_datetime(ticket.assignment.get("next"))
     if retry_at:
         return (
-            f"Nobody could take it. Assignment looks again at {formatter.time(retry_at)}, and "
-            "as soon as "
-            "somebody becomes available."
+            f"No one could take it. The next try is {formatter.time(retry_at)}, or earlier if "
+            "someone is available."
         )
     if needs_assignment(ticket):
-        return "Nobody has it yet. Assignment is about to choose as below."
+        return "No one has it yet. It is about to be assigned as below."
     return (
-        "Nobody has it, and assignment leaves it to people: it was filed before this help desk "
-        "came. Below is whom it would choose."
+        "No one has it. It was filed before this help desk was installed, so it is not assigned "
+        "automatically. Below is who would get it."
     )
 
 
@@ -84,19 +83,19 @@ def analysis_rows(dry_run: DryRun, formatter: Formatter) -> dict[str, str]:
 
 
 def last_choice(last: LastAssignment, formatter: Formatter) -> str:
-    to, at = formatter.name(last.to), f" on {formatter.time(last.at)}" if last.at else ""
+    to, at = formatter.name(last.to), f" · {formatter.time(last.at)}" if last.at else "."
     if last.by == "system":
-        return f"Assignment chose {to}{at}."
+        return f"Assignment chose {to}{at}"
     if last.by == last.to:
-        return _capitalized(f"{to} took it{at}.")
+        return _capitalized(f"{to} took it{at}")
     by = formatter.name(last.by)
-    return _capitalized(f"{by} gave it to {to}{at}." if last.by else f"{to} got it elsewhere.")
+    return _capitalized(f"{by} gave it to {to}{at}" if last.by else f"{to} got it elsewhere.")
 
 
 def current_choice(dry_run: DryRun, formatter: Formatter) -> str:
     chosen = dry_run.explanation.chosen
     if chosen is None:
-        return "Nobody: nobody is available for it."
+        return "No one is available for it."
     is_same = dry_run.last_assignment is not None and dry_run.last_assignment.to == chosen.user_id
     return f"{formatter.name(chosen.user_id)}{', as then' if is_same else ''}."
 
@@ -115,7 +114,7 @@ def ranking_rule(dry_run: DryRun) -> str:
             "tickets, then admins. Within each the score decides."
         )
     return (
-        "No skill was recognised: any moderator may have it, an admin only where there is none. "
+        "No skill was recognised: any moderator may have it, an admin only if there is none. "
         "The score decides; fairness counts only between equals."
     )
 
@@ -167,28 +166,28 @@ def exclusion_text(dry_run: DryRun, candidate_score: CandidateScore, formatter: 
 EXCLUSION_TEXTS = {
     Obstacle.REQUESTER: "filed it",
     Obstacle.INACTIVE: "deactivated",
-    Obstacle.UNLINKED: "not linked to anybody in Slack",
+    Obstacle.UNLINKED: "not linked to a Slack member",
     CandidateExclusion.NO_MATCH: "knows none of its skills and has not solved tickets like it",
     CandidateExclusion.NOT_SHORTLISTED: (
-        "not on the shortlist: of so large a team a few are looked at at a time"
+        "not on the shortlist: in a large team, only a few are compared at a time"
     ),
 }
 
 
 def correction_sentence(made: Correction, formatter: Formatter) -> str:
-    return _capitalized(f"{_correction_phrase(made, formatter)} on {formatter.time(made.at)}.")
+    return _capitalized(f"{_correction_phrase(made, formatter)} · {formatter.time(made.at)}")
 
 
 def _capitalized(sentence: str) -> str:
     """Capitalise the sentence, unless it begins with a name."""
-    is_name = not sentence.startswith(("someone ", "nobody "))
+    is_name = not sentence.startswith(("someone ", "no one "))
     return sentence if is_name else sentence[0].upper() + sentence[1:]
 
 
 def _correction_phrase(made: Correction, formatter: Formatter) -> str:
     by = formatter.name(made.by or "")
     if made.kind is CorrectionKind.NOT_MINE:
-        return f"{by} said that it was not theirs"
+        return f"{by} declined it"
     if made.from_ is None:
         return f"{by} gave it to {formatter.name(made.to)}"
     if made.to is None:
@@ -199,7 +198,7 @@ def _correction_phrase(made: Correction, formatter: Formatter) -> str:
 def _analysis_reader(dry_run: DryRun, formatter: Formatter) -> str:
     analysis = dry_run.ticket.assignment.get("analysis") or {}
     if not dry_run.is_analysed:
-        why = "its words have changed since" if dry_run.was_analysed else "nobody has read it yet"
+        why = "its text has changed since" if dry_run.was_analysed else "it is not analysed yet"
         return f"The offline router, just now and without storing it, because {why}"
     if analysis.get("source") == AnalysisSource.GEMINI:
         return f"Gemini ({formatter.quote(str(model_name(dry_run.ticket)))})"
@@ -220,8 +219,8 @@ def _skills(dry_run: DryRun, formatter: Formatter) -> str:
 
 def _confidence(stored: object) -> str:
     if not isinstance(stored, (int, float)):
-        return "Not given: only a model says how sure it is"
-    doubt = ": not taken at its word" if is_low_confidence(stored) else ""
+        return "None: only Gemini gives one"
+    doubt = " (too low to rely on)" if is_low_confidence(stored) else ""
     return f"{stored:.2f}{doubt}"
 
 

@@ -27,7 +27,7 @@ from services.models.user import User
 HELP = "Type `/ticket help` in any conversation to read what else you can do."
 NO_OWN_TICKETS = "You have no open tickets. When something does not work, press File a ticket."
 NO_ASSIGNED_TICKETS = (
-    "Nothing is assigned to you. A new ticket comes to you as a direct message and stands here "
+    "Nothing is assigned to you. A new ticket comes to you as a direct message and stays here "
     "until you resolve it."
 )
 MORE_TICKETS = "There are more."
@@ -126,8 +126,8 @@ def _digest_button(reader: User | None) -> list[Block]:
     if reader is None:
         return []
     if reader.wants_digest:
-        return [button("Turn off the morning digest", ids.SET_DIGEST, DIGEST_OFF)]
-    return [button("Turn on the morning digest", ids.SET_DIGEST, DIGEST_ON)]
+        return [button("Turn off the daily digest", ids.SET_DIGEST, DIGEST_OFF)]
+    return [button("Turn on the daily digest", ids.SET_DIGEST, DIGEST_ON)]
 
 
 def _list_button(label: str, action_id: str, kind: ListKind) -> Block:

@@ -13,7 +13,7 @@ from services.home.sessions import Screen
 from services.models.user import User, can_work_on_tickets
 
 MAX_NAME_LENGTH, MAX_EMAIL_LENGTH, MAX_SKILLS_LENGTH = 80, 100, 300
-NO_MATCH = "Nobody has a name or an address that begins like that. Search for something else."
+NO_MATCH = "No name or address begins like that. Search for something else."
 NOT_LINKED = "not seen in Slack yet"
 
 
@@ -26,7 +26,7 @@ def people_page(content: PeoplePage) -> View:
         button("Add moderator", ids.OPEN_MODERATOR, "new"),
     ]
     if search:
-        buttons.append(button("Show everybody", ids.HOME_PEOPLE, _screen_value(AccountCursor())))
+        buttons.append(button("Show everyone", ids.HOME_PEOPLE, _screen_value(AccountCursor())))
     blocks = [header("People"), actions(*buttons)]
     if search:
         blocks.append(context(plain_text(f"Found for “{search}”")))

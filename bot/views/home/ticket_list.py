@@ -51,7 +51,7 @@ FILTER_ACTION_IDS = {
 ANY_LABELS = {
     Filter.STATUS: "All that are open",
     Filter.PRIORITY: "Any priority",
-    Filter.ASSIGNEE: "Anybody",
+    Filter.ASSIGNEE: "Anyone",
     Filter.SKILL: "Any skill",
 }
 ANY_VALUE = "any"
@@ -66,7 +66,7 @@ ORDER_NOTES = {
     ListKind.OWN: "The newest first.",
     ListKind.ASSIGNED: "What is due first, then the most urgent, then the oldest.",
     ListKind.QUEUE: (
-        "What nobody has yet first, then what is due first, then the most urgent, then the oldest."
+        "Unassigned tickets first, then what is due first, then the most urgent, then the oldest."
     ),
 }
 EMPTY_MESSAGES = {
@@ -75,7 +75,7 @@ EMPTY_MESSAGES = {
         "Nothing is assigned to you. A new ticket comes to you as a direct message; /ticket queue "
         "shows what you could take."
     ),
-    ListKind.QUEUE: "No ticket is open. New ones stand here as soon as they are filed.",
+    ListKind.QUEUE: "No ticket is open. New ones appear here as soon as they are filed.",
 }
 NO_MATCH = "No ticket here matches these filters. Press Clear filters to see all that are open."
 # Tried in turn until the message fits: the options in a menu, and the length of names. In a message
@@ -139,7 +139,7 @@ def _state(
         return status, f"From {format_name(display_person(people, ticket.created_by))}"
     if ticket.assigned_to is None:
         retry_at = ticket.assignment.get("next")
-        return status, "Nobody is available yet" if retry_at else "Not assigned yet"
+        return status, "No one is available yet" if retry_at else "Not assigned yet"
     name = format_name(display_person(people, ticket.assigned_to))
     if is_awaiting_acceptance(ticket):
         return f"{status} to {name}", ""
@@ -186,7 +186,7 @@ def assignee_filter_options(users: Sequence[User]) -> list[Block]:
     named = [option(user.display_name, str(user.id)) for user in users]
     return [
         option(ANY_LABELS[Filter.ASSIGNEE], ANY_VALUE),
-        option("Nobody yet", NO_ASSIGNEE),
+        option("Unassigned", NO_ASSIGNEE),
         *named,
     ]
 

@@ -30,7 +30,7 @@ def claim_blocks(claim: User) -> list[Block]:
     disown["confirm"] = {
         "title": plain_text("Close that account?"),
         "text": plain_text(
-            "Nobody can sign in to it any more. Its tickets stay, marked as filed before your "
+            "No one can sign in to it any more. Its tickets stay, marked as filed before your "
             "address was confirmed."
         ),
         "confirm": plain_text("Close it"),
@@ -38,9 +38,8 @@ def claim_blocks(claim: User) -> list[Block]:
         "style": "danger",
     }
     text = (
-        f"*Another account has your address {escape(claim.email)}.* Somebody signed up with it on "
-        "the page, and nobody has confirmed it. In Slack you have a new account. Is the older "
-        "account yours, too?"
+        f"*Another account has your address {escape(claim.email)}.* It was created on the "
+        "sign-up page, and the address was never confirmed. Is that account yours, too?"
     )
     return [
         mrkdwn_section(text),

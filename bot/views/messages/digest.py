@@ -8,7 +8,7 @@ from services.digest.digest_service import AssigneeCounts, Digest, DigestDay, Te
 from services.lists.list_query import ListKind, ListQuery
 
 ASSIGNED_QUERY, QUEUE_QUERY = ListQuery(ListKind.ASSIGNED), ListQuery(ListKind.QUEUE)
-DIGEST_TITLE = "Open tickets this morning"  # begins the notification
+DIGEST_TITLE = "Open tickets today"  # begins the notification
 TURN_OFF_HELP = "This comes on the mornings you work. Turn it off in this app's Home."
 
 

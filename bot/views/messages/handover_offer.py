@@ -26,17 +26,15 @@ def offer_message(handover: HandoverOffer) -> Message:
         have, to = f"{name} has", "them"
     ticket_count = open_ticket_count(handover.ticket_count)
     they = "it" if handover.ticket_count == 1 else "them"
-    text = (
-        f"{absence_text}, so no new tickets are assigned to {to} meanwhile. {have} {ticket_count}."
-    )
+    text = f"{absence_text}, so no new tickets are assigned to {to}. {have} {ticket_count}."
     blocks: list[Block] = [
-        mrkdwn_section(f"{text} Shall somebody else take {they}?"),
+        mrkdwn_section(f"{text} Should someone else take {they}?"),
         actions(
             button(f"Hand over {whose} {ticket_count}", ids.HAND_OVER, value, primary=True),
             button(f"{keep} {they}", ids.KEEP_TICKETS, value),
         ),
     ]
-    return Message(text=f"{have} {ticket_count}. Shall somebody else take {they}?", blocks=blocks)
+    return Message(text=f"{have} {ticket_count}. Should someone else take {they}?", blocks=blocks)
 
 
 def decision_message(decision: OfferDecision, *, is_own: bool) -> Message:
@@ -52,7 +50,7 @@ def decision_message(decision: OfferDecision, *, is_own: bool) -> Message:
         whose = "your" if is_own else f"{name}'s"
         text = (
             f"Handed over: {whose} {ticket_count} {_go_verb(decision.ticket_count)} to "
-            "somebody else."
+            "someone else."
         )
     else:
         text = "There is nothing left to hand over."

@@ -26,13 +26,13 @@ class HelpEntry:
 def help_message(entries: Sequence[HelpEntry], *, role: Role = Role.USER) -> Message:
     """The entries that the role may use."""
     listed = "\n".join(
-        f"`{entry.usage}`  {entry.text}"
+        f"`{entry.usage}`: {entry.text}"
         for entry in entries
         if entry.permission in (None, *ROLE_PERMISSIONS[role])
     )
     about = (
-        "Your ticket goes to somebody who knows about it, and a direct message shows you who has "
-        "it and how it stands."
+        "Your ticket goes to someone who knows about it. A direct message shows you who has it and "
+        "its status."
     )
     blocks: list[Block] = [
         mrkdwn_section(f"*What you can do*\n{listed}"),

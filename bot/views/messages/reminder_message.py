@@ -68,7 +68,7 @@ def _blocks(line: ReminderLine, is_channel: bool) -> list[Block]:
 
 def _status_phrase(line: ReminderLine) -> str:
     if line.step is EscalationStep.ACCEPT_REASSIGN:
-        return "was passed on"
+        return "was reassigned"
     if line.step.track is EscalationTrack.ACCEPT:
         return "waits for you to accept it" if line.is_for_assignee else "has not been accepted yet"
     return "is due soon" if line.step is EscalationStep.DUE_SOON else "is overdue"
@@ -78,14 +78,14 @@ def _sentence(line: ReminderLine, is_channel: bool) -> str:
     who = _assignee_name(line, is_channel)
     if line.step is EscalationStep.ACCEPT_REASSIGN:
         return (
-            f"It was passed on to {who}, because it was not accepted in time. "
-            "There is nothing left for you to do."
+            f"It was reassigned to {who}, because it was not accepted in time. "
+            "You have nothing left to do."
         )
     if line.step.track is EscalationTrack.ACCEPT:
         if line.is_for_assignee:
             return "It waits for you to accept it. If it is not for you, press Reassign."
         return f"It has not been accepted yet. {_assignee_sentence(line, who)}"
-    due = format_datetime(line.ticket.due_at) if line.ticket.due_at else "by now"
+    due = format_datetime(line.ticket.due_at) if line.ticket.due_at else "now"
     if line.step is EscalationStep.DUE_SOON:
         return f"It is due {due}."
     return (
@@ -96,12 +96,12 @@ def _sentence(line: ReminderLine, is_channel: bool) -> str:
 
 
 def _assignee_sentence(line: ReminderLine, who: str) -> str:
-    return f"It is with {who}." if line.assignee else "Nobody has it."
+    return f"It is assigned to {who}." if line.assignee else "No one has it."
 
 
 def _assignee_name(line: ReminderLine, is_channel: bool) -> str:
     if line.assignee is None:
-        return "nobody"
+        return "no one"
     return escape(line.assignee.name) if is_channel else line.assignee.mention
 
 

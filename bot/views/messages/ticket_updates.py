@@ -97,7 +97,7 @@ def closed_unanswered_message(ticket: Ticket) -> Message:
         ticket,
         " was closed, because there was no answer",
         f"{_bold_name(ticket)} was closed, because there was no answer",
-        plain_text("If you still need help, press Reopen: it goes on where it was."),
+        plain_text("If you still need help, press Reopen. It continues where it stopped."),
         action_button(ticket, ids.REOPEN),
         action_button(ticket, ids.DETAILS),
     )
@@ -250,7 +250,7 @@ def unassigned_message(
         actions(action_button(ticket, ids.REASSIGN), action_button(ticket, ids.DETAILS)),
     ]
     return Message(
-        text=f"{ticket_reference(ticket)}: nobody is available to take it", blocks=blocks
+        text=f"{ticket_reference(ticket)}: no one is available to take it", blocks=blocks
     )
 
 
@@ -262,7 +262,7 @@ def unassigned_summary(
     now: datetime,
 ) -> Message:
     """`tickets` are the first of `count`, which is more than one."""
-    heading = f"Nobody is available for {count:,} tickets"
+    heading = f"No one is available for {count:,} tickets"
     more = count - len(tickets)
     reasons = [_unavailable_phrase(person, why, now, "them") for person, why in unavailable]
     blocks = [header(heading), mrkdwn_section(_unavailable_sentence(reasons))]
@@ -280,11 +280,11 @@ def unassigned_summary(
 
 def _unavailable_sentence(reasons: Sequence[str]) -> str:
     if not reasons:
-        return f"Nobody is available. {TRIED_AGAIN}"
+        return f"No one is available. {TRIED_AGAIN}"
     shown = [*reasons[:MAX_UNAVAILABLE_PEOPLE]]
     if more := len(reasons) - len(shown):
         shown.append(f"and {more:,} more")
-    return f"Nobody is available: {', '.join(shown)}. {TRIED_AGAIN}"
+    return f"No one is available: {', '.join(shown)}. {TRIED_AGAIN}"
 
 
 def _unavailable_phrase(

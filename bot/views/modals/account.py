@@ -33,8 +33,8 @@ LINK_STEPS = (
     "2. It shows a one-time code. Type it here.",
 )
 BY_EMAIL = "use the account of your Slack email address"
-CODE_WARNING = "Never type a code that somebody else gave you, and pass yours on to nobody."
-DIFFERENT_EMAIL = "That is another address than the one you have in Slack."
+CODE_WARNING = "Never type a code that someone else gave you, and never share yours."
+DIFFERENT_EMAIL = "This is not the address you have in Slack."
 ACCOUNT_HELP = "Type /account whenever you want to change something."
 
 
@@ -101,7 +101,7 @@ def unlink_modal(preview: UnlinkPreview) -> View:
         callback_id=ids.UNLINK_ACCOUNT,
         title="Unlink",
         submit="Unlink",
-        close="Keep it",
+        close="Cancel",
         private_metadata=str(user.id),
         blocks=blocks,
     )
@@ -122,7 +122,7 @@ def code_used_warning(email: str, *, by: str) -> Message:
     """For the member an account is linked to: another member entered one of their codes."""
     text = (
         f"<@{by}> typed a one-time code of your account {escape(email)} into Slack, to link it. "
-        "It was refused, because the account is linked to you. Was that not you? Then somebody "
+        "It was refused, because the account is linked to you. Was that not you? Then someone "
         "can sign in as you: change your password on the page."
     )
     return Message(text=text, blocks=[mrkdwn_section(text)])
@@ -140,8 +140,8 @@ def unlinked_message(email: str) -> Message:
 def still_assigned_text(number: int, to: str) -> str:
     """Say what happens to the open tickets after unlinking."""
     if number == 1:
-        return f"1 open ticket is assigned to {to} and stays so until somebody else takes it."
-    return f"{number} open tickets are assigned to {to} and stay so until somebody takes them."
+        return f"1 open ticket is assigned to {to} and stays so until someone else takes it."
+    return f"{number} open tickets are assigned to {to} and stay so until someone takes them."
 
 
 def link_account_modal(*, app_url: str | None, can_link_by_email: bool, note: str = "") -> View:
@@ -198,8 +198,8 @@ def confirm_link_modal(offer: LinkPreview, *, slack_user_id: str) -> View:
         blocks.append(text_section(DIFFERENT_EMAIL))
     blocks.append(
         text_section(
-            "If that is not your own address, press Cancel: somebody gave you a code of theirs, "
-            "and would read what you write to the help desk."
+            "If that is not your own address, press Cancel. Otherwise its owner reads what you "
+            "write to the help desk."
         )
     )
     if offer.previous_user:
@@ -259,7 +259,7 @@ def _merge_text(offer: LinkPreview) -> str:
 
 def _former_account_text(former: User, open_tickets: int) -> str:
     text = (
-        f"Until now you are linked to {former.email}. That account keeps its tickets, but you no "
+        f"You are now linked to {former.email}. That account keeps its tickets, but you no "
         "longer act as it here, and its messages no longer reach you."
     )
     tickets_text = still_assigned_text(open_tickets, "it") if open_tickets else ""

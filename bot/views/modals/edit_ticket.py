@@ -49,12 +49,13 @@ from services.tickets.validation import (
 TRUNCATION_WARNING = "If you change it, the part you do not see is gone for good."
 # In bytes, because a view may have 250 kB in any alphabet.
 MAX_MENU_BYTES, MAX_SELECTED_BYTES = 40_000, 90_000
-UNAVAILABLE_ASSIGNEE = "Somebody who can take no tickets any more"
+UNAVAILABLE_ASSIGNEE = "Someone who can no longer take tickets"
 # These need a message to the requester.
 _STATUSES_WITH_MESSAGE = {Status.COMPLETED, Status.WAITING}
 FORM_KEPT_NOTICE = (
-    "Your form is as you left it. Press Save to put yours in place of that, or Cancel to leave it. "
-    "What you did not touch stays as others set it, even where this form still shows it as it was."
+    "Your form is as you left it. Press Save to replace these changes with yours, or Cancel to "
+    "keep them. Fields you did not touch stay as others set them, even if this form shows the "
+    "old value."
 )
 EMPTY_NOW = "It is empty now."
 # For a list of skills, so that the form stays in sight.
@@ -213,7 +214,7 @@ def _deadline(deadline: datetime | None) -> list[Block]:
     if deadline is None:
         return [picker]
     # Not every Slack client can empty the picker.
-    none = option("Take the deadline away", "none")
+    none = option("Remove the deadline", "none")
     box: Block = {"type": "checkboxes", "action_id": "noDeadline", "options": [none]}
     return [picker, input_block("No deadline", box, optional=True)]
 
@@ -255,7 +256,7 @@ def _assignee(draft: EditForm) -> Block:
     element: Block = {
         "type": "external_select",
         "action_id": ids.ASSIGNED_TO,
-        "placeholder": plain_text("Nobody: it is assigned again"),
+        "placeholder": plain_text("No one: it is assigned again"),
         "min_query_length": 0,
     }
     if draft.assignee_option:
@@ -301,8 +302,7 @@ def _notice(
 ) -> list[Block]:
     who = "you" if field_conflict.by == reader_id else escape(_name(field_conflict.by, conflict))
     text = (
-        f"{who[:1].upper()}{who[1:]} {_change_phrase(field_conflict, conflict, reader_id)} "
-        "meanwhile."
+        f"Since you opened this form, {who} {_change_phrase(field_conflict, conflict, reader_id)}."
     )
     blocks: list[Block] = [mrkdwn_section(text)]
     if field_conflict.field not in (*VALUE_PHRASES, "assignedTo"):

@@ -162,9 +162,7 @@ def filed_modal(ticket: Ticket) -> View:
         blocks=[
             header(f"{labels.ticket_name(ticket)} filed"),
             ticket_title(ticket),
-            context(
-                plain_text("You get a direct message that shows who has it and how it stands.")
-            ),
+            context(plain_text("A direct message shows you who has it and its status.")),
         ],
     )
 
@@ -211,7 +209,7 @@ def _deadline() -> Block:
         "Deadline",
         datetime_picker("deadline"),
         optional=True,
-        hint="Only if it has to be done by then. Leave it empty otherwise.",
+        hint="Set one only if the work must be done by then.",
     )
 
 

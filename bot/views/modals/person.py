@@ -19,7 +19,7 @@ from services.models.user import Role, User
 
 ROLE_LABELS = {Role.USER: "User", Role.MODERATOR: "Moderator", Role.ADMIN: "Admin"}
 ACTIVE_LABELS = {ACTIVE: "Active", DEACTIVATED: "Deactivated"}
-SKILLS_HINT = "With commas between, at most 20. Tickets that need one of them fit best."
+SKILLS_HINT = "Separated by commas, at most 20. Tickets that need one of them fit best."
 
 
 def person_modal(user: User, *, open_tickets: int = 0) -> View:
@@ -42,8 +42,8 @@ def person_modal(user: User, *, open_tickets: int = 0) -> View:
                 {role.value: label for role, label in ROLE_LABELS.items()},
                 placeholder="Choose: role",
                 chosen=initial.role,
-                hint="Moderators and admins work on tickets, admins also manage people. The open "
-                "tickets of somebody who becomes a user go to somebody else.",
+                hint="Moderators and admins work on tickets, admins also manage people. If you "
+                "make someone a user, their open tickets go to someone else.",
             ),
             _skills(initial.skills),
             text_input(
@@ -51,8 +51,8 @@ def person_modal(user: User, *, open_tickets: int = 0) -> View:
                 "Capacity",
                 max_length=3,
                 initial=initial.capacity,
-                hint=f"So many open tickets are enough, 0 to {MAX_CAPACITY}. Nobody gets more by "
-                "themselves.",
+                hint="With this many open tickets, no more are assigned automatically: 0 to "
+                f"{MAX_CAPACITY}.",
             ),
             select(
                 "active",
@@ -60,8 +60,8 @@ def person_modal(user: User, *, open_tickets: int = 0) -> View:
                 ACTIVE_LABELS,
                 placeholder="Choose: account",
                 chosen=initial.active,
-                hint=f"Who is deactivated can no longer use the help desk; their {ticket_count} "
-                f"{'goes' if open_tickets == 1 else 'go'} to somebody else.",
+                hint="A deactivated person can no longer use the help desk; their "
+                f"{ticket_count} {'goes' if open_tickets == 1 else 'go'} to someone else.",
             ),
         ],
     )
@@ -123,7 +123,7 @@ def search_modal(text: str) -> View:
                 max_length=MAX_SEARCH_LENGTH,
                 optional=True,
                 initial=text,
-                hint="The beginning of each word is enough. Leave it empty to see everybody.",
+                hint="The beginning of each word is enough. Leave it empty to see everyone.",
             )
         ],
     )

@@ -18,8 +18,7 @@ CLOCK_LABELS = {
     CountedHours.AROUND_THE_CLOCK: "Around the clock",
 }
 RECALCULATION_NOTICE = (
-    "Tickets that are open get their new due time within minutes; a card in a conversation shows "
-    "it with the ticket's next change."
+    "Open tickets get new due times within minutes. Cards show them after the ticket's next change."
 )
 SUGGESTED_ZONE_HINT = "From your Slack profile. It counts once you save it."
 STATUS_WORDS_HELP = (
@@ -75,7 +74,7 @@ def sla_targets_modal(initial: TargetFields) -> View:
                 "Close the ticket after further (working days)",
                 max_length=3,
                 initial=initial.auto_complete_days,
-                hint="The requester is told, and can reopen it.",
+                hint="The requester is notified, and can reopen it.",
             ),
         ],
     )
@@ -111,7 +110,7 @@ def business_hours_modal(initial: BusinessHoursFields, *, is_zone_suggested: boo
                 max_length=3,
                 optional=True,
                 initial=initial.subdivision,
-                hint="Its short name, such as BY for Bavaria, where it has holidays of its own.",
+                hint="Its short name, such as BY for Bavaria, if it has holidays of its own.",
             ),
         ],
     )
@@ -168,7 +167,7 @@ def _business_hours_text(business_hours: BusinessHours) -> str:
 def _holidays_text(business_hours: BusinessHours) -> str:
     name = country_name(business_hours.country)
     if not name:
-        return "No public holidays are kept."
+        return "No public holidays are set."
     part = f", {business_hours.subdivision}" if business_hours.subdivision else ""
     return f"Public holidays of {name}{part} are days off."
 
@@ -225,14 +224,14 @@ def status_words_modal(rules: StatusRules) -> View:
                 "away",
                 "Also away",
                 rules.away,
-                hint="Words and emoji with commas between. Whose status has one is away.",
+                hint="Words and emoji, separated by commas. A status with one of them means away.",
                 example="at the spa, :sailboat:",
             ),
             _words_input(
                 "here",
                 "Here all the same",
                 rules.available,
-                hint="Whose status has one of these is here, whatever else it says.",
+                hint="A status with one of these means here, whatever else it says.",
                 example="holiday season, :palm_tree:",
             ),
         ],

@@ -46,7 +46,7 @@ def reassign_ticket_modal(
     assignee_select: Block = {
         "type": "external_select",
         "action_id": "assignedTo",
-        "placeholder": plain_text("Choose somebody"),
+        "placeholder": plain_text("Choose someone"),
         "min_query_length": 0,
     }
     radios = _assignee_radios(suggestions, can_unassign=can_unassign)
@@ -72,7 +72,7 @@ def reassign_ticket_modal(
                 "Why?",
                 max_length=MAX_REASON_LENGTH,
                 optional=True,
-                hint="Whoever gets it reads this; the requester does not.",
+                hint="The new assignee reads this; the requester does not.",
             ),
         ],
     )
@@ -92,13 +92,13 @@ def decline_modal(ticket: Ticket) -> View:
     return _ticket_modal(
         ticket,
         ids.DECLINE_TICKET,
-        title="Not mine:",
-        submit="Hand it on",
-        close="Keep it",
+        title="Decline",
+        submit="Decline",
+        close="Cancel",
         metadata=button_value(ticket, ids.DECLINE),
         blocks=[
-            text_section("It goes to whoever fits next best. Its requester only sees who that is."),
-            input_block("Why is it not yours?", radios, optional=True),
+            text_section("It goes to the next best person. The requester only sees who that is."),
+            input_block("Why do you decline?", radios, optional=True),
             text_input(
                 "reason",
                 "Anything to add?",
@@ -112,7 +112,7 @@ def decline_modal(ticket: Ticket) -> View:
 
 def declined_modal(outcome: ReassignResult) -> View:
     """Return who the ticket was reassigned to."""
-    return modal(title="Handed on", close="Done", blocks=[text_section(_declined_text(outcome))])
+    return modal(title="Declined", close="Done", blocks=[text_section(_declined_text(outcome))])
 
 
 def ask_requester_modal(ticket: Ticket) -> View:
@@ -159,10 +159,10 @@ def cancel_ticket_modal(ticket: Ticket) -> View:
         ids.CANCEL_TICKET,
         title="Cancel",
         submit="Cancel the ticket",
-        close="Keep it",
+        close="Back",
         blocks=[
             text_section(
-                "Nobody will work on it any more. You can reopen it later if you need to."
+                "No one will work on it any more. You can reopen it later if you need to."
             ),
         ],
     )
@@ -189,7 +189,7 @@ def reopen_ticket_modal(ticket: Ticket) -> View:
 
 
 def comment_modal(ticket: Ticket) -> View:
-    hint = "The requester and whoever works on the ticket read this."
+    hint = "The requester and everyone who works on the ticket read this."
     return _ticket_modal(
         ticket,
         ids.WRITE_COMMENT,
@@ -249,19 +249,19 @@ def _suggestions_label(suggestions: Sequence[AssigneeOption]) -> str:
     if not suggestions:
         return "Who gets it?"
     has_match = any(suggestion.is_match for suggestion in suggestions)
-    return "Who fits best?" if has_match else "Nobody who fits is available. Who has room?"
+    return "Who fits best?" if has_match else "No one who fits is available. Who has room?"
 
 
 def _declined_text(outcome: ReassignResult) -> str:
     name = labels.ticket_name(outcome.ticket)
     if outcome.assignee:
-        return f"{name} goes to {outcome.assignee.display_name}, who is told now."
+        return f"{name} goes to {outcome.assignee.display_name}, who is notified now."
     if outcome.is_queued:
         return (
-            f"Nobody else is available for {name[0].lower()}{name[1:]} right now. It stands at the "
-            "top of the queue, the admins are told, and somebody gets it as soon as they can."
+            f"No one else is available for {name[0].lower()}{name[1:]} right now. It is at the top "
+            "of the queue, the admins are notified, and it is assigned as soon as someone is free."
         )
-    return f"{name} is not yours any more. Somebody else is looked for; its card says who has it."
+    return f"{name} is no longer yours. We look for someone else; its card says who has it."
 
 
 def _comment_input(label: str, hint: str) -> Block:

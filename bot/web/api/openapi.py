@@ -17,10 +17,10 @@ from bot.web.api.response_bodies import Error
 _TOKEN = "token"  # noqa: S105  the name of the scheme
 _ERRORS = {
     400: "The request cannot be taken as it is; `field` names the value that is to blame.",
-    401: "Nobody knows who asks: no token, or one that has ended, or a wrong password.",
+    401: "Not signed in: no token, an expired one, or a wrong password.",
     403: "The account's role does not allow this.",
     404: "There is no such thing, or none that the caller may know of.",
-    409: "What is stored does not allow this, or has changed meanwhile.",
+    409: "The stored state does not allow this, or has changed since.",
     413: "The body is larger than 1 MB.",
     415: "The body is not said to be JSON.",
     429: "Too many, too fast.",
@@ -52,7 +52,7 @@ def openapi_document() -> Json:
         "tags": [
             {
                 "name": ACCOUNTS_TAG,
-                "description": "Sign up, sign in and out, one's own, everybody's.",
+                "description": "Sign up, sign in and out, your own account, everyone's.",
             },
             {"name": TICKETS_TAG, "description": "File, read and change tickets."},
         ],

@@ -115,8 +115,8 @@ class UserPatch(RequestBody):
     email: str | None = Field(None, description="Whose account. Only admins change others'.")
     role: Role | None = Field(None, description="Only admins give one.")
     skills: list[str] | None = Field(None, description="At most 20, of 50 characters each.")
-    name: str | None = Field(None, description='One\'s own. At most 80 characters; "" removes it.')
-    password: str | None = Field(None, description=f"One's own. {_STRENGTH_RULE}")
+    name: str | None = Field(None, description='Your own. At most 80 characters; "" removes it.')
+    password: str | None = Field(None, description=f"Your own. {_STRENGTH_RULE}")
     current_password: str | None = Field(None, description="Needed with `password`.")
 
 
@@ -145,7 +145,7 @@ class TicketPatch(RequestBody):
     description: str = Field("", description="1 to 3,000 characters.", json_schema_extra=_NOT_EMPTY)
     status: Status = Field(
         Status.TODO,
-        description="IN_PROGRESS for a ticket that nobody has makes it the caller's.",
+        description="IN_PROGRESS assigns an unassigned ticket to the caller.",
     )
     priority: Priority | None = None
     deadline: DateTime | None = Field(None, description="In the future, before 2100.")

@@ -58,7 +58,7 @@ class Error(BaseModel):
 
     error: str = Field(description="A sentence for people.")
     code: str = Field(description="A word for programs.")
-    field: str = Field("", description="The value it is about; left out where it is about none.")
+    field: str = Field("", description="The value it is about; left out if it is about none.")
 
 
 class User(ResponseBody):
@@ -177,7 +177,7 @@ class UserChanged(ResponseBody):
     message: str
     user: User
     token: str | None = Field(
-        description="A new one where the caller's password has changed, which ends all others."
+        description="A new one if the caller's password has changed, which ends all others."
     )
 
 

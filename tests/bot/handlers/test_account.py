@@ -129,7 +129,7 @@ def test_a_moderator_with_a_password_links_by_a_code(
         f"{APP_URL}/link",
         "One-time code",
         "7KQ2M-9XV4D",
-        "Never type a code that somebody else gave you, and pass yours on to nobody. Or leave this "
+        "Never type a code that someone else gave you, and never share yours. Or leave this "
         "empty, to use the account of your Slack email address.",
     ]
     code = issue(codes, mona)
@@ -255,13 +255,13 @@ def test_another_members_account_stays_linked_and_they_are_warned(
     jo.account()
     answer = jo.submit(code=issue(codes, owner))
     assert answer["errors"]["code"] == (
-        "That account is linked to another Slack member, who has been told. Unlink it there "
+        "That account is linked to another Slack member, who has been notified. Unlink it there "
         "first: type /account as that member, or open your profile on the page."
     )
     (told,) = slack.messages(People.slack_id(owner))
     assert told["text"] == (
         f"<@{JO}> typed a one-time code of your account user1@example.com into Slack, to link it. "
-        "It was refused, because the account is linked to you. Was that not you? Then somebody "
+        "It was refused, because the account is linked to you. Was that not you? Then someone "
         "can sign in as you: change your password on the page."
     )
 
@@ -283,19 +283,17 @@ def test_another_account_says_what_becomes_of_the_former(
     visitor = Visitor(jo._bot, slack, People.slack_id(former))
     visitor.account()
     form = visitor.press("open_link")
-    assert form[-1] == (
-        "Never type a code that somebody else gave you, and pass yours on to nobody."
-    )
+    assert form[-1] == ("Never type a code that someone else gave you, and never share yours.")
     assert visitor.submit(code=None)["errors"] == {"code": "Type the code that the page shows."}
     visitor.submit(code=issue(codes, mona))
     assert seen(slack.last_view())[1:] == [
         "Link to m…@example.com?",
-        "That is another address than the one you have in Slack.",
-        "If that is not your own address, press Cancel: somebody gave you a code of theirs, and "
-        "would read what you write to the help desk.",
-        "Until now you are linked to moderator1@example.com. That account keeps its tickets, but "
-        "you no longer act as it here, and its messages no longer reach you. 2 open tickets are "
-        "assigned to it and stay so until somebody takes them.",
+        "This is not the address you have in Slack.",
+        "If that is not your own address, press Cancel. Otherwise its owner reads what you "
+        "write to the help desk.",
+        "You are now linked to moderator1@example.com. That account keeps its tickets, but you "
+        "no longer act as it here, and its messages no longer reach you. 2 open tickets are "
+        "assigned to it and stay so until someone takes them.",
     ]
     assert seen(visitor.submit()["view"])[1] == "Your account is linked"
     assert visitor.account()[2] == "*Email*\nmona@example.com"
@@ -322,7 +320,7 @@ def test_unlinking_asks_once_more_and_the_next_use_links_nobody(
         "Unlink your account?",
         "You no longer act as moderator1@example.com. The account and its tickets stay, but their "
         "messages no longer reach you here.",
-        "1 open ticket is assigned to you and stays so until somebody else takes it.",
+        "1 open ticket is assigned to you and stays so until someone else takes it.",
         "Type /account to link it again by your Slack email address.",
     ]
     assert links.find_user(team_id="T0TEAM", slack_user_id=visitor.slack_id) == mod
@@ -356,7 +354,7 @@ def test_an_old_answers_buttons_unlink_nothing_else(
     stale = slack.last_view()
     visitor.press("open_link")
     visitor.links(issue(codes, mona))
-    said = "You are linked to another account by now, or to none. Type /account to see which."
+    said = "You are now linked to another account, or to none. Type /account to see which."
     assert seen(visitor.send(stale)["view"])[1] == said
     slack.clear()
     shown = {"ts": "1700000000.000001", "channel": GENERAL, **visitor.answer}

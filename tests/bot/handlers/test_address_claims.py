@@ -38,8 +38,8 @@ JO = "U0JO"
 ADDRESS = "jo@example.com"
 PASSWORD = "a squatter's password"
 QUESTION = (
-    "*Another account has your address jo@example.com.* Somebody signed up with it on the page, "
-    "and nobody has confirmed it. In Slack you have a new account. Is the older account yours, too?"
+    "*Another account has your address jo@example.com.* It was created on the sign-up page, and "
+    "the address was never confirmed. Is that account yours, too?"
 )
 SETTLED = (
     "That account no longer has your address, or its owner has confirmed it since. Type /account "
@@ -104,7 +104,7 @@ def test_the_member_works_at_once_and_is_asked_once(
 
 CONFIRMATION = [
     "Close that account?",
-    "Nobody can sign in to it any more. Its tickets stay, marked as filed before your address was "
+    "No one can sign in to it any more. Its tickets stay, marked as filed before your address was "
     "confirmed.",
     "Close it",
     "Cancel",

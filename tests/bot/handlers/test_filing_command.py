@@ -80,7 +80,7 @@ def test_help_is_for_everybody(ticket_bot: Bot, slack: RecordingSlack, text: str
     slack.clear()
     answer = ticket_bot.answer(payloads.slash_command(text, user="U0STRANGER"))
     assert answer["response_type"] == "ephemeral"
-    assert answer["text"].startswith("What you can do:\n`/ticket`  file a ticket\n")
+    assert answer["text"].startswith("What you can do:\n`/ticket`: file a ticket\n")
     assert slack.calls == []
 
 

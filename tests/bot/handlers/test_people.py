@@ -44,7 +44,7 @@ from tests.support.slack_workspace import TEAM_ID
 from tests.support.view_state import elements
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-LAST = "There has to be an active admin. Make somebody else an admin first."
+LAST = "There has to be an active admin. Make someone else an admin first."
 
 
 @pytest.fixture
@@ -77,11 +77,11 @@ def test_search_pages_and_back(ada: Visitor, db: Mongo, people: People) -> None:
     ada.press("Search")
     assert ada.submit(search="nora") == {}
     first = ada.see()
-    assert first[4:6] == ["Show everybody", "Found for “nora”"]
+    assert first[4:6] == ["Show everyone", "Found for “nora”"]
     assert named(first) == [f"nora{n:02d} · nora{n:02d}@example.com" for n in range(10)]
     assert len(named(ada.press("Next"))) == 2
     assert named(ada.press("Previous")) == named(first)
-    assert len(named(ada.press("Show everybody"))) == 10
+    assert len(named(ada.press("Show everyone"))) == 10
     assert ada.press("Back")[0] == "Hello, Admin 1"
 
 
@@ -93,7 +93,7 @@ def test_a_search_that_finds_nobody_says_what_to_do(ada: Visitor) -> None:
     seen = ada.see()
     assert seen[-2:] == [
         "Found for “<!channel>”",
-        "Nobody has a name or an address that begins like that. Search for something else.",
+        "No name or address begins like that. Search for something else.",
     ]
     ada.press("Search")  # the current search is filled in
     ada.submit(search="")
@@ -122,7 +122,7 @@ def test_the_form_refuses_the_role_of_an_unconfirmed_account(
     ada.press("People")
     ada.press("Edit", number=1)
     assert ada.submit(role="moderator")["errors"] == {
-        "role": f"Nobody has confirmed that {mod.email} is the address of this account's owner, so "
+        "role": f"It is not confirmed that {mod.email} is the address of this account's owner, so "
         "it gets no role. If you know the owner, confirm it on the server: python app.py users "
         f"confirm {mod.email}"
     }
@@ -152,7 +152,7 @@ def test_the_form_says_what_becomes_of_open_tickets(
     ada.press("Edit", number=1)
     hint = slack.last_view()["blocks"][-1]["hint"]["text"]
     assert hint == (
-        f"Who is deactivated can no longer use the help desk; {words} to somebody else."
+        f"A deactivated person can no longer use the help desk; {words} to someone else."
     )
 
 

@@ -105,7 +105,7 @@ def test_the_form_made_of_a_message_warns_about_what_it_quotes(
         ("note", "Keep", "text"),
         ("wait", "Ask and wait", "question"),
         ("resolve", "Resolve", "resolution"),
-        ("not_mine", "Hand it on", "reason"),
+        ("not_mine", "Decline", "reason"),
         ("reassign", "Assign", "reason"),
         ("update", "Save", "helpfulNotes"),
     ],

@@ -111,7 +111,7 @@ def test_nothing_to_list_yet(ann: Reader, ben: Reader) -> None:
     assert ben.type("assigned")[-1].startswith("Nothing is assigned to you.")
     assert ben.type("queue") == [
         "The queue",
-        "No ticket is open. New ones stand here as soon as they are filed.",
+        "No ticket is open. New ones appear here as soon as they are filed.",
     ]
 
 
@@ -296,7 +296,7 @@ def test_the_database_is_away(
 @pytest.mark.parametrize(
     ("menu", "typed", "offered"),
     [
-        (ids.LIST_ASSIGNEE, "", ["Anybody", "Nobody yet", "Ann", "Moderator 2"]),
+        (ids.LIST_ASSIGNEE, "", ["Anyone", "Unassigned", "Ann", "Moderator 2"]),
         (ids.LIST_ASSIGNEE, "an", ["Ann"]),
         (ids.LIST_SKILL, "", ["Any skill", "DNS", "VPN"]),
         (ids.LIST_SKILL, "v", ["VPN"]),

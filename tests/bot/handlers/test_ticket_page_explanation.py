@@ -110,7 +110,7 @@ def test_what_an_admin_reads() -> None:
     escaped = "&lt;!channel&gt; *&amp; friends*"
     assert shown(run()) == [
         "Ticket 12: why?",
-        "<@U0NILS> has it. Below is whom assignment would choose, if nobody had it.",
+        "<@U0NILS> has it. Below is who would get it if it were unassigned.",
         "Analysis",
         f"*Read by:* Gemini ({escaped})\n"
         f"*Read:* {WHEN}\n"
@@ -119,7 +119,7 @@ def test_what_an_admin_reads() -> None:
         "*Priority:* Not set yet\n"
         "*Secrets:* Seen in its text; masked before anything leaves this machine",
         "Then",
-        f"Assignment chose <@U0NILS> on {WHEN}.",
+        f"Assignment chose <@U0NILS> · {WHEN}",
         f"knows {EVIL}",
         f"0.750 = {SUM}",
         "Now",
@@ -133,7 +133,7 @@ def test_what_an_admin_reads() -> None:
         "Who is left out",
         f"{escaped} · 0.750 · at capacity: 1 of 8 open",
         "Corrections",
-        "Nobody has said anything against a choice for it.",
+        "No one has corrected an assignment of it.",
     ]
 
 
@@ -145,8 +145,8 @@ def test_who_is_away_until_when() -> None:
     said = shown(run(explanation=Explanation((), out)))
     assert f"<@U0NILS> · 0.750 · away until {WHEN}" in said
     assert "&lt;!channel&gt; *&amp; friends* · 0.750 · away" in said
-    assert said[said.index("Now") + 1] == "Nobody: nobody is available for it."
-    assert said[said.index("Who could have it, the best first") + 1] == "Nobody."
+    assert said[said.index("Now") + 1] == "No one is available for it."
+    assert said[said.index("Who could have it, the best first") + 1] == "No one."
 
 
 def test_the_longest_it_can_be() -> None:
@@ -168,7 +168,7 @@ def test_the_longest_it_can_be() -> None:
     assert {"and 980 more", "and 1 more", "2 older ones"} <= set(said)
     assert said[-1] == (
         f"&lt;!channel&gt; *&amp; friends* moved it from <@U0NILS> to &lt;!channel&gt; *&amp; "
-        f"friends* on {WHEN}."
+        f"friends* · {WHEN}"
     )
 
 
@@ -177,11 +177,11 @@ def test_the_longest_it_can_be() -> None:
     [
         (
             {"from_": NILS, "to": None, "kind": CorrectionKind.NOT_MINE, "by": NILS},
-            "<@U0NILS> said that it was not theirs",
+            "<@U0NILS> declined it",
         ),
         (
             {"from_": NILS, "to": None, "kind": CorrectionKind.REASSIGNED, "by": None},
-            "Nobody took it from <@U0NILS>",
+            "No one took it from <@U0NILS>",
         ),
         (
             {"from_": None, "to": NILS, "kind": CorrectionKind.REASSIGNED, "by": ObjectId()},
@@ -191,14 +191,14 @@ def test_the_longest_it_can_be() -> None:
 )
 def test_corrections(made: dict[str, Any], said: str) -> None:
     one = Correction(at=AT, skills=frozenset(), **made)
-    assert shown(run(corrections=(one,)))[-1] == f"{said} on {WHEN}."
+    assert shown(run(corrections=(one,)))[-1] == f"{said} · {WHEN}"
 
 
 def test_a_sentence_that_begins_with_no_name_has_a_capital() -> None:
     gone = LastAssignment(ObjectId(), "", None, "", None, {})
     had = shown(run(last_assignment=gone, ticket=sample_ticket(assigned_to=ObjectId())))
     assert had[1] == (
-        "Someone who has left has it. Below is whom assignment would choose, if nobody had it."
+        "Someone who has left has it. Below is who would get it if it were unassigned."
     )
     assert had[had.index("Then") + 1] == "Someone who has left got it elsewhere."
 
@@ -252,11 +252,11 @@ def test_an_admin_asks_why_in_home(
     (opened,), (updated,) = slack.calls_to("views.open"), slack.calls_to("views.update")
     assert read(opened.args["view"]) == [
         "Why?",
-        "Looking at everybody who could have it…",
+        "Looking at everyone who could have it…",
     ]
     said = read(updated.args["view"])
     assert said[0] == "Ticket 1: why?"
-    assert said[1] == "Nobody has it yet. Assignment is about to choose as below."
+    assert said[1] == "No one has it yet. It is about to be assigned as below."
     assert said[said.index("Now") + 1] == f"<@{People.slack_id(nils)}>."
     assert said[said.index("Who could have it, the best first") + 1].startswith(
         f"*1.* <@{People.slack_id(nils)}> · *"
@@ -324,10 +324,10 @@ def test_the_offline_routers_analysis_is_not_stored(
     ticket_bot.answer(payloads.block_actions(message, ids.EXPLAIN_ASSIGNMENT, user=boss))
     said = read(slack.calls_to("views.update")[0].args["view"])
     assert said[3].splitlines() == [
-        "*Read by:* The offline router, just now and without storing it, because nobody has read "
-        "it yet",
+        "*Read by:* The offline router, just now and without storing it, because it is not "
+        "analysed yet",
         "*Skills:* Printer (named in the text)",
-        "*Confidence:* Not given: only a model says how sure it is",
+        "*Confidence:* None: only Gemini gives one",
         "*Priority:* Not set yet",
         "*Secrets:* None seen in its text",
     ]

@@ -84,11 +84,11 @@ def test_it_names_a_ticket(number: int | None, name: str) -> None:
         ),
         (
             {"source": "router", "failure": None, "basis": "learned"},
-            "Skills guessed offline: similar resolved tickets needed them.",
+            "Skills learned offline: similar resolved tickets needed them.",
         ),
         (
             {"source": "router", "failure": "quota", "basis": "learned"},
-            "Skills guessed offline: similar resolved tickets needed them "
+            "Skills learned offline: similar resolved tickets needed them "
             "(Gemini is over its quota).",
         ),
     ],

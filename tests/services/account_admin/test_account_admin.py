@@ -79,8 +79,7 @@ def test_another_admins_change_of_the_same_field_is_not_overwritten(
         edit(account_admin, admin, nils, skills="Printer", capacity="3")
     assert (refused.value.field, str(refused.value)) == (
         "skills",
-        "Somebody has changed this to “SAP” meanwhile. Close this form and open it again, then "
-        "decide.",
+        "Someone has changed this to “SAP” since. Close this form and open it again, then decide.",
     )
     unchanged = account_admin.get(actor=Actor.from_user(admin), user_id=str(nils.id))
     assert (unchanged.skills, unchanged.capacity) == (("SAP",), nils.capacity)

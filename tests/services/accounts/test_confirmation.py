@@ -25,8 +25,8 @@ from tests.support.slack_workspace import TEAM_ID
 
 ADDRESS = "mod@example.com"
 REFUSED = (
-    "Nobody has confirmed that mod@example.com is the address of this account's owner, so it gets "
-    "no role. If you know the owner, confirm it on the server: python app.py users confirm "
+    "It is not confirmed that mod@example.com is the address of this account's owner, so it "
+    "gets no role. If you know the owner, confirm it on the server: python app.py users confirm "
     "mod@example.com"
 )
 

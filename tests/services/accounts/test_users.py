@@ -182,7 +182,7 @@ def test_the_last_admin_stays(users: UserService) -> None:
     with pytest.raises(Conflict) as refused:
         users.update(actor=Actor.from_user(jo), email=jo.email, role="user")
     assert str(refused.value) == (
-        "There has to be an active admin. Make somebody else an admin first."
+        "There has to be an active admin. Make someone else an admin first."
     )
 
 

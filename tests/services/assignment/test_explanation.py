@@ -139,11 +139,11 @@ def test_that_nobody_knows_better_is_said_of_the_first_alone() -> None:
         "an admin · 0 of 8 open",
     ]
     assert reasons(explained(ADMIN, second, skills=("VPN",)).eligible) == [
-        "nobody who could take it knows VPN, so it goes to an admin · 0 of 8 open",
+        "no one who could take it knows VPN, so it goes to an admin · 0 of 8 open",
         "an admin · 1 of 8 open",
     ]
     assert reasons(explained(person(1), person(2, load=1)).eligible) == [
-        "no skill was recognised, so it goes to whoever has room · 0 of 8 open",
+        "no skill was recognised, so it goes to someone with room · 0 of 8 open",
         "1 of 8 open",
     ]
 
@@ -341,14 +341,14 @@ def test_an_unread_ticket_is_read_offline_in_memory(
 ) -> None:
     said = lines(service)
     assert said[:2] == [
-        "Ticket 1 (To do)",
-        "Nobody has it yet. Assignment is about to choose as below.",
+        "Ticket 1 (Open)",
+        "No one has it yet. It is about to be assigned as below.",
     ]
     assert section(said, "Analysis") == [
-        "  Read by     The offline router, just now and without storing it, because nobody has "
-        "read it yet",
+        "  Read by     The offline router, just now and without storing it, because it is not "
+        "analysed yet",
         "  Skills      VPN (named in the text)",
-        "  Confidence  Not given: only a model says how sure it is",
+        "  Confidence  None: only Gemini gives one",
         "  Priority    Not set yet",
         "  Secrets     None seen in its text",
     ]
@@ -364,10 +364,10 @@ def test_words_that_have_changed_are_read_again(
     db.tickets.update_one({"_id": ticket.id}, {"$set": words})
     said = section(lines(service), "Analysis")
     assert said == [
-        "  Read by     The offline router, just now and without storing it, because its words have "
-        "changed since",
+        "  Read by     The offline router, just now and without storing it, because its text "
+        "has changed since",
         "  Skills      DNS (named in the text)",
-        "  Confidence  Not given: only a model says how sure it is",
+        "  Confidence  None: only Gemini gives one",
         "  Priority    High",
         "  Secrets     Seen in its text; masked before anything leaves this machine",
     ]
@@ -395,7 +395,7 @@ def test_words_that_have_changed_are_read_again(
         ),
         (
             {"confidence": 0.3, "related_skills": ()},
-            ["Gemini (gemini-3.1-flash-lite)", "None recognised", "0.30: not taken at its word"],
+            ["Gemini (gemini-3.1-flash-lite)", "None recognised", "0.30 (too low to rely on)"],
         ),
     ],
 )
@@ -476,11 +476,11 @@ def test_an_unassigned_ticket(
     assign_ticket.run(runtime, str(ticket.id))
     said = lines(service)
     assert said[1:3] == [
-        "Nobody could take it. Assignment looks again at 2 Mar 2026, 09:05 UTC, and as soon as",
-        "somebody becomes available.",
+        "No one could take it. The next try is 2 Mar 2026, 09:05 UTC, or earlier if someone is",
+        "available.",
     ]
-    assert section(said, "Now")[0] == "  Nobody: nobody is available for it."
-    assert section(said, "Who could have it, the best first") == ["  Nobody."]
+    assert section(said, "Now")[0] == "  No one is available for it."
+    assert section(said, "Who could have it, the best first") == ["  No one."]
     assert section(said, "Who is left out") == [
         "             score",
         "  Nils Holm  0.750  at capacity: 0 of 0 open",
@@ -496,7 +496,7 @@ def test_a_resolved_ticket(
     said = lines(service, "12")
     assert said[:2] == [
         "Ticket 12 (Resolved)",
-        "Resolved, so assignment leaves it alone. Below is whom it would choose.",
+        "Resolved, so it is not assigned again. Below is who would get it.",
     ]
     assert section(said, "Now")[0] == "  Nils Holm, as then."
     assert "certificate" not in "\n".join(said)
@@ -507,9 +507,9 @@ def test_a_legacy_one_is_found_by_its_id(service: ExplainService, db: Mongo, nil
     ticket_id = db.tickets.insert_one(old).inserted_id
     said = lines(service, str(ticket_id))
     assert said[:4] == [
-        "Ticket (To do)",
-        "Nobody has it, and assignment leaves it to people: it was filed before this help desk",
-        "came. Below is whom it would choose.",
+        "Ticket (Open)",
+        "No one has it. It was filed before this help desk was installed, so it is not assigned",
+        "automatically. Below is who would get it.",
         "",
     ]
     assert section(said, "Now")[0] == "  Nils Holm."
@@ -541,11 +541,11 @@ def test_corrections_stand_below_and_in_the_parts(
     record_corrections(db, reload(db, story), now=clock())
     said = lines(service, "12")
     assert section(said, "Corrections") == [
-        "  Nils Holm said that it was not theirs on 2 Mar 2026, 09:05 UTC.",
-        "  Anna Berg moved it from Olga Sand to Anna Berg on 2 Mar 2026, 09:10 UTC.",
+        "  Nils Holm declined it · 2 Mar 2026, 09:05 UTC",
+        "  Anna Berg moved it from Olga Sand to Anna Berg · 2 Mar 2026, 09:10 UTC",
     ]
     assert section(said, "Then") == [
-        "  Anna Berg took it on 2 Mar 2026, 09:10 UTC.",
+        "  Anna Berg took it · 2 Mar 2026, 09:10 UTC",
         "  I know why",
     ]
     (declined,) = [line for line in said if "handed it back" in line]

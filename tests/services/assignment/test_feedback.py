@@ -140,7 +140,7 @@ def test_an_assignee_who_unassigns_a_ticket_declines_it(
     ticket_actions.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     clock.advance(seconds=1)
     given_back = ticket_actions.reassign(
-        actor=Actor.from_user(ben), ticket_id=str(ticket.id), assignee_id=None, reason="Not mine"
+        actor=Actor.from_user(ben), ticket_id=str(ticket.id), assignee_id=None, reason="Decline"
     )
     assert kept(db, ticket) == [
         ("reassigned", ben.id, None, ben.id),

@@ -127,28 +127,28 @@ def test_who_declined_it_is_not_chosen_again() -> None:
             (),
             DNS,
             ChoiceReason.LEAST_LOADED,
-            "no skill was recognised, so it goes to whoever has room · 0 of 8 open",
+            "no skill was recognised, so it goes to someone with room · 0 of 8 open",
         ),
         (
             [ADMIN],
             (),
             ADMIN,
             ChoiceReason.LEAST_LOADED,
-            "no skill was recognised, so it goes to whoever has room · 0 of 8 open",
+            "no skill was recognised, so it goes to someone with room · 0 of 8 open",
         ),
         (
             [VPN, ADMIN],
             ("DNS",),
             ADMIN,
             ChoiceReason.NO_SKILL_MATCH,
-            "nobody who could take it knows DNS, so it goes to an admin · 0 of 8 open",
+            "no one who could take it knows DNS, so it goes to an admin · 0 of 8 open",
         ),
         (
             [ADMIN, person(1, "DNS", load=8)],
             ("VPN", "DNS", "SAP"),
             ADMIN,
             ChoiceReason.NO_SKILL_MATCH,
-            "nobody who could take it knows VPN, DNS or SAP, so it goes to an admin · 0 of 8 open",
+            "no one who could take it knows VPN, DNS or SAP, so it goes to an admin · 0 of 8 open",
         ),
         (
             [VPN, person(9, "DNS", role=Role.ADMIN, load=5), person(8, role=Role.ADMIN)],
@@ -731,12 +731,12 @@ def said(
         ),
         (
             {"known_skills": ()},
-            "nobody who could take it knows VPN or DNS, so it goes to an admin · 2 of 8 open"
-            " · at work until 18:00",
+            "no one who could take it knows VPN or DNS, so it goes to an admin · 2 of 8 open · "
+            "at work until 18:00",
         ),
         (
             {"known_skills": (), "needed_skills": ()},
-            "no skill was recognised, so it goes to whoever has room · 2 of 8 open"
+            "no skill was recognised, so it goes to someone with room · 2 of 8 open"
             " · at work until 18:00",
         ),
     ],

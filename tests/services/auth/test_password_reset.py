@@ -256,7 +256,7 @@ def test_no_code_for_whom_nobody_can_sign_in_as(
     assert refused("x@example.com", NotFound) == "There is no account with that address."
     db.users.update_one({"_id": jo.id}, {"$set": {"active": False}})
     assert refused(jo.email, Conflict) == (
-        "That account has been deactivated, so nobody can sign in to it."
+        "That account has been deactivated, so no one can sign in to it."
     )
     db.users.insert_many([{"email": "JO@example.com"}, {"email": "Jo@example.com"}])
     assert refused(jo.email, Conflict) == (

@@ -197,8 +197,8 @@ def test_the_triage_channel_and_the_emoji() -> None:
 @pytest.mark.parametrize("emoji", ["two words", "<!channel>", "a:b", ":"])
 def test_no_channel_and_no_emoji(channel: str, emoji: str) -> None:
     assert problems("bot", BOT | {"TRIAGE_CHANNEL": channel, "TICKET_EMOJI": emoji}) == [
-        "TRIAGE_CHANNEL must be a channel's id, such as C0123456789: it stands at the end of the "
-        "channel's details in Slack",
+        "TRIAGE_CHANNEL must be a channel's id, such as C0123456789, which Slack shows at the "
+        "end of the channel's details",
         "TICKET_EMOJI must be an emoji's name, such as ticket or admission_tickets",
     ]
 

@@ -274,7 +274,7 @@ def test_a_digest_of_four_lines(
         OFF,
     ]
     assert message["text"] == (
-        "Open tickets this morning: 3 yours, 2 unassigned, 3 overdue; yesterday 2 filed, 1 closed"
+        "Open tickets today: 3 yours, 2 unassigned, 3 overdue; yesterday 2 filed, 1 closed"
     )
     assert buttons(message) == ["Assigned to you", "The queue"]
     (other,) = read(system.slack, al)
@@ -554,16 +554,14 @@ def test_it_is_turned_off_and_on_in_home(
 
     opened = {"type": "app_home_opened", "user": slack_id, "tab": "home"}
     ticket_bot.answer(payloads.event(opened))
-    assert "Turn off the morning digest" in buttons(
-        {"blocks": system.slack.home(slack_id)["blocks"]}
-    )
-    press("Turn on the morning digest")
+    assert "Turn off the daily digest" in buttons({"blocks": system.slack.home(slack_id)["blocks"]})
+    press("Turn on the daily digest")
     clock.now = at(3, 9)
     assert digest.run(system.runtime) == 0
-    press("Turn off the morning digest")
+    press("Turn off the daily digest")
     assert digest.run(system.runtime) == 1  # still morning
-    press("Turn on the morning digest")
-    press("Turn off the morning digest")
+    press("Turn on the daily digest")
+    press("Turn off the daily digest")
     assert digest.run(system.runtime) == 0
     assert len(read(system.slack, nils)) == 1
 

@@ -554,7 +554,7 @@ def test_removing_the_assignee_unassigns_it(edit: dict[str, Any]) -> None:
 
 def test_an_assigned_ticket_cannot_be_to_do() -> None:
     about = refusal(a_ticket(Status.IN_PROGRESS), status="TODO", assignedTo=CHRIS)
-    assert about == ("status", "Whoever has a ticket works on it. Choose In progress.")
+    assert about == ("status", "An assigned ticket cannot be open. Choose In progress.")
 
 
 def test_a_waiting_ticket_is_given_to_another_and_goes_on_waiting() -> None:
@@ -566,7 +566,7 @@ def test_a_waiting_ticket_is_given_to_another_and_goes_on_waiting() -> None:
 def test_a_waiting_ticket_is_not_released() -> None:
     assert refusal(a_ticket(Status.WAITING), assignedTo=None) == (
         "assignedTo",
-        "Choose somebody to give it to: ticket 12 is waiting for its requester.",
+        "Choose someone to give it to: ticket 12 is waiting for its requester.",
     )
 
 
@@ -669,7 +669,7 @@ def test_who_resolved_a_ticket_stays_its_assignee(assignee: ObjectId | None) -> 
 def test_what_the_table_does_not_allow_is_said_at_the_status() -> None:
     assert refusal(a_ticket(Status.COMPLETED), status="TODO") == (
         "status",
-        "A ticket that is resolved can't become waiting for somebody to take it.",
+        "A ticket that is resolved can't become waiting for someone to take it.",
     )
 
 

@@ -71,10 +71,10 @@ def test_nobody_accepts_it(
     day.runs_until(at(2, 10, 30))
     assert day.now(ticket).assigned_to == al.id
     reassigned_message = day.messages(jo)[-1]
-    assert reassigned_message["text"] == "Ticket 1 “VPN is down” was passed on"
+    assert reassigned_message["text"] == "Ticket 1 “VPN is down” was reassigned"
     assert texts(reassigned_message) == [
-        f"*Ticket 1* “VPN is down”\nIt was passed on to <@{People.slack_id(al)}>, because it was "
-        "not accepted in time. There is nothing left for you to do."
+        f"*Ticket 1* “VPN is down”\nIt was reassigned to <@{People.slack_id(al)}>, because it was "
+        "not accepted in time. You have nothing left to do."
     ]
     assert buttons(reassigned_message) == ["Open"]
     card = day.slack.messages(People.slack_id(al))[0]
@@ -89,7 +89,7 @@ def test_nobody_accepts_it(
     (channel,) = day.messages(TRIAGE)
     assert channel["text"] == "Ticket 1 “VPN is down” has not been accepted yet"
     assert texts(channel) == [
-        f"*Ticket 1* “VPN is down”\nIt has not been accepted yet. It is with {al.name}."
+        f"*Ticket 1* “VPN is down”\nIt has not been accepted yet. It is assigned to {al.name}."
     ]
     assert buttons(channel) == ["Take it", "Open"]
     assert day.texts_to(al) == ["Ticket 1 “VPN is down” waits for you to accept it"]
@@ -98,7 +98,7 @@ def test_nobody_accepts_it(
     (asked,) = day.messages(boss)
     assert texts(asked) == [
         "*Ticket 1* “VPN is down”\n"
-        f"It has not been accepted yet. It is with <@{People.slack_id(al)}>."
+        f"It has not been accepted yet. It is assigned to <@{People.slack_id(al)}>."
     ]
     assert buttons(asked) == ["Reassign", "Open"]
     day.runs_until(at(2, 14, 30))
@@ -107,8 +107,8 @@ def test_nobody_accepts_it(
         "The help desk reminded its assignee to accept it",
         "The help desk passed it on, because it was not accepted in time",
         f"The help desk assigned it to {al.name}",
-        "The help desk told the triage channel that nobody has accepted it",
-        "The help desk told the admins that nobody has accepted it",
+        "The help desk notified the triage channel that it is not accepted yet",
+        "The help desk notified the admins that it is not accepted yet",
     ]
 
 
@@ -269,7 +269,9 @@ def test_the_way_to_its_due_time(day: Day, employee: User) -> None:
     assert day.texts_to(jo)[1:] == ["Ticket 1 “VPN is down” is overdue"]
     assert texts(day.messages(jo)[1]) == [f"*Ticket 1* “VPN is down”\nIt was due {due}."]
     (channel,) = day.messages(TRIAGE)
-    assert texts(channel) == [f"*Ticket 1* “VPN is down”\nIt was due {due}. It is with {jo.name}."]
+    assert texts(channel) == [
+        f"*Ticket 1* “VPN is down”\nIt was due {due}. It is assigned to {jo.name}."
+    ]
     (asked,) = day.messages(boss)
     assert buttons(asked) == ["Reassign", "Open"]
     day.runs_until(at(3, 16))
@@ -282,7 +284,7 @@ def test_nobodys_ticket_is_overdue_in_the_channel(day: Day, employee: User) -> N
     day.runs_until(at(3, 11))
     assert day.history(ticket) == ["due_triage", "due_admins"]
     (channel,) = day.messages(TRIAGE)
-    assert texts(channel)[0].endswith("Nobody has it.")
+    assert texts(channel)[0].endswith("No one has it.")
     assert "Ticket 1 “VPN is down” is overdue" in day.texts_to(boss)
 
 

@@ -50,7 +50,7 @@ WRONG = (
     "ten minutes."
 )
 HELD = (
-    "That account is linked to another Slack member, who has been told. Unlink it there first: "
+    "That account is linked to another Slack member, who has been notified. Unlink it there first: "
     "type /account as that member, or open your profile on the page."
 )
 GUEST = (
@@ -444,7 +444,7 @@ def test_a_fault_of_the_database_is_no_wrong_code(services: Services, mona: User
 
 
 MEMBER = SlackMember("T1", "U1", "T1", "jo@example.com", email_confirmed=True, name="Jo")
-STALE = "You are linked to another account by now, or to none. Type /account to see which."
+STALE = "You are now linked to another account, or to none. Type /account to see which."
 
 
 @pytest.fixture

@@ -45,9 +45,9 @@ def assigned(db: Mongo, tickets: TicketService, requester: User, to: User) -> An
     [
         (DELETED, "the Slack member was deactivated"),
         (replace(JO, is_bot=True), "the Slack member was deactivated"),
-        (GUEST, "the Slack member is a guest by now"),
-        (ELSEWHERE, "the Slack member belongs to another workspace by now"),
-        (replace(JO, is_stranger=True), "the Slack member belongs to another workspace by now"),
+        (GUEST, "the Slack member is now a guest"),
+        (ELSEWHERE, "the Slack member now belongs to another workspace"),
+        (replace(JO, is_stranger=True), "the Slack member now belongs to another workspace"),
     ],
 )
 def test_a_removed_members_link_is_suspended_and_open_tickets_are_released(

@@ -57,7 +57,7 @@ def test_good_settings() -> None:
             CheckStatus.OK,
             "by Slack's email address; without APP_URL there is no page that shows codes",
         ),
-        (None, True, CheckStatus.FAIL, "by a code, which nobody can get without APP_URL"),
+        (None, True, CheckStatus.FAIL, "by a code, which no one can get without APP_URL"),
     ],
 )
 def test_how_members_come_to_their_accounts(
@@ -101,12 +101,12 @@ def test_everything_bad_is_named_and_never_quoted() -> None:
         (
             {"MONGO_URI": "mongodb://db.example.com/helpdesk"},
             "MONGO_URI names another machine and no password",
-            "Whoever reaches that machine reads and changes everything.",
+            "Anyone who reaches that machine reads and changes everything.",
         ),
         (
             {"REDIS_URL": "redis://cache.example.com"},
             "REDIS_URL names another machine and no password",
-            "Whoever reaches that machine reads and changes everything.",
+            "Anyone who reaches that machine reads and changes everything.",
         ),
         (
             {"METRICS_TOKEN": "x0x0"},
@@ -282,10 +282,10 @@ def test_unconfirmed_accounts_are_named_those_of_admin_emails_first(
     admins = frozenset({"boss@example.com", "mod@example.com"})
     assert checks(admin_emails=admins).check_addresses() == [
         *warn(
-            "Boss@example.com is in ADMIN_EMAILS, and nobody has confirmed its account's address",
-            "Its owner becomes an admin at their first use in Slack. If the account is theirs, run:"
-            " python app.py users confirm Boss@example.com, then: users role Boss@example.com "
-            "admin",
+            "Boss@example.com is in ADMIN_EMAILS, but its account's address is not confirmed",
+            "Its owner becomes an admin at their first use in Slack. If you know the owner, "
+            "run: python app.py users confirm Boss@example.com, then: users role "
+            "Boss@example.com admin",
         ),
         Finding(
             CheckStatus.OK,
@@ -321,7 +321,7 @@ def test_many_such_addresses_are_counted(checks: CheckFactory, db: Mongo) -> Non
 
 
 def test_nobody_to_take_tickets(checks: CheckFactory, people: People) -> None:
-    nobody = "no admin, so nobody hears of tickets that nobody can take"
+    nobody = "no admin, so no one is notified of tickets that no one can take"
     advice = "Set ADMIN_EMAILS, or run: python app.py users create ADDRESS --role admin"
     assert checks().check_accounts() == warn(nobody, advice)
     assert checks(admin_emails=frozenset({"boss@example.com"})).check_accounts() == warn(
@@ -424,11 +424,11 @@ def test_tickets_nobody_is_available_for(
     people: People,
     tickets: TicketService,
 ) -> None:
-    assert checks().check_unassigned() == ok("no ticket waits for somebody to become available")
+    assert checks().check_unassigned() == ok("no ticket waits for an assignee to become available")
     ticket = file_ticket(tickets, people.add())
     AssignmentService(db, links).queue_unassigned(reload(db, ticket), now=clock())
     assert checks().check_unassigned() == warn(
-        "1 ticket that nobody is available for", "Make a moderator, or raise a capacity."
+        "1 ticket that no one is available for", "Make a moderator, or raise a capacity."
     )
 
 

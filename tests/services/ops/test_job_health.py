@@ -80,8 +80,8 @@ def test_a_tickets_step(day: Day) -> None:
             if next_step.retry.failure_count == 1:
                 assert said(day.db, day.clock()) == [
                     "warn  jobs:          what is due by the clock for ticket 1 failed 1 time "
-                    "within 0 s (OverflowError) and is tried again by itself. Nobody is reminded "
-                    "of it meanwhile, so have a look at it yourself. The log of the jobs says why, "
+                    "within 0 s (OverflowError) and is tried again by itself. No reminders are "
+                    "sent for it, so have a look at it yourself. The log of the jobs says why, "
                     "at “set aside”."
                 ]
             day.clock.now = next_step.at

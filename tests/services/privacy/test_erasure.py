@@ -197,7 +197,7 @@ def test_also_where_cards_are_updated_afterwards(
     assert leftovers(services.db) == []
     assert (len(slack.messages(GENERAL)), len(slack.messages(SLACK_ID))) == sent
     card, *_ = slack.messages(f"U{str(life.assigned.created_by)[-8:].upper()}")
-    assert card["text"] == "Ticket 1 “The VPN drops”: nobody is available for this"
+    assert card["text"] == "Ticket 1 “The VPN drops”: no one is available for this"
 
 
 def test_their_open_tickets_are_assigned_again(

@@ -51,7 +51,7 @@ def test_the_screen(ada: Visitor) -> None:
         "---",
         "Business hours",
         "Monday, Tuesday, Wednesday, Thursday, Friday, 09:00 to 17:00, UTC (not set yet)",
-        "No public holidays are kept.",
+        "No public holidays are set.",
         "Change business hours",
         "---",
         "Who is away",
@@ -159,7 +159,7 @@ def test_two_admins_at_once(
         return ticket_bot.answer(sent)
 
     assert submit(waiting_days="6")["errors"] == {
-        "waiting_days": "Somebody has changed this to “5” meanwhile. Close this form and open it "
+        "waiting_days": "Someone has changed this to “5” since. Close this form and open it "
         "again, then decide."
     }
     assert submit(auto_complete_days="9") == {}

@@ -188,12 +188,12 @@ def test_unassigning_a_ticket(
     put(db, in_progress(db, ticket, ben), acceptedAt=utcnow(), **{"assignment.until": clock()})
     pending.mark_delivered(db, ticket.id, expected_seq=1)
     after = ticket_actions.reassign(
-        actor=Actor.from_user(ben), ticket_id=str(ticket.id), assignee_id=None, reason="Not mine."
+        actor=Actor.from_user(ben), ticket_id=str(ticket.id), assignee_id=None, reason="Decline."
     )
     assert (after.status, after.assigned_to, after.accepted_at) == (Status.TODO, None, None)
     assert (after.is_in_outbox, "until" in after.assignment) == (True, False)
     assert last_events(after, 1) == [
-        ("handed_back", ben.id, "assignedTo", ben.id, None, "Not mine.")
+        ("handed_back", ben.id, "assignedTo", ben.id, None, "Decline.")
     ]
     assert declined_by(after) == {ben.id}
 
@@ -238,14 +238,14 @@ def test_ticket_cannot_be_assigned_to_inactive_or_plain_users(
             None,
             "",
             "assignedTo",
-            "Choose somebody, because ticket 1 is waiting for its requester.",
+            "Choose someone, because ticket 1 is waiting for its requester.",
         ),
         (
             {"status": "TODO", "assignedTo": None},
             None,
             "",
             "assignedTo",
-            "Nobody has this ticket. Choose somebody for it.",
+            "No one has this ticket. Choose someone for it.",
         ),
         (
             {"status": "IN_PROGRESS"},

@@ -111,7 +111,7 @@ def test_valid_values_are_accepted(field: str, value: Any, kept: Any) -> None:
         (
             "relatedSkills",
             ["VPN", "Juggling"],
-            "Nobody in the team knows “Juggling”. Choose from the list.",
+            "No one in the team knows “Juggling”. Choose from the list.",
         ),
         ("relatedSkills", "VPN", "Give the skills as a list."),
         (
@@ -119,7 +119,7 @@ def test_valid_values_are_accepted(field: str, value: Any, kept: Any) -> None:
             "DONE",
             "Choose one of TODO, IN_PROGRESS, WAITING, COMPLETED, REOPENED.",
         ),
-        ("assignedTo", "Ben", "Choose somebody from the list."),
+        ("assignedTo", "Ben", "Choose someone from the list."),
     ],
 )
 def test_invalid_values_are_refused_with_a_reason(field: str, value: Any, sentence: str) -> None:

@@ -172,7 +172,7 @@ def test_a_role_that_is_not_enough(step: TicketAction, sentence: str) -> None:
             (T, False, False),
             TicketAction.REOPEN,
             "",
-            "Ticket 12 is waiting for somebody to take it now, so this was not done. Look at it "
+            "Ticket 12 is waiting for someone to take it now, so this was not done. Look at it "
             "again, then decide.",
         ),
     ],

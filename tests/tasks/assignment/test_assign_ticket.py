@@ -184,5 +184,5 @@ def test_skills_nobody_has_go_to_an_admin(runtime: Runtime, people: People, case
     ticket = case.assign(runtime, case.file("VPN is down"))
     assert ticket.assigned_to == admin.id
     assert ticket.assignment["reason"] == (
-        "nobody who could take it knows VPN, so it goes to an admin · 0 of 8 open"
+        "no one who could take it knows VPN, so it goes to an admin · 0 of 8 open"
     )

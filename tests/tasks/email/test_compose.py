@@ -189,7 +189,7 @@ def test_welcome() -> None:
             "three days.",
             Link("Confirm your address", f"{URL}/confirm?code=s3-_cret"),
             "In Slack, type /account to say that it is yours, and /ticket to file a ticket.",
-            "If you did not sign up, somebody else did with your address. To take the account "
+            "If you did not sign up, someone else did with your address. To take the account "
             "over, choose a new password.",
             Link("Choose a new password", f"{URL}/forgot"),
         ),
@@ -211,7 +211,7 @@ def test_confirm() -> None:
             "Confirm that emma@example.com is your address, with the password of your help desk "
             "account. The link works once, and for three days.",
             Link("Confirm your address", f"{URL}/confirm?code=s3-_cret"),
-            "If you did not ask for it, leave this email alone.",
+            "If you did not ask for this, ignore this email.",
         ),
     )
 
@@ -221,9 +221,9 @@ def test_account_disowned() -> None:
         "An account with your address was closed",
         (
             "Hello,",
-            "An account at the help desk had your address emma@example.com, and nobody had "
-            "confirmed it. In Slack, you said that it is not yours.",
-            "It is closed: its password is removed, and everybody who used it is signed out. Its "
+            "An account at the help desk had your address emma@example.com, which was never "
+            "confirmed. In Slack, you said that the account is not yours.",
+            "It is closed: its password is removed, and all its sessions are signed out. Its "
             "tickets stay, with the note that they were filed before your address was confirmed.",
             "If that was not you, tell an admin of your help desk.",
         ),
@@ -237,10 +237,10 @@ def test_reset() -> None:
         "Choose a new password",
         (
             "Hello,",
-            "Somebody, probably you, asked for a new password for your help desk account.",
+            "Someone, probably you, asked for a new password for your help desk account.",
             Link("Choose a new password", f"{URL}/reset?code=s3-_cret"),
-            "The link works once, and for an hour. Never pass it on: whoever has it can sign in "
-            "as you.",
+            "The link works once, and for an hour. Never share it: anyone who has it can sign "
+            "in as you.",
             "If you did not ask for it, there is nothing to do: your password stays as it is.",
         ),
     )
@@ -251,10 +251,9 @@ def test_password_changed() -> None:
         "Your password was changed",
         (
             "Hello,",
-            "The password of your help desk account was changed, and everybody who was signed in "
-            "with the old one is signed out.",
-            "If that was not you, choose a new password at once, and tell an admin of your help "
-            "desk.",
+            "The password of your help desk account was changed, and all other sessions are "
+            "signed out.",
+            "If that was not you, choose a new password now, and tell an admin of your help desk.",
             Link("Choose a new password", f"{URL}/forgot"),
         ),
     )
@@ -267,7 +266,7 @@ def test_linked() -> None:
             "Hello,",
             "The Slack member “Emma P.” was linked to your help desk account, and acts as you "
             "from now on.",
-            "If that was not you, change your password at once, press Unlink on your profile, and "
+            "If that was not you, change your password now, press Unlink on your profile, and "
             "tell an admin of your help desk.",
             PROFILE,
         ),

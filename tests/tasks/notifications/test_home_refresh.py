@@ -151,7 +151,7 @@ def test_members_who_have_the_ticket_open_see_the_change(
 ) -> None:
     reader = people.add(Role.ADMIN)
     open_home(system.runtime, reader, Screen(ticket_id=ticket.id))
-    assert "*Status*\nTo do" in seen(system.slack, reader)
+    assert "*Status*\nOpen" in seen(system.slack, reader)
     system.work(ticket)
     assert "*Status*\nAssigned" in seen(system.slack, reader)
 

@@ -96,10 +96,10 @@ def test_admins_are_notified_once_that_nobody_is_available(
         system.work(ticket)
         send_due_reminders(system.runtime, clock)
     assert [m["text"] for m in sent_to(system.slack, busy_admin)] == [
-        "Ticket 1 “The roof leaks”: nobody is available to take it"
+        "Ticket 1 “The roof leaks”: no one is available to take it"
     ]
     (card,) = sent_to(system.slack, filing_admin)
-    assert "Nobody is available right now" in str(card["blocks"])
+    assert "No one is available right now" in str(card["blocks"])
     assert not system.now(ticket).is_in_outbox
 
 

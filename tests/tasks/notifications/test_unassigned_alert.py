@@ -83,7 +83,7 @@ def rows(message: dict[str, Any]) -> list[str]:
     return [block["text"]["text"] for block in message["blocks"] if "accessory" in block]
 
 
-ONE = "Ticket 1 “The roof leaks”: nobody is available to take it"
+ONE = "Ticket 1 “The roof leaks”: no one is available to take it"
 
 
 def test_it_gathers_for_a_moment(
@@ -105,7 +105,7 @@ def test_thirty_at_once_are_one_message_and_one_more_is_one_more_line(
     (message,) = sent_to(system.slack, admin)
     first = [f"Ticket {number}" for number in range(1, 11)]
     assert message["text"] == (
-        f"Nobody is available for 30 tickets: {', '.join(first)} and 20 more"
+        f"No one is available for 30 tickets: {', '.join(first)} and 20 more"
     )
     assert rows(message) == [f"{name}: Leak {n}" for n, name in enumerate(first, start=1)]
     assert "and 20 more" in str(message["blocks"])
@@ -116,7 +116,7 @@ def test_thirty_at_once_are_one_message_and_one_more_is_one_more_line(
     (changed,) = sent_to(system.slack, admin)
     assert changed["ts"] == message["ts"]
     assert changed["text"] == (
-        f"Nobody is available for 31 tickets: {', '.join(first)} and 21 more"
+        f"No one is available for 31 tickets: {', '.join(first)} and 21 more"
     )
     in_place = [
         call for call in system.slack.calls_to("chat.update") if call.args["ts"] == message["ts"]
@@ -132,7 +132,7 @@ def test_a_second_ticket_joins_the_first_for_five_minutes(
     clock.advance(minutes=4)
     roofs.file_unassigned("The cellar, too")
     send_due_reminders(system.runtime, clock)
-    both = "Nobody is available for 2 tickets: Ticket 1, Ticket 2"
+    both = "No one is available for 2 tickets: Ticket 1, Ticket 2"
     assert texts(system.slack, admin) == [both]
     assert rows(sent_to(system.slack, admin)[0]) == [
         "Ticket 1: The roof leaks",
@@ -141,7 +141,7 @@ def test_a_second_ticket_joins_the_first_for_five_minutes(
     roofs.file_unassigned("And the garage")  # five minutes after the first
     clock.advance(seconds=21)
     send_due_reminders(system.runtime, clock)
-    third = "Ticket 3 “And the garage”: nobody is available to take it"
+    third = "Ticket 3 “And the garage”: no one is available to take it"
     assert texts(system.slack, admin) == [both, third]
 
 
@@ -152,13 +152,13 @@ def test_an_assigned_ticket_needs_no_alert(
     system.actions.take(actor=Actor.from_user(admin), ticket_id=str(roof.id))
     send_due_reminders(system.runtime, clock)
     assert texts(system.slack, admin) == [
-        "Ticket 2 “The cellar, too”: nobody is available to take it"
+        "Ticket 2 “The cellar, too”: no one is available to take it"
     ]
     system.actions.take(actor=Actor.from_user(admin), ticket_id=str(cellar.id))
     roofs.file_unassigned("And the garage")
     send_due_reminders(system.runtime, clock)  # the existing message is up to date
     assert texts(system.slack, admin) == [
-        "Ticket 3 “And the garage”: nobody is available to take it"
+        "Ticket 3 “And the garage”: no one is available to take it"
     ]
     assert len(system.slack.calls_to("chat.postMessage")) == 4  # the requester's cards, and this
 
@@ -198,7 +198,7 @@ def test_each_admin_has_a_message_but_who_filed_it(
         "The roof leaks", "The cellar, too"
     )
     send_due_reminders(system.runtime, clock)
-    assert texts(system.slack, admin) == ["Nobody is available for 2 tickets: Ticket 1, Ticket 2"]
+    assert texts(system.slack, admin) == ["No one is available for 2 tickets: Ticket 1, Ticket 2"]
     assert len(sent_to(system.slack, filing)) == 2  # their own cards
     assert system.runtime.db.nudges.count_documents({"to": f"nobody:{unlinked.id}"}) == 0
 
@@ -226,7 +226,7 @@ def test_ticket_queued_during_another_send_waits_for_it(
     assert sent_to(system.slack, admin) == []
     clock.advance(seconds=40)  # its claim has expired: the worker died
     reminders.run(system.runtime, to)
-    assert texts(system.slack, admin) == ["Nobody is available for 2 tickets: Ticket 1, Ticket 2"]
+    assert texts(system.slack, admin) == ["No one is available for 2 tickets: Ticket 1, Ticket 2"]
 
 
 def test_a_worker_that_dies_between_posting_lines_posts_none_twice(
@@ -277,13 +277,13 @@ def test_a_message_that_cannot_be_changed_is_followed_by_another(
     roofs.file_unassigned("The cellar, too")
     system.slack.fail("chat.update", error="message_not_found")
     send_due_reminders(system.runtime, clock)
-    cellar = "Ticket 2 “The cellar, too”: nobody is available to take it"
+    cellar = "Ticket 2 “The cellar, too”: no one is available to take it"
     assert texts(system.slack, admin) == [ONE, cellar]
     roofs.file_unassigned("And the garage")
     send_due_reminders(system.runtime, clock)
     assert texts(system.slack, admin) == [
         ONE,
-        "Nobody is available for 2 tickets: Ticket 2, Ticket 3",
+        "No one is available for 2 tickets: Ticket 2, Ticket 3",
     ]
 
 
@@ -313,8 +313,8 @@ def test_its_buttons_open_the_queue_and_assign(
     (answer,) = system.slack.calls_to("response_url")
     assert answer.args["text"].splitlines() == [
         "The queue:",
-        "Ticket 1 “The roof leaks”: to do, medium priority, nobody is available yet",
-        "Ticket 2 “The cellar, too”: to do, medium priority, nobody is available yet",
+        "Ticket 1 “The roof leaks”: open, medium priority, no one is available yet",
+        "Ticket 2 “The cellar, too”: open, medium priority, no one is available yet",
     ]
     assert ticket_bot.answer(payloads.block_actions(message, "reassign", **press)) == {}
     assert system.slack.last_view()["title"]["text"] == "Assign ticket 1"

@@ -58,14 +58,14 @@ def offered(
             Role.MODERATOR,
             "assignee",
             (P, True, False),
-            "[Accept] [Reassign] [Not mine] (Resolve, Comment, Ask the requester, Details, Update)",
+            "[Accept] [Reassign] [Decline] (Resolve, Comment, Ask the requester, Details, Update)",
         ),
         (
             Role.MODERATOR,
             "assignee",
             (P, True, True),
             "[Resolve] [Comment] [Ask the requester] "
-            "(Details, Reassign, Not mine, Internal note, Update)",
+            "(Details, Reassign, Decline, Internal note, Update)",
         ),
         (
             Role.ADMIN,
@@ -77,7 +77,7 @@ def offered(
             Role.MODERATOR,
             "assignee",
             (R, True, False),
-            "[Accept] [Reassign] [Not mine] (Resolve, Comment, Details, Update, Internal note)",
+            "[Accept] [Reassign] [Decline] (Resolve, Comment, Details, Update, Internal note)",
         ),
         (
             Role.MODERATOR,

@@ -58,12 +58,12 @@ def assignee_card(**fields: Any) -> Message:
 @pytest.mark.parametrize(
     ("fields", "assignee", "line", "notification"),
     [
-        ({}, None, "*To do* · Finding someone…", "finding someone…"),
+        ({}, None, "*Open* · Finding someone…", "finding someone…"),
         (
             {"events": (NOBODY_AVAILABLE,)},
             None,
-            "*To do* · Nobody is available right now; it is assigned as soon as somebody is",
-            "nobody is available for this",
+            "*Open* · No one is available right now; it is assigned as soon as someone is",
+            "no one is available for this",
         ),
         (ASSIGNED, BEN, "*Assigned* to <@U0BEN>", "assigned to Ben"),
         (
@@ -180,7 +180,7 @@ def test_the_assignee_reads_everything() -> None:
         "The requester reads what you write in this message's thread.",
         "Accept",
         "Reassign",
-        "Not mine",
+        "Decline",
         "Resolve",
         "Comment",
         "Ask the requester",
@@ -235,7 +235,7 @@ def test_why_the_assignee_got_it(
     ("fields", "assignee", "line", "notification"),
     [
         (ASSIGNED, BEN, "*Assigned* to <@U0BEN>", "assigned to Ben"),
-        ({}, None, "*To do* · Finding someone…", "finding someone…"),
+        ({}, None, "*Open* · Finding someone…", "finding someone…"),
         (RESOLVED, BEN, "*Resolved* by <@U0ANN>", "resolved by Ann"),
     ],
 )
@@ -337,12 +337,12 @@ def test_admins_are_notified_that_nobody_is_available(skills: tuple[str, ...], n
         "VPN drops",
         "Filed by <@U0ANN>",
         f"Skills: {named}",
-        "Nobody is available: Ben had it before. We try again every few minutes and as soon as "
+        "No one is available: Ben had it before. We try again every few minutes and as soon as "
         "someone is available.",
         "Assign",
         "Details",
     ]
-    assert notice.text == "Ticket 12 “VPN drops”: nobody is available to take it"
+    assert notice.text == "Ticket 12 “VPN drops”: no one is available to take it"
 
 
 @pytest.mark.parametrize(
@@ -445,7 +445,7 @@ def test_a_ticket_without_number_has_a_name() -> None:
 # In the triage channel
 
 BOB = DisplayPerson("Ben <b>", "U0BEN")
-TRIAGE_THREAD = "What moderators write in this message's thread is kept as an internal note."
+TRIAGE_THREAD = "Moderators: your replies in this message's thread are internal notes."
 
 
 def in_triage(ticket: Ticket, **people: Any) -> dict[str, Any]:
@@ -461,10 +461,10 @@ def test_a_ticket_that_nobody_has_stands_out_in_words() -> None:
         "Ticket 12",
         "VPN drops",
         "*Finding someone…* Take it if you can help.",
-        "*Status*\nTo do",
+        "*Status*\nOpen",
         "*Priority*\nNot set",
         "*Requester*\nAnn",
-        "*Assignee*\nNobody",
+        "*Assignee*\nNo one",
         "*Due*\nNot set",
         TRIAGE_THREAD,
         "Take it",
@@ -476,12 +476,12 @@ def test_a_ticket_that_nobody_has_stands_out_in_words() -> None:
 
 def test_a_ticket_that_nobody_is_looked_for() -> None:
     shown = read_blocks(in_triage(sample_ticket(status=Status.WAITING)))
-    assert "*Nobody has this yet.* Take it, or assign it to somebody." in shown
+    assert "*No one has this yet.* Take it, or assign it." in shown
 
 
 def test_a_ticket_that_nobody_is_available_for() -> None:
     shown = read_blocks(in_triage(sample_ticket(events=(NOBODY_AVAILABLE,))))
-    assert "*Nobody is available for this.* Take it, or assign it to somebody." in shown
+    assert "*No one is available for this.* Take it, or assign it." in shown
 
 
 def test_a_ticket_in_progress() -> None:

@@ -87,10 +87,10 @@ def test_a_moderator_without_tickets_is_told_what_comes() -> None:
         "All your tickets",
         "---",
         "Assigned to you",
-        "Nothing is assigned to you. A new ticket comes to you as a direct message and stands here "
-        "until you resolve it.",
+        "Nothing is assigned to you. A new ticket comes to you as a direct message and stays "
+        "here until you resolve it.",
         "All assigned to you",
-        "Turn off the morning digest",
+        "Turn off the daily digest",
     ]
 
 
@@ -98,7 +98,7 @@ def test_who_has_turned_the_digest_off_can_turn_it_on() -> None:
     ben = replace(PEOPLE.users[BEN], wants_digest=False)
     people = replace(PEOPLE, users={BEN: ben})
     view = shown(user_id=BEN, assigned=ListPage(()), people=people)
-    assert read(view)[-1] == "Turn on the morning digest"
+    assert read(view)[-1] == "Turn on the daily digest"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_who_is_away_reads_why_no_ticket_comes(until: datetime, said: str | None
         ({}, f"*Assigned to <@U0BEN>* · filed {TIME}"),
         (
             {"status": Status.TODO, "assigned_to": None},
-            f"*To do* · Not assigned yet · filed {TIME}",
+            f"*Open* · Not assigned yet · filed {TIME}",
         ),
         (
             {"assigned_to": GONE, "created_at": None},

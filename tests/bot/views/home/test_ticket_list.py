@@ -102,17 +102,17 @@ def test_the_queue_in_a_message() -> None:
     shown = message(listed(QUEUE, free, mine))
     assert rows(shown) == [
         "The queue",
-        "What nobody has yet first, then what is due first, then the most urgent, then the oldest.",
+        "Unassigned tickets first, then what is due first, then the most urgent, then the oldest.",
         "Ticket 13: VPN drops",
         "Open",
-        "*To do* · Not assigned yet",
+        "*Open* · Not assigned yet",
         "Ticket 12: VPN drops",
         "Open",
         f"*Assigned to <@U0BEN>* · High priority · due {home_moment()} · filed {TIME}",
     ]
     assert shown["text"] == (
         "The queue:\n"
-        "Ticket 13 “VPN drops”: to do, not assigned yet\n"
+        "Ticket 13 “VPN drops”: open, not assigned yet\n"
         "Ticket 12 “VPN drops”: assigned to Ben, high priority"
     )
 
@@ -166,7 +166,7 @@ def test_what_was_cancelled_is_not_called_resolved() -> None:
             "Nothing is assigned to you. A new ticket comes to you as a direct message; "
             "/ticket queue shows what you could take.",
         ),
-        (QUEUE, "No ticket is open. New ones stand here as soon as they are filed."),
+        (QUEUE, "No ticket is open. New ones appear here as soon as they are filed."),
         (
             replace(QUEUE, priority=Priority.LOW),
             "No ticket here matches these filters. Press Clear filters to see all that are open.",
@@ -191,11 +191,11 @@ def test_home_has_a_way_back() -> None:
 
 def test_the_filters_of_each_list() -> None:
     in_work = "Assigned or in progress"
-    statuses = ["All that are open", "To do", in_work, "Waiting for the requester"]
+    statuses = ["All that are open", "Open", in_work, "Waiting for the requester"]
     every = {
         ids.LIST_STATUS: ([*statuses, "Reopened"], "All that are open"),
         ids.LIST_PRIORITY: (["Any priority", "Urgent", "High", "Medium", "Low"], "Any priority"),
-        ids.LIST_ASSIGNEE: (["Anybody", "Nobody yet", "Ben"], "Anybody"),
+        ids.LIST_ASSIGNEE: (["Anyone", "Unassigned", "Ben"], "Anyone"),
         ids.LIST_SKILL: (["Any skill", "DNS", "VPN"], "Any skill"),
     }
     for drawn in (message, in_home):
@@ -228,7 +228,7 @@ def test_the_filters_show_what_they_are_set_to() -> None:
     assert [offered(shown, each)[1] for each in ticket_list.FILTER_ACTION_IDS.values()] == [
         "Waiting for the requester",
         "Urgent",
-        "Nobody yet",
+        "Unassigned",
         "VPN",
     ]
     assert leads(shown, "Clear filters") == [Screen(list_query=QUEUE)]
@@ -237,7 +237,7 @@ def test_the_filters_show_what_they_are_set_to() -> None:
 def test_an_assignee_who_has_left_is_named_all_the_same() -> None:
     for user_id, name in ((ANN, "Ann Employee"), (GONE, "someone who has left")):
         shown = message(listed(replace(QUEUE, assignee=str(user_id))))
-        assert offered(shown, ids.LIST_ASSIGNEE) == (["Anybody", "Nobody yet", "Ben", name], name)
+        assert offered(shown, ids.LIST_ASSIGNEE) == (["Anyone", "Unassigned", "Ben", name], name)
 
 
 @pytest.mark.parametrize("drawn", [message, in_home])

@@ -108,7 +108,7 @@ def test_the_staff_reads_the_rest_and_may_do_more() -> None:
         "Back",
         "Accept",
         "Reassign",
-        "Not mine",
+        "Decline",
         "Resolve",
         "Comment",
         "Ask the requester",
@@ -135,10 +135,10 @@ def test_the_staff_reads_less_of_a_fresh_ticket() -> None:
     shown = read(page(sample_ticket(created_by=ANN), staff=True))
     assert shown[:5] == ["Ticket 12", "VPN drops", "Back", "Take it", "Assign"]
     assert shown[9:] == [
-        "*Status*\nTo do",
+        "*Status*\nOpen",
         "*Priority*\nNot set",
         "*Requester*\n<@U0ANN>",
-        "*Assignee*\nnobody",
+        "*Assignee*\nno one",
         "*Description*",
         "Every hour since Monday.",
         "---",

@@ -38,10 +38,10 @@ def offered(
 
 def test_the_offer_to_oneself() -> None:
     message = offered()
-    assert message.text == "You have 3 open tickets. Shall somebody else take them?"
+    assert message.text == "You have 3 open tickets. Should someone else take them?"
     assert read({"blocks": message.blocks}) == [
-        f"You are *away until {FRIDAY_TEXT}*, so no new tickets are assigned to you "
-        "meanwhile. You have 3 open tickets. Shall somebody else take them?",
+        f"You are *away until {FRIDAY_TEXT}*, so no new tickets are assigned to you. "
+        "You have 3 open tickets. Should someone else take them?",
         "Hand over my 3 open tickets",
         "Keep them",
     ]
@@ -52,8 +52,8 @@ def test_the_offer_to_oneself() -> None:
 def test_one_ticket_and_no_end() -> None:
     message = offered(number=1, until=NO_END, source=AbsenceSource.SLACK)
     assert read({"blocks": message.blocks}) == [
-        "Your Slack status says that you are *away*, so no new tickets are assigned to you "
-        "meanwhile. You have 1 open ticket. Shall somebody else take it?",
+        "Your Slack status says that you are *away*, so no new tickets are assigned to you. "
+        "You have 1 open ticket. Should someone else take it?",
         "Hand over my 1 open ticket",
         "Keep it",
     ]
@@ -61,10 +61,10 @@ def test_one_ticket_and_no_end() -> None:
 
 def test_the_offer_to_an_admin() -> None:
     message = offered(to=ADA, source=AbsenceSource.ADMIN)
-    assert message.text == "Nils has 3 open tickets. Shall somebody else take them?"
+    assert message.text == "Nils has 3 open tickets. Should someone else take them?"
     assert read({"blocks": message.blocks}) == [
-        f"*Nils* is *away until {FRIDAY_TEXT}*, so no new tickets are assigned to them "
-        "meanwhile. Nils has 3 open tickets. Shall somebody else take them?",
+        f"*Nils* is *away until {FRIDAY_TEXT}*, so no new tickets are assigned to them. "
+        "Nils has 3 open tickets. Should someone else take them?",
         "Hand over the 3 open tickets",
         "Leave them",
     ]
@@ -83,14 +83,14 @@ def test_a_name_never_becomes_markup() -> None:
         (
             OfferAnswer.HANDED_OVER,
             3,
-            "Handed over: your 3 open tickets go to somebody else.",
-            "Handed over: Nils's 3 open tickets go to somebody else.",
+            "Handed over: your 3 open tickets go to someone else.",
+            "Handed over: Nils's 3 open tickets go to someone else.",
         ),
         (
             OfferAnswer.HANDED_OVER,
             1,
-            "Handed over: your 1 open ticket goes to somebody else.",
-            "Handed over: Nils's 1 open ticket goes to somebody else.",
+            "Handed over: your 1 open ticket goes to someone else.",
+            "Handed over: Nils's 1 open ticket goes to someone else.",
         ),
         (
             OfferAnswer.HANDED_OVER,

@@ -7,17 +7,17 @@ from services.tickets.validation import MAX_TITLE_LENGTH
 from tests.support.blockkit import check_message
 
 EVERYBODYS = (
-    "`/ticket`  file a ticket\n"
-    "`/ticket your words here`  file a ticket with that title\n"
-    "`/ticket list`  your tickets, and who has them\n"
-    "`/ticket 12`  everything about ticket 12\n"
+    "`/ticket`: file a ticket\n"
+    "`/ticket your words here`: file a ticket with that title\n"
+    "`/ticket list`: your tickets, and who has them\n"
+    "`/ticket 12`: everything about ticket 12\n"
 )
 THE_STAFFS = (
-    "`/ticket assigned`  what is assigned to you\n"
-    "`/ticket queue`  every open ticket, unassigned ones first\n"
-    "`/ticket update 12`  change ticket 12\n"
+    "`/ticket assigned`: what is assigned to you\n"
+    "`/ticket queue`: every open ticket, unassigned ones first\n"
+    "`/ticket update 12`: change ticket 12\n"
 )
-LAST = "`/account`  your account: see, edit, link or unlink it\n`/ticket help`  this list"
+LAST = "`/account`: your account: see, edit, link or unlink it\n`/ticket help`: this list"
 
 
 @pytest.mark.parametrize(

@@ -120,11 +120,11 @@ def tickets(count: int, title: str = "Leak") -> list[Ticket]:
 
 def test_several_are_listed_with_a_way_to_assign_each() -> None:
     message = unassigned_summary(tickets(2), count=2, unavailable=(), now=utcnow())
-    assert message.text == "Nobody is available for 2 tickets: Ticket 1, Ticket 2"
+    assert message.text == "No one is available for 2 tickets: Ticket 1, Ticket 2"
     heading, why, first, second, last = message.blocks
-    assert heading["text"]["text"] == "Nobody is available for 2 tickets"
+    assert heading["text"]["text"] == "No one is available for 2 tickets"
     assert why["text"]["text"] == (
-        "Nobody is available. We try again every few minutes and as soon as someone is available."
+        "No one is available. We try again every few minutes and as soon as someone is available."
     )
     assert (first["text"]["text"], first["accessory"]["text"]["text"]) == (
         "Ticket 1: Leak 1",

@@ -116,10 +116,10 @@ def test_what_the_legacy_app_left_empty_keeps_nobody_from_saving() -> None:
 @pytest.mark.parametrize(
     ("status", "offered"),
     [
-        (Status.TODO, ["To do", "In progress", "Resolved"]),
+        (Status.TODO, ["Open", "In progress", "Resolved"]),
         (
             Status.IN_PROGRESS,
-            ["In progress", "To do", "Waiting for the requester", "Resolved"],
+            ["In progress", "Open", "Waiting for the requester", "Resolved"],
         ),
         (Status.WAITING, ["Waiting for the requester", "In progress", "Resolved"]),
         (Status.COMPLETED, ["Resolved", "Reopened"]),
@@ -177,7 +177,7 @@ def test_a_text_that_just_fits_is_not_cut() -> None:
 def test_a_deadline_slack_cannot_show_is_left_empty_but_can_be_taken_away(year: int) -> None:
     shown = elements(sample_ticket(deadline=datetime(year, 1, 1, tzinfo=UTC)))
     assert "initial_date_time" not in shown["deadline"]
-    assert words(shown["noDeadline"]["options"]) == ["Take the deadline away"]
+    assert words(shown["noDeadline"]["options"]) == ["Remove the deadline"]
 
 
 def test_skills_are_those_of_the_team_and_of_the_ticket_in_one_spelling() -> None:
@@ -210,7 +210,7 @@ def test_without_any_skills_there_is_nothing_to_choose() -> None:
 def test_an_assignee_who_has_left_is_still_the_assignee() -> None:
     gone = ObjectId()
     shown = elements(sample_ticket(assigned_to=gone), fit=None)["assignedTo"]["initial_option"]
-    assert words([shown]) == ["Somebody who can take no tickets any more"]
+    assert words([shown]) == ["Someone who can no longer take tickets"]
     assert shown["value"] == str(gone)
 
 
@@ -346,24 +346,52 @@ def notice(field: str, value: Any, by: ObjectId | str = BO.id) -> list[str]:
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [
-        ("title", "New <x>", ["Bo &lt;b&gt; changed the title meanwhile.", "New <x>"]),
-        ("description", "New", ["Bo &lt;b&gt; changed the description meanwhile.", "New"]),
-        ("helpfulNotes", None, ["Bo &lt;b&gt; changed the notes meanwhile.", "It is empty now."]),
-        ("status", "COMPLETED", ["Bo &lt;b&gt; set the status to Resolved meanwhile."]),
-        ("priority", "urgent", ["Bo &lt;b&gt; set the priority to Urgent meanwhile."]),
-        ("priority", None, ["Bo &lt;b&gt; took the priority away meanwhile."]),
-        ("deadline", AT, [f"Bo &lt;b&gt; set the deadline to {DAY} meanwhile."]),
-        ("deadline", None, ["Bo &lt;b&gt; took the deadline away meanwhile."]),
+        (
+            "title",
+            "New <x>",
+            ["Since you opened this form, Bo &lt;b&gt; changed the title.", "New <x>"],
+        ),
+        (
+            "description",
+            "New",
+            ["Since you opened this form, Bo &lt;b&gt; changed the description.", "New"],
+        ),
+        (
+            "helpfulNotes",
+            None,
+            ["Since you opened this form, Bo &lt;b&gt; changed the notes.", "It is empty now."],
+        ),
+        (
+            "status",
+            "COMPLETED",
+            ["Since you opened this form, Bo &lt;b&gt; set the status to Resolved."],
+        ),
+        (
+            "priority",
+            "urgent",
+            ["Since you opened this form, Bo &lt;b&gt; set the priority to Urgent."],
+        ),
+        ("priority", None, ["Since you opened this form, Bo &lt;b&gt; removed the priority."]),
+        ("deadline", AT, [f"Since you opened this form, Bo &lt;b&gt; set the deadline to {DAY}."]),
+        ("deadline", None, ["Since you opened this form, Bo &lt;b&gt; removed the deadline."]),
         (
             "relatedSkills",
             ["VPN", "DNS"],
-            ["Bo &lt;b&gt; changed the skills meanwhile.", "VPN, DNS"],
+            ["Since you opened this form, Bo &lt;b&gt; changed the skills.", "VPN, DNS"],
         ),
-        ("relatedSkills", [], ["Bo &lt;b&gt; changed the skills meanwhile.", "It is empty now."]),
-        ("assignedTo", BO.id, ["Bo &lt;b&gt; took it meanwhile."]),
-        ("assignedTo", ANN.id, ["Bo &lt;b&gt; gave it to you meanwhile."]),
-        ("assignedTo", ObjectId(), ["Bo &lt;b&gt; gave it to someone who has left meanwhile."]),
-        ("assignedTo", None, ["Bo &lt;b&gt; handed it back meanwhile."]),
+        (
+            "relatedSkills",
+            [],
+            ["Since you opened this form, Bo &lt;b&gt; changed the skills.", "It is empty now."],
+        ),
+        ("assignedTo", BO.id, ["Since you opened this form, Bo &lt;b&gt; took it."]),
+        ("assignedTo", ANN.id, ["Since you opened this form, Bo &lt;b&gt; gave it to you."]),
+        (
+            "assignedTo",
+            ObjectId(),
+            ["Since you opened this form, Bo &lt;b&gt; gave it to someone who has left."],
+        ),
+        ("assignedTo", None, ["Since you opened this form, Bo &lt;b&gt; handed it back."]),
     ],
 )
 def test_a_conflict_says_who_changed_what_and_what_it_is_now(
@@ -375,10 +403,10 @@ def test_a_conflict_says_who_changed_what_and_what_it_is_now(
 @pytest.mark.parametrize(
     ("by", "told"),
     [
-        (ANN.id, "You changed the title meanwhile."),
-        ("ai", "Gemini changed the title meanwhile."),
-        ("system", "The help desk changed the title meanwhile."),
-        (ObjectId(), "Someone who has left changed the title meanwhile."),
+        (ANN.id, "Since you opened this form, you changed the title."),
+        ("ai", "Since you opened this form, Gemini changed the title."),
+        ("system", "Since you opened this form, the help desk changed the title."),
+        (ObjectId(), "Since you opened this form, someone who has left changed the title."),
     ],
 )
 def test_a_conflict_names_its_author(by: ObjectId | str, told: str) -> None:

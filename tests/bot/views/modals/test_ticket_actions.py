@@ -30,15 +30,15 @@ def test_it_asks_for_a_reason_that_only_the_staff_reads() -> None:
     view = decline_modal(TICKET)
     assert check_view(view) == []
     assert (view["title"]["text"], view["submit"]["text"], view["close"]["text"]) == (
-        "Not mine: ticket 12",
-        "Hand it on",
-        "Keep it",
+        "Decline ticket 12",
+        "Decline",
+        "Cancel",
     )
     assert view["private_metadata"] == f"{TICKET.id}:{state_token(TICKET)}"
     title, what, why, reason = view["blocks"]
     assert title["text"]["text"] == "VPN drops"
     assert what["text"]["text"] == (
-        "It goes to whoever fits next best. Its requester only sees who that is."
+        "It goes to the next best person. The requester only sees who that is."
     )
     assert [option["text"]["text"] for option in why["element"]["options"]] == [
         "Not my subject",
@@ -60,16 +60,15 @@ def test_it_stays_within_slacks_limits(number: int | None, title: str) -> None:
 @pytest.mark.parametrize(
     ("outcome", "sentence"),
     [
-        (ReassignResult(TICKET, NILS), "Ticket 12 goes to Nils <!channel>, who is told now."),
+        (ReassignResult(TICKET, NILS), "Ticket 12 goes to Nils <!channel>, who is notified now."),
         (
             ReassignResult(sample_ticket(events=(UNASSIGNED,)), None),
-            "Nobody else is available for ticket 12 right now. It stands at the top of the queue, "
-            "the admins are told, and somebody gets it as soon as they can.",
+            "No one else is available for ticket 12 right now. It is at the top of the queue, "
+            "the admins are notified, and it is assigned as soon as someone is free.",
         ),
         (
             ReassignResult(sample_ticket(), None),
-            "Ticket 12 is not yours any more. Somebody else is looked for; its card says who has "
-            "it.",
+            "Ticket 12 is no longer yours. We look for someone else; its card says who has it.",
         ),
     ],
 )
@@ -105,7 +104,7 @@ def test_the_next_best_come_first_each_with_what_speaks_for_them() -> None:
 def test_where_nobody_fits_it_does_not_ask_who_fits_best() -> None:
     other = replace(fit(NILS, "knows none of its skills · 0 of 8 open"), is_match=False)
     best = reassign_ticket_modal(TICKET, [other])["blocks"][1]
-    assert best["label"]["text"] == "Nobody who fits is available. Who has room?"
+    assert best["label"]["text"] == "No one who fits is available. Who has room?"
     only, _ = best["element"]["options"]
     assert only["description"]["text"] == "knows none of its skills · 0 of 8 open"
     view = reassign_ticket_modal(TICKET, [fit(NILS, "knows VPN · 2 of 8 open"), other])

@@ -261,9 +261,9 @@ def test_an_unconfirmed_account_gets_no_role(api: Api, people: People, users: Us
         409,
         {
             "code": "conflict",
-            "error": "Nobody has confirmed that jo@example.com is the address of this account's "
-            "owner, so it gets no role. If you know the owner, confirm it on the server: python "
-            "app.py users confirm jo@example.com",
+            "error": "It is not confirmed that jo@example.com is the address of this account's "
+            "owner, so it gets no role. If you know the owner, confirm it on the "
+            "server: python app.py users confirm jo@example.com",
         },
     )
     filed = api.post("/api/tickets", by=token, json={"title": "VPN", "description": "Drops."})

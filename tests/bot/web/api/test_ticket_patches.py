@@ -99,7 +99,7 @@ REFUSED: tuple[tuple[Json, str], ...] = (
     ({"relatedSkills": "VPN"}, "relatedSkills: Give this as a list of texts."),
     (
         {"relatedSkills": ["Knitting"]},
-        "relatedSkills: Nobody in the team knows “Knitting”. Choose from the list.",
+        "relatedSkills: No one in the team knows “Knitting”. Choose from the list.",
     ),
     ({"helpfulNotes": "x" * 3_001}, "helpfulNotes: At most 3,000 characters; this text has 3,001."),
     (

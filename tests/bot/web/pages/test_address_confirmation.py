@@ -20,7 +20,7 @@ SPENT = (
     "profile."
 )
 WRONG = "Email or password is wrong, or the account has been deactivated."
-ASK = "Nobody has confirmed yet that this address is yours."
+ASK = "This address is not confirmed yet."
 
 
 @pytest.fixture

@@ -216,7 +216,7 @@ def test_a_reset_unlinks_the_attackers_slack_member(
     page = set_password(browser, page)
     assert (page.status, page.path) == (200, "profile?notice=password-unlinked")
     assert CHANGED_AND_UNLINKED in page.text
-    assert "Nobody acts as this account in Slack yet." in page.text
+    assert "No Slack member is linked to this account yet." in page.text
     assert services.links.find_user(team_id=TEAM_ID, slack_user_id=EVE) is None
     assert services.codes.peek(kind=CodeKind.LINK, code=pending) is None
     emails = list(db.letters.find({"kind": EmailKind.UNLINKED}))

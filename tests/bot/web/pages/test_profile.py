@@ -192,7 +192,7 @@ def test_the_code_is_shown_once_and_leads_to_ones_account(
     assert (
         "It works once, and for 10 minutes. Opening this page again makes a new one." in page.text
     )
-    assert "Never pass this code on: whoever types it into Slack acts as you." in page.text
+    assert "Never share this code: anyone who types it into Slack acts as you." in page.text
     assert "You are signed in as emma@example.com." in page.text
     first, second = code_on(page), code_on(browser.open("/link"))
     codes = services.codes
@@ -232,13 +232,13 @@ def test_unlinking_asks_once_more_and_tells(
     db.tickets.insert_one({"_id": ticket.id, "assignedTo": emma.id, "status": "IN_PROGRESS"})
     page = browser.open(f"/unlink?member={member}")
     assert "Unlink Emma in Slack?" in page.text
-    assert "From then on nobody acts as emma@example.com in Slack." in page.text
+    assert "After that, no one acts as emma@example.com in Slack." in page.text
     assert "1 open ticket is assigned to you and stay so" in page.text
     assert db.links.count_documents({}) == 1
     page = browser.fill(page, "/unlink")
     assert page.path == "profile?notice=unlinked"
     assert "That Slack member no longer acts as your account." in page.text
-    assert "Nobody acts as this account in Slack yet." in page.text
+    assert "No Slack member is linked to this account yet." in page.text
     assert db.links.count_documents({}) == 0
     [queued_email] = db.letters.find({"kind": EmailKind.UNLINKED})
     assert (queued_email["userId"], queued_email["facts"]) == (

@@ -1,0 +1,164 @@
+"""docs/messages.md is what the code writes, is complete, and reads well if every date is today."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+import sys
+from collections.abc import Iterator
+from email.message import EmailMessage
+from types import CodeType, FrameType, FunctionType, ModuleType
+from typing import Any, get_type_hints
+
+import pytest
+
+import bot.views
+from bot.views.messages.address_claim import claim_event
+from bot.views.text import Block, Message
+from tasks.email import compose
+from tests.messages.catalogue import HOME, KINDS, READERS, TERMINAL, Entry, catalogue
+from tests.messages.document import DOCUMENT, document
+from tests.messages.plain_text import as_lines
+from tests.support.blockkit import check_message, check_view
+
+PACKAGES = ("cards", "explain", "home", "messages", "modals")
+# What functions return that write something for people.
+TEXTS = (Message, compose.EmailContent, EmailMessage, Block, list[Block], str, list[str])
+NO_TEXT = {claim_event.__code__}  # an identifier
+DATE = r"(?:today|tomorrow|yesterday) at \d"
+FAULTS = {
+    "a preposition that a date with a word cannot follow": re.compile(
+        rf"\b(?:on|at|by|in|from|before|for|of|since) {DATE}", re.IGNORECASE
+    ),
+    "a sentence that begins with a date": re.compile(rf"(?:^|[.!?] ){DATE}"),
+    "two spaces": re.compile(r"\S {2,}\S"),
+    "nothing in brackets or quotes": re.compile(r"\(\s*\)|\[\s*\]|“\s*”|\"\"|<\s*>"),
+    "a placeholder": re.compile(r"\{\w*\}|%[sd]|<!|<@|<https?:[^>]*\||&(?:amp|lt|gt);"),
+    "a value of the code": re.compile(
+        r"\b(?:None|True|False|null|nan)\b(?! recognised| seen|: only)"
+    ),
+    "punctuation twice": re.compile(r"(?<!\.)\.\.(?!\.)|[,;:!?]{2}| [,.;!?](?:\s|$)|· *(?:·|$)"),
+}
+
+
+def modules() -> Iterator[ModuleType]:
+    yield compose
+    for info in pkgutil.walk_packages(bot.views.__path__, "bot.views."):
+        if info.name.split(".")[2] in PACKAGES and not info.ispkg:
+            yield importlib.import_module(info.name)
+
+
+def writers() -> dict[CodeType, str]:
+    """Return the public functions that write something for people, by their code."""
+    return {
+        function.__code__: f"{module.__name__}.{name}"
+        for module in modules()
+        for name, function in vars(module).items()
+        if isinstance(function, FunctionType)
+        and function.__module__ == module.__name__
+        and not name.startswith("_")
+        and get_type_hints(inspect.unwrap(function))["return"] in TEXTS
+        and function.__code__ not in NO_TEXT
+    }
+
+
+def called_by_the_catalogue() -> set[CodeType]:
+    called: set[CodeType] = set()
+
+    def record(frame: FrameType, event: str, _: Any) -> None:
+        if event == "call":
+            called.add(frame.f_code)
+
+    before = sys.getprofile()
+    sys.setprofile(record)
+    try:
+        catalogue()
+    finally:
+        sys.setprofile(before)
+    return called
+
+
+def test_the_page_is_what_the_code_writes() -> None:
+    assert DOCUMENT.read_text() == document(), "run: make messages"
+
+
+def test_every_function_that_writes_for_people_is_on_the_page() -> None:
+    expected, called = writers(), called_by_the_catalogue()
+    assert len(expected) > 100
+    assert sorted(name for code, name in expected.items() if code not in called) == []
+
+
+def test_each_entry_has_a_place_and_a_title_of_its_own() -> None:
+    entries = catalogue()
+    titles = [(entry.kind, entry.reader, entry.title) for entry in entries]
+    assert len(titles) == len(set(titles))
+    assert {entry.kind for entry in entries} == set(KINDS)
+    assert {entry.reader for entry in entries} == set(READERS)
+
+
+def faults(lines: list[str]) -> list[str]:
+    return [
+        f"{fault}: {line}"
+        for line in lines
+        for fault, pattern in FAULTS.items()
+        if pattern.search(line)
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_reads_well(kind: str) -> None:
+    entries = [entry for entry in catalogue() if entry.kind == kind]
+    assert entries
+    assert [found for entry in entries for found in faults(_lines(entry))] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_slack_takes_it_and_each_button_that_a_sentence_names_is_there(kind: str) -> None:
+    for entry in catalogue():
+        content = entry.content
+        if entry.kind == kind and isinstance(content, Message):
+            assert check_message(content.as_args()) == [], entry.title
+        elif entry.kind == kind and isinstance(content, dict):
+            assert check_view(content, home=kind == HOME) == [], entry.title
+
+
+def _lines(entry: Entry) -> list[str]:
+    lines = [line.strip() for line in as_lines(entry.content)]
+    # The columns of a table in a terminal.
+    return [re.sub(" +", " ", line) for line in lines] if entry.kind == TERMINAL else lines
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Ann took it on today at 8:10 PM.",
+        "It closes by tomorrow at 8:10 PM.",
+        "Looks again at today at 8:10 PM",
+        "Done. today at 8:10 PM it closes.",
+        "Two  spaces",
+        "Nothing ()",
+        "“”",
+        "Hello {name}",
+        "<@U0ANN> took it",
+        "Due: None",
+        "Handed back..",
+    ],
+)
+def test_what_does_not_read_well_is_found(line: str) -> None:
+    assert len(faults([line])) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "You are away until today at 8:10 PM.",
+        "It is due today at 8:10 PM.",
+        "Ann resolved it · today at 8:10 PM",
+        "Ann took it (yesterday at 8:10 PM).",
+        "Skills: None recognised",
+        "Finding someone…",
+        "[... Comment, Details]",
+    ],
+)
+def test_what_reads_well_is_not(line: str) -> None:
+    assert faults([line]) == []
