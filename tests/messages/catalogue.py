@@ -15,7 +15,7 @@ from bot.views.explain.terminal import explanation_lines
 from bot.views.home import overview, people_list, ticket_list
 from bot.views.home.ticket_page import conversation_modal, ticket_message
 from bot.views.inputs import notice_modal
-from bot.views.messages import address_claim, handover_offer, settled, ticket_updates
+from bot.views.messages import address_claim, handover_offer, settled, staff_welcome, ticket_updates
 from bot.views.messages import help as help_views
 from bot.views.messages.digest import digest_message
 from bot.views.messages.reminder_message import ReminderLine, reminder_message
@@ -52,6 +52,8 @@ from services.availability.availability_service import Availability, WorkHours
 from services.availability.handover_offers import HandoverOffer, OfferAnswer, OfferDecision
 from services.availability.slack_status import NO_END, StatusRules
 from services.calendar.business_hours import BusinessHours
+from services.home.setup_checklist import SetupChecklist
+from services.linking.staff_invitations import StaffInvitation
 from services.digest.digest_service import (
     AssigneeCounts,
     Digest,
@@ -235,6 +237,13 @@ def _messages() -> Iterator[Row]:
                 user, slack_user_id="U0Ann", app_url=APP_URL, claim=DAN if user is ANN else None
             ),
         )
+    for title, invitation in (
+        ("linked", StaffInvitation(BEN, is_linked=True)),
+        ("not linked", StaffInvitation(BEN, is_linked=False)),
+        ("to link with a code", StaffInvitation(BEN, is_linked=False, needs_code=True)),
+    ):
+        message = staff_welcome.welcome_message(invitation)
+        yield MESSAGES, MODERATOR, f"Welcome of a moderator, {title}", message
     yield MESSAGES, EMPLOYEE, "Another account has the address", address_claim.claim_message(DAN)
     yield MESSAGES, EMPLOYEE, "It's not mine", address_claim.disowned_message(DAN.email)
     yield MESSAGES, EMPLOYEE, "It's mine", address_claim.merged_message(DAN.email)
@@ -563,6 +572,7 @@ def _account_modals() -> Iterator[Row]:
 def _admin_modals() -> Iterator[Row]:
     yield MODALS, ADMIN, "Edit person", person.person_modal(BEN, open_tickets=3)
     yield MODALS, ADMIN, "Search people", person.search_modal("be")
+    yield MODALS, ADMIN, "Add moderator", person.add_moderator_modal()
     yield (
         MODALS,
         ADMIN,
@@ -617,6 +627,10 @@ def _home() -> Iterator[Row]:
         (ADMIN, "Start, away", replace(
             start, user_id=ADA.id, own=ListPage(()), assigned=ListPage(()), can_manage_people=True,
             people=replace(PEOPLE, users={**PEOPLE.users, **away}))),
+        (ADMIN, "Start, on the first day", replace(
+            start, user_id=ADA.id, own=ListPage(()), can_manage_people=True,
+            setup=SetupChecklist(
+                business_hours=True, moderator=False, triage_channel=False, ai_key=False))),
     )  # fmt: skip
     for reader, title, page in pages:
         yield HOME, reader, title, overview.home_view(page)
