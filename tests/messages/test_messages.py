@@ -34,9 +34,7 @@ FAULTS = {
     "two spaces": re.compile(r"\S {2,}\S"),
     "nothing in brackets or quotes": re.compile(r"\(\s*\)|\[\s*\]|“\s*”|\"\"|<\s*>"),
     "a placeholder": re.compile(r"\{\w*\}|%[sd]|<!|<@|<https?:[^>]*\||&(?:amp|lt|gt);"),
-    "a value of the code": re.compile(
-        r"\b(?:None|True|False|null|nan)\b(?! recognised| seen|: only)"
-    ),
+    "a value of the code": re.compile(r"\b(?:None|True|False|null|nan)\b(?! recognised| seen)"),
     "punctuation twice": re.compile(r"(?<!\.)\.\.(?!\.)|[,;:!?]{2}| [,.;!?](?:\s|$)|· *(?:·|$)"),
 }
 

@@ -219,7 +219,7 @@ def _skills(dry_run: DryRun, formatter: Formatter) -> str:
 
 def _confidence(stored: object) -> str:
     if not isinstance(stored, (int, float)):
-        return "None: only Gemini gives one"
+        return "Not given: only Gemini gives one"
     doubt = " (too low to rely on)" if is_low_confidence(stored) else ""
     return f"{stored:.2f}{doubt}"
 

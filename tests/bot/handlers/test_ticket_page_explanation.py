@@ -327,7 +327,7 @@ def test_the_offline_routers_analysis_is_not_stored(
         "*Read by:* The offline router, just now and without storing it, because it is not "
         "analysed yet",
         "*Skills:* Printer (named in the text)",
-        "*Confidence:* None: only Gemini gives one",
+        "*Confidence:* Not given: only Gemini gives one",
         "*Priority:* Not set yet",
         "*Secrets:* None seen in its text",
     ]

@@ -348,7 +348,7 @@ def test_an_unread_ticket_is_read_offline_in_memory(
         "  Read by     The offline router, just now and without storing it, because it is not "
         "analysed yet",
         "  Skills      VPN (named in the text)",
-        "  Confidence  None: only Gemini gives one",
+        "  Confidence  Not given: only Gemini gives one",
         "  Priority    Not set yet",
         "  Secrets     None seen in its text",
     ]
@@ -367,7 +367,7 @@ def test_words_that_have_changed_are_read_again(
         "  Read by     The offline router, just now and without storing it, because its text "
         "has changed since",
         "  Skills      DNS (named in the text)",
-        "  Confidence  None: only Gemini gives one",
+        "  Confidence  Not given: only Gemini gives one",
         "  Priority    High",
         "  Secrets     Seen in its text; masked before anything leaves this machine",
     ]
