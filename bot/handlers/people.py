@@ -74,7 +74,7 @@ def add_moderator(req: Request) -> None:
     )
     reply_id = req.services.replies.queue(
         ReplyKind.WELCOME,
-        event=staff_welcome.welcome_event(invitation),
+        event=invitation.key,
         recipient=member.slack_user_id,
         slack_user_id=member.slack_user_id,
         message=staff_welcome.welcome_message(invitation).as_args(),

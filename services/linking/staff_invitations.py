@@ -61,6 +61,11 @@ class StaffInvitation:
     is_linked: bool
     needs_code: bool = False
 
+    @property
+    def key(self) -> str:
+        """A key for each time that an account gets a role."""
+        return f"{self.user.id}:{self.user.role.value}:{self.user.token_version}"
+
 
 class StaffInvitations:
     def __init__(

@@ -52,8 +52,6 @@ from services.availability.availability_service import Availability, WorkHours
 from services.availability.handover_offers import HandoverOffer, OfferAnswer, OfferDecision
 from services.availability.slack_status import NO_END, StatusRules
 from services.calendar.business_hours import BusinessHours
-from services.home.setup_checklist import SetupChecklist
-from services.linking.staff_invitations import StaffInvitation
 from services.digest.digest_service import (
     AssigneeCounts,
     Digest,
@@ -70,8 +68,10 @@ from services.home.home_service import (
     TicketPage,
 )
 from services.home.sessions import Screen
+from services.home.setup_checklist import SetupChecklist
 from services.linking.account_linking import LinkPreview, UnlinkPreview
 from services.linking.links import Directory
+from services.linking.staff_invitations import StaffInvitation
 from services.lists.list_query import ListCursor, ListKind, ListQuery, skill_key
 from services.lists.list_service import ListPage, ListResult
 from services.models.comment import Comment, FileLink

@@ -17,12 +17,6 @@ _OPEN_FIRST = "Open this app's Home once, so that tickets can come to you."
 _LINK_FIRST = "Type `/account` to link your account, so that tickets can come to you."
 
 
-def welcome_event(invitation: StaffInvitation) -> str:
-    """Return what the stored message is found by: one for each time an account gets a role."""
-    user = invitation.user
-    return f"{user.id}:{user.role.value}:{user.token_version}"
-
-
 def welcome_message(invitation: StaffInvitation) -> Message:
     user = invitation.user
     title = f"You are {ARTICLES[user.role]} of this help desk."
