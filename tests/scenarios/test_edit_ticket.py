@@ -196,7 +196,7 @@ def test_the_second_sees_what_changed_keeps_their_text_and_may_send_it_again(
     again = answer["view"]
     assert check_view(again) == []
     assert read(again)[:3] == [
-        f"{admin.name} changed the description meanwhile.",
+        f"Since you opened this form, {admin.name} changed the description.",
         "Theirs.",
         FORM_KEPT_NOTICE,
     ]
@@ -229,11 +229,14 @@ def test_what_changes_once_more_is_notified_once_more(
     again = save(ticket_bot, second, moderator, priority="low")["view"]
     save(ticket_bot, form(admin), admin, priority="urgent")
     third = save(ticket_bot, {**second, **again}, moderator)
-    assert read(third["view"])[0] == f"{admin.name} set the priority to Urgent meanwhile."
+    assert (
+        read(third["view"])[0]
+        == f"Since you opened this form, {admin.name} set the priority to Urgent."
+    )
     # The moderator has not edited the title, so a conflict about it is new to them.
     save(ticket_bot, form(admin), admin, title="Theirs")
     last = save(ticket_bot, {**second, **third["view"]}, moderator, title="Mine")
-    assert read(last["view"])[0] == f"{admin.name} changed the title meanwhile."
+    assert read(last["view"])[0] == f"Since you opened this form, {admin.name} changed the title."
 
 
 def test_a_step_taken_meanwhile_is_notified_too(
@@ -243,7 +246,7 @@ def test_a_step_taken_meanwhile_is_notified_too(
     view = form(moderator)
     ticket_bot.answer(pressed("take", ticket, admin))
     answer = save(ticket_bot, view, moderator, assignedTo=str(moderator.id))
-    assert read(answer["view"])[0] == f"{admin.name} took it meanwhile."
+    assert read(answer["view"])[0] == f"Since you opened this form, {admin.name} took it."
     assert reload(db, ticket).assigned_to == admin.id
 
 

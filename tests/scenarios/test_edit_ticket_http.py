@@ -59,7 +59,7 @@ def test_two_moderators_update_a_ticket_and_both_see_what_became_of_it(
     assert vera.sends(vera_s, description="The gateway drops it.", priority="high") == {}
     answer = otto.sends(otto_s, description="Her laptop drops it.", title="VPN is down")
     assert read(answer["view"])[:3] == [
-        f"{expert.name} changed the description meanwhile.",
+        f"Since you opened this form, {expert.name} changed the description.",
         "The gateway drops it.",
         FORM_KEPT_NOTICE,
     ]

@@ -139,7 +139,7 @@ def test_counts_of_all_processes_in_one_scrape_and_one_id_in_their_logs(
     assert any(message.startswith("tasks.notify ok after") for message in messages)
     (fault,) = (line for line in lines(worker) if "TypeError" in line.get("traceback", ""))
     assert (fault["logger"], fault["ticket_id"]) == ("celery.app.trace", "[email]")
-    assert lines(jobs)[-1]["logger"].startswith(("tasks.", "app"))
+    assert lines(jobs)[-1]["logger"].startswith(("tasks.", "services.", "app"))
 
     redis.stop()
     alone = bot.scrape()

@@ -33,6 +33,7 @@ WARNING_FORMS = {
     "update_ticket",
 }
 OTHER_FORMS = {
+    "add_moderator",
     "cancel_ticket",
     "confirm_link",
     "edit_availability",
