@@ -34,5 +34,5 @@ def warn_of_secrets(req: Request, *fields: str) -> bool:
 
 
 def _digest(texts: dict[str, str]) -> str:
-    """Return a few characters, from which nobody can guess a password."""
+    """Return a few characters, too few to guess a password from."""
     return hashlib.sha256(repr(texts).encode()).hexdigest()[:4]

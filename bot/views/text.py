@@ -143,7 +143,7 @@ class Message:
 @dataclass(frozen=True, slots=True)
 class DisplayPerson:
     """How a person is named: by mention if they are in Slack. `note` says, of a requester, what
-    nobody has proved."""
+    is not confirmed."""
 
     name: str
     slack_user_id: str | None = None

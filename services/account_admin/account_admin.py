@@ -79,7 +79,7 @@ class AccountAdmin:
         """Store the fields that differ from what the form showed, as `update_account` does.
 
         Raises `InvalidValue`, also if another admin has changed the field since, for the last
-        active admin, and for the role of an account whose address nobody has confirmed.
+        active admin, and for the role of an account whose address is not confirmed.
         """
         require_permission(actor, Permission.MANAGE_USERS)
 

@@ -71,7 +71,7 @@ _REASONS = {
 @dataclass(frozen=True, slots=True)
 class Directory:
     """Accounts and their Slack ids; members who have left Slack have no id. Of those asked for,
-    `unconfirmed` are the accounts whose address nobody has confirmed."""
+    `unconfirmed` are the accounts whose address is not confirmed."""
 
     users: Mapping[ObjectId, User]
     slack_ids: Mapping[ObjectId, str]

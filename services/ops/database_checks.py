@@ -224,7 +224,7 @@ class DatabaseChecks:
         )
 
     def check_addresses(self) -> list[Finding]:
-        """Name the accounts whose address nobody has confirmed, those of ADMIN_EMAILS first."""
+        """Name the accounts whose address is not confirmed, those of ADMIN_EMAILS first."""
         unconfirmed = self._unconfirmed_emails()
         findings = []
         for email in sorted(e for e in unconfirmed if email_key(e) in self._admin_emails):

@@ -144,7 +144,9 @@ def test_an_account_from_its_beginning_to_a_new_password(
     phone.open(reset_path(codes.issue(kind=CodeKind.RESET, user_id=user.id)))
     phone.sees("Choose a new password", EMAIL, "Unlink Eve", "eve@evil.example, U0EVE")
     phone.fill("/reset", password=SECOND, repeat=SECOND)
-    phone.sees("Your profile", "Your password is changed", "No Slack member is linked to this account yet")
+    phone.sees(
+        "Your profile", "Your password is changed", "No Slack member is linked to this account yet"
+    )
     phone.fill("/signout")
     phone.sees("Sign in", "You are signed out.")
     phone.fill("/signin", email=EMAIL, password=SECOND)
