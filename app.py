@@ -24,6 +24,7 @@ from services.account_admin import audit_command, users_command
 from services.core import clock, database, logs, schema_version, settings
 from services.core.errors import DomainError
 from services.core.metrics import NOOP_METER, InMemoryMeter, Meter
+from services.core.version import program_version
 from services.registry import index_builds, indexes, migrations
 
 if TYPE_CHECKING:
@@ -327,6 +328,7 @@ def _checks(config: settings.Settings, hooks: Hooks) -> "list[Check]":
     )
     gemini = task_runtime.gemini_analyst(config)
     return [
+        Check("program", database_checks.check_program),
         Check("settings", lambda: database_checks.check_settings(os.environ)),
         *stored.checks(),
         Check("linking", lambda: database_checks.check_linking(app_url=app_url, is_strict=strict)),
@@ -411,6 +413,7 @@ def _stop_on_signals() -> threading.Event:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="app.py", description="AI Ticket Assistant for Slack")
+    parser.add_argument("--version", action="version", version=program_version())
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("bot", help="answer Slack (the default)")
     commands.add_parser("worker", help="assign tickets and send messages")

@@ -67,7 +67,7 @@ from tasks.queue.celery_app import (
 from tasks.queue.publisher import CeleryPublisher
 from tasks.queue.waiting_tasks import WaitingTasks
 from tasks.runtime import Runtime
-from tests.support import payloads
+from tests.support import payloads, servers
 from tests.support.api_client import Api
 from tests.support.blockkit import check_answer
 from tests.support.recording_slack import TOKEN, RecordingSlack
@@ -89,14 +89,14 @@ NOBODY_LISTENS = "mongodb://127.0.0.1:9/away"
 
 @pytest.fixture(scope="session")
 def mongo() -> Iterator[MongoServer]:
-    with MongoServer() as server:
+    with servers.mongo_server() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
     """The Redis of this test process. Tests use `redis`."""
-    with RedisServer() as server:
+    with servers.redis_server() as server:
         yield server
 
 
@@ -105,7 +105,7 @@ def redis(redis_server: RedisServer) -> Iterator[RedisServer]:
     """An empty Redis. It is emptied again after the test."""
     yield redis_server
     with connect_redis(redis_server.url) as client:
-        client.flushall()
+        client.flushdb()
 
 
 @pytest.fixture(scope="session")
@@ -318,7 +318,7 @@ def services(db: Mongo, redis_server: RedisServer, clock: FixedClock) -> Iterato
     yield made
     if "rate_limiter" in vars(made):
         with connect_redis(redis_server.url) as client:
-            client.flushall()
+            client.flushdb()
 
 
 def _service_fixture(name: str) -> Any:

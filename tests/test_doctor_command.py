@@ -1,5 +1,6 @@
 """`python app.py doctor` as a real process: everything fine, then each part broken."""
 
+import re
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -76,7 +77,11 @@ def product(
 def test_nothing_is_configured() -> None:
     done = doctor({})
     assert done.returncode == 1
-    assert done.stdout.splitlines() == [
+    program, *findings = done.stdout.splitlines()
+    assert re.fullmatch(
+        r"ok    program:       version \d+\.\d+\.\d+ on Python 3\.\d+\.\d+", program
+    )
+    assert findings == [
         "FAIL  settings:      MONGO_URI is missing. Set it in the environment or in .env.",
         "FAIL  settings:      REDIS_URL is missing. Set it in the environment or in .env.",
         "FAIL  settings:      JWT_SECRET is missing. Set it in the environment or in .env.",
@@ -117,6 +122,7 @@ def test_all_is_well(
             GEMINI_API_URL=gemini.url,
         )
     said = done.stdout.splitlines()
+    assert said.pop(0).startswith("ok    program:       version ")
     # A test's Slack is not Slack's API.
     assert said.pop(0).startswith("warn  settings:      SLACK_API_URL is not Slack's")
     assert said.pop() == "It works; 1 warn: have a look at this."

@@ -10,6 +10,7 @@ from bot.web.client_ip import address_for_rate_limit
 from bot.web.http_errors import MAX_BODY_BYTES, ErrorPage, problem_response, register_error_handler
 from services.core import security_events
 from services.core.settings import Network
+from services.core.version import program_version
 
 
 def create_flask_app(
@@ -57,8 +58,8 @@ def _health_blueprint(
     is_writable: Callable[[], bool],
     pending_indexes: Callable[[], Sequence[str]],
 ) -> Blueprint:
-    """`/healthz` always answers 200; `/readyz` answers 503 unless `is_ready()` and no index is
-    pending.
+    """`/healthz` always answers 200, with the program's version; `/readyz` answers 503 unless
+    `is_ready()` and no index is pending.
 
     A bot whose database stores nothing stays ready: otherwise its users would get no answer.
     """
@@ -66,7 +67,7 @@ def _health_blueprint(
 
     @blueprint.get("/healthz")
     def healthz() -> Response:
-        return jsonify(status="ok")
+        return jsonify(status="ok", version=program_version())
 
     @blueprint.get("/readyz")
     def readyz() -> Response:

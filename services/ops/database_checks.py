@@ -1,5 +1,6 @@
 """The doctor's checks of settings and MongoDB. They only read, except for one probe document."""
 
+import platform
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from services.accounts.validation import email_key
 from services.core import leases, schema_version, settings
 from services.core.clock import Clock, describe_offset, synchronize, utcnow
 from services.core.database import Document, Mongo, connect, is_failing
+from services.core.version import program_version
 from services.core.work_queue import MAX_DELIVERY_DELAY
 from services.models.user import Role, User
 from services.ops import job_health
@@ -49,6 +51,11 @@ LOCAL_HOSTS = frozenset({None, "localhost", "127.0.0.1", "::1"})
 # Atlas refuses a wrong password with 8000, but also writes beyond the quota.
 NO_RIGHTS = frozenset({13, 18})
 UNAUTHORIZED = NO_RIGHTS | {8000}
+
+
+def check_program() -> list[Finding]:
+    """Return the versions, which a report of a fault needs."""
+    return ok(f"version {program_version()} on Python {platform.python_version()}")
 
 
 def check_settings(env: Mapping[str, str]) -> list[Finding]:

@@ -19,6 +19,7 @@ from bot.web.flask_app import create_flask_app
 from bot.web.server import WebServer
 from bot.web.slack_events import slack_events_blueprint
 from services.core.database import Mongo, connect, is_reachable
+from services.core.version import program_version
 from tests.conftest import NOBODY_LISTENS, Inline, People, make_config
 from tests.support import payloads
 from tests.support.http_bot import SECRET
@@ -225,9 +226,10 @@ def test_a_fault_is_told_by_its_reference_alone(url: str, caplog: pytest.LogCapt
 
 
 def test_it_is_alive_and_ready(url: str) -> None:
-    for path in ("/healthz", "/readyz"):
-        response = requests.get(url + path, timeout=10)
-        assert (response.status_code, response.json()) == (200, {"status": "ok"})
+    alive, ready = (requests.get(url + path, timeout=10) for path in ("/healthz", "/readyz"))
+    assert (alive.status_code, ready.status_code) == (200, 200)
+    assert alive.json() == {"status": "ok", "version": program_version()}
+    assert ready.json() == {"status": "ok"}
 
 
 def test_without_mongodb_it_is_alive_but_not_ready(url_without_database: str) -> None:

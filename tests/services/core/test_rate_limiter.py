@@ -224,7 +224,7 @@ def test_an_emptied_redis_counts_anew(limiter: RateLimiter, redis: RedisServer) 
     use_up(limiter)
     refusal(lambda: limiter.take(JO))
     with connect_redis(redis.url) as client:
-        client.flushall()
+        client.flushdb()
         client.script_flush()
     use_up(limiter)
     refusal(lambda: limiter.take(JO))

@@ -235,7 +235,7 @@ def test_without_counts_in_redis_the_stored_tickets_count(
     for _ in range(20):
         file(tickets)
     with connect_redis(redis_server.url) as client:
-        client.flushall()
+        client.flushdb()
     refusal(LimitReached, file, tickets)
     refusal(LimitReached, file, TicketService(db, RateLimiter(""), clock=clock))
 

@@ -71,7 +71,7 @@ def test_a_sweep_adds_no_copy_and_repeats_what_redis_lost(
         publish_due(context)
         assert messages_in(redis) == 3
     with connect_redis(redis.url) as client:
-        client.flushall()
+        client.flushdb()
     clock.advance(seconds=10)
     publish_due(context)
     assert messages_in(redis) == 3
