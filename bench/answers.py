@@ -207,7 +207,7 @@ class Trips(CommandListener):
     def __init__(self) -> None:
         self.number = 0
 
-    def started(self, event: CommandStartedEvent) -> None:
+    def started(self, event: CommandStartedEvent) -> None:  # noqa: ARG002  pymongo's signature
         self.number += 1
 
     def succeeded(self, event: CommandSucceededEvent) -> None: ...

@@ -62,7 +62,7 @@ def count_outcome() -> Iterator[None]:
 
 class _SignallingAck(Ack):
     def __init__(self, is_answered: threading.Event) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # Bolt leaves it unannotated
         self._is_answered = is_answered
 
     def __call__(self, *args: Any, **kwargs: Any) -> BoltResponse:
