@@ -43,6 +43,7 @@ def create_app(
         name=bot.name,  # without a name Bolt reads the source of every caller to find one
         client=bot.client,
         signing_secret=bot.config.slack_signing_secret,
+        request_verification_enabled=False,  # bot/web/slack_events.py has verified it
         logger=logging.getLogger("slack_bolt"),
         listener_executor=ListenerExecutor(executor),
     )
