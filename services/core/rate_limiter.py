@@ -4,8 +4,8 @@ Keys in Redis: `helpdesk:limits:DATABASE:LIMIT/SUBJECT/AMOUNT/SECONDS/second`. E
 times that expires with its window. SUBJECT is a hash: no address or account is stored. Known and
 unknown accounts are counted alike, so a refusal reveals nothing.
 
-`helpdesk:limits:DATABASE:since` is the time since when these lists have no gap. It is lost with
-them, and begins again if a process had to count by itself.
+`helpdesk:limits:DATABASE:since` is the time since when these lists have no gap. It begins again
+with each start of Redis, and after a process had to count by itself.
 """
 
 import hashlib
@@ -30,6 +30,19 @@ logger = logging.getLogger(__name__)
 
 KEY_PREFIX = "helpdesk:limits"
 _SINCE_KEY = "since"
+# A Redis that was started again, perhaps with an old snapshot, has another run id. If it does not
+# tell the id, it is not known since when it counts.
+_RUN_ID = """
+local info = redis.pcall('INFO', 'server')
+local run = type(info) == 'string' and string.match(info, 'run_id:(%x+)')
+local known = redis.call('HMGET', KEYS[1], 'run', 'since')
+"""
+_READ_SINCE = f"{_RUN_ID} return run and known[1] == run and known[2]"
+_BEGIN = f"""{_RUN_ID}
+if run and not (ARGV[2] == '1' and known[1] == run) then
+    redis.call('HSET', KEYS[1], 'run', run, 'since', ARGV[1])
+end
+"""
 # For the connection, and for each answer.
 TIMEOUT_SECONDS = 0.25
 # After a failure Redis is not asked for this long.
@@ -264,16 +277,18 @@ class _SharedWindows(RedisStorage):
                 window.item.get_expiry(),
                 1,
             )
-        pipe.get(self.prefixed_key(_SINCE_KEY))
-        *counted, since = pipe.execute()
+        if any(window.limit is Limit.TICKETS for window in windows):  # the caller needs it
+            pipe.eval(_READ_SINCE, 1, self.prefixed_key(_SINCE_KEY))
+        answers = pipe.execute()
+        since = answers[len(windows)] if len(answers) > len(windows) else None
         return Acquired(
-            [bool(answer) for answer in counted],
+            [bool(answer) for answer in answers[: len(windows)]],
             datetime.fromtimestamp(float(since), UTC) if since else None,
         )
 
     def begin(self, since: datetime, *, only_if_unknown: bool = False) -> None:
         key = self.prefixed_key(_SINCE_KEY)
-        self.storage.set(key, since.timestamp(), nx=only_if_unknown)
+        self.storage.eval(_BEGIN, 1, key, since.timestamp(), int(only_if_unknown))
 
     def release(self, windows: Sequence[Window]) -> None:
         pipe = self.storage.pipeline(transaction=False)
