@@ -174,7 +174,7 @@ def _beside(name: str, bot: Load, bare: Load, trips: int) -> Figure:
 
 def submission(slack_user_id: str) -> tuple[bytes, dict[str, str]]:
     """A new form, filled in and submitted: the body and the headers."""
-    state = {
+    state: Document = {
         name: {name: {"type": "plain_text_input", "value": text}}
         for name, text in (("title", TITLE), ("description", DESCRIPTION))
     }

@@ -247,12 +247,13 @@ class RecordingPublisher(CeleryPublisher):
         self.countdowns: list[float | None] = []
         self.waiting = WaitingTasks()
 
-    def send(self, task: str, ticket: str | Mapping[str, Any] | None = None, **kwargs: Any) -> None:
-        countdown, queue = kwargs.pop("countdown", None), kwargs.pop("queue", FRESH_QUEUE)
-        for one in ticket if isinstance(ticket, Mapping) else [ticket]:
-            self.countdowns.append(countdown)
-            self.queues.append(queue)
-            self.asked.append((task, one or next(iter(kwargs.values()), "")))
+    def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None:
+        self.countdowns.append(kwargs.pop("countdown", None))
+        self.queues.append(kwargs.pop("queue", FRESH_QUEUE))
+        self.asked.append((task, ticket_id or next(iter(kwargs.values()), "")))
+
+    def send_tickets(self, tickets: Mapping[str, str | None]) -> None:
+        self.asked += [(NOTIFY_TASK, ticket_id) for ticket_id in tickets]
 
     def waiting_tasks(self) -> WaitingTasks:
         return self.waiting

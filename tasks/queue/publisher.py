@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, NamedTuple
@@ -71,7 +71,8 @@ class CeleryPublisher:
                 self.publish_ticket(ticket_id)
         else:
             failure = f"{len(tickets)} tickets are left to the sweep"
-            self._send_or_log(failure, NOTIFY_TASK, tickets)
+            with _logged(NOTIFY_TASK, failure):
+                self.send_tickets(tickets)
 
     def publish_email(self, email_id: str) -> None:
         """Publish sending of the email; if that fails, the sweep does it."""
@@ -97,7 +98,7 @@ class CeleryPublisher:
     def send(
         self,
         task: str,
-        ticket: str | Mapping[str, str | None] | None = None,
+        ticket_id: str | None = None,
         *,
         countdown: float | None = None,
         queue: str = FRESH_QUEUE,
@@ -106,21 +107,15 @@ class CeleryPublisher:
         """Publish a task. Raises `PublishFailed`, within about four seconds.
 
         Only a ticket's id is passed by position: the worker logs the first argument as such.
-        Several tickets come with the ids of their requests.
         """
-        tickets = ticket if isinstance(ticket, Mapping) else {}
-        try:
-            self._celery.send_task(
-                task,
-                args=[] if ticket is None else [list(tickets) or ticket],
-                kwargs=kwargs,
-                countdown=countdown,
-                queue=queue,
-                headers=message_headers(tickets.values()),
-                retry=False,
-            )
-        except _BROKER_ERRORS as error:
-            raise PublishFailed(type(error).__name__) from error
+        args = [] if ticket_id is None else [ticket_id]
+        self._send(task, args, kwargs, message_headers(), countdown=countdown, queue=queue)
+
+    def send_tickets(self, tickets: Mapping[str, str | None]) -> None:
+        """Publish several tickets, each with the id of its request, in one message. Raises
+        `PublishFailed` like `send`."""
+        headers = message_headers(tickets.values())
+        self._send(NOTIFY_TASK, [list(tickets)], {}, headers, queue=FRESH_QUEUE)
 
     def waiting_tasks(self) -> WaitingTasks:
         """Read which tasks wait for a worker. Raises `PublishFailed` like `send`."""
@@ -129,12 +124,33 @@ class CeleryPublisher:
         except _BROKER_ERRORS as error:
             raise PublishFailed(type(error).__name__) from error
 
-    def _send_or_log(self, failure: str, task: str, *args: Any, **kwargs: Any) -> None:
-        try:
+    def _send_or_log(self, failure: str, task: str, *args: str, **kwargs: Any) -> None:
+        with _logged(task, failure):
             self.send(task, *args, **kwargs)
-            logger.info("%s is published", task)
-        except PublishFailed as error:
-            logger.warning("%s: %s", failure, error)
+
+    def _send(
+        self,
+        task: str,
+        args: list[Any],
+        kwargs: dict[str, str],
+        headers: dict[str, Any],
+        **options: Any,
+    ) -> None:
+        try:
+            self._celery.send_task(
+                task, args=args, kwargs=kwargs, headers=headers, retry=False, **options
+            )
+        except _BROKER_ERRORS as error:
+            raise PublishFailed(type(error).__name__) from error
+
+
+@contextmanager
+def _logged(task: str, failure: str) -> Iterator[None]:
+    try:
+        yield
+        logger.info("%s is published", task)
+    except PublishFailed as error:
+        logger.warning("%s: %s", failure, error)
 
 
 class _Ticket(NamedTuple):

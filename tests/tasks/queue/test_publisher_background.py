@@ -22,16 +22,19 @@ class Held(RecordingPublisher):
         self.requests: list[str | None] = []
         self.messages: list[list[str]] = []
 
-    def send(self, task: str, ticket: str | Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+    def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None:
         self.begun.set()
         self.go.wait()
-        if isinstance(ticket, Mapping):
-            self.requests += ticket.values()
-            self.messages.append([*ticket])
-        else:
-            self.requests.append(request_context.current_ids().get(request_context.REQUEST_ID))
-            self.messages.append([ticket or ""])
-        super().send(task, ticket, **kwargs)
+        self.requests.append(request_context.current_ids().get(request_context.REQUEST_ID))
+        self.messages.append([ticket_id or ""])
+        super().send(task, ticket_id, **kwargs)
+
+    def send_tickets(self, tickets: Mapping[str, str | None]) -> None:
+        self.begun.set()
+        self.go.wait()
+        self.requests += tickets.values()
+        self.messages.append([*tickets])
+        super().send_tickets(tickets)
 
 
 def is_asked(publisher: RecordingPublisher, *wanted: tuple[str, str]) -> None:
