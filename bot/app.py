@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -19,7 +20,7 @@ from bot.routes import ACKED_IMMEDIATELY, Route, RouteKind, run_route, top_level
 from bot.slack.bot_process import BotProcess
 from bot.slack.client import Respond, respond_middleware
 from bot.slack.error_responses import error_response, show_error
-from bot.slack.instrumentation import ContextExecutor, InstrumentedApp, count_outcome
+from bot.slack.instrumentation import InstrumentedApp, ListenerExecutor, count_outcome
 from bot.slack.request import Request
 
 logger = logging.getLogger(__name__)
@@ -42,8 +43,9 @@ def create_app(
         name=bot.name,  # without a name Bolt reads the source of every caller to find one
         client=bot.client,
         signing_secret=bot.config.slack_signing_secret,
+        request_verification_enabled=False,  # bot/web/slack_events.py has verified it
         logger=logging.getLogger("slack_bolt"),
-        listener_executor=ContextExecutor(executor),
+        listener_executor=ListenerExecutor(executor),
     )
     app.use(respond_middleware(meter=bot.meter, process=bot.name))
     for middleware_function in middleware:
@@ -58,32 +60,45 @@ def create_app(
 
 
 def _register(app: App, bot: BotProcess) -> None:
+    """Register one listener for each kind of payload: Bolt builds the arguments of every matcher
+    that it asks before it finds the listener, which costs more than filing a ticket."""
     registrars: dict[RouteKind, Callable[..., Any]] = {
+        RouteKind.VIEW: app.view_submission,
         RouteKind.COMMAND: app.command,
-        RouteKind.VIEW: app.view,
-        RouteKind.ACTION: app.action,
+        RouteKind.ACTION: app.block_action,
+        RouteKind.OPTIONS: app.block_suggestion,
         RouteKind.SHORTCUT: app.global_shortcut,
         RouteKind.MESSAGE_SHORTCUT: app.message_shortcut,
         RouteKind.EVENT: app.event,
-        RouteKind.OPTIONS: app.options,
     }
+    routes = list(top_level_routes())
     check_sender = sender_check(bot)
-    for route in top_level_routes():
-        listener = _listener(route, bot, check_sender)
-        if route.has_own_ack:
+    for kind, registrar in registrars.items():
+        listener = _listener(kind, routes, bot, check_sender)
+        known = [route for route in routes if route.kind is kind]
+        registrar(_any_of(route for route in known if not route.has_own_ack))(listener)
+        if own := [route for route in known if route.has_own_ack]:
             # `app.event` has no option to leave the acknowledgement to the listener.
-            matcher = builtins.event(route.id)
+            matcher = builtins.event(_any_of(own))
             app._register_listener([listener], matcher, [], [], auto_acknowledgement=False)
-        else:
-            registrars[route.kind](route.id)(listener)
+
+
+def _any_of(routes: Iterable[Route]) -> re.Pattern[str]:
+    return re.compile(rf"\A(?:{'|'.join(re.escape(route.id) for route in routes)})\Z")
 
 
 def _listener(
-    route: Route, bot: BotProcess, check_sender: Callable[[Request], None]
+    kind: RouteKind,
+    routes: Sequence[Route],
+    bot: BotProcess,
+    check_sender: Callable[[Request], None],
 ) -> Callable[..., None]:
+    by_id = {route.id: route for route in routes if route.kind is kind}
+
     def listener(ack: Ack, body: dict[str, Any], respond: Respond) -> None:
+        route = by_id[_ROUTE_IDS[kind](body)]
         req = Request(body=body, bot=bot, permission=route.permission, _ack=ack, _respond=respond)
-        if route.kind in ACKED_IMMEDIATELY and not route.has_own_ack:
+        if kind in ACKED_IMMEDIATELY and not route.has_own_ack:
             req.ack()
         try:
             with count_outcome(), bot.database.deadline(HANDLER_TIMEOUT_SECONDS):
@@ -93,9 +108,21 @@ def _listener(
             if not req.is_acked:
                 raise  # the error handler answers
             # An exception that reached Bolt now would replace the response already sent.
-            if route.kind in ACKED_IMMEDIATELY:
+            if kind in ACKED_IMMEDIATELY:
                 show_error(error, req)
             else:
                 logger.exception("%s failed after its acknowledgement", route.id)
 
     return listener
+
+
+# How a payload names its route.
+_ROUTE_IDS: Mapping[RouteKind, Callable[[dict[str, Any]], str]] = {
+    RouteKind.VIEW: lambda body: body["view"]["callback_id"],
+    RouteKind.COMMAND: lambda body: body["command"],
+    RouteKind.ACTION: lambda body: body["actions"][0]["action_id"],
+    RouteKind.OPTIONS: lambda body: body["action_id"],
+    RouteKind.SHORTCUT: lambda body: body["callback_id"],
+    RouteKind.MESSAGE_SHORTCUT: lambda body: body["callback_id"],
+    RouteKind.EVENT: lambda body: body["event"]["type"],
+}

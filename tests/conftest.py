@@ -4,7 +4,7 @@ import itertools
 import json
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from copy import copy
 from dataclasses import replace
@@ -251,6 +251,9 @@ class RecordingPublisher(CeleryPublisher):
         self.countdowns.append(kwargs.pop("countdown", None))
         self.queues.append(kwargs.pop("queue", FRESH_QUEUE))
         self.asked.append((task, ticket_id or next(iter(kwargs.values()), "")))
+
+    def send_tickets(self, tickets: Mapping[str, str | None]) -> None:
+        self.asked += [(NOTIFY_TASK, ticket_id) for ticket_id in tickets]
 
     def waiting_tasks(self) -> WaitingTasks:
         return self.waiting

@@ -180,8 +180,8 @@ MUTATIONS = (
     Mutation(
         "api-shows-notes-to-the-requester",
         "bot/web/api/response_bodies.py",
-        "ticket if is_staff else for_requester(ticket)",
-        "ticket",
+        "if not is_staff:",
+        "if is_staff:",
         ("tests/bot/web/api/test_tickets.py",),
     ),
     Mutation(
@@ -310,8 +310,8 @@ MUTATIONS = (
     Mutation(
         "attempts-never-counted",
         "services/core/rate_limiter.py",
-        "return [bool(answer) for answer in pipe.execute()]",
-        "return [True for answer in pipe.execute()]",
+        "[bool(answer) for answer in answers",
+        "[True for answer in answers",
         ("tests/services/core/test_rate_limiter.py",),
     ),
     Mutation(

@@ -2,15 +2,16 @@
 
 import contextvars
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from slack_bolt import App, BoltRequest, BoltResponse
+from slack_bolt import Ack, App, BoltRequest, BoltResponse
 
 from bot.slack.error_responses import error_kind
 from services.core import request_context
@@ -18,14 +19,19 @@ from services.core.metrics import ACK_SECONDS, HANDLED_PAYLOADS, NOOP_METER, Met
 
 logger = logging.getLogger(__name__)
 
+# How long Slack, and so Bolt, waits for an acknowledgement.
+ACK_TIMEOUT_SECONDS = 3.0
+
 
 @dataclass(slots=True)
 class PayloadContext:
-    """One payload. `handler` is the innermost route that handles it, "none" before there is one."""
+    """One payload. `handler` is the innermost route that handles it, "none" before there is one.
+    `is_answered` is set by the acknowledgement."""
 
     meter: Meter
     process: str
     handler: str = "none"
+    is_answered: threading.Event = field(default_factory=threading.Event)
 
 
 _current: contextvars.ContextVar[PayloadContext | None] = contextvars.ContextVar(
@@ -54,6 +60,17 @@ def count_outcome() -> Iterator[None]:
         logger.info("%s %s", payload.handler, outcome_name)
 
 
+class _SignallingAck(Ack):
+    def __init__(self, is_answered: threading.Event) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Bolt leaves it unannotated
+        self._is_answered = is_answered
+
+    def __call__(self, *args: Any, **kwargs: Any) -> BoltResponse:
+        response = super().__call__(*args, **kwargs)
+        self._is_answered.set()
+        return response
+
+
 class InstrumentedApp(App):
     """Bolt's app. Socket Mode and HTTP both call `dispatch`."""
 
@@ -65,6 +82,7 @@ class InstrumentedApp(App):
     def dispatch(self, req: BoltRequest) -> BoltResponse:
         payload, began = PayloadContext(self._meter, self._process), time.monotonic()
         token = _current.set(payload)
+        req.context["ack"] = _SignallingAck(payload.is_answered)
         try:
             with request_context.request_scope():
                 return super().dispatch(req)
@@ -74,14 +92,22 @@ class InstrumentedApp(App):
             self._meter.observe(ACK_SECONDS, seconds, self._process, payload.handler)
 
 
-class ContextExecutor(Executor):
-    """Run each call in the context of its caller, which a pool's threads do not inherit."""
+class ListenerExecutor(Executor):
+    """Run each call in the context of its caller, which a pool's threads do not inherit, and return
+    when the payload is acknowledged or the call has ended.
+
+    Bolt itself would look every ten milliseconds.
+    """
 
     def __init__(self, pool: Executor) -> None:
         self._pool = pool
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        return self._pool.submit(contextvars.copy_context().run, fn, *args, **kwargs)
+        future = self._pool.submit(contextvars.copy_context().run, fn, *args, **kwargs)
+        if payload := _current.get():
+            future.add_done_callback(lambda _: payload.is_answered.set())
+            payload.is_answered.wait(ACK_TIMEOUT_SECONDS)
+        return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self._pool.shutdown(wait, cancel_futures=cancel_futures)

@@ -54,6 +54,8 @@ def as_object_id(value: Any) -> ObjectId | None:
 
 def as_string_list(value: Any) -> tuple[str, ...]:
     """Return the non-empty texts of a list, or of a single text, with white space normalised."""
+    if not value:
+        return ()
     listed = value if isinstance(value, list) else [value]
     names = (" ".join(name.split()) for name in listed if isinstance(name, str))
     return tuple(name for name in names if name)
@@ -73,6 +75,8 @@ RequiredValues = Mapping[str, type | tuple[type, ...]]
 def complete_entries(value: Any, required: RequiredValues) -> list[Mapping[str, Any]]:
     """Return the entries of an array that have all these values: without those of another program
     and malformed ones (`entry_defect`)."""
+    if not value:
+        return []
     return [
         entry
         for entry in own_entries(value, next(iter(required)))
@@ -104,7 +108,7 @@ def match_word(
     """
     if not isinstance(value, str):
         return None
-    known = tuple(words)
+    known = words if isinstance(words, Mapping) else tuple(words)
     if value in known:
         return value
     wanted = _plain(value)

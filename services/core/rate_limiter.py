@@ -3,6 +3,9 @@
 Keys in Redis: `helpdesk:limits:DATABASE:LIMIT/SUBJECT/AMOUNT/SECONDS/second`. Each is a list of
 times that expires with its window. SUBJECT is a hash: no address or account is stored. Known and
 unknown accounts are counted alike, so a refusal reveals nothing.
+
+`helpdesk:limits:DATABASE:since` is the time since when these lists have no gap. It begins again
+with each start of Redis, and after a process had to count by itself.
 """
 
 import hashlib
@@ -10,8 +13,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, NoReturn, Protocol, Self, TypeVar
 
 from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.storage import MemoryStorage, RedisStorage
@@ -25,6 +29,20 @@ from services.core.redis_client import connect_redis
 logger = logging.getLogger(__name__)
 
 KEY_PREFIX = "helpdesk:limits"
+_SINCE_KEY = "since"
+# A Redis that was started again, perhaps with an old snapshot, has another run id. If it does not
+# tell the id, it is not known since when it counts.
+_RUN_ID = """
+local info = redis.pcall('INFO', 'server')
+local run = type(info) == 'string' and string.match(info, 'run_id:(%x+)')
+local known = redis.call('HMGET', KEYS[1], 'run', 'since')
+"""
+_READ_SINCE = f"{_RUN_ID} return run and known[1] == run and known[2]"
+_BEGIN = f"""{_RUN_ID}
+if run and not (ARGV[2] == '1' and known[1] == run) then
+    redis.call('HSET', KEYS[1], 'run', run, 'since', ARGV[1])
+end
+"""
 # For the connection, and for each answer.
 TIMEOUT_SECONDS = 0.25
 # After a failure Redis is not asked for this long.
@@ -48,9 +66,17 @@ class Window(NamedTuple):
         return self.item.key_for(self.subject)
 
 
+class Acquired(NamedTuple):
+    """In which of the windows a use was counted, and the time since when the counts have no gap,
+    None if that is not known."""
+
+    is_counted: list[bool]
+    counts_since: datetime | None = None
+
+
 class Windows(Protocol):
-    def acquire(self, windows: Sequence[Window]) -> list[bool]:
-        """Count a use in each window that is not full, and return which were not."""
+    def acquire(self, windows: Sequence[Window]) -> Acquired:
+        """Count a use in each window that is not full."""
 
     def release(self, windows: Sequence[Window]) -> None:
         """Take back the last use in each window."""
@@ -62,13 +88,23 @@ class Windows(Protocol):
 
 
 class Place:
-    """Uses that were counted by `RateLimiter.take`. A `with` block that fails gives them back."""
+    """Uses that were counted by `RateLimiter.take`. A `with` block that fails gives them back.
 
-    def __init__(self, release: Callable[[Sequence[Window]], None], windows: list[Window]) -> None:
+    `counts_since` is the time since when all uses were counted, None if that is not known.
+    """
+
+    def __init__(
+        self,
+        release: Callable[[Sequence[Window]], None],
+        windows: list[Window],
+        counts_since: datetime | None = None,
+    ) -> None:
         self._release = release
         self._windows = windows
+        self.counts_since = counts_since
 
-    def __enter__(self) -> None: ...
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
@@ -104,6 +140,7 @@ class RateLimiter:
             if redis_url
             else None
         )
+        self._clock = clock
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._away_until: float | None = None
@@ -128,6 +165,16 @@ class RateLimiter:
             return None
         return place
 
+    def refuse(self, *subjects: Subject) -> NoReturn:
+        """Raise the refusal of what `try_take` did not count. Raises `LimitReached`."""
+        windows = [_window(limit, subject) for limit, subject in subjects]
+        counter: Windows = self._shared or self._local
+        self._refuse(self._local if self._local.full(windows) else counter, windows, dict(subjects))
+
+    def begin_counts(self, *, since: datetime) -> None:
+        """Record since when the counts in Redis have no gap, unless that is recorded."""
+        self._ask_redis(lambda shared: shared.begin(since, only_if_unknown=True))
+
     def clear(self, *subjects: Subject) -> None:
         """Forget what was counted for these subjects."""
         for limit, subject in subjects:
@@ -147,13 +194,14 @@ class RateLimiter:
             counter = self._shared
         else:
             acquired = self._local.acquire(windows)
-        taken = [window for window, is_free in zip(windows, acquired, strict=True) if is_free]
+        is_counted, since = acquired
+        taken = [window for window, is_free in zip(windows, is_counted, strict=True) if is_free]
         full = [window for window in windows if window not in taken]
-        return Place(partial(self._release, counter), taken), counter, full
+        return Place(partial(self._release, counter), taken, since), counter, full
 
     def _refuse(
         self, counter: Windows, full: Sequence[Window], subjects: Mapping[Limit, str]
-    ) -> None:
+    ) -> NoReturn:
         def seconds_left(window: Window) -> float:
             if counter is self._local:
                 return self._local.seconds_left(window)
@@ -176,6 +224,8 @@ class RateLimiter:
         if self._shared is None or not self._may_ask():
             return None
         try:
+            if self._away_until is not None:  # uses of that time are not in Redis
+                self._shared.begin(self._clock())
             answer = ask(self._shared)
         except (RedisError, OSError) as error:
             self._note_failure(error)
@@ -213,7 +263,7 @@ class _SharedWindows(RedisStorage):
         self._clock = clock
         self._strategy = MovingWindowRateLimiter(self)
 
-    def acquire(self, windows: Sequence[Window]) -> list[bool]:
+    def acquire(self, windows: Sequence[Window]) -> Acquired:
         """In one round trip."""
         now = self._clock().timestamp()
         pipe = self.storage.pipeline(transaction=False)
@@ -227,7 +277,18 @@ class _SharedWindows(RedisStorage):
                 window.item.get_expiry(),
                 1,
             )
-        return [bool(answer) for answer in pipe.execute()]
+        if any(window.limit is Limit.TICKETS for window in windows):  # the caller needs it
+            pipe.eval(_READ_SINCE, 1, self.prefixed_key(_SINCE_KEY))
+        answers = pipe.execute()
+        since = answers[len(windows)] if len(answers) > len(windows) else None
+        return Acquired(
+            [bool(answer) for answer in answers[: len(windows)]],
+            datetime.fromtimestamp(float(since), UTC) if since else None,
+        )
+
+    def begin(self, since: datetime, *, only_if_unknown: bool = False) -> None:
+        key = self.prefixed_key(_SINCE_KEY)
+        self.storage.eval(_BEGIN, 1, key, since.timestamp(), int(only_if_unknown))
 
     def release(self, windows: Sequence[Window]) -> None:
         pipe = self.storage.pipeline(transaction=False)
@@ -264,14 +325,14 @@ class _ProcessWindows(MemoryStorage):
                 window for window in known if not self._strategy.test(window.item, window.subject)
             ]
 
-    def acquire(self, windows: Sequence[Window]) -> list[bool]:
+    def acquire(self, windows: Sequence[Window]) -> Acquired:
         with self._lock:
             acquired = [self._strategy.hit(window.item, window.subject) for window in windows]
             while len(self.events) > MAX_LOCAL_KEYS:
                 oldest = next(iter(self.events))
                 with self.locks[oldest]:
                     self.clear(oldest)
-            return acquired
+            return Acquired(acquired)
 
     def release(self, windows: Sequence[Window]) -> None:
         with self._lock:

@@ -100,8 +100,20 @@ class LinkService:
 
     def find_user(self, *, team_id: str, slack_user_id: str) -> User | None:
         """Return the linked account, or None. Raises `MemberRefused` if it is deactivated."""
-        link = self._db.links.find_one({"_id": link_id(team_id, slack_user_id)})
-        user = self._users.get(link["userId"]) if link and "stopped" not in link else None
+        with_account = [
+            {"$match": {"_id": link_id(team_id, slack_user_id)}},
+            {
+                "$lookup": {
+                    "from": "users",
+                    "localField": "userId",
+                    "foreignField": "_id",
+                    "as": "accounts",
+                }
+            },
+        ]
+        links = list(self._db.links.aggregate(with_account))
+        accounts = [doc for link in links if "stopped" not in link for doc in link["accounts"]]
+        user = User.from_doc(accounts[0]) if accounts else None
         if user and not user.active:
             raise MemberRefused(ACCOUNT_DEACTIVATED)
         return user

@@ -274,5 +274,7 @@ TrackStates = Mapping[EscalationTrack, TrackState]
 def track_states_from_doc(doc: Any) -> dict[EscalationTrack, TrackState]:
     """Read the stored states, without those that are malformed."""
     stored = doc if isinstance(doc, Mapping) else {}
+    if not stored:
+        return {}
     found = {track: TrackState.from_doc(stored.get(track.value)) for track in EscalationTrack}
     return {track: state for track, state in found.items() if state}

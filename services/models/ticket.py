@@ -4,7 +4,7 @@ Reading accepts missing and unusual values. Services write single fields, so tha
 survive.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
@@ -47,15 +47,20 @@ class Priority(StrEnum):
     URGENT = "urgent"
 
 
+# To iterate over an enumeration for each ticket of a list costs as much as to decode it.
+_STATUSES: Mapping[str, Status] = {status.value: status for status in Status}
+_PRIORITIES: Mapping[str, Priority] = {priority.value: priority for priority in Priority}
+
+
 def parse_status(value: Any) -> Status | None:
     """Return the status that a stored or typed word means, or None."""
-    word = match_word(value, Status, STATUS_ALIASES)
-    return Status(word) if word else None
+    word = match_word(value, _STATUSES, STATUS_ALIASES)
+    return _STATUSES[word] if word else None
 
 
 def parse_priority(value: Any) -> Priority | None:
-    word = match_word(value, Priority)
-    return Priority(word) if word else None
+    word = match_word(value, _PRIORITIES)
+    return _PRIORITIES[word] if word else None
 
 
 OPEN_STATUSES = (Status.TODO, Status.IN_PROGRESS, Status.WAITING, Status.REOPENED)
@@ -84,10 +89,12 @@ def find_defect(doc: Mapping[str, Any]) -> str:
     """Return what keeps a stored ticket from being processed, such as "events is no list"; "" if
     nothing does. A ticket with a malformed entry is read without it."""
     for name, required in _ARRAYS.items():
-        if found := entry_defect(doc.get(name), required):
+        if name in doc and (found := entry_defect(doc[name], required)):
             return f"{name}{found}"
-    numbers = (name for name in ("seq", "attempts") if doc.get(name) is not None)
-    return next((f"{name} is no number" for name in numbers if as_int(doc[name]) is None), "")
+    for name in ("seq", "attempts"):
+        if doc.get(name) is not None and as_int(doc[name]) is None:
+            return f"{name} is no number"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,35 +189,60 @@ class Ticket:
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> "Ticket":
-        return cls(
-            id=doc["_id"],
-            title=as_str(doc.get("title")),
-            description=as_str(doc.get("description")),
-            status=parse_status(doc.get("status")) or Status.TODO,
-            created_by=as_object_id(doc.get("createdBy")),
-            assigned_to=as_object_id(doc.get("assignedTo")),
-            created_at=as_datetime(doc.get("createdAt")),
-            number=as_int(doc.get("number")),
-            team_id=as_str(doc.get("teamId")) or None,
-            priority=parse_priority(doc.get("priority")),
-            summary=as_str(doc.get("summary")) or None,
-            helpful_notes=as_str(doc.get("helpfulNotes")) or None,
-            related_skills=as_string_list(doc.get("relatedSkills")),
-            resolution=as_str(doc.get("resolution")) or None,
-            deadline=as_datetime(doc.get("deadline")),
-            accepted_at=as_datetime(doc.get("acceptedAt")),
-            due_at=as_datetime(doc.get("dueAt")),
-            sla_clock=SlaClock.from_doc(doc.get("target")),
-            queue_key=as_str(doc.get("queueKey")) or None,
-            next_step=ScheduledStep.from_doc(doc.get("alarm")),
-            escalation_tracks=track_states_from_doc(doc.get("ladders")),
-            seq=as_int(doc.get("seq")) or 0,
-            is_in_outbox=bool(doc.get("outbox")),
-            events=tuple(map(Event.from_doc, complete_entries(doc.get("events"), _EVENT))),
-            cards=tuple(map(Card.from_doc, complete_entries(doc.get("cards"), _CARD))),
-            comments=comments_from_doc(doc.get("comments")),
-            assignment=doc["assignment"] if isinstance(doc.get("assignment"), Mapping) else {},
-            deliveries=tuple(complete_entries(doc.get("notices"), _DELIVERY)),
-            source=MessageSource.from_doc(doc.get("source")),
-            defect=find_defect(doc),
-        )
+        """Read the fields that the document has: lists are read with a few."""
+        values: dict[str, Any] = dict(_ABSENT)
+        for name, value in doc.items():
+            if reader := _READERS.get(name):
+                attribute, read = reader
+                values[attribute] = read(value)
+        return cls(defect=find_defect(doc), **values)
+
+
+def _text_or_none(value: Any) -> str | None:
+    return as_str(value) or None
+
+
+# Of a document without these fields.
+_ABSENT: Mapping[str, Any] = {
+    "title": "",
+    "description": "",
+    "status": Status.TODO,
+    "created_by": None,
+    "assigned_to": None,
+    "created_at": None,
+}
+# The attribute of each stored field, and how its value is read.
+_READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "_id": ("id", lambda value: value),
+    "title": ("title", as_str),
+    "description": ("description", as_str),
+    "status": ("status", lambda value: parse_status(value) or Status.TODO),
+    "createdBy": ("created_by", as_object_id),
+    "assignedTo": ("assigned_to", as_object_id),
+    "createdAt": ("created_at", as_datetime),
+    "number": ("number", as_int),
+    "teamId": ("team_id", _text_or_none),
+    "priority": ("priority", parse_priority),
+    "summary": ("summary", _text_or_none),
+    "helpfulNotes": ("helpful_notes", _text_or_none),
+    "relatedSkills": ("related_skills", as_string_list),
+    "resolution": ("resolution", _text_or_none),
+    "deadline": ("deadline", as_datetime),
+    "acceptedAt": ("accepted_at", as_datetime),
+    "dueAt": ("due_at", as_datetime),
+    "target": ("sla_clock", SlaClock.from_doc),
+    "queueKey": ("queue_key", _text_or_none),
+    "alarm": ("next_step", ScheduledStep.from_doc),
+    "ladders": ("escalation_tracks", track_states_from_doc),
+    "seq": ("seq", lambda value: as_int(value) or 0),
+    "outbox": ("is_in_outbox", bool),
+    "events": (
+        "events",
+        lambda value: tuple(map(Event.from_doc, complete_entries(value, _EVENT))),
+    ),
+    "cards": ("cards", lambda value: tuple(map(Card.from_doc, complete_entries(value, _CARD)))),
+    "comments": ("comments", comments_from_doc),
+    "assignment": ("assignment", lambda value: value if isinstance(value, Mapping) else {}),
+    "notices": ("deliveries", lambda value: tuple(complete_entries(value, _DELIVERY))),
+    "source": ("source", MessageSource.from_doc),
+}

@@ -12,7 +12,7 @@ from pymongo.errors import DuplicateKeyError
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import Conflict, NotFound
+from services.core.errors import Conflict, InvalidValue, LimitReached, NotFound
 from services.core.optimistic_retry import retry_on_conflict
 from services.core.rate_limit import RULES, Limit, refuse
 from services.core.sequences import NumberSequence
@@ -46,7 +46,7 @@ from services.tickets.validation import (
 )
 
 if TYPE_CHECKING:
-    from services.core.rate_limiter import RateLimiter
+    from services.core.rate_limiter import Place, RateLimiter
 
 # Of a requester's open tickets, the newest.
 MAX_TICKETS_FOR_MESSAGE = 50
@@ -105,24 +105,28 @@ class TicketService:
             priority=checked_priority(priority),
             deadline=deadline,
         )
-        resubmit = self._check_same_content if reject_edits else self._apply_resubmission
+        content_hash = fields.content_hash() if reject_edits and request_id else None
+        subject = (Limit.TICKETS, str(actor.user_id))
+        place = self._rate_limiter.try_take(subject)
+        refusal: Exception | None = None
+        if place:
+            try:
+                with place:
+                    checked_deadline(deadline, now=self._clock())
+                    self._check_stored_tickets(actor, place)
+                    filed = self._insert(actor, team_id, request_id, fields, source, content_hash)
+                return FilingResult(filed, is_new=True)
+            except (InvalidValue, LimitReached, DuplicateKeyError) as error:
+                refusal = error
+        # A form that is submitted again is not refused: its deadline may have passed, for example.
         earlier = self._by_request(team_id, request_id) if request_id else None
         if earlier:
+            resubmit = self._check_same_content if reject_edits else self._apply_resubmission
             return FilingResult(resubmit(actor, earlier, fields), is_new=False)
-        checked_deadline(deadline, now=self._clock())  # not of a repeated form: it may have passed
-        self._check_not_filed(actor, team_id, source, request_id)
-        self._check_rate_limit(actor)
-        content_hash = fields.content_hash() if reject_edits and request_id else None
-        try:
-            with self._rate_limiter.take((Limit.TICKETS, str(actor.user_id))):
-                filed = self._insert(actor, team_id, request_id, fields, source, content_hash)
-            return FilingResult(filed, is_new=True)
-        except DuplicateKeyError:  # a concurrent submission of the form or for the message
-            duplicate = self._by_request(team_id, request_id) if request_id else None
-            if duplicate is None:
-                self._check_not_filed(actor, team_id, source, request_id)
-                raise  # another unique index
-            return FilingResult(resubmit(actor, duplicate, fields), is_new=False)
+        self._check_not_filed(actor, team_id, source)
+        if refusal is None:
+            self._rate_limiter.refuse(subject)
+        raise refusal  # also a `DuplicateKeyError` of another unique index
 
     def check_not_filed(self, *, actor: Actor, team_id: str, source: MessageSource) -> None:
         """Raise `AlreadyFiled` if there is a ticket of that message."""
@@ -197,29 +201,24 @@ class TicketService:
         doc = self._db.tickets.find_one({"teamId": team_id, "requestId": request_id})
         return Ticket.from_doc(doc) if doc else None
 
-    def _check_not_filed(
-        self,
-        actor: Actor,
-        team_id: str,
-        source: MessageSource | None,
-        request_id: str | None = None,
-    ) -> None:
-        """Raise `AlreadyFiled`, unless this form (`request_id`) filed the message's ticket."""
+    def _check_not_filed(self, actor: Actor, team_id: str, source: MessageSource | None) -> None:
         if source is None:
             return
         same = {"source.ts": source.ts, "source.channel": source.channel}
         doc = self._db.tickets.find_one({"teamId": team_id, **same})
-        if doc is None or (request_id is not None and doc.get("requestId") == request_id):
+        if doc is None:
             return
         ticket = Ticket.from_doc(doc)
         visible = ticket if may_see(actor, ticket) else None
         raise AlreadyFiled(ticket.number, visible, is_own=ticket.created_by == actor.user_id)
 
-    def _check_rate_limit(self, actor: Actor) -> None:
-        """Count the stored tickets, which holds without Redis, too. Concurrent submissions pass
-        this; the rate limiter stops them."""
-        rule = RULES[Limit.TICKETS]
-        since = self._clock() - rule.window
+    def _check_stored_tickets(self, actor: Actor, place: "Place") -> None:
+        """Count the stored tickets, unless Redis has counted all of them. Concurrent submissions
+        pass this; the rate limiter stops them."""
+        rule, now = RULES[Limit.TICKETS], self._clock()
+        since = now - rule.window
+        if place.counts_since and place.counts_since <= since:
+            return
         recent = {"createdBy": actor.user_id, "createdAt": {"$gt": since}}
         found = self._db.tickets.find(recent, {"_id": False, "createdAt": True})
         latest = list(found.sort("createdAt", -1).limit(rule.amount))
@@ -227,6 +226,9 @@ class TicketService:
             oldest: datetime = latest[-1]["createdAt"]
             wait = (oldest - since).total_seconds()
             refuse(Limit.TICKETS, subject=str(actor.user_id), retry_after=wait)
+        if place.counts_since is None:
+            anyones = self._db.tickets.find_one({"createdAt": {"$gt": since}}, {"_id": True})
+            self._rate_limiter.begin_counts(since=now if anyones else since)
 
     def _insert(
         self,

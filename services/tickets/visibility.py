@@ -1,6 +1,7 @@
 """What a requester may read of their ticket: what the table of fields allows, and nothing else."""
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import MISSING, fields, replace
 from typing import Any
 
 from services.models.events import Event, EventType, is_next_of_change
@@ -31,6 +32,17 @@ _EVENT_TYPES = frozenset(
         EventType.UNANSWERED,
     }
 )
+
+
+_DEFAULTS = {
+    field.name: field.default if field.default_factory is MISSING else field.default_factory()
+    for field in fields(Ticket)
+}
+
+
+def hidden_from_requester(attributes: Iterable[str]) -> dict[str, Any]:
+    """Return those of the attributes that a requester may not read, with their defaults."""
+    return {name: _DEFAULTS[name] for name in attributes if name not in _ATTRIBUTES}
 
 
 def for_requester(ticket: Ticket) -> Ticket:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 
 from bson import ObjectId
@@ -20,6 +20,7 @@ from bot.views.modals.file_ticket import filed_offer
 from bot.views.text import DisplayPerson, Message, display_person
 from services.assignment import feedback
 from services.assignment.assignment_service import needs_assignment
+from services.core import request_context
 from services.core.database import record
 from services.core.metrics import FAILED_DELIVERIES
 from services.linking.links import referenced_user_ids
@@ -36,6 +37,7 @@ from tasks.notifications.message_updates import DeliveryResult, update_delivery
 from tasks.notifications.settled_messages import settled_message
 from tasks.notifications.slack_delivery import (
     GIVE_UP_AFTER,
+    MAX_COUNTDOWN_SECONDS,
     MESSAGE_DELETED,
     THREAD_DELETED,
     OutcomeKind,
@@ -48,6 +50,7 @@ from tasks.notifications.slack_delivery import (
 )
 from tasks.notifications.ticket_messages import Notice, build_message, build_notices, triage_notice
 from tasks.queue.celery_app import NOTIFY_LIMIT_SECONDS, NOTIFY_TASK, celery
+from tasks.queue.task_instrumentation import tickets_of_message
 from tasks.recipients import THREAD, TRIAGE, Recipient, SlackThread
 from tasks.runtime import Runtime, current_runtime, moved_to_backlog
 
@@ -55,6 +58,8 @@ logger = logging.getLogger(__name__)
 
 # A ticket that changes faster is left to the next task or the sweep.
 MAX_ROUNDS = 5
+# Of a message with several tickets, after which the rest is left to other workers.
+MAX_SECONDS_PER_MESSAGE = 1.0
 # Of two tasks that deliver one ticket concurrently, one has to finish it.
 CONTENTION_DELAY_SECONDS = 0.2
 
@@ -66,8 +71,12 @@ CONTENTION_DELAY_SECONDS = 0.2
     soft_time_limit=NOTIFY_LIMIT_SECONDS,
     time_limit=NOTIFY_LIMIT_SECONDS + 30,
 )
-def notify(self: Task[Any, Any], ticket_id: str) -> None:
-    """Send what is due. Wait for Slack's rate limit; leave any other failure to the sweep."""
+def notify(self: Task[Any, Any], ticket_id: str | list[str]) -> None:
+    """Send what is due for the ticket, or for each of a list: under load a bot publishes several in
+    one message. Wait for Slack's rate limit; leave any other failure to the sweep."""
+    if isinstance(ticket_id, list):
+        _notify_each(self, ticket_id)
+        return
     if moved_to_backlog(self, ticket_id):
         return
     try:
@@ -75,6 +84,34 @@ def notify(self: Task[Any, Any], ticket_id: str) -> None:
     except SlackRateLimited as limit:
         logger.info("ticket %s: Slack asks to wait for %s s", ticket_id, limit.seconds)
         limit.retry(self)
+
+
+def _notify_each(task: Task[Any, Any], ticket_ids: list[str]) -> None:
+    """Send what is due for one ticket after the other. Those that would wait for the model, or for
+    one that takes long or fails, are published again, each by itself, for other workers."""
+    runtime = current_runtime()
+    waiting = list(tickets_of_message(task, ticket_ids).items())
+    deadline = monotonic() + (0 if runtime.analyst else MAX_SECONDS_PER_MESSAGE)
+    try:
+        while waiting and monotonic() < deadline:
+            ticket_id, request_id = waiting.pop(0)
+            with request_context.bound_ids(ticket_id=ticket_id, request_id=request_id):
+                _notify_one_of_several(runtime, task, ticket_id)
+    finally:
+        for ticket_id, request_id in waiting:
+            with request_context.bound_ids(request_id=request_id):
+                runtime.publisher.publish_ticket(ticket_id)
+
+
+def _notify_one_of_several(runtime: Runtime, task: Task[Any, Any], ticket_id: str) -> None:
+    if moved_to_backlog(task, ticket_id):
+        return
+    try:
+        run(runtime, ticket_id)
+    except SlackRateLimited as limit:
+        logger.info("ticket %s: Slack asks to wait for %s s", ticket_id, limit.seconds)
+        if limit.seconds <= MAX_COUNTDOWN_SECONDS:  # a longer wait is left to the sweep
+            runtime.publisher.publish_ticket(ticket_id, countdown=limit.seconds)
 
 
 def run(runtime: Runtime, ticket_id: str) -> None:

@@ -1,11 +1,13 @@
 """Instrumentation of tasks: ids for the log lines, duration and outcome."""
 
+import itertools
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
+from celery import Task
 from celery.signals import task_failure, task_postrun, task_prerun, worker_process_shutdown
 from pymongo.errors import PyMongoError
 
@@ -18,10 +20,23 @@ logger = logging.getLogger(__name__)
 OUTCOMES: Mapping[str, str] = {"SUCCESS": "ok", "RETRY": "retried", "FAILURE": "failed"}
 
 
-def message_headers() -> dict[str, str]:
-    """The headers of a task message: the id of the request that published it."""
+# Of a message with several tickets: the ids of their requests, in the same order.
+REQUEST_IDS = "request_ids"
+
+
+def message_headers(request_ids: Collection[str | None] = ()) -> dict[str, Any]:
+    """The headers of a task message: the id of the request that published it, or those of the
+    requests of its tickets."""
+    if request_ids:
+        return {REQUEST_IDS: list(request_ids)}
     request_id = request_context.current_ids().get(request_context.REQUEST_ID)
     return {request_context.REQUEST_ID: request_id} if request_id else {}
+
+
+def tickets_of_message(task: Task[Any, Any], ticket_ids: Sequence[str]) -> dict[str, str | None]:
+    """Return the tickets of a message, each with the id of its request."""
+    sent = (task.request.headers or {}).get(REQUEST_IDS) or ()
+    return dict(itertools.zip_longest(ticket_ids, sent[: len(ticket_ids)]))
 
 
 class TaskInstrumentation:
@@ -44,7 +59,7 @@ class TaskInstrumentation:
         request_context.reset_ids(
             request_id=sent.get(request_context.REQUEST_ID),
             task_id=task_id,
-            ticket_id=str(args[0]) if args else None,
+            ticket_id=args[0] if args and isinstance(args[0], str) else None,
         )
         self._began = time.monotonic()
 

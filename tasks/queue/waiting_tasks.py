@@ -68,4 +68,7 @@ def _identities(messages: Iterable[Any]) -> Iterator[tuple[str, str]]:
             args, kwargs, _ = json.loads(b64decode(read["body"]))
             name = str(read["headers"]["task"])
             yield name, ""
-            yield from ((name, str(value)) for value in (*args, *kwargs.values()))
+            for value in (*args, *kwargs.values()):
+                yield from (
+                    (name, str(one)) for one in (value if isinstance(value, list) else [value])
+                )

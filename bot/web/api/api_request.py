@@ -48,11 +48,11 @@ class ApiRequest:
             security_events.record(SecurityEvent.TOKEN_REFUSED, reason="session")
             raise
 
-    @property
+    @cached_property
     def actor(self) -> Actor:
         return Actor.from_user(self.user)
 
-    @property
+    @cached_property
     def is_staff(self) -> bool:
         return self.actor.has_permission(Permission.SEE_ANY_TICKET)
 

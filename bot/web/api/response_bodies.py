@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from bson import ObjectId
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, RootModel, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, RootModel, WithJsonSchema
 from pydantic.alias_generators import to_camel
 from pydantic.config import JsonDict
 
@@ -15,19 +15,18 @@ from services.models.ticket import Priority, Status
 from services.models.ticket import Ticket as StoredTicket
 from services.models.user import Role
 from services.models.user import User as StoredUser
-from services.tickets.visibility import for_requester
+from services.tickets.visibility import hidden_from_requester
 
 
-def _iso(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _iso(at: datetime | None) -> str | None:
+    if at is None:
+        return None
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 Id = Annotated[str, Field(pattern=OBJECT_ID_PATTERN)]
-Date = Annotated[
-    datetime,
-    PlainSerializer(_iso, return_type=str),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
-]
+# A text, because pydantic would call a function of ours for each date that it serializes.
+Date = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
 def _alias(name: str) -> str:
@@ -79,7 +78,7 @@ class User(ResponseBody):
             role=user.role,
             skills=list(user.skills),
             active=user.active,
-            created_at=user.created_at,
+            created_at=_iso(user.created_at),
         )
 
 
@@ -153,15 +152,20 @@ class TicketWithPeople(_Ticket):
 
 
 _TEXTS = ("title", "description", "resolution", "helpful_notes", "summary")
+_DATES = ("deadline", "due_at", "created_at")
+_ATTRIBUTES = tuple(_Ticket.model_fields)
+_HIDDEN_FROM_REQUESTER = hidden_from_requester(_ATTRIBUTES)
 
 
 def _values(ticket: StoredTicket, *, is_staff: bool, is_listed: bool = False) -> dict[str, Any]:
     """Return the fields of `_Ticket`, those for the staff empty unless `is_staff`."""
-    visible = ticket if is_staff else for_requester(ticket)
-    values = {name: getattr(visible, name) for name in _Ticket.model_fields}
+    values = {name: getattr(ticket, name) for name in _ATTRIBUTES}
+    if not is_staff:
+        values |= _HIDDEN_FROM_REQUESTER
     if is_listed:
         values |= {name: masked(values[name]) for name in _TEXTS if values[name]}
-    return {**values, "id": str(ticket.id), "related_skills": list(visible.related_skills)}
+    values |= {name: _iso(values[name]) for name in _DATES}
+    return {**values, "id": str(ticket.id), "related_skills": list(values["related_skills"])}
 
 
 class Session(ResponseBody):

@@ -2,15 +2,18 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from slack_bolt import App, BoltRequest
 from werkzeug.test import Client
 
 import bot.app
+from bot.routes import RouteKind
 from bot.slack.bot_process import BotProcess
 from bot.slack.instrumentation import with_request_ids
 from services.core import request_context
@@ -19,7 +22,7 @@ from services.core.metrics import ACK_SECONDS, HANDLED_PAYLOADS, InMemoryMeter, 
 from services.core.rate_limiter import RateLimiter
 from services.models.user import Role
 from services.tickets.filing import TicketService
-from tests.conftest import NOBODY_LISTENS, People, with_services
+from tests.conftest import NOBODY_LISTENS, People, RecordingPublisher, with_services
 from tests.support import payloads
 from tests.support.recording_slack import RecordingSlack
 
@@ -167,6 +170,40 @@ def test_one_id_from_the_payload_to_what_comes_after_the_answer(
     assert thread != threading.get_ident()
     assert inner == outer
     assert request_context.current_ids() == {}
+
+
+def test_slack_has_its_answer_while_the_handler_goes_on(
+    bot_process: BotProcess,
+    meter: InMemoryMeter,
+    pool: ThreadPoolExecutor,
+    slack: RecordingSlack,
+    people: People,
+    publisher: RecordingPublisher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The thread of the request is woken by the acknowledgement: it does not poll."""
+    go_on = threading.Event()
+    monkeypatch.setattr(publisher, "publish_ticket", lambda _: go_on.wait(20))
+    slept: list[float] = []
+    bolts_time = SimpleNamespace(time=time.time, sleep=slept.append)
+    monkeypatch.setattr("slack_bolt.listener.thread_runner.time", bolts_time)
+    employee = People.slack_id(people.add())
+    app = build(bot_process, meter, pool)
+    send(app, payloads.slash_command(user=employee))
+    form = {"title": "The VPN is down", "description": "Since Monday."}
+    answer = send(app, payloads.view_submission(slack.last_view(), form, user=employee))
+    assert "Ticket filed" in answer
+    assert ("view:file_ticket", "ok") not in handled(meter)
+    go_on.set()
+    pool.shutdown(wait=True)
+    assert handled(meter)["view:file_ticket", "ok"] == 1
+    assert slept == []
+
+
+def test_bolt_asks_few_matchers_before_it_finds_a_listener(
+    bot_process: BotProcess, meter: InMemoryMeter, pool: ThreadPoolExecutor
+) -> None:
+    assert len(build(bot_process, meter, pool)._listeners) <= len(RouteKind) + 1
 
 
 def test_each_http_request_has_an_id_of_its_own() -> None:

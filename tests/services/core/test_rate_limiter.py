@@ -4,7 +4,9 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -314,3 +316,53 @@ def test_a_process_keeps_no_more_than_so_many(local: RateLimiter) -> None:
     refusal(partial(local.take, subjects[-1]))
     refusal(partial(local.take, subjects[500]))
     local.take(subjects[499])
+
+
+# Since when the counts in Redis have no gap
+
+
+def known_since(limiter: RateLimiter) -> datetime | None:
+    place = limiter.take(JO)
+    place.give_back()
+    return place.counts_since
+
+
+def test_it_is_known_since_when_redis_counts(
+    own_redis: RedisServer, clock: FixedClock, seconds: Seconds
+) -> None:
+    limiter, other = (limiter_at(own_redis.url, clock, seconds) for _ in range(2))
+    assert known_since(limiter) is None
+    limiter.begin_counts(since=clock())
+    began = clock()
+    clock.advance(minutes=5)
+    other.begin_counts(since=clock())  # it has begun
+    assert (known_since(limiter), known_since(other)) == (began, began)
+    with connect_redis(own_redis.url) as client:
+        client.flushall()
+    assert known_since(limiter) is None
+
+
+def test_after_a_restart_it_is_not_known_since_when_redis_counts(
+    clock: FixedClock, seconds: Seconds, tmp_path: Path
+) -> None:
+    """Even if Redis kept the key: it may have lost what was counted last."""
+    with RedisServer(directory=tmp_path) as persistent:
+        limiter = limiter_at(persistent.url, clock, seconds)
+        limiter.begin_counts(since=clock())
+        assert known_since(limiter) == clock()
+        persistent.stop()
+        persistent.start()
+        assert known_since(limiter) is None
+        with connect_redis(persistent.url) as client:
+            assert client.exists("helpdesk:limits:test:since")
+
+
+def test_the_counts_begin_anew_after_a_process_counted_by_itself(
+    limiter: RateLimiter, redis: RedisServer, clock: FixedClock, seconds: Seconds
+) -> None:
+    limiter.begin_counts(since=clock())
+    limiter._note_failure(OSError())
+    assert known_since(limiter) is None  # counted by the process
+    clock.advance(minutes=5)
+    seconds.now += RETRY_DELAY_SECONDS
+    assert known_since(limiter) == clock()

@@ -240,6 +240,37 @@ def test_without_counts_in_redis_the_stored_tickets_count(
     refusal(LimitReached, file, TicketService(db, RateLimiter(""), clock=clock))
 
 
+def test_a_form_that_is_submitted_again_is_no_ticket_too_many(
+    tickets: TicketService, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = file(tickets, request_id="V1").ticket
+    for _ in range(19):
+        file(tickets)
+    with caplog.at_level("INFO"):
+        again = file(tickets, request_id="V1")
+    assert (again.ticket, again.is_new) == (first, False)
+    assert caplog.messages == []  # it is no refusal
+
+
+def test_after_an_hour_an_emptied_redis_has_counted_all(
+    tickets: TicketService, redis_server: RedisServer, db: Mongo, clock: FixedClock
+) -> None:
+    """Until then, the stored tickets count, too."""
+    for _ in range(19):
+        file(tickets)
+    with connect_redis(redis_server.url) as client:
+        client.flushall()
+    clock.advance(minutes=30)
+    file(tickets)
+    refusal(LimitReached, file, tickets)
+    clock.advance(minutes=30, seconds=1)
+    db.tickets.delete_many({})
+    for _ in range(19):
+        file(tickets)
+    db.tickets.delete_many({})  # only Redis knows them
+    refusal(LimitReached, file, tickets)
+
+
 @pytest.mark.parametrize("redis_url", ["", "as the tests"])
 def test_a_ticket_that_is_not_stored_gives_its_place_back(
     tickets: TicketService, redis_server: RedisServer, clock: FixedClock, redis_url: str

@@ -2,14 +2,17 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
+from services.core import request_context
 from services.core.database import Mongo
 from services.models.message_source import checked_source
 from services.models.permissions import Actor
@@ -22,6 +25,8 @@ from tasks.notifications import notify
 from tasks.notifications.notify import TicketSender
 from tasks.notifications.slack_delivery import SlackRateLimited
 from tasks.notifications.ticket_messages import build_notices as due_notices
+from tasks.queue.celery_app import FRESH_QUEUE, NOTIFY_TASK
+from tasks.runtime import Runtime
 from tests.conftest import (
     FixedClock,
     People,
@@ -438,3 +443,101 @@ def test_no_reply_stays_below_a_deleted_message(
     assert len(lines(system.slack)) == (0 if is_deletable else 1)
     assert len(system.slack.calls_to("chat.delete")) == 1
     assert (state(system.db, ticket), system.now(ticket).is_in_outbox) == ("failed", False)
+
+
+# Several tickets in one message
+
+
+class Message:
+    """The task of a message that a bot under load has published."""
+
+    name = NOTIFY_TASK
+
+    def __init__(self, *tickets: Ticket) -> None:
+        self.ids = [str(ticket.id) for ticket in tickets]
+        self.request = SimpleNamespace(
+            headers={"request_ids": [f"r{place}" for place in range(len(tickets))]},
+            delivery_info={"routing_key": FRESH_QUEUE},
+        )
+
+    def run(self, system: BotAndWorkers, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(notify, "current_runtime", lambda: system.runtime)
+        monkeypatch.setattr("tasks.runtime.current_runtime", lambda: system.runtime)
+        notify._notify_each(self, self.ids)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def three(
+    system: BotAndWorkers, employee: User, expert: User, monkeypatch: pytest.MonkeyPatch
+) -> list[Ticket]:
+    monkeypatch.setattr(notify, "monotonic", lambda: 0.0)
+    return [file_ticket(system.tickets, employee, f"VPN {number}") for number in range(3)]
+
+
+def test_each_ticket_of_a_message_is_delivered(
+    system: BotAndWorkers,
+    three: list[Ticket],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[Mapping[str, str]] = []
+    run = notify.run
+
+    def noting(runtime: Runtime, ticket_id: str) -> None:
+        seen.append(dict(request_context.current_ids()))
+        run(runtime, ticket_id)
+
+    monkeypatch.setattr(notify, "run", noting)
+    Message(*three).run(system, monkeypatch)
+    assert not any(system.now(ticket).is_in_outbox for ticket in three)
+    assert system.publisher.asked == []
+    assert seen == [
+        {"ticket_id": str(ticket.id), "request_id": f"r{place}"}
+        for place, ticket in enumerate(three)
+    ]
+
+
+def test_a_failure_leaves_the_other_tickets_to_tasks_of_their_own(
+    system: BotAndWorkers, three: list[Ticket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(runtime: Runtime, ticket_id: str) -> None:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(notify, "run", fail)
+    with pytest.raises(SoftTimeLimitExceeded):
+        Message(*three).run(system, monkeypatch)
+    assert system.publisher.asked == [(NOTIFY_TASK, str(ticket.id)) for ticket in three[1:]]
+
+
+def test_no_ticket_waits_for_one_that_takes_long(
+    system: BotAndWorkers, three: list[Ticket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed = iter([0.0, 0.0, notify.MAX_SECONDS_PER_MESSAGE])
+    monkeypatch.setattr(notify, "monotonic", lambda: next(passed))
+    Message(*three).run(system, monkeypatch)
+    assert [system.now(ticket).is_in_outbox for ticket in three] == [False, True, True]
+    assert system.publisher.asked == [(NOTIFY_TASK, str(ticket.id)) for ticket in three[1:]]
+
+
+def test_no_ticket_waits_for_the_model_of_another(
+    system: BotAndWorkers, three: list[Ticket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system.runtime = dataclasses.replace(system.runtime, analyst=object())  # type: ignore[arg-type]
+    Message(*three).run(system, monkeypatch)
+    assert system.publisher.asked == [(NOTIFY_TASK, str(ticket.id)) for ticket in three]
+
+
+def test_a_rate_limit_delays_only_its_ticket(
+    system: BotAndWorkers, three: list[Ticket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = notify.run
+
+    def limited(runtime: Runtime, ticket_id: str) -> None:
+        if ticket_id == str(three[0].id):
+            raise SlackRateLimited(7)
+        run(runtime, ticket_id)
+
+    monkeypatch.setattr(notify, "run", limited)
+    Message(*three).run(system, monkeypatch)
+    assert [system.now(ticket).is_in_outbox for ticket in three] == [True, False, False]
+    assert system.publisher.asked == [(NOTIFY_TASK, str(three[0].id))]
+    assert system.publisher.countdowns == [7]

@@ -38,6 +38,17 @@ def test_a_published_task_carries_the_ticket_id(redis: RedisServer) -> None:
     assert headers["argsrepr"] == "['6b034d3e158a02994a8b0c47']"
 
 
+def test_several_tickets_share_a_message(redis: RedisServer) -> None:
+    headers = headers_of(redis, lambda by: by.publish_tickets({"a": "r1", "b": None}))
+    assert (headers["task"], headers["argsrepr"]) == (NOTIFY_TASK, "[['a', 'b']]")
+    assert headers["request_ids"] == ["r1", None]
+
+
+def test_one_ticket_is_published_as_by_earlier_releases(redis: RedisServer) -> None:
+    headers = headers_of(redis, lambda by: by.publish_tickets({"a": "r1"}))
+    assert (headers["argsrepr"], headers["request_id"]) == ("['a']", "r1")
+
+
 def test_a_home_is_refreshed_after_a_while(redis: RedisServer) -> None:
     headers = headers_of(redis, lambda by: by.publish_home_refresh("T0TEAM:U0ANN", countdown=3))
     assert headers["task"] == HOME_TASK

@@ -1,6 +1,7 @@
 """The background publisher, over a publisher that is slow or fails."""
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -19,12 +20,21 @@ class Held(RecordingPublisher):
         super().__init__()
         self.begun, self.go = threading.Event(), threading.Event()
         self.requests: list[str | None] = []
+        self.messages: list[list[str]] = []
 
     def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None:
         self.begun.set()
         self.go.wait()
         self.requests.append(request_context.current_ids().get(request_context.REQUEST_ID))
+        self.messages.append([ticket_id or ""])
         super().send(task, ticket_id, **kwargs)
+
+    def send_tickets(self, tickets: Mapping[str, str | None]) -> None:
+        self.begun.set()
+        self.go.wait()
+        self.requests += tickets.values()
+        self.messages.append([*tickets])
+        super().send_tickets(tickets)
 
 
 def is_asked(publisher: RecordingPublisher, *wanted: tuple[str, str]) -> None:
@@ -65,6 +75,31 @@ def test_the_request_is_known_behind_it() -> None:
     is_asked(held, (NOTIFY_TASK, "a"), (NOTIFY_TASK, "b"))
     assert held.requests == ["r1", None]
     background.stop()
+
+
+def test_under_load_up_to_eight_tickets_share_a_message() -> None:
+    held = Held()
+    background = BackgroundPublisher(held)
+    background.publish_ticket("first")
+    held.begun.wait()  # the others gather while it is sent
+    for number in range(20):
+        with request_context.bound_ids(request_id=f"r{number}"):
+            background.publish_ticket(f"{number}")
+    with request_context.bound_ids(request_id="r3"):
+        background.publish_ticket("3")
+    background.publish_email("e")
+    background.publish_ticket("3")
+    held.go.set()
+    background.stop()
+    assert held.messages == [
+        ["first"],
+        [f"{number}" for number in range(8)],
+        [f"{number}" for number in range(8, 16)],
+        [f"{number}" for number in range(16, 20)],
+        [""],  # the email
+        ["3"],
+    ]
+    assert held.requests == [None, *[f"r{number}" for number in range(20)], None, None]
 
 
 def test_what_finds_no_room_is_left_to_the_sweep(caplog: pytest.LogCaptureFixture) -> None:

@@ -37,6 +37,14 @@ def test_tasks_of_both_queues_wait(redis: RedisServer) -> None:
     assert not waiting.has(EMAIL_TASK)
 
 
+def test_each_ticket_of_a_message_waits(redis: RedisServer) -> None:
+    publisher = CeleryPublisher(celery_for(redis.url))
+    publisher.publish_tickets({ONE: "r1", OTHER: None})
+    waiting = publisher.waiting_tasks()
+    assert waiting.has_ticket(ONE)
+    assert waiting.has_ticket(OTHER)
+
+
 def test_what_is_no_task_does_not_wait(redis: RedisServer) -> None:
     publisher = CeleryPublisher(celery_for(redis.url))
     with connect_redis(redis.url) as client:
