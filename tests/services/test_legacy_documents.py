@@ -595,6 +595,11 @@ TABLE: Mapping[str, Entry] = {
     "home.home_service.HomeService.get": each(
         lambda w, t: w.home.get(actor=BOSS, team_id=TEAM_ID, screen=Screen(ticket_id=t))
     ),
+    "home.home_service.HomeService.page_of_ticket": each(
+        lambda w, t: w.home.page_of_ticket(
+            actor=BOSS, team_id=TEAM_ID, ticket=w.tickets.get(actor=BOSS, ticket_id=str(t))
+        )
+    ),
     "home.home_service.HomeService.ticket_page": each(
         lambda w, t: w.home.ticket_page(actor=JO, team_id=TEAM_ID, ticket_id=str(t))
     ),
