@@ -1,6 +1,6 @@
 """Measure on this machine, with a separate MongoDB: `make bench`."""
 
-from bench import choosing, open_tickets
+from bench import choosing, history, open_tickets
 from bench.figures import table
 from demo.servers import MongoServer
 from services.core.database import connect
@@ -11,6 +11,7 @@ def main() -> None:
         db = connect(mongo.uri_for("bench"))
         figures = [choosing.measure_in_memory(), *choosing.measure_database(db)]
         db.client.close()
+        figures += history.figures(mongo.uri)
         figures += open_tickets.figures(mongo.uri)
     print(table(figures))
 

@@ -28,6 +28,8 @@ from services.core.database import Document, Mongo
 from services.linking.links import LinkService
 from services.models.ticket import OPEN_STATUSES, Ticket, parse_priority, parse_status
 from services.models.user import ACTIVE_STAFF, Role, User
+from services.sla.indexes import IN_QUEUE_FILTER
+from services.sla.queue_key import QUEUE_KEY_FIELD
 
 LARGE_TEAM_SIZE = 200
 # Users per query of their tickets; a longer list of ids is no faster.
@@ -111,28 +113,38 @@ class CandidateLoader:
         # Only by id: with a second condition SecantusDB scans the collection.
         found = self._db.users.find({"_id": {"$in": sorted({*ids, *favoured})}}, _CANDIDATE_FIELDS)
         docs = [doc for doc in found if _is_moderator(doc)]
-        return CandidatePool(
-            self._candidates(docs, team_id, now), is_complete=False, skill_counts=skill_counts
-        )
+        candidates = self._candidates(docs, team_id, now, is_shortlist=True)
+        return CandidatePool(candidates, is_complete=False, skill_counts=skill_counts)
 
     def record_chosen(self, user_id: ObjectId, *, now: datetime) -> None:
         self._shortlist.record_chosen(user_id, now=now)
 
-    def _candidates(self, docs: Iterable[Document], team_id: str, now: datetime) -> list[Candidate]:
+    def _candidates(
+        self, docs: Iterable[Document], team_id: str, now: datetime, *, is_shortlist: bool = False
+    ) -> list[Candidate]:
         stored_hours = self._db.settings.find_one({"_id": BUSINESS_HOURS_ID})
         business_hours = business_hours_from_doc(stored_hours)
         candidates, remaining = [], iter(docs)
         while batch := list(islice(remaining, BATCH_SIZE)):
-            candidates += self._with_counts(batch, business_hours, team_id, now)
+            counter = _TicketCounter(
+                self._db,
+                [doc["_id"] for doc in batch],
+                is_whole_team=not is_shortlist and len(batch) <= LARGE_TEAM_SIZE,
+            )
+            candidates += self._with_counts(batch, business_hours, team_id, now, counter)
         return candidates
 
     def _with_counts(
-        self, docs: list[Document], business_hours: BusinessHours, team_id: str, now: datetime
+        self,
+        docs: list[Document],
+        business_hours: BusinessHours,
+        team_id: str,
+        now: datetime,
+        counter: "_TicketCounter",
     ) -> list[Candidate]:
-        ids = [doc["_id"] for doc in docs]
-        linked = self._links.slack_ids(team_id=team_id, user_ids=set(ids))
-        counts, loads = self._open_counts(ids)
-        recent = self._recent_counts(ids, now)
+        linked = self._links.slack_ids(team_id=team_id, user_ids={doc["_id"] for doc in docs})
+        counts, loads = counter.open_tickets()
+        recent = counter.recent_assignments(now)
         return [
             Candidate(
                 user_id=user.id,
@@ -151,31 +163,42 @@ class CandidateLoader:
             for doc, user in ((doc, User.from_doc(doc)) for doc in docs)
         ]
 
-    def _open_counts(
-        self, user_ids: list[ObjectId]
-    ) -> tuple[Mapping[ObjectId, int], Mapping[ObjectId, float]]:
+
+class _TicketCounter:
+    """Counts the tickets of users, from indexes that hold all that is counted."""
+
+    def __init__(self, db: Mongo, user_ids: list[ObjectId], *, is_whole_team: bool) -> None:
+        self._db = db
+        self._user_ids = user_ids
+        self._is_whole_team = is_whole_team
+
+    def open_tickets(self) -> tuple[Mapping[ObjectId, int], Mapping[ObjectId, float]]:
         """Return the number of open tickets per user, and their load."""
         key = {"who": "$assignedTo", "status": "$status", "priority": "$priority"}
-        rows = self._count_by(user_ids, {"status": {"$in": list(OPEN_STATUSES)}}, key)
+        assigned: Document = {QUEUE_KEY_FIELD: {**IN_QUEUE_FILTER[QUEUE_KEY_FIELD], "$gte": "1"}}
         counts: defaultdict[ObjectId, int] = defaultdict(int)
         loads: defaultdict[ObjectId, float] = defaultdict(float)
-        for row in rows:
+        for row in self._count_by(assigned, key):
             status, priority = (row["_id"].get(name) for name in ("status", "priority"))
-            weight = ticket_load(parse_priority(priority), parse_status(status) or OPEN_STATUSES[0])
+            parsed = parse_status(status) or OPEN_STATUSES[0]
+            if parsed not in OPEN_STATUSES:  # completed by the legacy backend
+                continue
             counts[row["_id"]["who"]] += row["count"]
-            loads[row["_id"]["who"]] += row["count"] * weight
+            loads[row["_id"]["who"]] += row["count"] * ticket_load(parse_priority(priority), parsed)
         return counts, loads
 
-    def _recent_counts(self, user_ids: list[ObjectId], now: datetime) -> dict[ObjectId, int]:
+    def recent_assignments(self, now: datetime) -> dict[ObjectId, int]:
         lately = {"assignment.at": {"$gt": now - FAIRNESS_WINDOW}}
-        return {row["_id"]: row["count"] for row in self._count_by(user_ids, lately, "$assignedTo")}
+        return {row["_id"]: row["count"] for row in self._count_by(lately, "$assignedTo")}
 
-    def _count_by(self, user_ids: list[ObjectId], which: Document, key: Any) -> list[Document]:
-        # Two stages, which MongoDB merges: SecantusDB scans the collection if a list of ids and
-        # another condition share one stage.
+    def _count_by(self, within: Document, key: Any) -> list[Document]:
+        # Two stages, which MongoDB merges. SecantusDB uses an index for the first one only, so that
+        # is the one with fewer tickets: all that count, or all that a few people ever had.
+        own: Document = {"assignedTo": {"$in": self._user_ids}}
+        first, second = (within, own) if self._is_whole_team else (own, within)
         pipeline: list[Document] = [
-            {"$match": {"assignedTo": {"$in": user_ids}}},
-            {"$match": which},
+            {"$match": first},
+            {"$match": second},
             {"$group": {"_id": key, "count": {"$sum": 1}}},
         ]
         return list(self._db.tickets.aggregate(pipeline))
@@ -294,7 +317,7 @@ class Shortlist:
         self, chosen_at: Any, *, now: datetime, sort: bool = True, limit: int = SHORTLIST_SIZE
     ) -> dict[ObjectId, Any]:
         """Return when each moderator was last assigned."""
-        order: list[Document] = [{"$sort": {"lastAssignedAt": 1, "_id": 1}}] if sort else []
+        order: list[Document] = [{"$sort": {"lastAssignedAt": 1}}] if sort else []
         rows = self._db.users.aggregate(
             [
                 {"$match": {"role": Role.MODERATOR, "lastAssignedAt": chosen_at}},

@@ -56,7 +56,11 @@ from services.models.ticket import (
 )
 from services.models.user import Role, User
 from services.ops import job_health
-from services.ops.ticket_counts import cached_ticket_counts, count_tickets
+from services.ops.ticket_counts import (
+    cached_ticket_counts,
+    count_tickets,
+    record_status_counts,
+)
 from services.outbox import deliveries, pending
 from services.outbox.deliveries import DeliveryRef
 from services.outbox.delivery_migration import retry_operator_failures
@@ -896,6 +900,9 @@ TABLE: Mapping[str, Entry] = {
     ),
     "ops.ticket_counts.cached_ticket_counts": once(
         lambda w: cached_ticket_counts(w.db, clock=w.clock)()
+    ),
+    "ops.ticket_counts.record_status_counts": once(
+        lambda w: record_status_counts(w.db, now=w.clock())
     ),
     "ops.ticket_counts.count_tickets": once(lambda w: count_tickets(w.db, clock=w.clock)),
     "lists.api_pages.TicketPager.newest_page": once(

@@ -73,6 +73,7 @@ def test_load_weighs_what_is_open_and_fairness_counts_what_was_given_this_week(
         [
             {
                 "assignedTo": busy.id,
+                "queueKey": "" if status == "COMPLETED" else "1-",
                 "status": status,
                 "priority": priority,
                 "assignment": {"at": clock() - age},
