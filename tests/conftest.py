@@ -71,7 +71,7 @@ from tasks.runtime import Runtime
 from tests.support import payloads
 from tests.support.api_client import Api
 from tests.support.blockkit import check_answer
-from tests.support.query_rule import QueryRecorder, query_faults
+from tests.support.query_rule import QueryRecorder, query_faults, unused_exceptions
 from tests.support.recording_slack import TOKEN, RecordingSlack
 from tests.support.slack_workspace import TEAM_ID, TEAM_URL
 
@@ -580,19 +580,27 @@ def pytest_testnodedown(node: Any) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail the run if a query of the product breaks the rule."""
+    """Fail the run if a query of the product breaks the rule, or an exception is not needed."""
     if output := getattr(session.config, "workeroutput", None):
         output["queries"] = sorted(recorder.found)
-    elif query_faults(recorder.found) and session.exitstatus == pytest.ExitCode.OK:
+    elif session.exitstatus == pytest.ExitCode.OK and _broken_rules(session.config):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def _broken_rules(config: pytest.Config) -> list[str]:
+    is_whole = config.args == config.getini("testpaths") and not config.option.keyword
+    unused = unused_exceptions(recorder.found) if is_whole and recorder.found else []
+    return [*query_faults(recorder.found), *(f"not needed: {line}" for line in unused)]
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     """Print the figures that tests measure but do not assert."""
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties:
             terminalreporter.write_line(f"{name}: {value}")
-    if faults := query_faults(recorder.found):
+    if faults := _broken_rules(config):
         terminalreporter.section("queries that break the rule of tests/support/query_rule.py")
         for line in faults:
             terminalreporter.write_line(line, red=True)

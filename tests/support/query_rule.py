@@ -180,10 +180,12 @@ def _implies(conditions: Sequence[tuple[str, Kind, Any]], name: str, wanted: Any
 class QueryRecorder(CommandListener):
     """Applies the rule to each command that the product's code sends in this process.
 
-    `found` has the place in the code and the fault of each query that breaks the rule.
+    `found` has the place in the code and the fault of each query that breaks the rule, `places`
+    every place and collection.
     """
 
     found: set[str] = field(default_factory=set)
+    places: set[tuple[str, str]] = field(default_factory=set)
     _seen: set[object] = field(default_factory=set)
 
     def started(self, event: CommandStartedEvent) -> None:
@@ -193,6 +195,7 @@ class QueryRecorder(CommandListener):
         for query in queries(name, event.command):
             if query.collection.startswith("test_"):
                 continue
+            self.places.add((place, query.collection))
             shape = (place, query.collection, _shape(query.filter), query.sort)
             if shape not in self._seen:
                 self._seen.add(shape)

@@ -23,11 +23,9 @@ from services.linking.links import LinkService
 from services.models.permissions import OPERATOR
 from services.models.ticket import AnalysisSource, AssigneeChoice, Ticket
 from services.models.user import Role
-from services.registry.indexes import INDEXES
 from services.team_settings.settings_service import TeamSettings
 from services.tickets.filing import TicketService
 from tests.conftest import Commands, FixedClock, People, file_ticket, reload
-from tests.support.index_coverage import filters, is_served
 from tests.support.slack_workspace import TEAM_ID
 
 BERLIN = parse_time_zone("Europe/Berlin")
@@ -362,23 +360,3 @@ def test_without_a_needed_skill_the_least_recently_assigned_come_first(
     matched = [command["pipeline"][0]["$match"] for name, command in commands.sent
                if name == "aggregate"]  # fmt: skip
     assert sum("$lte" not in (match["lastAssignedAt"] or {"$lte": 0}) for match in matched) == 2
-
-
-def test_every_query_of_a_choice_is_served_by_an_index(
-    watched_db: Mongo, commands: Commands, db: Mongo, tickets: TicketService, people: People,
-    large: list[ObjectId], clock: FixedClock,
-) -> None:  # fmt: skip
-    assignments = AssignmentService(watched_db, LinkService(watched_db, UserService(watched_db)))
-    db.users.update_many({}, {"$set": {"lastAssignedAt": clock()}})
-    hire(db, 1, "VPN")
-    for skills in (["VPN"], [], [], ["DNS"]):
-        assignments.choose(needing(db, tickets, people, skills), now=clock())
-    asked = [question for sent in commands.sent if sent[0] != "getMore"
-             for question in filters(*sent)]  # fmt: skip
-    assert {name for name, _ in asked} == {"corrections", "users", "settings", "links", "tickets"}
-    served = {name: [index.document for index in INDEXES.get(name, ())] for name, _ in asked}
-    assert [
-        (name, query)
-        for name, query in asked
-        if "_id" not in query and not any(is_served(query, index) for index in served[name])
-    ] == []
