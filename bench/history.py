@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import cycle, islice
 
 from bson import ObjectId
+from pymongo import UpdateOne
 
 from bench import choosing
 from bench.figures import Figure, alternately, growth, milliseconds
@@ -47,7 +48,9 @@ class Desk:
         self._requesters = [ObjectId() for _ in range(max(size // TICKETS_PER_REQUESTER, 1))]
         self._team = [person.user_id for person in choosing.candidates(MODERATORS)]
         self._numbers = cycle(range(1, size, 7))
-        self._fill(is_open)
+        self._ids = [ObjectId() for _ in range(size)]
+        self._open_count = is_open
+        self._fill()
 
     def close(self) -> None:
         self.db.client.drop_database(self.db.name)
@@ -91,17 +94,22 @@ class Desk:
         return page()
 
     def reopen(self, count: int) -> None:
-        """Open as many of the tickets, in addition."""
-        done = self.db.tickets.find({"status": Status.COMPLETED.value}, ["number"]).limit(count)
-        numbers = {doc["_id"]: doc["number"] for doc in done}
+        """Open as many of the tickets, in addition: the newest of the completed ones."""
+        newest = self.size - self._open_count
+        numbers = range(newest - count + 1, newest + 1)
         with no_deadline():
-            for ticket_id, number in numbers.items():
-                self.db.tickets.update_one({"_id": ticket_id}, {"$set": _open_fields(number)})
+            self.db.tickets.bulk_write(
+                [
+                    UpdateOne({"_id": self._ids[number - 1]}, {"$set": _open_fields(number)})
+                    for number in numbers
+                ],
+                ordered=False,
+            )
 
     def _home(self, actor: Actor) -> object:
         return self.services.home.get(actor=actor, team_id=TEAM, screen=Screen())
 
-    def _fill(self, is_open: int) -> None:
+    def _fill(self) -> None:
         ensure_indexes(self.db)
         drawn = random.Random(2)  # noqa: S311  the same in each run
         team = choosing.candidates(MODERATORS)
@@ -109,13 +117,13 @@ class Desk:
         self.db.users.insert_many([{**doc, "capacity": CAPACITY} for doc in accounts])
         self.db.users.insert_many({"_id": who, "role": "user"} for who in self._requesters)
         self.db.links.insert_many([choosing.link(person) for person in team])
-        docs = (self._ticket(number, is_open) for number in range(1, self.size + 1))
+        docs = (self._ticket(number) for number in range(1, self.size + 1))
         with no_deadline():
             while batch := list(islice(docs, _BATCH_SIZE)):
                 self.db.tickets.insert_many(batch, ordered=False)
         record_status_counts(self.db, now=NOW)
 
-    def _ticket(self, number: int, is_open: int) -> Document:
+    def _ticket(self, number: int) -> Document:
         """A team gets 400 tickets a week, whatever its history."""
         age = (self.size - number) * timedelta(days=7) / 400
         requester = self._requesters[number % len(self._requesters)]
@@ -123,7 +131,7 @@ class Desk:
         filed_at = NOW - age
         event = {"seq": 1, "at": filed_at, "by": requester, "type": "filed"}
         return {
-            "_id": ObjectId(),
+            "_id": self._ids[number - 1],
             "number": number,
             "teamId": TEAM,
             "title": f"Ticket {number}",
@@ -138,7 +146,7 @@ class Desk:
             "assignment": {"at": filed_at, "summary": "What does not work. " * 5},
             "seq": 4,
             "events": [event, {**event, "seq": 2}, {**event, "seq": 3}, {**event, "seq": 4}],
-            **(_open_fields(number) if number > self.size - is_open else {}),
+            **(_open_fields(number) if number > self.size - self._open_count else {}),
         }
 
 
