@@ -11,8 +11,17 @@ from services.ops.ticket_counts import (
     record_status_counts,
 )
 from services.outbox import pending
+from services.registry.services import Services
 from services.tickets.filing import TicketService
-from tests.conftest import NOBODY_LISTENS, Commands, FixedClock, People, file_ticket
+from tasks.processes.scheduler import Scheduler
+from tests.conftest import (
+    NOBODY_LISTENS,
+    Commands,
+    FixedClock,
+    People,
+    RecordingPublisher,
+    file_ticket,
+)
 from tests.support.query_rule import fault, queries
 
 NONE = dict.fromkeys([status.value for status in Status], 0)
@@ -64,6 +73,16 @@ def test_counts_by_status_are_those_of_the_last_minutes(
     assert count_tickets(db, clock=clock).by_status == {**NONE, "TODO": 1}
     clock.advance(minutes=10)
     assert count_tickets(db, clock=clock).by_status == {}
+
+
+def test_the_jobs_count_them(
+    services: Services, publisher: RecordingPublisher, clock: FixedClock, people: People
+) -> None:
+    file_ticket(services.tickets, people.add())
+    jobs = Scheduler(services, publisher)
+    jobs.renew_leadership()
+    jobs.run("counts")
+    assert count_tickets(services.db, clock=clock).by_status == {**NONE, "TODO": 1}
 
 
 def test_a_scrape_counts_only_what_is_due_or_failing(
