@@ -35,6 +35,8 @@ LARGE_TEAM_SIZE = 200
 # Users per query of their tickets; a longer list of ids is no faster.
 BATCH_SIZE = 250
 SHORTLIST_SIZE = 40
+# Users at most whose tickets are counted in a query of their own.
+MAX_COUNTED_ALONE = 8
 # The team is not counted again for this long.
 LARGE_TEAM_TTL = timedelta(minutes=5)
 # How many shortlists ahead the order is known after it was read.
@@ -75,6 +77,7 @@ class CandidateLoader:
         self._db = db
         self._links = links
         self._shortlist = Shortlist(db)
+        self._queue_head = _QueueHead(db)
 
     def load_all(
         self, *, team_id: str, now: datetime, deactivated: bool = False
@@ -104,7 +107,9 @@ class CandidateLoader:
                 self._db.users.find(ACTIVE_STAFF, _CANDIDATE_FIELDS).limit(LARGE_TEAM_SIZE + 1)
             )
             if len(docs) <= LARGE_TEAM_SIZE:
-                return CandidatePool(self._candidates(docs, team_id, now))
+                return CandidatePool(
+                    self._candidates(docs, team_id, now, queue_head=self._queue_head)
+                )
             self._shortlist.mark_large(now)
         if skills:
             ids, skill_counts = self._shortlist.find_by_skills(skills, named=named, now=now)
@@ -120,7 +125,13 @@ class CandidateLoader:
         self._shortlist.record_chosen(user_id, now=now)
 
     def _candidates(
-        self, docs: Iterable[Document], team_id: str, now: datetime, *, is_shortlist: bool = False
+        self,
+        docs: Iterable[Document],
+        team_id: str,
+        now: datetime,
+        *,
+        is_shortlist: bool = False,
+        queue_head: "_QueueHead | None" = None,
     ) -> list[Candidate]:
         stored_hours = self._db.settings.find_one({"_id": BUSINESS_HOURS_ID})
         business_hours = business_hours_from_doc(stored_hours)
@@ -128,8 +139,9 @@ class CandidateLoader:
         while batch := list(islice(remaining, BATCH_SIZE)):
             counter = _TicketCounter(
                 self._db,
-                [doc["_id"] for doc in batch],
+                {doc["_id"]: User.from_doc(doc).capacity for doc in batch},
                 is_whole_team=not is_shortlist and len(batch) <= LARGE_TEAM_SIZE,
+                queue_head=queue_head,
             )
             candidates += self._with_counts(batch, business_hours, team_id, now, counter)
         return candidates
@@ -143,7 +155,7 @@ class CandidateLoader:
         counter: "_TicketCounter",
     ) -> list[Candidate]:
         linked = self._links.slack_ids(team_id=team_id, user_ids={doc["_id"] for doc in docs})
-        counts, loads = counter.open_tickets()
+        counts, loads = counter.open_tickets(now)
         recent = counter.recent_assignments(now)
         return [
             Candidate(
@@ -164,44 +176,106 @@ class CandidateLoader:
         ]
 
 
-class _TicketCounter:
-    """Counts the tickets of users, from indexes that hold all that is counted."""
+class _QueueHead:
+    """The beginning of a long queue of assigned tickets. One per process.
 
-    def __init__(self, db: Mongo, user_ids: list[ObjectId], *, is_whole_team: bool) -> None:
+    If many tickets are open, most users are at capacity by those that are due first, and the rest
+    is counted only for the others. The result does not depend on where the beginning ends.
+    """
+
+    def __init__(self, db: Mongo) -> None:
         self._db = db
-        self._user_ids = user_ids
-        self._is_whole_team = is_whole_team
+        self._end = ""
+        self._known_until = _EPOCH
 
-    def open_tickets(self) -> tuple[Mapping[ObjectId, int], Mapping[ObjectId, float]]:
+    def end(self, now: datetime) -> str:
+        """Return the queue key of the first ticket behind it, "" if the queue is not long."""
+        return self._end if now < self._known_until else ""
+
+    def learn(self, length: int, now: datetime) -> None:
+        """Find the end of the first `length` tickets."""
+        following = self._db.tickets.find(_assigned(), {QUEUE_KEY_FIELD: True})
+        found = list(following.sort(QUEUE_KEY_FIELD).skip(length).limit(1))
+        self._end = found[0][QUEUE_KEY_FIELD] if found else ""
+        self._known_until = now + LARGE_TEAM_TTL
+
+
+class _TicketCounter:
+    """Counts the tickets of users, from indexes that hold all that is counted.
+
+    With a `queue_head`, users at capacity may have more open tickets than are counted.
+    """
+
+    def __init__(
+        self,
+        db: Mongo,
+        capacities: Mapping[ObjectId, int],
+        *,
+        is_whole_team: bool,
+        queue_head: _QueueHead | None = None,
+    ) -> None:
+        self._db = db
+        self._capacities = capacities
+        self._is_whole_team = is_whole_team
+        self._queue_head = queue_head
+        self._counts: defaultdict[ObjectId, int] = defaultdict(int)
+        self._loads: defaultdict[ObjectId, float] = defaultdict(float)
+
+    def open_tickets(
+        self, now: datetime
+    ) -> tuple[Mapping[ObjectId, int], Mapping[ObjectId, float]]:
         """Return the number of open tickets per user, and their load."""
+        everyone = list(self._capacities)
+        end = self._queue_head.end(now) if self._queue_head else ""
+        if end:
+            self._add_open(everyone, _assigned(before=end))
+            left = [who for who, most in self._capacities.items() if self._counts[who] < most]
+            # SecantusDB reads all behind the beginning, unless only one user is asked for.
+            parts = [[who] for who in left] if len(left) <= MAX_COUNTED_ALONE else [left]
+            for part in parts:
+                self._add_open(part, _assigned(since=end))
+        else:
+            self._add_open(everyone, _assigned())
+            length = 2 * sum(most + 1 for most in self._capacities.values())
+            if self._queue_head and sum(self._counts.values()) > length:
+                self._queue_head.learn(length, now)
+        return self._counts, self._loads
+
+    def _add_open(self, user_ids: list[ObjectId], within: Document) -> None:
         key = {"who": "$assignedTo", "status": "$status", "priority": "$priority"}
-        assigned: Document = {QUEUE_KEY_FIELD: {**IN_QUEUE_FILTER[QUEUE_KEY_FIELD], "$gte": "1"}}
-        counts: defaultdict[ObjectId, int] = defaultdict(int)
-        loads: defaultdict[ObjectId, float] = defaultdict(float)
-        for row in self._count_by(assigned, key):
+        for row in self._count_by(user_ids, within, key):
             status, priority = (row["_id"].get(name) for name in ("status", "priority"))
             parsed = parse_status(status) or OPEN_STATUSES[0]
             if parsed not in OPEN_STATUSES:  # completed by the legacy backend
                 continue
-            counts[row["_id"]["who"]] += row["count"]
-            loads[row["_id"]["who"]] += row["count"] * ticket_load(parse_priority(priority), parsed)
-        return counts, loads
+            who, weight = row["_id"]["who"], ticket_load(parse_priority(priority), parsed)
+            self._counts[who] += row["count"]
+            self._loads[who] += row["count"] * weight
 
     def recent_assignments(self, now: datetime) -> dict[ObjectId, int]:
         lately = {"assignment.at": {"$gt": now - FAIRNESS_WINDOW}}
-        return {row["_id"]: row["count"] for row in self._count_by(lately, "$assignedTo")}
+        rows = self._count_by(list(self._capacities), lately, "$assignedTo")
+        return {row["_id"]: row["count"] for row in rows}
 
-    def _count_by(self, within: Document, key: Any) -> list[Document]:
+    def _count_by(self, user_ids: list[ObjectId], within: Document, key: Any) -> list[Document]:
         # Two stages, which MongoDB merges. SecantusDB uses an index for the first one only, so that
         # is the one with fewer tickets: all that count, or all that a few people ever had.
-        own: Document = {"assignedTo": {"$in": self._user_ids}}
+        own: Document = {"assignedTo": {"$in": user_ids}}
         first, second = (within, own) if self._is_whole_team else (own, within)
+        if len(user_ids) == 1:
+            first, second = {"assignedTo": user_ids[0], **within}, {}
         pipeline: list[Document] = [
             {"$match": first},
             {"$match": second},
             {"$group": {"_id": key, "count": {"$sum": 1}}},
         ]
         return list(self._db.tickets.aggregate(pipeline))
+
+
+def _assigned(*, since: str = "1", before: str = "") -> Document:
+    """Return the filter for assigned tickets in the queue, by queue key."""
+    bounds = {**IN_QUEUE_FILTER[QUEUE_KEY_FIELD], "$gte": since}
+    return {QUEUE_KEY_FIELD: {**bounds, "$lt": before} if before else bounds}
 
 
 def without_ticket(

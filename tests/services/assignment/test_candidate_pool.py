@@ -360,3 +360,43 @@ def test_without_a_needed_skill_the_least_recently_assigned_come_first(
     matched = [command["pipeline"][0]["$match"] for name, command in commands.sent
                if name == "aggregate"]  # fmt: skip
     assert sum("$lte" not in (match["lastAssignedAt"] or {"$lte": 0}) for match in matched) == 2
+
+
+def test_of_a_long_queue_the_rest_is_counted_for_those_below_capacity(
+    watched_db: Mongo, commands: Commands, db: Mongo, people: People, clock: FixedClock
+) -> None:
+    full, late, idle = (people.add(Role.MODERATOR, capacity=3) for _ in range(3))
+    order = [full] * 30 + [late] * 2
+    db.tickets.insert_many(
+        {
+            "assignedTo": who.id,
+            "status": "IN_PROGRESS",
+            "priority": "low",
+            "queueKey": f"1-{place:015d}-3-",
+        }
+        for place, who in enumerate(order)
+    )
+    loader = CandidateLoader(watched_db, LinkService(watched_db, UserService(watched_db)))
+
+    def load() -> dict[ObjectId, tuple[int, float | None]]:
+        commands.sent.clear()
+        pool = loader.load_pool(team_id=TEAM_ID, skills=(), favoured=frozenset(), now=clock())
+        return {one.user_id: (one.open_tickets, one.load) for one in pool.candidates}
+
+    def counted() -> list[dict[str, Any]]:
+        pipelines = [c["pipeline"] for name, c in commands.sent if name == "aggregate"]
+        return [stages[0]["$match"] for stages in pipelines if "queueKey" in stages[0]["$match"]]
+
+    assert load() == {full.id: (30, 15.0), late.id: (2, 1.0), idle.id: (0, 0.0)}
+    assert counted() == [{"queueKey": {"$gt": "", "$gte": "1"}}]
+    end = "1-000000000000024-3-"  # twice the capacities
+    assert load() == {full.id: (24, 12.0), late.id: (2, 1.0), idle.id: (0, 0.0)}
+    assert counted() == [
+        {"queueKey": {"$gt": "", "$gte": "1", "$lt": end}},
+        {"assignedTo": late.id, "queueKey": {"$gt": "", "$gte": end}},
+        {"assignedTo": idle.id, "queueKey": {"$gt": "", "$gte": end}},
+    ]
+    everyone = loader.load_all(team_id=TEAM_ID, now=clock())
+    assert {one.user_id: one.open_tickets for one in everyone}[full.id] == 30
+    clock.advance(minutes=5)
+    assert load()[full.id] == (30, 15.0)
