@@ -148,7 +148,7 @@ def _outside(
     if not (length or order or keys[0][0] in ranges):
         return None
     absent = {name for name, kind, value in conditions if kind is Kind.EQUALITY and value is None}
-    return exact.keys() - absent - index["key"].keys() - partial.keys()
+    return set(exact) - absent - set(index["key"]) - set(partial)
 
 
 def _conditions(query: Mapping[str, Any]) -> Iterator[tuple[str, Kind, Any]]:
