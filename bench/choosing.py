@@ -52,8 +52,8 @@ def fill(db: Mongo, *, people: int, needs: Sequence[str] = NEEDED) -> Ticket:
     ensure_indexes(db)
     drawn = random.Random(2)  # noqa: S311  the same in each run
     team = candidates(people)
-    db.users.insert_many([_account(who, drawn) for who in team])
-    db.links.insert_many([_link(who) for who in team])
+    db.users.insert_many([account(who, drawn) for who in team])
+    db.links.insert_many([link(who) for who in team])
     tickets = [_ticket(who, drawn) for who in team for _ in range(TICKETS_EACH)]
     for start in range(0, len(tickets), BATCH_SIZE):
         db.tickets.insert_many(tickets[start : start + BATCH_SIZE])
@@ -62,7 +62,7 @@ def fill(db: Mongo, *, people: int, needs: Sequence[str] = NEEDED) -> Ticket:
     return Ticket.from_doc(waiting)
 
 
-def _account(who: Candidate, drawn: random.Random) -> Document:
+def account(who: Candidate, drawn: random.Random) -> Document:
     return {
         "_id": who.user_id,
         "email": f"{who.user_id}@example.com",
@@ -74,7 +74,7 @@ def _account(who: Candidate, drawn: random.Random) -> Document:
     }
 
 
-def _link(who: Candidate) -> Document:
+def link(who: Candidate) -> Document:
     return {
         "_id": f"{TEAM}:{who.user_id}",
         "teamId": TEAM,
@@ -84,9 +84,11 @@ def _link(who: Candidate) -> Document:
 
 
 def _ticket(who: Candidate, drawn: random.Random) -> Document:
+    status = drawn.choice(["IN_PROGRESS", "WAITING", "COMPLETED"])
     return {
         "assignedTo": who.user_id,
-        "status": drawn.choice(["IN_PROGRESS", "WAITING", "COMPLETED"]),
+        "status": status,
+        **({"queueKey": "1-"} if status != "COMPLETED" else {}),
         "priority": drawn.choice(["low", "medium", "high", "urgent"]),
         "assignment": {"at": NOW - timedelta(minutes=drawn.randrange(20_000))},
     }

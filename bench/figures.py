@@ -4,6 +4,7 @@ with its bound and the time of a simple implementation (the baseline) in the sam
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from statistics import median
 
 ROUNDS = 15
 
@@ -54,3 +55,23 @@ def _beside(figure: Figure) -> tuple[str, str]:
         return "", ""
     ratio = f"{figure.baseline_ms / figure.ms:.1f}x" if figure.ms else ""
     return f"{figure.baseline_ms:.1f}", ratio
+
+
+def alternately(
+    first: Callable[[], object], second: Callable[[], object], *, rounds: int = ROUNDS
+) -> tuple[float, float]:
+    """Return the median milliseconds of both, measured in turn, so that other load meets both."""
+    taken: tuple[list[float], list[float]] = ([], [])
+    for number in range(rounds + 1):
+        for work, times in zip((first, second), taken, strict=True):
+            begun = time.perf_counter()
+            work()
+            if number:  # the first round warms up
+                times.append((time.perf_counter() - begun) * 1_000)
+    return median(taken[0]), median(taken[1])
+
+
+def growth(name: str, few_ms: float, many_ms: float, *, bound: float, note: str = "") -> Figure:
+    """Return the figure of work that may take `bound` times as long among many as among few."""
+    ratio = f"{many_ms / few_ms:.2f} times as long as among few, at most {bound:g}"
+    return Figure(name, many_ms, few_ms * bound, few_ms, note=f"{ratio}{note}")

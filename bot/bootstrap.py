@@ -75,6 +75,7 @@ def _build_flask_app(
         own=bot.meter.samples,
         shared=shared_counts,
         tickets=cached_ticket_counts(db),
+        is_mongodb_up=lambda: database.is_reachable(db),
         is_writable=is_writable,
     )
     blueprints = [

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 from hypothesis import settings as hypothesis_settings
-from pymongo import DeleteMany, IndexModel, MongoClient
+from pymongo import DeleteMany, IndexModel, MongoClient, monitoring
 from pymongo.monitoring import (
     CommandFailedEvent,
     CommandListener,
@@ -42,6 +42,7 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Mongo, connect
 from services.core.redis_client import connect_redis
 from services.core.settings import Settings, parse_settings
+from services.lists.list_service import HORIZONS
 from services.models.permissions import OPERATOR, Actor
 from services.models.slack_member import link_id
 from services.models.ticket import Status, Ticket
@@ -70,6 +71,7 @@ from tasks.runtime import Runtime
 from tests.support import payloads, servers
 from tests.support.api_client import Api
 from tests.support.blockkit import check_answer
+from tests.support.query_rule import QueryRecorder, query_faults, unused_exceptions
 from tests.support.recording_slack import TOKEN, RecordingSlack
 from tests.support.slack_workspace import TEAM_ID, TEAM_URL
 
@@ -123,6 +125,7 @@ def db(database: Mongo) -> Iterator[Mongo]:
     yield database
     _empty(database)
     ttl_cache.invalidate_caches()
+    HORIZONS.clear()
 
 
 @pytest.fixture
@@ -568,8 +571,39 @@ def send_due_reminders(runtime: Runtime, clock: FixedClock) -> None:
         reminders.run(runtime, to)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+recorder = QueryRecorder()
+monitoring.register(recorder)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a process of pytest-xdist has recorded."""
+    recorder.found.update(getattr(node, "workeroutput", {}).get("queries", ()))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run if a query of the product breaks the rule, or an exception is not needed."""
+    if output := getattr(session.config, "workeroutput", None):
+        output["queries"] = sorted(recorder.found)
+    elif session.exitstatus == pytest.ExitCode.OK and _broken_rules(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _broken_rules(config: pytest.Config) -> list[str]:
+    is_whole = config.args == config.getini("testpaths") and not config.option.keyword
+    unused = unused_exceptions(recorder.found) if is_whole and recorder.found else []
+    return [*query_faults(recorder.found), *(f"not needed: {line}" for line in unused)]
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     """Print the figures that tests measure but do not assert."""
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties:
             terminalreporter.write_line(f"{name}: {value}")
+    if faults := _broken_rules(config):
+        terminalreporter.section("queries that break the rule of tests/support/query_rule.py")
+        for line in faults:
+            terminalreporter.write_line(line, red=True)

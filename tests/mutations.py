@@ -288,8 +288,8 @@ MUTATIONS = (
     Mutation(
         "page-repeats-its-edge",
         "services/lists/list_service.py",
-        '("$lte", "$lt")',
-        '("$lte", "$lte")',
+        '("lte", "lt")',
+        '("lte", "lte")',
         ("tests/services/lists/test_list_service.py",),
     ),
     # Accounts

@@ -24,8 +24,9 @@ CANNOT_SHOW = "The ticket could not be shown here. Type /ticket and its number i
 def view_ticket(req: Request) -> None:
     """`/ticket view 12`, `/ticket 12`"""
     ticket = _ticket_by_number(req)
-    page = _page_message(req, str(ticket.id))
-    req.ack(response_type="ephemeral", text=page.text, blocks=page.blocks)
+    page = req.services.home.page_of_ticket(actor=req.actor, team_id=req.bot.team_id, ticket=ticket)
+    message = ticket_message(page)
+    req.ack(response_type="ephemeral", text=message.text, blocks=message.blocks)
 
 
 def show_details(req: Request) -> None:

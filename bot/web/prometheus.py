@@ -55,8 +55,8 @@ def metrics_blueprint(
 
 
 class MetricsPage(Collector):
-    """The page, rendered for each request. `shared` and `tickets` return None if their server is
-    unavailable, and must return soon: the scraper waits for them."""
+    """The page, rendered for each request. `shared` and `tickets` return None if their server does
+    not answer in time, and must return soon: the scraper waits for them."""
 
     def __init__(
         self,
@@ -64,11 +64,13 @@ class MetricsPage(Collector):
         own: Callable[[], Samples],
         shared: Callable[[], Samples | None],
         tickets: Callable[[], TicketCounts | None],
+        is_mongodb_up: Callable[[], bool],
         is_writable: Callable[[], bool],
     ) -> None:
         self._own = own
         self._shared = shared
         self._tickets = tickets
+        self._is_mongodb_up = is_mongodb_up
         self._is_writable = is_writable
         self._registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -84,7 +86,9 @@ class MetricsPage(Collector):
     def collect(self) -> Iterator[Metric]:
         shared, tickets = self._shared(), self._tickets()
         yield _gauge("ticket_bot_redis_up", "Whether Redis answers.", shared is not None)
-        yield _gauge("ticket_bot_mongodb_up", "Whether MongoDB answers.", tickets is not None)
+        # Counting may take too long while MongoDB is slow.
+        is_up = tickets is not None or self._is_mongodb_up()
+        yield _gauge("ticket_bot_mongodb_up", "Whether MongoDB answers.", is_up)
         yield _gauge(
             "ticket_bot_mongodb_writable",
             "Whether MongoDB stored the last test write, at most ten seconds ago.",
@@ -129,7 +133,9 @@ def _metric_family(metric: core_metrics.Metric, counts: Samples) -> Metric:
 
 
 def _ticket_families(tickets: TicketCounts) -> Iterator[Metric]:
-    by_status = GaugeMetricFamily("ticket_bot_tickets", "Tickets by status.", labels=["status"])
+    by_status = GaugeMetricFamily(
+        "ticket_bot_tickets", "Tickets by status, counted once a minute.", labels=["status"]
+    )
     for status, number in tickets.by_status.items():
         by_status.add_metric([status], number)
     yield by_status

@@ -101,7 +101,7 @@ class UserService:
     def active_ids_with_role(self, role: Role) -> list[ObjectId]:
         """Return the active accounts of a role, oldest first."""
         query = {"role": role, "active": {"$ne": False}}
-        return [doc["_id"] for doc in self._db.users.find(query, {"_id": True}).sort("_id")]
+        return sorted(doc["_id"] for doc in self._db.users.find(query, {"_id": True}))
 
     def list_all(self, *, actor: Actor | Operator) -> list[User]:
         """Return every account, ordered by address."""

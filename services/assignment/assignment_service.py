@@ -19,7 +19,7 @@ from services.assignment.candidate_pool import CandidateLoader, CandidatePool, w
 from services.assignment.feedback import correction_scores
 from services.assignment.ranking import Criteria, choose_assignee, rate_candidates
 from services.core.coerce import as_datetime
-from services.core.database import Mongo
+from services.core.database import Document, Mongo
 from services.core.work_queue import WorkQueue
 from services.linking.links import LinkService
 from services.models.events import EventType
@@ -31,7 +31,8 @@ from services.tickets.transitions import Change
 CLAIM_DURATION = timedelta(seconds=90)
 # Candidates added to a large team's shortlist for their history or corrections.
 MAX_FAVOURED = 10
-UNASSIGNED = {"status": {"$in": [Status.TODO, Status.REOPENED]}, "assignedTo": None}
+UNASSIGNED_STATUSES = (Status.TODO, Status.REOPENED)
+UNASSIGNED = {"status": {"$in": list(UNASSIGNED_STATUSES)}, "assignedTo": None}
 
 # Tickets filed or given back with this product. The legacy backend's old tickets have none of these
 # events and are not assigned automatically.
@@ -189,7 +190,10 @@ class AssignmentService:
         )
 
     def _store(self, ticket: Ticket, change: Change, now: datetime) -> Ticket | None:
-        return ticket_store.apply(self._db, ticket, change, now=now, **UNASSIGNED)
+        if ticket.status not in UNASSIGNED_STATUSES:
+            return None
+        unassigned: Document = {"status": ticket.status.value, "assignedTo": None}
+        return ticket_store.apply(self._db, ticket, change, now=now, **unassigned)
 
 
 def _evaluate(ticket: Ticket, pool: CandidatePool, criteria: Criteria) -> Evaluation:

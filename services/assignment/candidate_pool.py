@@ -28,11 +28,15 @@ from services.core.database import Document, Mongo
 from services.linking.links import LinkService
 from services.models.ticket import OPEN_STATUSES, Ticket, parse_priority, parse_status
 from services.models.user import ACTIVE_STAFF, Role, User
+from services.sla.indexes import IN_QUEUE_FILTER
+from services.sla.queue_key import QUEUE_KEY_FIELD
 
 LARGE_TEAM_SIZE = 200
 # Users per query of their tickets; a longer list of ids is no faster.
 BATCH_SIZE = 250
 SHORTLIST_SIZE = 40
+# Users at most whose tickets are counted in a query of their own.
+MAX_COUNTED_ALONE = 8
 # The team is not counted again for this long.
 LARGE_TEAM_TTL = timedelta(minutes=5)
 # How many shortlists ahead the order is known after it was read.
@@ -73,6 +77,7 @@ class CandidateLoader:
         self._db = db
         self._links = links
         self._shortlist = Shortlist(db)
+        self._queue_head = _QueueHead(db)
 
     def load_all(
         self, *, team_id: str, now: datetime, deactivated: bool = False
@@ -102,7 +107,9 @@ class CandidateLoader:
                 self._db.users.find(ACTIVE_STAFF, _CANDIDATE_FIELDS).limit(LARGE_TEAM_SIZE + 1)
             )
             if len(docs) <= LARGE_TEAM_SIZE:
-                return CandidatePool(self._candidates(docs, team_id, now))
+                return CandidatePool(
+                    self._candidates(docs, team_id, now, queue_head=self._queue_head)
+                )
             self._shortlist.mark_large(now)
         if skills:
             ids, skill_counts = self._shortlist.find_by_skills(skills, named=named, now=now)
@@ -111,28 +118,45 @@ class CandidateLoader:
         # Only by id: with a second condition SecantusDB scans the collection.
         found = self._db.users.find({"_id": {"$in": sorted({*ids, *favoured})}}, _CANDIDATE_FIELDS)
         docs = [doc for doc in found if _is_moderator(doc)]
-        return CandidatePool(
-            self._candidates(docs, team_id, now), is_complete=False, skill_counts=skill_counts
-        )
+        candidates = self._candidates(docs, team_id, now, is_shortlist=True)
+        return CandidatePool(candidates, is_complete=False, skill_counts=skill_counts)
 
     def record_chosen(self, user_id: ObjectId, *, now: datetime) -> None:
         self._shortlist.record_chosen(user_id, now=now)
 
-    def _candidates(self, docs: Iterable[Document], team_id: str, now: datetime) -> list[Candidate]:
+    def _candidates(
+        self,
+        docs: Iterable[Document],
+        team_id: str,
+        now: datetime,
+        *,
+        is_shortlist: bool = False,
+        queue_head: "_QueueHead | None" = None,
+    ) -> list[Candidate]:
         stored_hours = self._db.settings.find_one({"_id": BUSINESS_HOURS_ID})
         business_hours = business_hours_from_doc(stored_hours)
         candidates, remaining = [], iter(docs)
         while batch := list(islice(remaining, BATCH_SIZE)):
-            candidates += self._with_counts(batch, business_hours, team_id, now)
+            counter = _TicketCounter(
+                self._db,
+                {doc["_id"]: User.from_doc(doc).capacity for doc in batch},
+                is_whole_team=not is_shortlist and len(batch) <= LARGE_TEAM_SIZE,
+                queue_head=queue_head,
+            )
+            candidates += self._with_counts(batch, business_hours, team_id, now, counter)
         return candidates
 
     def _with_counts(
-        self, docs: list[Document], business_hours: BusinessHours, team_id: str, now: datetime
+        self,
+        docs: list[Document],
+        business_hours: BusinessHours,
+        team_id: str,
+        now: datetime,
+        counter: "_TicketCounter",
     ) -> list[Candidate]:
-        ids = [doc["_id"] for doc in docs]
-        linked = self._links.slack_ids(team_id=team_id, user_ids=set(ids))
-        counts, loads = self._open_counts(ids)
-        recent = self._recent_counts(ids, now)
+        linked = self._links.slack_ids(team_id=team_id, user_ids={doc["_id"] for doc in docs})
+        counts, loads = counter.open_tickets(now)
+        recent = counter.recent_assignments(now)
         return [
             Candidate(
                 user_id=user.id,
@@ -151,34 +175,107 @@ class CandidateLoader:
             for doc, user in ((doc, User.from_doc(doc)) for doc in docs)
         ]
 
-    def _open_counts(
-        self, user_ids: list[ObjectId]
+
+class _QueueHead:
+    """The beginning of a long queue of assigned tickets. One per process.
+
+    If many tickets are open, most users are at capacity by those that are due first, and the rest
+    is counted only for the others. The result does not depend on where the beginning ends.
+    """
+
+    def __init__(self, db: Mongo) -> None:
+        self._db = db
+        self._end = ""
+        self._known_until = _EPOCH
+
+    def end(self, now: datetime) -> str:
+        """Return the queue key of the first ticket behind it, "" if the queue is not long."""
+        return self._end if now < self._known_until else ""
+
+    def learn(self, length: int, now: datetime) -> None:
+        """Find the end of the first `length` tickets."""
+        following = self._db.tickets.find(_assigned(), {QUEUE_KEY_FIELD: True})
+        found = list(following.sort(QUEUE_KEY_FIELD).skip(length).limit(1))
+        self._end = found[0][QUEUE_KEY_FIELD] if found else ""
+        self._known_until = now + LARGE_TEAM_TTL
+
+
+class _TicketCounter:
+    """Counts the tickets of users, from indexes that hold all that is counted.
+
+    With a `queue_head`, users at capacity may have more open tickets than are counted.
+    """
+
+    def __init__(
+        self,
+        db: Mongo,
+        capacities: Mapping[ObjectId, int],
+        *,
+        is_whole_team: bool,
+        queue_head: _QueueHead | None = None,
+    ) -> None:
+        self._db = db
+        self._capacities = capacities
+        self._is_whole_team = is_whole_team
+        self._queue_head = queue_head
+        self._counts: defaultdict[ObjectId, int] = defaultdict(int)
+        self._loads: defaultdict[ObjectId, float] = defaultdict(float)
+
+    def open_tickets(
+        self, now: datetime
     ) -> tuple[Mapping[ObjectId, int], Mapping[ObjectId, float]]:
         """Return the number of open tickets per user, and their load."""
+        everyone = list(self._capacities)
+        end = self._queue_head.end(now) if self._queue_head else ""
+        if end:
+            self._add_open(everyone, _assigned(before=end))
+            left = [who for who, most in self._capacities.items() if self._counts[who] < most]
+            # SecantusDB reads all behind the beginning, unless only one user is asked for.
+            parts = [[who] for who in left] if len(left) <= MAX_COUNTED_ALONE else [left]
+            for part in parts:
+                self._add_open(part, _assigned(since=end))
+        else:
+            self._add_open(everyone, _assigned())
+            length = 2 * sum(most + 1 for most in self._capacities.values())
+            if self._queue_head and sum(self._counts.values()) > length:
+                self._queue_head.learn(length, now)
+        return self._counts, self._loads
+
+    def _add_open(self, user_ids: list[ObjectId], within: Document) -> None:
         key = {"who": "$assignedTo", "status": "$status", "priority": "$priority"}
-        rows = self._count_by(user_ids, {"status": {"$in": list(OPEN_STATUSES)}}, key)
-        counts: defaultdict[ObjectId, int] = defaultdict(int)
-        loads: defaultdict[ObjectId, float] = defaultdict(float)
-        for row in rows:
+        for row in self._count_by(user_ids, within, key):
             status, priority = (row["_id"].get(name) for name in ("status", "priority"))
-            weight = ticket_load(parse_priority(priority), parse_status(status) or OPEN_STATUSES[0])
-            counts[row["_id"]["who"]] += row["count"]
-            loads[row["_id"]["who"]] += row["count"] * weight
-        return counts, loads
+            parsed = parse_status(status) or OPEN_STATUSES[0]
+            if parsed not in OPEN_STATUSES:  # completed by the legacy backend
+                continue
+            who, weight = row["_id"]["who"], ticket_load(parse_priority(priority), parsed)
+            self._counts[who] += row["count"]
+            self._loads[who] += row["count"] * weight
 
-    def _recent_counts(self, user_ids: list[ObjectId], now: datetime) -> dict[ObjectId, int]:
+    def recent_assignments(self, now: datetime) -> dict[ObjectId, int]:
         lately = {"assignment.at": {"$gt": now - FAIRNESS_WINDOW}}
-        return {row["_id"]: row["count"] for row in self._count_by(user_ids, lately, "$assignedTo")}
+        rows = self._count_by(list(self._capacities), lately, "$assignedTo")
+        return {row["_id"]: row["count"] for row in rows}
 
-    def _count_by(self, user_ids: list[ObjectId], which: Document, key: Any) -> list[Document]:
-        # Two stages, which MongoDB merges: SecantusDB scans the collection if a list of ids and
-        # another condition share one stage.
+    def _count_by(self, user_ids: list[ObjectId], within: Document, key: Any) -> list[Document]:
+        # Two stages, which MongoDB merges. SecantusDB uses an index for the first one only, so that
+        # is the one with fewer tickets: all that count, or all that a few people ever had.
+        own: Document = {"assignedTo": {"$in": user_ids}}
+        first, second = (within, own) if self._is_whole_team else (own, within)
+        if len(user_ids) == 1:
+            first, second = {"assignedTo": user_ids[0], **within}, {}
         pipeline: list[Document] = [
-            {"$match": {"assignedTo": {"$in": user_ids}}},
-            {"$match": which},
+            {"$match": first},
+            {"$match": second},
             {"$group": {"_id": key, "count": {"$sum": 1}}},
         ]
         return list(self._db.tickets.aggregate(pipeline))
+
+
+def _assigned(*, since: str = "1", before: str = "") -> Document:
+    """Return the filter for assigned tickets in the queue, by queue key."""
+    bounds = {**IN_QUEUE_FILTER[QUEUE_KEY_FIELD], "$gte": since}
+    return {QUEUE_KEY_FIELD: {**bounds, "$lt": before} if before else bounds}
 
 
 def without_ticket(
@@ -294,7 +391,7 @@ class Shortlist:
         self, chosen_at: Any, *, now: datetime, sort: bool = True, limit: int = SHORTLIST_SIZE
     ) -> dict[ObjectId, Any]:
         """Return when each moderator was last assigned."""
-        order: list[Document] = [{"$sort": {"lastAssignedAt": 1, "_id": 1}}] if sort else []
+        order: list[Document] = [{"$sort": {"lastAssignedAt": 1}}] if sort else []
         rows = self._db.users.aggregate(
             [
                 {"$match": {"role": Role.MODERATOR, "lastAssignedAt": chosen_at}},

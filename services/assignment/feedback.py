@@ -90,7 +90,7 @@ def correction_scores(db: Mongo, *, skills: Sequence[str], now: datetime) -> dic
         [
             {"$match": {"skills": {"$in": list(skills_by_key(skills))}}},
             {"$match": {"at": {"$gt": now - CORRECTION_LIFETIME}}},
-            {"$sort": {"at": -1, "_id": 1}},
+            {"$sort": {"at": -1}},
             {"$limit": MAX_CORRECTIONS},
             {"$project": {"at": True, "from": True, "to": True, "skills": True}},
         ]

@@ -179,7 +179,7 @@ def replace_account(db: Mongo, account_id: ObjectId, pseudonym: ObjectId, *, now
 
 def entries_of(db: Mongo, account_id: ObjectId) -> Iterator[AuditEntry]:
     """Yield the entries about the account, the newest first."""
-    found = db.audit.find({"subject": account_id}).sort([("at", -1), ("_id", -1)])
+    found = db.audit.find({"subject": account_id}).sort("at", -1)
     return map(AuditEntry.from_doc, found)
 
 
@@ -188,7 +188,13 @@ def entries_since(
 ) -> Iterator[AuditEntry]:
     """Yield the entries since that time, the oldest first: all, or those by or about accounts."""
     query: Document = {"at": {"$gte": since}} if since else {}
-    if account_ids is not None:
-        ids = list(account_ids)
-        query["$or"] = [{"subject": {"$in": ids}}, {"by": {"$in": ids}}]
-    return map(AuditEntry.from_doc, db.audit.find(query).sort([("at", 1), ("_id", 1)]))
+    if account_ids is None:
+        return map(AuditEntry.from_doc, db.audit.find(query).sort("at", 1))
+    found = {
+        doc["_id"]: doc
+        for name in ("subject", "by")
+        for account_id in account_ids
+        for doc in db.audit.find({name: account_id, **query}).sort("at", 1)
+    }
+    in_order = sorted(found.values(), key=lambda doc: (doc["at"], doc["_id"]))
+    return map(AuditEntry.from_doc, in_order)

@@ -110,7 +110,8 @@ class HomeService:
         """Return the content of the screen for the actor. Raises `NotFound` for a ticket the
         actor may not see, `PermissionDenied` for a list their role does not have."""
         if screen.ticket_id:
-            return self._build_ticket_page(actor, team_id, screen)
+            page = self.ticket_page(actor=actor, team_id=team_id, ticket_id=str(screen.ticket_id))
+            return replace(page, screen=screen)
         if screen.list_query:
             listed = self._lists.get_page(
                 actor=actor, team_id=team_id, list_query=screen.list_query
@@ -125,7 +126,25 @@ class HomeService:
     def ticket_page(self, *, actor: Actor, team_id: str, ticket_id: str) -> TicketPage:
         """Return a ticket's page, for Home or a message. Raises `NotFound` as `get` does."""
         ticket = require_visible(actor, load_ticket(self._db, ticket_id))
-        return self._build_ticket_page(actor, team_id, Screen(ticket_id=ticket.id))
+        return self.page_of_ticket(actor=actor, team_id=team_id, ticket=ticket)
+
+    def page_of_ticket(self, *, actor: Actor, team_id: str, ticket: Ticket) -> TicketPage:
+        """Return the page of a ticket that the caller has just loaded, as `ticket_page` does."""
+        require_visible(actor, ticket)
+        is_staff = actor.has_permission(Permission.SEE_ANY_TICKET)
+        return TicketPage(
+            screen=Screen(ticket_id=ticket.id),
+            ticket=ticket if is_staff else for_requester(ticket),
+            is_staff=is_staff,
+            actions=allowed_actions(actor, ticket),
+            people=self._links.resolve_people(
+                team_id=team_id,
+                user_ids=referenced_user_ids(ticket),
+                requester=ticket.created_by if is_staff else None,
+            ),
+            now=self._clock(),
+            can_explain=actor.has_permission(Permission.MANAGE_USERS),
+        )
 
     def get_or_parent(self, *, actor: Actor, team_id: str, screen: Screen) -> HomeContent:
         """Return the screen, or its parent if the actor may no longer see it."""
@@ -156,23 +175,6 @@ class HomeService:
     def _preview(self, actor: Actor, kind: ListKind) -> ListPage:
         query = ListQuery(kind)
         return ticket_list_page(self._db, actor=actor, list_query=query, size=PREVIEW_SIZE)
-
-    def _build_ticket_page(self, actor: Actor, team_id: str, screen: Screen) -> TicketPage:
-        ticket = require_visible(actor, load_ticket(self._db, str(screen.ticket_id)))
-        is_staff = actor.has_permission(Permission.SEE_ANY_TICKET)
-        return TicketPage(
-            screen=screen,
-            ticket=ticket if is_staff else for_requester(ticket),
-            is_staff=is_staff,
-            actions=allowed_actions(actor, ticket),
-            people=self._links.resolve_people(
-                team_id=team_id,
-                user_ids=referenced_user_ids(ticket),
-                requester=ticket.created_by if is_staff else None,
-            ),
-            now=self._clock(),
-            can_explain=actor.has_permission(Permission.MANAGE_USERS),
-        )
 
     def _build_people_page(self, actor: Actor, team_id: str, cursor: AccountCursor) -> PeoplePage:
         page = self._accounts.page(actor=actor, cursor=cursor)

@@ -326,7 +326,7 @@ class AccountLinking:
         """
         require_permission(actor, Permission.MANAGE_USERS)
         user = User.from_doc(self._users.get_doc_by_email(strip_invisible(email)))
-        links = list(self._db.links.find({"userId": user.id}).sort("_id"))
+        links = self._links_of(user.id)
         if not links:
             raise Conflict("No Slack member is linked to that account.")
         for link in links:
@@ -347,8 +347,11 @@ class AccountLinking:
                 since=link.get("createdAt"),
                 is_active="stopped" not in link,
             )
-            for link in self._db.links.find({"userId": actor.user_id}).sort("_id")
+            for link in self._links_of(actor.user_id)
         ]
+
+    def _links_of(self, user_id: ObjectId) -> list[Document]:
+        return sorted(self._db.links.find({"userId": user_id}), key=lambda link: str(link["_id"]))
 
     @staticmethod
     def _merged_account(previous_user: User | None, user: User, member: SlackMember) -> User | None:

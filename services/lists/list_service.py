@@ -4,19 +4,20 @@ A cursor is the sort key and _id of the ticket at the edge of a page: each page 
 list of any length, and a ticket filed between two requests does not shift the pages.
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
+from cachetools import TTLCache
 from pymongo import ASCENDING, DESCENDING
 
 from services.core.clock import Clock, utcnow
 from services.core.coerce import as_string_list
 from services.core.database import Document, Mongo
 from services.linking.links import Directory, LinkService, referenced_user_ids
-from services.lists.indexes import REQUESTER_STATUS_NEWEST_INDEX, SKILL_QUEUE_INDEX
 from services.lists.list_query import (
     FILTERS,
     NO_ASSIGNEE,
@@ -29,12 +30,11 @@ from services.lists.list_query import (
     skill_key,
 )
 from services.models.permissions import Actor, Permission, require_permission
-from services.models.ticket import OPEN_STATUSES, Ticket
+from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.user import ACTIVE_STAFF, User
-from services.sla.indexes import ASSIGNEE_QUEUE_INDEX, IN_QUEUE_FILTER, QUEUE_INDEX
+from services.sla.indexes import IN_QUEUE_FILTER
 from services.sla.queue_key import QUEUE_KEY_FIELD, QUEUE_KEY_PATTERN
 from services.tickets.fields import Output, fields_of
-from services.tickets.indexes import ASSIGNEE_STATUS_NEWEST_INDEX
 
 PAGE_SIZE = 10
 # A ticket's arrays and long texts stay in the database.
@@ -57,12 +57,35 @@ class ListPage:
 
 @dataclass(frozen=True, slots=True)
 class _Lookup:
-    """A query, the index it uses, and the field and `order` of the list."""
+    """What a list looks for, and its order.
 
-    query: Document
-    index: tuple[tuple[str, int], ...]
+    `indexed` are the fields that its index begins with, `rest` all others: SecantusDB uses an index
+    only if it begins with every field of a `$match` stage. MongoDB merges the two. `is_team_wide`:
+    it may be as long as the whole queue.
+    """
+
+    indexed: Document
+    rest: Document
     sort_field: str
     order: int
+    is_team_wide: bool = False
+
+    def in_queue(self, *, first: str = "", last: str = "") -> "_Lookup":
+        """Limit the list to queue keys from `first` to `last`."""
+        bounds = dict(self.indexed[QUEUE_KEY_FIELD])
+        if first:
+            bounds["$gte"] = first
+        if last:
+            # The next text. With `$lte` SecantusDB leaves out `last` itself.
+            bounds["$lt"] = f"{last}\0"
+        return replace(self, indexed={**self.indexed, QUEUE_KEY_FIELD: bounds})
+
+
+# Up to which queue key the first `LOOKAHEAD` tickets of a team's list reach, "" if it is shorter.
+# A page within it is read without the rest of the queue, which SecantusDB would sort each time.
+HORIZONS: TTLCache[tuple[Mongo, str], str] = TTLCache(maxsize=1_000, ttl=600)
+_horizons_lock = threading.Lock()
+LOOKAHEAD = 100
 
 
 def ticket_list_page(
@@ -80,77 +103,111 @@ def ticket_list_page(
     require_permission(actor, REQUIRED_PERMISSION[list_query.kind])
     lookup = _build_lookup(actor, list_query, skills)
     cursor = list_query.cursor
-    range_filter = _range_filter(lookup, cursor) if cursor else None
-    if cursor and range_filter:
-        tickets, more = _read(db, lookup, range_filter, size, backwards=cursor.is_backward)
+    ranged = _beside(lookup, cursor) if cursor else None
+    if cursor and ranged:
+        tickets, more = (
+            _read(db, ranged, size, backwards=True)
+            if cursor.is_backward
+            else _read_from_top(db, lookup, ranged, size)
+        )
         # Back at the start, read the first page instead: a full one, with the newest tickets.
         if more if cursor.is_backward else tickets:
             return _build_page(lookup, tickets, before=True, after=more or cursor.is_backward)
-    tickets, more = _read(db, lookup, lookup.query, size)
+    tickets, more = _read_from_top(db, lookup, lookup, size)
     return _build_page(lookup, tickets, before=False, after=more)
 
 
+def _read_from_top(
+    db: Mongo, lookup: _Lookup, ranged: _Lookup, size: int
+) -> tuple[list[Ticket], bool]:
+    """Return the first tickets of `ranged`, which is `lookup` or a part of it."""
+    if not lookup.is_team_wide:
+        return _read(db, ranged, size)
+    key = (db, f"{lookup.indexed}{lookup.rest}")
+    with _horizons_lock:
+        horizon = HORIZONS.get(key)
+    if horizon:
+        tickets, more = _read(db, ranged.in_queue(last=horizon), size)
+        if more:  # all tickets beyond come after these
+            return tickets, more
+    if horizon == "" or ranged is not lookup:
+        return _read(db, ranged, size)
+    tickets, is_long = _read(db, lookup, max(LOOKAHEAD, size))
+    with _horizons_lock:
+        HORIZONS[key] = (tickets[-1].queue_key or "") if is_long else ""
+    return tickets[:size], len(tickets) > size
+
+
 def _read(
-    db: Mongo, lookup: _Lookup, query: Document, size: int, *, backwards: bool = False
+    db: Mongo, lookup: _Lookup, size: int, *, backwards: bool = False
 ) -> tuple[list[Ticket], bool]:
     """Return a page's tickets in the list's order, and whether more follow in the read
     direction."""
     order = -lookup.order if backwards else lookup.order
     docs = list(
-        db.tickets.find(query, dict.fromkeys(ROW_FIELDS, True))
-        .sort([(lookup.sort_field, order), ("_id", order)])
-        .limit(size + 1)
-        # The index is in the list's order, so that only one page is read.
-        .hint(list(lookup.index))
+        db.tickets.aggregate(
+            [
+                {"$match": lookup.indexed},
+                {"$match": lookup.rest},
+                {"$sort": {lookup.sort_field: order, "_id": order}},
+                {"$limit": size + 1},
+                {"$project": dict.fromkeys(ROW_FIELDS, True)},
+            ],
+            batchSize=size + 2,  # in one reply
+        )
     )
     tickets = [Ticket.from_doc(doc) for doc in docs[:size]]
     return tickets[::-1] if backwards else tickets, len(docs) > size
 
 
 def _build_lookup(actor: Actor, list_query: ListQuery, skills: Sequence[str]) -> _Lookup:
-    statuses = [list_query.status] if list_query.status else list(OPEN_STATUSES)
-    query: Document = {"status": {"$in": statuses}}
-    if list_query.priority:
-        query["priority"] = list_query.priority.value
-    if skills:
-        query["relatedSkills"] = {"$in": list(skills)}
+    indexed: Document = {}
+    rest: Document = {}
     if list_query.kind is ListKind.OWN:
-        query["createdBy"] = actor.user_id
+        indexed["createdBy"] = actor.user_id
     elif list_query.kind is ListKind.ASSIGNED:
-        query["assignedTo"] = actor.user_id
+        indexed["assignedTo"] = actor.user_id
     elif list_query.assignee:
         is_person = list_query.assignee != NO_ASSIGNEE
-        query["assignedTo"] = ObjectId(list_query.assignee) if is_person else None
-    if not list_query.is_queue_order:
-        newest = (
-            REQUESTER_STATUS_NEWEST_INDEX if "createdBy" in query else ASSIGNEE_STATUS_NEWEST_INDEX
+        indexed["assignedTo"] = ObjectId(list_query.assignee) if is_person else None
+    if list_query.priority:
+        rest["priority"] = list_query.priority.value
+    if skills:
+        is_first = list_query.is_queue_order and not indexed and len(skills) == 1
+        (indexed if is_first else rest)["relatedSkills"] = (
+            skills[0] if len(skills) == 1 else {"$in": list(skills)}
         )
-        return _Lookup(query, newest, "createdAt", DESCENDING)
-    index = (
-        ASSIGNEE_QUEUE_INDEX
-        if "assignedTo" in query
-        else SKILL_QUEUE_INDEX
-        if skills
-        else QUEUE_INDEX
-    )
-    return _Lookup(query | IN_QUEUE_FILTER, index, QUEUE_KEY_FIELD, ASCENDING)
+    if not list_query.is_queue_order:
+        statuses = {"$in": [status.value for status in OPEN_STATUSES]}
+        indexed["status"] = list_query.status.value if list_query.status else statuses
+        return _Lookup(indexed, rest, "createdAt", DESCENDING)
+    # Completed tickets have no queue key, but for those that the legacy backend has completed.
+    done = {"$ne": Status.COMPLETED.value}
+    rest["status"] = list_query.status.value if list_query.status else done
+    is_team_wide = indexed.get("assignedTo") is None
+    return _Lookup(indexed | IN_QUEUE_FILTER, rest, QUEUE_KEY_FIELD, ASCENDING, is_team_wide)
 
 
-def _range_filter(lookup: _Lookup, cursor: ListCursor) -> Document | None:
-    """Return the query for one side of the cursor; None for a cursor of another list."""
+def _beside(lookup: _Lookup, cursor: ListCursor) -> _Lookup | None:
+    """Return the part of the list on one side of the cursor; None for a cursor of another list."""
     value: Any = (
         cursor.sort_key
         if QUEUE_KEY_PATTERN.fullmatch(cursor.sort_key)
         else parse_created_at_key(cursor.sort_key)
     )
-    if value is None or isinstance(value, str) != (lookup.sort_field == QUEUE_KEY_FIELD):
+    is_queue_order = lookup.sort_field == QUEUE_KEY_FIELD
+    if value is None or isinstance(value, str) != is_queue_order:
         return None
     is_up = (lookup.order == ASCENDING) != cursor.is_backward
-    to, past = ("$gte", "$gt") if is_up else ("$lte", "$lt")
-    return lookup.query | {
-        lookup.sort_field: {to: value, **lookup.query.get(lookup.sort_field, {})},
-        "$or": [{lookup.sort_field: {past: value}}, {"_id": {past: cursor.ticket_id}}],
+    to, past = ("gte", "gt") if is_up else ("lte", "lt")
+    beyond: Document = {
+        "$or": [{lookup.sort_field: {f"${past}": value}}, {"_id": {f"${past}": cursor.ticket_id}}]
     }
+    if is_queue_order:
+        ranged = lookup.in_queue(**{"first" if is_up else "last": value})
+    else:
+        ranged = replace(lookup, rest=lookup.rest | {lookup.sort_field: {f"${to}": value}})
+    return replace(ranged, rest=ranged.rest | beyond)
 
 
 def _build_page(lookup: _Lookup, tickets: list[Ticket], *, before: bool, after: bool) -> ListPage:

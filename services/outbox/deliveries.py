@@ -186,12 +186,13 @@ class TicketThreads:
 
     def _by_reminder(self, message: MessageRef) -> TicketThread | None:
         """Reminders are for the staff, so a reply is an internal note."""
-        shown = {"shown.ts": message.ts, "shown.channel": message.channel}
-        ids = {doc["ticketId"] for doc in self._db.nudges.find(shown, ["ticketId"]).limit(100)}
+        shown = self._db.nudges.find({"shown.ts": message.ts}, ["ticketId", "shown"]).limit(100)
+        ids = {doc["ticketId"] for doc in shown if doc["shown"]["channel"] == message.channel}
         return TicketThread(str(ids.pop()), internal=True) if len(ids) == 1 else None
 
     def _by_source(self, team_id: str, message: MessageRef) -> TicketThread | None:
-        offer = self._db.replies.find_one({"ts": message.ts, "channel": message.channel}, ["_id"])
+        sent = self._db.replies.find({"ts": message.ts}, ["channel"])
+        offer = next((doc for doc in sent if doc.get("channel") == message.channel), None)
         channel, ts = str(offer["_id"]).split(":")[:2] if offer else (message.channel, message.ts)
         if not offer and not channel.startswith("D"):
             return None  # below a message in a channel: other people's conversation

@@ -89,7 +89,8 @@ def outbox_ages(db: Mongo, *, now: datetime, limit: int = 1_000) -> list[timedel
     Calculated from the next attempt and all waits before it: not every change has an event with a
     date.
     """
-    late = {"outbox": True, "aside": None}  # those set aside have a finding of their own
+    # Those set aside have a finding of their own.
+    late = {"outbox": True, "nextTryAt": {"$gt": ANY_TIME}, "aside": None}
     found = db.tickets.find(late, {"nextTryAt": True, "attempts": True}).limit(limit)
     since = [
         next_try_at

@@ -145,7 +145,8 @@ class Reminders:
         next_hour = now.replace(minute=0, second=0, microsecond=0) + RECHECK_INTERVAL
         later = {"at": min(until, next_hour), "expiresAt": now + RETENTION}
         deferred = self._db.nudges.update_many(
-            {**_claim_filter(claim), "urgent": False}, {"$set": later, "$unset": {"claim": ""}}
+            {**_claim_filter(claim), "urgent": {"$ne": True}},
+            {"$set": later, "$unset": {"claim": ""}},
         )
         urgent = [reminder for reminder in claim.reminders if reminder.is_urgent]
         # The urgent are read first: if any other was read, all of the urgent were.
@@ -179,11 +180,7 @@ class Reminders:
     def last_sent(self, recipient: str, *, since: datetime) -> SentMessage | None:
         """The last message to that recipient, if it was sent after `since`."""
         sent = {"to": recipient, "shown.since": {"$gt": since}}
-        docs = list(
-            self._db.nudges.find(sent)
-            .sort([("shown.since", -1), ("_id", 1)])
-            .limit(MAX_REMINDERS_READ)
-        )
+        docs = list(self._db.nudges.find(sent).sort("shown.since", -1).limit(MAX_REMINDERS_READ))
         if not docs:
             return None
         last = docs[0]["shown"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from services.core.database import Mongo
+from services.core.database import Document, Mongo
 from services.core.work_queue import past
 from services.models.set_aside import is_set_aside, isolated
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
@@ -75,5 +75,6 @@ def _release_ticket(db: Mongo, ticket: Ticket, request: dict[str, Any], now: dat
         resumed = resume(by, ticket)
         resumed_ticket = with_change(ticket, resumed)
         change = resumed.then(unassign(by, resumed_ticket, reason=reason, absent=True))
-    stored = ticket_store.apply(db, ticket, change, now=now, assignedTo=ticket.assigned_to)
+    as_read: Document = {"status": ticket.status.value, "assignedTo": ticket.assigned_to}
+    stored = ticket_store.apply(db, ticket, change, now=now, **as_read)
     return stored is not None

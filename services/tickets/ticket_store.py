@@ -2,12 +2,13 @@
 
 The filter holds the `seq` that the change was decided on, so of two concurrent changes one is
 stored. Only classic update operators: a pipeline would evaluate a title such as "$teamId".
+
+An update and a read, not one findAndModify: SecantusDB scans all tickets for that, and for a filter
+that no index begins with (`VERSION_INDEX` in services/tickets/indexes.py).
 """
 
 from datetime import datetime
 from typing import Any
-
-from pymongo import ReturnDocument
 
 from services.core.database import Document, Mongo
 from services.models.events import event_docs
@@ -24,7 +25,8 @@ def apply(
     """Store a change decided on `ticket`; None if the ticket has changed since.
 
     `conditions` are further conditions of the update's filter. If the assignee has room for one
-    more ticket after this, tickets queued as unassigned are retried.
+    more ticket after this, tickets queued as unassigned are retried. The returned ticket may have
+    later changes, too.
     """
     sla_update = compute_timing(
         ticket,
@@ -42,12 +44,11 @@ def apply(
     }
     if removed := (*change.remove, *sla_update.removed):
         update["$unset"] = dict.fromkeys(removed, "")
-    doc = db.tickets.find_one_and_update(
-        # The legacy backend's tickets have no seq before their first change.
-        {"_id": ticket.id, "seq": ticket.seq or None, **conditions},
-        update,
-        return_document=ReturnDocument.AFTER,
-    )
+    # The legacy backend's tickets have no seq before their first change.
+    unchanged: Document = {"_id": ticket.id, "seq": ticket.seq or None, **conditions}
+    if not db.tickets.update_one(unchanged, update).matched_count:
+        return None
+    doc = db.tickets.find_one({"_id": ticket.id})
     stored = Ticket.from_doc(doc) if doc else None
     if stored and _is_assignee_freed(ticket, stored, change):
         pending.retry_unassigned(db, now=now)

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from services.audit import audit_log
 from services.models import set_aside
+from services.ops import ticket_counts
 from services.outbox import pending
 from services.registry import index_builds
 from services.registry.migrations import Migrations
@@ -111,6 +112,12 @@ def run_migrations(context: JobContext) -> None:
     """Bring the stored data to this release's version."""
     services = context.services
     Migrations(services.db, clock=services.clock).run(context.should_continue)
+
+
+@job("counts", every=timedelta(minutes=1))
+def count_tickets(context: JobContext) -> None:
+    """Count the tickets by status for the metrics."""
+    ticket_counts.record_status_counts(context.services.db, now=context.services.clock())
 
 
 @job("learn", every=timedelta(minutes=1))

@@ -24,11 +24,13 @@ from bot.slack.bot_process import BotProcess
 from demo.servers import RedisServer
 from services.auth.device_tokens import DeviceTokens
 from services.core import metrics, settings
+from services.core.clock import utcnow
 from services.core.database import Mongo
 from services.core.rate_limit import Limit
 from services.core.rate_limiter import RateLimiter
 from services.core.redis_client import connect_redis
 from services.core.slack_gate import SlackGate
+from services.ops.ticket_counts import record_status_counts
 from services.registry.services import Services
 from tasks.processes.jobs import ALL_JOBS
 from tasks.queue.celery_app import celery
@@ -60,6 +62,7 @@ def collected(
     recorded = [Recording.load(path) for path in recordings.paths()]
     index_names = list(collect.indexes(db))
     meter = metrics.InMemoryMeter()
+    record_status_counts(db, now=utcnow())
     secure, plain = (
         made(db, slack, redis_url, publisher, meter, f"{scheme}://desk.example.com")
         for scheme in ("https", "http")

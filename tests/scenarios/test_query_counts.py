@@ -88,3 +88,25 @@ def test_filing_in_slack(
         view = opened_by(slack, command["trigger_id"])
         ticket_bot.answer(payloads.view_submission(view, FINE, user=user))
         assert asked(commands) == expected
+
+
+def test_a_ticket_by_its_number_is_loaded_once(
+    ticket_bot: Bot, api: Api, people: People, requester: User, commands: Commands
+) -> None:
+    number = api.filed(requester)["number"]
+    asked(commands)
+    command = payloads.slash_command(text=f"view {number}", user=people.slack_id(requester))
+    assert f"Ticket {number} " in ticket_bot.answer(command)["text"]
+    loaded = [line for line in asked(commands) if line == "find tickets"]
+    assert len(loaded) == 1
+
+
+def test_a_foreign_reaction_writes_nothing(
+    ticket_bot: Bot, people: People, requester: User, commands: Commands
+) -> None:
+    item = {"type": "message", "channel": "C1", "ts": "1.000001"}
+    for name in ("eyes", "thumbsup::skin-tone-3"):
+        asked(commands)
+        event = {"type": "reaction_added", "reaction": name, "item": item}
+        ticket_bot.answer(payloads.event({**event, "user": people.slack_id(requester)}))
+        assert [line for line in asked(commands) if not line.startswith(("find ", "aggregate "))] == []

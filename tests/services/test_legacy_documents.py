@@ -56,7 +56,11 @@ from services.models.ticket import (
 )
 from services.models.user import Role, User
 from services.ops import job_health
-from services.ops.ticket_counts import cached_ticket_counts, count_tickets
+from services.ops.ticket_counts import (
+    cached_ticket_counts,
+    count_tickets,
+    record_status_counts,
+)
 from services.outbox import deliveries, pending
 from services.outbox.deliveries import DeliveryRef
 from services.outbox.delivery_migration import retry_operator_failures
@@ -595,6 +599,11 @@ TABLE: Mapping[str, Entry] = {
     "home.home_service.HomeService.get": each(
         lambda w, t: w.home.get(actor=BOSS, team_id=TEAM_ID, screen=Screen(ticket_id=t))
     ),
+    "home.home_service.HomeService.page_of_ticket": each(
+        lambda w, t: w.home.page_of_ticket(
+            actor=BOSS, team_id=TEAM_ID, ticket=w.tickets.get(actor=BOSS, ticket_id=str(t))
+        )
+    ),
     "home.home_service.HomeService.ticket_page": each(
         lambda w, t: w.home.ticket_page(actor=JO, team_id=TEAM_ID, ticket_id=str(t))
     ),
@@ -891,6 +900,9 @@ TABLE: Mapping[str, Entry] = {
     ),
     "ops.ticket_counts.cached_ticket_counts": once(
         lambda w: cached_ticket_counts(w.db, clock=w.clock)()
+    ),
+    "ops.ticket_counts.record_status_counts": once(
+        lambda w: record_status_counts(w.db, now=w.clock())
     ),
     "ops.ticket_counts.count_tickets": once(lambda w: count_tickets(w.db, clock=w.clock)),
     "lists.api_pages.TicketPager.newest_page": once(

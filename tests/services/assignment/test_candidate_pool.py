@@ -23,11 +23,9 @@ from services.linking.links import LinkService
 from services.models.permissions import OPERATOR
 from services.models.ticket import AnalysisSource, AssigneeChoice, Ticket
 from services.models.user import Role
-from services.registry.indexes import INDEXES
 from services.team_settings.settings_service import TeamSettings
 from services.tickets.filing import TicketService
 from tests.conftest import Commands, FixedClock, People, file_ticket, reload
-from tests.support.index_coverage import filters, is_served
 from tests.support.slack_workspace import TEAM_ID
 
 BERLIN = parse_time_zone("Europe/Berlin")
@@ -73,6 +71,7 @@ def test_load_weighs_what_is_open_and_fairness_counts_what_was_given_this_week(
         [
             {
                 "assignedTo": busy.id,
+                "queueKey": "" if status == "COMPLETED" else "1-",
                 "status": status,
                 "priority": priority,
                 "assignment": {"at": clock() - age},
@@ -363,21 +362,41 @@ def test_without_a_needed_skill_the_least_recently_assigned_come_first(
     assert sum("$lte" not in (match["lastAssignedAt"] or {"$lte": 0}) for match in matched) == 2
 
 
-def test_every_query_of_a_choice_is_served_by_an_index(
-    watched_db: Mongo, commands: Commands, db: Mongo, tickets: TicketService, people: People,
-    large: list[ObjectId], clock: FixedClock,
-) -> None:  # fmt: skip
-    assignments = AssignmentService(watched_db, LinkService(watched_db, UserService(watched_db)))
-    db.users.update_many({}, {"$set": {"lastAssignedAt": clock()}})
-    hire(db, 1, "VPN")
-    for skills in (["VPN"], [], [], ["DNS"]):
-        assignments.choose(needing(db, tickets, people, skills), now=clock())
-    asked = [question for sent in commands.sent if sent[0] != "getMore"
-             for question in filters(*sent)]  # fmt: skip
-    assert {name for name, _ in asked} == {"corrections", "users", "settings", "links", "tickets"}
-    served = {name: [index.document for index in INDEXES.get(name, ())] for name, _ in asked}
-    assert [
-        (name, query)
-        for name, query in asked
-        if "_id" not in query and not any(is_served(query, index) for index in served[name])
-    ] == []
+def test_of_a_long_queue_the_rest_is_counted_for_those_below_capacity(
+    watched_db: Mongo, commands: Commands, db: Mongo, people: People, clock: FixedClock
+) -> None:
+    full, late, idle = (people.add(Role.MODERATOR, capacity=3) for _ in range(3))
+    order = [full] * 30 + [late] * 2
+    db.tickets.insert_many(
+        {
+            "assignedTo": who.id,
+            "status": "IN_PROGRESS",
+            "priority": "low",
+            "queueKey": f"1-{place:015d}-3-",
+        }
+        for place, who in enumerate(order)
+    )
+    loader = CandidateLoader(watched_db, LinkService(watched_db, UserService(watched_db)))
+
+    def load() -> dict[ObjectId, tuple[int, float | None]]:
+        commands.sent.clear()
+        pool = loader.load_pool(team_id=TEAM_ID, skills=(), favoured=frozenset(), now=clock())
+        return {one.user_id: (one.open_tickets, one.load) for one in pool.candidates}
+
+    def counted() -> list[dict[str, Any]]:
+        pipelines = [c["pipeline"] for name, c in commands.sent if name == "aggregate"]
+        return [stages[0]["$match"] for stages in pipelines if "queueKey" in stages[0]["$match"]]
+
+    assert load() == {full.id: (30, 15.0), late.id: (2, 1.0), idle.id: (0, 0.0)}
+    assert counted() == [{"queueKey": {"$gt": "", "$gte": "1"}}]
+    end = "1-000000000000024-3-"  # twice the capacities
+    assert load() == {full.id: (24, 12.0), late.id: (2, 1.0), idle.id: (0, 0.0)}
+    assert counted() == [
+        {"queueKey": {"$gt": "", "$gte": "1", "$lt": end}},
+        {"assignedTo": late.id, "queueKey": {"$gt": "", "$gte": end}},
+        {"assignedTo": idle.id, "queueKey": {"$gt": "", "$gte": end}},
+    ]
+    everyone = loader.load_all(team_id=TEAM_ID, now=clock())
+    assert {one.user_id: one.open_tickets for one in everyone}[full.id] == 30
+    clock.advance(minutes=5)
+    assert load()[full.id] == (30, 15.0)

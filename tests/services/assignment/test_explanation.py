@@ -289,7 +289,7 @@ def story(
     ida = people.add(Role.MODERATOR, "VPN", name="Ida Moe", capacity=1)
     people.add(Role.MODERATOR, "VPN", name="Ulf Ek", linked=False)
     people.add(Role.ADMIN, name="Eva Lind", active=False)
-    busy = {"status": "IN_PROGRESS", "priority": "low"}
+    busy = {"status": "IN_PROGRESS", "priority": "low", "queueKey": "1-"}
     db.tickets.insert_many([{**busy, "assignedTo": who} for who in (ida.id, nils.id, nils.id)])
     db.tickets.update_one({"_id": ticket.id}, {"$set": {"number": 12}})
     assert store_analysis(db, reload(db, ticket), READ, now=MONDAY)

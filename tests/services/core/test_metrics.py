@@ -25,11 +25,13 @@ def page(
     own: Samples | None = None,
     shared: Samples | None = None,
     tickets: TicketCounts | None = None,
+    is_mongodb_up: bool = False,
 ) -> str:
     show = MetricsPage(
         own=lambda: own or {},
         shared=lambda: shared,
         tickets=lambda: tickets,
+        is_mongodb_up=lambda: is_mongodb_up,
         is_writable=lambda: tickets is not None,
     )
     body, content_type = show()
@@ -142,6 +144,14 @@ def test_with_everything_away_it_says_so() -> None:
         "ticket_bot_mongodb_writable 0.0",
     ]
     assert "process_cpu_seconds_total" in text  # Python's own metrics
+
+
+def test_a_mongodb_too_slow_to_count_is_not_down() -> None:
+    assert ours(page(is_mongodb_up=True)) == [
+        "ticket_bot_redis_up 0.0",
+        "ticket_bot_mongodb_up 1.0",
+        "ticket_bot_mongodb_writable 0.0",
+    ]
 
 
 def test_a_label_can_hold_any_text() -> None:

@@ -11,7 +11,9 @@ MINUTE = timedelta(minutes=1)
 
 
 def queue(db: Mongo, **options: Any) -> WorkQueue:
-    return WorkQueue(db.letters, "send.at", longest=MINUTE, attempts_field="send.tries", **options)
+    return WorkQueue(
+        db.test_items, "send.at", longest=MINUTE, attempts_field="send.tries", **options
+    )
 
 
 @pytest.mark.parametrize(
@@ -23,7 +25,7 @@ def test_backoff(failures: int, factor: int, minutes: int) -> None:
 
 
 def test_one_of_many_claims_a_document_from_due(db: Mongo, clock: FixedClock) -> None:
-    db.letters.insert_many([{"_id": 1, "send": {"at": clock()}}, {"_id": 2}])
+    db.test_items.insert_many([{"_id": 1, "send": {"at": clock()}}, {"_id": 2}])
     letters = queue(db, includes_new=True)
     new, overdue = letters.due(clock(), limit=9)
     assert (new["_id"], overdue["_id"]) == (2, 1)
@@ -35,7 +37,7 @@ def test_one_of_many_claims_a_document_from_due(db: Mongo, clock: FixedClock) ->
 
 
 def test_the_condition_applies_to_every_step(db: Mongo, clock: FixedClock) -> None:
-    db.letters.insert_one({"_id": 1, "state": "sent", "send": {"at": clock()}})
+    db.test_items.insert_one({"_id": 1, "state": "sent", "send": {"at": clock()}})
     letters = queue(db, condition={"state": "waiting"})
     assert letters.claim_next(clock(), duration=MINUTE) is None
     assert letters.claim({"_id": 1, "send": {"at": clock()}}, until=clock()) is None
@@ -44,7 +46,7 @@ def test_the_condition_applies_to_every_step(db: Mongo, clock: FixedClock) -> No
 
 
 def test_a_worker_whose_claim_has_expired_changes_nothing(db: Mongo, clock: FixedClock) -> None:
-    db.letters.insert_one({"_id": 1, "send": {"at": clock()}})
+    db.test_items.insert_one({"_id": 1, "send": {"at": clock()}})
     letters = queue(db)
     lost = letters.claim_next(clock(), duration=MINUTE) or {}
     clock.advance(minutes=1)
@@ -54,14 +56,14 @@ def test_a_worker_whose_claim_has_expired_changes_nothing(db: Mongo, clock: Fixe
     assert letters.retry(1, claim["send"]["at"], at=clock(), values={"error": "450"})
     claim = letters.claim_next(clock(), duration=MINUTE) or {}
     assert letters.finish(1, claim["send"]["at"], values={"state": "sent"}, remove=["error"])
-    assert db.letters.find_one() == {"_id": 1, "send": {"tries": 3}, "state": "sent"}
+    assert db.test_items.find_one() == {"_id": 1, "send": {"tries": 3}, "state": "sent"}
 
 
 @pytest.mark.parametrize(("ahead", "is_due"), [(65, False), (66, True), (3_600, True)])
 def test_a_date_beyond_the_longest_wait_is_due(
     db: Mongo, clock: FixedClock, ahead: int, is_due: bool
 ) -> None:
-    db.letters.insert_one({"_id": 1, "send": {"at": clock() + timedelta(seconds=ahead)}})
+    db.test_items.insert_one({"_id": 1, "send": {"at": clock() + timedelta(seconds=ahead)}})
     letters = queue(db)
     assert letters.has_due(clock()) is is_due
     assert bool(letters.due(clock(), limit=1)) is is_due

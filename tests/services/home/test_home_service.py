@@ -209,13 +209,12 @@ def test_the_number_of_queries_is_always_the_same(
         file_ticket(tickets, moderator)
     db.tickets.update_many({}, {"$set": {"assignedTo": moderator.id}})
     overview(Services(watched_db).home, moderator)
-    assert [command["find"] for name, command in commands.sent if name == "find"] == [
+    assert [command[name] for name, command in commands.sent] == [
         "tickets",
         "tickets",
         "users",
         "links",
     ]
-    assert len(commands.sent) == 4
 
 
 def test_a_tickets_page_is_three_queries(

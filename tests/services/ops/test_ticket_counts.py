@@ -8,17 +8,28 @@ from services.ops.ticket_counts import (
     TicketCounts,
     cached_ticket_counts,
     count_tickets,
+    record_status_counts,
 )
 from services.outbox import pending
+from services.registry.services import Services
 from services.tickets.filing import TicketService
-from tests.conftest import NOBODY_LISTENS, Commands, FixedClock, People, file_ticket
+from tasks.processes.scheduler import Scheduler
+from tests.conftest import (
+    NOBODY_LISTENS,
+    Commands,
+    FixedClock,
+    People,
+    RecordingPublisher,
+    file_ticket,
+)
+from tests.support.query_rule import fault, queries
 
 NONE = dict.fromkeys([status.value for status in Status], 0)
 
 
 def test_a_new_installation(db: Mongo, clock: FixedClock) -> None:
     assert count_tickets(db, clock=clock) == TicketCounts(
-        by_status=NONE,
+        by_status={},
         outbox=0,
         oldest_due_seconds=0,
         most_attempts=0,
@@ -38,6 +49,7 @@ def test_tickets_outbox_and_leader(
     pending.back_off(db, second.id, now=clock())
     lease = Lease(db, "jobs", clock=clock)
     lease.acquire()
+    record_status_counts(db, now=clock())
     counts = count_tickets(db, clock=clock)
     assert counts.by_status == {**NONE, "TODO": 2, "COMPLETED": 1}
     assert (counts.outbox, counts.most_attempts) == (2, 2)
@@ -51,26 +63,36 @@ def test_tickets_outbox_and_leader(
     assert count_tickets(db, clock=clock).outbox == 1
 
 
-# Either index that begins with the status will do: the whole status is counted.
-SERVED_BY = (
-    "status_1_queueKey_1",
-    "status_1_completedAt_-1__id_-1",
-    "outbox_due",
-    "alarm.aside.since_1",
-    "set_aside",
-)
+def test_counts_by_status_are_those_of_the_last_minutes(
+    db: Mongo, clock: FixedClock, tickets: TicketService, people: People
+) -> None:
+    record_status_counts(db, now=clock())
+    file_ticket(tickets, people.add())
+    assert count_tickets(db, clock=clock).by_status == NONE
+    record_status_counts(db, now=clock())
+    assert count_tickets(db, clock=clock).by_status == {**NONE, "TODO": 1}
+    clock.advance(minutes=10)
+    assert count_tickets(db, clock=clock).by_status == {}
 
 
-def test_the_counts_are_served_by_an_index(
-    watched_db: Mongo, commands: Commands, db: Mongo, clock: FixedClock
+def test_the_jobs_count_them(
+    services: Services, publisher: RecordingPublisher, clock: FixedClock, people: People
+) -> None:
+    file_ticket(services.tickets, people.add())
+    jobs = Scheduler(services, publisher)
+    jobs.renew_leadership()
+    jobs.run("counts")
+    assert count_tickets(services.db, clock=clock).by_status == {**NONE, "TODO": 1}
+
+
+def test_a_scrape_counts_only_what_is_due_or_failing(
+    watched_db: Mongo, commands: Commands, clock: FixedClock
 ) -> None:
     count_tickets(watched_db, clock=clock)
-    asked = [command for name, command in commands.sent if name == "aggregate"]
-    assert len(asked) == 4
-    for command in asked:
-        query = db[command["aggregate"]].find(command["pipeline"][0]["$match"])
-        plan = query.explain()["queryPlanner"]["winningPlan"]
-        assert plan["inputStage"]["indexName"] in SERVED_BY
+    asked = [query for sent in commands.sent for query in queries(*sent)]
+    assert [fault(query) for query in asked] == [""] * len(asked)
+    of_tickets = [set(query.filter["$and"][0]) for query in asked if query.collection == "tickets"]
+    assert of_tickets == [{"outbox", "nextTryAt"}, {"alarm.aside.since"}, {"aside.until"}]
 
 
 def test_it_asks_once_in_fifteen_seconds(

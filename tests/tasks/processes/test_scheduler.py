@@ -44,6 +44,7 @@ EVERY = {
     "digest": 30,
     "indexes": 3600,
     "migrations": 30,
+    "counts": 60,
     "learn": 60,
 }
 
