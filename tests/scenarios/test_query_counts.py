@@ -109,4 +109,6 @@ def test_a_foreign_reaction_writes_nothing(
         asked(commands)
         event = {"type": "reaction_added", "reaction": name, "item": item}
         ticket_bot.answer(payloads.event({**event, "user": people.slack_id(requester)}))
-        assert [line for line in asked(commands) if not line.startswith(("find ", "aggregate "))] == []
+        assert [
+            line for line in asked(commands) if not line.startswith(("find ", "aggregate "))
+        ] == []
