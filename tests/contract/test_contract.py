@@ -24,6 +24,7 @@ from bot.slack.bot_process import BotProcess
 from demo.servers import RedisServer
 from services.auth.device_tokens import DeviceTokens
 from services.core import metrics, settings
+from services.core.clock import utcnow
 from services.core.database import Mongo
 from services.core.rate_limit import Limit
 from services.core.rate_limiter import RateLimiter
@@ -170,7 +171,9 @@ def keys_in_redis(redis_url: str, *, database: str) -> None:
     gate = SlackGate(connect_redis(redis_url))
     gate.record_rate_limit("chat.postMessage", "C1", seconds=60)
     gate.record_error("chat.postMessage", "C1", error="token_revoked")
-    RateLimiter(redis_url, namespace=database).take(*((limit, "anyone") for limit in Limit))
+    limiter = RateLimiter(redis_url, namespace=database)
+    limiter.take(*((limit, "anyone") for limit in Limit))
+    limiter.begin_counts(since=utcnow())
 
 
 def keys_of(redis_url: str) -> Iterable[str]:
