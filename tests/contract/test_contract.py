@@ -173,7 +173,9 @@ def keys_in_redis(redis_url: str, *, database: str) -> None:
     gate = SlackGate(connect_redis(redis_url))
     gate.record_rate_limit("chat.postMessage", "C1", seconds=60)
     gate.record_error("chat.postMessage", "C1", error="token_revoked")
-    RateLimiter(redis_url, namespace=database).take(*((limit, "anyone") for limit in Limit))
+    limiter = RateLimiter(redis_url, namespace=database)
+    limiter.take(*((limit, "anyone") for limit in Limit))
+    limiter.begin_counts(since=utcnow())
 
 
 def keys_of(redis_url: str) -> Iterable[str]:
