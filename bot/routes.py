@@ -123,7 +123,7 @@ ROUTES = (
         run_ticket_command,
         None,
         manifest={
-            "description": "File a ticket with the help desk",
+            "description": "File a ticket",
             "usage_hint": "[title], list, 12 or help",
         },
     ),
@@ -172,7 +172,7 @@ ROUTES = (
         account.show_account,
         None,
         help={"/account": "your account: see, edit, link or unlink it"},
-        manifest={"description": "Your help desk account: see, edit, link or unlink it"},
+        manifest={"description": "Your account: see, edit, link or unlink it"},
     ),
     subcommand("help", show_help, None, help={"/ticket help": "this list"}),
     # App Home. `on_home_opened` checks the permission itself, to show a refusal in the Home.
@@ -210,7 +210,7 @@ ROUTES = (
         filing.open_form,
         Permission.FILE_TICKET,
         has_own_permission_check=True,
-        manifest={"name": "File a ticket", "description": "Tell the help desk what you need"},
+        manifest={"name": "File a ticket", "description": "Say what you need"},
     ),
     message_shortcut(
         ids.FILE_FROM_MESSAGE,
@@ -295,6 +295,8 @@ ROUTES = (
     # Team settings and other people's accounts.
     action(ids.OPEN_SLA_TARGETS, team_settings.open_sla_targets_form, Permission.MANAGE_USERS),
     view(ids.EDIT_SLA_TARGETS, team_settings.save_sla_targets, Permission.MANAGE_USERS),
+    action(ids.OPEN_APP_NAME, team_settings.open_app_name_form, Permission.MANAGE_USERS),
+    view(ids.EDIT_APP_NAME, team_settings.save_app_name, Permission.MANAGE_USERS),
     action(
         ids.OPEN_BUSINESS_HOURS, team_settings.open_business_hours_form, Permission.MANAGE_USERS
     ),

@@ -35,7 +35,7 @@ def history_blocks(
     lines: list[str] = []
     size = 0
     for act in reversed(all_acts[max(len(all_acts) - max_acts, 0) :]):
-        line = _line(act, lambda user_id: display_person(people, user_id))
+        line = _line(act, people)
         size += len(json.dumps(line))
         if size > MAX_BYTES:
             break
@@ -75,17 +75,19 @@ REPETITIONS = frozenset(
 )
 
 
-def _line(act: Sequence[Event], lookup: DisplayPersonLookup) -> str:
+def _line(act: Sequence[Event], people: Directory) -> str:
     event = act[0]
-    who = _author(event, lookup)
-    *phrases, last = [_event_phrase(one, lookup) for one in act]
+    who = _author(event, people)
+    *phrases, last = [
+        _event_phrase(one, lambda user_id: display_person(people, user_id)) for one in act
+    ]
     said = f"{', '.join(phrases)} and {last}" if phrases else last
     return f"{who[:1].upper()}{who[1:]} {said} · {format_datetime(event.at)}"
 
 
-def _author(event: Event, lookup: DisplayPersonLookup) -> str:
-    system_names = {"system": "the help desk", "ai": "Gemini"}
-    return system_names.get(str(event.by)) or escape(lookup(event.by).name)
+def _author(event: Event, people: Directory) -> str:
+    system_names = {"system": people.app_name, "ai": "Gemini"}
+    return escape(system_names.get(str(event.by)) or display_person(people, event.by).name)
 
 
 def _event_phrase(event: Event, lookup: DisplayPersonLookup) -> str:

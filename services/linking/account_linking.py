@@ -81,7 +81,7 @@ class UnlinkResult:
 
 @dataclass(frozen=True, slots=True)
 class LinkedMember:
-    """A Slack member linked to an account. `is_active`: they may use the help desk."""
+    """A Slack member linked to an account. `is_active`: they may use the app."""
 
     team_id: str
     slack_user_id: str

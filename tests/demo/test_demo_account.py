@@ -49,4 +49,4 @@ def test_a_user_links_an_account_of_the_page_and_unlinks_it(
     emma.wait_for_modal("Account unlinked")
     emma.dismiss()
     emma.command("/ticket", "list")
-    assert "You have unlinked your help desk account." in emma.read()[-1].text
+    assert "You have unlinked your account." in emma.read()[-1].text

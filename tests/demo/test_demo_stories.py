@@ -104,7 +104,8 @@ def test_they_talk_in_their_threads(
     )
     ada.reply(triage, "Known since Monday")
     saved = (
-        "Saved as an internal note. The help desk reads it, and so does everyone in this channel."
+        "Saved as an internal note. Moderators and admins read it, and so does everyone in this "
+        "channel."
     )
     ada.wait_for(
         lambda: [m for m in ada.thread(triage) if m.text.startswith(saved)], "the confirmation"
@@ -179,7 +180,7 @@ def test_an_admin_adds_a_moderator_in_home(ada: SlackUser, nils: SlackUser, db: 
     ada.fill(member="U0NILS", role="moderator", skills="Coffee")
     assert ada.submit().errors == {}
     wait_for_home(ada, "knows VPN, DNS, Coffee")
-    nils.wait_for_dm("You are a moderator of this help desk.", "Your skills: VPN, DNS, Coffee.")
+    nils.wait_for_dm("You are a moderator of Help desk.", "Your skills: VPN, DNS, Coffee.")
     ada.press("Add moderator")
     ada.wait_for_modal("Add moderator")
     ada.fill(member=seed.BOT_USER_ID, role="moderator")

@@ -40,7 +40,7 @@ def test_a_moderator_with_a_password_comes_to_slack(
     db.users.update_one({"email": "mona@example.com"}, {"$set": {"role": Role.MODERATOR}})
     slack.add_member(MONA, email="mona@slack.example", name="Mona in Slack")
 
-    link_first = "Link your help desk account first: type /account."
+    link_first = "Link your account first: type /account."
     refused = http_bot.answer(payloads.slash_command("queue", user=MONA))
     assert refused["text"] == link_first
     command = payloads.slash_command(user=MONA, command="/account")

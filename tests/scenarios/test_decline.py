@@ -56,7 +56,7 @@ def test_the_requester_only_sees_who_has_it_now(
     system.bot.answer(details)
     (page,) = system.slack.calls_to("response_url")
     shown = str(page.args["blocks"])
-    assert f"The help desk assigned it to {cleo.name}" in shown
+    assert f"Help desk assigned it to {cleo.name}" in shown
     for secret in (str(ben.name), "No time", "handed"):
         assert secret not in shown
 

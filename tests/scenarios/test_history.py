@@ -61,8 +61,8 @@ def test_each_act_is_one_line(
         act()
     assert history(details(system, ben, ticket)) == [
         f"{ann.name} filed the ticket",
-        "The help desk read the ticket",
-        f"The help desk assigned it to {ben.name}",
+        "Help desk read the ticket",
+        f"Help desk assigned it to {ben.name}",
         f"{ben.name} accepted it",
         f"{ben.name} asked: Which office?",
         f"{ann.name} answered",
@@ -75,7 +75,7 @@ def test_each_act_is_one_line(
     # The requester does not read who had it before, nor that its status changed with that.
     assert history(details(system, ann, ticket)) == [
         f"{ann.name} filed the ticket",
-        "The help desk read the ticket",
+        "Help desk read the ticket",
         f"{ben.name} accepted it",
         f"{ben.name} asked",
         f"{ann.name} answered",
@@ -104,8 +104,8 @@ def test_a_long_history_and_conversation_are_shown_in_a_modal(
     assert view["title"]["text"] == "Ticket 1"
     assert history(view) == [
         f"{ann.name} filed the ticket",
-        "The help desk read the ticket",
-        f"The help desk assigned it to {ben.name}",
+        "Help desk read the ticket",
+        f"Help desk assigned it to {ben.name}",
         *[f"{ben.name} commented"] * 11,
     ]
     assert [text for text in texts(view) if text.startswith("No. ")] == [

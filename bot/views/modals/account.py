@@ -25,8 +25,8 @@ from services.models.user import Role, User
 MAX_NAME_LENGTH, MAX_EMAIL_LENGTH, MAX_SKILLS_LENGTH = 80, 300, 300
 MAX_CODE_LENGTH = 40  # longer than a code, which may be typed with spaces
 NO_APP_URL = (
-    "Accounts cannot be linked yet, because this help desk has no address for its pages. Ask an "
-    "admin of this help desk to set APP_URL."
+    "Accounts cannot be linked yet, because the page for it has no address. Ask an admin of this "
+    "app to set APP_URL."
 )
 LINK_STEPS = (
     "1. Open the page, and sign in or sign up there.",
@@ -198,8 +198,8 @@ def confirm_link_modal(offer: LinkPreview, *, slack_user_id: str) -> View:
         blocks.append(text_section(DIFFERENT_EMAIL))
     blocks.append(
         text_section(
-            "If that is not your own address, press Cancel. Otherwise its owner reads what you "
-            "write to the help desk."
+            "If that is not your own address, press Cancel. Otherwise its owner reads the tickets "
+            "that you file."
         )
     )
     if offer.previous_user:

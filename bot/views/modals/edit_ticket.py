@@ -128,9 +128,7 @@ def edit_ticket_modal(draft: EditForm) -> View:
         *_deadline(ticket.deadline),
         *_skills(ticket, draft.team_skills),
         _assignee(draft),
-        _long_text(
-            "helpfulNotes", "Notes for the help desk", ticket.helpful_notes, MAX_NOTES_LENGTH
-        ),
+        _long_text("helpfulNotes", "Notes for moderators", ticket.helpful_notes, MAX_NOTES_LENGTH),
     ]
     return edit_ticket_frame(ticket, blocks, EditMetadata(ticket_id=str(ticket.id), seq=ticket.seq))
 
@@ -315,7 +313,7 @@ def _notice(
 def _name(by: ObjectId | str, conflict: EditConflict) -> str:
     if isinstance(by, ObjectId):
         return display_person(Directory(conflict.people, {}), by).name
-    return {"ai": "Gemini"}.get(by, "the help desk")
+    return "Gemini" if by == "ai" else conflict.app_name
 
 
 def _change_phrase(

@@ -291,6 +291,4 @@ def reaction_offer(permalink: str, *, emoji: str, value: str) -> Message:
         mrkdwn_section(text),
         actions(button(FILE_BUTTON_LABEL, ids.FILE_REACTED_MESSAGE, value, primary=True)),
     ]
-    return Message(
-        text="You marked a message for the help desk. Shall I file it as a ticket?", blocks=blocks
-    )
+    return Message(text="You marked a message. Shall I file it as a ticket?", blocks=blocks)

@@ -60,7 +60,7 @@ def person_modal(user: User, *, open_tickets: int = 0) -> View:
                 ACTIVE_LABELS,
                 placeholder="Choose: account",
                 chosen=initial.active,
-                hint="A deactivated person can no longer use the help desk; their "
+                hint="A deactivated person can no longer use this app; their "
                 f"{ticket_count} {'goes' if open_tickets == 1 else 'go'} to someone else.",
             ),
         ],

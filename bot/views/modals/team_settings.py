@@ -11,6 +11,7 @@ from services.calendar.holidays import country_name
 from services.home.sessions import Screen
 from services.models.ticket import Priority
 from services.sla.policy import PRIORITIES_BY_URGENCY, CountedHours, TargetFields
+from services.team_settings.app_name import MAX_APP_NAME_LENGTH
 from services.team_settings.settings_service import BusinessHoursFields, CurrentSettings
 
 CLOCK_LABELS = {
@@ -35,6 +36,10 @@ def settings_page(settings: CurrentSettings) -> View:
             header("Settings"),
             actions(button("Back", ids.HOME_BACK, Screen().encode())),
             {"type": "divider"},
+            header("Name"),
+            text_section(settings.app_name),
+            actions(button("Change name", ids.OPEN_APP_NAME, "all")),
+            {"type": "divider"},
             header("Due times"),
             *_targets(settings),
             actions(button("Change due times", ids.OPEN_SLA_TARGETS, "all")),
@@ -49,6 +54,25 @@ def settings_page(settings: CurrentSettings) -> View:
             actions(button("Change words", ids.OPEN_STATUS_WORDS, "all")),
         ],
     }
+
+
+def app_name_modal(name: str) -> View:
+    return modal(
+        callback_id=ids.EDIT_APP_NAME,
+        title="Name",
+        submit="Save",
+        close="Cancel",
+        blocks=[
+            text_input(
+                "name",
+                "Name of this app",
+                max_length=2 * MAX_APP_NAME_LENGTH,  # more, so that a longer one gets the error
+                initial=name,
+                hint="In messages, on the web pages and in emails. The name above the messages is "
+                "set at api.slack.com/apps.",
+            ),
+        ],
+    )
 
 
 def sla_targets_modal(initial: TargetFields) -> View:

@@ -182,7 +182,7 @@ def reopen_ticket_modal(ticket: Ticket) -> View:
                 max_length=MAX_COMMENT_LENGTH,
                 multiline=True,
                 optional=True,
-                hint="The requester and the help desk read this.",
+                hint="The requester and everyone who works on the ticket read this.",
             ),
         ],
     )
@@ -213,7 +213,7 @@ def answer_modal(ticket: Ticket, *, question: str) -> View:
 
 
 def note_modal(ticket: Ticket) -> View:
-    hint = "Only the help desk reads this. The requester never does."
+    hint = "Only moderators and admins read this, never the requester."
     return _ticket_modal(
         ticket,
         ids.WRITE_NOTE,

@@ -44,9 +44,9 @@ def openapi_document() -> Json:
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "AI Ticket Assistant",
+            "title": "Tickets and accounts",
             "version": "1.0.0",
-            "description": "Tickets and accounts, as in Slack. Every error is an `Error`.",
+            "description": "The same as in Slack. Every error is an `Error`.",
         },
         "servers": [{"url": "/"}],
         "tags": [

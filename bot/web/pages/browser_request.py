@@ -105,6 +105,7 @@ class BrowserRequest:
         page = render_template(
             template,
             csrf=self.csrf.make_token(),
+            app_name=self.services.app_name,
             user=self.user,
             goal=self.next_page,
             notice=NOTICES.get(request.args.get("notice", ""), ""),

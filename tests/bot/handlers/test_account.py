@@ -37,10 +37,8 @@ WRONG = (
     "This code is wrong, out of date or used already. Get a new one on the page; it is good for "
     "ten minutes."
 )
-UNLINKED = "You have unlinked your help desk account. Type /account to link one again."
-GUEST = (
-    "The help desk is not open to guests. Ask a full member of this workspace to file the ticket."
-)
+UNLINKED = "You have unlinked your account. Type /account to link one again."
+GUEST = "Guests cannot use this app. Ask a full member of this workspace to file the ticket."
 
 
 def seen(view: Json) -> list[str]:
@@ -212,7 +210,7 @@ def test_a_code_that_is_used_up_before_the_second_press(
     code = issue(codes, mona)
     jo.submit(code=code)
     codes.redeem(kind=CodeKind.LINK, code=code)
-    assert seen(jo.submit()["view"]) == ["Help desk", WRONG]
+    assert seen(jo.submit()["view"]) == ["Please note", WRONG]
 
 
 def test_two_presses_link_once(
@@ -244,7 +242,7 @@ def test_a_form_that_was_not_opened_here_links_nothing(
     jo.account()
     jo.submit(code=issue(codes, mona))
     forged = {**slack.last_view(), "private_metadata": metadata}
-    assert seen(jo.send(forged)["view"])[0] == "Help desk"
+    assert seen(jo.send(forged)["view"])[0] == "Please note"
     assert db.links.count_documents({}) == 0
 
 
@@ -289,8 +287,8 @@ def test_another_account_says_what_becomes_of_the_former(
     assert seen(slack.last_view())[1:] == [
         "Link to m…@example.com?",
         "This is not the address you have in Slack.",
-        "If that is not your own address, press Cancel. Otherwise its owner reads what you "
-        "write to the help desk.",
+        "If that is not your own address, press Cancel. Otherwise its owner reads the tickets that "
+        "you file.",
         "You are now linked to moderator1@example.com. That account keeps its tickets, but you "
         "no longer act as it here, and its messages no longer reach you. 2 open tickets are "
         "assigned to it and stay so until someone takes them.",
@@ -371,7 +369,7 @@ def test_another_users_unlink_form_ends_no_link(
     visitor.account()
     visitor.press("open_unlink")
     replayed = Visitor(jo._bot, slack, People.slack_id(other)).send(slack.last_view())
-    assert seen(replayed["view"])[0] == "Help desk"
+    assert seen(replayed["view"])[0] == "Please note"
     assert db.links.count_documents({}) == 2
 
 
@@ -380,7 +378,7 @@ def test_a_guest_reads_why_in_the_form(
 ) -> None:
     slack.add_member("U0GUEST", email="g@example.com", name="Guest", is_restricted=True)
     guest = Visitor(ticket_bot, slack, "U0GUEST")
-    assert guest.account() == ["Help desk", GUEST]
+    assert guest.account() == ["Please note", GUEST]
     opened = slack.calls_to("views.open")[0].answer["view"]
     answer = guest.send(opened, code=issue(codes, mona))
     assert answer["errors"] == {"code": GUEST}
@@ -393,7 +391,7 @@ def test_a_deactivated_account_gives_way_to_another(
     user = people.add()
     db.users.update_one({"_id": user.id}, {"$set": {"active": False}})
     visitor = Visitor(jo._bot, slack, People.slack_id(user))
-    deactivated = "Your help desk account has been deactivated. Ask an admin of this help desk."
+    deactivated = "Your account in this app is deactivated. Ask one of its admins."
     assert visitor.account()[1] == deactivated
     assert visitor.links(issue(codes, mona))[1] == "Your account is linked"
 
@@ -422,7 +420,7 @@ def test_strict_linking_lets_nobody_in_without_a_code(
     ticket_bot = inline_bot(
         replace(bot_process, services=replace(bot_process.services, is_linking_strict=True))
     )
-    link_first = "Link your help desk account first: type /account."
+    link_first = "Link your account first: type /account."
     answer = ticket_bot.answer(payloads.slash_command("list", user=JO))
     assert answer["text"] == link_first
     opened = {"type": "app_home_opened", "user": JO, "tab": "home", "channel": "D0JO"}
@@ -451,8 +449,8 @@ def test_without_a_page_ones_address_is_the_only_way(
     assert seen(jo.submit()["view"])[1] == "Your account is linked"
     assert "Password and sessions" not in str(jo.account())
     no_page = (
-        "Accounts cannot be linked yet, because this help desk has no address for its pages. Ask "
-        "an admin of this help desk to set APP_URL."
+        "Accounts cannot be linked yet, because the page for it has no address. Ask an admin of "
+        "this app to set APP_URL."
     )
     assert jo.press("open_link") == ["Link an account", no_page]
 

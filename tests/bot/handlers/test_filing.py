@@ -20,9 +20,7 @@ from tests.support.slack_workspace import GENERAL
 TS = "1700000000.000001"
 LINK = f"https://example.slack.com/archives/{GENERAL}/p1700000000000001"
 PRIVATE = {"is_private": True, "is_channel": False, "is_group": True, "is_member": True}
-GUEST = (
-    "The help desk is not open to guests. Ask a full member of this workspace to file the ticket."
-)
+GUEST = "Guests cannot use this app. Ask a full member of this workspace to file the ticket."
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ OTHER_FORMS = {
     "add_moderator",
     "cancel_ticket",
     "confirm_link",
+    "edit_app_name",
     "edit_availability",
     "edit_away_words",
     "edit_office",

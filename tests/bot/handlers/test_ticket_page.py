@@ -35,13 +35,13 @@ def test_a_ticket_is_shown_to_its_requester_alone(
 ) -> None:
     page = shown(ticket_bot.answer(typed(text, requester)))
     assert page[:4] == ["Ticket 1", "VPN drops", "Comment", "Cancel ticket"]
-    assert "For the help desk only" not in page
+    assert "For moderators only" not in page
 
 
 def test_the_staff_reads_more_of_it(ticket_bot: Bot, ticket: Ticket, people: People) -> None:
     page = shown(ticket_bot.answer(typed("view 1", people.add(Role.MODERATOR))))
     assert page[2:4] == ["Take it", "Assign"]
-    assert "For the help desk only" in page
+    assert "For moderators only" in page
 
 
 @pytest.mark.parametrize("number", ["2", "#999999999", "0"])

@@ -1,5 +1,6 @@
 """A ticket's history in words."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,10 +55,10 @@ SENTENCES = [
     (edit(None), "VPN Moderator changed the ticket"),
     (edit("fancy", "New"), "VPN Moderator changed the ticket"),
     (an_event("analysed", "ai"), "Gemini read the ticket"),
-    (an_event("analysed", "system"), "The help desk read the ticket"),
+    (an_event("analysed", "system"), "Help desk read the ticket"),
     (
         an_event("assigned", "system", field="assignedTo", to=VERA, note="knows VPN"),
-        "The help desk assigned it to VPN Moderator",
+        "Help desk assigned it to VPN Moderator",
     ),
     (an_event("assigned", to=BEN), "VPN Moderator gave it to ben &lt;b&gt;"),
     (
@@ -66,10 +67,10 @@ SENTENCES = [
     ),
     (an_event("assigned", to=VERA, note="took it"), "VPN Moderator took it"),
     (an_event("assigned", to=None), "VPN Moderator gave it to no one"),
-    (an_event("nobody_available", "system"), "The help desk found no one available"),
+    (an_event("nobody_available", "system"), "Help desk found no one available"),
     (
         an_event("status_changed", "system", field="status", to="IN_PROGRESS"),
-        "The help desk set the status to In progress",
+        "Help desk set the status to In progress",
     ),
     (
         an_event("status_changed", field="status", to="BANANA"),
@@ -93,7 +94,7 @@ SENTENCES = [
     (an_event("reopened", BEN), "Ben &lt;b&gt; reopened it"),
     (
         an_event("unanswered", "system", field="status", to="COMPLETED", note="no answer"),
-        "The help desk closed it: no answer",
+        "Help desk closed it: no answer",
     ),
     (
         an_event("requester_merged", BEN, field="createdBy", to=BEN),
@@ -108,7 +109,7 @@ SENTENCES = [
     (an_event("comment_edited"), "VPN Moderator edited a comment"),
     (an_event("comment_deleted"), "VPN Moderator deleted a comment"),
     *(
-        (an_event(kind, "system", field="alarm", to=step), f"The help desk {deed}")
+        (an_event(kind, "system", field="alarm", to=step), f"Help desk {deed}")
         for kind, step, deed in (
             ("reminded", "accept_reminder", "reminded its assignee to accept it"),
             ("passed_on", "accept_next", "passed it on, because it was not accepted in time"),
@@ -164,3 +165,9 @@ def test_long_names_take_several_blocks() -> None:
     blocks = history_blocks([an_event("assigned", to=VERA)] * 500, Directory(users, {}))
     assert 1 < len(blocks) < 30
     assert max(len(block["elements"][0]["text"]) for block in blocks) <= MAX_TEXT_LENGTH
+
+
+def test_the_app_is_named_as_in_the_settings() -> None:
+    people = replace(PEOPLE, app_name="IT & <!here>")
+    (block,) = history_blocks([an_event("analysed", "system")], people)
+    assert block["elements"][0]["text"].startswith("IT &amp; &lt;!here&gt; read the ticket · ")
