@@ -300,12 +300,13 @@ def _stored_app_name(mongo_uri: str) -> str:
 
     if not mongo_uri:
         return DEFAULT_APP_NAME
-    try:
-        db = database.connect(mongo_uri)
-    except PyMongoError:
-        return DEFAULT_APP_NAME
-    with db.client, pymongo.timeout(NAME_TIMEOUT_SECONDS):
-        return load_app_name(db)
+    with pymongo.timeout(NAME_TIMEOUT_SECONDS):
+        try:
+            db = database.connect(mongo_uri)
+        except (PyMongoError, ValueError):
+            return DEFAULT_APP_NAME
+        with db.client:
+            return load_app_name(db)
 
 
 def _doctor(hooks: Hooks) -> int:
@@ -437,23 +438,33 @@ def _stop_on_signals() -> threading.Event:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="app.py", description="A help desk in Slack.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    commands.add_parser("bot", help="answer Slack (the default)")
-    commands.add_parser("worker", help="assign tickets and send messages")
-    commands.add_parser("jobs", help="what runs by the clock")
-    explain = commands.add_parser("explain", help="why a ticket has its assignee; changes nothing")
-    explain.add_argument("ticket", help="its number, for example 12")
-    commands.add_parser("doctor", help="what works, what does not, and what to do about it")
-    printed = commands.add_parser("manifest", help="the Slack app, to paste at api.slack.com/apps")
-    printed.add_argument("--http", action="store_true", help="for requests to APP_URL")
+    commands.add_parser("bot", help="run the bot, which answers Slack (the default)")
+    commands.add_parser("worker", help="run a worker, which assigns tickets and sends messages")
+    commands.add_parser("jobs", help="run the scheduled jobs, such as reminders")
+    explain = commands.add_parser("explain", help="explain why a ticket has its assignee")
+    explain.add_argument("ticket", help="the ticket's number, for example 12")
+    commands.add_parser("doctor", help="check the installation, and say what to correct")
+    printed = commands.add_parser(
+        "manifest", help="print the Slack app manifest, to paste at api.slack.com/apps"
+    )
+    printed.add_argument(
+        "--http",
+        action="store_true",
+        help="let Slack send requests to APP_URL instead of Socket Mode",
+    )
     printed.add_argument(
         "--name",
         help="the app's name in Slack, up to 35 characters; by default the one in Settings",
     )
-    demo = commands.add_parser("demo", help="the whole product on this machine")
-    demo.add_argument("--smoke", action="store_true", help="without a person; exits 0 if it works")
-    users_command.add_arguments(commands.add_parser("users", help="accounts"))
+    demo = commands.add_parser("demo", help="try the product on this machine, without Slack")
+    demo.add_argument(
+        "--smoke",
+        action="store_true",
+        help="run a check without a person; exits with 0 if it works",
+    )
+    users_command.add_arguments(commands.add_parser("users", help="list and change accounts"))
     audit_command.add_arguments(
-        commands.add_parser("audit", help="who changed which account or setting, and when")
+        commands.add_parser("audit", help="list who changed which account or setting, and when")
     )
     return parser
 

@@ -171,8 +171,8 @@ ROUTES = (
         "/account",
         account.show_account,
         None,
-        help={"/account": "your account: see, edit, link or unlink it"},
-        manifest={"description": "Your account: see, edit, link or unlink it"},
+        help={"/account": "see, edit, link or unlink your account"},
+        manifest={"description": "See, edit, link or unlink your account"},
     ),
     subcommand("help", show_help, None, help={"/ticket help": "this list"}),
     # App Home. `on_home_opened` checks the permission itself, to show a refusal in the Home.
@@ -217,7 +217,7 @@ ROUTES = (
         filing.file_from_message,
         Permission.FILE_TICKET,
         has_own_permission_check=True,
-        manifest={"name": "Make a ticket", "description": "File a ticket about this message"},
+        manifest={"name": "File as a ticket", "description": "File a ticket about this message"},
     ),
     view(ids.FILE_TICKET, filing.file_ticket, Permission.FILE_TICKET),
     # A refused message is answered with the refusal, a refused reaction is not answered.

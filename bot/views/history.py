@@ -109,26 +109,25 @@ def _event_phrase(event: Event, lookup: DisplayPersonLookup) -> str:
 def _assignment_phrase(event: Event, lookup: DisplayPersonLookup) -> str:
     if event.to == event.by:
         return "took it"
-    if not isinstance(event.by, ObjectId):
-        return f"assigned it to {escape(lookup(event.to).name)}"
-    reason = f": {_quoted(event.note)}" if event.note else ""
-    return f"gave it to {escape(lookup(event.to).name)}{reason}"
+    # The note of an automatic assignment is its reason, which the page shows beside it.
+    reason = f": {_quoted(event.note)}" if event.note and isinstance(event.by, ObjectId) else ""
+    return f"assigned it to {escape(lookup(event.to).name)}{reason}"
 
 
 EVENT_PHRASES: dict[str, str] = {
     EventType.FILED: "filed the ticket",
-    EventType.ANALYSED: "read the ticket",
+    EventType.ANALYSED: "analysed the ticket",
     EventType.NOBODY_AVAILABLE: "found no one available",
     EventType.RESOLVED: "resolved it",
     EventType.ACCEPTED: "accepted it",
-    EventType.UNASSIGNED: "handed it back",
-    EventType.WAITING: "asked",
+    EventType.UNASSIGNED: "returned it to the queue",
+    EventType.WAITING: "asked the requester",
     EventType.ANSWERED: "answered",
     EventType.CANCELLED: "cancelled it",
     EventType.REOPENED: "reopened it",
     EventType.UNANSWERED: "closed it",
     EventType.REQUESTER_MERGED: "moved it to their older account",
-    EventType.REQUESTER_DISOWNED: "disowned the account that filed it with their address",
+    EventType.REQUESTER_DISOWNED: "said that someone else filed it with their address",
     EventType.COMMENTED: "commented",
     EventType.NOTED: "wrote an internal note",
     EventType.COMMENT_EDITED: "edited a comment",

@@ -80,14 +80,14 @@ _TEMPLATES: Mapping[EmailKind, EmailContent] = {
     EmailKind.WELCOME: EmailContent(
         "Welcome to {app}",
         (
-            "You have an account at {app} now, for the address {email}.",
+            "You now have an account at {app}, with the address {email}.",
             Link(
                 "Confirm your address",
                 "{confirmation_path}",
                 "Confirm that the address is yours, with your password. The link works once, and "
                 "for three days.",
             ),
-            "In Slack, type /account to say that it is yours, and /ticket to file a ticket.",
+            "In Slack, type /account to link it, and /ticket to file a ticket.",
             Link(
                 "Choose a new password",
                 "/forgot",
@@ -137,7 +137,7 @@ _TEMPLATES: Mapping[EmailKind, EmailContent] = {
     EmailKind.LINKED: EmailContent(
         "Your account was linked to Slack",
         (
-            "{member} was linked to your account at {app}, and acts as you from now on.",
+            "{member} was linked to your account at {app}, and acts for you from now on.",
             "If that was not you, change your password now, press Unlink on your profile, and "
             "tell an admin of {app}.",
             _PROFILE,
@@ -147,7 +147,7 @@ _TEMPLATES: Mapping[EmailKind, EmailContent] = {
         "Your account was unlinked from Slack",
         (
             "{member} is no longer linked to your account at {app}. Your tickets stay as they are. "
-            "In Slack, /account links an account again.",
+            "In Slack, type /account to link one again.",
             "If that was not you, tell an admin of {app}.",
             _PROFILE,
         ),
@@ -158,7 +158,7 @@ _TEMPLATES: Mapping[EmailKind, EmailContent] = {
             "{name} is assigned to you:",
             "“{title}”",
             "Filed by {requester}. Why you: {reason}.",
-            "To work on it, open Slack: {find}open the app's Home.",
+            "To work on it, {find}.",
         ),
     ),
 }
@@ -190,7 +190,9 @@ def assignment_values(ticket: Ticket, *, requester: str, reason: str) -> dict[st
         "title": truncate(one_line(masked(ticket.title)), MAX_TITLE_LENGTH),
         "name": f"Ticket {ticket.number}" if ticket.number else "A ticket",
         "requester": truncate(one_line(requester), MAX_NAME_LENGTH),
-        "find": f"type /ticket {ticket.number}, or " if ticket.number else "",
+        "find": f"type /ticket {ticket.number} in Slack"
+        if ticket.number
+        else "open the app's Home in Slack",
         "reason": one_line(reason),
     }
 

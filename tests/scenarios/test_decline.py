@@ -71,7 +71,7 @@ def test_the_staff_reads_why(
     press = {"user": People.slack_id(cleo), "response_url": url}
     system.bot.answer(payloads.menu_choice(system.card(cleo), "details", **press))
     (page,) = system.slack.calls_to("response_url")
-    why = f"{ben.name} handed it back: No time right now: On holiday tomorrow."
+    why = f"{ben.name} returned it to the queue: No time right now: On holiday tomorrow."
     assert why in str(page.args["blocks"])
 
 

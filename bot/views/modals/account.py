@@ -121,9 +121,9 @@ def unlinked_modal(user: User) -> View:
 def code_used_warning(email: str, *, by: str) -> Message:
     """For the member an account is linked to: another member entered one of their codes."""
     text = (
-        f"<@{by}> typed a one-time code of your account {escape(email)} into Slack, to link it. "
-        "It was refused, because the account is linked to you. Was that not you? Then someone "
-        "can sign in as you: change your password on the page."
+        f"<@{by}> tried to link your account {escape(email)} with a one-time code. It was refused, "
+        "because the account is linked to you. If that was not you, someone can sign in as you: "
+        "change your password on the page."
     )
     return Message(text=text, blocks=[mrkdwn_section(text)])
 
@@ -132,7 +132,7 @@ def unlinked_message(email: str) -> Message:
     """For the member that an account was unlinked from, on the page."""
     text = (
         f"Your account {escape(email)} was unlinked from you on its page. Type /account to link "
-        "one again. Was that not you? Then change your password on the page."
+        "one again. If that was not you, change your password on the page."
     )
     return Message(text=text, blocks=[mrkdwn_section(text)])
 
@@ -237,7 +237,7 @@ def linked_modal(user: User) -> View:
         blocks=[
             header("Your account is linked"),
             text_section(
-                f"In Slack you act as {user.email}, with the role {ROLE_LABELS[user.role]}."
+                f"In Slack, you now use the account {user.email} ({ROLE_LABELS[user.role]})."
             ),
             context(plain_text(ACCOUNT_HELP)),
         ],
@@ -251,8 +251,8 @@ def _merge_text(offer: LinkPreview) -> str:
         text += f" So does your role, {ROLE_LABELS[offer.moved_role]}."
     if offer.ends_password:
         text += (
-            " The password of this account ends: set a new one by “Forgot your password?” on the "
-            "page."
+            " The password of this account stops working: set a new one with “Forgot your "
+            "password?” on the page."
         )
     return text
 

@@ -49,7 +49,7 @@ def _line(entry: AuditEntry, changes: PersonChanges) -> str:
 
 def _author(entry: AuditEntry, changes: PersonChanges) -> str:
     if entry.by in (COMMAND_LINE, SYSTEM):
-        return "The command line" if entry.by == COMMAND_LINE else escape(changes.app_name)
+        return "An operator" if entry.by == COMMAND_LINE else escape(changes.app_name)
     author = changes.user if entry.by == SELF else changes.authors.get(ObjectId(entry.by))
     return (
         escape(truncate(author.display_name, MAX_NAME_LENGTH)) if author else "A former colleague"

@@ -27,7 +27,7 @@ OBSTACLE_LABELS = {
     Obstacle.UNLINKED: "not in Slack",
     Obstacle.FULL: "full",
     Obstacle.INACTIVE: "deactivated",
-    Obstacle.DECLINED: "handed it back",
+    Obstacle.DECLINED: "had it before",
 }
 # A name keeps at least this many characters when the rest is long.
 MIN_NAME_LENGTH = 25
@@ -218,7 +218,7 @@ def note_modal(ticket: Ticket) -> View:
         ticket,
         ids.WRITE_NOTE,
         title="Note on",
-        submit="Keep",
+        submit="Add note",
         blocks=[_comment_input("Internal note", hint)],
     )
 

@@ -41,9 +41,9 @@ SECURITY_HEADERS = {
 YEAR_SECONDS = 365 * 86_400
 
 ERROR_TITLES = {
-    403: "Not done",
-    404: "Nothing here",
-    405: "Not like this",
+    403: "Not allowed",
+    404: "Page not found",
+    405: "Cannot be opened",
     413: "Too large",
     429: "Too many attempts",
     503: "Back in a minute",

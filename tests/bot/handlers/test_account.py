@@ -34,8 +34,8 @@ from tests.support.slack_workspace import GENERAL
 Json = dict[str, Any]
 JO = "U0JO"
 WRONG = (
-    "This code is wrong, out of date or used already. Get a new one on the page; it is good for "
-    "ten minutes."
+    "This code is wrong, out of date or used already. Get a new one on the page; it works for ten "
+    "minutes."
 )
 UNLINKED = "You have unlinked your account. Type /account to link one again."
 GUEST = "Guests cannot use this app. Ask a full member of this workspace to file the ticket."
@@ -139,7 +139,7 @@ def test_a_moderator_with_a_password_links_by_a_code(
     assert seen(jo.submit()["view"]) == [
         "Account linked",
         "Your account is linked",
-        "In Slack you act as mona@example.com, with the role Moderator.",
+        "In Slack, you now use the account mona@example.com (Moderator).",
         "Type /account whenever you want to change something.",
     ]
     assert links.find_user(team_id="T0TEAM", slack_user_id=JO) == mona
@@ -176,7 +176,7 @@ def test_the_account_and_its_edits(
     assert visitor.press("open_profile")[:3] == [
         "My profile",
         "Name",
-        "What your colleagues read on tickets.",
+        "Your colleagues see it on tickets.",
     ]
     assert visitor.submit(name="  Mo\nD  ", skills="VPN") == {}
     assert visitor.account()[1:5:3] == ["*Name*\nMo D", "*Skills*\nVPN"]
@@ -258,9 +258,9 @@ def test_another_members_account_stays_linked_and_they_are_warned(
     )
     (told,) = slack.messages(People.slack_id(owner))
     assert told["text"] == (
-        f"<@{JO}> typed a one-time code of your account user1@example.com into Slack, to link it. "
-        "It was refused, because the account is linked to you. Was that not you? Then someone "
-        "can sign in as you: change your password on the page."
+        f"<@{JO}> tried to link your account user1@example.com with a one-time code. It was "
+        "refused, because the account is linked to you. If that was not you, someone can sign in "
+        "as you: change your password on the page."
     )
 
 
@@ -336,7 +336,7 @@ def test_unlinking_asks_once_more_and_the_next_use_links_nobody(
     assert "leave this empty" in visitor.account()[-1]
     assert seen(visitor.submit(code=None)["view"])[1:3] == [
         "Your account is linked",
-        "In Slack you act as moderator1@example.com, with the role Moderator.",
+        "In Slack, you now use the account moderator1@example.com (Moderator).",
     ]
     assert links.find_user(team_id="T0TEAM", slack_user_id=visitor.slack_id) == mod
     assert "The queue" in visitor.home()
@@ -485,7 +485,7 @@ def test_who_is_unlinked_on_the_page_is_told(
     (told,) = slack.messages(slack_id)
     assert told["text"] == (
         "Your account a&amp;b@example.com was unlinked from you on its page. Type /account to link "
-        "one again. Was that not you? Then change your password on the page."
+        "one again. If that was not you, change your password on the page."
     )
     slack.fail("chat.postMessage", status=500)
     handler_account.notify_unlinked(bot_process, slack_user_id=slack_id, email="x@example.com")

@@ -150,7 +150,7 @@ def test_it_says_that_the_database_is_away(
     ]
 
 
-# Make a ticket: the initial form
+# File as a ticket: the initial form
 
 
 def test_a_public_message_is_filled_in(
@@ -302,7 +302,7 @@ def test_the_longest_message_fits(
     assert (db.tickets.find_one() or {})["description"].endswith(f"…\n\n{LINK}")
 
 
-# Make a ticket: the ticket
+# File as a ticket: the ticket
 
 
 @pytest.mark.parametrize("thread_ts", [None, TS, "1690000000.000009"])
@@ -365,7 +365,7 @@ def test_a_forged_message_files_nothing(
     view = use(ticket_bot, slack, employee, written())
     answer = ticket_bot.answer(submitted({**view, "private_metadata": metadata}, employee))
     assert answer["errors"] == {
-        "title": "This form has lost the message it belongs to. Close it, then use “Make a "
+        "title": "This form has lost the message it belongs to. Close it, then use “File as a "
         "ticket” again."
     }
     assert db.tickets.count_documents({}) == 0

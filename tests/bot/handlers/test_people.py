@@ -279,7 +279,7 @@ def test_the_longest_accounts_fit_a_page() -> None:
     view = people_page(content)
     assert check_view(view, home=True) == []
     assert "away until <!date^" in str(view)
-    assert "not seen in Slack yet" in str(view)
+    assert "not linked to Slack yet" in str(view)
 
 
 @pytest.mark.parametrize("role", Role)
@@ -329,10 +329,10 @@ def test_an_admin_reads_who_changed_a_person(
     lines = [line.rpartition(" · ")[0] for line in said.split("\n")]
     assert sorted(lines[:3]) == [
         "&lt;Nils&gt; &amp; *Co* changed the name",
-        "The command line changed the role from Moderator to Admin",
-        "The command line changed the skills from VPN to none",
+        "An operator changed the role from Moderator to Admin",
+        "An operator changed the skills from VPN to none",
     ]
-    assert lines[3:] == ["The command line created the account with the role Moderator"]
+    assert lines[3:] == ["An operator created the account with the role Moderator"]
 
 
 def test_what_an_admin_did_is_said_with_their_name(

@@ -104,7 +104,7 @@ def test_the_form_made_of_a_message_warns_about_what_it_quotes(
     ("button", "submit", "field"),
     [
         ("comment", "Send", "text"),
-        ("note", "Keep", "text"),
+        ("note", "Add note", "text"),
         ("wait", "Ask and wait", "question"),
         ("resolve", "Resolve", "resolution"),
         ("not_mine", "Decline", "reason"),

@@ -64,9 +64,7 @@ def test_a_number_that_is_none_is_told_how_to_write_it(
     ticket_bot: Bot, slack: RecordingSlack, people: People, command: str, number: str
 ) -> None:
     answer = ticket_bot.answer(typed(f"{command}{number}", people.add(Role.ADMIN)))
-    assert answer["text"] == (
-        f"Write the ticket's number behind it, for example /ticket {command} 12."
-    )
+    assert answer["text"] == (f"Add the ticket's number, for example /ticket {command} 12.")
     assert slack.calls_to("views.open") == []
 
 

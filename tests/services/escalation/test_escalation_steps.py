@@ -105,7 +105,7 @@ def test_nobody_accepts_it(
     assert [len(day.texts_to(reader)) for reader in (jo, al, TRIAGE, boss)] == [2, 1, 1, 1]
     assert lines(day, ticket, users, links)[-5:] == [
         "Help desk reminded its assignee to accept it",
-        "Help desk passed it on, because it was not accepted in time",
+        "Help desk reassigned it, because it was not accepted in time",
         f"Help desk assigned it to {al.name}",
         "Help desk notified the triage channel that it is not accepted yet",
         "Help desk notified the admins that it is not accepted yet",

@@ -46,8 +46,8 @@ from tests.support.recording_slack import RecordingSlack
 JO = SlackMember("T1", "U1", "T1", "jo@slack.example", email_confirmed=True, name="Jo in Slack")
 AL = replace(JO, slack_user_id="U2", email="al@slack.example", name="Al")
 WRONG = (
-    "This code is wrong, out of date or used already. Get a new one on the page; it is good for "
-    "ten minutes."
+    "This code is wrong, out of date or used already. Get a new one on the page; it works for ten "
+    "minutes."
 )
 HELD = (
     "That account is linked to another Slack member, who has been notified. Unlink it there first: "

@@ -127,7 +127,7 @@ def test_pages_have_it_in_title_and_heading(
         assert "IT &amp; help sends no mail." in page.html
         assert 'alt=""> IT &amp; help</a>' in page.html
         missing = Page(requests.get(f"{url}/nothing", timeout=20))
-        assert missing.title == "Error: Nothing here – IT &amp; help"
+        assert missing.title == "Error: Page not found – IT &amp; help"
 
 
 def test_a_member_without_an_account_reads_it(

@@ -207,11 +207,11 @@ def test_welcome() -> None:
         "Welcome to Help desk",
         (
             "Hello,",
-            "You have an account at Help desk now, for the address emma@example.com.",
+            "You now have an account at Help desk, with the address emma@example.com.",
             "Confirm that the address is yours, with your password. The link works once, and for "
             "three days.",
             Link("Confirm your address", f"{URL}/confirm?code=s3-_cret"),
-            "In Slack, type /account to say that it is yours, and /ticket to file a ticket.",
+            "In Slack, type /account to link it, and /ticket to file a ticket.",
             "If you did not sign up, someone else did with your address. To take the account "
             "over, choose a new password.",
             Link("Choose a new password", f"{URL}/forgot"),
@@ -220,8 +220,8 @@ def test_welcome() -> None:
     without_pages = render(EmailKind.WELCOME, EMMA, app_name=NAME, app_url=None).body
     assert without_pages == (
         "Hello,",
-        "You have an account at Help desk now, for the address emma@example.com.",
-        "In Slack, type /account to say that it is yours, and /ticket to file a ticket.",
+        "You now have an account at Help desk, with the address emma@example.com.",
+        "In Slack, type /account to link it, and /ticket to file a ticket.",
     )
 
 
@@ -291,7 +291,7 @@ def test_linked() -> None:
         "Your account was linked to Slack",
         (
             "Hello,",
-            "The Slack member “Emma P.” was linked to your account at Help desk, and acts as you "
+            "The Slack member “Emma P.” was linked to your account at Help desk, and acts for you "
             "from now on.",
             "If that was not you, change your password now, press Unlink on your profile, and "
             "tell an admin of Help desk.",
@@ -308,7 +308,7 @@ def test_unlinked() -> None:
         (
             "Hello,",
             "A Slack member is no longer linked to your account at Help desk. Your tickets stay as "
-            "they are. In Slack, /account links an account again.",
+            "they are. In Slack, type /account to link one again.",
             "If that was not you, tell an admin of Help desk.",
             PROFILE,
         ),
@@ -324,7 +324,7 @@ def test_assigned() -> None:
             "Ticket 12 is assigned to you:",
             "“VPN drops”",
             "Filed by Jo. Why you: knows VPN.",
-            "To work on it, open Slack: type /ticket 12, or open the app's Home.",
+            "To work on it, type /ticket 12 in Slack.",
         ),
     )
 
@@ -334,7 +334,7 @@ def test_a_ticket_without_a_number() -> None:
     said = assigned(EMMA, ticket)
     assert said.subject == "A ticket is yours: VPN drops"
     assert said.body[1] == "A ticket is assigned to you:"
-    assert said.body[-1] == "To work on it, open Slack: open the app's Home."
+    assert said.body[-1] == "To work on it, open the app's Home in Slack."
 
 
 def test_without_pages_no_email_has_a_link() -> None:

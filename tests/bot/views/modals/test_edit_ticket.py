@@ -385,13 +385,17 @@ def notice(field: str, value: Any, by: ObjectId | str = BO.id) -> list[str]:
             ["Since you opened this form, Bo &lt;b&gt; changed the skills.", "It is empty now."],
         ),
         ("assignedTo", BO.id, ["Since you opened this form, Bo &lt;b&gt; took it."]),
-        ("assignedTo", ANN.id, ["Since you opened this form, Bo &lt;b&gt; gave it to you."]),
+        ("assignedTo", ANN.id, ["Since you opened this form, Bo &lt;b&gt; assigned it to you."]),
         (
             "assignedTo",
             ObjectId(),
-            ["Since you opened this form, Bo &lt;b&gt; gave it to someone who has left."],
+            ["Since you opened this form, Bo &lt;b&gt; assigned it to someone who has left."],
         ),
-        ("assignedTo", None, ["Since you opened this form, Bo &lt;b&gt; handed it back."]),
+        (
+            "assignedTo",
+            None,
+            ["Since you opened this form, Bo &lt;b&gt; returned it to the queue."],
+        ),
     ],
 )
 def test_a_conflict_says_who_changed_what_and_what_it_is_now(
