@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 
+import pymongo
 from dotenv import load_dotenv
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -45,6 +46,7 @@ HANDLER_TIMEOUT_SECONDS, CHECK_TIMEOUT_SECONDS, TASK_TIMEOUT_SECONDS = 2, 4, 10
 EXIT_FAILED, EXIT_USAGE, EXIT_UNUSABLE_DATA = 1, 2, 3
 # Usually the unique indexes are there, and a bot serves no request before it knows.
 INDEX_CHECK_SECONDS = 2.0
+NAME_TIMEOUT_SECONDS = 1.0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 SLACK_ERRORS = (SlackApiError, SlackClientError, URLError, TimeoutError, ConnectionResetError)
 
@@ -65,7 +67,7 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
         return _demo(smoke=args.smoke)
     load_dotenv(".env")  # in the working directory; dotenv's default is beside this file
     if command == "manifest":
-        return _manifest(http=args.http)
+        return _manifest(http=args.http, name=args.name)
     if command == "doctor":
         return _doctor(hooks or Hooks())
     try:
@@ -271,17 +273,41 @@ def _explain(config: settings.Settings, args: argparse.Namespace) -> int:
     return 0
 
 
-def _manifest(*, http: bool) -> int:
+def _manifest(*, http: bool, name: str | None) -> int:
     from bot import manifest
+    from services.team_settings.app_name import checked_app_name
 
-    app_url = settings.parse_settings("manifest")[0].app_url
+    config, _ = settings.parse_settings("manifest")
+    app_url = config.app_url
+    try:
+        name = _stored_app_name(config.mongo_uri) if name is None else checked_app_name(name)
+    except DomainError as error:
+        print(f"--name: {error}", file=sys.stderr)
+        return EXIT_USAGE
     if http and (advice := manifest.app_url_advice(app_url)):
         print(advice, file=sys.stderr)
     print(
-        manifest.manifest_yaml(http_url=(app_url or manifest.PLACEHOLDER_HOST) if http else None),
+        manifest.manifest_yaml(
+            http_url=(app_url or manifest.PLACEHOLDER_HOST) if http else None, name=name
+        ),
         end="",
     )
     return 0
+
+
+def _stored_app_name(mongo_uri: str) -> str:
+    """Return the name set in Slack, or the default without a MongoDB that answers at once."""
+    from services.team_settings.app_name import DEFAULT_APP_NAME, load_app_name
+
+    if not mongo_uri:
+        return DEFAULT_APP_NAME
+    with pymongo.timeout(NAME_TIMEOUT_SECONDS):
+        try:
+            db = database.connect(mongo_uri)
+        except (PyMongoError, ValueError):
+            return DEFAULT_APP_NAME
+        with db.client:
+            return load_app_name(db)
 
 
 def _doctor(hooks: Hooks) -> int:
@@ -412,22 +438,36 @@ def _stop_on_signals() -> threading.Event:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="app.py", description="AI Ticket Assistant for Slack")
+    parser = argparse.ArgumentParser(prog="app.py", description="A help desk in Slack.")
     parser.add_argument("--version", action="version", version=program_version())
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    commands.add_parser("bot", help="answer Slack (the default)")
-    commands.add_parser("worker", help="assign tickets and send messages")
-    commands.add_parser("jobs", help="what runs by the clock")
-    explain = commands.add_parser("explain", help="why a ticket has its assignee; changes nothing")
-    explain.add_argument("ticket", help="its number, for example 12")
-    commands.add_parser("doctor", help="what works, what does not, and what to do about it")
-    printed = commands.add_parser("manifest", help="the Slack app, to paste at api.slack.com/apps")
-    printed.add_argument("--http", action="store_true", help="for requests to APP_URL")
-    demo = commands.add_parser("demo", help="the whole product on this machine")
-    demo.add_argument("--smoke", action="store_true", help="without a person; exits 0 if it works")
-    users_command.add_arguments(commands.add_parser("users", help="accounts"))
+    commands.add_parser("bot", help="run the bot, which answers Slack (the default)")
+    commands.add_parser("worker", help="run a worker, which assigns tickets and sends messages")
+    commands.add_parser("jobs", help="run the scheduled jobs, such as reminders")
+    explain = commands.add_parser("explain", help="explain why a ticket has its assignee")
+    explain.add_argument("ticket", help="the ticket's number, for example 12")
+    commands.add_parser("doctor", help="check the installation, and say what to correct")
+    printed = commands.add_parser(
+        "manifest", help="print the Slack app manifest, to paste at api.slack.com/apps"
+    )
+    printed.add_argument(
+        "--http",
+        action="store_true",
+        help="let Slack send requests to APP_URL instead of Socket Mode",
+    )
+    printed.add_argument(
+        "--name",
+        help="the app's name in Slack, up to 35 characters; by default the one in Settings",
+    )
+    demo = commands.add_parser("demo", help="try the product on this machine, without Slack")
+    demo.add_argument(
+        "--smoke",
+        action="store_true",
+        help="run a check without a person; exits with 0 if it works",
+    )
+    users_command.add_arguments(commands.add_parser("users", help="list and change accounts"))
     audit_command.add_arguments(
-        commands.add_parser("audit", help="who changed which account or setting, and when")
+        commands.add_parser("audit", help="list who changed which account or setting, and when")
     )
     return parser
 

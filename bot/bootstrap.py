@@ -93,7 +93,7 @@ def _build_flask_app(
         is_writable=is_writable,
         blueprints=[*blueprints, api_blueprint(bot), pages_blueprint(bot)],
         trusted_proxies=config.trusted_proxies,
-        error_page=make_error_page(secure=is_https(config.app_url)),
+        error_page=make_error_page(bot, secure=is_https(config.app_url)),
     )
 
 

@@ -81,16 +81,16 @@ class SlackChecks:
                 "the database belongs to no workspace yet; the bot's first start sets this one"
             )
         if database_team_id == token_team:
-            return ok("database and token are of one workspace")
+            return ok("database and token belong to the same workspace")
         return fail(
-            f"the database is of {database_team_id}, the token of {token_team}",
+            f"the database belongs to {database_team_id}, the token to {token_team}",
             "Use that workspace's token, or another database.",
         )
 
     def check_app_token(self) -> list[Finding]:
         """Request a Socket Mode URL without connecting to it."""
         if not self._app_token:
-            return ok("none, so no Socket Mode: Slack has to come over HTTP")
+            return ok("none, so Slack has to reach the bot over HTTP")
         try:
             self._client.apps_connections_open(app_token=self._app_token)
         except CALL_ERRORS as error:
@@ -115,11 +115,12 @@ class SlackChecks:
             return _failed_call(error, advice)
         name = f"#{channel.get('name') or self._triage_channel}"
         if channel.get("is_archived"):
-            return fail(f"{name} is archived", "Take it out of the archive, or use another.")
+            return fail(f"{name} is archived", "Unarchive it, or use another channel.")
         findings = []
         if not channel.get("is_member"):
             advice = (
-                "Invite it: until then it posts there, but does not hear the replies to its cards."
+                "Invite it: until then it posts there, but does not receive the replies to its "
+                "cards."
             )
             findings += warn(f"the bot is not in {name}", advice)
         if any(channel.get(flag) for flag in SHARED_CHANNEL_FLAGS):

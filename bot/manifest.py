@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from bot.routes import Route, RouteKind, top_level_routes
+from services.team_settings.app_name import DEFAULT_APP_NAME
 
-APP_NAME = "AI Ticket Assistant"
 SHORT_DESCRIPTION = "File a ticket and the person who can help gets it, with the reason why."
 LONG_DESCRIPTION = """\
 File a ticket with /ticket. It goes to the moderator whose skills fit and who has room for it, and \
@@ -97,18 +97,19 @@ SCOPES: dict[str, Scope] = {
 SHORTCUT_TYPES = {RouteKind.SHORTCUT: "global", RouteKind.MESSAGE_SHORTCUT: "message"}
 
 
-def build_manifest(*, http_url: str | None) -> dict[str, Any]:
-    """The manifest for HTTP requests to the host at `http_url`, or for Socket Mode if None."""
+def build_manifest(*, http_url: str | None, name: str = DEFAULT_APP_NAME) -> dict[str, Any]:
+    """Return the manifest of the app `name`, for HTTP requests to the host at `http_url`, or for
+    Socket Mode if None."""
     request_url = {} if http_url is None else {"request_url": http_url.rstrip("/") + EVENTS_PATH}
     return {
         "_metadata": {"major_version": 1, "minor_version": 1},
         "display_information": {
-            "name": APP_NAME,
+            "name": name,
             "description": SHORT_DESCRIPTION,
             "long_description": LONG_DESCRIPTION,
             "background_color": BACKGROUND_COLOR,
         },
-        "features": _features(request_url.get("request_url")),
+        "features": _features(name, request_url.get("request_url")),
         "oauth_config": {"scopes": {"bot": list(SCOPES)}},
         "settings": {
             **_event_settings(request_url),
@@ -120,7 +121,7 @@ def build_manifest(*, http_url: str | None) -> dict[str, Any]:
     }
 
 
-def manifest_yaml(*, http_url: str | None) -> str:
+def manifest_yaml(*, http_url: str | None, name: str = DEFAULT_APP_NAME) -> str:
     """The manifest to paste into Slack, with the next steps as a comment."""
     header = (
         HEADER.format(option="") + SOCKET_MODE_NEXT_STEPS
@@ -128,7 +129,7 @@ def manifest_yaml(*, http_url: str | None) -> str:
         else HEADER.format(option=" --http") + HTTP_NEXT_STEPS
     )
     return header + yaml.dump(
-        build_manifest(http_url=http_url),
+        build_manifest(http_url=http_url, name=name),
         Dumper=_Dumper,
         sort_keys=False,
         allow_unicode=True,
@@ -160,14 +161,14 @@ def app_url_advice(app_url: str | None) -> str:
     return ""
 
 
-def _features(request_url: str | None) -> dict[str, Any]:
+def _features(name: str, request_url: str | None) -> dict[str, Any]:
     return {
         "app_home": {
             "home_tab_enabled": True,
             "messages_tab_enabled": True,
             "messages_tab_read_only_enabled": False,
         },
-        "bot_user": {"display_name": APP_NAME, "always_online": True},
+        "bot_user": {"display_name": name, "always_online": True},
         "shortcuts": [
             {
                 "name": route.manifest["name"],

@@ -29,7 +29,7 @@ HANDLER_TIMEOUT_SECONDS = 2.0
 SELF_ACKED_EVENTS = frozenset(route.id for route in ROUTES if route.has_own_ack)
 
 OTHER_WORKSPACE = (
-    "This help desk serves another workspace. Ask your contact there to file the ticket."
+    "This app belongs to another workspace. Ask your contact there to file the ticket."
 )
 # Slack is asked this often about a sender from elsewhere, at most; each key typed into a menu that
 # searches its options is a payload.

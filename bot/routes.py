@@ -123,7 +123,7 @@ ROUTES = (
         run_ticket_command,
         None,
         manifest={
-            "description": "File a ticket with the help desk",
+            "description": "File a ticket",
             "usage_hint": "[title], list, 12 or help",
         },
     ),
@@ -171,8 +171,8 @@ ROUTES = (
         "/account",
         account.show_account,
         None,
-        help={"/account": "your account: see, edit, link or unlink it"},
-        manifest={"description": "Your help desk account: see, edit, link or unlink it"},
+        help={"/account": "see, edit, link or unlink your account"},
+        manifest={"description": "See, edit, link or unlink your account"},
     ),
     subcommand("help", show_help, None, help={"/ticket help": "this list"}),
     # App Home. `on_home_opened` checks the permission itself, to show a refusal in the Home.
@@ -210,14 +210,14 @@ ROUTES = (
         filing.open_form,
         Permission.FILE_TICKET,
         has_own_permission_check=True,
-        manifest={"name": "File a ticket", "description": "Tell the help desk what you need"},
+        manifest={"name": "File a ticket", "description": "Say what you need"},
     ),
     message_shortcut(
         ids.FILE_FROM_MESSAGE,
         filing.file_from_message,
         Permission.FILE_TICKET,
         has_own_permission_check=True,
-        manifest={"name": "Make a ticket", "description": "File a ticket about this message"},
+        manifest={"name": "File as a ticket", "description": "File a ticket about this message"},
     ),
     view(ids.FILE_TICKET, filing.file_ticket, Permission.FILE_TICKET),
     # A refused message is answered with the refusal, a refused reaction is not answered.
@@ -295,6 +295,8 @@ ROUTES = (
     # Team settings and other people's accounts.
     action(ids.OPEN_SLA_TARGETS, team_settings.open_sla_targets_form, Permission.MANAGE_USERS),
     view(ids.EDIT_SLA_TARGETS, team_settings.save_sla_targets, Permission.MANAGE_USERS),
+    action(ids.OPEN_APP_NAME, team_settings.open_app_name_form, Permission.MANAGE_USERS),
+    view(ids.EDIT_APP_NAME, team_settings.save_app_name, Permission.MANAGE_USERS),
     action(
         ids.OPEN_BUSINESS_HOURS, team_settings.open_business_hours_form, Permission.MANAGE_USERS
     ),

@@ -63,9 +63,9 @@ def _gemini() -> dict[str, str]:
 
 def _welcome(stack: Stack) -> str:
     analyst = (
-        "Gemini reads the tickets: GEMINI_API_KEY is set."
+        "Gemini analyses the tickets, because GEMINI_API_KEY is set."
         if _gemini().get("GEMINI_API_KEY")
-        else "The offline router reads the tickets; set GEMINI_API_KEY to let Gemini do it."
+        else "The offline router analyses the tickets. Set GEMINI_API_KEY to let Gemini do it."
     )
     doctor = shlex.join(["env", "-i", sys.executable, str(ROOT / "app.py"), "doctor"])
     return f"""

@@ -129,7 +129,7 @@ class SmokeTest:
 
     def run(self) -> None:
         names = ", ".join(member.real_name for member in self._plan.staff)
-        self._print_step(f"At the help desk: {names}.")
+        self._print_step(f"The moderators and the admin: {names}.")
         for number, filing in enumerate(self._plan.tickets, start=1):
             self._file(number, filing)
             self._check_assigned(number, filing)

@@ -23,7 +23,7 @@ def welcome_message(staff: Sequence[Member]) -> Message:
     emma = EMPLOYEE.first_name
     nils, lara, pia, ada = (member.first_name for member in staff)
     paragraphs = (
-        f"*Welcome to the help desk's demo*\nYou are *{emma}*, an employee. With *Act as*, at the "
+        f"*Welcome to the demo*\nYou are *{emma}*, an employee. With *Act as*, at the "
         f"top right, you become someone else. {len(SAMPLE_TICKETS)} tickets of the last two weeks "
         "are there already.",
         f"*1. File a ticket.* As {emma}, type `/ticket {TITLE}` below, describe it in "
@@ -37,7 +37,7 @@ def welcome_message(staff: Sequence[Member]) -> Message:
         "queue there and filter it; a ticket's page has its comments, notes and history. A "
         "digest comes each morning as a direct message, and #triage shows every ticket.",
         f"*5. See where tickets go.* Printers and laptops go to {lara}, payroll and SAP to {pia}, "
-        f"and a VPN ticket of {nils} to {ada}, since no one else knows it. The help desk learns "
+        f"and a VPN ticket of {nils} to {ada}, since no one else knows it. The app learns "
         f"from resolved tickets: `/ticket {LEARNED_TITLE}` goes to {nils} without naming the VPN.",
         f"*6. Be the admin.* {ada}'s Home has Settings, for targets, business hours and the words "
         f"that mean out of office, and People, for roles and skills. For {ada}, a ticket's page "
@@ -47,7 +47,7 @@ def welcome_message(staff: Sequence[Member]) -> Message:
         "installation and how to sign up in the browser.",
     )
     return Message(
-        text="Welcome to the help desk's demo",
+        text="Welcome to the demo",
         blocks=[
             *map(mrkdwn_section, paragraphs[:2]),
             actions(button("File this ticket", ids.FILE_WITH_TITLE, TITLE, primary=True)),

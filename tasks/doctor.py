@@ -108,7 +108,7 @@ def check_worker(celery: Celery) -> list[Finding]:
 def check_gemini(analyst: Analyst | None, *, timeout: float) -> list[Finding]:
     """Classify a sample ticket. No analyst: there is no API key. `timeout` is in seconds."""
     if analyst is None:
-        return ok("no GEMINI_API_KEY, so the offline router reads the tickets")
+        return ok("no GEMINI_API_KEY, so the offline router analyses the tickets")
     try:
         analysis = analyst.analyse(
             title=SAMPLE_TITLE,
@@ -118,7 +118,7 @@ def check_gemini(analyst: Analyst | None, *, timeout: float) -> list[Finding]:
     except AnalysisFailed as error:
         if error.reason in OPERATOR_FIXES:
             return fail(*OPERATOR_FIXES[error.reason])
-        advice = "Until it answers, the offline router reads the tickets."
+        advice = "Until it answers, the offline router analyses the tickets."
         return warn(f"Gemini gave no usable answer ({error.reason})", advice)
     seconds = (analysis.ms or 0) / 1_000
     cost = f"{seconds:.1f} s, {analysis.tokens or 'unknown'} tokens"

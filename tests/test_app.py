@@ -269,8 +269,8 @@ def test_it_explains_a_ticket_with_mongodb_alone(db: Mongo) -> None:
     assert "printer" not in done.stdout
     assert last_line(run("explain 99", MONGO_URI=uri_of(db))) == (
         1,
-        "There is no ticket 99. One of the predecessor's gets its number from the jobs; until "
-        "then, write its id.",
+        "There is no ticket 99. A ticket of the legacy backend gets its number from the jobs; "
+        "until then, type its id.",
     )
     assert last_line(run("explain twelve", MONGO_URI=uri_of(db))) == (
         1,

@@ -90,9 +90,9 @@ def test_nothing_is_configured() -> None:
         "environment or in .env.",
         "ok    linking:       by Slack's email address; without APP_URL there is no page that "
         "shows codes",
-        "ok    app token:     none, so no Socket Mode: Slack has to come over HTTP",
+        "ok    app token:     none, so Slack has to reach the bot over HTTP",
         "ok    triage:        off, because TRIAGE_CHANNEL is not set",
-        "ok    Gemini:        no GEMINI_API_KEY, so the offline router reads the tickets",
+        "ok    Gemini:        no GEMINI_API_KEY, so the offline router analyses the tickets",
         "ok    mail:          off, because MAILTRAP_SMTP_HOST is not set",
         "skip  not checked:   MongoDB, clock, data version, indexes, accounts, addresses, "
         "analyses, jobs, outbox, deliveries, waiting, because of MONGO_URI",
@@ -182,7 +182,7 @@ def test_scopes_app_token_and_workspace_are_wrong(
         'missing, then reinstall the app under "Install App".',
         "warn more than needed: files:read. Nothing here needs them: remove them, then reinstall "
         'the app under "Install App".',
-        "FAIL the database is of T0OTHER, the token of T0TEAM. Use that workspace's token, or "
+        "FAIL the database belongs to T0OTHER, the token to T0TEAM. Use that workspace's token, or "
         "another database.",
         "FAIL Slack answered invalid_auth. Switch Socket Mode on, and make an app-level token "
         'with connections:write under "Basic Information".',
@@ -238,8 +238,8 @@ def test_servers_that_accept_and_never_answer(env: Mapping[str, str]) -> None:
         )
     assert failed(done) == ["MongoDB", "Slack token", "app token", "Redis", "mail"]
     assert lines(done, "Gemini") == [
-        "warn Gemini gave no usable answer (timeout). Until it answers, the offline router reads "
-        "the tickets."
+        "warn Gemini gave no usable answer (timeout). Until it answers, the offline router "
+        "analyses the tickets."
     ]
 
 

@@ -73,7 +73,7 @@ def refresh_screen(req: Request) -> None:
 
 def show_refusal(req: Request, sentence: str) -> None:
     """Say why a member without an account sees nothing. If Slack fails now, a worker says it."""
-    view = overview.refusal_view(sentence)
+    view = overview.refusal_view(sentence, app_name=req.services.app_name)
     req.services.home_sessions.forget_content(link_id(req.bot.team_id, req.slack_user_id))
     try:
         _publish(req, view, view_hash=None)

@@ -77,7 +77,7 @@ def add_moderator(req: Request) -> None:
         event=invitation.key,
         recipient=member.slack_user_id,
         slack_user_id=member.slack_user_id,
-        message=staff_welcome.welcome_message(invitation).as_args(),
+        message=staff_welcome.welcome_message(invitation, app_name=req.services.app_name).as_args(),
     )
     req.ack()
     req.bot.publisher.publish_reply(reply_id)

@@ -1,4 +1,5 @@
-"""Team settings, for admins: SLA targets, business hours, and words of a Slack status."""
+"""Team settings, for admins: the app's name, SLA targets, business hours, and words of a Slack
+status."""
 
 import re
 from dataclasses import fields, replace
@@ -16,6 +17,17 @@ from services.team_settings.settings_service import BusinessHoursFields
 
 Form = TypeVar("Form", TargetFields, BusinessHoursFields)
 _SEPARATORS = re.compile(r"[,;\n]")
+
+
+def open_app_name_form(req: Request) -> None:
+    settings = req.services.team_settings.get(actor=req.actor)
+    req.open_modal(views.app_name_modal(settings.app_name))
+
+
+def save_app_name(req: Request) -> None:
+    req.services.team_settings.set_app_name(actor=req.actor, name=req.field_value("name"))
+    req.ack()
+    app_home.refresh_screen(req)
 
 
 def open_sla_targets_form(req: Request) -> None:

@@ -27,12 +27,12 @@ from services.tickets.lifecycle import open_question
 
 _ONCE = "You won't see this message again."
 CHANNEL_NOTE_EXPLANATION = (
-    "Saved as an internal note. The help desk reads it, and so does everyone in this channel. "
-    f"{_ONCE}"
+    "Saved as an internal note. Moderators and admins read it, and so does everyone in this "
+    f"channel. {_ONCE}"
 )
 DIRECT_NOTE_EXPLANATION = (
-    "Saved as an internal note: only the help desk reads it. To write to the requester, reply in "
-    f"the thread of the ticket's card. {_ONCE}"
+    "Saved as an internal note: only moderators and admins read it. To write to the requester, "
+    f"reply in the thread of the ticket's card. {_ONCE}"
 )
 FILES_EXPLANATION = (
     "Files are passed on as links. If a person can't open one, share the file with them in Slack. "

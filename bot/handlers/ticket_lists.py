@@ -75,7 +75,7 @@ def _navigate(req: Request, list_query: ListQuery) -> None:
         app_home.show_screen(req, Screen(list_query=list_query))
     elif not req.replace_message(list_message(_get_list(req, list_query))):
         raise Conflict(
-            "Slack lets this list be changed five times within half an hour, and no more. "
+            "This list can be changed only five times in half an hour. "
             f"Type {LIST_COMMANDS[list_query.kind]} to see it as it is now."
         )
 

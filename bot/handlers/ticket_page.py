@@ -155,8 +155,7 @@ def _ticket_by_number(req: Request) -> Ticket:
     if number is None:
         raise InvalidValue(
             "number",
-            f"Write the ticket's number behind it, for example /ticket {req.arguments[0].lower()} "
-            "12.",
+            f"Add the ticket's number, for example /ticket {req.arguments[0].lower()} 12.",
         )
     return req.services.tickets.get_by_number(
         actor=req.actor, team_id=req.bot.team_id, number=number

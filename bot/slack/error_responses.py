@@ -29,8 +29,7 @@ DATABASE_UNAVAILABLE = (
     "This does not work right now, because the database is away. Try again in a minute."
 )
 DATABASE_PREPARING = (
-    "The help desk prepares its database after an upgrade. Nothing was saved. Try again in a few "
-    "minutes."
+    "An upgrade is still in progress, so nothing was saved. Try again in a few minutes."
 )
 NOT_SAVED_DATABASE_FAILING = (
     "This could not be saved, because the database has a problem. Try again in a few minutes."

@@ -35,7 +35,7 @@ def history_blocks(
     lines: list[str] = []
     size = 0
     for act in reversed(all_acts[max(len(all_acts) - max_acts, 0) :]):
-        line = _line(act, lambda user_id: display_person(people, user_id))
+        line = _line(act, people)
         size += len(json.dumps(line))
         if size > MAX_BYTES:
             break
@@ -75,17 +75,19 @@ REPETITIONS = frozenset(
 )
 
 
-def _line(act: Sequence[Event], lookup: DisplayPersonLookup) -> str:
+def _line(act: Sequence[Event], people: Directory) -> str:
     event = act[0]
-    who = _author(event, lookup)
-    *phrases, last = [_event_phrase(one, lookup) for one in act]
+    who = _author(event, people)
+    *phrases, last = [
+        _event_phrase(one, lambda user_id: display_person(people, user_id)) for one in act
+    ]
     said = f"{', '.join(phrases)} and {last}" if phrases else last
     return f"{who[:1].upper()}{who[1:]} {said} · {format_datetime(event.at)}"
 
 
-def _author(event: Event, lookup: DisplayPersonLookup) -> str:
-    system_names = {"system": "the help desk", "ai": "Gemini"}
-    return system_names.get(str(event.by)) or escape(lookup(event.by).name)
+def _author(event: Event, people: Directory) -> str:
+    system_names = {"system": people.app_name, "ai": "Gemini"}
+    return escape(system_names.get(str(event.by)) or display_person(people, event.by).name)
 
 
 def _event_phrase(event: Event, lookup: DisplayPersonLookup) -> str:
@@ -107,26 +109,25 @@ def _event_phrase(event: Event, lookup: DisplayPersonLookup) -> str:
 def _assignment_phrase(event: Event, lookup: DisplayPersonLookup) -> str:
     if event.to == event.by:
         return "took it"
-    if not isinstance(event.by, ObjectId):
-        return f"assigned it to {escape(lookup(event.to).name)}"
-    reason = f": {_quoted(event.note)}" if event.note else ""
-    return f"gave it to {escape(lookup(event.to).name)}{reason}"
+    # The note of an automatic assignment is its reason, which the page shows beside it.
+    reason = f": {_quoted(event.note)}" if event.note and isinstance(event.by, ObjectId) else ""
+    return f"assigned it to {escape(lookup(event.to).name)}{reason}"
 
 
 EVENT_PHRASES: dict[str, str] = {
     EventType.FILED: "filed the ticket",
-    EventType.ANALYSED: "read the ticket",
+    EventType.ANALYSED: "analysed the ticket",
     EventType.NOBODY_AVAILABLE: "found no one available",
     EventType.RESOLVED: "resolved it",
     EventType.ACCEPTED: "accepted it",
-    EventType.UNASSIGNED: "handed it back",
-    EventType.WAITING: "asked",
+    EventType.UNASSIGNED: "returned it to the queue",
+    EventType.WAITING: "asked the requester",
     EventType.ANSWERED: "answered",
     EventType.CANCELLED: "cancelled it",
     EventType.REOPENED: "reopened it",
     EventType.UNANSWERED: "closed it",
     EventType.REQUESTER_MERGED: "moved it to their older account",
-    EventType.REQUESTER_DISOWNED: "disowned the account that filed it with their address",
+    EventType.REQUESTER_DISOWNED: "said that someone else filed it with their address",
     EventType.COMMENTED: "commented",
     EventType.NOTED: "wrote an internal note",
     EventType.COMMENT_EDITED: "edited a comment",

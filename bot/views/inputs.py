@@ -43,7 +43,7 @@ def modal(*, title: str, close: str, blocks: list[Block], **properties: Any) -> 
 def notice_modal(sentence: str) -> View:
     """Return a modal with one sentence, such as an error."""
     return modal(
-        title="Help desk",
+        title="Please note",
         close="Close",
         blocks=[{"type": "section", "text": plain_text(sentence)}],
     )

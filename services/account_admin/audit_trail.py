@@ -14,18 +14,20 @@ from services.core.database import Mongo
 from services.core.errors import NotFound
 from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.models.user import User
+from services.team_settings.app_name import app_name
 
 MAX_CHANGES = 50
 
 
 @dataclass(frozen=True, slots=True)
 class PersonChanges:
-    """The newest changes of an account, the newest first. `authors` are those who made them;
-    `has_more`: older ones are left out."""
+    """The newest changes of an account, the newest first. `authors` are those who made them,
+    `app_name` is the author if no person did; `has_more`: older ones are left out."""
 
     user: User
     entries: tuple[AuditEntry, ...]
     authors: Mapping[ObjectId, User]
+    app_name: str
     has_more: bool
 
 
@@ -42,7 +44,11 @@ class AuditTrail:
         entries = found[:MAX_CHANGES]
         authors = {entry.by for entry in entries if isinstance(entry.by, ObjectId)}
         return PersonChanges(
-            user, entries, self._users.get_many(authors), has_more=len(found) > MAX_CHANGES
+            user,
+            entries,
+            self._users.get_many(authors),
+            app_name(self._db),
+            has_more=len(found) > MAX_CHANGES,
         )
 
     def entries(

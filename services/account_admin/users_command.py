@@ -34,17 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     skills = actions.add_parser("skills", help="replace an account's skills")
     skills.add_argument("email")
     skills.add_argument("skills", help=f'{SKILLS_HELP}; "" for none')
-    actions.add_parser("list", help="every account")
-    reset = actions.add_parser("reset", help="print a link to set an account's password by, once")
+    actions.add_parser("list", help="list all accounts")
+    reset = actions.add_parser("reset", help="print a link to set a new password; it works once")
     reset.add_argument("email")
     reset.set_defaults(needs="users reset")  # see `settings.REQUIRED_VARIABLES`
-    confirm = actions.add_parser("confirm", help="vouch that an account's address is its owner's")
+    confirm = actions.add_parser(
+        "confirm", help="confirm that an address belongs to the account's owner"
+    )
     confirm.add_argument("email")
     unlink = actions.add_parser("unlink", help="end an account's link with its Slack member")
     unlink.add_argument("email")
     erase = actions.add_parser("erase", help="make an account anonymous; its tickets stay")
     erase.add_argument("email")
-    export = actions.add_parser("export", help="print all that is stored about someone, as JSON")
+    export = actions.add_parser("export", help="print all personal data of an account, as JSON")
     export.add_argument("email")
 
 
@@ -105,12 +107,12 @@ def _edit_account(args: argparse.Namespace, users: UserService) -> User:
 
 def _erased(erased: ErasureResult) -> list[str]:
     return [
-        f"Account {erased.user_id} is deactivated, signed out everywhere and called "
+        f"Account {erased.user_id} is deactivated, signed out everywhere and now called "
         f"“{ERASED_NAME}”.",
         f"Address, name, password, skills and profile are removed; Slack links: {erased.links}, "
-        f"letters: {erased.removed_emails}.",
-        f"Open tickets handed back: {erased.released_tickets}. Tickets freed of what leads to the "
-        f"person in Slack: {erased.redacted_tickets}.",
+        f"emails: {erased.removed_emails}.",
+        f"Open tickets returned to the queue: {erased.released_tickets}. Tickets without their "
+        f"links to Slack now: {erased.redacted_tickets}.",
         "The tickets stay, and what people wrote in them was not changed.",
     ]
 

@@ -257,8 +257,8 @@ class ExplainService:
         doc = self._by_number(int(number[1])) if number else self._by_id(reference.strip())
         if doc is None:
             raise NotFound(
-                f"There is no ticket {reference.strip()}. One of the predecessor's gets its number "
-                "from the jobs; until then, write its id."
+                f"There is no ticket {reference.strip()}. A ticket of the legacy backend gets its "
+                "number from the jobs; until then, type its id."
             )
         return self._dry_run(doc, None)
 

@@ -24,8 +24,8 @@ from services.models.user import User
 from services.outbox.emails import EmailKind, queue_account_email, queue_new_password_email
 
 INVALID_LINK = (
-    "That link is no longer valid: each works once, and for an hour. Ask for a new one by “Forgot "
-    "your password?”."
+    "That link is no longer valid: each works once, and for an hour. Ask for a new one with "
+    "“Forgot your password?”."
 )
 
 

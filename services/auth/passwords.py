@@ -88,10 +88,8 @@ def check_password_length(text: str) -> None:
     if len(text.encode("utf-8", "replace")) > MAX_PASSWORD_BYTES:
         raise InvalidValue(
             "password",
-            f"A password has at most {MAX_PASSWORD_BYTES} bytes: {MAX_PASSWORD_BYTES} letters "
-            "or digits, or fewer where "
-            "there are others among them. If yours is longer, set a new one by “Forgot your "
-            "password?”.",
+            f"A password has at most {MAX_PASSWORD_BYTES} letters or digits, fewer with accents or "
+            "emoji. If yours is longer, set a new one with “Forgot your password?”.",
         )
 
 

@@ -70,7 +70,7 @@ class ProfileService(AccountServiceBase):
         if not stored:
             raise InvalidValue(
                 "password",
-                "This account has no password yet. Set its first one by “Forgot your password?”.",
+                "This account has no password yet. Set its first one with “Forgot your password?”.",
             )
         if current is None:
             raise InvalidValue("currentPassword", "Write your current password, too.")

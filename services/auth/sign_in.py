@@ -37,7 +37,7 @@ from services.outbox.emails import EmailKind, Emails, queue_account_email
 WRONG_CREDENTIALS = "Email or password is wrong, or the account has been deactivated."
 SESSION_ENDED = "Your session has ended, or there was none. Sign in."
 ACCOUNT_EXISTS = (
-    "There is an account with that address already. Sign in, or set a password by “Forgot your "
+    "There is an account with that address already. Sign in, or set a password with “Forgot your "
     "password?”."
 )
 # How many accounts with one address are checked: each comparison takes a quarter of a second.

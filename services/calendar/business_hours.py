@@ -128,7 +128,8 @@ def check_country(country: str, subdivision: str = "") -> None:
         )
     if subdivision and not (country and has_holidays(country, subdivision)):
         raise InvalidValue(
-            "subdivision", "Write a part of that country such as BY, or leave it empty."
+            "subdivision",
+            "Type the code of a state or region of that country, such as BY, or leave it empty.",
         )
 
 

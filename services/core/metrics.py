@@ -44,7 +44,7 @@ ACK_SECONDS = Metric(
 HANDLED_PAYLOADS = Metric(
     "ticket_bot_handled_total",
     MetricKind.COUNTER,
-    "Payloads by what came of them.",
+    "Payloads by outcome.",
     ("process", "handler", "outcome"),
 )
 SLACK_CALLS = Metric(
@@ -85,13 +85,13 @@ TASK_SECONDS = Metric(
 EMAIL_ATTEMPTS = Metric(
     "ticket_bot_mails_total",
     MetricKind.COUNTER,
-    "Letters by what came of an attempt to send them.",
+    "Emails by the outcome of an attempt to send them.",
     ("letter", "outcome"),
 )
 REPLY_ATTEMPTS = Metric(
     "ticket_bot_replies_total",
     MetricKind.COUNTER,
-    "Replies to events by what came of an attempt to send them; dropped: too old by then.",
+    "Replies to events by the outcome of an attempt to send them; dropped: too old.",
     ("reply", "outcome"),
 )
 FAILED_DELIVERIES = Metric(
@@ -110,7 +110,7 @@ JOB_RUNS = Metric(
 JOB_LAST_RUN = Metric(
     "ticket_bot_job_last_run_timestamp_seconds",
     MetricKind.GAUGE,
-    "When a job last came to its end, well or not.",
+    "When a job last ended, successfully or not.",
     ("job",),
 )
 JOB_LAST_SECONDS = Metric(

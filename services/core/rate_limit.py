@@ -1,4 +1,4 @@
-"""The rate limits: how often something may be done within a window, and what a refusal says.
+"""The rate limits: how often something may be resolved within a window, and what a refusal says.
 
 `services/core/rate_limiter.py` counts.
 """
@@ -85,7 +85,7 @@ RULES: Mapping[Limit, Rule] = {
         100,
         _DAY,
         "There were too many wrong passwords for this account, so new browsers and programs cannot "
-        "sign in. Use a browser that you have signed in with before, or set a new password by "
+        "sign in. Use a browser that you have signed in with before, or set a new password with "
         "“Forgot your password?”. Otherwise try again {when}.",
     ),
     Limit.WRONG_PASSWORDS_BY_ADDRESS: Rule(30, _QUARTER, _TOO_MANY_ATTEMPTS),

@@ -30,6 +30,7 @@ from services.models.events import Event, EventType, NewEvent
 from services.models.permissions import Actor, Permission, require_permission, require_visible
 from services.models.ticket import Status, Ticket
 from services.models.user import User
+from services.team_settings.app_name import app_name
 from services.tickets import ticket_store, transitions
 from services.tickets.fields import EDITABLE_FIELDS, current_value, is_equal, validate_field
 from services.tickets.lifecycle import TicketAction, check_allowed, check_transition, describe_state
@@ -50,7 +51,7 @@ _ROUTING_FIELDS = frozenset({"title", "description", "relatedSkills"})
 # The message if a program sets only the status.
 DEFAULT_MESSAGES = {
     Status.COMPLETED: "Marked as completed.",
-    Status.WAITING: "The help desk needs to know more. Please write a comment.",
+    Status.WAITING: "We need more information. Please write a comment.",
 }
 
 
@@ -64,15 +65,22 @@ class FieldConflict:
 
 
 class EditConflict(Conflict):
-    """Other users changed the same fields. `ticket` is the current one, `people` are by id."""
+    """Other users changed the same fields. `ticket` is the current one, `people` are by id;
+    `app_name` is who changed a field if no person did."""
 
     def __init__(
-        self, conflicts: Sequence[FieldConflict], ticket: Ticket, people: Mapping[ObjectId, User]
+        self,
+        conflicts: Sequence[FieldConflict],
+        ticket: Ticket,
+        people: Mapping[ObjectId, User],
+        *,
+        app_name: str,
     ) -> None:
         super().__init__("Someone else has changed the same fields. Look at them, then decide.")
         self.conflicts = tuple(conflicts)
         self.ticket = ticket
         self.people = people
+        self.app_name = app_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +154,9 @@ class TicketEdits:
                 ticket, edit, expected_seq=expected_seq, acknowledged=acknowledged or {}
             )
             if conflicts:
-                raise EditConflict(conflicts, ticket, self._people_in(conflicts))
+                raise EditConflict(
+                    conflicts, ticket, self._people_in(conflicts), app_name=app_name(self._db)
+                )
             change = self._build_change(actor, ticket, edit, changes.get("message"))
             if not change.events:
                 return ticket

@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from services.core.rate_limiter import RateLimiter
 
 WRONG_CODE = (
-    "This code is wrong, out of date or used already. Get a new one on the page; it is good for "
-    "ten minutes."
+    "This code is wrong, out of date or used already. Get a new one on the page; it works for ten "
+    "minutes."
 )
 LINK_CHANGED = "You are now linked to another account, or to none. Type /account to see which."
 CODE_REQUIRED = "Type the code that the page shows."
@@ -81,7 +81,7 @@ class UnlinkResult:
 
 @dataclass(frozen=True, slots=True)
 class LinkedMember:
-    """A Slack member linked to an account. `is_active`: they may use the help desk."""
+    """A Slack member linked to an account. `is_active`: they may use the app."""
 
     team_id: str
     slack_user_id: str

@@ -35,17 +35,18 @@ from services.models.slack_member import SlackMember, link_id
 from services.models.ticket import Ticket
 from services.models.user import Role, User, can_work_on_tickets, release_request
 from services.outbox import pending
+from services.team_settings.app_name import DEFAULT_APP_NAME, app_name
 
-ASK_ADMIN = "Ask an admin of this help desk."
-ACCOUNT_DEACTIVATED = f"Your help desk account has been deactivated. {ASK_ADMIN}"
-LINK_REQUIRED = "Link your help desk account first: type /account."
-ACCOUNT_UNLINKED = "You have unlinked your help desk account. Type /account to link one again."
+ASK_ADMIN = "Ask an admin of this app."
+ACCOUNT_DEACTIVATED = "Your account in this app is deactivated. Ask one of its admins."
+LINK_REQUIRED = "Link your account first: type /account."
+ACCOUNT_UNLINKED = "You have unlinked your account. Type /account to link one again."
 LINKING_REQUIRES_PROOF = (
     "Your email address already has an account with a password. Type /account to link it."
 )
 SEVERAL_ACCOUNTS = (
     "Several accounts have your email address. Type /account to link one of them, or ask an admin "
-    "of this help desk."
+    "of this app."
 )
 ACCOUNT_TAKEN = f"The account of your email address belongs to another Slack member. {ASK_ADMIN}"
 
@@ -53,7 +54,7 @@ _WITHOUT_NAME: Document = {"name": {"$in": [None, ""]}}
 
 
 class ExclusionReason(StrEnum):
-    """Why a Slack member cannot use the help desk, with any account."""
+    """Why a Slack member cannot use the app, with any account."""
 
     INACTIVE = "nobody"  # deleted, or a bot
     GUEST = "guest"
@@ -71,11 +72,13 @@ _REASONS = {
 @dataclass(frozen=True, slots=True)
 class Directory:
     """Accounts and their Slack ids; members who have left Slack have no id. Of those asked for,
-    `unconfirmed` are the accounts whose address is not confirmed."""
+    `unconfirmed` are the accounts whose address is not confirmed. `app_name` names the product,
+    which acts, too."""
 
     users: Mapping[ObjectId, User]
     slack_ids: Mapping[ObjectId, str]
     unconfirmed: frozenset[ObjectId] = frozenset()
+    app_name: str = DEFAULT_APP_NAME
 
 
 class LinkService:
@@ -183,6 +186,7 @@ class LinkService:
             users,
             self.slack_ids(team_id=team_id or "", user_ids=user_ids),
             self._users.confirmation.find_unconfirmed(requesters),
+            app_name(self._db),
         )
 
     def _resume(self, member: SlackMember) -> User | None:
@@ -342,14 +346,13 @@ def referenced_user_ids(ticket: Ticket) -> set[ObjectId]:
 
 
 _REFUSALS = {
-    ExclusionReason.INACTIVE: "Only people with a working Slack account can use the help desk.",
+    ExclusionReason.INACTIVE: "Only people with an active Slack account can use this app.",
     ExclusionReason.OTHER_WORKSPACE: (
-        "The help desk is for members of this workspace; you belong to another workspace. Ask "
-        "your contact here to file the ticket."
+        "This app is for members of this workspace, and you belong to another one. Ask your "
+        "contact here to file the ticket."
     ),
     ExclusionReason.GUEST: (
-        "The help desk is not open to guests. Ask a full member of this workspace to file the "
-        "ticket."
+        "Guests cannot use this app. Ask a full member of this workspace to file the ticket."
     ),
 }
 

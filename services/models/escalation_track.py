@@ -138,7 +138,7 @@ STEP_RULES: Mapping[EscalationStep, StepRule] = {
         after=StepDelay.HALF_ACCEPTANCE_TIME,
         change=StepChange.REASSIGN,
         audience=frozenset({Audience.FORMER_ASSIGNEE}),
-        label="passed it on, because it was not accepted in time",
+        label="reassigned it, because it was not accepted in time",
     ),
     EscalationStep.ACCEPT_TRIAGE: StepRule(
         after=StepDelay.ACCEPTANCE_TIME,

@@ -12,7 +12,7 @@ _TS = re.compile(r"[0-9]{1,12}\.[0-9]{6}")
 _TEAM_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/")
 
 MESSAGE_LOST = (
-    "This form has lost the message it belongs to. Close it, then use “Make a ticket” again."
+    "This form has lost the message it belongs to. Close it, then use “File as a ticket” again."
 )
 
 

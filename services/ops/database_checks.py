@@ -186,7 +186,7 @@ class DatabaseChecks:
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
             described = describe_offset(synchronize(self._db))
         if described:
-            advice = "Times are corrected by it. Set the wrong one, and run a time server."
+            advice = "Times are corrected by this. Set the wrong clock, and run a time server."
             return warn(f"this machine's is {described}", advice)
         return ok("this machine's agrees with MongoDB's")
 
@@ -304,7 +304,7 @@ class DatabaseChecks:
         found = f"{tickets}, the oldest change {age} old"
         if ages[0] < LATE_OUTBOX_AGE:
             return ok(found)
-        advice = "If worker and jobs are alive, the worker's log says what keeps it."
+        advice = "If worker and jobs are alive, the worker's log says why."
         return fail(found, advice) if ages[0] >= STUCK_OUTBOX_AGE else warn(found, advice)
 
     def check_deliveries(self) -> list[Finding]:
@@ -348,7 +348,7 @@ def _described(hello: Document, version: str) -> list[Finding]:
         return ok(f"{version}, replica set {hello['setName']}; a majority takes writes")
     if hello.get("msg") == "isdbgrid":
         return ok(f"{version}, sharded; a majority takes writes")
-    advice = "Use a replica set if tickets must outlive a machine."
+    advice = "Use a replica set if tickets must survive the loss of a machine."
     return warn(f"{version}, a single server, which takes writes", advice)
 
 
@@ -386,4 +386,4 @@ def _duplicate_emails(docs: list[Document]) -> list[Finding]:
     unlisted = len(duplicates) - MAX_LISTED_EMAILS
     more = f" and {unlisted} more" if unlisted > 0 else ""
     found = f"addresses with several accounts: {'; '.join(duplicates[:MAX_LISTED_EMAILS])}{more}"
-    return warn(found, "They can use none of them: delete all but one each.")
+    return warn(found, "Their owners can use none of them: delete all but one of each.")

@@ -36,6 +36,7 @@ from services.outbox.reminders import Reminders
 from services.outbox.replies import Replies
 from services.privacy.erasure import Erasure
 from services.privacy.export import DataExport
+from services.team_settings.app_name import app_name
 from services.team_settings.settings_service import TeamSettings
 from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
@@ -174,6 +175,11 @@ class Services:
     # Their index expires them by MongoDB's clock.
     processed_events = _lazy(lambda s: ProcessedEvents(s.db))
     direct_messages = _lazy(lambda s: DirectMessages(s.db))
+
+    @property
+    def app_name(self) -> str:
+        """The name of the product for people."""
+        return app_name(self.db)
 
     @property
     def digests(self) -> Digests:

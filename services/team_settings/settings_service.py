@@ -1,4 +1,4 @@
-"""Team settings that admins change: SLA targets and business hours.
+"""Team settings that admins change: the app's name, SLA targets and business hours.
 
 A form sends all of its fields; a field that the admin did not change keeps its current value.
 """
@@ -25,6 +25,12 @@ from services.sla.policy import (
     Targets,
     checked_targets,
     targets_from_doc,
+)
+from services.team_settings.app_name import (
+    APP_NAME_ID,
+    DEFAULT_APP_NAME,
+    checked_app_name,
+    load_app_name,
 )
 from services.team_settings.settings_store import store_settings
 
@@ -54,6 +60,7 @@ class BusinessHoursFields:
 
 @dataclass(frozen=True, slots=True)
 class CurrentSettings:
+    app_name: str
     targets: Targets
     business_hours: BusinessHours
 
@@ -65,7 +72,7 @@ class TeamSettings:
 
     def get(self, *, actor: Actor) -> CurrentSettings:
         require_permission(actor, Permission.MANAGE_USERS)
-        return CurrentSettings(self.targets(), self.business_hours())
+        return CurrentSettings(load_app_name(self._db), self.targets(), self.business_hours())
 
     def targets(self) -> Targets:
         """Return the stored targets, with the defaults for what is not set."""
@@ -74,6 +81,13 @@ class TeamSettings:
     def business_hours(self) -> BusinessHours:
         """Return the stored business hours; the default is Monday to Friday, 9:00 to 17:00 UTC."""
         return business_hours_from_doc(self._db.settings.find_one({"_id": BUSINESS_HOURS_ID}))
+
+    def set_app_name(self, *, actor: Actor, name: str) -> str:
+        """Store the name as `checked_app_name` returns it. Raises `InvalidValue`."""
+        require_permission(actor, Permission.MANAGE_USERS)
+        checked = checked_app_name(name)
+        self._store(APP_NAME_ID, {"name": checked}, actor, {"name": DEFAULT_APP_NAME})
+        return checked
 
     def set_targets(
         self, *, actor: Actor, original: TargetFields, submitted: TargetFields

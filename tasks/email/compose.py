@@ -17,11 +17,11 @@ from services.core.text import EMAIL_PATTERN, strip_invisible, truncate
 from services.models.ticket import Ticket
 from services.models.user import User
 from services.outbox.emails import EmailKind
+from services.team_settings.app_name import DEFAULT_APP_NAME
 
 MAX_TITLE_LENGTH = 150
 MAX_NAME_LENGTH = 80
-SENDER_NAME = "Help desk"
-FOOTER = "Sent by the help desk's bot. Replies to this address are not read."
+FOOTER = "Sent by {app}. Replies to this address are not read."
 MAX_SUBJECT_LENGTH = 200
 # ASCII in short lines, which every server forwards unchanged.
 TRANSFER_ENCODING = "quoted-printable"
@@ -64,25 +64,30 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class EmailContent:
-    """`body` is in paragraphs of one line each."""
+    """`body` is in paragraphs of one line each; `app_name` names the sender."""
 
     subject: str
     body: tuple[str | Link, ...]
+    app_name: str = DEFAULT_APP_NAME
+
+    @property
+    def footer(self) -> str:
+        return FOOTER.format(app=self.app_name)
 
 
 _PROFILE = Link("Your profile", "/profile")
 _TEMPLATES: Mapping[EmailKind, EmailContent] = {
     EmailKind.WELCOME: EmailContent(
-        "Welcome to the help desk",
+        "Welcome to {app}",
         (
-            "You have an account at the help desk now, for the address {email}.",
+            "You now have an account at {app}, with the address {email}.",
             Link(
                 "Confirm your address",
                 "{confirmation_path}",
                 "Confirm that the address is yours, with your password. The link works once, and "
                 "for three days.",
             ),
-            "In Slack, type /account to say that it is yours, and /ticket to file a ticket.",
+            "In Slack, type /account to link it, and /ticket to file a ticket.",
             Link(
                 "Choose a new password",
                 "/forgot",
@@ -94,8 +99,8 @@ _TEMPLATES: Mapping[EmailKind, EmailContent] = {
     EmailKind.CONFIRM: EmailContent(
         "Confirm your address",
         (
-            "Confirm that {email} is your address, with the password of your help desk account. "
-            "The link works once, and for three days.",
+            "Confirm that {email} is your address, with the password of your account at {app}. The "
+            "link works once, and for three days.",
             Link("Confirm your address", "{confirmation_path}"),
             "If you did not ask for this, ignore this email.",
         ),
@@ -103,17 +108,17 @@ _TEMPLATES: Mapping[EmailKind, EmailContent] = {
     EmailKind.ACCOUNT_DISOWNED: EmailContent(
         "An account with your address was closed",
         (
-            "An account at the help desk had your address {email}, which was never confirmed. In "
+            "An account at {app} had your address {email}, which was never confirmed. In "
             "Slack, you said that the account is not yours.",
             "It is closed: its password is removed, and all its sessions are signed out. Its "
             "tickets stay, with the note that they were filed before your address was confirmed.",
-            "If that was not you, tell an admin of your help desk.",
+            "If that was not you, tell an admin of {app}.",
         ),
     ),
     EmailKind.RESET: EmailContent(
         "Choose a new password",
         (
-            "Someone, probably you, asked for a new password for your help desk account.",
+            "Someone, probably you, asked for a new password for your account at {app}.",
             Link("Choose a new password", "{reset_path}"),
             "The link works once, and for an hour. Never share it: anyone who has it can sign in "
             "as you.",
@@ -123,27 +128,27 @@ _TEMPLATES: Mapping[EmailKind, EmailContent] = {
     EmailKind.PASSWORD_CHANGED: EmailContent(
         "Your password was changed",
         (
-            "The password of your help desk account was changed, and all other sessions are signed "
+            "The password of your account at {app} was changed, and all other sessions are signed "
             "out.",
-            "If that was not you, choose a new password now, and tell an admin of your help desk.",
+            "If that was not you, choose a new password now, and tell an admin of {app}.",
             Link("Choose a new password", "/forgot"),
         ),
     ),
     EmailKind.LINKED: EmailContent(
         "Your account was linked to Slack",
         (
-            "{member} was linked to your help desk account, and acts as you from now on.",
+            "{member} was linked to your account at {app}, and acts for you from now on.",
             "If that was not you, change your password now, press Unlink on your profile, and "
-            "tell an admin of your help desk.",
+            "tell an admin of {app}.",
             _PROFILE,
         ),
     ),
     EmailKind.UNLINKED: EmailContent(
         "Your account was unlinked from Slack",
         (
-            "{member} is no longer linked to your help desk account. Your tickets stay as they "
-            "are. In Slack, /account links an account again.",
-            "If that was not you, tell an admin of your help desk.",
+            "{member} is no longer linked to your account at {app}. Your tickets stay as they are. "
+            "In Slack, type /account to link one again.",
+            "If that was not you, tell an admin of {app}.",
             _PROFILE,
         ),
     ),
@@ -153,19 +158,21 @@ _TEMPLATES: Mapping[EmailKind, EmailContent] = {
             "{name} is assigned to you:",
             "“{title}”",
             "Filed by {requester}. Why you: {reason}.",
-            "To work on it, open Slack: {find}open the app's Home.",
+            "To work on it, {find}.",
         ),
     ),
 }
 
 
-def render(kind: EmailKind, user: User, *, app_url: str | None, **values: str) -> EmailContent:
+def render(
+    kind: EmailKind, user: User, *, app_name: str, app_url: str | None, **values: str
+) -> EmailContent:
     """Fill in the template with `values`. Without `app_url` the email has no links.
 
     The account's name is left out: at sign-up, anyone can enter any text for any address.
     """
     template = _TEMPLATES[kind]
-    values["email"] = one_line(user.email)
+    values |= {"email": one_line(user.email), "app": app_name}
     body: list[str | Link] = ["Hello,"]
     for part in template.body:
         if isinstance(part, str):
@@ -173,7 +180,7 @@ def render(kind: EmailKind, user: User, *, app_url: str | None, **values: str) -
         elif app_url:
             body += [part.lead] if part.lead else []
             body.append(Link(part.label, app_url + part.url.format_map(values)))
-    return EmailContent(template.subject.format_map(values), tuple(body))
+    return EmailContent(template.subject.format_map(values), tuple(body), app_name)
 
 
 def assignment_values(ticket: Ticket, *, requester: str, reason: str) -> dict[str, str]:
@@ -183,7 +190,9 @@ def assignment_values(ticket: Ticket, *, requester: str, reason: str) -> dict[st
         "title": truncate(one_line(masked(ticket.title)), MAX_TITLE_LENGTH),
         "name": f"Ticket {ticket.number}" if ticket.number else "A ticket",
         "requester": truncate(one_line(requester), MAX_NAME_LENGTH),
-        "find": f"type /ticket {ticket.number}, or " if ticket.number else "",
+        "find": f"type /ticket {ticket.number} in Slack"
+        if ticket.number
+        else "open the app's Home in Slack",
         "reason": one_line(reason),
     }
 
@@ -209,11 +218,9 @@ def build_email(
     """Build the message. `message_id` is the part of its Message-ID before the @, so that mail
     programs recognise a repeated email."""
     mail = EmailMessage(policy=SMTP)
-    mail["From"] = sender
+    mail["From"] = Address(_header_text(content.app_name), sender.username, sender.domain)
     mail["To"] = recipient
-    mail["Subject"] = one_line(content.subject)[:MAX_SUBJECT_LENGTH].replace(
-        ENCODED_WORD_START, "= ?"
-    )
+    mail["Subject"] = _header_text(content.subject)[:MAX_SUBJECT_LENGTH]
     mail["Date"] = now
     mail["Message-ID"] = f"<{message_id}@{sender.domain}>"
     # RFC 3834: prevents automatic replies.
@@ -223,7 +230,11 @@ def build_email(
     return mail
 
 
-def parse_address(email: str, *, name: str = "") -> Address:
+def _header_text(text: str) -> str:
+    return one_line(text).replace(ENCODED_WORD_START, "= ?")
+
+
+def parse_address(email: str) -> Address:
     """Raises `BadAddressError`."""
     email = email.strip()
     local, _, domain = email.rpartition("@")
@@ -234,14 +245,14 @@ def parse_address(email: str, *, name: str = "") -> Address:
             domain = domain.encode("idna").decode()
         if not DOMAIN_PATTERN.fullmatch(domain):
             raise BadAddressError("not an address")
-        return Address(display_name=name, username=local, domain=domain)
+        return Address(username=local, domain=domain)
     except ValueError as error:  # also UnicodeError, for an invalid domain
         raise BadAddressError("not an address") from error
 
 
 def _text(content: EmailContent) -> str:
     parts = [f"{p.label}:\n{p.url}" if isinstance(p, Link) else p for p in content.body]
-    return "\n\n".join([*parts, f"-- \n{FOOTER}"]) + "\n"
+    return "\n\n".join([*parts, f"-- \n{content.footer}"]) + "\n"
 
 
 def _html(content: EmailContent) -> str:
@@ -251,4 +262,4 @@ def _html(content: EmailContent) -> str:
         else _PARAGRAPH.format(text=escape(part))
         for part in content.body
     )
-    return _PAGE.format(title=escape(content.subject), body=body, footer=escape(FOOTER))
+    return _PAGE.format(title=escape(content.subject), body=body, footer=escape(content.footer))

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from services.auth.one_time_codes import OneTimeCodes
 from services.core.metrics import Meter
 from services.core.settings import Settings
-from tasks.email.compose import SENDER_NAME, BadAddressError, parse_address
+from tasks.email.compose import BadAddressError, parse_address
 
 IMPLICIT_TLS_PORT = 465
 TIMEOUT_SECONDS = 10.0
@@ -207,8 +207,8 @@ def sender_address(config: Settings) -> Address:
     """Return the sender: MAIL_FROM, else the SMTP user, else an address at the pages' host."""
     for email in (config.mail_from, config.mailtrap_smtp_user):
         with suppress(BadAddressError):  # the SMTP user may be no address
-            return parse_address(email, name=SENDER_NAME)
-    return Address(display_name=SENDER_NAME, username="helpdesk", domain=_host(config.app_url))
+            return parse_address(email)
+    return Address(username="helpdesk", domain=_host(config.app_url))
 
 
 def _host(app_url: str | None) -> str:

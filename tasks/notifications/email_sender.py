@@ -196,7 +196,11 @@ def compose(runtime: Runtime, config: EmailConfig, email: Email) -> tuple[EmailM
     except BadAddressError as error:
         raise EmailNotNeeded("the account has no address") from error
     content = render(
-        email.kind, user, app_url=config.app_url, **_values(runtime, config, email, user)
+        email.kind,
+        user,
+        app_name=runtime.services.app_name,
+        app_url=config.app_url,
+        **_values(runtime, config, email, user),
     )
     mail = build_email(
         content, sender=config.sender, recipient=recipient, message_id=email.id, now=runtime.clock()

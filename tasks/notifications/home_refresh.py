@@ -86,7 +86,7 @@ def _view(runtime: Runtime, session: HomeSession) -> dict[str, Any] | None:
             actor=Actor.from_user(user), team_id=session.team_id, screen=session.screen
         )
     except DomainError as refusal:
-        return overview.refusal_view(str(refusal))
+        return overview.refusal_view(str(refusal), app_name=runtime.services.app_name)
     return overview.home_view(content)
 
 

@@ -21,7 +21,7 @@ from tests.conftest import Bot, Inline, People, file_ticket, filled_in, pressed_
 from tests.support import payloads
 from tests.support.recording_slack import TOKEN, RecordingSlack
 
-FOREIGN = "This help desk serves another workspace. Ask your contact there to file the ticket."
+FOREIGN = "This app belongs to another workspace. Ask your contact there to file the ticket."
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def test_a_slack_that_does_not_name_the_scopes(slack: RecordingSlack) -> None:
 @pytest.mark.parametrize(
     ("team", "expected"),
     [
-        ("T0TEAM", ok("database and token are of one workspace")),
+        ("T0TEAM", ok("database and token belong to the same workspace")),
         (
             None,
             ok("the database belongs to no workspace yet; the bot's first start sets this one"),
@@ -90,7 +90,7 @@ def test_a_slack_that_does_not_name_the_scopes(slack: RecordingSlack) -> None:
         (
             "T0OTHER",
             fail(
-                "the database is of T0OTHER, the token of T0TEAM",
+                "the database belongs to T0OTHER, the token to T0TEAM",
                 "Use that workspace's token, or another database.",
             ),
         ),
@@ -116,7 +116,7 @@ def test_a_bad_app_token(checks: SlackChecks) -> None:
 
 def test_no_app_token_is_http(slack: RecordingSlack) -> None:
     assert SlackChecks(web_client(slack), scopes=SCOPES).check_app_token() == ok(
-        "none, so no Socket Mode: Slack has to come over HTTP"
+        "none, so Slack has to reach the bot over HTTP"
     )
     assert slack.calls == []
 
@@ -133,7 +133,7 @@ def test_no_triage_channel_is_fine(slack: RecordingSlack) -> None:
     assert slack.calls == []
 
 
-INVITE = "Invite it: until then it posts there, but does not hear the replies to its cards."
+INVITE = "Invite it: until then it posts there, but does not receive the replies to its cards."
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ INVITE = "Invite it: until then it posts there, but does not hear the replies to
         ({}, warn("the bot is not in #triage", INVITE)),
         (
             {"is_archived": True},
-            fail("#triage is archived", "Take it out of the archive, or use another."),
+            fail("#triage is archived", "Unarchive it, or use another channel."),
         ),
         (
             {"is_member": True, "is_ext_shared": True},

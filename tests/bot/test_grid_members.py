@@ -19,10 +19,10 @@ from tests.support import payloads
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import ENTERPRISE_ID, SISTER_TEAM_ID, TEAM_ID
 
-FOREIGN = "This help desk serves another workspace. Ask your contact there to file the ticket."
+FOREIGN = "This app belongs to another workspace. Ask your contact there to file the ticket."
 OTHER_WORKSPACE = (
-    "The help desk is for members of this workspace; you belong to another workspace. Ask your "
-    "contact here to file the ticket."
+    "This app is for members of this workspace, and you belong to another one. Ask your contact "
+    "here to file the ticket."
 )
 SLACK_FAILED = "Slack had a problem just now. Try again in a moment."
 BOTH = (SISTER_TEAM_ID, TEAM_ID)

@@ -43,9 +43,7 @@ from tests.support import payloads
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import GENERAL
 
-GUEST = (
-    "The help desk is not open to guests. Ask a full member of this workspace to file the ticket."
-)
+GUEST = "Guests cannot use this app. Ask a full member of this workspace to file the ticket."
 # Buttons of App Home that open the ticket in their value.
 TO_A_TICKET = (ids.HOME_OPEN, ids.HOME_BACK, ids.HOME_OWN)
 NO_SUCH = "There is no such ticket, or you may not see it."
@@ -476,6 +474,8 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "view edit_targets": sent(
         lambda _: team_settings.sla_targets_modal(TargetFields.from_targets(Targets()))
     ),
+    "action open_app_name": pressed_in_home(ids.OPEN_APP_NAME),
+    "view edit_app_name": sent(lambda _: team_settings.app_name_modal("Help desk")),
     "action open_office": pressed_in_home(ids.OPEN_BUSINESS_HOURS),
     "view edit_office": sent(
         lambda _: team_settings.business_hours_modal(
@@ -522,18 +522,20 @@ def refusal(bot: Bot, slack: RecordingSlack, body: dict[str, Any]) -> str | None
     said += [
         view["blocks"][0]["text"]["text"]
         for view in changed
-        if view["title"]["text"] == "Help desk"
+        if view["title"]["text"] == "Please note"
     ]
     opened = [call.args["view"] for call in slack.calls_to("views.open")]
     said += [
-        view["blocks"][0]["text"]["text"] for view in opened if view["title"]["text"] == "Help desk"
+        view["blocks"][0]["text"]["text"]
+        for view in opened
+        if view["title"]["text"] == "Please note"
     ]
     homes = [call.args["view"]["blocks"] for call in slack.calls_to("views.publish")]
     said += [home[1]["text"]["text"] for home in homes if len(home) == 2]
     # A refusal has no buttons.
     if answer.get("response_action") == "update" and not answer["view"].get("submit"):
         held = answer["view"]["blocks"][0]["text"]["text"]
-        said += [held] if answer["view"]["title"]["text"] == "Help desk" else []
+        said += [held] if answer["view"]["title"]["text"] == "Please note" else []
     posted = [call.args for call in slack.calls_to("chat.postMessage")]
     said += [message["text"] for message in posted if not message.get("blocks")]
     if answer.get("response_type") and "blocks" not in answer:

@@ -30,7 +30,10 @@ def test_a_user_links_an_account_of_the_page_and_unlinks_it(
     assert asked.errors == {}
     assert "Link to e…@example.com?" in emma.wait_for_modal().text
     assert emma.submit().errors == {}
-    assert "In Slack you act as emma@example.com" in emma.wait_for_modal("Account linked").text
+    assert (
+        "In Slack, you now use the account emma@example.com"
+        in emma.wait_for_modal("Account linked").text
+    )
     emma.dismiss()
 
     emma.command("/account")
@@ -49,4 +52,4 @@ def test_a_user_links_an_account_of_the_page_and_unlinks_it(
     emma.wait_for_modal("Account unlinked")
     emma.dismiss()
     emma.command("/ticket", "list")
-    assert "You have unlinked your help desk account." in emma.read()[-1].text
+    assert "You have unlinked your account." in emma.read()[-1].text

@@ -104,7 +104,8 @@ def test_they_talk_in_their_threads(
     )
     ada.reply(triage, "Known since Monday")
     saved = (
-        "Saved as an internal note. The help desk reads it, and so does everyone in this channel."
+        "Saved as an internal note. Moderators and admins read it, and so does everyone in this "
+        "channel."
     )
     ada.wait_for(
         lambda: [m for m in ada.thread(triage) if m.text.startswith(saved)], "the confirmation"
@@ -179,7 +180,7 @@ def test_an_admin_adds_a_moderator_in_home(ada: SlackUser, nils: SlackUser, db: 
     ada.fill(member="U0NILS", role="moderator", skills="Coffee")
     assert ada.submit().errors == {}
     wait_for_home(ada, "knows VPN, DNS, Coffee")
-    nils.wait_for_dm("You are a moderator of this help desk.", "Your skills: VPN, DNS, Coffee.")
+    nils.wait_for_dm("You are a moderator of Help desk.", "Your skills: VPN, DNS, Coffee.")
     ada.press("Add moderator")
     ada.wait_for_modal("Add moderator")
     ada.fill(member=seed.BOT_USER_ID, role="moderator")
@@ -291,7 +292,7 @@ def test_a_moderator_updates_a_ticket_looks_at_it_and_empties_it(
         "*Priority*\nUrgent",
         "The gateway was changed on Sunday.",
         "set the priority to Urgent",
-        "Nils gave it to Lara",
+        "Nils assigned it to Lara",
     ):
         assert line in page.text
     assert "Deadline 31 Dec 2098" in page.text
@@ -303,7 +304,7 @@ def test_a_moderator_updates_a_ticket_looks_at_it_and_empties_it(
     emptied = lara.read()[-1].text
     assert "*Priority*\nNot set" in emptied
     assert "removed the deadline" in emptied
-    assert "Lara handed it back" in emptied
+    assert "Lara returned it to the queue" in emptied
 
 
 def test_an_admin_sets_what_tickets_are_due_by(
@@ -311,14 +312,14 @@ def test_an_admin_sets_what_tickets_are_due_by(
 ) -> None:
     ada.open_home()
     ada.press("Settings")
-    wait_for_home(ada, "done within 24 business hours (3 days)")
+    wait_for_home(ada, "resolved within 24 business hours (3 days)")
     ada.press("Change due times")
     ada.wait_for_modal("Due times")
     refused = ada.fill(hours_medium="a day").submit()
     assert refused.errors == {"hours_medium": "Write hours from 0.25 to 2,000, such as 8."}
     saved = ada.fill(hours_medium="30", clock="Around the clock").submit()
     assert (saved.errors, saved.modal) == ({}, None)
-    wait_for_home(ada, "*Medium* · accepted within 4 hours · done within 30 hours (1.2 days)")
+    wait_for_home(ada, "*Medium* · accepted within 4 hours · resolved within 30 hours (1.2 days)")
     ada.press("Change business hours")
     ada.wait_for_modal("Business hours")
     assert ada.fill(zone="Europe/Berlin", country="Germany").submit().errors == {}

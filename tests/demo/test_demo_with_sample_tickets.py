@@ -28,7 +28,7 @@ def stack() -> Iterator[Stack]:
 def test_the_welcome_is_all_that_general_shows_and_opens_the_form(emma: SlackUser) -> None:
     (welcome,) = emma.read(seed.GENERAL)
     assert welcome.by_bot
-    assert welcome.text.startswith("*Welcome to the help desk's demo*")
+    assert welcome.text.startswith("*Welcome to the demo*")
     assert welcome.labels == ("File this ticket",)
     emma.click(welcome, "file_with_title")
     form = emma.wait_for_modal("File a ticket")

@@ -102,6 +102,7 @@ MESSAGES, CARDS, MODALS, HOME, EMAILS, TERMINAL = KINDS = (
     "Messages", "Cards", "Modals", "Home", "Emails", "Command line"
 )  # fmt: skip
 
+APP_NAME = "Help desk"
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SOON = NOW + timedelta(days=1)
 ANN, BEN, CLEO, ADA, DAN = (
@@ -242,7 +243,7 @@ def _messages() -> Iterator[Row]:
         ("not linked", StaffInvitation(BEN, is_linked=False)),
         ("to link with a code", StaffInvitation(BEN, is_linked=False, needs_code=True)),
     ):
-        message = staff_welcome.welcome_message(invitation)
+        message = staff_welcome.welcome_message(invitation, app_name=APP_NAME)
         yield MESSAGES, MODERATOR, f"Welcome of a moderator, {title}", message
     yield MESSAGES, EMPLOYEE, "Another account has the address", address_claim.claim_message(DAN)
     yield MESSAGES, EMPLOYEE, "It's not mine", address_claim.disowned_message(DAN.email)
@@ -526,7 +527,7 @@ def _conflict(form: dict[str, Any]) -> dict[str, Any]:
     state = FormState({**form, "state": {"values": state_values(form, {})}})
     return edit_ticket.conflict_modal(
         state.filled_inputs(),
-        EditConflict(conflicts, ASSIGNED, PEOPLE.users),
+        EditConflict(conflicts, ASSIGNED, PEOPLE.users, app_name=APP_NAME),
         metadata=edit_ticket.EditMetadata(str(ASSIGNED.id), 7),
         changed_fields=frozenset(changes),
         reader_id=ADA.id,
@@ -573,6 +574,7 @@ def _admin_modals() -> Iterator[Row]:
     yield MODALS, ADMIN, "Edit person", person.person_modal(BEN, open_tickets=3)
     yield MODALS, ADMIN, "Search people", person.search_modal("be")
     yield MODALS, ADMIN, "Add moderator", person.add_moderator_modal()
+    yield MODALS, ADMIN, "Name", team_settings.app_name_modal(APP_NAME)
     yield (
         MODALS,
         ADMIN,
@@ -601,9 +603,9 @@ def _admin_modals() -> Iterator[Row]:
         AuditEntry(NOW, authors[place % 4], action, BEN.id, from_, to)
         for place, (action, (from_, to)) in enumerate(values.items())
     )
-    changes = PersonChanges(BEN, entries, PEOPLE.users, has_more=True)
+    changes = PersonChanges(BEN, entries, PEOPLE.users, APP_NAME, has_more=True)
     yield MODALS, ADMIN, "Changes", person_changes.person_changes_modal(changes)
-    empty = PersonChanges(BEN, (), {}, has_more=False)
+    empty = PersonChanges(BEN, (), {}, APP_NAME, has_more=False)
     yield MODALS, ADMIN, "No changes", person_changes.person_changes_modal(empty)
 
 
@@ -638,7 +640,7 @@ def _home() -> Iterator[Row]:
         HOME,
         EMPLOYEE,
         "Without an account",
-        overview.refusal_view("Guests of this Slack cannot use the help desk."),
+        overview.refusal_view("Guests cannot use this app.", app_name=APP_NAME),
     )
     lists = {
         (ListKind.OWN, EMPLOYEE): (NEW, UNAVAILABLE, WAITING, RESOLVED, CANCELLED),
@@ -678,7 +680,7 @@ def _home() -> Iterator[Row]:
         ("as installed", BusinessHours()),
         ("changed", BusinessHours(country="DE", is_configured=True)),
     ):
-        settings = SettingsPage(Screen(settings=True), CurrentSettings(Targets(), hours))
+        settings = SettingsPage(Screen(settings=True), CurrentSettings(APP_NAME, Targets(), hours))
         yield HOME, ADMIN, f"Settings {title}", overview.home_view(settings)
 
 
@@ -776,9 +778,11 @@ def _emails() -> Iterator[Row]:
             ASSIGNED, requester="Ann", reason="knows VPN · 1 of 8 open"
         ),
     }
-    sender = compose.parse_address("helpdesk@example.com", name=compose.SENDER_NAME)
+    sender = compose.parse_address("helpdesk@example.com")
     for kind in EmailKind:
-        content = compose.render(kind, ANN, app_url=APP_URL, **values.get(kind, {}))
+        content = compose.render(
+            kind, ANN, app_name=APP_NAME, app_url=APP_URL, **values.get(kind, {})
+        )
         mail = compose.build_email(
             content, sender=sender, recipient=sender, message_id="1", now=NOW
         )

@@ -40,7 +40,7 @@ def test_a_moderator_with_a_password_comes_to_slack(
     db.users.update_one({"email": "mona@example.com"}, {"$set": {"role": Role.MODERATOR}})
     slack.add_member(MONA, email="mona@slack.example", name="Mona in Slack")
 
-    link_first = "Link your help desk account first: type /account."
+    link_first = "Link your account first: type /account."
     refused = http_bot.answer(payloads.slash_command("queue", user=MONA))
     assert refused["text"] == link_first
     command = payloads.slash_command(user=MONA, command="/account")
@@ -51,7 +51,7 @@ def test_a_moderator_with_a_password_comes_to_slack(
     page = browser.open("/link")
     (code,) = re.findall(r"[0-9A-Z]{5}-[0-9A-Z]{5}", page.text)
     linked = type_code(http_bot, slack, form, code, MONA)
-    assert read(linked)[1] == "In Slack you act as mona@example.com, with the role Moderator."
+    assert read(linked)[1] == "In Slack, you now use the account mona@example.com (Moderator)."
     slack.wait_for("views.publish")
     assert read(slack.home(MONA))[0] == "Hello, Mona"
     assert "blocks" in http_bot.answer(payloads.slash_command("queue", user=MONA))

@@ -56,7 +56,7 @@ def test_the_requester_only_sees_who_has_it_now(
     system.bot.answer(details)
     (page,) = system.slack.calls_to("response_url")
     shown = str(page.args["blocks"])
-    assert f"The help desk assigned it to {cleo.name}" in shown
+    assert f"Help desk assigned it to {cleo.name}" in shown
     for secret in (str(ben.name), "No time", "handed"):
         assert secret not in shown
 
@@ -71,7 +71,7 @@ def test_the_staff_reads_why(
     press = {"user": People.slack_id(cleo), "response_url": url}
     system.bot.answer(payloads.menu_choice(system.card(cleo), "details", **press))
     (page,) = system.slack.calls_to("response_url")
-    why = f"{ben.name} handed it back: No time right now: On holiday tomorrow."
+    why = f"{ben.name} returned it to the queue: No time right now: On holiday tomorrow."
     assert why in str(page.args["blocks"])
 
 

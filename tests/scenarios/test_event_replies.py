@@ -135,7 +135,7 @@ def test_a_refusal_in_home_is_published_once_slack_is_back(
     system.bot.send(payloads.home_opened("U0GUEST"))
     for _ in range(3):
         pass_time(seconds=10)
-    assert "The help desk is not open to guests." in read(slack.home("U0GUEST"))[1]
+    assert "Guests cannot use this app." in read(slack.home("U0GUEST"))[1]
     assert len(slack.calls_to("views.publish")) == 3
 
 

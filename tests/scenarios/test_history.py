@@ -61,12 +61,12 @@ def test_each_act_is_one_line(
         act()
     assert history(details(system, ben, ticket)) == [
         f"{ann.name} filed the ticket",
-        "The help desk read the ticket",
-        f"The help desk assigned it to {ben.name}",
+        "Help desk analysed the ticket",
+        f"Help desk assigned it to {ben.name}",
         f"{ben.name} accepted it",
-        f"{ben.name} asked: Which office?",
+        f"{ben.name} asked the requester: Which office?",
         f"{ann.name} answered",
-        f"{ben.name} gave it to {cleo.name}",
+        f"{ben.name} assigned it to {cleo.name}",
         f"{cleo.name} resolved it",
         f"{ann.name} reopened it: Not in Basel.",
         f"{cleo.name} accepted it",
@@ -75,11 +75,11 @@ def test_each_act_is_one_line(
     # The requester does not read who had it before, nor that its status changed with that.
     assert history(details(system, ann, ticket)) == [
         f"{ann.name} filed the ticket",
-        "The help desk read the ticket",
+        "Help desk analysed the ticket",
         f"{ben.name} accepted it",
-        f"{ben.name} asked",
+        f"{ben.name} asked the requester",
         f"{ann.name} answered",
-        f"{ben.name} gave it to {cleo.name}",
+        f"{ben.name} assigned it to {cleo.name}",
         f"{cleo.name} resolved it",
         f"{ann.name} reopened it",
         f"{cleo.name} accepted it",
@@ -104,8 +104,8 @@ def test_a_long_history_and_conversation_are_shown_in_a_modal(
     assert view["title"]["text"] == "Ticket 1"
     assert history(view) == [
         f"{ann.name} filed the ticket",
-        "The help desk read the ticket",
-        f"The help desk assigned it to {ben.name}",
+        "Help desk analysed the ticket",
+        f"Help desk assigned it to {ben.name}",
         *[f"{ben.name} commented"] * 11,
     ]
     assert [text for text in texts(view) if text.startswith("No. ")] == [

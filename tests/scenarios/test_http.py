@@ -16,10 +16,8 @@ from tests.support.recording_slack import TOKEN, RecordingSlack
 
 pytest_plugins = ["tests.support.product"]
 
-FOREIGN = "This help desk serves another workspace. Ask your contact there to file the ticket."
-GUEST = (
-    "The help desk is not open to guests. Ask a full member of this workspace to file the ticket."
-)
+FOREIGN = "This app belongs to another workspace. Ask your contact there to file the ticket."
+GUEST = "Guests cannot use this app. Ask a full member of this workspace to file the ticket."
 
 
 def test_from_the_command_to_the_resolution(

@@ -80,8 +80,8 @@ def test_a_reply_in_the_triage_thread_is_an_internal_note(
     assert triage.ephemeral_messages() == [
         (
             People.slack_id(ina),
-            "Saved as an internal note. The help desk reads it, and so does everyone in this "
-            "channel. You won't see this message again.",
+            "Saved as an internal note. Moderators and admins read it, and so does everyone in "
+            "this channel. You won't see this message again.",
         )
     ]
     triage.deliver()
@@ -322,7 +322,8 @@ def test_a_direct_message_explains_notes_once_too(
     assert triage.ephemeral_messages() == [
         (
             People.slack_id(ben),
-            "Saved as an internal note: only the help desk reads it. To write to the requester, "
+            "Saved as an internal note: only moderators and admins read it. To write to the "
+            "requester, "
             "reply in the thread of the ticket's card. You won't see this message again.",
         )
     ]
@@ -362,7 +363,7 @@ def test_notes_have_a_thread_of_their_own_and_a_reply_to_a_note_is_a_note(
     assert read(message) == [
         "*Internal notes on #1*",
         "VPN is down",
-        "Only the help desk reads this thread. Reply here to add a note. To write to the "
+        "Only moderators and admins read this thread. Reply here to add a note. To write to the "
         "requester, reply in the thread of the ticket's card.",
     ]
     assert notes_of(triage, ben) == [

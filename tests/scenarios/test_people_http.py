@@ -146,7 +146,7 @@ def test_an_admin_deactivates_somebody_and_their_tickets_go_on(
     (card,) = slack.messages(people.slack_id(pia))
     assert card["text"] == "Ticket 1 “VPN drops”: assigned to you"
     assert (db.tickets.find_one() or {})["status"] == Status.IN_PROGRESS
-    deactivated = "Your help desk account has been deactivated. Ask an admin of this help desk."
+    deactivated = "Your account in this app is deactivated. Ask one of its admins."
     gone = people.slack_id(nils)
     assert http_bot.answer(payloads.home_opened(gone)) == {}
     slack.wait_for("views.publish", where=lambda call: call.args["user_id"] == gone)
@@ -166,7 +166,7 @@ def test_a_moderator_whom_an_admin_adds_is_told_once_and_gets_tickets(
     form = opened_by(slack, press["trigger_id"])
     sent = payloads.view_submission(form, {"member": "U0NORA", "skills": "VPN"}, user=ada)
     assert at_once(*[lambda: http_bot.answer(sent)] * 3) == [{}] * 3  # a double click, and more
-    assert last_dm(slack, "U0NORA")["text"] == "You are a moderator of this help desk."
+    assert last_dm(slack, "U0NORA")["text"] == "You are a moderator of Help desk."
     (nora,) = db.users.find({"emailKey": "nora@example.com"})
     assert (nora["role"], nora["skills"], nora["name"]) == ("moderator", ["VPN"], "Nora")
     assert http_bot.answer(payloads.home_opened("U0NORA")) == {}
@@ -175,7 +175,7 @@ def test_a_moderator_whom_an_admin_adds_is_told_once_and_gets_tickets(
     eventually(lambda: is_outbox_empty(db), what="Nora has it")
     assert (db.tickets.find_one() or {})["assignedTo"] == nora["_id"]
     texts = [message["text"] for message in slack.messages("U0NORA")]
-    assert texts.count("You are a moderator of this help desk.") == 1
+    assert texts.count("You are a moderator of Help desk.") == 1
 
 
 def test_somebody_away_gets_nothing_until_they_are_back(

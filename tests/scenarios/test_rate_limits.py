@@ -156,7 +156,7 @@ def test_after_a_hundred_wrong_passwords_only_known_browsers_sign_in(
     stranger = Browser(url)
     sentence = (
         "There were too many wrong passwords for this account, so new browsers and programs cannot "
-        "sign in. Use a browser that you have signed in with before, or set a new password by "
+        "sign in. Use a browser that you have signed in with before, or set a new password with "
         "“Forgot your password?”. Otherwise try again in 24 hours."
     )
     page = stranger.sign_in(JO)

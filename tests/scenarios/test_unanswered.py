@@ -135,8 +135,8 @@ def test_asked_once_more_and_then_closed(
     people = links.resolve_people(team_id=TEAM_ID, user_ids={jo.id, eve.id})
     lines = "\n".join(text for block in history_blocks(closed.events, people)
                       for text in texts({"blocks": [block]}))  # fmt: skip
-    assert "The help desk asked its requester once more · " in lines
-    assert "The help desk closed it: no answer, though asked once more · " in lines
+    assert "Help desk asked its requester once more · " in lines
+    assert "Help desk closed it: no answer, though asked once more · " in lines
 
 
 def test_reopened_by_its_button(

@@ -106,6 +106,7 @@ ELSEWHERE = frozenset(
         "routing.model_store",
         "outbox.reminders",
         "calendar.business_hours",
+        "team_settings.app_name",
         "team_settings.settings_service",
         "team_settings.settings_store",
         "sla.policy",

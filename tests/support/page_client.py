@@ -134,7 +134,7 @@ def serving(
     web = create_flask_app(
         is_ready=lambda: True,
         blueprints=[pages_blueprint(replace(bot_process, config=config))],
-        error_page=make_error_page(secure=is_https(app_url)),
+        error_page=make_error_page(bot_process, secure=is_https(app_url)),
     )
     with WebServer(web, host="127.0.0.1", port=0) as server:
         yield f"http://127.0.0.1:{server.port}"

@@ -122,7 +122,7 @@ def gemini() -> Iterator[BareGemini]:
 
 def test_without_a_key_the_router_reads() -> None:
     assert check_gemini(None, timeout=10) == ok(
-        "no GEMINI_API_KEY, so the offline router reads the tickets"
+        "no GEMINI_API_KEY, so the offline router analyses the tickets"
     )
 
 
@@ -201,7 +201,7 @@ def test_what_passes_by_itself(gemini: BareGemini, reply: Reply, reason: str) ->
     gemini.reply = reply
     assert findings(gemini, timeout=0.3) == warn(
         f"Gemini gave no usable answer ({reason})",
-        "Until it answers, the offline router reads the tickets.",
+        "Until it answers, the offline router analyses the tickets.",
     )
 
 

@@ -64,7 +64,7 @@ def overview_page(content: HomePage) -> View:
         ),
         context(mrkdwn(HELP)),
         *(_away_notice(content) if is_staff else []),
-        *(setup_blocks(content.setup) if content.setup else []),
+        *_setup(content),
         {"type": "divider"},
         header("Your open tickets"),
         *_ticket_preview(content, content.own, ListKind.OWN, empty=NO_OWN_TICKETS),
@@ -85,10 +85,16 @@ def overview_page(content: HomePage) -> View:
     return {"type": "home", "blocks": blocks}
 
 
-def refusal_view(sentence: str) -> View:
+def refusal_view(sentence: str, *, app_name: str) -> View:
     """Return what a member without an account sees."""
-    blocks = [header("Help desk"), text_section(sentence)]
+    blocks = [header(app_name), text_section(sentence)]
     return {"type": "home", "blocks": blocks}
+
+
+def _setup(content: HomePage) -> list[Block]:
+    if content.setup is None:
+        return []
+    return setup_blocks(content.setup, app_name=content.people.app_name)
 
 
 def _away_notice(content: HomePage) -> list[Block]:

@@ -14,7 +14,7 @@ from services.models.user import User, can_work_on_tickets
 
 MAX_NAME_LENGTH, MAX_EMAIL_LENGTH, MAX_SKILLS_LENGTH = 80, 100, 300
 NO_MATCH = "No name or address begins like that. Search for something else."
-NOT_LINKED = "not seen in Slack yet"
+NOT_LINKED = "not linked to Slack yet"
 
 
 def people_page(content: PeoplePage) -> View:

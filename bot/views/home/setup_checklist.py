@@ -2,17 +2,17 @@
 
 from bot.views import ids
 from bot.views.blocks import actions, button, context, header, section
-from bot.views.text import Block, mrkdwn, plain_text
+from bot.views.text import Block, escape, mrkdwn, plain_text
 from services.home.setup_checklist import SetupChecklist
 
 DONE, OPEN = ":white_check_mark:", ":white_large_square:"
 
 
-def setup_blocks(checklist: SetupChecklist) -> list[Block]:
+def setup_blocks(checklist: SetupChecklist, *, app_name: str) -> list[Block]:
     """Return each step with its state, and a button or the next thing to do on the server."""
     return [
         {"type": "divider"},
-        header("Set up your help desk"),
+        header(f"Set up {app_name}"),
         context(plain_text(f"{checklist.done_count} of 4 steps done")),
         _step(
             checklist.business_hours,
@@ -31,13 +31,13 @@ def setup_blocks(checklist: SetupChecklist) -> list[Block]:
             checklist.triage_channel,
             "A triage channel",
             "It shows a card for each ticket. Invite the bot to a channel, set `TRIAGE_CHANNEL` to "
-            "the channel's id (at the end of its details), and restart the help desk.",
+            f"the channel's id (at the end of its details), and restart {escape(app_name)}.",
         ),
         _step(
             checklist.ai_key,
             "An AI key",
             "With one, Gemini analyses each ticket; without, skills are matched by their words. "
-            "Set `GEMINI_API_KEY`, and restart the help desk.",
+            f"Set `GEMINI_API_KEY`, and restart {escape(app_name)}.",
         ),
         actions(button("Hide these steps", ids.HIDE_SETUP, "own")),
     ]

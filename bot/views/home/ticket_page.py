@@ -142,7 +142,7 @@ def _dates(ticket: Ticket) -> list[Block]:
 
 def _staff_section(ticket: Ticket) -> list[Block]:
     """Return what the requester does not see."""
-    blocks: list[Block] = [{"type": "divider"}, header("For the help desk only")]
+    blocks: list[Block] = [{"type": "divider"}, header("For moderators only")]
     if ticket.summary:
         blocks += titled_section("Summary", ticket.summary)
     if ticket.helpful_notes:

@@ -17,9 +17,9 @@ _OPEN_FIRST = "Open this app's Home once, so that tickets can come to you."
 _LINK_FIRST = "Type `/account` to link your account, so that tickets can come to you."
 
 
-def welcome_message(invitation: StaffInvitation) -> Message:
+def welcome_message(invitation: StaffInvitation, *, app_name: str) -> Message:
     user = invitation.user
-    title = f"You are {ARTICLES[user.role]} of this help desk."
+    title = f"You are {ARTICLES[user.role]} of {escape(app_name)}."
     parts = [f"*{title}*"]
     if not invitation.is_linked:
         parts.append(_LINK_FIRST if invitation.needs_code else _OPEN_FIRST)

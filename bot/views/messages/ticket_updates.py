@@ -47,8 +47,8 @@ from services.tickets.validation import MAX_TITLE_LENGTH
 THREAD_HELP = "You can also write in this message's thread."
 DELETED = "This comment was deleted."
 NOTES_THREAD_HELP = (
-    "Only the help desk reads this thread. Reply here to add a note. To write to the requester, "
-    "reply in the thread of the ticket's card."
+    "Only moderators and admins read this thread. Reply here to add a note. To write to the "
+    "requester, reply in the thread of the ticket's card."
 )
 READ_ON_CARD = "Press Details on the card to read it."
 MAX_SNIPPET_LENGTH = 300

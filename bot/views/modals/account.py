@@ -25,8 +25,8 @@ from services.models.user import Role, User
 MAX_NAME_LENGTH, MAX_EMAIL_LENGTH, MAX_SKILLS_LENGTH = 80, 300, 300
 MAX_CODE_LENGTH = 40  # longer than a code, which may be typed with spaces
 NO_APP_URL = (
-    "Accounts cannot be linked yet, because this help desk has no address for its pages. Ask an "
-    "admin of this help desk to set APP_URL."
+    "Accounts cannot be linked yet, because the page for it has no address. Ask an admin of this "
+    "app to set APP_URL."
 )
 LINK_STEPS = (
     "1. Open the page, and sign in or sign up there.",
@@ -121,9 +121,9 @@ def unlinked_modal(user: User) -> View:
 def code_used_warning(email: str, *, by: str) -> Message:
     """For the member an account is linked to: another member entered one of their codes."""
     text = (
-        f"<@{by}> typed a one-time code of your account {escape(email)} into Slack, to link it. "
-        "It was refused, because the account is linked to you. Was that not you? Then someone "
-        "can sign in as you: change your password on the page."
+        f"<@{by}> tried to link your account {escape(email)} with a one-time code. It was refused, "
+        "because the account is linked to you. If that was not you, someone can sign in as you: "
+        "change your password on the page."
     )
     return Message(text=text, blocks=[mrkdwn_section(text)])
 
@@ -132,7 +132,7 @@ def unlinked_message(email: str) -> Message:
     """For the member that an account was unlinked from, on the page."""
     text = (
         f"Your account {escape(email)} was unlinked from you on its page. Type /account to link "
-        "one again. Was that not you? Then change your password on the page."
+        "one again. If that was not you, change your password on the page."
     )
     return Message(text=text, blocks=[mrkdwn_section(text)])
 
@@ -198,8 +198,8 @@ def confirm_link_modal(offer: LinkPreview, *, slack_user_id: str) -> View:
         blocks.append(text_section(DIFFERENT_EMAIL))
     blocks.append(
         text_section(
-            "If that is not your own address, press Cancel. Otherwise its owner reads what you "
-            "write to the help desk."
+            "If that is not your own address, press Cancel. Otherwise its owner reads the tickets "
+            "that you file."
         )
     )
     if offer.previous_user:
@@ -237,7 +237,7 @@ def linked_modal(user: User) -> View:
         blocks=[
             header("Your account is linked"),
             text_section(
-                f"In Slack you act as {user.email}, with the role {ROLE_LABELS[user.role]}."
+                f"In Slack, you now use the account {user.email} ({ROLE_LABELS[user.role]})."
             ),
             context(plain_text(ACCOUNT_HELP)),
         ],
@@ -251,8 +251,8 @@ def _merge_text(offer: LinkPreview) -> str:
         text += f" So does your role, {ROLE_LABELS[offer.moved_role]}."
     if offer.ends_password:
         text += (
-            " The password of this account ends: set a new one by “Forgot your password?” on the "
-            "page."
+            " The password of this account stops working: set a new one with “Forgot your "
+            "password?” on the page."
         )
     return text
 

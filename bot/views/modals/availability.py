@@ -128,6 +128,7 @@ def _zone(current: Availability, *, is_own: bool) -> Block:
         max_length=MAX_ZONE_LENGTH,
         optional=True,
         initial=current.own_zone,
-        hint=f"Leave it empty to go by {'your' if is_own else 'their'} Slack, now {current.zone}.",
+        hint=f"Leave it empty to use that of {'your' if is_own else 'their'} Slack profile, now "
+        f"{current.zone}.",
         placeholder=current.zone,
     )

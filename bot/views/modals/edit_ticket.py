@@ -128,9 +128,7 @@ def edit_ticket_modal(draft: EditForm) -> View:
         *_deadline(ticket.deadline),
         *_skills(ticket, draft.team_skills),
         _assignee(draft),
-        _long_text(
-            "helpfulNotes", "Notes for the help desk", ticket.helpful_notes, MAX_NOTES_LENGTH
-        ),
+        _long_text("helpfulNotes", "Notes for moderators", ticket.helpful_notes, MAX_NOTES_LENGTH),
     ]
     return edit_ticket_frame(ticket, blocks, EditMetadata(ticket_id=str(ticket.id), seq=ticket.seq))
 
@@ -264,7 +262,7 @@ def _assignee(draft: EditForm) -> Block:
     elif draft.ticket.assigned_to:
         element["initial_option"] = option(UNAVAILABLE_ASSIGNEE, str(draft.ticket.assigned_to))
     return input_block(
-        "Assignee", element, optional=True, hint="Empty it to hand the ticket back to assignment."
+        "Assignee", element, optional=True, hint="Leave it empty to return the ticket to the queue."
     )
 
 
@@ -315,7 +313,7 @@ def _notice(
 def _name(by: ObjectId | str, conflict: EditConflict) -> str:
     if isinstance(by, ObjectId):
         return display_person(Directory(conflict.people, {}), by).name
-    return {"ai": "Gemini"}.get(by, "the help desk")
+    return "Gemini" if by == "ai" else conflict.app_name
 
 
 def _change_phrase(
@@ -324,12 +322,12 @@ def _change_phrase(
     if field_conflict.field != "assignedTo":
         return edit_phrase(field_conflict.field, field_conflict.value)
     if field_conflict.value is None:
-        return "handed it back"
+        return "returned it to the queue"
     if field_conflict.value == field_conflict.by:
         return "took it"
     if field_conflict.value == reader_id:
-        return "gave it to you"
-    return f"gave it to {escape(_name(field_conflict.value, conflict))}"
+        return "assigned it to you"
+    return f"assigned it to {escape(_name(field_conflict.value, conflict))}"
 
 
 def _with_current_choices(block: Block, ticket: Ticket) -> Block:

@@ -55,7 +55,7 @@ PRIORITY_HINT = (
 AI_DISCLOSURE = (
     "An AI service (Google Gemini) reads the title and this text to find the right person."
 )
-NO_TICKET_THREAD = "This thread belongs to no single ticket, so no one else reads your message."
+NO_TICKET_THREAD = "This thread is not about one ticket, so no one else reads your message."
 WITHDRAWN = "You deleted this message, so there is nothing to file."
 MAX_SNIPPET_LENGTH = 200
 FILE_QUESTION = "Shall I file this as a ticket? You can change everything before it is filed."
@@ -170,7 +170,7 @@ def filed_modal(ticket: Ticket) -> View:
 def file_ticket_loading_modal() -> View:
     """Return what is opened first, because a trigger_id expires after three seconds."""
     return modal(
-        title="Make a ticket",
+        title="File a ticket",
         close="Cancel",
         blocks=[text_section("One moment…")],
     )
@@ -291,6 +291,4 @@ def reaction_offer(permalink: str, *, emoji: str, value: str) -> Message:
         mrkdwn_section(text),
         actions(button(FILE_BUTTON_LABEL, ids.FILE_REACTED_MESSAGE, value, primary=True)),
     ]
-    return Message(
-        text="You marked a message for the help desk. Shall I file it as a ticket?", blocks=blocks
-    )
+    return Message(text="You marked a message. Shall I file it as a ticket?", blocks=blocks)

@@ -19,7 +19,7 @@ from services.models.user import Role, User
 
 ROLE_LABELS = {Role.USER: "User", Role.MODERATOR: "Moderator", Role.ADMIN: "Admin"}
 ACTIVE_LABELS = {ACTIVE: "Active", DEACTIVATED: "Deactivated"}
-SKILLS_HINT = "Separated by commas, at most 20. Tickets that need one of them fit best."
+SKILLS_HINT = "Separated by commas, at most 20. Tickets are assigned by them."
 
 
 def person_modal(user: User, *, open_tickets: int = 0) -> View:
@@ -51,7 +51,7 @@ def person_modal(user: User, *, open_tickets: int = 0) -> View:
                 "Capacity",
                 max_length=3,
                 initial=initial.capacity,
-                hint="With this many open tickets, no more are assigned automatically: 0 to "
+                hint="Once this many are open, no more are assigned automatically: 0 to "
                 f"{MAX_CAPACITY}.",
             ),
             select(
@@ -60,7 +60,7 @@ def person_modal(user: User, *, open_tickets: int = 0) -> View:
                 ACTIVE_LABELS,
                 placeholder="Choose: account",
                 chosen=initial.active,
-                hint="A deactivated person can no longer use the help desk; their "
+                hint="A deactivated person can no longer use this app; their "
                 f"{ticket_count} {'goes' if open_tickets == 1 else 'go'} to someone else.",
             ),
         ],
@@ -103,7 +103,7 @@ def profile_modal(user: User, *, is_staff: bool) -> View:
                 max_length=MAX_NAME_LENGTH,
                 optional=True,
                 initial=user.name or "",
-                hint="What your colleagues read on tickets.",
+                hint="Your colleagues see it on tickets.",
             ),
             *([_skills(PersonFields.from_user(user).skills)] if is_staff else []),
         ],

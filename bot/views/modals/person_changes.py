@@ -21,7 +21,6 @@ from services.audit.audit_log import (
 )
 from services.core.coerce import as_datetime, as_string_list
 from services.core.text import truncate
-from services.models.user import User
 
 MAX_VALUE_LENGTH = 150
 NO_CHANGES = "No changes are recorded for this account."
@@ -29,7 +28,7 @@ NO_CHANGES = "No changes are recorded for this account."
 
 def person_changes_modal(changes: PersonChanges) -> View:
     user = changes.user
-    lines = [_line(entry, user, changes.authors) for entry in changes.entries]
+    lines = [_line(entry, changes) for entry in changes.entries]
     if changes.has_more:
         lines.append(f"_Only the newest {MAX_CHANGES} changes are shown._")
     blocks = [context(mrkdwn(text)) for text in join_lines(lines)]
@@ -43,15 +42,15 @@ def person_changes_modal(changes: PersonChanges) -> View:
     )
 
 
-def _line(entry: AuditEntry, user: User, authors: Mapping[ObjectId, User]) -> str:
+def _line(entry: AuditEntry, changes: PersonChanges) -> str:
     phrase = _PHRASES.get(entry.action, _other_phrase)(entry)
-    return f"{_author(entry, user, authors)} {phrase} · {format_datetime(entry.at)}"
+    return f"{_author(entry, changes)} {phrase} · {format_datetime(entry.at)}"
 
 
-def _author(entry: AuditEntry, user: User, authors: Mapping[ObjectId, User]) -> str:
+def _author(entry: AuditEntry, changes: PersonChanges) -> str:
     if entry.by in (COMMAND_LINE, SYSTEM):
-        return "The command line" if entry.by == COMMAND_LINE else "The help desk"
-    author = user if entry.by == SELF else authors.get(ObjectId(entry.by))
+        return "An operator" if entry.by == COMMAND_LINE else escape(changes.app_name)
+    author = changes.user if entry.by == SELF else changes.authors.get(ObjectId(entry.by))
     return (
         escape(truncate(author.display_name, MAX_NAME_LENGTH)) if author else "A former colleague"
     )

@@ -11,6 +11,7 @@ from services.calendar.holidays import country_name
 from services.home.sessions import Screen
 from services.models.ticket import Priority
 from services.sla.policy import PRIORITIES_BY_URGENCY, CountedHours, TargetFields
+from services.team_settings.app_name import MAX_APP_NAME_LENGTH
 from services.team_settings.settings_service import BusinessHoursFields, CurrentSettings
 
 CLOCK_LABELS = {
@@ -35,6 +36,10 @@ def settings_page(settings: CurrentSettings) -> View:
             header("Settings"),
             actions(button("Back", ids.HOME_BACK, Screen().encode())),
             {"type": "divider"},
+            header("Name"),
+            text_section(settings.app_name),
+            actions(button("Change name", ids.OPEN_APP_NAME, "all")),
+            {"type": "divider"},
             header("Due times"),
             *_targets(settings),
             actions(button("Change due times", ids.OPEN_SLA_TARGETS, "all")),
@@ -51,6 +56,25 @@ def settings_page(settings: CurrentSettings) -> View:
     }
 
 
+def app_name_modal(name: str) -> View:
+    return modal(
+        callback_id=ids.EDIT_APP_NAME,
+        title="Name",
+        submit="Save",
+        close="Cancel",
+        blocks=[
+            text_input(
+                "name",
+                "Name of this app",
+                max_length=2 * MAX_APP_NAME_LENGTH,  # more, so that a longer one gets the error
+                initial=name,
+                hint="In messages, on the web pages and in emails. The name above the messages is "
+                "set at api.slack.com/apps.",
+            ),
+        ],
+    )
+
+
 def sla_targets_modal(initial: TargetFields) -> View:
     """Numbers are text inputs, so that an error appears beside its field."""
     return modal(
@@ -65,13 +89,13 @@ def sla_targets_modal(initial: TargetFields) -> View:
             *(_acceptance_input(initial, priority) for priority in PRIORITIES_BY_URGENCY),
             text_input(
                 "waiting_days",
-                "Ask a silent requester again after (working days)",
+                "Ask the requester again after (working days)",
                 max_length=3,
                 initial=initial.waiting_days,
             ),
             text_input(
                 "auto_complete_days",
-                "Close the ticket after further (working days)",
+                "Then close the ticket after (working days)",
                 max_length=3,
                 initial=initial.auto_complete_days,
                 hint="The requester is notified, and can reopen it.",
@@ -102,15 +126,15 @@ def business_hours_modal(initial: BusinessHoursFields, *, is_zone_suggested: boo
             country_select(
                 initial.country,
                 placeholder="None",
-                hint="Its public holidays are days off. Without one, none are.",
+                hint="Its public holidays are days off.",
             ),
             text_input(
                 "subdivision",
-                "Part of that country",
+                "State or region",
                 max_length=3,
                 optional=True,
                 initial=initial.subdivision,
-                hint="Its short name, such as BY for Bavaria, if it has holidays of its own.",
+                hint="Its code, such as BY for Bavaria, if it has public holidays of its own.",
             ),
         ],
     )
@@ -121,7 +145,7 @@ def _targets(settings: CurrentSettings) -> list[Block]:
     lines = [
         f"*{labels.PRIORITY[priority]}* · "
         f"accepted within {_target(targets.acceptance_minutes[priority], settings)} · "
-        f"done within {_target(targets.resolution_hours[priority] * 60, settings)}"
+        f"resolved within {_target(targets.resolution_hours[priority] * 60, settings)}"
         for priority in PRIORITIES_BY_URGENCY
     ]
     waiting = (
@@ -187,7 +211,7 @@ def _resolution_input(initial: TargetFields, priority: Priority) -> Block:
     name = f"hours_{priority.value}"
     return text_input(
         name,
-        f"{labels.PRIORITY[priority]}: done within (hours)",
+        f"{labels.PRIORITY[priority]}: resolved within (hours)",
         max_length=8,
         initial=getattr(initial, name),
         hint="Also for tickets without a priority." if priority is Priority.MEDIUM else "",
@@ -229,9 +253,9 @@ def status_words_modal(rules: StatusRules) -> View:
             ),
             _words_input(
                 "here",
-                "Here all the same",
+                "Not away",
                 rules.available,
-                hint="A status with one of these means here, whatever else it says.",
+                hint="With one of these in it, a status never means away.",
                 example="holiday season, :palm_tree:",
             ),
         ],

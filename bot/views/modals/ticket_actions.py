@@ -27,7 +27,7 @@ OBSTACLE_LABELS = {
     Obstacle.UNLINKED: "not in Slack",
     Obstacle.FULL: "full",
     Obstacle.INACTIVE: "deactivated",
-    Obstacle.DECLINED: "handed it back",
+    Obstacle.DECLINED: "had it before",
 }
 # A name keeps at least this many characters when the rest is long.
 MIN_NAME_LENGTH = 25
@@ -182,7 +182,7 @@ def reopen_ticket_modal(ticket: Ticket) -> View:
                 max_length=MAX_COMMENT_LENGTH,
                 multiline=True,
                 optional=True,
-                hint="The requester and the help desk read this.",
+                hint="The requester and everyone who works on the ticket read this.",
             ),
         ],
     )
@@ -213,12 +213,12 @@ def answer_modal(ticket: Ticket, *, question: str) -> View:
 
 
 def note_modal(ticket: Ticket) -> View:
-    hint = "Only the help desk reads this. The requester never does."
+    hint = "Only moderators and admins read this, never the requester."
     return _ticket_modal(
         ticket,
         ids.WRITE_NOTE,
         title="Note on",
-        submit="Keep",
+        submit="Add note",
         blocks=[_comment_input("Internal note", hint)],
     )
 

@@ -16,15 +16,15 @@ from bot.web.api.response_bodies import Error
 
 _TOKEN = "token"  # noqa: S105  the name of the scheme
 _ERRORS = {
-    400: "The request cannot be taken as it is; `field` names the value that is to blame.",
+    400: "The request is invalid; `field` names the invalid value.",
     401: "Not signed in: no token, an expired one, or a wrong password.",
     403: "The account's role does not allow this.",
-    404: "There is no such thing, or none that the caller may know of.",
+    404: "Not found, or not visible to the caller.",
     409: "The stored state does not allow this, or has changed since.",
     413: "The body is larger than 1 MB.",
-    415: "The body is not said to be JSON.",
-    429: "Too many, too fast.",
-    500: "A fault of ours, with a reference for an admin.",
+    415: "The body is not declared as JSON.",
+    429: "Too many requests.",
+    500: "An internal error, with a reference for an admin.",
     503: "The database cannot be reached at the moment.",
 }
 _HEADERS: dict[int, Json] = {
@@ -44,9 +44,9 @@ def openapi_document() -> Json:
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "AI Ticket Assistant",
+            "title": "Tickets and accounts",
             "version": "1.0.0",
-            "description": "Tickets and accounts, as in Slack. Every error is an `Error`.",
+            "description": "The same as in Slack. Every error is an `Error`.",
         },
         "servers": [{"url": "/"}],
         "tags": [

@@ -150,9 +150,12 @@ class TicketPatch(RequestBody):
     priority: Priority | None = None
     deadline: DateTime | None = Field(None, description="In the future, before 2100.")
     related_skills: list[str] | None = Field(None, description="Skills that the team has.")
-    helpful_notes: str | None = Field(None, description="For the staff. At most 3,000 characters.")
+    helpful_notes: str | None = Field(
+        None, description="For moderators and admins. At most 3,000 characters."
+    )
     assigned_to: Annotated[str, Field(pattern=OBJECT_ID_PATTERN)] | None = Field(
-        None, description="The _id of a moderator or an admin; null gives the ticket back."
+        None,
+        description="The _id of a moderator or an admin; null returns the ticket to the queue.",
     )
     message: str = Field(
         "",

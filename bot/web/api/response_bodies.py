@@ -100,9 +100,9 @@ class _Ticket(ResponseBody):
         description='What was done; "cancelled" if not needed any more, "no_answer" if its '
         "requester did not answer."
     )
-    related_skills: list[str] = Field(description="For the staff; others get none.")
-    helpful_notes: str | None = Field(description="For the staff; others get null.")
-    summary: str | None = Field(description="For the staff; others get null.")
+    related_skills: list[str] = Field(description="For moderators and admins; others get none.")
+    helpful_notes: str | None = Field(description="For moderators and admins; others get null.")
+    summary: str | None = Field(description="For moderators and admins; others get null.")
 
 
 class Person(ResponseBody):

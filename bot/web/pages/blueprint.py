@@ -17,10 +17,13 @@ from bot.web.http_errors import ErrorPage, Problem
 from bot.web.pages import address_confirmation, linking, password_reset, profile, sign_in
 from bot.web.pages.browser_request import BrowserRequest
 from bot.web.pages.csrf import CsrfProtection
+from services.core.database import DatabaseUnavailable
+from services.team_settings.app_name import known_app_name
 
 # More than for a Slack handler: an old password of the legacy backend takes two seconds to compare.
 # At shutdown the process waits for it, and has ten seconds to exit.
 VIEW_TIMEOUT_SECONDS = 5.0
+ERROR_PAGE_TIMEOUT_SECONDS = 1.0
 STATIC_DIR = Path(__file__).parent.parent / "static"
 # No scripts at all, and no content from other sites.
 CONTENT_SECURITY_POLICY = (
@@ -38,9 +41,9 @@ SECURITY_HEADERS = {
 YEAR_SECONDS = 365 * 86_400
 
 ERROR_TITLES = {
-    403: "Not done",
-    404: "Nothing here",
-    405: "Not like this",
+    403: "Not allowed",
+    404: "Page not found",
+    405: "Cannot be opened",
     413: "Too large",
     429: "Too many attempts",
     503: "Back in a minute",
@@ -114,13 +117,14 @@ def pages_blueprint(bot: BotProcess) -> Blueprint:
     return blueprint
 
 
-def make_error_page(*, secure: bool) -> ErrorPage:
-    """Return the renderer. It needs no database, which may be the cause of the error."""
+def make_error_page(bot: BotProcess, *, secure: bool) -> ErrorPage:
+    """Return the renderer. It renders without the database, too, which may cause the error."""
 
     def page(problem: Problem) -> Response:
         status = problem.status
         html = render_template(
             "error.html",
+            app_name=_app_name(bot),
             title=ERROR_TITLES.get(status, "That did not work"),
             sentence=ERROR_MESSAGES.get(status, problem.message),
             user=None,
@@ -132,6 +136,14 @@ def make_error_page(*, secure: bool) -> ErrorPage:
         return _add_security_headers(response, secure=secure)
 
     return page
+
+
+def _app_name(bot: BotProcess) -> str:
+    try:
+        with bot.database.deadline(ERROR_PAGE_TIMEOUT_SECONDS):
+            return bot.services.app_name
+    except DatabaseUnavailable:
+        return known_app_name(bot.services.db)
 
 
 def _add_security_headers(response: Response, *, secure: bool) -> Response:

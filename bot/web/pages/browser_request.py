@@ -21,10 +21,10 @@ PROFILE_PATH = "/profile"
 NEXT_PATHS = {"profile": PROFILE_PATH, "link": "/link"}
 NOTICES = {
     "saved": "Your profile is saved.",
-    "password": "Your password is changed, and every other session has ended. Who acts as you in "
-    "Slack has not changed: see below.",
-    "password-unlinked": "Your password is changed, every other session has ended, and the account "
-    "is unlinked in Slack. Link your own Slack member again: see below.",
+    "password": "Your password is changed, and you are signed out everywhere else. Who uses your "
+    "account in Slack has not changed: see below.",
+    "password-unlinked": "Your password is changed, you are signed out everywhere else, and your "
+    "account is unlinked in Slack. To link it again, see below.",
     "still-linked": "Your password is changed, but your account could not be unlinked in Slack. "
     "Press Unlink below.",
     "welcome": "Your account is ready.",
@@ -32,7 +32,7 @@ NOTICES = {
     "confirmed": "Your address is confirmed.",
     "signed-out": "You are signed out.",
     "signed-out-everywhere": "You are signed out, here and everywhere else.",
-    "unlinked": "That Slack member no longer acts as your account.",
+    "unlinked": "That Slack member can no longer use your account.",
 }
 PASSWORDS_DIFFER = "The two passwords differ. Write the same one twice."
 # Never sent back to the browser.
@@ -105,6 +105,7 @@ class BrowserRequest:
         page = render_template(
             template,
             csrf=self.csrf.make_token(),
+            app_name=self.services.app_name,
             user=self.user,
             goal=self.next_page,
             notice=NOTICES.get(request.args.get("notice", ""), ""),

@@ -18,7 +18,7 @@ from services.models.permissions import Actor
 from services.models.slack_member import SlackMember
 from services.models.user import User
 
-MEMBER_NOT_LINKED = "That Slack member does not act as your account any more."
+MEMBER_NOT_LINKED = "That Slack member is no longer linked to your account."
 
 
 @sign_in_required

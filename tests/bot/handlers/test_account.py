@@ -34,13 +34,11 @@ from tests.support.slack_workspace import GENERAL
 Json = dict[str, Any]
 JO = "U0JO"
 WRONG = (
-    "This code is wrong, out of date or used already. Get a new one on the page; it is good for "
-    "ten minutes."
+    "This code is wrong, out of date or used already. Get a new one on the page; it works for ten "
+    "minutes."
 )
-UNLINKED = "You have unlinked your help desk account. Type /account to link one again."
-GUEST = (
-    "The help desk is not open to guests. Ask a full member of this workspace to file the ticket."
-)
+UNLINKED = "You have unlinked your account. Type /account to link one again."
+GUEST = "Guests cannot use this app. Ask a full member of this workspace to file the ticket."
 
 
 def seen(view: Json) -> list[str]:
@@ -141,7 +139,7 @@ def test_a_moderator_with_a_password_links_by_a_code(
     assert seen(jo.submit()["view"]) == [
         "Account linked",
         "Your account is linked",
-        "In Slack you act as mona@example.com, with the role Moderator.",
+        "In Slack, you now use the account mona@example.com (Moderator).",
         "Type /account whenever you want to change something.",
     ]
     assert links.find_user(team_id="T0TEAM", slack_user_id=JO) == mona
@@ -178,7 +176,7 @@ def test_the_account_and_its_edits(
     assert visitor.press("open_profile")[:3] == [
         "My profile",
         "Name",
-        "What your colleagues read on tickets.",
+        "Your colleagues see it on tickets.",
     ]
     assert visitor.submit(name="  Mo\nD  ", skills="VPN") == {}
     assert visitor.account()[1:5:3] == ["*Name*\nMo D", "*Skills*\nVPN"]
@@ -212,7 +210,7 @@ def test_a_code_that_is_used_up_before_the_second_press(
     code = issue(codes, mona)
     jo.submit(code=code)
     codes.redeem(kind=CodeKind.LINK, code=code)
-    assert seen(jo.submit()["view"]) == ["Help desk", WRONG]
+    assert seen(jo.submit()["view"]) == ["Please note", WRONG]
 
 
 def test_two_presses_link_once(
@@ -244,7 +242,7 @@ def test_a_form_that_was_not_opened_here_links_nothing(
     jo.account()
     jo.submit(code=issue(codes, mona))
     forged = {**slack.last_view(), "private_metadata": metadata}
-    assert seen(jo.send(forged)["view"])[0] == "Help desk"
+    assert seen(jo.send(forged)["view"])[0] == "Please note"
     assert db.links.count_documents({}) == 0
 
 
@@ -260,9 +258,9 @@ def test_another_members_account_stays_linked_and_they_are_warned(
     )
     (told,) = slack.messages(People.slack_id(owner))
     assert told["text"] == (
-        f"<@{JO}> typed a one-time code of your account user1@example.com into Slack, to link it. "
-        "It was refused, because the account is linked to you. Was that not you? Then someone "
-        "can sign in as you: change your password on the page."
+        f"<@{JO}> tried to link your account user1@example.com with a one-time code. It was "
+        "refused, because the account is linked to you. If that was not you, someone can sign in "
+        "as you: change your password on the page."
     )
 
 
@@ -289,8 +287,8 @@ def test_another_account_says_what_becomes_of_the_former(
     assert seen(slack.last_view())[1:] == [
         "Link to m…@example.com?",
         "This is not the address you have in Slack.",
-        "If that is not your own address, press Cancel. Otherwise its owner reads what you "
-        "write to the help desk.",
+        "If that is not your own address, press Cancel. Otherwise its owner reads the tickets that "
+        "you file.",
         "You are now linked to moderator1@example.com. That account keeps its tickets, but you "
         "no longer act as it here, and its messages no longer reach you. 2 open tickets are "
         "assigned to it and stay so until someone takes them.",
@@ -338,7 +336,7 @@ def test_unlinking_asks_once_more_and_the_next_use_links_nobody(
     assert "leave this empty" in visitor.account()[-1]
     assert seen(visitor.submit(code=None)["view"])[1:3] == [
         "Your account is linked",
-        "In Slack you act as moderator1@example.com, with the role Moderator.",
+        "In Slack, you now use the account moderator1@example.com (Moderator).",
     ]
     assert links.find_user(team_id="T0TEAM", slack_user_id=visitor.slack_id) == mod
     assert "The queue" in visitor.home()
@@ -371,7 +369,7 @@ def test_another_users_unlink_form_ends_no_link(
     visitor.account()
     visitor.press("open_unlink")
     replayed = Visitor(jo._bot, slack, People.slack_id(other)).send(slack.last_view())
-    assert seen(replayed["view"])[0] == "Help desk"
+    assert seen(replayed["view"])[0] == "Please note"
     assert db.links.count_documents({}) == 2
 
 
@@ -380,7 +378,7 @@ def test_a_guest_reads_why_in_the_form(
 ) -> None:
     slack.add_member("U0GUEST", email="g@example.com", name="Guest", is_restricted=True)
     guest = Visitor(ticket_bot, slack, "U0GUEST")
-    assert guest.account() == ["Help desk", GUEST]
+    assert guest.account() == ["Please note", GUEST]
     opened = slack.calls_to("views.open")[0].answer["view"]
     answer = guest.send(opened, code=issue(codes, mona))
     assert answer["errors"] == {"code": GUEST}
@@ -393,7 +391,7 @@ def test_a_deactivated_account_gives_way_to_another(
     user = people.add()
     db.users.update_one({"_id": user.id}, {"$set": {"active": False}})
     visitor = Visitor(jo._bot, slack, People.slack_id(user))
-    deactivated = "Your help desk account has been deactivated. Ask an admin of this help desk."
+    deactivated = "Your account in this app is deactivated. Ask one of its admins."
     assert visitor.account()[1] == deactivated
     assert visitor.links(issue(codes, mona))[1] == "Your account is linked"
 
@@ -422,7 +420,7 @@ def test_strict_linking_lets_nobody_in_without_a_code(
     ticket_bot = inline_bot(
         replace(bot_process, services=replace(bot_process.services, is_linking_strict=True))
     )
-    link_first = "Link your help desk account first: type /account."
+    link_first = "Link your account first: type /account."
     answer = ticket_bot.answer(payloads.slash_command("list", user=JO))
     assert answer["text"] == link_first
     opened = {"type": "app_home_opened", "user": JO, "tab": "home", "channel": "D0JO"}
@@ -451,8 +449,8 @@ def test_without_a_page_ones_address_is_the_only_way(
     assert seen(jo.submit()["view"])[1] == "Your account is linked"
     assert "Password and sessions" not in str(jo.account())
     no_page = (
-        "Accounts cannot be linked yet, because this help desk has no address for its pages. Ask "
-        "an admin of this help desk to set APP_URL."
+        "Accounts cannot be linked yet, because the page for it has no address. Ask an admin of "
+        "this app to set APP_URL."
     )
     assert jo.press("open_link") == ["Link an account", no_page]
 
@@ -487,7 +485,7 @@ def test_who_is_unlinked_on_the_page_is_told(
     (told,) = slack.messages(slack_id)
     assert told["text"] == (
         "Your account a&amp;b@example.com was unlinked from you on its page. Type /account to link "
-        "one again. Was that not you? Then change your password on the page."
+        "one again. If that was not you, change your password on the page."
     )
     slack.fail("chat.postMessage", status=500)
     handler_account.notify_unlinked(bot_process, slack_user_id=slack_id, email="x@example.com")

@@ -256,7 +256,7 @@ def test_mine_links_the_older_account_and_moves_the_tickets_to_it(
     db, users = services.db, services.users
     before = file_ticket(services.tickets, squatter)
     said_so = mine(jo, services, slack, squatter)
-    assert "In Slack you act as jo@example.com, with the role User." in said_so
+    assert "In Slack, you now use the account jo@example.com (User)." in said_so
     linked = services.links.find_user(team_id="T0TEAM", slack_user_id=JO)
     assert linked is not None
     assert (linked.id, linked.email_confirmed_at) == (squatter.id, clock())
@@ -292,8 +292,8 @@ def test_a_role_moves_along_and_ends_the_older_accounts_password(
     jo.submit(code=services.codes.issue(kind=CodeKind.LINK, user_id=squatter.id))
     assert (
         "The tickets you filed in Slack in the meantime move to this account. So does your role, "
-        "Admin. The password of this account ends: set a new one by “Forgot your password?” on the "
-        "page." in seen(slack.last_view())
+        "Admin. The password of this account stops working: set a new one with “Forgot your "
+        "password?” on the page." in seen(slack.last_view())
     )
     jo.submit()
     linked = services.links.find_user(team_id="T0TEAM", slack_user_id=JO)

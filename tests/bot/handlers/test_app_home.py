@@ -95,14 +95,13 @@ def test_other_tabs_do_nothing(
     [
         (
             {"is_restricted": True},
-            "The help desk is not open to guests. Ask a full member of this workspace to file the "
-            "ticket.",
+            "Guests cannot use this app. Ask a full member of this workspace to file the ticket.",
         ),
-        ({"is_bot": True}, "Only people with a working Slack account can use the help desk."),
+        ({"is_bot": True}, "Only people with an active Slack account can use this app."),
         (
             {"team_id": "T0OTHER"},
-            "The help desk is for members of this workspace; you belong to another workspace. Ask "
-            "your contact here to file the ticket.",
+            "This app is for members of this workspace, and you belong to another one. Ask your "
+            "contact here to file the ticket.",
         ),
     ],
     ids=["guest", "bot", "stranger"],
@@ -123,7 +122,7 @@ def test_a_deactivated_account_reads_why(
     former = Visitor(ticket_bot, slack, people.add(active=False))
     assert former.open() == [
         "Help desk",
-        "Your help desk account has been deactivated. Ask an admin of this help desk.",
+        "Your account in this app is deactivated. Ask one of its admins.",
     ]
 
 
@@ -337,9 +336,9 @@ def test_an_admin_sets_the_help_desk_up_from_home(
 ) -> None:
     ada = Visitor(ticket_bot, slack, people.add(Role.ADMIN))
     seen = ada.open()
-    begin = seen.index("Set up your help desk")
+    begin = seen.index("Set up Help desk")
     assert seen[begin : begin + 9] == [
-        "Set up your help desk",
+        "Set up Help desk",
         "0 of 4 steps done",
         ":white_large_square: *Business hours and time zone*\nDue dates count in them. Until you "
         "set them, they are Monday to Friday, 9:00 to 17:00 UTC.",
@@ -349,9 +348,9 @@ def test_an_admin_sets_the_help_desk_up_from_home(
         "Add moderator",
         ":white_large_square: *A triage channel*\nIt shows a card for each ticket. Invite "
         "the bot to a channel, set `TRIAGE_CHANNEL` to the channel's id (at the end of its "
-        "details), and restart the help desk.",
+        "details), and restart Help desk.",
         ":white_large_square: *An AI key*\nWith one, Gemini analyses each ticket; without, skills "
-        "are matched by their words. Set `GEMINI_API_KEY`, and restart the help desk.",
+        "are matched by their words. Set `GEMINI_API_KEY`, and restart Help desk.",
         "Hide these steps",
     ]
     ada.press("Set business hours")
@@ -364,6 +363,6 @@ def test_an_admin_sets_the_help_desk_up_from_home(
     assert ":white_check_mark: Business hours and time zone" in seen
     assert ":white_check_mark: A moderator" in seen
     assert "Add moderator" not in seen
-    assert "Set up your help desk" not in ada.press("Hide these steps")
-    assert "Set up your help desk" not in ada.open()
+    assert "Set up Help desk" not in ada.press("Hide these steps")
+    assert "Set up Help desk" not in ada.open()
     assert db.users.count_documents({"setupHidden": True}) == 1

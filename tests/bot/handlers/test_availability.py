@@ -435,8 +435,7 @@ def test_a_guest_is_refused_from_then_on_and_let_in_again(
     ticket_bot.answer(changed_member(slack, slack_id, user.email, is_restricted=True))
     command = payloads.slash_command("list", user=slack_id)
     assert ticket_bot.answer(command)["text"] == (
-        "The help desk is not open to guests. Ask a full member of this workspace to file the "
-        "ticket."
+        "Guests cannot use this app. Ask a full member of this workspace to file the ticket."
     )
     # The member is a full one again, but that event was lost.
     slack.add_member(slack_id, email=user.email, name="Changed")

@@ -20,9 +20,7 @@ from tests.support.slack_workspace import GENERAL
 TS = "1700000000.000001"
 LINK = f"https://example.slack.com/archives/{GENERAL}/p1700000000000001"
 PRIVATE = {"is_private": True, "is_channel": False, "is_group": True, "is_member": True}
-GUEST = (
-    "The help desk is not open to guests. Ask a full member of this workspace to file the ticket."
-)
+GUEST = "Guests cannot use this app. Ask a full member of this workspace to file the ticket."
 
 
 @pytest.fixture
@@ -152,7 +150,7 @@ def test_it_says_that_the_database_is_away(
     ]
 
 
-# Make a ticket: the initial form
+# File as a ticket: the initial form
 
 
 def test_a_public_message_is_filled_in(
@@ -304,7 +302,7 @@ def test_the_longest_message_fits(
     assert (db.tickets.find_one() or {})["description"].endswith(f"…\n\n{LINK}")
 
 
-# Make a ticket: the ticket
+# File as a ticket: the ticket
 
 
 @pytest.mark.parametrize("thread_ts", [None, TS, "1690000000.000009"])
@@ -367,7 +365,7 @@ def test_a_forged_message_files_nothing(
     view = use(ticket_bot, slack, employee, written())
     answer = ticket_bot.answer(submitted({**view, "private_metadata": metadata}, employee))
     assert answer["errors"] == {
-        "title": "This form has lost the message it belongs to. Close it, then use “Make a "
+        "title": "This form has lost the message it belongs to. Close it, then use “File as a "
         "ticket” again."
     }
     assert db.tickets.count_documents({}) == 0

@@ -99,16 +99,15 @@ def test_a_slip_of_the_keyboard_is_answered_with_the_command(
     [
         (
             {"is_restricted": True},
-            "The help desk is not open to guests. Ask a full member of this workspace to file the "
-            "ticket.",
+            "Guests cannot use this app. Ask a full member of this workspace to file the ticket.",
         ),
         (
             {"is_bot": True},
-            "Only people with a working Slack account can use the help desk.",
+            "Only people with an active Slack account can use this app.",
         ),
         (
             {"deleted": True},
-            "Only people with a working Slack account can use the help desk.",
+            "Only people with an active Slack account can use this app.",
         ),
         (
             {"is_email_confirmed": False},
@@ -117,12 +116,12 @@ def test_a_slip_of_the_keyboard_is_answered_with_the_command(
         ),
         (
             {"team_id": "T0OTHER"},
-            "The help desk is for members of this workspace; you belong to another workspace. Ask "
-            "your contact here to file the ticket.",
+            "This app is for members of this workspace, and you belong to another one. Ask your "
+            "contact here to file the ticket.",
         ),
         (
             {"profile": {"email": ""}},
-            "Slack does not tell your email address. Ask an admin of this help desk.",
+            "Slack does not tell your email address. Ask an admin of this app.",
         ),
     ],
     ids=["guest", "bot", "deleted", "unconfirmed", "foreign", "no address"],
@@ -148,7 +147,7 @@ def test_a_deactivated_account_is_refused(
     former = people.add(Role.MODERATOR, active=False)
     ticket_bot.answer(payloads.slash_command(user=people.slack_id(former)))
     assert slack.last_view()["blocks"][0]["text"]["text"] == (
-        "Your help desk account has been deactivated. Ask an admin of this help desk."
+        "Your account in this app is deactivated. Ask one of its admins."
     )
 
 

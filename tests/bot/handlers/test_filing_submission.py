@@ -237,8 +237,8 @@ def test_a_guest_who_replays_a_form_is_refused(
     body = form()
     body["user"]["id"] = "U0GUEST"
     assert errors(ticket_bot.answer(body)) == {
-        "title": "The help desk is not open to guests. Ask a full member of this workspace to file "
-        "the ticket."
+        "title": "Guests cannot use this app. Ask a full member of this workspace to file the "
+        "ticket."
     }
     assert db.tickets.count_documents({}) == 0
 

@@ -14,9 +14,7 @@ from tests.support import payloads
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import BOT_ID, GENERAL
 
-GUEST = (
-    "The help desk is not open to guests. Ask a full member of this workspace to file the ticket."
-)
+GUEST = "Guests cannot use this app. Ask a full member of this workspace to file the ticket."
 LINK = f"https://example.slack.com/archives/{GENERAL}/p"
 
 

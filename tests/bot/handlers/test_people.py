@@ -151,9 +151,7 @@ def test_the_form_says_what_becomes_of_open_tickets(
     ada.press("People")
     ada.press("Edit", number=1)
     hint = slack.last_view()["blocks"][-1]["hint"]["text"]
-    assert hint == (
-        f"A deactivated person can no longer use the help desk; {words} to someone else."
-    )
+    assert hint == (f"A deactivated person can no longer use this app; {words} to someone else.")
 
 
 def test_an_admin_who_demotes_themselves_loses_the_screen(ada: Visitor, people: People) -> None:
@@ -175,7 +173,7 @@ def test_an_admin_who_deactivates_themselves_reads_so(ada: Visitor, people: Peop
     assert ada.submit(active="deactivated") == {}
     assert ada.see() == [
         "Help desk",
-        "Your help desk account has been deactivated. Ask an admin of this help desk.",
+        "Your account in this app is deactivated. Ask one of its admins.",
     ]
 
 
@@ -281,7 +279,7 @@ def test_the_longest_accounts_fit_a_page() -> None:
     view = people_page(content)
     assert check_view(view, home=True) == []
     assert "away until <!date^" in str(view)
-    assert "not seen in Slack yet" in str(view)
+    assert "not linked to Slack yet" in str(view)
 
 
 @pytest.mark.parametrize("role", Role)
@@ -331,10 +329,10 @@ def test_an_admin_reads_who_changed_a_person(
     lines = [line.rpartition(" · ")[0] for line in said.split("\n")]
     assert sorted(lines[:3]) == [
         "&lt;Nils&gt; &amp; *Co* changed the name",
-        "The command line changed the role from Moderator to Admin",
-        "The command line changed the skills from VPN to none",
+        "An operator changed the role from Moderator to Admin",
+        "An operator changed the skills from VPN to none",
     ]
-    assert lines[3:] == ["The command line created the account with the role Moderator"]
+    assert lines[3:] == ["An operator created the account with the role Moderator"]
 
 
 def test_what_an_admin_did_is_said_with_their_name(
@@ -371,15 +369,17 @@ def test_every_change_of_an_account_has_its_words(db: Mongo, admin: User) -> Non
         for action in dict.fromkeys(actions)
     ]
     gone = AuditEntry(now, ObjectId(), "account.active", admin.id, False, True)
-    changes = PersonChanges(admin, (*entries, gone), {}, has_more=True)
+    changes = PersonChanges(admin, (*entries, gone), {}, "IT help", has_more=True)
     shown = person_changes.person_changes_modal(changes)
     assert check_view(shown) == []
     said = "\n".join(read(shown)[1:])
     assert "&lt;VPN&gt;" in said
-    assert "The help desk changed the account (unknown_yet) · " in said
+    assert "IT help changed the account (unknown_yet) · " in said
     assert "A former colleague activated the account · " in said
     assert said.endswith("_Only the newest 50 changes are shown._")
-    empty = person_changes.person_changes_modal(PersonChanges(admin, (), {}, has_more=False))
+    empty = person_changes.person_changes_modal(
+        PersonChanges(admin, (), {}, "IT help", has_more=False)
+    )
     assert read(empty)[1] == "No changes are recorded for this account."
 
 
@@ -430,9 +430,9 @@ def test_an_admin_adds_a_moderator(
     assert "Nora · nora@example.com" in ada.see()
     work(runtime, publisher)
     (welcome,) = slack.messages(nora)
-    assert welcome["text"] == "You are a moderator of this help desk."
+    assert welcome["text"] == "You are a moderator of Help desk."
     assert read(welcome) == [
-        "*You are a moderator of this help desk.*\n"
+        "*You are a moderator of Help desk.*\n"
         "Open this app's Home once, so that tickets can come to you.\n"
         "Tickets that fit you come here as direct messages: accept them, ask the requester, "
         "resolve them. In this app's Home, you see the queue, and set your working hours and your "
@@ -457,7 +457,7 @@ def test_a_welcome_is_sent_although_its_worker_was_killed(
     reply_sender.run(runtime, reply.id)
     reply_sender.run(runtime, reply.id)
     (welcome,) = slack.messages(nora)
-    assert welcome["text"] == "You are an admin of this help desk."
+    assert welcome["text"] == "You are an admin of Help desk."
     assert "As an admin, you also manage people and settings there." in read(welcome)[0]
 
 
@@ -481,7 +481,7 @@ def test_a_welcome_that_could_not_be_stored_is_stored_when_the_form_is_sent_agai
     assert ada.submit(member=nora) == {}
     work(runtime, publisher)
     (welcome,) = slack.messages(nora)
-    assert welcome["text"] == "You are a moderator of this help desk."
+    assert welcome["text"] == "You are a moderator of Help desk."
 
 
 def test_who_cannot_be_a_moderator_is_said_at_the_field(

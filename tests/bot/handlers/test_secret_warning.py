@@ -36,6 +36,7 @@ OTHER_FORMS = {
     "add_moderator",
     "cancel_ticket",
     "confirm_link",
+    "edit_app_name",
     "edit_availability",
     "edit_away_words",
     "edit_office",
@@ -103,7 +104,7 @@ def test_the_form_made_of_a_message_warns_about_what_it_quotes(
     ("button", "submit", "field"),
     [
         ("comment", "Send", "text"),
-        ("note", "Keep", "text"),
+        ("note", "Add note", "text"),
         ("wait", "Ask and wait", "question"),
         ("resolve", "Resolve", "resolution"),
         ("not_mine", "Decline", "reason"),

@@ -403,7 +403,7 @@ def test_a_deactivated_member_is_told_why_nothing_happens(
     event = conversation.said(emma, "Hello")
     conversation.answer(event)
     ((_, sentence),) = conversation.ephemeral_messages()
-    assert sentence.startswith("Your help desk account has been deactivated.")
+    assert sentence.startswith("Your account in this app is deactivated.")
     assert sentence.endswith(" This message was not passed on.")
     assert reload(db, ticket).comments == ()
 
@@ -483,7 +483,7 @@ def test_an_internal_note_by_its_modal(
     view = slack.last_view()
     assert view["title"]["text"] == "Note on ticket 1"
     assert view["blocks"][1]["hint"]["text"] == (
-        "Only the help desk reads this. The requester never does."
+        "Only moderators and admins read this, never the requester."
     )
     assert conversation.answer(form) == {}
     conversation.deliver()

@@ -79,8 +79,7 @@ def test_a_guest_who_presses_it_is_refused(
     assert ephemeral_messages(slack) == [
         (
             People.slack_id(guest),
-            "The help desk is not open to guests. Ask a full member of this workspace to file the "
-            "ticket.",
+            "Guests cannot use this app. Ask a full member of this workspace to file the ticket.",
         )
     ]
 

@@ -254,7 +254,7 @@ def test_after_five_changes_it_says_how_to_go_on(
     assert ann.press(ids.LIST_PREVIOUS) == last
     (told,) = slack.calls_to("chat.postEphemeral")
     assert told.args["text"] == (
-        "Slack lets this list be changed five times within half an hour, and no more. Type "
+        "This list can be changed only five times in half an hour. Type "
         "/ticket list to see it as it is now."
     )
     assert told.args["channel"] == GENERAL

@@ -35,13 +35,13 @@ def test_a_ticket_is_shown_to_its_requester_alone(
 ) -> None:
     page = shown(ticket_bot.answer(typed(text, requester)))
     assert page[:4] == ["Ticket 1", "VPN drops", "Comment", "Cancel ticket"]
-    assert "For the help desk only" not in page
+    assert "For moderators only" not in page
 
 
 def test_the_staff_reads_more_of_it(ticket_bot: Bot, ticket: Ticket, people: People) -> None:
     page = shown(ticket_bot.answer(typed("view 1", people.add(Role.MODERATOR))))
     assert page[2:4] == ["Take it", "Assign"]
-    assert "For the help desk only" in page
+    assert "For moderators only" in page
 
 
 @pytest.mark.parametrize("number", ["2", "#999999999", "0"])
@@ -64,9 +64,7 @@ def test_a_number_that_is_none_is_told_how_to_write_it(
     ticket_bot: Bot, slack: RecordingSlack, people: People, command: str, number: str
 ) -> None:
     answer = ticket_bot.answer(typed(f"{command}{number}", people.add(Role.ADMIN)))
-    assert answer["text"] == (
-        f"Write the ticket's number behind it, for example /ticket {command} 12."
-    )
+    assert answer["text"] == (f"Add the ticket's number, for example /ticket {command} 12.")
     assert slack.calls_to("views.open") == []
 
 

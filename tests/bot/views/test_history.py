@@ -1,5 +1,6 @@
 """A ticket's history in words."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,23 +54,23 @@ SENTENCES = [
     (edit("summary", "New"), "VPN Moderator changed the summary"),
     (edit(None), "VPN Moderator changed the ticket"),
     (edit("fancy", "New"), "VPN Moderator changed the ticket"),
-    (an_event("analysed", "ai"), "Gemini read the ticket"),
-    (an_event("analysed", "system"), "The help desk read the ticket"),
+    (an_event("analysed", "ai"), "Gemini analysed the ticket"),
+    (an_event("analysed", "system"), "Help desk analysed the ticket"),
     (
         an_event("assigned", "system", field="assignedTo", to=VERA, note="knows VPN"),
-        "The help desk assigned it to VPN Moderator",
+        "Help desk assigned it to VPN Moderator",
     ),
-    (an_event("assigned", to=BEN), "VPN Moderator gave it to ben &lt;b&gt;"),
+    (an_event("assigned", to=BEN), "VPN Moderator assigned it to ben &lt;b&gt;"),
     (
         an_event("assigned", to=BEN, note="knows\n<VPN>"),
-        "VPN Moderator gave it to ben &lt;b&gt;: knows &lt;VPN&gt;",
+        "VPN Moderator assigned it to ben &lt;b&gt;: knows &lt;VPN&gt;",
     ),
     (an_event("assigned", to=VERA, note="took it"), "VPN Moderator took it"),
-    (an_event("assigned", to=None), "VPN Moderator gave it to no one"),
-    (an_event("nobody_available", "system"), "The help desk found no one available"),
+    (an_event("assigned", to=None), "VPN Moderator assigned it to no one"),
+    (an_event("nobody_available", "system"), "Help desk found no one available"),
     (
         an_event("status_changed", "system", field="status", to="IN_PROGRESS"),
-        "The help desk set the status to In progress",
+        "Help desk set the status to In progress",
     ),
     (
         an_event("status_changed", field="status", to="BANANA"),
@@ -80,20 +81,26 @@ SENTENCES = [
         "VPN Moderator resolved it",
     ),
     (an_event("accepted"), "VPN Moderator accepted it"),
-    (an_event("handed_back"), "VPN Moderator handed it back"),
-    (an_event("handed_back", note="No <time>"), "VPN Moderator handed it back: No &lt;time&gt;"),
-    (an_event("handed_back", note="x" * 500), f"VPN Moderator handed it back: {'x' * 119}…"),
-    (an_event("waiting"), "VPN Moderator asked"),
+    (an_event("handed_back"), "VPN Moderator returned it to the queue"),
+    (
+        an_event("handed_back", note="No <time>"),
+        "VPN Moderator returned it to the queue: No &lt;time&gt;",
+    ),
+    (
+        an_event("handed_back", note="x" * 500),
+        "VPN Moderator returned it to the queue: " + "x" * 119 + "…",
+    ),
+    (an_event("waiting"), "VPN Moderator asked the requester"),
     (
         an_event("waiting", note="Which floor?"),
-        "VPN Moderator asked: Which floor?",
+        "VPN Moderator asked the requester: Which floor?",
     ),
     (an_event("answered", BEN), "Ben &lt;b&gt; answered"),
     (an_event("cancelled", BEN), "Ben &lt;b&gt; cancelled it"),
     (an_event("reopened", BEN), "Ben &lt;b&gt; reopened it"),
     (
         an_event("unanswered", "system", field="status", to="COMPLETED", note="no answer"),
-        "The help desk closed it: no answer",
+        "Help desk closed it: no answer",
     ),
     (
         an_event("requester_merged", BEN, field="createdBy", to=BEN),
@@ -101,17 +108,17 @@ SENTENCES = [
     ),
     (
         an_event("requester_disowned", BEN),
-        "Ben &lt;b&gt; disowned the account that filed it with their address",
+        "Ben &lt;b&gt; said that someone else filed it with their address",
     ),
     (an_event("commented"), "VPN Moderator commented"),
     (an_event("noted", note="secret"), "VPN Moderator wrote an internal note"),
     (an_event("comment_edited"), "VPN Moderator edited a comment"),
     (an_event("comment_deleted"), "VPN Moderator deleted a comment"),
     *(
-        (an_event(kind, "system", field="alarm", to=step), f"The help desk {deed}")
+        (an_event(kind, "system", field="alarm", to=step), f"Help desk {deed}")
         for kind, step, deed in (
             ("reminded", "accept_reminder", "reminded its assignee to accept it"),
-            ("passed_on", "accept_next", "passed it on, because it was not accepted in time"),
+            ("passed_on", "accept_next", "reassigned it, because it was not accepted in time"),
             (
                 "escalated",
                 "accept_triage",
@@ -164,3 +171,9 @@ def test_long_names_take_several_blocks() -> None:
     blocks = history_blocks([an_event("assigned", to=VERA)] * 500, Directory(users, {}))
     assert 1 < len(blocks) < 30
     assert max(len(block["elements"][0]["text"]) for block in blocks) <= MAX_TEXT_LENGTH
+
+
+def test_the_app_is_named_as_in_the_settings() -> None:
+    people = replace(PEOPLE, app_name="IT & <!here>")
+    (block,) = history_blocks([an_event("analysed", "system")], people)
+    assert block["elements"][0]["text"].startswith("IT &amp; &lt;!here&gt; analysed the ticket · ")

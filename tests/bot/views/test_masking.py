@@ -135,7 +135,9 @@ def arguments(status: Status) -> dict[str, Any]:
         "listed": listed,
         "max_options": 100,
         "draft": EditForm(one, ("VPN",), None),
-        "conflict": EditConflict([FieldConflict("title", USER_ID, WORDS)], one, {}),
+        "conflict": EditConflict(
+            [FieldConflict("title", USER_ID, WORDS)], one, {}, app_name="Help desk"
+        ),
         "inputs": [],
         "blocks": [],
         "metadata": EditMetadata(str(one.id), 1),

@@ -234,8 +234,8 @@ READ = Analysis(
     model_version="gemini-3.1-flash-lite",
 )
 NO_NUMBER = (
-    "There is no ticket {}. One of the predecessor's gets its number from the jobs; until then, "
-    "write its id."
+    "There is no ticket {}. A ticket of the legacy backend gets its number from the jobs; until "
+    "then, type its id."
 )
 
 

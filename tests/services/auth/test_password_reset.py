@@ -181,8 +181,8 @@ def test_a_code_that_does_nothing(
     for code in (late, link, nobodys, "", "x" * 10_000, "\ud83d", "$ne"):
         assert refusal(services, code) == (
             "code",
-            "That link is no longer valid: each works once, and for an hour. Ask for a new one by "
-            "“Forgot your password?”.",
+            "That link is no longer valid: each works once, and for an hour. Ask for a new one "
+            "with “Forgot your password?”.",
         )
     assert refusal(services, {"$ne": ""}) == ("code", "Write the code as text.")  # type: ignore[arg-type]
     assert stored(db, jo) == before

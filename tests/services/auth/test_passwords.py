@@ -23,8 +23,8 @@ from tests.conftest import CHEAP, EASY_PASSWORD, at_once
 
 PASSWORD = "correct horse"
 TOO_LONG = (
-    "A password has at most 72 bytes: 72 letters or digits, or fewer where there are others among "
-    "them. If yours is longer, set a new one by “Forgot your password?”."
+    "A password has at most 72 letters or digits, fewer with accents or emoji. If yours is longer, "
+    "set a new one with “Forgot your password?”."
 )
 
 

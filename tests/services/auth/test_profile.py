@@ -194,7 +194,7 @@ def test_an_account_from_slack_gets_its_first_password_by_mail(
         profiles.update_own(actor=Actor.from_user(al), password=NEW, current_password="")
     assert (refused.value.field, str(refused.value)) == (
         "password",
-        "This account has no password yet. Set its first one by “Forgot your password?”.",
+        "This account has no password yet. Set its first one with “Forgot your password?”.",
     )
 
 

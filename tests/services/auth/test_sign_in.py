@@ -166,7 +166,7 @@ def test_an_address_has_one_account(
     with pytest.raises(Conflict) as refused:
         join(sign_in, again, password="another one")
     assert str(refused.value) == (
-        "There is an account with that address already. Sign in, or set a password by “Forgot "
+        "There is an account with that address already. Sign in, or set a password with “Forgot "
         "your password?”."
     )
     untouched = [doc | {"emailKey": "jo@example.com"} for doc in there]
@@ -401,7 +401,7 @@ def test_a_password_that_bcrypt_would_cut_is_refused_before_it_is_compared(
         with pytest.raises(InvalidValue) as refused:
             sign_in.sign_in(email=email, password="x" * 73)
         assert refused.value.field == "password"
-        assert str(refused.value).startswith("A password has at most 72 bytes")
+        assert str(refused.value).startswith("A password has at most 72 letters")
 
 
 def test_after_ten_failures_not_even_the_right_password_opens(sign_in: SignInService) -> None:

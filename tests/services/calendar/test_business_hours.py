@@ -86,12 +86,12 @@ def test_admins_set_it(store: TeamSettings, role: Role) -> None:
         (
             {"subdivision": "CA"},
             "subdivision",
-            "Write a part of that country such as BY, or leave it empty.",
+            "Type the code of a state or region of that country, such as BY, or leave it empty.",
         ),
         (
             {"country": ""},
             "subdivision",
-            "Write a part of that country such as BY, or leave it empty.",
+            "Type the code of a state or region of that country, such as BY, or leave it empty.",
         ),
     ],
 )

@@ -104,11 +104,11 @@ def test_nobody_accepts_it(
     day.runs_until(at(2, 14, 30))
     assert [len(day.texts_to(reader)) for reader in (jo, al, TRIAGE, boss)] == [2, 1, 1, 1]
     assert lines(day, ticket, users, links)[-5:] == [
-        "The help desk reminded its assignee to accept it",
-        "The help desk passed it on, because it was not accepted in time",
-        f"The help desk assigned it to {al.name}",
-        "The help desk notified the triage channel that it is not accepted yet",
-        "The help desk notified the admins that it is not accepted yet",
+        "Help desk reminded its assignee to accept it",
+        "Help desk reassigned it, because it was not accepted in time",
+        f"Help desk assigned it to {al.name}",
+        "Help desk notified the triage channel that it is not accepted yet",
+        "Help desk notified the admins that it is not accepted yet",
     ]
 
 

@@ -46,16 +46,14 @@ from tests.support.recording_slack import RecordingSlack
 JO = SlackMember("T1", "U1", "T1", "jo@slack.example", email_confirmed=True, name="Jo in Slack")
 AL = replace(JO, slack_user_id="U2", email="al@slack.example", name="Al")
 WRONG = (
-    "This code is wrong, out of date or used already. Get a new one on the page; it is good for "
-    "ten minutes."
+    "This code is wrong, out of date or used already. Get a new one on the page; it works for ten "
+    "minutes."
 )
 HELD = (
     "That account is linked to another Slack member, who has been notified. Unlink it there first: "
     "type /account as that member, or open your profile on the page."
 )
-GUEST = (
-    "The help desk is not open to guests. Ask a full member of this workspace to file the ticket."
-)
+GUEST = "Guests cannot use this app. Ask a full member of this workspace to file the ticket."
 
 
 @pytest.fixture
@@ -166,11 +164,11 @@ def test_a_lock_is_for_right_codes_too(services: Services, mona: User) -> None:
     ("what", "sentence"),
     [
         ({"is_guest": True}, GUEST),
-        ({"is_deleted": True}, "Only people with a working Slack account can use the help desk."),
+        ({"is_deleted": True}, "Only people with an active Slack account can use this app."),
         (
             {"home_team_id": "T2"},
-            "The help desk is for members of this workspace; you belong to another workspace. Ask "
-            "your contact here to file the ticket.",
+            "This app is for members of this workspace, and you belong to another one. Ask your "
+            "contact here to file the ticket.",
         ),
     ],
 )
@@ -208,7 +206,7 @@ def test_a_deactivated_account_is_not_linked(services: Services, mona: User) -> 
     code = issue(services.codes, mona)
     offer = services.account_linking.preview_code(member=JO, code=code)
     services.db.users.update_one({"_id": mona.id}, {"$set": {"active": False}})
-    deactivated = "Your help desk account has been deactivated. Ask an admin of this help desk."
+    deactivated = "Your account in this app is deactivated. Ask one of its admins."
     assert (
         refusal(MemberRefused, lambda: services.account_linking.preview_code(member=JO, code=code))
         == deactivated
@@ -600,7 +598,7 @@ def test_all_links_but_those_to_keep_are_ended(
         "T2:U8": jo.id,
         AL.link_id: other.id,
     }
-    with pytest.raises(MemberRefused, match="You have unlinked your help desk account"):
+    with pytest.raises(MemberRefused, match="You have unlinked your account"):
         links.get_or_create_user(MEMBER)
     account_linking.unlink_all(actor=Actor.from_user(jo))
     assert account_linking.linked_members(actor=Actor.from_user(jo)) == []

@@ -17,15 +17,13 @@ from tests.conftest import FixedClock, at_once, web_client
 from tests.support.recording_slack import RecordingSlack
 
 JO = SlackMember("T1", "U1", "T1", "Jo@Example.com", email_confirmed=True, name="Jo")
-NO_PERSON = "Only people with a working Slack account can use the help desk."
+NO_PERSON = "Only people with an active Slack account can use this app."
 STRANGER = (
-    "The help desk is for members of this workspace; you belong to another workspace. Ask "
-    "your contact here to file the ticket."
+    "This app is for members of this workspace, and you belong to another one. Ask your contact "
+    "here to file the ticket."
 )
-GUEST = (
-    "The help desk is not open to guests. Ask a full member of this workspace to file the ticket."
-)
-NO_EMAIL = "Slack does not tell your email address. Ask an admin of this help desk."
+GUEST = "Guests cannot use this app. Ask a full member of this workspace to file the ticket."
+NO_EMAIL = "Slack does not tell your email address. Ask an admin of this app."
 UNCONFIRMED = (
     "Slack has not confirmed your email address yet. Confirm it in your Slack profile, "
     "then try again."
@@ -37,16 +35,15 @@ INVITED_UNCONFIRMED = (
 HAS_PASSWORD = (
     "Your email address already has an account with a password. Type /account to link it."
 )
-LINK_FIRST = "Link your help desk account first: type /account."
-UNLINKED = "You have unlinked your help desk account. Type /account to link one again."
-DEACTIVATED = "Your help desk account has been deactivated. Ask an admin of this help desk."
+LINK_FIRST = "Link your account first: type /account."
+UNLINKED = "You have unlinked your account. Type /account to link one again."
+DEACTIVATED = "Your account in this app is deactivated. Ask one of its admins."
 TAKEN = (
-    "The account of your email address belongs to another Slack member. "
-    "Ask an admin of this help desk."
+    "The account of your email address belongs to another Slack member. Ask an admin of this app."
 )
 SEVERAL = (
     "Several accounts have your email address. Type /account to link one of them, or ask an admin "
-    "of this help desk."
+    "of this app."
 )
 
 

@@ -9,7 +9,7 @@ from services.models.message_source import MessageSource, checked_source
 
 TEAM = "https://example.slack.com/"
 IDS = {"channel": "C0GENERAL", "ts": "1700000000.000001"}
-LOST = "This form has lost the message it belongs to. Close it, then use “Make a ticket” again."
+LOST = "This form has lost the message it belongs to. Close it, then use “File as a ticket” again."
 
 
 def test_the_link_leads_to_the_message() -> None:

@@ -193,7 +193,7 @@ def test_the_clock(checks: CheckFactory, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("services.core.clock.system_now", lambda: ahead)
     assert checks().check_clock() == warn(
         "this machine's is 1:00:00 ahead of MongoDB's",
-        "Times are corrected by it. Set the wrong one, and run a time server.",
+        "Times are corrected by this. Set the wrong clock, and run a time server.",
     )
 
 
@@ -250,7 +250,7 @@ def test_accounts_of_one_address_are_named_also_legacy_ones(
     db.users.insert_many([legacy, {"email": "", "role": "user"}, {"role": "user"}])
     assert checks().check_accounts() == warn(
         f"addresses with several accounts: ann@example.com ({first.id}, {legacy['_id']})",
-        "They can use none of them: delete all but one each.",
+        "Their owners can use none of them: delete all but one of each.",
     )
     assert "emailKey" not in (db.users.find_one({"_id": legacy["_id"]}) or {})
 
@@ -390,7 +390,7 @@ def test_the_outbox_is_as_old_as_its_oldest_change(
     ticket = file_ticket(tickets, employee)
     clock.advance(seconds=15)
     assert checks().check_outbox() == ok("1 ticket, the oldest change 15 s old")
-    advice = "If worker and jobs are alive, the worker's log says what keeps it."
+    advice = "If worker and jobs are alive, the worker's log says why."
     # Published repeatedly by the sweep, and taken by no worker.
     for _ in range(4):
         pending.back_off(db, ticket.id, now=clock())

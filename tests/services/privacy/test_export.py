@@ -186,9 +186,10 @@ def test_the_commands(db: Mongo, jo: User, ticket: Ticket) -> None:
     erased = run("users erase", "jo@example.com", **env)
     assert (erased.returncode, erased.stderr) == (0, "")
     assert erased.stdout.splitlines() == [
-        f"Account {jo.id} is deactivated, signed out everywhere and called “a former colleague”.",
-        "Address, name, password, skills and profile are removed; Slack links: 1, letters: 1.",
-        "Open tickets handed back: 0. Tickets freed of what leads to the person in Slack: 0.",
+        f"Account {jo.id} is deactivated, signed out everywhere and now called “a former "
+        "colleague”.",
+        "Address, name, password, skills and profile are removed; Slack links: 1, emails: 1.",
+        "Open tickets returned to the queue: 0. Tickets without their links to Slack now: 0.",
         "The tickets stay, and what people wrote in them was not changed.",
     ]
     again = run("users erase", "jo@example.com", **env)

@@ -40,11 +40,16 @@ def test_the_screen(ada: Visitor) -> None:
         "Settings",
         "Back",
         "---",
+        "Name",
+        "Help desk",
+        "Change name",
+        "---",
         "Due times",
-        "*Urgent* · accepted within 15 min · done within 4 business hours\n"
-        "*High* · accepted within 1 business hour · done within 8 business hours (1 day)\n"
-        "*Medium* · accepted within 4 business hours · done within 24 business hours (3 days)\n"
-        "*Low* · accepted within 8 business hours (1 day) · done within 40 business hours (5 days)",
+        "*Urgent* · accepted within 15 min · resolved within 4 business hours\n"
+        "*High* · accepted within 1 business hour · resolved within 8 business hours (1 day)\n"
+        "*Medium* · accepted within 4 business hours · resolved within 24 business hours (3 days)\n"
+        "*Low* · accepted within 8 business hours (1 day) · resolved within 40 business hours (5 "
+        "days)",
         "In business hours. A requester who does not answer is asked again after 3 working days; "
         "4 working days later the ticket is closed.",
         "Change due times",
@@ -70,9 +75,9 @@ def test_an_admin_changes_the_targets(
     changed = {"hours_urgent": "0.5", "clock": "around", "waiting_days": "1"}
     assert ada.submit(**changed) == {}
     seen = ada.see()
-    assert seen[4].startswith("*Urgent* · accepted within 15 min · done within 30 min\n")
-    assert seen[4].endswith("accepted within 8 hours · done within 40 hours (1.7 days)")
-    assert seen[5].startswith(
+    assert seen[8].startswith("*Urgent* · accepted within 15 min · resolved within 30 min\n")
+    assert seen[8].endswith("accepted within 8 hours · resolved within 40 hours (1.7 days)")
+    assert seen[9].startswith(
         "Around the clock. A requester who does not answer is asked again after 1 w"
     )
     assert TeamSettings(db).targets().counted_hours is CountedHours.AROUND_THE_CLOCK
@@ -126,7 +131,10 @@ def test_an_admin_changes_the_hours(ada: Visitor, db: Mongo) -> None:
         (
             "Change business hours",
             {"subdivision": "BY"},
-            {"subdivision": "Write a part of that country such as BY, or leave it empty."},
+            {
+                "subdivision": "Type the code of a state or region of that country, such as BY, or "
+                "leave it empty."
+            },
         ),
     ],
 )
@@ -192,7 +200,10 @@ def test_slack_takes_all_of_it() -> None:
     hours = BusinessHours(
         "America/Argentina/Buenos_Aires", frozenset(), "08:17", "08:18", "AR", "XX"
     )
-    assert check_view(views.settings_page(CurrentSettings(Targets(), hours)), home=True) == []
+    assert (
+        check_view(views.settings_page(CurrentSettings("Help desk", Targets(), hours)), home=True)
+        == []
+    )
     assert check_view(views.sla_targets_modal(TargetFields.from_targets(Targets()))) == []
     form = views.business_hours_modal(BusinessHoursFields.from_business_hours(hours))
     assert check_view(form) == []

@@ -20,7 +20,6 @@ from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind
 from tasks.email.compose import (
-    FOOTER,
     MAX_SUBJECT_LENGTH,
     BadAddressError,
     EmailContent,
@@ -35,7 +34,7 @@ from tasks.email.compose import (
 from tests.conftest import sample_ticket
 from tests.support.mail_server import html, plain_text
 
-SENDER = parse_address("helpdesk@example.com", name="Help desk")
+SENDER, NAME = parse_address("helpdesk@example.com"), "Help desk"
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
 HEADERS = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version",
            "Content-Type"]  # fmt: skip
@@ -82,7 +81,7 @@ def test_both_texts_say_the_same() -> None:
         "Choose <one>:\n"
         'https://example.com/?a="1"&b=2\n'
         "\n"
-        f"-- \n{FOOTER}\n"
+        "-- \nSent by Help desk. Replies to this address are not read.\n"
     )
     page = html(mail)
     assert "<title>Tags &amp; &lt;b&gt;</title>" in page
@@ -91,7 +90,7 @@ def test_both_texts_say_the_same() -> None:
     assert "\nChoose" not in page
     assert ">Choose &lt;one&gt;</a></p>" in page
     assert "<script" not in page
-    assert f">{escape(FOOTER)}</p>" in page
+    assert ">Sent by Help desk. Replies to this address are not read.</p>" in page
 
 
 def test_a_line_that_begins_with_from_stays_as_it_is() -> None:
@@ -137,6 +136,28 @@ EMAILS = st.from_regex(EMAIL_PATTERN, fullmatch=True) | st.builds(
 )
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "IT help",
+        "Größe & Co.",
+        'IT, "help" (1)',
+        "a\\b: c; d",
+        "=?utf-8?q?a=0d=0aBcc:_al@example.com?=",
+    ],
+)
+def test_the_apps_name_signs_and_is_no_markup(name: str) -> None:
+    mail = received(render(EmailKind.WELCOME, EMMA, app_name=name, app_url=None))
+    assert mail.keys() == HEADERS
+    (sender,) = mail["From"].addresses
+    shown = name.replace("=?", "= ?")
+    assert (sender.display_name, sender.addr_spec) == (shown, SENDER.addr_spec)
+    assert mail["Subject"] == f"Welcome to {shown}"
+    signature = f"Sent by {name}. Replies to this address are not read."
+    assert plain_text(mail).endswith(f"-- \n{signature}\n")
+    assert f">{escape(signature)}</p>" in html(mail)
+
+
 def test_an_encoded_line_break_is_no_line_break() -> None:
     """`EmailMessage` would decode it and add the injected header."""
     mail = received(EmailContent("VPN =?utf-8?q?a=0d=0aBcc:_al@example.com?=", ("Hello,",)))
@@ -175,41 +196,45 @@ def assigned(
     user: User, ticket: Ticket, *, requester: str = "Jo", reason: str = "knows VPN"
 ) -> EmailContent:
     values = assignment_values(ticket, requester=requester, reason=reason)
-    return render(EmailKind.ASSIGNED, user, app_url=URL, **values)
+    return render(EmailKind.ASSIGNED, user, app_name=NAME, app_url=URL, **values)
 
 
 def test_welcome() -> None:
     path = confirmation_path("s3-_cret")
-    assert render(EmailKind.WELCOME, EMMA, app_url=URL, confirmation_path=path) == EmailContent(
-        "Welcome to the help desk",
+    assert render(
+        EmailKind.WELCOME, EMMA, app_name=NAME, app_url=URL, confirmation_path=path
+    ) == EmailContent(
+        "Welcome to Help desk",
         (
             "Hello,",
-            "You have an account at the help desk now, for the address emma@example.com.",
+            "You now have an account at Help desk, with the address emma@example.com.",
             "Confirm that the address is yours, with your password. The link works once, and for "
             "three days.",
             Link("Confirm your address", f"{URL}/confirm?code=s3-_cret"),
-            "In Slack, type /account to say that it is yours, and /ticket to file a ticket.",
+            "In Slack, type /account to link it, and /ticket to file a ticket.",
             "If you did not sign up, someone else did with your address. To take the account "
             "over, choose a new password.",
             Link("Choose a new password", f"{URL}/forgot"),
         ),
     )
-    without_pages = render(EmailKind.WELCOME, EMMA, app_url=None).body
+    without_pages = render(EmailKind.WELCOME, EMMA, app_name=NAME, app_url=None).body
     assert without_pages == (
         "Hello,",
-        "You have an account at the help desk now, for the address emma@example.com.",
-        "In Slack, type /account to say that it is yours, and /ticket to file a ticket.",
+        "You now have an account at Help desk, with the address emma@example.com.",
+        "In Slack, type /account to link it, and /ticket to file a ticket.",
     )
 
 
 def test_confirm() -> None:
     path = confirmation_path("s3-_cret")
-    assert render(EmailKind.CONFIRM, EMMA, app_url=URL, confirmation_path=path) == EmailContent(
+    assert render(
+        EmailKind.CONFIRM, EMMA, app_name=NAME, app_url=URL, confirmation_path=path
+    ) == EmailContent(
         "Confirm your address",
         (
             "Hello,",
-            "Confirm that emma@example.com is your address, with the password of your help desk "
-            "account. The link works once, and for three days.",
+            "Confirm that emma@example.com is your address, with the password of your account at "
+            "Help desk. The link works once, and for three days.",
             Link("Confirm your address", f"{URL}/confirm?code=s3-_cret"),
             "If you did not ask for this, ignore this email.",
         ),
@@ -217,27 +242,27 @@ def test_confirm() -> None:
 
 
 def test_account_disowned() -> None:
-    assert render(EmailKind.ACCOUNT_DISOWNED, EMMA, app_url=URL) == EmailContent(
+    assert render(EmailKind.ACCOUNT_DISOWNED, EMMA, app_name=NAME, app_url=URL) == EmailContent(
         "An account with your address was closed",
         (
             "Hello,",
-            "An account at the help desk had your address emma@example.com, which was never "
+            "An account at Help desk had your address emma@example.com, which was never "
             "confirmed. In Slack, you said that the account is not yours.",
             "It is closed: its password is removed, and all its sessions are signed out. Its "
             "tickets stay, with the note that they were filed before your address was confirmed.",
-            "If that was not you, tell an admin of your help desk.",
+            "If that was not you, tell an admin of Help desk.",
         ),
     )
 
 
 def test_reset() -> None:
     assert render(
-        EmailKind.RESET, EMMA, app_url=URL, reset_path=reset_path("s3-_cret")
+        EmailKind.RESET, EMMA, app_name=NAME, app_url=URL, reset_path=reset_path("s3-_cret")
     ) == EmailContent(
         "Choose a new password",
         (
             "Hello,",
-            "Someone, probably you, asked for a new password for your help desk account.",
+            "Someone, probably you, asked for a new password for your account at Help desk.",
             Link("Choose a new password", f"{URL}/reset?code=s3-_cret"),
             "The link works once, and for an hour. Never share it: anyone who has it can sign "
             "in as you.",
@@ -247,40 +272,44 @@ def test_reset() -> None:
 
 
 def test_password_changed() -> None:
-    assert render(EmailKind.PASSWORD_CHANGED, EMMA, app_url=URL) == EmailContent(
+    assert render(EmailKind.PASSWORD_CHANGED, EMMA, app_name=NAME, app_url=URL) == EmailContent(
         "Your password was changed",
         (
             "Hello,",
-            "The password of your help desk account was changed, and all other sessions are "
+            "The password of your account at Help desk was changed, and all other sessions are "
             "signed out.",
-            "If that was not you, choose a new password now, and tell an admin of your help desk.",
+            "If that was not you, choose a new password now, and tell an admin of Help desk.",
             Link("Choose a new password", f"{URL}/forgot"),
         ),
     )
 
 
 def test_linked() -> None:
-    assert render(EmailKind.LINKED, EMMA, app_url=URL, **link_values("Emma P.")) == EmailContent(
+    assert render(
+        EmailKind.LINKED, EMMA, app_name=NAME, app_url=URL, **link_values("Emma P.")
+    ) == EmailContent(
         "Your account was linked to Slack",
         (
             "Hello,",
-            "The Slack member “Emma P.” was linked to your help desk account, and acts as you "
+            "The Slack member “Emma P.” was linked to your account at Help desk, and acts for you "
             "from now on.",
             "If that was not you, change your password now, press Unlink on your profile, and "
-            "tell an admin of your help desk.",
+            "tell an admin of Help desk.",
             PROFILE,
         ),
     )
 
 
 def test_unlinked() -> None:
-    assert render(EmailKind.UNLINKED, EMMA, app_url=URL, **link_values("")) == EmailContent(
+    assert render(
+        EmailKind.UNLINKED, EMMA, app_name=NAME, app_url=URL, **link_values("")
+    ) == EmailContent(
         "Your account was unlinked from Slack",
         (
             "Hello,",
-            "A Slack member is no longer linked to your help desk account. Your tickets stay as "
-            "they are. In Slack, /account links an account again.",
-            "If that was not you, tell an admin of your help desk.",
+            "A Slack member is no longer linked to your account at Help desk. Your tickets stay as "
+            "they are. In Slack, type /account to link one again.",
+            "If that was not you, tell an admin of Help desk.",
             PROFILE,
         ),
     )
@@ -295,7 +324,7 @@ def test_assigned() -> None:
             "Ticket 12 is assigned to you:",
             "“VPN drops”",
             "Filed by Jo. Why you: knows VPN.",
-            "To work on it, open Slack: type /ticket 12, or open the app's Home.",
+            "To work on it, type /ticket 12 in Slack.",
         ),
     )
 
@@ -305,13 +334,13 @@ def test_a_ticket_without_a_number() -> None:
     said = assigned(EMMA, ticket)
     assert said.subject == "A ticket is yours: VPN drops"
     assert said.body[1] == "A ticket is assigned to you:"
-    assert said.body[-1] == "To work on it, open Slack: open the app's Home."
+    assert said.body[-1] == "To work on it, open the app's Home in Slack."
 
 
 def test_without_pages_no_email_has_a_link() -> None:
     values = {"reset_path": "/x", "member": "Jo", "title": "x", "requester": "Jo"}
     values |= {"name": "Ticket 1", "reason": "x", "find": "", "confirmation_path": "/x"}
-    emails = [render(kind, EMMA, app_url=None, **values) for kind in EmailKind]
+    emails = [render(kind, EMMA, app_name=NAME, app_url=None, **values) for kind in EmailKind]
     assert [part for email in emails for part in email.body if isinstance(part, Link)] == []
 
 
@@ -320,7 +349,7 @@ def test_a_sign_up_name_is_in_no_email_to_the_account(kind: EmailKind) -> None:
     values = {"reset_path": "/x", "member": "Jo", "title": "x", "requester": "Jo"}
     values |= {"name": "Ticket 1", "reason": "x", "find": "", "confirmation_path": "/x"}
     squatter = replace(EMMA, name="http://evil.test/click win a prize")
-    email = render(kind, squatter, app_url=URL, **values)
+    email = render(kind, squatter, app_name=NAME, app_url=URL, **values)
     assert email.body[0] == "Hello,"
     assert "evil" not in str(email)
 

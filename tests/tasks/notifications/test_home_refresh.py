@@ -186,7 +186,7 @@ def test_a_deactivated_account_reads_why(system: BotAndWorkers, employee: User) 
     home_refresh.run(system.runtime, link_of(employee))
     assert seen(system.slack, employee) == [
         "Help desk",
-        "Your help desk account has been deactivated. Ask an admin of this help desk.",
+        "Your account in this app is deactivated. Ask one of its admins.",
     ]
 
 
@@ -240,7 +240,8 @@ def test_an_unknown_hash_is_no_obstacle_for_long(
 ) -> None:
     open_home(system.runtime, employee)
     system.slack.workspace.keep_view(
-        system.slack.home(People.slack_id(employee))["id"], views.refusal_view("Old")
+        system.slack.home(People.slack_id(employee))["id"],
+        views.refusal_view("Old", app_name="Help desk"),
     )
     asked(system.runtime, employee)
     home_refresh.run(system.runtime, link_of(employee))

@@ -183,9 +183,9 @@ def test_open_says_to_a_screen_reader_what_it_opens() -> None:
 
 
 def test_a_refusal_is_a_sentence() -> None:
-    view = overview.refusal_view("The help desk is not open to guests.")
+    view = overview.refusal_view("Guests cannot use this app.", app_name="IT help")
     assert check_view(view, home=True) == []
-    assert read(view) == ["Help desk", "The help desk is not open to guests."]
+    assert read(view) == ["IT help", "Guests cannot use this app."]
 
 
 HOSTILE = "<!channel> <https://evil.example|Sign in> :tada: &amp;"

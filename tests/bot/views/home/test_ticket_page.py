@@ -118,7 +118,7 @@ def test_the_staff_reads_the_rest_and_may_do_more() -> None:
     assert shown[17:-3] == [
         "Every hour since Monday.",
         "---",
-        "For the help desk only",
+        "For moderators only",
         "*Summary*",
         "The tunnel closes.",
         "*Notes*",
@@ -142,7 +142,7 @@ def test_the_staff_reads_less_of_a_fresh_ticket() -> None:
         "*Description*",
         "Every hour since Monday.",
         "---",
-        "For the help desk only",
+        "For moderators only",
         "*Skills*",
         "None recognised",
     ]

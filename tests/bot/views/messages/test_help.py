@@ -17,7 +17,7 @@ THE_STAFFS = (
     "`/ticket queue`: every open ticket, unassigned ones first\n"
     "`/ticket update 12`: change ticket 12\n"
 )
-LAST = "`/account`: your account: see, edit, link or unlink it\n`/ticket help`: this list"
+LAST = "`/account`: see, edit, link or unlink your account\n`/ticket help`: this list"
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def test_it_says_what_to_do_first_and_what_the_role_may_do(
     *, role: Role, skills: tuple[str, ...], is_linked: bool, needs_code: bool, step: str | None
 ) -> None:
     user = User(ObjectId(), "nora@example.com", role, skills)
-    message = welcome_message(StaffInvitation(user, is_linked, needs_code))
+    message = welcome_message(StaffInvitation(user, is_linked, needs_code), app_name="IT & help")
     assert check_message(message.as_args()) == []
     text, footer = read(message.as_args())
     assert [line for line in text.splitlines() if line in (OPEN_HOME, LINK)] == (

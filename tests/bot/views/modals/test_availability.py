@@ -57,7 +57,9 @@ def test_ones_own() -> None:
     assert hint(view, "country") == (
         "Its public holidays are days off. Left empty, the team's count: Germany."
     )
-    assert hint(view, "zone") == "Leave it empty to go by your Slack, now Europe/Berlin."
+    assert (
+        hint(view, "zone") == "Leave it empty to use that of your Slack profile, now Europe/Berlin."
+    )
     assert element(view, "presence")["initial_option"]["value"] == "here"
 
 
@@ -84,7 +86,10 @@ def test_another_persons() -> None:
     view = shown(is_own=False)
     assert (view["title"]["text"], view["private_metadata"]) == ("Availability", str(NILS.id))
     assert "Nils" in read(view)
-    assert hint(view, "zone") == "Leave it empty to go by their Slack, now Europe/Berlin."
+    assert (
+        hint(view, "zone")
+        == "Leave it empty to use that of their Slack profile, now Europe/Berlin."
+    )
 
 
 def test_hours_that_no_half_hour_is() -> None:

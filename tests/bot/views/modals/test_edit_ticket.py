@@ -324,7 +324,7 @@ def sent_in(values: dict[str, Any], ticket: Ticket | None = None, **about: Any) 
 
 
 def answered(view: dict[str, Any], *clashes: FieldConflict, now: Ticket = NOW) -> dict[str, Any]:
-    found = EditConflict(clashes, now, {user.id: user for user in (ANN, BO)})
+    found = EditConflict(clashes, now, {user.id: user for user in (ANN, BO)}, app_name="IT <help>")
     metadata = EditMetadata("65f0c0ffee65f0c0ffee0012", 7)
     form = FormState(view)
     again = conflict_modal(
@@ -385,13 +385,17 @@ def notice(field: str, value: Any, by: ObjectId | str = BO.id) -> list[str]:
             ["Since you opened this form, Bo &lt;b&gt; changed the skills.", "It is empty now."],
         ),
         ("assignedTo", BO.id, ["Since you opened this form, Bo &lt;b&gt; took it."]),
-        ("assignedTo", ANN.id, ["Since you opened this form, Bo &lt;b&gt; gave it to you."]),
+        ("assignedTo", ANN.id, ["Since you opened this form, Bo &lt;b&gt; assigned it to you."]),
         (
             "assignedTo",
             ObjectId(),
-            ["Since you opened this form, Bo &lt;b&gt; gave it to someone who has left."],
+            ["Since you opened this form, Bo &lt;b&gt; assigned it to someone who has left."],
         ),
-        ("assignedTo", None, ["Since you opened this form, Bo &lt;b&gt; handed it back."]),
+        (
+            "assignedTo",
+            None,
+            ["Since you opened this form, Bo &lt;b&gt; returned it to the queue."],
+        ),
     ],
 )
 def test_a_conflict_says_who_changed_what_and_what_it_is_now(
@@ -405,7 +409,7 @@ def test_a_conflict_says_who_changed_what_and_what_it_is_now(
     [
         (ANN.id, "Since you opened this form, you changed the title."),
         ("ai", "Since you opened this form, Gemini changed the title."),
-        ("system", "Since you opened this form, the help desk changed the title."),
+        ("system", "Since you opened this form, IT &lt;help&gt; changed the title."),
         (ObjectId(), "Since you opened this form, someone who has left changed the title."),
     ],
 )

@@ -136,9 +136,9 @@ def test_any_title_fits_the_modals(title: str) -> None:
 
 
 def test_a_notice_has_no_inputs() -> None:
-    view = notice_modal("The help desk is not open to guests.")
+    view = notice_modal("Guests cannot use this app.")
     assert check_view(view) == []
-    assert texts(view) == ["The help desk is not open to guests."]
+    assert texts(view) == ["Guests cannot use this app."]
     assert state_values(view, {}) == {}
 
 

@@ -72,8 +72,8 @@ def test_nobody_makes_themselves_more_than_a_user(api: Api) -> None:
 def test_an_address_has_one_account(api: Api) -> None:
     joined(api)
     sentence = (
-        "There is an account with that address already. Sign in, or set a password by “Forgot your "
-        "password?”."
+        "There is an account with that address already. Sign in, or set a password with “Forgot "
+        "your password?”."
     )
     for email in ("jo@example.com", " JO@example.com"):
         answer = api.post("/api/auth/signup", json={**JO, "email": email})

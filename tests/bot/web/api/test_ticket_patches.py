@@ -167,7 +167,7 @@ def test_a_status_alone_does(
     assert stored
     told = [event.note for event in stored.events if event.note]
     assert told == [
-        "The help desk needs to know more. Please write a comment.",
+        "We need more information. Please write a comment.",
         "Marked as completed.",
         "Replaced the cable.",
     ]

@@ -121,7 +121,7 @@ def test_without_mail_the_profile_says_what_else_confirms(bot_process: BotProces
         browser.sign_up("emma@example.com")
         page = browser.open("/profile")
     assert (
-        "This help desk sends no mail. To confirm the address, use the help desk's bot in Slack, "
-        "where you have the same address, or ask an admin." in page.text
+        "Help desk sends no mail. To confirm the address, use Help desk in Slack, if you have the "
+        "same address there, or ask an admin." in page.text
     )
     assert "/profile/confirm" not in page.forms

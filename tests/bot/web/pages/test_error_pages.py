@@ -33,11 +33,11 @@ def url_without_database(bot_process: BotProcess, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("method", "path", "status", "title", "sentence"),
     [
-        ("GET", "/nothing", 404, "Nothing here", "There is no page at this address."),
-        ("GET", "/profile/", 404, "Nothing here", "There is no page at this address."),
-        ("GET", "/<script>", 404, "Nothing here", "There is no page at this address."),
-        ("GET", "/signout", 405, "Not like this", "This page cannot be opened like this."),
-        ("PUT", "/nothing", 404, "Nothing here", "There is no page at this address."),
+        ("GET", "/nothing", 404, "Page not found", "There is no page at this address."),
+        ("GET", "/profile/", 404, "Page not found", "There is no page at this address."),
+        ("GET", "/<script>", 404, "Page not found", "There is no page at this address."),
+        ("GET", "/signout", 405, "Cannot be opened", "This page cannot be opened like this."),
+        ("PUT", "/nothing", 404, "Page not found", "There is no page at this address."),
     ],
 )
 def test_what_is_not_there_is_told_on_a_page(

@@ -30,8 +30,8 @@ pytest_plugins = ["tests.support.pages"]
 
 NEW = "a new password"
 SPENT = (
-    "That link is no longer valid: each works once, and for an hour. Ask for a new one by “Forgot "
-    "your password?”."
+    "That link is no longer valid: each works once, and for an hour. Ask for a new one with "
+    "“Forgot your password?”."
 )
 
 
@@ -84,7 +84,7 @@ def test_nobody_is_flooded_with_mail(browser: Browser, emma: User, db: Mongo) ->
 
 
 def test_without_mail_the_page_says_whom_to_ask(bot_process: BotProcess) -> None:
-    said = "This help desk sends no mail. Ask one of its admins for a link to set a new password"
+    said = "Help desk sends no mail. Ask an admin for a link to set a new password"
     for app_url, has_mail in (("https://help.example.com", False), ("", True)):
         with serving(bot_process, app_url=app_url, has_mail=has_mail) as address:
             page = Browser(address).open("/forgot")
@@ -102,7 +102,7 @@ def test_the_link_sets_a_new_password_once(
     for _ in range(2):  # email scanners may open it
         page = browser.open(link)
         assert (page.status, page.title) == (200, "New password – Help desk")
-    assert "For emma@example.com. Setting it ends every session of the account." in page.text
+    assert "For emma@example.com. Setting it signs you out everywhere." in page.text
     page = browser.fill(page, "/reset", password=NEW, repeat=NEW)
     assert (page.status, page.path) == (200, "profile?notice=password")
     assert old.open("/profile").path == "signin?next=profile"
@@ -169,8 +169,8 @@ def test_an_account_made_from_slack_gets_its_first_password(
 EVE = "U0EVE"
 EVES_LINK = f"{TEAM_ID}:{EVE}"
 CHANGED_AND_UNLINKED = (
-    "Your password is changed, every other session has ended, and the account is unlinked in "
-    "Slack. Link your own Slack member again: see below."
+    "Your password is changed, you are signed out everywhere else, and your account is unlinked in "
+    "Slack. To link it again, see below."
 )
 
 
@@ -210,7 +210,8 @@ def test_a_reset_unlinks_the_attackers_slack_member(
     assert f"Unlink <b>Emma</b> eve@evil.example, U0EVE, linked since {today(clock)}" in page.text
     assert "<b>Emma" not in page.html
     assert page.described_by("unlink") == [
-        "Anyone who got into your account may have linked their own Slack member to it. Leave this "
+        "Anyone who got into your account may have linked their own Slack account to it. Leave "
+        "this "
         "ticked unless you are sure that it is you. You can link yours again afterwards."
     ]
     page = set_password(browser, page)

@@ -121,8 +121,8 @@ def test_a_new_password_ends_the_other_sessions_and_not_this_one(
     page = browser.fill(browser.open("/profile"), "/profile/password", **typed)
     assert (page.path, page.status) == ("profile?notice=password", 200)
     notice = (
-        "Your password is changed, and every other session has ended. Who acts as you in Slack "
-        "has not changed: see below."
+        "Your password is changed, and you are signed out everywhere else. Who uses your account "
+        "in Slack has not changed: see below."
     )
     assert notice in page.text
     assert other.open("/profile").path == "signin?next=profile"
@@ -143,8 +143,8 @@ def test_a_new_password_ends_the_other_sessions_and_not_this_one(
             "é" * 37,
             "é" * 37,
             "password",
-            "A password has at most 72 bytes: 72 letters or digits, or fewer where there are "
-            "others among them. If yours is longer, set a new one by “Forgot your password?”.",
+            "A password has at most 72 letters or digits, fewer with accents or emoji. If yours is "
+            "longer, set a new one with “Forgot your password?”.",
         ),
     ],
 )
@@ -174,7 +174,7 @@ def test_an_account_without_a_password_gets_its_first_by_mail(
 ) -> None:
     db.users.update_one({"_id": emma.id}, {"$unset": {"password": ""}})
     page = browser.open("/profile")
-    assert "This account has no password yet, so it is used from Slack alone." in page.text
+    assert "This account has no password yet. You use it from Slack only." in page.text
     assert "/profile/password" not in page.forms
     assert browser.open("/forgot").inputs["email"]["value"] == "emma@example.com"
 
@@ -192,7 +192,7 @@ def test_the_code_is_shown_once_and_leads_to_ones_account(
     assert (
         "It works once, and for 10 minutes. Opening this page again makes a new one." in page.text
     )
-    assert "Never share this code: anyone who types it into Slack acts as you." in page.text
+    assert "Never share this code: anyone who types it into Slack can act as you." in page.text
     assert "You are signed in as emma@example.com." in page.text
     first, second = code_on(page), code_on(browser.open("/link"))
     codes = services.codes
@@ -210,7 +210,7 @@ def test_the_pages_name_who_acts_as_the_account(browser: Browser, member: str) -
     assert "Emma in Slack U0EMMA, since" in page.text
     assert f"/unlink?member={member}" in page.links
     page = browser.open("/link")
-    assert "At the moment Emma in Slack acts as this account in Slack." in page.text
+    assert "Emma in Slack uses this account in Slack now." in page.text
 
 
 def test_a_slack_that_does_not_answer_leaves_the_id(
@@ -232,12 +232,12 @@ def test_unlinking_asks_once_more_and_tells(
     db.tickets.insert_one({"_id": ticket.id, "assignedTo": emma.id, "status": "IN_PROGRESS"})
     page = browser.open(f"/unlink?member={member}")
     assert "Unlink Emma in Slack?" in page.text
-    assert "After that, no one acts as emma@example.com in Slack." in page.text
+    assert "After that, no one uses emma@example.com in Slack." in page.text
     assert "1 open ticket is assigned to you and stay so" in page.text
     assert db.links.count_documents({}) == 1
     page = browser.fill(page, "/unlink")
     assert page.path == "profile?notice=unlinked"
-    assert "That Slack member no longer acts as your account." in page.text
+    assert "That Slack member can no longer use your account." in page.text
     assert "No Slack member is linked to this account yet." in page.text
     assert db.links.count_documents({}) == 0
     [queued_email] = db.letters.find({"kind": EmailKind.UNLINKED})
@@ -256,7 +256,7 @@ def test_a_user_cannot_unlink_another_account(
 ) -> None:
     other = Browser(url)
     csrf = other.sign_up("eve@example.com").forms["/signout"].values["csrf"]
-    gone = "That Slack member does not act as your account any more."
+    gone = "That Slack member is no longer linked to your account."
     for asked in (member, "", "U0NOBODY", str(ObjectId())):
         page = other.open(f"/unlink?member={asked}")
         assert (page.status, page.alerts) == (409, [gone])

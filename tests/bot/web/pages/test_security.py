@@ -51,7 +51,7 @@ def test_a_form_without_our_token_does_nothing(browser: Browser, db: Mongo, path
     for token in (None, "", "x", "é", foreign):
         page = submit(browser, path, token)
         assert (page.status, page.alerts) == (403, [OLD])
-        assert page.title == "Error: Not done – Help desk"
+        assert page.title == "Error: Not allowed – Help desk"
     assert state(db) == before
 
 

@@ -15,7 +15,7 @@ pytest_plugins = ["tests.support.pages"]
 
 WRONG = "Email or password is wrong, or the account has been deactivated."
 EXISTS = (
-    "There is an account with that address already. Sign in, or set a password by “Forgot your "
+    "There is an account with that address already. Sign in, or set a password with “Forgot your "
     "password?”."
 )
 
