@@ -1,5 +1,6 @@
 """A ticket's history in words."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -164,3 +165,13 @@ def test_long_names_take_several_blocks() -> None:
     blocks = history_blocks([an_event("assigned", to=VERA)] * 500, Directory(users, {}))
     assert 1 < len(blocks) < 30
     assert max(len(block["elements"][0]["text"]) for block in blocks) <= MAX_TEXT_LENGTH
+
+
+def test_a_reassignment_by_escalation_is_one_line() -> None:
+    passed_on = an_event("passed_on", "system", field="alarm", from_=VERA, to="accept_next")
+    assigned = replace(an_event("assigned", "system", from_=VERA, to=BEN), seq=2)
+    moved = replace(an_event("status_changed", "system", field="status"), seq=3)
+    assert lines(passed_on, assigned, moved) == [
+        "The help desk reassigned it to ben &lt;b&gt;, because it was not accepted in time · "
+        f"{WHEN}"
+    ]
