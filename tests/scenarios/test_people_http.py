@@ -54,7 +54,9 @@ def test_a_ticket_is_taken_from_the_triage_channel(
     http_bot.answer(http_bot.filled_in(slack, employee, title="The VPN drops"))
     eventually(lambda: is_outbox_empty(db), what="everybody was told")
     (card,) = slack.messages(TRIAGE)
-    assert card["text"] == "Ticket 1 “The VPN drops”: no one is available for this"
+    assert card["text"] == (
+        "Ticket 1 “The VPN drops”: medium priority, no one is available for this"
+    )
 
     refused = payloads.block_actions(card, "take", user=employee)
     assert http_bot.answer(refused) == {}
@@ -65,7 +67,7 @@ def test_a_ticket_is_taken_from_the_triage_channel(
     moderator = people.add(Role.MODERATOR)
     taken = payloads.block_actions(card, "take", user=people.slack_id(moderator))
     assert http_bot.answer(taken) == {}
-    state = f"Ticket 1 “The VPN drops”: in progress, accepted by {moderator.name}"
+    state = f"Ticket 1 “The VPN drops”: medium priority, in progress, accepted by {moderator.name}"
     eventually(lambda: slack.messages(TRIAGE)[0]["text"] == state, what="the card follows")
     eventually(lambda: is_outbox_empty(db), what="everybody was told")
     assert len(slack.messages(TRIAGE)) == 1
