@@ -113,28 +113,25 @@ MIDDLEWARE: Sequence[Callable[..., Any]] = (adapt,)
 
 def _translate(arguments: Json, member_options: Callable[[], list[Json]] = list) -> Json:
     view = arguments.get("view")
+
+    def offered(block: Json, menu: Json) -> list[Json]:
+        if menu["type"] == "users_select":
+            return member_options()
+        return _offered(view if isinstance(view, dict) else {}, block, menu)
+
+    if isinstance(arguments.get("blocks"), list):
+        arguments = with_options(arguments, offered)
     drawn = translate_message(arguments)
     if not isinstance(view, dict):
         return drawn
-    return {
-        **drawn,
-        "view": translate_view(
-            with_options(
-                view,
-                lambda block: (
-                    member_options()
-                    if block["element"]["type"] == "users_select"
-                    else _offered(view, block)
-                ),
-            )
-        ),
-    }
+    return {**drawn, "view": translate_view(with_options(view, offered))}
 
 
-def _offered(view: Json, block: Json) -> list[Json]:
-    """Return the options that the bot answers for an external menu."""
-    action_id = block["element"]["action_id"]
-    asked = {"type": "block_suggestion", "action_id": action_id, "block_id": block["block_id"]}
+def _offered(view: Json, block: Json, menu: Json) -> list[Json]:
+    """Return the options that the bot answers for an external menu; none in a worker, which has no
+    bot to ask."""
+    action_id, block_id = menu["action_id"], block.get("block_id", "")
+    asked = {"type": "block_suggestion", "action_id": action_id, "block_id": block_id}
     about = {"value": "", "view": {"private_metadata": view.get("private_metadata") or ""}}
     question = BoltRequest(body={**asked, **about, **_current_user.get()}, mode="socket_mode")
     answers = [app.dispatch(question).body for app in _apps]

@@ -22,13 +22,32 @@ DATE_HINT = "YYYY-MM-DD HH:MM"
 # For dates that cannot be parsed: in the past, so that the bot shows an error at the field.
 NO_DATE = 0
 
+# The signs of priorities.
+EMOJI = {
+    ":red_circle:": "🔴",
+    ":large_orange_circle:": "🟠",
+    ":large_blue_circle:": "🔵",
+    ":white_circle:": "⚪",
+}
 MORE_PLACEHOLDER: Json = {"type": "plain_text", "text": "More…"}
 
 
 def show_initial_option(element: Json) -> Json:
-    """local-slack ignores `initial_option`, but shows a placeholder."""
+    """local-slack ignores `initial_option`, but shows a placeholder. It shows the codes of emoji in
+    options."""
+    if any(option["text"].get("emoji") for option in element.get("options", ())):
+        element = {**element, "options": [_with_emoji(option) for option in element["options"]]}
+        if initial := element.get("initial_option"):
+            element["initial_option"] = _with_emoji(initial)
     initial = element.get("initial_option")
     return {**element, "placeholder": initial["text"]} if initial else element
+
+
+def _with_emoji(option: Json) -> Json:
+    text = option["text"]["text"]
+    for code, character in EMOJI.items():
+        text = text.replace(code, character)
+    return {**option, "text": {**option["text"], "text": text}}
 
 
 def radio_as_select(element: Json) -> Json:
@@ -154,15 +173,26 @@ def translate_view(view: Json) -> Json:
     return {**view, "blocks": translate_blocks(view.get("blocks") or [])}
 
 
-def with_options(view: Json, offered: Callable[[Json], list[Json]]) -> Json:
-    """Add the options to each menu of the view that does not have them itself."""
-    blocks = [
-        {**block, "element": {**block["element"], "options": offered(block)}}
-        if (block.get("element") or {}).get("type") in ("external_select", "users_select")
-        else block
-        for block in view.get("blocks") or []
-    ]
-    return {**view, "blocks": blocks}
+def with_options(content: Json, offered: Callable[[Json, Json], list[Json]]) -> Json:
+    """Add the options to each menu of the view or message that does not have them itself.
+
+    `offered` gets the block and the menu.
+    """
+
+    def completed(block: Json, element: Json) -> Json:
+        if element.get("type") not in ("external_select", "users_select"):
+            return element
+        initial = element.get("initial_option")
+        return {**element, "options": offered(block, element) or ([initial] if initial else [])}
+
+    def block_with_options(block: Json) -> Json:
+        if isinstance(block.get("element"), dict):
+            return {**block, "element": completed(block, block["element"])}
+        if block.get("type") == "actions":
+            return {**block, "elements": [completed(block, e) for e in block["elements"]]}
+        return block
+
+    return {**content, "blocks": [block_with_options(b) for b in content.get("blocks") or []]}
 
 
 def translate_message(message: Json) -> Json:

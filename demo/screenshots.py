@@ -65,10 +65,14 @@ class Photographer:
         self._file_earlier()
         self._file()
         emma, nils = self._members["Emma"], self._members["Nils"]
-        for member, picture in ((emma, "requester-card"), (nils, "assignee-card")):
-            self._wait_for_assignment(self._people[member.first_name], TITLE, nils)
+        for member, picture, words in (
+            (emma, "requester-card", nils.real_name),
+            (nils, "assignee-card", "Why you:"),
+        ):
+            person = self._people[member.first_name]
+            person.wait_for_dm(TITLE, words, seconds=NOTIFICATION_TIMEOUT_SECONDS)
             self._open_entry(member.real_name, member=member)
-            self._take(picture, _element_with(".msg", TITLE, nils.real_name), margin=0)
+            self._take(picture, _element_with(".msg", TITLE, words), margin=0)
         self._open_entry(BOT, member=nils)
         self._take("home", _element_with(".home .blocks", "Hello, Nils", TITLE))
         self._page.click(f"{_element_with('.home .bk-section', TITLE)}?.querySelector('button')")

@@ -152,19 +152,19 @@ class SmokeTest:
 
     def _check_assigned(self, number: int, filing: PlannedTicket) -> None:
         moderator = self._staff[filing.moderator.slack_id]
-        card = _only(moderator.wait_for_dm(f"Ticket {number}", filing.title))
+        card = _only(moderator.wait_for_dm(f"#{number} {filing.title}"))
         _expect_in("The description, as typed, on the card", filing.description, card.text)
         _expect_in("Why it is assigned to them", filing.why, _line(card, "Why you:"))
         self._print_step(f"{moderator.name} gets a direct message:")
         self._show(card.text, buttons=card.labels)
         mine = f"*Assigned* to @{moderator.name}"
-        own = _only(self._emma.wait_for_dm(f"Ticket {number}", filing.title, mine))
+        own = _only(self._emma.wait_for_dm(f"#{number} {filing.title}", mine))
         self._print_step("Emma's own message says:")
         self._show(own.text)
 
     def _check_resolved(self, number: int, filing: PlannedTicket) -> None:
         moderator = self._staff[filing.moderator.slack_id]
-        card = _only(moderator.wait_for_dm(f"Ticket {number}", filing.title))
+        card = _only(moderator.wait_for_dm(f"#{number} {filing.title}"))
         self._print_step(f"{moderator.name} presses Accept.")
         moderator.click(card, ids.ACCEPT)
         card = moderator.wait_for(lambda: self._accepted(moderator, filing), "the card to change")

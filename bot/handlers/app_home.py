@@ -60,15 +60,16 @@ def show_screen(req: Request, screen: Screen) -> None:
     )
 
 
-def refresh_screen(req: Request) -> None:
-    """Show the current screen again after a change, which may also change what is visible."""
+def refresh_screen(req: Request, *, notice: str = "") -> None:
+    """Show the current screen again after a change, which may also change what is visible; on a
+    ticket's page with the `notice`, as mrkdwn."""
     try:
         user = req.find_user()
     except DomainError as refusal:
         show_refusal(req, str(refusal))
         return
     if user:
-        _show_last_screen(req, Actor.from_user(user), view_hash=None)
+        _show_last_screen(req, Actor.from_user(user), view_hash=None, notice=notice)
 
 
 def show_refusal(req: Request, sentence: str) -> None:
@@ -84,24 +85,34 @@ def show_refusal(req: Request, sentence: str) -> None:
         queue_reply(req, ReplyKind.HOME_REFUSAL, home, event=event, recipient=req.slack_user_id)
 
 
-def _show_last_screen(req: Request, actor: Actor, *, view_hash: str | None) -> None:
+def _show_last_screen(
+    req: Request, actor: Actor, *, view_hash: str | None, notice: str = ""
+) -> None:
     services, team = req.services, req.bot.team_id
     screen = services.home_sessions.last_screen(link_id(team, req.slack_user_id))
     content = services.home.get_or_parent(actor=actor, team_id=team, screen=screen)
-    _publish_content(req, content, view_hash=view_hash)
+    _publish_content(req, content, view_hash=view_hash, notice=notice)
 
 
-def _publish_content(req: Request, content: HomeContent, *, view_hash: str | None) -> None:
-    """Win over a refresh that came in between; lose to a later press."""
+def _publish_content(
+    req: Request, content: HomeContent, *, view_hash: str | None, notice: str = ""
+) -> None:
+    """Win over a refresh that came in between; lose to a later press.
+
+    The `notice` stays until the content changes: the digest is of the view without it.
+    """
     sessions, link = req.services.home_sessions, link_id(req.bot.team_id, req.slack_user_id)
     sequence = sessions.navigate(link, screen=content.screen)
-    view = overview.home_view(content)
+    view = overview.home_view(content, notice=notice)
     published_hash = _publish(req, view, view_hash=view_hash)
     if published_hash is None and sessions.is_current(link, sequence=sequence):
         published_hash = _publish(req, view, view_hash=None)
     if published_hash:
         sessions.record_view_hash(
-            link, sequence=sequence, view_hash=published_hash, content=view_digest(view)
+            link,
+            sequence=sequence,
+            view_hash=published_hash,
+            content=view_digest(overview.home_view(content) if notice else view),
         )
 
 

@@ -6,13 +6,10 @@ carry only the ticket's id. A modal's change is stored before the acknowledgemen
 keeps the modal open with its text.
 """
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from slack_sdk.errors import SlackApiError, SlackClientError
-
-from bot.handlers import app_home, ticket_page
+from bot.handlers import ticket_page
 from bot.handlers.secret_warning import warn_of_secrets
 from bot.slack.request import Request
 from bot.views.cards.action_buttons import parse_button_value
@@ -24,8 +21,6 @@ from services.core.errors import Conflict
 from services.models.ticket import Status, Ticket
 from services.tickets.actions import STILL_A_PROBLEM
 from services.tickets.lifecycle import TicketAction, last_question
-
-logger = logging.getLogger(__name__)
 
 MODALS: dict[TicketAction, Callable[[Ticket], View]] = {
     TicketAction.DECLINE: views.decline_modal,
@@ -46,7 +41,7 @@ def apply_action(req: Request) -> None:
     with _refresh_if_stale(req, ticket_id):
         ticket = apply(actor=req.actor, ticket_id=ticket_id, expected_state=expected_state)
     req.bot.publisher.publish_ticket(str(ticket.id))
-    _refresh_page(req, ticket_id)
+    ticket_page.refresh_page(req, ticket_id)
 
 
 def open_modal(req: Request) -> None:
@@ -200,19 +195,8 @@ def _refresh_if_stale(req: Request, ticket_id: str) -> Iterator[None]:
                 actor=req.actor, ticket_id=ticket_id, channel=channel, ts=ts
             )
             req.bot.publisher.publish_ticket(ticket_id)
-        _refresh_page(req, ticket_id)
+        ticket_page.refresh_page(req, ticket_id)
         raise
-
-
-def _refresh_page(req: Request, ticket_id: str) -> None:
-    """Refresh the page if the button is on one, because no worker updates pages immediately."""
-    try:
-        if (req.body.get("view") or {}).get("type") == "home":
-            app_home.refresh_screen(req)
-        elif (req.body.get("container") or {}).get("is_ephemeral"):
-            ticket_page.refresh_ticket(req, ticket_id)
-    except (SlackApiError, SlackClientError, OSError):
-        logger.warning("ticket %s: could not refresh the page", ticket_id)
 
 
 def _chosen_radio(req: Request) -> str:

@@ -1,23 +1,35 @@
 """A ticket's page, the modal to edit it, and the explanation of its assignment."""
 
+import logging
+from functools import partial
 from typing import Any
 
+from bot.handlers import app_home
 from bot.handlers.secret_warning import warn_of_secrets
 from bot.slack.form_state import FormState, parse_timestamp
 from bot.slack.request import Request
+from bot.slack.source_messages import SLACK_ERRORS
 from bot.slack.ticket_command import parse_number
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.explain.modal import MAX_CANDIDATES, explanation_loading_modal, explanation_modal
-from bot.views.home.ticket_page import conversation_modal, ticket_message
+from bot.views.home.ticket_page import (
+    conversation_modal,
+    ticket_from_block_id,
+    ticket_message,
+)
 from bot.views.inputs import MAX_OPTIONS
 from bot.views.modals import edit_ticket
 from bot.views.modals.edit_ticket import EditMetadata
 from bot.views.modals.ticket_actions import assignee_option
-from bot.views.text import Message
+from bot.views.text import Message, escape, unescape
 from services.core.errors import Conflict, InvalidValue
 from services.editing.ticket_edits import EditConflict
 from services.models.ticket import Ticket
 
+logger = logging.getLogger(__name__)
+
+CHOOSE_AGAIN = "Nothing was changed. Choose again if you still want to."
+CHANGED_UNSEEN = "It is changed, but this page is not. Type /ticket and its number to see it."
 CANNOT_SHOW = "The ticket could not be shown here. Type /ticket and its number instead."
 
 
@@ -48,9 +60,56 @@ def show_ticket_below(req: Request, ticket_id: str) -> None:
         raise Conflict(CANNOT_SHOW)
 
 
-def refresh_ticket(req: Request, ticket_id: str) -> None:
-    """Replace the page with its current content."""
-    req.replace_message(_page_message(req, ticket_id))
+def refresh_page(req: Request, ticket_id: str, *, notice: str = "") -> bool:
+    """Refresh the page if the pressed element is on one, because no worker updates pages
+    immediately. Return False if Slack does not show it."""
+    try:
+        if (req.body.get("view") or {}).get("type") == "home":
+            app_home.refresh_screen(req, notice=notice)
+            return True
+        if (req.body.get("container") or {}).get("is_ephemeral"):
+            return req.replace_message(_page_message(req, ticket_id, notice=notice))
+    except SLACK_ERRORS:
+        logger.warning("ticket %s: could not refresh the page", ticket_id)
+    return False
+
+
+def set_priority(req: Request) -> None:
+    _set_field(req, "priority")
+
+
+def set_assignee(req: Request) -> None:
+    _set_field(req, "assignedTo")
+
+
+def _set_field(req: Request, field: str) -> None:
+    """Change the field as the form does. The page shows the result, or why there is none."""
+    ticket_id, seq = ticket_from_block_id(req.body["actions"][0]["block_id"])
+    refusal = ""
+    try:
+        ticket = _update(req, ticket_id, seq=seq, changes={field: req.selected_value})
+    except EditConflict as conflict:
+        phrase = edit_ticket.conflict_phrase(conflict.conflicts[0], conflict, req.actor.user_id)
+        refusal = f"Since you opened this page, {phrase}. {CHOOSE_AGAIN}"
+    except (Conflict, InvalidValue) as error:
+        refusal = escape(str(error))
+    else:
+        req.bot.publisher.publish_ticket(str(ticket.id))
+    if not refresh_page(req, ticket_id, notice=refusal):
+        raise Conflict(unescape(refusal) or CHANGED_UNSEEN)
+
+
+def _update(req: Request, ticket_id: str, *, seq: int, changes: dict[str, Any]) -> Ticket:
+    """Of two choices of one user on the same page, the later counts."""
+    update = partial(
+        req.services.ticket_edits.update, actor=req.actor, ticket_id=ticket_id, changes=changes
+    )
+    try:
+        return update(expected_seq=seq)
+    except EditConflict as conflict:
+        if any(other.by != req.actor.user_id for other in conflict.conflicts):
+            raise
+        return update(expected_seq=conflict.ticket.seq)
 
 
 def show_explanation(req: Request) -> None:
@@ -120,11 +179,18 @@ def changed_fields(form: FormState, metadata: EditMetadata) -> dict[str, Any]:
 
 def suggest_assignees(req: Request) -> None:
     """Suggest people whose name or skills contain the query, the best fit first."""
+    _ack_assignees(req, edit_ticket.ticket_id_from_view(req.body.get("view") or {}))
+
+
+def suggest_new_assignees(req: Request) -> None:
+    """As `suggest_assignees`, for the menu on the page."""
+    ticket_id, _ = ticket_from_block_id(str(req.body.get("block_id") or ""))
+    _ack_assignees(req, ticket_id)
+
+
+def _ack_assignees(req: Request, ticket_id: str | None) -> None:
     options = req.services.ticket_edits.assignee_options(
-        actor=req.actor,
-        team_id=req.bot.team_id,
-        ticket_id=edit_ticket.ticket_id_from_view(req.body.get("view") or {}),
-        query=req.query,
+        actor=req.actor, team_id=req.bot.team_id, ticket_id=ticket_id, query=req.query
     )
     req.ack(options=[assignee_option(assignee) for assignee in options[:MAX_OPTIONS]])
 
@@ -142,11 +208,11 @@ def _open_edit_form(req: Request, ticket_id: str) -> None:
     req.open_modal(edit_ticket.edit_ticket_modal(draft))
 
 
-def _page_message(req: Request, ticket_id: str) -> Message:
+def _page_message(req: Request, ticket_id: str, *, notice: str = "") -> Message:
     page = req.services.home.ticket_page(
         actor=req.actor, team_id=req.bot.team_id, ticket_id=ticket_id
     )
-    return ticket_message(page)
+    return ticket_message(page, notice=notice)
 
 
 def _ticket_by_number(req: Request) -> Ticket:

@@ -5,19 +5,30 @@ from typing import Any
 
 from bot.views import labels
 from bot.views.due_text import due_field, format_datetime
-from bot.views.text import Block, DisplayPerson, escape, has_secret, masked, mrkdwn, plain_text
-from services.core.text import truncate
+from bot.views.text import (
+    Block,
+    DisplayPerson,
+    escape,
+    excerpt,
+    has_secret,
+    masked,
+    mrkdwn,
+    plain_text,
+)
+from services.core.text import strip_invisible, truncate
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.tickets.lifecycle import RESOLUTION_CODES, is_awaiting_acceptance
 from services.tickets.transitions import is_queued_unassigned
 from services.tickets.validation import MAX_TITLE_LENGTH
 
 FINDING_SOMEONE = "Finding someone…"
+MAX_HEADER_LENGTH = 150  # Slack's limit
+MAX_EXCERPT_LENGTH, MAX_EXCERPT_LINES = 300, 3
 SECRET_HIDDEN = "A secret is hidden here. The ticket's page shows it."  # noqa: S105  a sentence
 
 
 def header(text: str) -> Block:
-    return {"type": "header", "text": plain_text(text, limit=150)}
+    return {"type": "header", "text": plain_text(text, limit=MAX_HEADER_LENGTH)}
 
 
 def section(text: Block, **properties: Any) -> Block:
@@ -53,8 +64,38 @@ def ticket_section(ticket: Ticket, ticket_button: Block, *, verb: str) -> Block:
     )
 
 
-def ticket_heading(ticket: Ticket) -> list[Block]:
-    return [header(labels.ticket_name(ticket)), ticket_title(ticket)]
+def ticket_header(ticket: Ticket) -> Block:
+    """Return number and title in one line."""
+    return header(numbered(ticket, masked(ticket.title)))
+
+
+def page_header(ticket: Ticket) -> list[Block]:
+    """Return the same with all words, for the ticket's page. A title that a header cannot hold
+    stands below the number."""
+    text = numbered(ticket, ticket.title)
+    if len(text) <= MAX_HEADER_LENGTH:
+        return [header(text)]
+    title = truncate(ticket.title, MAX_TITLE_LENGTH)
+    return [header(labels.ticket_name(ticket)), text_section(title)]
+
+
+def numbered(ticket: Ticket, title: str) -> str:
+    """Return "#12 Payroll export fails"."""
+    number = f"#{ticket.number} " if ticket.number else ""
+    return f"{number}{' '.join(strip_invisible(title).split()) or '–'}"
+
+
+def facts_section(ticket: Ticket, *facts: str) -> Block:
+    """Return the priority of an open ticket and the other facts in one line, as mrkdwn."""
+    is_open = ticket.status in OPEN_STATUSES
+    priority = labels.signed_priority(ticket.priority) if is_open and ticket.priority else ""
+    return mrkdwn_section(" · ".join(filter(None, (priority, *facts))))
+
+
+def description_section(ticket: Ticket) -> list[Block]:
+    """Return the beginning of the description; the ticket's page shows all of it."""
+    text = excerpt(ticket.description, max_length=MAX_EXCERPT_LENGTH, max_lines=MAX_EXCERPT_LINES)
+    return [text_section(text), *secret_notice(ticket.description)] if text else []
 
 
 def titled_section(label: str, text: str) -> list[Block]:
@@ -80,21 +121,25 @@ def ticket_fields(
     ticket: Ticket,
     *,
     requester: DisplayPerson,
-    assignee: DisplayPerson,
+    assignee: DisplayPerson | None,
     done_by: DisplayPerson | None = None,
     due: str = "",
     is_for_requester: bool = False,
+    has_menus: bool = False,
 ) -> Block:
     """Return status, priority, people and due date in two columns.
 
     `done_by` resolved or cancelled the ticket; `due` is a phrase of `bot.views.due_text`.
+    `has_menus`: menus show priority and assignee.
     """
     fields = {
         "Status": labels.status(ticket, is_for_requester=is_for_requester),
-        "Priority": labels.PRIORITY[ticket.priority] if ticket.priority else "Not set",
         "Requester": requester.mention if is_for_requester else requester.noted_mention,
-        "Assignee": assignee.mention,
     }
+    if not has_menus:
+        priority = labels.signed_priority(ticket.priority) if ticket.priority else "Not set"
+        who = assignee.mention if assignee else labels.NOT_ASSIGNED
+        fields |= {"Priority": priority, "Assignee": who}
     if accepted_at := accepted_time(ticket):
         fields["Accepted"] = accepted_at
     if due:
@@ -112,24 +157,22 @@ def status_line(
     due: str = "",
     is_for_requester: bool = False,
 ) -> Block:
-    """Return status, assignee and due phrase in one line; for a completed ticket, who completed
-    it."""
+    """Return priority, status, assignee and due phrase in one line; for a completed ticket, who
+    completed it."""
     status = f"*{labels.status(ticket, is_for_requester=is_for_requester)}*"
     if ticket.status is Status.COMPLETED:
-        return context(mrkdwn(f"{status} by {done_by.mention}" if done_by else status))
-    if assignee and accepted_time(ticket):
+        return facts_section(ticket, f"{status} by {done_by.mention}" if done_by else status)
+    if assignee and is_awaiting_acceptance(ticket):
+        return facts_section(ticket, f"{status} to {assignee.mention}", due)
+    if assignee and accepted_time(ticket) and ticket.status is not Status.WAITING:
         who = f"{assignee.mention} has accepted it"
-    elif assignee and is_awaiting_acceptance(ticket):
-        return context(
-            mrkdwn(" · ".join([f"{status} to {assignee.mention}", *filter(None, [due])]))
-        )
     elif assignee:
         who = f"Assigned to {assignee.mention}"
     elif ticket.assignment.get("next") or is_queued_unassigned(ticket):
         who = "No one is available right now; it is assigned as soon as someone is"
     else:
         who = FINDING_SOMEONE
-    return context(mrkdwn(" · ".join([status, who, *([due] if due else [])])))
+    return facts_section(ticket, status, who, due)
 
 
 def accepted_time(ticket: Ticket) -> str:
@@ -150,10 +193,16 @@ def resolution_section(
 
 
 def source_link(ticket: Ticket) -> list[Block]:
-    """Return a link to the message the ticket was filed from. Slack checks who may open it."""
+    """Return a link to the message the ticket was filed from, as an element of a context. Slack
+    checks who may open it."""
     if ticket.source is None or ticket.source.is_direct_message:
         return []
-    return [context(mrkdwn(f"Filed from <{escape(ticket.source.permalink)}|the message>"))]
+    return [mrkdwn(f"Filed from <{escape(ticket.source.permalink)}|the message>")]
+
+
+def small_print(*elements: Block) -> list[Block]:
+    """Return the elements in one line; nothing if there are none."""
+    return [context(*elements)] if elements else []
 
 
 def button(label: str, action_id: str, value: str, *, primary: bool = False) -> Block:

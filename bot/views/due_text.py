@@ -37,13 +37,11 @@ def due_phrase(ticket: Ticket, *, now: datetime) -> str:
 
 
 def due_phrase_for_card(ticket: Ticket) -> str:
-    """Return the due phrase of a card. It says late once people were notified of that, because a
-    card is not updated as time passes."""
+    """Return the due phrase of a card, which names the status. It says late once people were
+    notified of that, because a card is not updated as time passes."""
     at = ticket.due_at
-    if ticket.status not in OPEN_STATUSES:
+    if ticket.status not in OPEN_STATUSES or at is None:
         return ""
-    if at is None:
-        return _paused_phrase(ticket)
     return f"due {format_datetime(at)}{f' · *{LATE_TEXT}*' if is_notified_late(ticket) else ''}"
 
 

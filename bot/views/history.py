@@ -10,7 +10,7 @@ from bson import ObjectId
 from bot.views import labels
 from bot.views.blocks import context
 from bot.views.due_text import format_datetime
-from bot.views.text import Block, DisplayPerson, display_person, escape, mrkdwn
+from bot.views.text import Block, DisplayPersonLookup, display_person, escape, mrkdwn
 from services.core.text import truncate
 from services.linking.links import Directory
 from services.models.escalation_track import STEP_RULES
@@ -23,8 +23,6 @@ MAX_ACTS = 30
 MAX_BYTES = 100_000  # of all lines, less than half of what a view may have
 MAX_TEXT_LENGTH = 3_000  # Slack's limit for a text object; a line is far shorter
 MAX_NOTE_LENGTH = 120
-
-DisplayPersonLookup = Callable[[Any], DisplayPerson]
 
 
 def history_blocks(
@@ -55,7 +53,7 @@ def acts(events: Sequence[Event]) -> list[tuple[Event, ...]]:
         if previous and is_same_change and (previous.type, event.type) in REPETITIONS:
             if event.type == EventType.ANSWERED:  # says more than its comment
                 found[-1] = (event,)
-        elif is_same_change and found[-1][0].type == event.type == EventType.EDITED:
+        elif previous and is_same_change and (previous.type, event.type) in JOINED:
             found[-1] += (event,)
         else:
             found.append((event,))
@@ -63,7 +61,14 @@ def acts(events: Sequence[Event]) -> list[tuple[Event, ...]]:
     return found
 
 
-# Two events of one change that are one act.
+# Two events of one change that are one act, told together.
+JOINED = frozenset(
+    {
+        (EventType.EDITED, EventType.EDITED),
+        (EventType.REASSIGNED_BY_ESCALATION, EventType.ASSIGNED),
+    }
+)
+# The same, if the second says nothing new.
 REPETITIONS = frozenset(
     {
         (EventType.ASSIGNED, EventType.STATUS_CHANGED),
@@ -78,11 +83,16 @@ REPETITIONS = frozenset(
 def _line(act: Sequence[Event], people: Directory) -> str:
     event = act[0]
     who = _author(event, people)
-    *phrases, last = [
-        _event_phrase(one, lambda user_id: display_person(people, user_id)) for one in act
-    ]
-    said = f"{', '.join(phrases)} and {last}" if phrases else last
-    return f"{who[:1].upper()}{who[1:]} {said} · {format_datetime(event.at)}"
+    phrase = _act_phrase(act, lambda user_id: display_person(people, user_id))
+    return f"{who[:1].upper()}{who[1:]} {phrase} · {format_datetime(event.at)}"
+
+
+def _act_phrase(act: Sequence[Event], lookup: DisplayPersonLookup) -> str:
+    if len(act) > 1 and act[0].type == EventType.REASSIGNED_BY_ESCALATION:
+        assignee = escape(lookup(act[1].to).name)
+        return f"reassigned it to {assignee}, because it was not accepted in time"
+    *phrases, last = [_event_phrase(one, lookup) for one in act]
+    return f"{', '.join(phrases)} and {last}" if phrases else last
 
 
 def _author(event: Event, people: Directory) -> str:

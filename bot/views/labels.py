@@ -32,6 +32,15 @@ PRIORITY = {
     Priority.URGENT: "Urgent",
 }
 
+# Stands before the name: a colour alone is no label.
+PRIORITY_SIGN = {
+    Priority.LOW: ":white_circle:",
+    Priority.MEDIUM: ":large_blue_circle:",
+    Priority.HIGH: ":large_orange_circle:",
+    Priority.URGENT: ":red_circle:",
+}
+NOT_ASSIGNED = "Not assigned yet"
+
 # As the requester reads them.
 REQUESTER_STATUS = {**STATUS, Status.WAITING: "Waiting for your answer"}
 
@@ -76,6 +85,15 @@ def status_in_sentence(ticket: Ticket, *, is_for_requester: bool = False) -> str
     """Return the same in lower case."""
     label = status(ticket, is_for_requester=is_for_requester)
     return label[0].lower() + label[1:]
+
+
+def signed_priority(priority: Priority) -> str:
+    """Return sign and name, for mrkdwn and for plain text with emoji."""
+    return f"{PRIORITY_SIGN[priority]} {PRIORITY[priority]}"
+
+
+def priority_in_sentence(priority: Priority) -> str:
+    return f"{PRIORITY[priority].lower()} priority"
 
 
 def ticket_name(ticket: Ticket) -> str:

@@ -14,6 +14,7 @@ from bson import ObjectId
 from services.core.redaction import mask
 from services.core.text import strip_invisible, truncate
 from services.linking.links import Directory
+from services.models.permissions import Actor, Permission
 
 Block = dict[str, Any]
 
@@ -48,6 +49,13 @@ def masked(text: str) -> str:
 
 def has_secret(text: str) -> bool:
     return masked(text) != strip_invisible(text)
+
+
+def excerpt(text: str, *, max_length: int, max_lines: int) -> str:
+    """Return the beginning of a text without secrets and empty lines."""
+    lines = [line.rstrip() for line in masked(text).splitlines() if line.strip()]
+    cut = "…" if len(lines) > max_lines else ""
+    return truncate("\n".join(lines[:max_lines]) + cut, max_length)
 
 
 def unescape(text: str) -> str:
@@ -143,11 +151,12 @@ class Message:
 @dataclass(frozen=True, slots=True)
 class DisplayPerson:
     """How a person is named: by mention if they are in Slack. `note` says, of a requester, what
-    is not confirmed."""
+    is not confirmed. `sees_all_tickets`: their role may see any ticket."""
 
     name: str
     slack_user_id: str | None = None
     note: str = ""
+    sees_all_tickets: bool = False
 
     @property
     def mention(self) -> str:
@@ -162,6 +171,9 @@ class DisplayPerson:
         return f"{self.name} ({self.note})" if self.note else self.name
 
 
+DisplayPersonLookup = Callable[[Any], DisplayPerson]
+
+
 def display_person(directory: Directory, user_id: ObjectId | str | None) -> DisplayPerson:
     """Return "someone who has left" for an id without an account, "no one" for None."""
     user = directory.users.get(user_id) if isinstance(user_id, ObjectId) else None
@@ -170,4 +182,9 @@ def display_person(directory: Directory, user_id: ObjectId | str | None) -> Disp
     name = " ".join(user.display_name.split())  # one line, because it is used within sentences
     note = UNCONFIRMED if user.id in directory.unconfirmed else ""
     note = DISOWNED if user.disowned_at else note
-    return DisplayPerson(truncate(name, MAX_NAME_LENGTH), directory.slack_ids.get(user.id), note)
+    return DisplayPerson(
+        truncate(name, MAX_NAME_LENGTH),
+        directory.slack_ids.get(user.id),
+        note,
+        sees_all_tickets=Actor.from_user(user).has_permission(Permission.SEE_ANY_TICKET),
+    )

@@ -111,17 +111,15 @@ class _Source(NamedTuple):
 def _assignee_card(source: _Source) -> Message:
     """Build the card of the assignee, or of a former one."""
     ticket, people, recipient, _ = source
-    assignee, done_by = source.assignee, source.done_by
-    if assignee is None or recipient != ticket.assigned_to:
-        return ticket_cards.former_assignee_card(ticket, assignee=assignee, done_by=done_by)
+    if isinstance(recipient, ObjectId) and recipient != ticket.assigned_to:
+        return ticket_cards.former_assignee_card(ticket, former=recipient, lookup=people)
     assigned = last_event(ticket, EventType.ASSIGNED)
     by_other_user = assigned and isinstance(assigned.by, ObjectId) and assigned.by != recipient
     return ticket_cards.assignee_card(
         ticket,
         requester=people(ticket.created_by),
-        assignee=assignee,
         assigned_by=people(assigned.by) if assigned and by_other_user else None,
-        done_by=done_by,
+        done_by=source.done_by,
     )
 
 

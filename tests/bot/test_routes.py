@@ -262,6 +262,22 @@ def in_a_list(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
     return body
 
 
+def chosen_on_the_page(
+    action_id: str, chosen: Callable[[User], str]
+) -> Callable[[User, Ticket], dict[str, Any]]:
+    """Choose in a menu of the ticket's page in Home."""
+
+    def body(user: User, ticket: Ticket) -> dict[str, Any]:
+        value = chosen(user)
+        option = {"text": {"type": "plain_text", "text": "x"}, "value": value}
+        menu = {"type": "static_select", "action_id": action_id, "options": [option]}
+        menus = {**blocks.actions(menu), "block_id": f"menus|{ticket.id}|{ticket.seq}"}
+        view = {"type": "home", "id": "V1", "blocks": [menus]}
+        return payloads.block_actions(view, action_id, value, user=People.slack_id(user))
+
+    return body
+
+
 # The actions pressed here. READY has the state of the ticket that they need.
 STEPS_AT_HAND = (
     ids.ACCEPT,
@@ -417,6 +433,9 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "action details": lambda user, ticket: pressed(ids.DETAILS, ticket, user),
     "action show_history": show_all_pressed,
     "action why": why_pressed,
+    "action set_priority": chosen_on_the_page(ids.SET_PRIORITY, lambda _: "high"),
+    "action set_assignee": chosen_on_the_page(ids.SET_ASSIGNEE, lambda user: str(user.id)),
+    "options set_assignee": typed_into(ids.SET_ASSIGNEE),
     "action update": lambda user, ticket: pressed(ids.UPDATE, ticket, user),
     "view update_ticket": updated,
     "options assignedTo": typed_into(ids.ASSIGNED_TO),

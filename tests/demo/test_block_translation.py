@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from bot.views.labels import PRIORITY_SIGN
 from demo.block_translation import (
+    EMOJI,
     NONE_OPTION,
     ZERO_WIDTH_SPACE,
     restore_view,
@@ -265,7 +267,8 @@ def test_a_search_is_a_menu_of_what_the_app_offers() -> None:
     view = optional_view({"type": "external_select", "initial_option": VPN})
     asked: list[Json] = []
 
-    def offered(block: Json) -> list[Json]:
+    def offered(block: Json, menu: Json) -> list[Json]:
+        assert menu == block["element"]
         asked.append(block)
         return [DNS, VPN]
 
@@ -273,6 +276,25 @@ def test_a_search_is_a_menu_of_what_the_app_offers() -> None:
     assert asked == view["blocks"]
     assert (shown["type"], shown["options"]) == ("static_select", [NONE_OPTION, DNS, VPN])
     assert shown["placeholder"] == VPN["text"]
+
+
+def test_signs_of_priorities_are_drawn() -> None:
+    urgent = {"text": {"type": "plain_text", "text": ":red_circle: Urgent", "emoji": True}}
+    menu = {"type": "static_select", "options": [urgent], "initial_option": urgent}
+    (block,) = translate_blocks([{"type": "actions", "elements": [menu]}])
+    (shown,) = block["elements"]
+    assert [shown["options"][0]["text"]["text"], shown["placeholder"]["text"]] == ["🔴 Urgent"] * 2
+    assert set(EMOJI) == set(PRIORITY_SIGN.values())
+
+
+@pytest.mark.parametrize(("options", "shown"), [([DNS, VPN], [DNS, VPN]), ([], [VPN])])
+def test_a_search_on_a_page_is_a_menu_too(options: list[Json], shown: list[Json]) -> None:
+    menu = {"type": "external_select", "action_id": "field", "initial_option": VPN}
+    page = {"blocks": [{"type": "actions", "elements": [menu]}]}
+    drawn = translate_message(with_options(page, lambda *_: options))
+    (element,) = drawn["blocks"][0]["elements"]
+    assert (element["type"], element["options"]) == ("static_select", shown)
+    assert element["placeholder"] == VPN["text"]
 
 
 @pytest.mark.parametrize(

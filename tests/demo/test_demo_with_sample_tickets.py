@@ -37,7 +37,7 @@ def test_the_welcome_is_all_that_general_shows_and_opens_the_form(emma: SlackUse
     assert filed.modal is not None
     assert f"Ticket {FIRST_NEW} filed" in filed.modal.text
     emma.dismiss()
-    emma.wait_for_dm(f"Ticket {FIRST_NEW}", "*Assigned* to @Nils")
+    emma.wait_for_dm(f"#{FIRST_NEW} ", "*Assigned* to @Nils")
 
 
 def test_home_queue_and_ticket_page_have_something_to_show(nils: SlackUser) -> None:

@@ -416,22 +416,37 @@ def _cards() -> Iterator[Row]:
                 CARDS,
                 ASSIGNEE,
                 state,
-                ticket_cards.assignee_card(ticket, assignee=assignee, **people),
+                ticket_cards.assignee_card(ticket, **people),
             )
     yield (
         CARDS,
         ASSIGNEE,
         "given by a moderator",
-        ticket_cards.assignee_card(
-            ASSIGNED, requester=REQUESTER, assignee=BY_BEN, assigned_by=BY_CLEO
+        ticket_cards.assignee_card(ASSIGNED, requester=REQUESTER, assigned_by=BY_CLEO),
+    )
+    given_back = Event(3, NOW, BEN.id, EventType.UNASSIGNED, from_=BEN.id)
+    ways = {
+        "gave it back": given_back,
+        "was absent": replace(given_back, by="system", assignee_was_absent=True),
+        "lost it to the queue": replace(given_back, by=CLEO.id),
+        "did not accept it": replace(given_back, type=EventType.ASSIGNED, by="system", to=CLEO.id),
+        "lost it to a colleague": replace(
+            given_back, type=EventType.ASSIGNED, by=CLEO.id, to=CLEO.id
         ),
-    )
-    yield (
-        CARDS,
-        ASSIGNEE,
-        "of a former assignee",
-        ticket_cards.former_assignee_card(ACCEPTED, assignee=BY_CLEO),
-    )
+        "lost it to a third person": replace(
+            given_back, type=EventType.ASSIGNED, by=ADA.id, to=CLEO.id
+        ),
+    }
+    for way, loss in ways.items():
+        lost = replace(ACCEPTED, assigned_to=CLEO.id, events=(FILED, loss))
+        yield (
+            CARDS,
+            ASSIGNEE,
+            f"of a former assignee who {way}",
+            ticket_cards.former_assignee_card(
+                lost, former=BEN.id, lookup=lambda user_id: display_person(PEOPLE, user_id)
+            ),
+        )
 
 
 def _modals() -> Iterator[Row]:
@@ -502,14 +517,14 @@ def _modals() -> Iterator[Row]:
     form = edit_ticket.edit_ticket_modal(
         EditForm(replace(ASSIGNED, deadline=SOON), ("DNS", "VPN"), fit)
     )
-    yield MODALS, MODERATOR, "Update", form
+    yield MODALS, MODERATOR, "Edit", form
     yield (
         MODALS,
         MODERATOR,
         "Skills of a ticket",
         edit_ticket.skill_select_options(("DNS", "VPN")),
     )
-    yield MODALS, MODERATOR, "Update, after a conflict", _conflict(form)
+    yield MODALS, MODERATOR, "Edit, after a conflict", _conflict(form)
     yield MODALS, ADMIN, "Why?, while it is computed", explain.explanation_loading_modal()
     for title, dry_run in _dry_runs().items():
         yield MODALS, ADMIN, f"Why? {title}", explain.explanation_modal(dry_run)

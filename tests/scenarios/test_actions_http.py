@@ -7,6 +7,7 @@ from services.models.ticket import Status
 from services.models.user import Role, User
 from tests.conftest import People
 from tests.support import payloads
+from tests.support.block_text import without_facts
 from tests.support.http_bot import HttpBot, opened_by
 from tests.support.processes import Product, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
@@ -18,7 +19,7 @@ Json = dict[str, Any]
 
 def texts(slack: RecordingSlack, user: User) -> list[str]:
     shown = slack.messages(People.slack_id(user))
-    return [m["text"].split("”: ", 1)[1] for m in shown if "thread_ts" not in m]
+    return [without_facts(m["text"].split("”: ", 1)[1]) for m in shown if "thread_ts" not in m]
 
 
 def test_from_accepting_to_cancelling(

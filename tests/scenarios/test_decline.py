@@ -31,7 +31,7 @@ def test_a_declined_ticket_goes_to_the_next_best_and_says_to_whom(
     assert told["text"]["text"] == f"Ticket 1 goes to {cleo.name}, who is notified now."
     system.work()
     assert (system.texts(ben), system.texts(cleo)) == (
-        [f"assigned to {cleo.name}"],
+        [f"You gave it back. {cleo.name} has it now."],
         ["assigned to you"],
     )
     assert "Why you: knows VPN · 0 of 8 open" in said(system.card(cleo))

@@ -59,7 +59,7 @@ def test_a_command_opens_it(
 ) -> None:
     command = payloads.slash_command(text, user=People.slack_id(moderator))
     assert ticket_bot.answer(command) == {}
-    assert slack.last_view()["title"]["text"] == "Update ticket 1"
+    assert slack.last_view()["title"]["text"] == "Edit ticket 1"
 
 
 def test_a_button_opens_it(form: Open, moderator: User, ticket: Ticket) -> None:

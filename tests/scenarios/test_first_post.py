@@ -20,6 +20,7 @@ from tasks.queue.publisher import CeleryPublisher
 from tests.conftest import FixedClock, People, file_ticket
 from tests.support.action_helpers import by
 from tests.support.aimock import BareGemini, Received, Reply, answer_text, gemini_body
+from tests.support.block_text import without_facts
 from tests.support.bot_and_workers import BotAndWorkers
 from tests.support.processes import Product, celery_for, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
@@ -49,7 +50,10 @@ def notify_with(system: BotAndWorkers, ticket: Ticket, model: Analyst | None = N
 
 
 def triage_texts(system: BotAndWorkers) -> list[str]:
-    return [message["text"].split("”: ", 1)[1] for message in system.slack.messages(TRIAGE)]
+    return [
+        without_facts(message["text"].split("”: ", 1)[1])
+        for message in system.slack.messages(TRIAGE)
+    ]
 
 
 def post_count(system: BotAndWorkers) -> int:
@@ -200,7 +204,7 @@ def test_a_worker_posts_while_another_task_of_it_waits_for_the_model(
 
     def texts() -> list[str]:
         messages = slack.messages(People.slack_id(ann))
-        return [message["text"].split("”: ", 1)[1] for message in messages]
+        return [without_facts(message["text"].split("”: ", 1)[1]) for message in messages]
 
     publisher = CeleryPublisher(celery_for(redis.url))
     with BareGemini(decide) as gemini:

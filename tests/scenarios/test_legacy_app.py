@@ -16,6 +16,7 @@ from services.models.user import Role
 from services.tickets.queries import load_ticket
 from tests.conftest import Bot, FixedClock
 from tests.support import legacy_app, payloads
+from tests.support.block_text import without_facts
 from tests.support.blockkit import check_message
 from tests.support.legacy_app import (
     ADMIN,
@@ -61,7 +62,7 @@ def stored(db: Mongo, ticket_id: ObjectId) -> dict[str, Any]:
 def texts(slack: RecordingSlack, user: str) -> list[str]:
     """Without the digest, which the jobs send on working mornings."""
     said = [message["text"] for message in slack.messages(user)]
-    return [text for text in said if not text.startswith(DIGEST_TITLE)]
+    return [without_facts(text) for text in said if not text.startswith(DIGEST_TITLE)]
 
 
 def test_jobs_and_worker_take_over_what_is_new_and_leave_the_old_alone(

@@ -103,7 +103,7 @@ def test_the_queue_in_home(
     assert numbers(ben.press_in_home(ids.HOME_QUEUE)) == [1]
     assert numbers(ben.press_in_home(ids.LIST_PRIORITY, "low")) == []
     assert numbers(ben.press_in_home(ids.LIST_CLEAR)) == [1]
-    assert read(ben.press_in_home(ids.HOME_OPEN))[:3] == ["Ticket 1", "Trouble", "Back"]
+    assert read(ben.press_in_home(ids.HOME_OPEN))[:2] == ["#1 Trouble", "Back"]
     assert read(ben.press_in_home(ids.HOME_BACK))[0] == "The queue"
 
 

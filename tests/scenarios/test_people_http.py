@@ -11,7 +11,7 @@ from services.models.ticket import Status
 from services.models.user import Role
 from tests.conftest import People, at_once
 from tests.support import payloads
-from tests.support.block_text import read
+from tests.support.block_text import read, without_facts
 from tests.support.http_bot import HttpBot, opened_by
 from tests.support.processes import Product, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
@@ -54,7 +54,9 @@ def test_a_ticket_is_taken_from_the_triage_channel(
     http_bot.answer(http_bot.filled_in(slack, employee, title="The VPN drops"))
     eventually(lambda: is_outbox_empty(db), what="everybody was told")
     (card,) = slack.messages(TRIAGE)
-    assert card["text"] == "Ticket 1 “The VPN drops”: no one is available for this"
+    assert card["text"] == (
+        "Ticket 1 “The VPN drops”: medium priority, no one is available for this"
+    )
 
     refused = payloads.block_actions(card, "take", user=employee)
     assert http_bot.answer(refused) == {}
@@ -65,7 +67,7 @@ def test_a_ticket_is_taken_from_the_triage_channel(
     moderator = people.add(Role.MODERATOR)
     taken = payloads.block_actions(card, "take", user=people.slack_id(moderator))
     assert http_bot.answer(taken) == {}
-    state = f"Ticket 1 “The VPN drops”: in progress, accepted by {moderator.name}"
+    state = f"Ticket 1 “The VPN drops”: medium priority, in progress, accepted by {moderator.name}"
     eventually(lambda: slack.messages(TRIAGE)[0]["text"] == state, what="the card follows")
     eventually(lambda: is_outbox_empty(db), what="everybody was told")
     assert len(slack.messages(TRIAGE)) == 1
@@ -144,7 +146,7 @@ def test_an_admin_deactivates_somebody_and_their_tickets_go_on(
 
     eventually(moved_on, what="Pia has it")
     (card,) = slack.messages(people.slack_id(pia))
-    assert card["text"] == "Ticket 1 “VPN drops”: assigned to you"
+    assert without_facts(card["text"]) == "Ticket 1 “VPN drops”: assigned to you"
     assert (db.tickets.find_one() or {})["status"] == Status.IN_PROGRESS
     deactivated = "Your account in this app is deactivated. Ask one of its admins."
     gone = people.slack_id(nils)

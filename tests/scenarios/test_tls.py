@@ -16,6 +16,7 @@ from services.models.user import Role
 from tests.conftest import People
 from tests.support import payloads
 from tests.support.aimock import BareGemini, Reply, answer_text, gemini_body
+from tests.support.block_text import without_facts
 from tests.support.certificates import CertificateAuthority
 from tests.support.http_bot import SECRET, HttpBot, opened_by
 from tests.support.processes import Product, eventually, is_outbox_empty, run
@@ -88,7 +89,7 @@ def the_main_story(
 
     eventually(lambda: is_outbox_empty(db), what="the requester and the assignee have cards")
     (card,) = slack.messages(expert_slack)
-    assert card["text"] == "Ticket 1 “It drops”: assigned to you"
+    assert without_facts(card["text"]) == "Ticket 1 “It drops”: assigned to you"
     assert "The tunnel drops." in str(card["blocks"])
     (own,) = slack.messages("U0EMMA")
     assert own["text"] == f"Ticket 1 “It drops”: assigned to {expert.name}"

@@ -1,6 +1,9 @@
 """What a person reads in blocks: texts and buttons, in reading order."""
 
+import re
 from typing import Any
+
+_FACTS = re.compile(r"(?:low|medium|high|urgent) priority, |, due <!date[^>]*>.*$")
 
 
 def read(view: dict[str, Any]) -> list[str]:
@@ -8,6 +11,11 @@ def read(view: dict[str, Any]) -> list[str]:
     found: list[str] = []
     _walk(view["blocks"], found)
     return found
+
+
+def without_facts(notification: str) -> str:
+    """Return what it says of a ticket without its priority and due date."""
+    return _FACTS.sub("", notification)
 
 
 def _walk(node: Any, found: list[str]) -> None:

@@ -17,6 +17,7 @@ from tests.conftest import (
     work,
 )
 from tests.support import payloads
+from tests.support.block_text import without_facts
 from tests.support.recording_slack import RecordingSlack
 
 Json = dict[str, Any]
@@ -67,7 +68,7 @@ class BotAndWorkers:
     def texts(self, user: User) -> list[str]:
         """Return what the user's messages say of the ticket, without those in threads."""
         shown = [m["text"] for m in self.messages(user) if "thread_ts" not in m]
-        return [text.split("”: ", 1)[1] for text in shown]
+        return [without_facts(text.split("”: ", 1)[1]) for text in shown]
 
     def card(self, user: User, number: int = 0) -> Json:
         return self.messages(user)[number]
@@ -101,7 +102,7 @@ def buttons(message: Json) -> list[str]:
     return [
         element["text"]["text"]
         for block in message["blocks"]
-        for element in block.get("elements", ())
+        for element in (*block.get("elements", ()), block.get("accessory", {"type": ""}))
         if element["type"] == "button"
     ]
 

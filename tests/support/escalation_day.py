@@ -123,7 +123,9 @@ class Day:
 
 
 def _is_card(message: dict[str, Any]) -> bool:
-    return bool(message["blocks"][0]["type"] == "header")
+    """Whether it is a card, or what is left of it for a former assignee."""
+    first = message["blocks"][0]
+    return bool(first["type"] == "header" or "accessory" in first)
 
 
 def texts(message: dict[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from bot.views.blocks import accepted_time, button
 from bot.views.due_text import time_ago
 from bot.views.text import Block, DisplayPerson, escape, mrkdwn, plain_text
 from services.core.text import truncate
-from services.models.ticket import Ticket
+from services.models.ticket import Status, Ticket
 from services.tickets.lifecycle import TicketAction, state_token
 
 MAX_BUTTONS, MAX_MENU_CHOICES = 3, 5
@@ -19,12 +19,12 @@ ACCEPT_ORDER = (
     ids.ACCEPT,
     ids.REASSIGN,
     ids.DECLINE,
+    ids.DETAILS,
     ids.RESOLVE,
     ids.COMMENT,
     ids.WAIT,
-    ids.DETAILS,
-    ids.UPDATE,
     ids.NOTE,
+    ids.UPDATE,
     ids.CANCEL,
 )
 # For an assignee who has accepted, and for the requester.
@@ -39,6 +39,17 @@ DEFAULT_ORDER = (
     ids.NOTE,
     ids.UPDATE,
     ids.CANCEL,
+)
+# For a requester who was asked. Take stays a button, because a menu cannot ask for confirmation.
+ANSWER_ORDER = (
+    ids.COMMENT,
+    ids.TAKE,
+    ids.DETAILS,
+    ids.CANCEL,
+    ids.RESOLVE,
+    ids.REASSIGN,
+    ids.NOTE,
+    ids.UPDATE,
 )
 # For staff who are not the assignee.
 TAKE_ORDER = (
@@ -57,7 +68,7 @@ ACTION_LABELS = {
     ids.TAKE: "Take it",
     ids.REASSIGN: "Reassign",
     ids.DECLINE: "Decline",
-    ids.UPDATE: "Update",
+    ids.UPDATE: "Edit",
     ids.COMMENT: "Comment",
     ids.NOTE: "Internal note",
     ids.WAIT: "Ask the requester",
@@ -68,7 +79,7 @@ ACTION_LABELS = {
 }
 # These are right in any state of the ticket, so their value has no state.
 STATELESS_ACTIONS = frozenset({ids.UPDATE, ids.COMMENT, ids.NOTE, ids.DETAILS})
-PRIMARY_ACTIONS = frozenset({ids.ACCEPT, ids.TAKE, ids.RESOLVE})
+ANSWER_LABEL = "Answer"
 
 
 def action_buttons(
@@ -79,21 +90,31 @@ def action_buttons(
     has_details: bool = True,
 ) -> list[Block]:
     """Return the elements of one actions block: three buttons, and an overflow menu with the rest.
+    The first, the most useful now, is the primary one.
 
     `allowed_actions` come from `services.tickets.lifecycle`. `has_details` adds the button to the
     ticket's page; without it, on the page itself, there is a button more if the menu is full.
     """
     offered = {*map(str, allowed_actions), *([ids.DETAILS] if has_details else [])}
-    ordered = [action for action in _order(allowed_actions) if action in offered]
+    is_asked = _is_asked(ticket, allowed_actions)
+    order = ANSWER_ORDER if is_asked else _order(allowed_actions)
+    ordered = [action for action in order if action in offered]
     buttons = MAX_BUTTONS if has_details else max(MAX_BUTTONS, len(ordered) - MAX_MENU_CHOICES)
     elements: list[Block] = [
         action_button(
-            ticket, step, assignee=assignee, primary=position == 0 and step in PRIMARY_ACTIONS
+            ticket, step, assignee=assignee, primary=position == 0 and step != ids.DETAILS
         )
         for position, step in enumerate(ordered[:buttons])
     ]
+    if is_asked:
+        elements[0] = answer_button(ticket)
     menu_actions = ordered[buttons : buttons + MAX_MENU_CHOICES]
     return [*elements, _overflow_menu(ticket, menu_actions)] if menu_actions else elements
+
+
+def _is_asked(ticket: Ticket, allowed_actions: Set[TicketAction]) -> bool:
+    """Whether the ticket waits for its reader: only its requester may cancel it."""
+    return ticket.status is Status.WAITING and TicketAction.CANCEL in allowed_actions
 
 
 def _order(allowed_actions: Set[TicketAction]) -> tuple[str, ...]:
@@ -111,6 +132,14 @@ def action_button(
     )
     accepted = accepted_sentence(ticket, assignee) if action == ids.TAKE and assignee else ""
     return {**element, "confirm": _take_over_confirmation(accepted)} if accepted else element
+
+
+def answer_button(ticket: Ticket) -> Block:
+    """For a requester who was asked: a comment by another name."""
+    return {
+        **action_button(ticket, ids.COMMENT, primary=True),
+        "text": plain_text(ANSWER_LABEL),
+    }
 
 
 def accepted_sentence(ticket: Ticket, assignee: DisplayPerson) -> str:

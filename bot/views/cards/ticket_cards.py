@@ -11,44 +11,39 @@ from bot.views.blocks import (
     FINDING_SOMEONE,
     accepted_time,
     actions,
-    context,
-    fields_section,
-    mrkdwn_section,
-    quoted_section,
+    description_section,
+    facts_section,
     resolution_section,
+    small_print,
     source_link,
     status_line,
-    ticket_fields,
-    ticket_heading,
+    text_section,
+    ticket_header,
 )
 from bot.views.cards.action_buttons import action_button, action_buttons
-from bot.views.due_text import due_field, due_phrase_for_card
+from bot.views.due_text import due_phrase_for_card
 from bot.views.text import (
     Block,
     DisplayPerson,
+    DisplayPersonLookup,
     Message,
     escape,
     fit_to_limit,
     masked,
-    mrkdwn,
     plain_text,
 )
 from services.core.text import truncate
+from services.models.events import Event, EventType
 from services.models.permissions import Actor
 from services.models.ticket import MANUAL_SOURCE, OPEN_STATUSES, Status, Ticket
 from services.models.user import Role
-from services.tickets.lifecycle import TicketAction, allowed_actions, is_awaiting_acceptance
+from services.tickets.lifecycle import allowed_actions, is_awaiting_acceptance
 from services.tickets.transitions import TAKEN_REASON, is_queued_unassigned
 from services.tickets.validation import MAX_TITLE_LENGTH
 from services.tickets.visibility import for_requester
 
-REQUESTER_THREAD_HELP = "Write in this message's thread to add a comment."
-ASSIGNEE_THREAD_HELP = "The requester reads what you write in this message's thread."
-NOBODY_YET = "No one has this yet."
-NOBODY_AVAILABLE = "No one is available for this."
-NOT_SET = "Not set"
-NOT_YET = "Not yet"
-TRIAGE_THREAD_HELP = "Moderators: your replies in this message's thread are internal notes."
+NOBODY_YET = "No one has this yet"
+NOBODY_AVAILABLE = "No one is available for this"
 
 
 def requester_card(
@@ -60,7 +55,7 @@ def requester_card(
     buttons = _buttons(ticket, ticket.created_by, Role.USER)
     ticket = for_requester(ticket)
     blocks = [
-        *ticket_heading(ticket),
+        ticket_header(ticket),
         status_line(
             ticket,
             assignee=assignee,
@@ -68,9 +63,8 @@ def requester_card(
             due=due,
             is_for_requester=True,
         ),
-        *source_link(ticket),
         *resolution_section(ticket),
-        context(plain_text(REQUESTER_THREAD_HELP)),
+        *small_print(*source_link(ticket)),
         actions(*buttons),
     ]
     state = _status_phrase(ticket, assignee, done_by, is_for_requester=True)
@@ -81,7 +75,6 @@ def assignee_card(
     ticket: Ticket,
     *,
     requester: DisplayPerson,
-    assignee: DisplayPerson,
     assigned_by: DisplayPerson | None = None,
     done_by: DisplayPerson | None = None,
 ) -> Message:
@@ -90,52 +83,84 @@ def assignee_card(
     `assigned_by` is the person who chose the assignee; None after an automatic assignment or a
     Take.
     """
+    status, due = f"*{labels.status(ticket)}*", due_phrase_for_card(ticket)
     blocks = [
-        *ticket_heading(ticket),
-        ticket_fields(
+        ticket_header(ticket),
+        facts_section(
             ticket,
-            requester=requester,
-            assignee=assignee,
-            done_by=done_by,
-            due=due_phrase_for_card(ticket),
+            f"{status} by {done_by.mention}" if done_by else status,
+            f"From {requester.noted_mention}",
+            due,
         ),
+        *description_section(ticket),
+        *resolution_section(ticket),
+        *small_print(
+            plain_text(f"Why you: {assignment_reason(ticket, assigned_by)}"), *source_link(ticket)
+        ),
+        actions(*_buttons(ticket, ticket.assigned_to, Role.MODERATOR)),
     ]
-    if ticket.summary:
-        blocks += quoted_section("Summary", ticket.summary)
-    blocks += quoted_section("In their words", ticket.description)
-    blocks += source_link(ticket)
-    if ticket.helpful_notes:
-        blocks += quoted_section("Notes", ticket.helpful_notes)
-    blocks += resolution_section(ticket)
-    blocks.append(context(plain_text(f"Why you: {assignment_reason(ticket, assigned_by)}")))
-    blocks += [context(plain_text(sentence)) for sentence in labels.analysis_notes(ticket)]
-    blocks.append(context(plain_text(ASSIGNEE_THREAD_HELP)))
-    blocks.append(actions(*_buttons(ticket, ticket.assigned_to, Role.MODERATOR)))
     state = f"{'accepted by' if accepted_time(ticket) else 'assigned to'} you"
     if ticket.status not in OPEN_STATUSES:
         state = _status_phrase(ticket, None, done_by)
-    return Message(text=f"{ticket_reference(ticket)}: {state}", blocks=fit_to_limit(blocks))
+    return Message(text=_notification(ticket, state, due), blocks=fit_to_limit(blocks))
 
 
 def former_assignee_card(
-    ticket: Ticket, *, assignee: DisplayPerson | None, done_by: DisplayPerson | None = None
+    ticket: Ticket, *, former: ObjectId, lookup: DisplayPersonLookup
 ) -> Message:
-    """Return what replaces the card of a former assignee."""
-    blocks = [
-        *ticket_heading(ticket),
-        status_line(ticket, assignee=assignee, done_by=done_by),
-        actions(action_button(ticket, ids.DETAILS)),
-    ]
-    return Message(
-        text=f"{ticket_reference(ticket)}: {_status_phrase(ticket, assignee, done_by)}",
-        blocks=blocks,
-    )
+    """Return what replaces the card of a `former` assignee: how they lost the ticket, and who has
+    it now, in one line."""
+    loss = _last_loss(ticket, former)
+    phrase = _loss_phrase(loss, former, lookup) if loss else "You no longer have it"
+    is_named = loss is not None and loss.to is not None and loss.to == ticket.assigned_to
+    text = f"{_reference(ticket)}: {phrase}."
+    if ticket.status is Status.COMPLETED:
+        text = f"{text} It is {labels.status_in_sentence(ticket)}."
+    elif not is_named:
+        assignee = lookup(ticket.assigned_to) if ticket.assigned_to else None
+        text = f"{text} {f'{assignee.name} has it now' if assignee else NOBODY_YET}."
+    line = text_section(text)
+    if lookup(former).sees_all_tickets or ticket.created_by == former:
+        line["accessory"] = action_button(ticket, ids.DETAILS)
+    return Message(text=escape(text), blocks=[line])
+
+
+def _last_loss(ticket: Ticket, former: ObjectId) -> Event | None:
+    moves = (EventType.ASSIGNED, EventType.UNASSIGNED)
+    losses = (event for event in reversed(ticket.events) if event.type in moves)
+    return next((event for event in losses if event.from_ == former), None)
+
+
+def _loss_phrase(loss: Event, former: ObjectId, lookup: DisplayPersonLookup) -> str:
+    is_automatic = not isinstance(loss.by, ObjectId)
+    if loss.type == EventType.ASSIGNED and is_automatic:  # only escalation takes it from a person
+        return f"It was reassigned to {lookup(loss.to).name}, because it was not accepted in time"
+    if loss.assignee_was_absent or is_automatic:
+        return "It was handed over"
+    by = "You" if loss.by == former else lookup(loss.by).name
+    if loss.type == EventType.UNASSIGNED:
+        return "You gave it back" if loss.by == former else f"{by} returned it to the queue"
+    if loss.to == loss.by:
+        return f"{by} took it over"
+    return f"{by} reassigned it to {lookup(loss.to).name}"
 
 
 def ticket_reference(ticket: Ticket) -> str:
     """Return number and title for a notification, escaped."""
+    return escape(_reference(ticket))
+
+
+def _reference(ticket: Ticket) -> str:
     title = truncate(masked(ticket.title), MAX_TITLE_LENGTH)
-    return f"{labels.ticket_name(ticket)} “{escape(title)}”"
+    return f"{labels.ticket_name(ticket)} “{title}”"
+
+
+def _notification(ticket: Ticket, state: str, due: str = "") -> str:
+    """Return number, title, priority of an open ticket, state and due date, escaped."""
+    is_open = ticket.status in OPEN_STATUSES
+    priority = labels.priority_in_sentence(ticket.priority) if is_open and ticket.priority else ""
+    facts = ", ".join(filter(None, (priority, state, due.replace("*", ""))))
+    return f"{ticket_reference(ticket)}: {facts}"
 
 
 def status_with_assignee(
@@ -197,12 +222,7 @@ def triage_card(
     ticket = for_requester(ticket)
     is_open = ticket.status in OPEN_STATUSES
     is_unassigned = is_open and assignee is None
-    blocks = ticket_heading(ticket)
-    if is_unassigned:
-        blocks.append(mrkdwn_section(_unassigned_text(ticket)))
-    blocks += [_triage_fields(ticket, requester, assignee, due), *source_link(ticket)]
-    if done_by and not is_open:
-        blocks.append(context(mrkdwn(f"{labels.status(ticket)} by {escape(done_by.name)}")))
+    state = _triage_state(ticket, assignee, done_by)
     card_actions = (ids.TAKE, ids.REASSIGN, ids.DETAILS) if is_open else (ids.DETAILS,)
     buttons = [
         action_button(
@@ -210,43 +230,30 @@ def triage_card(
         )
         for action in card_actions
     ]
-    blocks += [context(mrkdwn(TRIAGE_THREAD_HELP)), actions(*buttons)]
-    return Message(
-        text=f"{ticket_reference(ticket)}: {_triage_phrase(ticket, assignee, is_unassigned)}",
-        blocks=blocks,
-    )
+    blocks = [
+        ticket_header(ticket),
+        facts_section(ticket, state, f"From {escape(requester.noted_name)}", due),
+        *small_print(*source_link(ticket)),
+        actions(*buttons),
+    ]
+    phrase = _triage_phrase(ticket, assignee, is_unassigned)
+    return Message(text=_notification(ticket, phrase), blocks=blocks)
 
 
-def _unassigned_text(ticket: Ticket) -> str:
-    if is_queued_unassigned(ticket):
-        return f"*{NOBODY_AVAILABLE}* Take it, or assign it."
-    if _is_being_assigned(ticket):
-        return f"*{FINDING_SOMEONE}* Take it if you can help."
-    return f"*{NOBODY_YET}* Take it, or assign it."
-
-
-def _triage_fields(
-    ticket: Ticket, requester: DisplayPerson, assignee: DisplayPerson | None, due: str
-) -> Block:
-    fields = {
-        "Status": labels.status(ticket),
-        "Priority": labels.PRIORITY[ticket.priority] if ticket.priority else NOT_SET,
-        "Requester": escape(requester.noted_name),
-        "Assignee": escape(assignee.name) if assignee else "No one",
-        **_accepted_field(ticket),
-        "Due": due_field(due) or NOT_SET,
-    }
-    return fields_section(fields)
-
-
-def _accepted_field(ticket: Ticket) -> dict[str, str]:
-    """Return when the assignee accepted; nothing if no one is asked to accept."""
-    who = ticket.assigned_to
-    is_asked = who is not None and TicketAction.ACCEPT in allowed_actions(
-        Actor(who, Role.MODERATOR), ticket
-    )
-    text = accepted_time(ticket) or (NOT_YET if is_asked else "")
-    return {"Accepted": text} if text else {}
+def _triage_state(
+    ticket: Ticket, assignee: DisplayPerson | None, done_by: DisplayPerson | None
+) -> str:
+    """Return status and assignee as mrkdwn."""
+    status = f"*{labels.status(ticket)}*"
+    if ticket.status is Status.COMPLETED:
+        return f"{status} by {escape(done_by.name)}" if done_by else status
+    if assignee is None:
+        phrase = _unassigned_phrase(ticket)
+        return f"*{phrase[0].upper()}{phrase[1:]}*"
+    name = escape(assignee.name)
+    if is_awaiting_acceptance(ticket):
+        return f"{status} to {name}"
+    return f"{status} · {'accepted by' if accepted_time(ticket) else 'assigned to'} {name}"
 
 
 def _triage_phrase(ticket: Ticket, assignee: DisplayPerson | None, is_unassigned: bool) -> str:
@@ -257,8 +264,12 @@ def _triage_phrase(ticket: Ticket, assignee: DisplayPerson | None, is_unassigned
 
 def _unassigned_phrase(ticket: Ticket) -> str:
     if is_queued_unassigned(ticket):
-        return "no one is available for this"
-    return FINDING_SOMEONE.lower() if _is_being_assigned(ticket) else "no one has this yet"
+        return _lower(NOBODY_AVAILABLE)
+    return _lower(FINDING_SOMEONE if _is_being_assigned(ticket) else NOBODY_YET)
+
+
+def _lower(phrase: str) -> str:
+    return phrase[0].lower() + phrase[1:]
 
 
 def _is_being_assigned(ticket: Ticket) -> bool:

@@ -6,7 +6,7 @@ from bot.views import labels
 from bot.views.blocks import context, header, mrkdwn_section
 from bot.views.due_text import format_datetime
 from bot.views.explain import wording
-from bot.views.explain.wording import MAX_PARTS, Formatter, format_score
+from bot.views.explain.wording import Formatter
 from bot.views.inputs import View, modal
 from bot.views.text import (
     Block,
@@ -41,7 +41,7 @@ def explanation_modal(dry_run: DryRun) -> View:
         mrkdwn_section("\n".join(f"*{label}:* {value}" for label, value in analysis)),
         *(_last_assignment(dry_run.last_assignment, formatter) if dry_run.last_assignment else []),
         header("Now"),
-        mrkdwn_section(wording.current_choice(dry_run, formatter)),
+        mrkdwn_section(_now(dry_run, formatter)),
         context(plain_text(wording.ranking_rule(dry_run))),
         header("Who could have it, the best first"),
         *_eligible(dry_run, formatter),
@@ -63,25 +63,30 @@ def explanation_loading_modal() -> View:
     return modal(title="Why?", close="Close", blocks=[loading_text])
 
 
+def _now(dry_run: DryRun, formatter: Formatter) -> str:
+    sentences = (
+        wording.current_choice(dry_run, formatter),
+        wording.lead_sentence(dry_run, formatter),
+    )
+    return " ".join(filter(None, sentences))
+
+
 def _last_assignment(last: LastAssignment, formatter: Formatter) -> list[Block]:
-    texts = [masked(last.reason), wording.score_sum(last.score, last.parts)]
-    return [
-        header("Then"),
-        mrkdwn_section(wording.last_choice(last, formatter)),
-        *(context(plain_text(text, limit=MAX_TEXT_LENGTH)) for text in texts if text),
-    ]
+    choice = mrkdwn_section(wording.last_choice(last, formatter))
+    return [header("Then"), choice, *_reason(masked(last.reason))]
+
+
+def _reason(reason: str) -> list[Block]:
+    sentence = plain_text(wording.reason_sentence(reason), limit=MAX_TEXT_LENGTH)
+    return [context(sentence)] if reason else []
 
 
 def _eligible(dry_run: DryRun, formatter: Formatter) -> list[Block]:
     blocks: list[Block] = []
     for rank, candidate in enumerate(dry_run.explanation.eligible, start=1):
-        numbers = wording.format_parts(candidate.score, candidate.parts)
-        parts = " · ".join(f"{name} {numbers[name]} of {MAX_PARTS[name]}" for name in MAX_PARTS)
         blocks += [
-            mrkdwn_section(
-                f"*{rank}.* {formatter.name(candidate.user_id)} · *{format_score(candidate.score)}*"
-            ),
-            context(plain_text(candidate.reason, limit=MAX_TEXT_LENGTH), plain_text(parts)),
+            mrkdwn_section(f"*{rank}.* {formatter.name(candidate.user_id)}"),
+            *_reason(candidate.reason),
         ]
     return (blocks or [context(plain_text("No one."))]) + _more(dry_run.more_eligible)
 
@@ -90,11 +95,11 @@ def _excluded(dry_run: DryRun, formatter: Formatter) -> list[Block]:
     blocks = [
         context(
             mrkdwn(
-                f"{formatter.name(candidate.user_id)} · {format_score(candidate.score)} · {reason}"
+                f"{formatter.name(candidate.user_id)}: "
+                f"{wording.exclusion_text(dry_run, candidate, formatter)}"
             )
         )
         for candidate in dry_run.explanation.excluded
-        for reason in [wording.exclusion_text(dry_run, candidate, formatter)]
     ]
     return (blocks or [context(plain_text("No one."))]) + _more(dry_run.more_excluded)
 

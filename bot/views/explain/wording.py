@@ -28,6 +28,15 @@ CORRECTIONS = "corrections"
 MAX_PARTS = {name: f"{weight:.3f}" for name, weight in WEIGHTS.items()} | {
     CORRECTIONS: f"±{CORRECTIONS_WEIGHT:.3f}"
 }
+# By part of the score: what puts a candidate ahead of the next.
+LEADS = {
+    "skills": "knows more of the skills it needs",
+    "history": "has solved more tickets like it",
+    "load": "has more room",
+    "hours": "is at work, or sooner than the other",
+    "fairness": "got fewer tickets lately",
+    CORRECTIONS: "is whom colleagues prefer for such tickets",
+}
 NO_CORRECTIONS = "No one has corrected an assignment of it."
 BASIS_LABELS = {
     SkillMatch.KEYWORD: "named in the text",
@@ -100,22 +109,41 @@ def current_choice(dry_run: DryRun, formatter: Formatter) -> str:
     return f"{formatter.name(chosen.user_id)}{', as then' if is_same else ''}."
 
 
+def lead_sentence(dry_run: DryRun, formatter: Formatter) -> str:
+    """Return what puts the first candidate ahead of the second; "" if that is no part of the
+    score, or there is no second."""
+    if len(dry_run.explanation.eligible) < 2:
+        return ""
+    first, second = dry_run.explanation.eligible[:2]
+    leads = {name: value - second.parts.get(name, 0) for name, value in first.parts.items()}
+    most = max(leads, key=lambda name: leads[name], default="")
+    if most not in LEADS or first.score < second.score or leads[most] <= 0:
+        return ""
+    ahead, behind = formatter.name(first.user_id), formatter.name(second.user_id)
+    return f"{ahead} comes before {behind}, above all because {ahead} {LEADS[most]}."
+
+
 def ranking_rule(dry_run: DryRun) -> str:
-    """Return the order in which people are considered."""
+    """Return the order in which people are considered, and what counts most."""
+    counts = (
+        "skills count most, then room for more tickets, similar tickets, working hours and what "
+        "colleagues corrected"
+    )
     if skill_sources(dry_run.ticket).differ:
         return (
             "First come moderators who know a skill that the text names, then those who know "
             "another one it needs, then those who have solved similar tickets, then admins. Within "
-            "each the score decides."
+            f"each, {counts}."
         )
     if dry_run.ticket.related_skills:
         return (
             "First come moderators who know a skill it needs, then those who have solved similar "
-            "tickets, then admins. Within each the score decides."
+            f"tickets, then admins. Within each, {counts}."
         )
     return (
-        "No skill was recognised: any moderator may have it, an admin only if there is none. "
-        "The score decides; fairness counts only between equals."
+        "No skill was recognised: any moderator may have it, an admin only if there is none. Room "
+        "for more tickets counts most. Between equals, it goes to the one with fewer tickets "
+        "lately."
     )
 
 
@@ -154,7 +182,7 @@ def exclusion_text(dry_run: DryRun, candidate_score: CandidateScore, formatter: 
             until = candidate.away_until
             return f"away until {formatter.time(until)}" if until and until < NO_END else "away"
         case Obstacle.FULL:
-            return f"at capacity: {candidate.open_tickets} of {candidate.capacity} open"
+            return f"has {candidate.open_tickets} of {candidate.capacity} open"
         case Obstacle.DECLINED:
             return _declined(dry_run, candidate.user_id)
         case None:
@@ -172,6 +200,11 @@ EXCLUSION_TEXTS = {
         "not on the shortlist: in a large team, only a few are compared at a time"
     ),
 }
+
+
+def reason_sentence(reason: str) -> str:
+    """Return a reason such as "knows VPN · 1 of 8 open" as it stands by itself."""
+    return f"{reason[:1].upper()}{reason[1:]}"
 
 
 def correction_sentence(made: Correction, formatter: Formatter) -> str:
@@ -221,7 +254,7 @@ def _confidence(stored: object) -> str:
     if not isinstance(stored, (int, float)):
         return "Not given: only Gemini gives one"
     doubt = " (too low to rely on)" if is_low_confidence(stored) else ""
-    return f"{stored:.2f}{doubt}"
+    return f"{stored:.0%}{doubt}"
 
 
 def _priority(dry_run: DryRun) -> str:

@@ -35,9 +35,10 @@ AVAILABILITY_HELP = "If that is wrong, press My availability."
 DIGEST_ON, DIGEST_OFF = "on", "off"
 
 
-def home_view(content: HomeContent) -> View:
+def home_view(content: HomeContent, *, notice: str = "") -> View:
+    """Return the screen; `notice` is for a ticket's page."""
     if isinstance(content, TicketPage):
-        return ticket_page(content)
+        return ticket_page(content, notice=notice)
     if isinstance(content, PeoplePage):
         return people_page(content)
     if isinstance(content, SettingsPage):

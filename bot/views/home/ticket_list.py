@@ -94,21 +94,21 @@ def ticket_row(
     open_button: Block,
     max_name_length: int = MAX_NAME_LENGTH,
 ) -> list[Block]:
-    """Return a row: number, title, status, priority, age, people, and the button Open."""
+    """Return a row: number, title and the button Open, then priority, due date, status, people and
+    age."""
     return [
         ticket_section(ticket, open_button, verb="Open"),
         context(mrkdwn(" · ".join(_facts(ticket, kind, people, now, max_name_length)))),
     ]
 
 
-def ticket_row_text(ticket: Ticket, *, kind: ListKind, people: Directory) -> str:
+def ticket_row_text(ticket: Ticket, *, kind: ListKind, people: Directory, now: datetime) -> str:
     """Return the row as a line of escaped text, for screen readers."""
     state, who = _state(ticket, kind, people, lambda someone: escape(someone.name))
-    facts = [state[0].lower() + state[1:]]
-    if ticket.priority:
-        facts.append(f"{labels.PRIORITY[ticket.priority].lower()} priority")
-    facts += [who[0].lower() + who[1:]] if who else []
-    return f"{ticket_reference(ticket)}: {', '.join(facts)}"
+    priority = labels.priority_in_sentence(ticket.priority) if ticket.priority else ""
+    due = _due(ticket, now).replace("*", "")
+    facts = [priority, due, *(phrase[:1].lower() + phrase[1:] for phrase in (state, who))]
+    return f"{ticket_reference(ticket)}: {', '.join(filter(None, facts))}"
 
 
 def _facts(
@@ -118,15 +118,15 @@ def _facts(
         return replace(someone, name=truncate(someone.name, max_name_length)).mention
 
     state, who = _state(ticket, kind, people, format_name)
-    facts = [f"*{state}*"]
-    if ticket.priority:
-        facts.append(f"{labels.PRIORITY[ticket.priority]} priority")
-    facts += [who] if who else []
-    if due_text := due_phrase(ticket, now=now):
-        facts.append(due_text)
-    if ticket.created_at:
-        facts.append(f"filed {time_ago(ticket.created_at, now=now)}")
-    return facts
+    priority = labels.signed_priority(ticket.priority) if ticket.priority else ""
+    filed = f"filed {time_ago(ticket.created_at, now=now)}" if ticket.created_at else ""
+    facts = (priority, _due(ticket, now), f"*{state}*", who, filed)
+    return [fact for fact in facts if fact]
+
+
+def _due(ticket: Ticket, now: datetime) -> str:
+    """Return the due phrase; "" while the clock is paused, as the status says."""
+    return due_phrase(ticket, now=now) if ticket.due_at else ""
 
 
 def _state(
@@ -139,7 +139,7 @@ def _state(
         return status, f"From {format_name(display_person(people, ticket.created_by))}"
     if ticket.assigned_to is None:
         retry_at = ticket.assignment.get("next")
-        return status, "No one is available yet" if retry_at else "Not assigned yet"
+        return status, "No one is available yet" if retry_at else labels.NOT_ASSIGNED
     name = format_name(display_person(people, ticket.assigned_to))
     if is_awaiting_acceptance(ticket):
         return f"{status} to {name}", ""
@@ -293,7 +293,7 @@ def _notification_text(listed: ListResult) -> str:
         return NO_MATCH if listed.list_query.has_filters else EMPTY_MESSAGES[kind]
     text = f"{LIST_TITLES[kind]}:"
     for ticket in page.tickets:
-        line = ticket_row_text(ticket, kind=kind, people=listed.people)
+        line = ticket_row_text(ticket, kind=kind, people=listed.people, now=listed.now)
         if len(text) + len(line) < MAX_NOTIFICATION_LENGTH:
             text += f"\n{line}"
     return text

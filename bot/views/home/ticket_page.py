@@ -8,17 +8,20 @@ from bot.views.blocks import (
     button,
     context,
     header,
+    mrkdwn_section,
+    page_header,
     resolution_section,
+    small_print,
     source_link,
     text_section,
     ticket_fields,
     titled_section,
 )
-from bot.views.cards.action_buttons import action_buttons
+from bot.views.cards.action_buttons import accepted_sentence, action_buttons
 from bot.views.cards.ticket_cards import ticket_reference
 from bot.views.due_text import due_phrase, format_datetime
 from bot.views.history import MAX_ACTS, acts, history_blocks
-from bot.views.inputs import View, modal
+from bot.views.inputs import View, modal, option
 from bot.views.text import (
     Block,
     DisplayPerson,
@@ -36,9 +39,8 @@ from services.core.text import truncate
 from services.home.home_service import TicketPage
 from services.linking.links import Directory
 from services.models.comment import Comment
-from services.models.ticket import Ticket
-from services.tickets.lifecycle import completed_by
-from services.tickets.validation import MAX_TITLE_LENGTH
+from services.models.ticket import Priority, Ticket
+from services.tickets.lifecycle import TicketAction, completed_by
 
 MAX_SHORT_TEXT_LENGTH = 500
 MAX_FILES, MAX_FILE_NAME_LENGTH = 3, 60
@@ -48,18 +50,22 @@ MESSAGE_SIZES = ((10, 20), (10, 10), (5, 5), (2, 2), (0, 1))
 MODAL_COMMENTS = (30, 20, 10, 5, 0)
 
 
-def ticket_page(page: TicketPage) -> View:
-    """Return the page in Home; `page` holds only what its reader may see."""
+def ticket_page(page: TicketPage, *, notice: str = "") -> View:
+    """Return the page in Home; `page` holds only what its reader may see. `notice` is a sentence
+    as mrkdwn, such as why a change was refused."""
     back = button("Back", ids.HOME_BACK, page.screen.parent.encode())
     buttons = [back, *_buttons(page)]
-    return {"type": "home", "blocks": fit_view_to_limit(_page_blocks(page, buttons))}
+    blocks = _page_blocks(page, buttons, notice=notice)
+    return {"type": "home", "blocks": fit_view_to_limit(blocks)}
 
 
-def ticket_message(page: TicketPage) -> Message:
-    """Return the page as an answer to a command or a button."""
+def ticket_message(page: TicketPage, *, notice: str = "") -> Message:
+    """Return the page as an answer to a command or a button; `notice` as in `ticket_page`."""
     buttons = _buttons(page)
     for comments, past in MESSAGE_SIZES:
-        blocks = fit_to_limit(_page_blocks(page, buttons, max_comments=comments, max_acts=past))
+        blocks = fit_to_limit(
+            _page_blocks(page, buttons, notice=notice, max_comments=comments, max_acts=past)
+        )
         if fits_limit(blocks):
             break
     state = labels.status_in_sentence(page.ticket, is_for_requester=not page.is_staff)
@@ -74,29 +80,87 @@ def _buttons(page: TicketPage) -> list[Block]:
     return buttons
 
 
+def _has_menus(page: TicketPage) -> bool:
+    """Whether the reader may change priority and assignee now."""
+    return {TicketAction.UPDATE, TicketAction.REASSIGN} <= page.actions
+
+
+def _menus(page: TicketPage) -> Block:
+    """Return menus of priority and assignee.
+
+    The block_id holds the ticket and its seq: Slack sends it with every choice, and as it changes
+    with the ticket, Slack does not restore an earlier choice.
+    """
+    ticket = page.ticket
+    priorities = {
+        one: {
+            "text": {"type": "plain_text", "text": labels.signed_priority(one), "emoji": True},
+            "value": one.value,
+        }
+        for one in reversed(Priority)
+    }
+    priority: Block = {
+        "type": "static_select",
+        "action_id": ids.SET_PRIORITY,
+        "placeholder": plain_text("Priority"),
+        "options": list(priorities.values()),
+    }
+    if ticket.priority:
+        priority["initial_option"] = priorities[ticket.priority]
+    assignee: Block = {
+        "type": "external_select",
+        "action_id": ids.SET_ASSIGNEE,
+        "placeholder": plain_text(labels.NOT_ASSIGNED),
+        "min_query_length": 0,
+    }
+    if ticket.assigned_to:
+        person = display_person(page.people, ticket.assigned_to)
+        assignee["initial_option"] = option(person.name, str(ticket.assigned_to))
+        accepted = accepted_sentence(ticket, person)
+        if accepted and TicketAction.TAKE in page.actions:  # another user's
+            assignee["confirm"] = {
+                "title": plain_text("Reassign?"),
+                "text": mrkdwn(f"{accepted} Reassign?"),
+                "confirm": plain_text("Reassign"),
+                "deny": plain_text("Cancel"),
+            }
+    return {**actions(priority, assignee), "block_id": f"menus|{ticket.id}|{ticket.seq}"}
+
+
+def ticket_from_block_id(block_id: str) -> tuple[str, int]:
+    """Return the ticket's id and seq, from the block_id of the menus."""
+    _, ticket_id, seq = (block_id.split("|") + [""] * 3)[:3]
+    return ticket_id, int(seq) if seq.isdecimal() else 0
+
+
 def _page_blocks(
     page: TicketPage,
     buttons: Iterable[Block],
     *,
+    notice: str = "",
     max_comments: int = 10,
     max_acts: int = MAX_ACTS,
 ) -> list[Block]:
-    ticket = page.ticket
+    ticket, has_menus = page.ticket, _has_menus(page)
     blocks = [
-        header(labels.ticket_name(ticket)),
-        text_section(truncate(ticket.title, MAX_TITLE_LENGTH)),
+        *page_header(ticket),
+        *([mrkdwn_section(f":warning: {notice}")] if notice else []),
         actions(*buttons),
+        *([_menus(page)] if has_menus else []),
         ticket_fields(
             ticket,
             requester=display_person(page.people, ticket.created_by),
-            assignee=display_person(page.people, ticket.assigned_to),
+            assignee=display_person(page.people, ticket.assigned_to)
+            if ticket.assigned_to
+            else None,
             done_by=_done_by(page),
             due=due_phrase(ticket, now=page.now),
             is_for_requester=not page.is_staff,
+            has_menus=has_menus,
         ),
         *_dates(ticket),
         *titled_section("Description", ticket.description),
-        *source_link(ticket),
+        *small_print(*source_link(ticket)),
         *resolution_section(ticket, titled_section),
     ]
     if page.is_staff:

@@ -17,10 +17,11 @@ from bot.views.blocks import (
     quoted_section,
     secret_notice,
     text_section,
+    ticket_header,
     ticket_section,
     ticket_title,
 )
-from bot.views.cards.action_buttons import action_button
+from bot.views.cards.action_buttons import action_button, answer_button
 from bot.views.cards.ticket_cards import ticket_reference
 from bot.views.due_text import format_date, format_datetime
 from bot.views.text import (
@@ -72,7 +73,7 @@ def question_message(ticket: Ticket, *, by: DisplayPerson, question_text: str) -
         f": {escape(by.name)} waits for your answer",
         f"{by.mention} waits for your answer on {_bold_name(ticket)}",
         plain_text(THREAD_HELP),
-        _answer_button(ticket),
+        answer_button(ticket),
         quoted=_quoted_question(question_text),
     )
 
@@ -84,7 +85,7 @@ def question_reminder_message(ticket: Ticket, *, question_text: str) -> Message:
         " still waits for your answer",
         f"{_bold_name(ticket)} still waits for your answer",
         mrkdwn(f"{_auto_close_sentence(ticket)}{THREAD_HELP}"),
-        _answer_button(ticket),
+        answer_button(ticket),
         button("Still a problem", ids.STILL_A_PROBLEM, str(ticket.id)),
         button("Solved", ids.SOLVED, str(ticket.id)),
         quoted=_quoted_question(question_text),
@@ -243,8 +244,7 @@ def unassigned_message(
     skills = ", ".join(ticket.related_skills) or "none recognised"
     reasons = [_unavailable_phrase(person, why, now, "it") for person, why in unavailable]
     blocks = [
-        header(labels.ticket_name(ticket)),
-        ticket_title(ticket),
+        ticket_header(ticket),
         context(mrkdwn(f"Filed by {requester.noted_mention}"), plain_text(f"Skills: {skills}")),
         mrkdwn_section(_unavailable_sentence(reasons)),
         actions(action_button(ticket, ids.REASSIGN), action_button(ticket, ids.DETAILS)),
@@ -333,11 +333,6 @@ def _update_message(
 
 def _bold_name(ticket: Ticket) -> str:
     return f"*{labels.ticket_name(ticket)}*"
-
-
-def _answer_button(ticket: Ticket) -> Block:
-    comment = action_button(ticket, ids.COMMENT, primary=True)
-    return {**comment, "text": plain_text("Answer")}
 
 
 def _quoted_question(text: str) -> list[Block]:

@@ -136,7 +136,7 @@ def edit_ticket_modal(draft: EditForm) -> View:
 def edit_ticket_frame(ticket: Ticket, blocks: list[Block], metadata: EditMetadata) -> View:
     return modal(
         callback_id=ids.UPDATE_TICKET,
-        title=modal_title("Update", ticket),
+        title=modal_title("Edit", ticket),
         submit="Save",
         close="Cancel",
         private_metadata=metadata.encode(),
@@ -298,16 +298,21 @@ def conflict_modal(
 def _notice(
     field_conflict: FieldConflict, conflict: EditConflict, reader_id: ObjectId
 ) -> list[Block]:
-    who = "you" if field_conflict.by == reader_id else escape(_name(field_conflict.by, conflict))
-    text = (
-        f"Since you opened this form, {who} {_change_phrase(field_conflict, conflict, reader_id)}."
-    )
+    text = f"Since you opened this form, {conflict_phrase(field_conflict, conflict, reader_id)}."
     blocks: list[Block] = [mrkdwn_section(text)]
     if field_conflict.field not in (*VALUE_PHRASES, "assignedTo"):
         value = field_conflict.value
         shown = truncate(", ".join(value), MAX_LIST_LENGTH) if isinstance(value, list) else value
         blocks.append(text_section(shown or EMPTY_NOW))
     return blocks
+
+
+def conflict_phrase(
+    field_conflict: FieldConflict, conflict: EditConflict, reader_id: ObjectId
+) -> str:
+    """Return who changed the field to what, as mrkdwn."""
+    who = "you" if field_conflict.by == reader_id else escape(_name(field_conflict.by, conflict))
+    return f"{who} {_change_phrase(field_conflict, conflict, reader_id)}"
 
 
 def _name(by: ObjectId | str, conflict: EditConflict) -> str:

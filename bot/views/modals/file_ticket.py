@@ -12,7 +12,7 @@ from bot.views.blocks import (
     mrkdwn_section,
     status_line,
     text_section,
-    ticket_heading,
+    ticket_header,
     ticket_title,
 )
 from bot.views.cards.action_buttons import action_button
@@ -183,7 +183,7 @@ def already_filed_modal(
     ticket's state (if the reader may see it), and the entered text, so that it is not lost."""
     blocks: list[Block] = [text_section(sentence)]
     if ticket:
-        blocks += [*ticket_heading(ticket), status_line(ticket, assignee=assignee)]
+        blocks += [ticket_header(ticket), status_line(ticket, assignee=assignee)]
     if entered_text:
         blocks += [
             context(plain_text("What you typed was not filed. Copy it if it says something new:")),

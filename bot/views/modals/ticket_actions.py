@@ -189,7 +189,10 @@ def reopen_ticket_modal(ticket: Ticket) -> View:
 
 
 def comment_modal(ticket: Ticket) -> View:
-    hint = "The requester and everyone who works on the ticket read this."
+    hint = (
+        "The requester and everyone who works on the ticket read this, and what you write in the "
+        "thread of its card."
+    )
     return _ticket_modal(
         ticket,
         ids.WRITE_COMMENT,

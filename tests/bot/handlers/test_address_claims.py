@@ -152,7 +152,7 @@ def test_not_mine_closes_the_account_and_marks_its_tickets(
     ticket = file_ticket(services.tickets, squatter)
     publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
-    assert "*Requester*\nJo Squat (not confirmed)" in read(card_of(slack, nils))
+    assert "From Jo Squat (not confirmed)" in str(read(card_of(slack, nils)))
     session = services.sign_in.issue_token(squatter)
     code = services.codes.issue(kind=CodeKind.LINK, user_id=squatter.id)
     db.links.insert_one(
@@ -177,8 +177,8 @@ def test_not_mine_closes_the_account_and_marks_its_tickets(
     assert kept.created_by == squatter.id
     assert kept.events[-1].type == EventType.REQUESTER_DISOWNED
     assert kept.events[-1].by == account.id
-    shown = read(card_of(slack, nils))
-    assert "*Requester*\nJo Squat (filed before this address was confirmed)" in shown
+    shown = str(read(card_of(slack, nils)))
+    assert "From Jo Squat (filed before this address was confirmed)" in shown
     assert [user.id for user in users.find_by_email(ADDRESS)] == [account.id]
     assert jo.account()[-1] == "Unlink"
 

@@ -414,7 +414,7 @@ def test_who_may_see_the_ticket_is_shown_it(
 ) -> None:
     person = employee if asker == "creator" else people.add(Role(asker))
     who = "You have" if asker == "creator" else "Someone has"
-    heading = [f"{who} already filed this as ticket 1.", "Ticket 1", "<!channel> VPN"]
+    heading = [f"{who} already filed this as ticket 1.", "#1 <!channel> VPN"]
     looking = "*Open* · Finding someone…"
     assert texts(use(ticket_bot, slack, person, written())) == [*heading, looking]
     expert = people.add(Role.MODERATOR)
@@ -465,7 +465,7 @@ def test_the_slower_of_two_is_told_in_the_modal(
     answer = ticket_bot.answer(submitted(second, slower, description="Also since Monday."))
     assert answer["response_action"] == "update"
     shown = texts({"submit": None, **answer["view"]})
-    ticket = ["Ticket 1", "First", "*Open* · Finding someone…"]
+    ticket = ["#1 First", "*Open* · Finding someone…"]
     assert shown == [
         ALREADY_FILED,
         *([] if role is Role.USER else ticket),

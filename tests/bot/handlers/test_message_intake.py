@@ -291,8 +291,7 @@ def test_the_ticket_there_is_already_is_shown(
     desk.answer(marked(message, moderator))
     (told,) = [message for message in offered(slack, moderator) if message["text"] == already]
     said = str(told["blocks"])
-    assert "Ticket 1" in said
-    assert "The VPN drops." in said
+    assert "#1 The VPN drops." in said
     assert f"*Assigned* to <@{moderator}>" in said
     assert "file_marked" not in said
 

@@ -173,7 +173,8 @@ def test_the_queue_is_in_the_order_of_work(
     assert numbers(ben.press(ids.LIST_ASSIGNEE, "nobody"))[:2] == [6, 9]
     assert numbers(ben.type("assigned")) == [3]
     row = ben.see()[ben.see().index("Ticket 3: Trouble 3") + 2]
-    assert row.startswith("*Assigned* · Urgent priority · From <@U")
+    assert row.startswith(":red_circle: Urgent · due in ")
+    assert " · *In progress* · From <@U" in row  # accepted, so no longer "Assigned"
 
 
 def test_the_queue_by_skill(ben: Reader, twelve: None, db: Mongo) -> None:
@@ -192,7 +193,7 @@ def test_open_shows_the_ticket_and_keeps_the_list(
     assert ann.press(ids.LIST_OPEN) == before
     (page,) = slack.calls_to("response_url")
     assert (page.args["replace_original"], page.args["response_type"]) == (False, "ephemeral")
-    assert read(page.args)[:2] == ["Ticket 12", "Trouble 12"]
+    assert read(page.args)[0] == "#12 Trouble 12"
 
 
 def test_a_plain_user_has_no_queue(ann: Reader, twelve: None) -> None:

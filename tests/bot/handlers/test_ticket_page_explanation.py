@@ -1,5 +1,7 @@
 """The button "Why?" on a ticket's page, and its modal."""
 
+import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -43,11 +45,6 @@ PARTS = {
     "fairness": 0.05,
     "corrections": -0.0,
 }
-SUM = "skills 0.400 + history 0.000 + load 0.200 + hours 0.100 + fairness 0.050 + corrections 0.000"
-SHARES = (
-    "skills 0.400 of 0.400 · history 0.000 of 0.150 · load 0.200 of 0.200 · hours 0.100 of 0.100 "
-    "· fairness 0.050 of 0.050 · corrections 0.000 of ±0.100"
-)
 
 
 def read(view: dict[str, Any]) -> list[str]:
@@ -115,26 +112,48 @@ def test_what_an_admin_reads() -> None:
         f"*Read by:* Gemini ({escaped})\n"
         f"*Read:* {WHEN}\n"
         f"*Skills:* {escaped}\n"
-        "*Confidence:* 0.90\n"
+        "*Confidence:* 90%\n"
         "*Priority:* Not set yet\n"
         "*Secrets:* Seen in its text; masked before anything leaves this machine",
         "Then",
         f"Assignment chose <@U0NILS> · {WHEN}",
-        f"knows {EVIL}",
-        f"0.750 = {SUM}",
+        f"Knows {EVIL}",
         "Now",
         "<@U0NILS>, as then.",
         "First come moderators who know a skill it needs, then those who have solved similar "
-        "tickets, then admins. Within each the score decides.",
+        "tickets, then admins. Within each, skills count most, then room for more tickets, "
+        "similar tickets, working hours and what colleagues corrected.",
         "Who could have it, the best first",
-        "*1.* <@U0NILS> · *0.750*",
-        f"knows {EVIL} · 1 of 8 open",
-        SHARES,
+        "*1.* <@U0NILS>",
+        f"Knows {EVIL} · 1 of 8 open",
         "Who is left out",
-        f"{escaped} · 0.750 · at capacity: 1 of 8 open",
+        f"{escaped}: has 1 of 8 open",
         "Corrections",
         "No one has corrected an assignment of it.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("parts", "why"),
+    [
+        ({"skills": 0.3}, "knows more of the skills it needs"),
+        ({"load": 0.1}, "has more room"),
+        ({"hours": 0.0}, "is at work, or sooner than the other"),
+        ({}, None),
+    ],
+)
+def test_what_puts_the_first_ahead_is_a_sentence(parts: dict[str, float], why: str | None) -> None:
+    second = replace(standing(2), parts={**PARTS, **parts})
+    now = shown(run(explanation=Explanation((standing(1), second), ())))
+    olga = "&lt;!channel&gt; *&amp; friends*"
+    said = f" <@U0NILS> comes before {olga}, above all because <@U0NILS> {why}." if why else ""
+    assert now[now.index("Now") + 1] == f"<@U0NILS>, as then.{said}"
+
+
+def test_an_admin_reads_no_arithmetic() -> None:
+    out = (standing(2, Obstacle.FULL), standing(3, Obstacle.DECLINED))
+    view = explanation_modal(run(explanation=Explanation((standing(1), standing(4)), out)))
+    assert not re.search(r"\d\.\d|±| = ", str(read_blocks(view)))
 
 
 def test_who_is_away_until_when() -> None:
@@ -143,8 +162,8 @@ def test_who_is_away_until_when() -> None:
         standing(2, Obstacle.AWAY, away_until=NO_END),
     )
     said = shown(run(explanation=Explanation((), out)))
-    assert f"<@U0NILS> · 0.750 · away until {WHEN}" in said
-    assert "&lt;!channel&gt; *&amp; friends* · 0.750 · away" in said
+    assert f"<@U0NILS>: away until {WHEN}" in said
+    assert "&lt;!channel&gt; *&amp; friends*: away" in said
     assert said[said.index("Now") + 1] == "No one is available for it."
     assert said[said.index("Who could have it, the best first") + 1] == "No one."
 
@@ -257,10 +276,9 @@ def test_an_admin_asks_why_in_home(
     said = read(updated.args["view"])
     assert said[0] == "Ticket 1: why?"
     assert said[1] == "No one has it yet. It is about to be assigned as below."
-    assert said[said.index("Now") + 1] == f"<@{People.slack_id(nils)}>."
-    assert said[said.index("Who could have it, the best first") + 1].startswith(
-        f"*1.* <@{People.slack_id(nils)}> · *"
-    )
+    assert said[said.index("Now") + 1].startswith(f"<@{People.slack_id(nils)}>. ")
+    first = said[said.index("Who could have it, the best first") + 1]
+    assert first == f"*1.* <@{People.slack_id(nils)}>"
     assert db.tickets.find_one({"_id": ticket.id}) == before
     # Home is unchanged.
     assert slack.calls_to("views.publish") == []

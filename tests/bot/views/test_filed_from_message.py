@@ -41,7 +41,7 @@ def test_both_cards_link_the_message(status: Status) -> None:
     shown = [
         ticket_cards.requester_card(ticket(status=status), assignee=None),
         ticket_cards.requester_card(ticket(status=status), assignee=BEN),
-        ticket_cards.assignee_card(ticket(status=status), requester=ANN, assignee=BEN),
+        ticket_cards.assignee_card(ticket(status=status), requester=ANN),
     ]
     assert [links(card) for card in shown] == [
         [{"type": "mrkdwn", "text": LINKED, "verbatim": True}]
@@ -73,7 +73,7 @@ def test_the_longest_offer_is_taken(statuses: tuple[Status, ...]) -> None:
 def test_other_tickets_have_no_such_line() -> None:
     plain = sample_ticket()
     assert links(ticket_cards.requester_card(plain, assignee=BEN)) == []
-    assert links(ticket_cards.assignee_card(plain, requester=ANN, assignee=BEN)) == []
+    assert links(ticket_cards.assignee_card(plain, requester=ANN)) == []
 
 
 def test_only_the_cards_tell_where_it_comes_from() -> None:
@@ -114,9 +114,7 @@ def test_the_longest_texts_fit(letter: str) -> None:
     )
     assert check_view(view) == []
     assert view["blocks"][-1]["text"]["text"] == typed
-    assert (
-        links(ticket_cards.assignee_card(longest, requester=ANN, assignee=BEN))[0]["text"] == LINKED
-    )
+    assert links(ticket_cards.assignee_card(longest, requester=ANN))[0]["text"] == LINKED
 
 
 def test_who_may_not_see_it_reads_a_sentence() -> None:

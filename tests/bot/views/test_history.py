@@ -177,3 +177,13 @@ def test_the_app_is_named_as_in_the_settings() -> None:
     people = replace(PEOPLE, app_name="IT & <!here>")
     (block,) = history_blocks([an_event("analysed", "system")], people)
     assert block["elements"][0]["text"].startswith("IT &amp; &lt;!here&gt; analysed the ticket · ")
+
+
+def test_a_reassignment_by_escalation_is_one_line() -> None:
+    passed_on = an_event("passed_on", "system", field="alarm", from_=VERA, to="accept_next")
+    assigned = replace(an_event("assigned", "system", from_=VERA, to=BEN), seq=2)
+    moved = replace(an_event("status_changed", "system", field="status"), seq=3)
+    assert lines(passed_on, assigned, moved) == [
+        "Help desk reassigned it to ben &lt;b&gt;, because it was not accepted in time · "
+        f"{WHEN}"
+    ]

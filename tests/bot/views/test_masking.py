@@ -47,6 +47,7 @@ USER_ID = ObjectId("65f0c0ffee65f0c0ffee0002")
 
 # Their readers may see the ticket, and read it in full there.
 SHOW_SECRETS = {
+    "blocks.page_header",
     "home.ticket_page.ticket_page",
     "home.ticket_page.ticket_message",
     "home.ticket_page.conversation_blocks",
@@ -149,6 +150,12 @@ def arguments(status: Status) -> dict[str, Any]:
         "formatter": Formatter(name=str, time=str, quote=str),
         "outcome": ReassignResult(one, None),
         "people": NOBODY,
+        "former": USER_ID,
+        "field_conflict": FieldConflict("priority", USER_ID, "high"),
+        "lookup": lambda _: ANN,
+        "max_length": 300,
+        "max_lines": 3,
+        "title": "VPN drops",
         "now": NOW,
         "kind": ListKind.OWN,
         "open_button": {"type": "button"},

@@ -35,6 +35,7 @@ from tests.conftest import (
     send_due_reminders,
     web_client,
 )
+from tests.support.block_text import without_facts
 from tests.support.bot_and_workers import BotAndWorkers
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import GENERAL, TEAM_ID, TEAM_URL
@@ -54,7 +55,7 @@ def test_requester_and_assignee_get_one_card_each(
         "Ticket 1 “VPN is down”: assigned to Moderator 2"
     ]
     (card,) = sent_to(system.slack, expert)
-    assert card["text"] == "Ticket 1 “VPN is down”: assigned to you"
+    assert without_facts(card["text"]) == "Ticket 1 “VPN is down”: assigned to you"
     delivered = system.now(ticket)
     assert not delivered.is_in_outbox
     assert {delivery["state"] for delivery in delivered.deliveries} == {"sent"}

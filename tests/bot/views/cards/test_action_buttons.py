@@ -58,47 +58,55 @@ def offered(
             Role.MODERATOR,
             "assignee",
             (P, True, False),
-            "[Accept] [Reassign] [Decline] (Resolve, Comment, Ask the requester, Details, Update)",
+            "[Accept] [Reassign] [Decline] "
+            "(Details, Resolve, Comment, Ask the requester, Internal note)",
         ),
         (
             Role.MODERATOR,
             "assignee",
             (P, True, True),
             "[Resolve] [Comment] [Ask the requester] "
-            "(Details, Reassign, Decline, Internal note, Update)",
+            "(Details, Reassign, Decline, Internal note, Edit)",
         ),
         (
             Role.ADMIN,
             "assignee",
             (W, True, True),
-            "[Resolve] [Comment] [Details] (Reassign, Internal note, Update)",
+            "[Resolve] [Comment] [Details] (Reassign, Internal note, Edit)",
         ),
         (
             Role.MODERATOR,
             "assignee",
             (R, True, False),
-            "[Accept] [Reassign] [Decline] (Resolve, Comment, Details, Update, Internal note)",
+            "[Accept] [Reassign] [Decline] (Details, Resolve, Comment, Internal note, Edit)",
         ),
         (
             Role.MODERATOR,
             "assignee",
             (C, True, True),
-            "[Reopen] [Comment] [Details] (Internal note, Update)",
+            "[Reopen] [Comment] [Details] (Internal note, Edit)",
         ),
         (
             Role.MODERATOR,
             "stranger",
             (T, False, False),
-            "[Take it] [Assign] [Details] (Comment, Resolve, Internal note, Update)",
+            "[Take it] [Assign] [Details] (Comment, Resolve, Internal note, Edit)",
         ),
         (
             Role.ADMIN,
             "stranger",
             (P, True, True),
             "[Take it] [Reassign] [Details] "
-            "(Comment, Resolve, Ask the requester, Internal note, Update)",
+            "(Comment, Resolve, Ask the requester, Internal note, Edit)",
         ),
         (Role.USER, "requester", (P, True, True), "[Comment] [Details] [Cancel ticket]"),
+        (Role.USER, "requester", (W, True, True), "[Answer] [Details] [Cancel ticket]"),
+        (
+            Role.MODERATOR,
+            "requester",
+            (W, True, True),
+            "[Answer] [Take it] [Details] (Cancel ticket, Resolve, Reassign, Internal note, Edit)",
+        ),
         (Role.USER, "requester", (C, True, True), "[Reopen] [Comment] [Details]"),
         (Role.USER, "stranger", (P, True, True), "[Details]"),
     ],
@@ -112,7 +120,7 @@ def test_the_most_likely_come_first(
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("relation", RELATIONS)
 @pytest.mark.parametrize("state", STATES, ids=str)
-def test_a_page_offers_everything_and_a_card_all_but_noting_and_cancelling(
+def test_a_page_offers_everything_and_a_card_all_but_editing_and_cancelling(
     role: Role, relation: str, state: tuple[Status, bool, bool]
 ) -> None:
     ticket = ticket_in(state, relation)
@@ -128,21 +136,21 @@ def test_a_page_offers_everything_and_a_card_all_but_noting_and_cancelling(
             for option in element["options"]
         }
         missing = ({*steps, *([ids.DETAILS] if details else [])}) - found
-        assert missing <= ({TicketAction.NOTE, TicketAction.CANCEL} if details else set())
-        if ticket.accepted_at:
-            assert TicketAction.NOTE not in missing
+        assert missing <= ({TicketAction.UPDATE, TicketAction.CANCEL} if details else set())
+        menu = [e["options"] for e in elements if e["type"] == "overflow"]
+        assert TicketAction.TAKE not in {parse_menu_value(o["value"])[0] for m in menu for o in m}
         assert found <= {*steps, ids.DETAILS}
         if elements:
             message = {"text": "x", "blocks": [actions(*elements)]}
             assert check_message(message) == []
 
 
-def test_only_the_first_button_strikes() -> None:
-    ticket = ticket_in((P, True, False), "assignee")
+@pytest.mark.parametrize("state", STATES, ids=str)
+def test_only_the_first_button_is_the_primary_one(state: tuple[Status, bool, bool]) -> None:
+    ticket = ticket_in(state, "assignee")
     elements = action_buttons(ticket, allowed_actions(Actor(ME, Role.MODERATOR), ticket))
     assert [element.get("style") for element in elements] == ["primary", None, None, None]
-    reopened = action_buttons(ticket_in((C, True, True)), {TicketAction.REOPEN})
-    assert "style" not in reopened[0]
+    assert "style" not in action_buttons(ticket, frozenset())[0]  # Details alone
 
 
 def test_what_many_read_offers_what_any_moderator_may_do() -> None:

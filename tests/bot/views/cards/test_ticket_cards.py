@@ -23,7 +23,6 @@ from tests.support.blockkit import check_message
 ANN = DisplayPerson("Ann", "U0ANN")
 BEN = DisplayPerson("Ben", "U0BEN")
 LEFT = DisplayPerson("someone who has left")
-THREAD = "Write in this message's thread to add a comment."
 HOSTILE = "<!channel> <https://e.example|Go> https://bare.example *b* :tada: &amp;"
 ESCAPED = "&lt;!channel&gt; &lt;https://e.example|Go&gt; https://bare.example *b* :tada: &amp;amp;"
 TEN = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -52,7 +51,10 @@ def read(message: Message) -> list[str]:
 
 
 def assignee_card(**fields: Any) -> Message:
-    return ticket_cards.assignee_card(sample_ticket(**fields), requester=ANN, assignee=BEN)
+    return ticket_cards.assignee_card(sample_ticket(**fields), requester=ANN)
+
+
+HIGH = ":large_orange_circle: High"
 
 
 @pytest.mark.parametrize(
@@ -65,17 +67,11 @@ def assignee_card(**fields: Any) -> Message:
             "*Open* · No one is available right now; it is assigned as soon as someone is",
             "no one is available for this",
         ),
-        (ASSIGNED, BEN, "*Assigned* to <@U0BEN>", "assigned to Ben"),
-        (
-            {**ASSIGNED, "status": Status.WAITING},
-            BEN,
-            "*Waiting for your answer* · Assigned to <@U0BEN>",
-            "waiting for your answer (Ben)",
-        ),
+        (ASSIGNED, BEN, f"{HIGH} · *Assigned* to <@U0BEN>", "assigned to Ben"),
         (
             {**ASSIGNED, "status": Status.REOPENED},
             LEFT,
-            "*Reopened* · Assigned to someone who has left",
+            f"{HIGH} · *Reopened* · Assigned to someone who has left",
             "reopened (someone who has left)",
         ),
         ({"status": Status.COMPLETED}, None, "*Resolved*", "resolved"),
@@ -87,40 +83,71 @@ def test_the_requester_reads_where_it_stands(
 ) -> None:
     card = ticket_cards.requester_card(sample_ticket(**fields), assignee=assignee)
     step = "Reopen" if fields.get("status") is Status.COMPLETED else "Comment"
-    assert read(card)[:5] == ["Ticket 12", "VPN drops", line, THREAD, step]
+    assert read(card)[:3] == ["#12 VPN drops", line, step]
     assert card.text == f"Ticket 12 “VPN drops”: {notification}"
+
+
+def test_a_requester_who_was_asked_can_answer_on_the_card() -> None:
+    ticket = sample_ticket(**{**ASSIGNED, "status": Status.WAITING})
+    card = ticket_cards.requester_card(ticket, assignee=BEN)
+    assert read(card) == [
+        "#12 VPN drops",
+        f"{HIGH} · *Waiting for your answer* · Assigned to <@U0BEN>",
+        "Answer",
+        "Details",
+        "Cancel ticket",
+    ]
+    answer = card.blocks[-1]["elements"][0]
+    assert (answer["action_id"], answer["style"]) == ("comment", "primary")
+    assert card.text == "Ticket 12 “VPN drops”: waiting for your answer (Ben)"
+
+
+@pytest.mark.parametrize(
+    ("priority", "sign"),
+    [
+        (Priority.LOW, ":white_circle: Low"),
+        (Priority.MEDIUM, ":large_blue_circle: Medium"),
+        (Priority.HIGH, ":large_orange_circle: High"),
+        (Priority.URGENT, ":red_circle: Urgent"),
+    ],
+)
+def test_each_card_begins_with_the_priority_as_a_sign_and_a_word(
+    priority: Priority, sign: str
+) -> None:
+    ticket = sample_ticket(**{**ASSIGNED, "priority": priority})
+    for card in (
+        ticket_cards.requester_card(ticket, assignee=BEN),
+        ticket_cards.assignee_card(ticket, requester=ANN),
+        ticket_cards.triage_card(ticket, requester=ANN, assignee=BEN),
+    ):
+        assert read(card)[1].startswith(f"{sign} · *Assigned*")
 
 
 def test_once_it_is_accepted_everybody_reads_so() -> None:
     ticket = sample_ticket(**ASSIGNED, accepted_at=TEN)
     own = ticket_cards.requester_card(ticket, assignee=BEN)
-    assert read(own)[2] == "*In progress* · <@U0BEN> has accepted it"
+    assert read(own)[1] == f"{HIGH} · *In progress* · <@U0BEN> has accepted it"
     assert own.text == "Ticket 12 “VPN drops”: in progress, accepted by Ben"
-    held = ticket_cards.assignee_card(ticket, requester=ANN, assignee=BEN)
-    assert read(held)[5:7] == ["*Assignee*\n<@U0BEN>", f"*Accepted*\n{TEN_TEXT}"]
-    assert held.text == "Ticket 12 “VPN drops”: accepted by you"
-    former = ticket_cards.former_assignee_card(ticket, assignee=BEN)
-    assert read(former)[2] == "*In progress* · <@U0BEN> has accepted it"
-    assert former.text == "Ticket 12 “VPN drops”: in progress, accepted by Ben"
+    held = ticket_cards.assignee_card(ticket, requester=ANN)
+    assert read(held)[1] == f"{HIGH} · *In progress* · From <@U0ANN>"
+    assert held.text == "Ticket 12 “VPN drops”: high priority, accepted by you"
 
 
 def test_once_it_is_done_nobody_reads_when_it_was_accepted() -> None:
     ticket = sample_ticket(**RESOLVED, accepted_at=TEN)
-    held = ticket_cards.assignee_card(ticket, requester=ANN, assignee=BEN, done_by=BEN)
+    held = ticket_cards.assignee_card(ticket, requester=ANN, done_by=BEN)
     assert "ccepted" not in f"{held.text} {read(held)}"
     own = ticket_cards.requester_card(ticket, assignee=BEN, done_by=BEN)
-    assert read(own)[2] == "*Resolved* by <@U0BEN>"
+    assert read(own)[1] == "*Resolved* by <@U0BEN>"
 
 
 def test_the_requester_reads_what_was_done() -> None:
     card = ticket_cards.requester_card(sample_ticket(**RESOLVED), assignee=BEN, done_by=ANN)
     assert read(card) == [
-        "Ticket 12",
-        "VPN drops",
+        "#12 VPN drops",
         "*Resolved* by <@U0ANN>",
         "*What was done*",
         "Renewed the certificate.",
-        THREAD,
         "Reopen",
         "Comment",
         "Details",
@@ -130,18 +157,16 @@ def test_the_requester_reads_what_was_done() -> None:
 
 def test_the_requester_may_comment_look_and_cancel() -> None:
     shown = read(ticket_cards.requester_card(sample_ticket(**ASSIGNED), assignee=BEN))
-    assert shown[3:] == [THREAD, "Comment", "Details", "Cancel ticket"]
+    assert shown[2:] == ["Comment", "Details", "Cancel ticket"]
 
 
 def test_a_cancelled_ticket_was_not_done() -> None:
     fields = {**RESOLVED, "resolution": "cancelled"}
     card = ticket_cards.requester_card(sample_ticket(**fields), assignee=BEN, done_by=ANN)
-    assert read(card)[2:5] == ["*Cancelled* by <@U0ANN>", THREAD, "Reopen"]
-    held = ticket_cards.assignee_card(
-        sample_ticket(**fields), requester=ANN, assignee=BEN, done_by=ANN
-    )
+    assert read(card)[1:3] == ["*Cancelled* by <@U0ANN>", "Reopen"]
+    held = ticket_cards.assignee_card(sample_ticket(**fields), requester=ANN, done_by=ANN)
     assert "*What was done*" not in read(held)
-    assert {"*Status*\nCancelled", "*Cancelled by*\n<@U0ANN>"} <= set(read(held))
+    assert read(held)[1] == "*Cancelled* by <@U0ANN> · From <@U0ANN>"
     assert held.text == "Ticket 12 “VPN drops”: cancelled by Ann"
 
 
@@ -156,61 +181,45 @@ def test_the_requester_never_reads_what_is_internal(status: Status) -> None:
             ticket_updates.resolved_message(ticket, by=BEN).as_args(),
         ]
     )
-    internal = ("The tunnel closes.", "gateway", "High", 'VPN"', "knows", "gemini", "Update")
+    internal = ("The tunnel closes.", "gateway", 'VPN"', "knows", "gemini", "Edit")
     assert [words for words in internal if words in shown] == []
 
 
-def test_the_assignee_reads_everything() -> None:
-    card = assignee_card(**ASSIGNED)
+def test_the_assignee_reads_what_counts_in_seven_lines() -> None:
+    card = assignee_card(**ASSIGNED, due_at=TEN, description="First.\n\nSecond.\nThird.\nLast.")
     assert read(card) == [
-        "Ticket 12",
-        "VPN drops",
-        "*Status*\nAssigned",
-        "*Priority*\nHigh",
-        "*Requester*\n<@U0ANN>",
-        "*Assignee*\n<@U0BEN>",
-        "*Summary*",
-        "The tunnel closes.",
-        "*In their words*",
-        "Every hour since Monday.",
-        "*Notes*",
-        "Look at the gateway's log.",
+        "#12 VPN drops",
+        f"{HIGH} · *Assigned* · From <@U0ANN> · due {TEN_TEXT}",
+        "First.\nSecond.\nThird.…",
         "Why you: knows VPN · 1 of 8 open",
-        "Summary, skills and notes by Gemini (gemini-x); check before use.",
-        "The requester reads what you write in this message's thread.",
         "Accept",
         "Reassign",
         "Decline",
+        "Details",
         "Resolve",
         "Comment",
         "Ask the requester",
-        "Details",
-        "Update",
+        "Internal note",
+    ]
+    lines = [line for text in read(card)[:4] for line in text.splitlines()]
+    assert len(lines) + len(["the buttons"]) == 7
+    assert card.text == f"Ticket 12 “VPN drops”: high priority, assigned to you, due {TEN_TEXT}"
+
+
+def test_the_assignee_of_an_unread_ticket_reads_less() -> None:
+    card = assignee_card(status=Status.IN_PROGRESS, assigned_to=ASSIGNED["assigned_to"])
+    assert read(card)[:4] == [
+        "#12 VPN drops",
+        "*Assigned* · From <@U0ANN>",
+        "Every hour since Monday.",
+        "Why you: given to you elsewhere",
     ]
     assert card.text == "Ticket 12 “VPN drops”: assigned to you"
 
 
-def test_the_assignee_of_an_unread_ticket_reads_less() -> None:
-    assert read(assignee_card(status=Status.IN_PROGRESS, assigned_to=ASSIGNED["assigned_to"]))[
-        :9
-    ] == [
-        "Ticket 12",
-        "VPN drops",
-        "*Status*\nAssigned",
-        "*Priority*\nNot set",
-        "*Requester*\n<@U0ANN>",
-        "*Assignee*\n<@U0BEN>",
-        "*In their words*",
-        "Every hour since Monday.",
-        "Why you: given to you elsewhere",
-    ]
-
-
 def test_of_a_ticket_one_gave_oneself_it_says_so() -> None:
     taken = sample_ticket(**{**ASSIGNED, "assignment": {"source": "manual", "reason": ""}})
-    assert "Why you: you took it" in read(
-        ticket_cards.assignee_card(taken, requester=ANN, assignee=BEN)
-    )
+    assert "Why you: you took it" in read(ticket_cards.assignee_card(taken, requester=ANN))
 
 
 @pytest.mark.parametrize(
@@ -227,27 +236,78 @@ def test_why_the_assignee_got_it(
     reason: str | None, given_by: DisplayPerson | None, why: str
 ) -> None:
     ticket = sample_ticket(**{**ASSIGNED, "assignment": {"reason": reason}})
-    card = ticket_cards.assignee_card(ticket, requester=ANN, assignee=BEN, assigned_by=given_by)
+    card = ticket_cards.assignee_card(ticket, requester=ANN, assigned_by=given_by)
     assert f"Why you: {why}" in read(card)
 
 
+BEN_ID, CLEO_ID, ADA_ID = (ObjectId() for _ in range(3))
+STAFF = {
+    BEN_ID: DisplayPerson("Ben", "U0BEN", sees_all_tickets=True),
+    CLEO_ID: DisplayPerson("Cleo", "U0CLEO", sees_all_tickets=True),
+    ADA_ID: DisplayPerson("Ada <b>", "U0ADA", sees_all_tickets=True),
+}
+UNASSIGNED, GIVEN = EventType.UNASSIGNED, EventType.ASSIGNED
+
+
+def lost(**loss: Any) -> tuple[Event, ...]:
+    return (Event(seq=2, at=DUE, **{"type": UNASSIGNED, "from_": BEN_ID, "by": BEN_ID, **loss}),)
+
+
 @pytest.mark.parametrize(
-    ("fields", "assignee", "line", "notification"),
+    ("fields", "line"),
     [
-        (ASSIGNED, BEN, "*Assigned* to <@U0BEN>", "assigned to Ben"),
-        ({}, None, "*Open* · Finding someone…", "finding someone…"),
-        (RESOLVED, BEN, "*Resolved* by <@U0ANN>", "resolved by Ann"),
+        ({"events": lost(), "assigned_to": CLEO_ID}, "You gave it back. Cleo has it now."),
+        ({"events": lost()}, "You gave it back. No one has this yet."),
+        ({"events": lost(by=ADA_ID)}, "Ada <b> returned it to the queue. No one has this yet."),
+        (
+            {"events": lost(by="system", assignee_was_absent=True), "assigned_to": CLEO_ID},
+            "It was handed over. Cleo has it now.",
+        ),
+        (
+            {"events": lost(type=GIVEN, by=CLEO_ID, to=CLEO_ID), "assigned_to": CLEO_ID},
+            "Cleo took it over.",
+        ),
+        (
+            {"events": lost(type=GIVEN, to=CLEO_ID), "assigned_to": CLEO_ID},
+            "You reassigned it to Cleo.",
+        ),
+        (
+            {"events": lost(type=GIVEN, by=CLEO_ID, to=ADA_ID), "assigned_to": CLEO_ID},
+            "Cleo reassigned it to Ada <b>. Cleo has it now.",
+        ),
+        (
+            {"events": lost(type=GIVEN, by="system", to=CLEO_ID), "assigned_to": CLEO_ID},
+            "It was reassigned to Cleo, because it was not accepted in time.",
+        ),
+        (
+            {
+                "events": lost(type=GIVEN, by=CLEO_ID, to=CLEO_ID),
+                "assigned_to": CLEO_ID,
+                "status": Status.COMPLETED,
+            },
+            "Cleo took it over. It is resolved.",
+        ),
+        ({"assigned_to": CLEO_ID}, "You no longer have it. Cleo has it now."),
     ],
 )
-def test_who_had_it_reads_whose_it_is_now(
-    fields: dict[str, Any], assignee: DisplayPerson | None, line: str, notification: str
-) -> None:
-    done_by = ANN if fields is RESOLVED else None
+def test_who_lost_it_reads_how_in_one_line(fields: dict[str, Any], line: str) -> None:
     card = ticket_cards.former_assignee_card(
-        sample_ticket(**fields), assignee=assignee, done_by=done_by
+        sample_ticket(**fields), former=BEN_ID, lookup=STAFF.__getitem__
     )
-    assert read(card) == ["Ticket 12", "VPN drops", line, "Details"]
-    assert card.text == f"Ticket 12 “VPN drops”: {notification}"
+    assert read(card) == [f"Ticket 12 “VPN drops”: {line}", "Details"]
+    assert [block["type"] for block in card.blocks] == ["section"]
+    escaped = line.replace("<", "&lt;").replace(">", "&gt;")
+    assert card.text == f"Ticket 12 “VPN drops”: {escaped}"
+
+
+def test_who_may_no_longer_see_it_cannot_open_it() -> None:
+    ticket = sample_ticket(events=lost(), assigned_to=CLEO_ID)
+    people = {**STAFF, BEN_ID: BEN}
+    card = ticket_cards.former_assignee_card(ticket, former=BEN_ID, lookup=people.__getitem__)
+    assert "Details" not in read(card)
+    own = sample_ticket(events=lost(), assigned_to=CLEO_ID, created_by=BEN_ID)
+    card = ticket_cards.former_assignee_card(own, former=BEN_ID, lookup=people.__getitem__)
+    assert "Details" in read(card)
 
 
 @pytest.mark.parametrize("status", [s for s in Status if s is not Status.COMPLETED])
@@ -259,12 +319,12 @@ def test_an_open_ticket_can_be_resolved(status: Status) -> None:
 
 def test_a_resolved_ticket_can_be_reopened() -> None:
     ticket = sample_ticket(**RESOLVED)
-    card = ticket_cards.assignee_card(ticket, requester=ANN, assignee=BEN, done_by=BEN)
+    card = ticket_cards.assignee_card(ticket, requester=ANN, done_by=BEN)
     shown = read(card)
     assert "Resolve" not in shown
-    assert "*Resolved by*\n<@U0BEN>" in shown
+    assert "*Resolved* by <@U0BEN> · From <@U0ANN>" in shown
     assert shown[shown.index("*What was done*") + 1] == "Renewed the certificate."
-    assert shown[-5:] == ["Reopen", "Comment", "Details", "Internal note", "Update"]
+    assert shown[-5:] == ["Reopen", "Comment", "Details", "Internal note", "Edit"]
     assert card.text == "Ticket 12 “VPN drops”: resolved by Ben"
 
 
@@ -333,8 +393,7 @@ def unassigned_message(ticket: Ticket, *, requester: DisplayPerson) -> Message:
 def test_admins_are_notified_that_nobody_is_available(skills: tuple[str, ...], named: str) -> None:
     notice = unassigned_message(sample_ticket(related_skills=skills), requester=ANN)
     assert read(notice) == [
-        "Ticket 12",
-        "VPN drops",
+        "#12 VPN drops",
         "Filed by <@U0ANN>",
         f"Skills: {named}",
         "No one is available: Ben had it before. We try again every few minutes and as soon as "
@@ -352,11 +411,10 @@ def test_admins_are_notified_that_nobody_is_available(skills: tuple[str, ...], n
         lambda ticket: ticket_cards.assignee_card(
             ticket,
             requester=DisplayPerson(HOSTILE),
-            assignee=BEN,
             assigned_by=DisplayPerson(HOSTILE),
         ),
         lambda ticket: ticket_cards.former_assignee_card(
-            ticket, assignee=DisplayPerson(HOSTILE), done_by=DisplayPerson(HOSTILE)
+            ticket, former=BEN_ID, lookup=lambda _: DisplayPerson(HOSTILE)
         ),
         lambda ticket: ticket_updates.question_message(
             ticket, by=DisplayPerson(HOSTILE), question_text=HOSTILE
@@ -387,7 +445,7 @@ def test_what_people_wrote_is_no_markup(card: Any) -> None:
     message = card(sample_ticket(**fields))
     assert ESCAPED in message.text
     assert HOSTILE not in message.text
-    assert HOSTILE in read(message)
+    assert HOSTILE in " ".join(read(message))
     mrkdwn = [t for t in json.dumps(message.blocks).split("{") if '"mrkdwn"' in t]
     assert [text for text in mrkdwn if HOSTILE in text] == []
 
@@ -409,9 +467,9 @@ def test_the_longest_texts_fit(sign: str) -> None:
     still_open = sample_ticket(**{**fields, "status": Status.IN_PROGRESS})
     for message in (
         ticket_cards.requester_card(ticket, assignee=BEN),
-        ticket_cards.assignee_card(ticket, requester=ANN, assignee=BEN),
-        ticket_cards.assignee_card(still_open, requester=ANN, assignee=BEN),
-        ticket_cards.former_assignee_card(ticket, assignee=BEN, done_by=BEN),
+        ticket_cards.assignee_card(ticket, requester=ANN),
+        ticket_cards.assignee_card(still_open, requester=ANN),
+        ticket_cards.former_assignee_card(ticket, former=BEN_ID, lookup=lambda _: BEN),
         ticket_updates.resolved_message(ticket, by=BEN),
         ticket_updates.question_message(still_open, by=BEN, question_text=filled(1_000)),
         ticket_updates.reopened_message(still_open, by=ANN, reason=filled(3_000)),
@@ -422,30 +480,34 @@ def test_the_longest_texts_fit(sign: str) -> None:
         assert check_message(message.as_args()) == []
 
 
-@pytest.mark.parametrize("sign", ["x", "é", "\n."])
-def test_ordinary_long_texts_stay_whole(sign: str) -> None:
-    description, notes = (sign * 3_000)[:3_000].strip(), (sign * 2_000)[:2_000].strip()
-    shown = read(assignee_card(**{**ASSIGNED, "description": description, "helpful_notes": notes}))
-    assert description in shown
-    assert notes in shown
+def test_a_long_description_is_cut() -> None:
+    shown = read(assignee_card(**{**ASSIGNED, "description": "word " * 200}))
+    assert shown[2] == ("word " * 200)[:299].strip() + "…"
 
 
 @pytest.mark.parametrize(
     ("title", "shown"),
-    [("x" * 9_000, "x" * 149 + "…"), ("\u200b\u202e", "–"), ("", "–"), ("bid\u202ei", "bidi")],
+    [
+        ("x" * 9_000, "#12 " + "x" * 145 + "…"),
+        ("\u200b\u202e", "#12 –"),
+        ("", "#12 –"),
+        ("bid\u202ei", "#12 bidi"),
+        ("two\nlines", "#12 two lines"),
+    ],
 )
 def test_titles_nobody_would_accept_now_are_shown(title: str, shown: str) -> None:
-    assert read(assignee_card(title=title))[1] == shown
+    assert read(assignee_card(title=title))[0] == shown
 
 
 def test_a_ticket_without_number_has_a_name() -> None:
-    assert assignee_card(number=None).text == "Ticket “VPN drops”: assigned to you"
+    card = assignee_card(number=None)
+    assert card.text == "Ticket “VPN drops”: assigned to you"
+    assert read(card)[0] == "VPN drops"
 
 
 # In the triage channel
 
 BOB = DisplayPerson("Ben <b>", "U0BEN")
-TRIAGE_THREAD = "Moderators: your replies in this message's thread are internal notes."
 
 
 def in_triage(ticket: Ticket, **people: Any) -> dict[str, Any]:
@@ -454,19 +516,20 @@ def in_triage(ticket: Ticket, **people: Any) -> dict[str, Any]:
     return {"text": shown.text, "blocks": shown.blocks}
 
 
-def test_a_ticket_that_nobody_has_stands_out_in_words() -> None:
-    shown = in_triage(sample_ticket())
-    assert shown["text"] == "Ticket 12 “VPN drops”: finding someone…"
+@pytest.mark.parametrize(
+    ("fields", "state"),
+    [
+        ({}, "Finding someone…"),
+        ({"status": Status.WAITING}, "No one has this yet"),
+        ({"events": (NOBODY_AVAILABLE,)}, "No one is available for this"),
+    ],
+)
+def test_a_ticket_that_nobody_has_stands_out_in_words(fields: dict[str, Any], state: str) -> None:
+    shown = in_triage(sample_ticket(**fields))
+    assert shown["text"] == f"Ticket 12 “VPN drops”: {state[0].lower()}{state[1:]}"
     assert read_blocks(shown) == [
-        "Ticket 12",
-        "VPN drops",
-        "*Finding someone…* Take it if you can help.",
-        "*Status*\nOpen",
-        "*Priority*\nNot set",
-        "*Requester*\nAnn",
-        "*Assignee*\nNo one",
-        "*Due*\nNot set",
-        TRIAGE_THREAD,
+        "#12 VPN drops",
+        f"*{state}* · From Ann",
         "Take it",
         "Assign",
         "Details",
@@ -474,56 +537,40 @@ def test_a_ticket_that_nobody_has_stands_out_in_words() -> None:
     assert shown["blocks"][-1]["elements"][0]["style"] == "primary"
 
 
-def test_a_ticket_that_nobody_is_looked_for() -> None:
-    shown = read_blocks(in_triage(sample_ticket(status=Status.WAITING)))
-    assert "*No one has this yet.* Take it, or assign it." in shown
-
-
-def test_a_ticket_that_nobody_is_available_for() -> None:
-    shown = read_blocks(in_triage(sample_ticket(events=(NOBODY_AVAILABLE,))))
-    assert "*No one is available for this.* Take it, or assign it." in shown
-
-
 def test_a_ticket_in_progress() -> None:
     ticket = sample_ticket(
         status=Status.IN_PROGRESS, priority=Priority.URGENT, due_at=DUE, assigned_to="x"
     )
     shown = in_triage(ticket, assignee=BOB)
-    assert shown["text"] == "Ticket 12 “VPN drops”: assigned to Ben &lt;b&gt;"
-    assert read_blocks(shown)[2:] == [
-        "*Status*\nAssigned",
-        "*Priority*\nUrgent",
-        "*Requester*\nAnn",
-        "*Assignee*\nBen &lt;b&gt;",
-        "*Accepted*\nNot yet",
-        f"*Due*\n<!date^{int(DUE.timestamp())}^{{date_short_pretty}} at {{time}}|1 Mar 2026, 09:30 "
-        "UTC>",
-        TRIAGE_THREAD,
+    assert shown["text"] == "Ticket 12 “VPN drops”: urgent priority, assigned to Ben &lt;b&gt;"
+    assert read_blocks(shown)[1:] == [
+        ":red_circle: Urgent · *Assigned* to Ben &lt;b&gt; · From Ann · due "
+        f"<!date^{int(DUE.timestamp())}^{{date_short_pretty}} at {{time}}|1 Mar 2026, 09:30 UTC>",
         "Take it",
         "Reassign",
         "Details",
     ]
 
 
-def test_once_it_is_accepted_the_channel_reads_when() -> None:
-    ticket = sample_ticket(status=Status.IN_PROGRESS, assigned_to="x", accepted_at=DUE)
-    shown = in_triage(ticket, assignee=BOB)
-    assert shown["text"] == "Ticket 12 “VPN drops”: in progress, accepted by Ben &lt;b&gt;"
-    at = f"<!date^{int(DUE.timestamp())}^{{date_short_pretty}} at {{time}}|1 Mar 2026, 09:30 UTC>"
-    assert read_blocks(shown)[5:7] == ["*Assignee*\nBen &lt;b&gt;", f"*Accepted*\n{at}"]
-
-
-@pytest.mark.parametrize("status", [Status.TODO, Status.WAITING, Status.COMPLETED])
-def test_of_what_nobody_is_to_accept_now_it_says_nothing(status: Status) -> None:
-    has_it = {} if status is Status.TODO else {"assigned_to": "x"}
-    assert "Accepted" not in str(in_triage(sample_ticket(status=status, **has_it)))
+@pytest.mark.parametrize(
+    ("fields", "state"),
+    [
+        (
+            {"status": Status.IN_PROGRESS, "accepted_at": DUE},
+            "*In progress* · accepted by Ben &lt;b&gt;",
+        ),
+        ({"status": Status.REOPENED}, "*Reopened* · assigned to Ben &lt;b&gt;"),
+    ],
+)
+def test_the_channel_reads_whose_it_is(fields: dict[str, Any], state: str) -> None:
+    shown = in_triage(sample_ticket(assigned_to="x", **fields), assignee=BOB)
+    assert read_blocks(shown)[1] == f"{state} · From Ann"
 
 
 def test_a_resolved_ticket_has_nothing_to_take() -> None:
     ticket = sample_ticket(status=Status.COMPLETED, assigned_to="x", resolution="Secret detail.")
     shown = read_blocks(in_triage(ticket, assignee=BOB, done_by=ANN))
-    assert "Resolved by Ann" in shown
-    assert shown[-3:] == ["Resolved by Ann", TRIAGE_THREAD, "Details"]
+    assert shown == ["#12 VPN drops", "*Resolved* by Ann · From Ann", "Details"]
 
 
 def test_nobody_is_pinged_and_nothing_internal_is_told() -> None:
@@ -541,8 +588,8 @@ def test_nobody_is_pinged_and_nothing_internal_is_told() -> None:
     shown = in_triage(ticket, assignee=BOB)
     said = str(shown)
     assert "The " not in said
-    assert "<@" not in str([block for block in shown["blocks"] if block != shown["blocks"][1]])
-    assert shown["blocks"][1]["text"]["type"] == "plain_text"
+    assert "<@" not in str(shown["blocks"][1:])
+    assert shown["blocks"][0]["text"]["type"] == "plain_text"
     assert shown["text"].startswith("Ticket 12 “&lt;!channel&gt; &amp; &lt;@U0ANN&gt;”")
 
 

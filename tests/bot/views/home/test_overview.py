@@ -124,7 +124,7 @@ def test_who_is_away_reads_why_no_ticket_comes(until: datetime, said: str | None
     [
         (
             {"priority": Priority.HIGH},
-            f"*Assigned to <@U0BEN>* · High priority · filed {TIME}",
+            f":large_orange_circle: High · *Assigned to <@U0BEN>* · filed {TIME}",
         ),
         ({}, f"*Assigned to <@U0BEN>* · filed {TIME}"),
         (
@@ -236,7 +236,7 @@ def test_it_greets_by_name(name: str | None, greeting: str) -> None:
 
 
 def test_a_ticket_takes_the_lists_place(a_ticket_page: Callable[[], TicketPage]) -> None:
-    assert read(overview.home_view(a_ticket_page()))[0] == "Ticket 12"
+    assert read(overview.home_view(a_ticket_page()))[0] == "#12 VPN drops"
 
 
 @pytest.fixture

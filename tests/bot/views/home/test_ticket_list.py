@@ -108,13 +108,24 @@ def test_the_queue_in_a_message() -> None:
         "*Open* · Not assigned yet",
         "Ticket 12: VPN drops",
         "Open",
-        f"*Assigned to <@U0BEN>* · High priority · due {home_moment()} · filed {TIME}",
+        f":large_orange_circle: High · due {home_moment()} · *Assigned to <@U0BEN>* · filed {TIME}",
     ]
     assert shown["text"] == (
         "The queue:\n"
         "Ticket 13 “VPN drops”: open, not assigned yet\n"
-        "Ticket 12 “VPN drops”: assigned to Ben, high priority"
+        f"Ticket 12 “VPN drops”: high priority, due {home_moment()}, assigned to Ben"
     )
+
+
+@pytest.mark.parametrize("selection", [OWN, QUEUE])
+def test_a_row_begins_with_priority_and_lateness(selection: ListQuery) -> None:
+    late = a_ticket(priority=Priority.URGENT, due_at=NOW - timedelta(hours=2))
+    shown = message(listed(selection, late))
+    assert rows(shown)[-1] == (
+        f":red_circle: Urgent · *2 h late* · *Assigned to <@U0BEN>* · filed {TIME}"
+    )
+    line = shown["text"].splitlines()[-1]
+    assert line == "Ticket 12 “VPN drops”: urgent priority, 2 h late, assigned to Ben"
 
 
 def home_moment() -> str:

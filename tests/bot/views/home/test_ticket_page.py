@@ -9,7 +9,12 @@ import pytest
 from bson import ObjectId
 
 from bot.views import ids
-from bot.views.home.ticket_page import conversation_modal, ticket_message, ticket_page
+from bot.views.home.ticket_page import (
+    conversation_modal,
+    ticket_from_block_id,
+    ticket_message,
+    ticket_page,
+)
 from services.home.home_service import TicketPage
 from services.home.sessions import Screen
 from services.linking.links import Directory
@@ -82,14 +87,13 @@ def message(ticket: Ticket, *, staff: bool = False, people: Directory = PEOPLE) 
 
 def test_the_requester_reads_where_it_stands() -> None:
     assert read(page(sample_ticket(**RESOLVED))) == [
-        "Ticket 12",
-        "VPN drops",
+        "#12 VPN drops",
         "Back",
         "Reopen",
         "Comment",
         "*Status*\nResolved",
-        "*Priority*\nHigh",
         "*Requester*\n<@U0ANN>",
+        "*Priority*\n:large_orange_circle: High",
         "*Assignee*\n<@U0BEN>",
         f"Filed {WHEN}",
         "*Description*",
@@ -104,7 +108,7 @@ def test_the_requester_reads_where_it_stands() -> None:
 
 def test_the_staff_reads_the_rest_and_may_do_more() -> None:
     shown = read(page(sample_ticket(**KNOWN), staff=True))
-    assert shown[2:11] == [
+    assert shown[1:10] == [
         "Back",
         "Accept",
         "Reassign",
@@ -112,10 +116,10 @@ def test_the_staff_reads_the_rest_and_may_do_more() -> None:
         "Resolve",
         "Comment",
         "Ask the requester",
-        "Update",
         "Internal note",
+        "Edit",
     ]
-    assert shown[17:-3] == [
+    assert shown[shown.index("*Description*") + 1 : -3] == [
         "Every hour since Monday.",
         "---",
         "For moderators only",
@@ -133,12 +137,10 @@ def test_the_staff_reads_the_rest_and_may_do_more() -> None:
 
 def test_the_staff_reads_less_of_a_fresh_ticket() -> None:
     shown = read(page(sample_ticket(created_by=ANN), staff=True))
-    assert shown[:5] == ["Ticket 12", "VPN drops", "Back", "Take it", "Assign"]
-    assert shown[9:] == [
+    assert shown[:5] == ["#12 VPN drops", "Back", "Take it", "Assign", "Comment"]
+    assert shown[shown.index("*Status*\nOpen") :] == [
         "*Status*\nOpen",
-        "*Priority*\nNot set",
         "*Requester*\n<@U0ANN>",
-        "*Assignee*\nno one",
         "*Description*",
         "Every hour since Monday.",
         "---",
@@ -146,6 +148,65 @@ def test_the_staff_reads_less_of_a_fresh_ticket() -> None:
         "*Skills*",
         "None recognised",
     ]
+
+
+def menus(view: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found = [element for block in view["blocks"] for element in block.get("elements", ())]
+    return {e["action_id"]: e for e in found if str(e.get("type")).endswith("_select")}
+
+
+def test_the_staff_changes_priority_and_assignee_in_menus() -> None:
+    for view in (
+        page(sample_ticket(**KNOWN, seq=7), staff=True),
+        message(sample_ticket(**KNOWN, seq=7), staff=True),
+    ):
+        priority, assignee = menus(view).values()
+        assert [one["text"]["text"] for one in priority["options"]] == [
+            ":red_circle: Urgent",
+            ":large_orange_circle: High",
+            ":large_blue_circle: Medium",
+            ":white_circle: Low",
+        ]
+        assert priority["initial_option"] == priority["options"][1]
+        assert assignee["initial_option"] == {
+            "text": {"type": "plain_text", "text": "Ben", "emoji": False},
+            "value": str(BEN),
+        }
+        assert "*Priority*" not in str(read(view))
+    (block,) = (block for block in view["blocks"] if "block_id" in block)
+    assert ticket_from_block_id(block["block_id"]) == (str(sample_ticket().id), 7)
+
+
+def test_an_empty_menu_says_what_it_is_for() -> None:
+    priority, assignee = menus(page(sample_ticket(created_by=ANN), staff=True)).values()
+    assert priority["placeholder"]["text"] == "Priority"
+    assert assignee["placeholder"]["text"] == "Not assigned yet"
+    assert "initial_option" not in {**priority, **assignee}
+
+
+@pytest.mark.parametrize(("ticket", "staff"), [(KNOWN, False), (RESOLVED, True)])
+def test_who_may_not_change_it_has_no_menus(ticket: dict[str, Any], staff: bool) -> None:
+    view = page(sample_ticket(**ticket), staff=staff)
+    assert menus(view) == {}
+    assert "*Priority*\n:large_orange_circle: High" in read(view)
+
+
+@pytest.mark.parametrize("forged", ["", "menus", "menus|x|y", "menus|x|-1"])
+def test_a_forged_block_names_no_state(forged: str) -> None:
+    assert ticket_from_block_id(forged)[1] == 0
+
+
+def test_a_notice_stands_at_the_top() -> None:
+    content = page_of(sample_ticket(**KNOWN), staff=True)
+    shown = ticket_message(content, notice="It is &lt;late&gt;.")
+    assert check_message(shown.as_args()) == []
+    assert read({"blocks": shown.blocks})[1] == ":warning: It is &lt;late&gt;."
+
+
+def test_a_title_too_long_for_a_header_stands_whole_below_the_number() -> None:
+    title = "x" * 150
+    assert read(page(sample_ticket(title=title)))[:2] == ["Ticket 12", title]
+    assert read(page(sample_ticket(title="x" * 140)))[0] == f"#12 {'x' * 140}"
 
 
 def test_a_message_shows_the_same_but_the_way_back() -> None:
@@ -256,7 +317,7 @@ def test_the_requester_never_reads_what_is_internal(status: Status) -> None:
         "help desk only",
     )
     assert [words for words in internal if words in shown] == []
-    assert {"Resolve", "Update", "Internal note"}.isdisjoint(read(page(ticket)))
+    assert {"Resolve", "Edit", "Internal note"}.isdisjoint(read(page(ticket)))
 
 
 def test_it_links_to_the_message_it_was_made_of() -> None:
@@ -294,7 +355,8 @@ def test_what_people_wrote_is_no_markup() -> None:
     handed = Event(2, AT, ANN, EventType.UNASSIGNED, note=HOSTILE)
     fields |= {"assigned_to": ANN, "comments": (comment,), "events": (handed,)}
     view = page(sample_ticket(**fields), staff=True, people=people)
-    assert read(view).count(HOSTILE) == 8
+    assert read(view)[0] == f"#12 {HOSTILE}"
+    assert read(view).count(HOSTILE) == 7
     mrkdwn = [part for part in json.dumps(view["blocks"]).split("{") if '"mrkdwn"' in part]
     assert [part for part in mrkdwn if "<!channel>" in part or "<https" in part] == []
 

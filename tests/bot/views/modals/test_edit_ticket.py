@@ -66,7 +66,7 @@ def words(options: list[dict[str, Any]]) -> list[str]:
 def test_it_is_a_form_with_one_submit_and_knows_ticket_and_seq() -> None:
     view = form(sample_ticket(**FULL))
     assert [view[part]["text"] for part in ("title", "submit", "close")] == [
-        "Update ticket 12",
+        "Edit ticket 12",
         "Save",
         "Cancel",
     ]
@@ -215,8 +215,8 @@ def test_an_assignee_who_has_left_is_still_the_assignee() -> None:
 
 
 def test_a_legacy_ticket_without_a_number_has_a_title_too() -> None:
-    assert form(sample_ticket(number=None))["title"]["text"] == "Update ticket"
-    assert len(form(sample_ticket(number=2**31 - 1))["title"]["text"]) == 24
+    assert form(sample_ticket(number=None))["title"]["text"] == "Edit ticket"
+    assert len(form(sample_ticket(number=2**31 - 1))["title"]["text"]) == 22
 
 
 @pytest.mark.parametrize("sign", ["x", "é", "本", "🔥", '"', "\\", "a\n"])
