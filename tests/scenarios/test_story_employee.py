@@ -31,7 +31,7 @@ def test_an_employee_files_follows_and_closes_tickets(story: Story) -> None:
     emma.presses("Comment").sees("VPN drops")
     emma.fills({"Your comment": "Also by phone :fire: <!channel>"}).presses("Send")
     nils.sees_in_thread("Emma wrote:", "Also by phone :fire: <!channel>")
-    emma.opens_message("VPN drops").replies("The light is &lt;red&gt;")
+    emma.opens_message("VPN drops").replies("The light is <red>")
     emma.edits_reply("The light is green")
     nils.opens_message("VPN drops").sees_in_thread("The light is green")
     emma.deletes_reply()

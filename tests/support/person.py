@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from bot.views.text import Message
+from bot.views.text import Message, escape
 from demo.browser import Browser
 from demo.payload_pictures import PayloadPicture, save_pictures
 from services.models.user import Role, User
@@ -94,7 +94,7 @@ class Person:
 
     def writes(self, text: str) -> Self:
         """Write a direct message to the bot."""
-        said = self._slack.say(f"D{self.slack_id[1:]}", text, user=self.slack_id)
+        said = self._slack.say(f"D{self.slack_id[1:]}", escape(text), user=self.slack_id)
         return self._acts(f"writes {text}", event_of(said))
 
     def replies(self, text: str, **fields: Any) -> Self:
@@ -102,12 +102,14 @@ class Person:
         message = self._message()
         thread = message.get("thread_ts", message["ts"])
         channel = message["channel"]
-        said = self._slack.say(channel, text, user=self.slack_id, thread_ts=thread, **fields)
+        said = self._slack.say(
+            channel, escape(text), user=self.slack_id, thread_ts=thread, **fields
+        )
         self._said = event_of(said, is_im=channel.startswith("D"))
         return self._acts(f"replies {text}", self._said)
 
     def edits_reply(self, text: str) -> Self:
-        return self._acts(f"edits the reply to {text}", changed(self._said, text))
+        return self._acts(f"edits the reply to {text}", changed(self._said, escape(text)))
 
     def deletes_reply(self) -> Self:
         return self._acts("deletes the reply", deleted(self._said))
@@ -442,7 +444,7 @@ class Story:
 
     def says(self, person: Person, text: str) -> Json:
         """A member writes in #general, without the bot."""
-        return self.system.slack.say(GENERAL, text, user=person.slack_id)
+        return self.system.slack.say(GENERAL, escape(text), user=person.slack_id)
 
     def goes_on(self, **passed: float) -> None:
         """Let time pass, and the jobs run what has become due."""
