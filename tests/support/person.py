@@ -19,6 +19,7 @@ from typing import Any, Self
 from bot.views.text import Message, escape
 from demo.browser import Browser
 from demo.payload_pictures import PayloadPicture, save_pictures
+from services.core.installation import claim_installation
 from services.models.user import Role, User
 from tasks import escalation
 from tasks.notifications import digest
@@ -29,7 +30,7 @@ from tests.support.bot_and_workers import BotAndWorkers
 from tests.support.comment_helpers import changed, deleted, event_of
 from tests.support.escalation_day import at
 from tests.support.recording_slack import Call
-from tests.support.slack_workspace import GENERAL
+from tests.support.slack_workspace import GENERAL, TEAM_ID
 from tests.support.view_state import elements
 
 Json = dict[str, Any]
@@ -423,6 +424,7 @@ class Story:
     ) -> None:
         self.system, self._people, self.clock, self._album = system, people, clock, album
         clock.now = at(2, 9)
+        claim_installation(system.db, team_id=TEAM_ID, clock=clock)
         system.slack.add_channel(GENERAL, is_member=True, members=None)
 
     def employee(self, name: str) -> Person:
