@@ -1,8 +1,8 @@
 // Draw Block Kit payloads near Slack's look: reads JSON from stdin, writes an HTML page to stdout.
 //
 // Input: {"users": {id: name}, "channels": {id: name}, "css": text, "pictures": [
-//   {"id", "kind": "message" | "home" | "modal", "author", "time": Unix seconds, "only_visible_to_you",
-//    "title", "submit", "close", "errors": {block_id: text}, "blocks"}]}
+//   {"id", "kind": "message" | "home" | "modal", "author", "time": Unix seconds, "now": Unix seconds,
+//    "only_visible_to_you", "title", "submit", "close", "errors": {block_id: text}, "blocks"}]}
 // Each picture becomes the element <figure id=ID>.
 import { readFileSync } from "node:fs";
 import { json } from "node:stream/consumers";
@@ -57,9 +57,21 @@ function element(given, users) {
       : given.placeholder;
     return { ...given, type: "static_select", options: [], option_groups: undefined, placeholder };
   }
-  const isLine = given.type === "plain_text_input" && !given.multiline;
-  return isLine ? { ...given, type: "email_text_input" } : given;
+  if (given.type !== "plain_text_input" || given.multiline) return given;
+  const placeholder = given.placeholder ?? { type: "plain_text", text: "Write something" };
+  return { ...given, type: "email_text_input", placeholder };
 }
+
+// "today" and "2 hours ago" are relative to the picture's time.
+let now = null;
+globalThis.Date = class extends Date {
+  constructor(...given) {
+    super(...(given.length || now === null ? given : [now]));
+  }
+  static now() {
+    return now ?? super.now();
+  }
+};
 
 function drawable(node, users) {
   if (Array.isArray(node)) return node.map((one) => drawable(one, users));
@@ -73,6 +85,7 @@ function drawable(node, users) {
 }
 
 function draw(picture, data, users) {
+  now = picture.now === null ? null : picture.now * 1000;
   const props = { name: picture.author ?? "", logo: LOGO, theme: "light", data };
   if (picture.time !== null) props.time = new Date(picture.time * 1000);
   const blocks = (some) =>

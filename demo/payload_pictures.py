@@ -40,6 +40,7 @@ CSS = """
     .notice { color: #616061; font-size: 13px; margin: 0 0 4px 44px }
     .error { color: #e01e5a; font-size: 13px; margin: 2px 0 6px }
     .pointer-events-none { color: #1d1c1d !important }
+    ::placeholder { color: #8d8d8d }
     .text-small.gap-1 > p { display: none }
 """
 
@@ -48,7 +49,8 @@ CSS = """
 class PayloadPicture:
     """What `kind` of thing the blocks are, and what Slack shows around them.
 
-    `time` is in Unix seconds. `errors` are those of a form's fields, by block_id.
+    `time`, when it was sent, and `now`, the present by default, are in Unix seconds. `errors` are
+    those of a form's fields, by block_id.
     """
 
     id: str
@@ -56,6 +58,7 @@ class PayloadPicture:
     kind: Literal["message", "home", "modal"]
     author: str = ""
     time: float | None = None
+    now: float | None = None
     only_visible_to_you: bool = False
     title: str = ""
     submit: str | None = None

@@ -26,7 +26,7 @@ BLOCKS: list[Json] = [
     {"type": "header", "text": plain("#12 *VPN* & <printer>")},
     {"type": "section", "text": plain("1. `a` _b_ ~c~ @here :tada:\n# d &amp; https://x.example")},
     {"type": "section", "text": mrkdwn("*From* <@U1> &lt;!channel&gt; @here", verbatim=True)},
-    {"type": "context", "elements": [mrkdwn("due <!date^0^{date_num} {time}|never> :ticket:")]},
+    {"type": "context", "elements": [mrkdwn("due <!date^0^{date_pretty} {time}|never> :ticket:")]},
     {
         "type": "actions",
         "elements": [
@@ -54,7 +54,7 @@ FORM = [
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    message = PayloadPicture("card", BLOCKS, "message", author="Help desk", time=0.0)
+    message = PayloadPicture("card", BLOCKS, "message", author="Help desk", time=0.0, now=9.0)
     form = PayloadPicture(
         "form", FORM, "modal", title="File it", submit="File", errors={"title": "Too <long>."}
     )
@@ -66,7 +66,7 @@ def test_each_text_is_drawn_as_slack_shows_it(page: str) -> None:
     lines = [html.unescape(part).strip() for part in tagless.split("\n")]
     assert lines == [
         "Help deskAPP01:00#12 *VPN* & <printer>1. `a` _b_ ~c~ @here :tada:",
-        "# d &amp; https://x.exampleFrom @Emma <!channel> @heredue 1970-01-01 1:00 AM 🎫AcceptLow",
+        "# d &amp; https://x.exampleFrom @Emma <!channel> @heredue today 1:00 AM 🎫AcceptLow",
         "File itTitle⚠ Too <long>.CloseFile",
     ]
     assert 'value="VPN &amp; DNS"' in page

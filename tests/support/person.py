@@ -392,7 +392,7 @@ class Person:
         return self
 
     def _picture(self, name: str) -> PayloadPicture:
-        front = self._front
+        front, now = self._front, self._system.runtime.clock().timestamp()
         if front.get("type") == "modal":
             return PayloadPicture(
                 name,
@@ -402,16 +402,18 @@ class Person:
                 submit=(front.get("submit") or {}).get("text"),
                 close=(front.get("close") or {}).get("text"),
                 errors=self._errors,
+                now=now,
             )
         notices = [b for notice in self._notices for b in _blocks(notice)]
         if front.get("type") == "home":
-            return PayloadPicture(name, [*front["blocks"], *notices], "home")
+            return PayloadPicture(name, [*front["blocks"], *notices], "home", now=now)
         return PayloadPicture(
             name,
             [*_blocks(front), *notices],
             "message",
             author=BOT_NAME,
-            time=float(front["ts"]),
+            time=now,
+            now=now,
             only_visible_to_you="only_for" in front,
         )
 

@@ -173,7 +173,7 @@ def test_the_queue_is_in_the_order_of_work(
     assert numbers(ben.press(ids.LIST_ASSIGNEE, "nobody"))[:2] == [6, 9]
     assert numbers(ben.type("assigned")) == [3]
     row = ben.see()[ben.see().index("Ticket 3: Trouble 3") + 2]
-    assert row.startswith("*Assigned* · Urgent priority · From <@U")
+    assert row.startswith("*In progress* · Urgent priority · From <@U")
 
 
 def test_the_queue_by_skill(ben: Reader, twelve: None, db: Mongo) -> None:
