@@ -106,7 +106,7 @@ _ROWS = (
         "deadline", ALL, SHOWN, edited_by=ALL, check=lambda v, e: checked_deadline(v, now=e.now)
     ),
     TicketField("createdAt", ALL, SHOWN),
-    TicketField("acceptedAt", ALL, LISTS | ASSIGNEE_EXPORT),  # in lists it ends "Assigned"
+    TicketField("acceptedAt", ALL, LISTS | ASSIGNEE_EXPORT),
     TicketField("completedAt", ALL, EXPORT | ASSIGNEE_EXPORT, other_attribute=""),
     TicketField("resolution", ALL, SHOWN),  # in lists it says what was cancelled
     TicketField("source", ALL, EXPORT),

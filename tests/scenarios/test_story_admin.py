@@ -49,7 +49,7 @@ def test_an_admin_sets_up_and_looks_after_the_help_desk(story: Story) -> None:
 
     # Late
     story.goes_on(hours=30)
-    ada.opens_message("VPN <b>drops</b> & more", "overdue").presses("Reassign")
+    ada.opens_message("VPN <b>drops</b> & more", "was due").presses("Reassign")
     ada.fills({"Or someone else": "Ada"}).presses("Assign")
     ada.opens_message("VPN <b>drops</b> & more", "Emma", channel=TRIAGE).sees("Ada")
     ada.types("/ticket", "update 1").fills({"Priority": "Low"}).presses("Save")

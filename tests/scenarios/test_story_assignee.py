@@ -63,9 +63,9 @@ def test_an_assignee_works_is_away_and_is_late(story: Story) -> None:
     story.goes_on(hours=65)
     nils.opens_message("Yours: 1 open").sees("Overdue: 1 ticket").presses("Assigned to you")
     nils.sees("DNS is down", "late")
-    nils.opens_message("DNS is down", "overdue").presses("Open").sees("late")
+    nils.opens_message("DNS is down", "was due").presses("Open").sees("late")
     story.goes_on(hours=4)
-    ada.opens_message("DNS is down", "overdue").sees("@Nils")
+    ada.opens_message("DNS is down", "was due").sees("@Nils")
 
     # Away
     nils.opens_home().presses("My availability").fills({"Now": "Away until"}).presses("Save")

@@ -38,14 +38,14 @@ def test_a_moderator_runs_the_queue(story: Story) -> None:
     lara.opens_message("Mara took over", "The printer is out of paper")
 
     # Reassigning, with reasons, and back to the queue
-    mara.opens_message("The printer is out of paper", "@Omar").presses("Reassign")
+    mara.types("/ticket", "2").presses("Reassign")
     mara.sees("Who fits best?", "Lara", "knows Printer")
     mara.fills({"Who fits best": "Lara", "Why": "You have the key & the paper."}).presses("Assign")
     lara.opens_message("Mara gave it to you", "You have the key & the paper.")
-    mara.types("/ticket", "3").presses("Reassign")
-    mara.fills({"Or someone else": "Mara"}).presses("Assign")
-    mara.opens_message("VPN asks for a code", "@Emma").sees("you took it")
-    mara.sees("In progress")
+    lara.types("/ticket", "3").presses("Reassign")
+    lara.fills({"Or someone else": "Mara"}).presses("Assign")
+    mara.opens_message("VPN asks for a code", "@Emma").sees("Lara gave it to you")
+    mara.presses("Accept").sees("In progress")
 
     # Notes that the requester never reads
     mara.presses("Internal note").sees("Only the help desk reads this")
