@@ -51,7 +51,7 @@ def test_an_admin_sets_up_and_looks_after_the_help_desk(story: Story) -> None:
     story.goes_on(hours=30)
     ada.opens_message("VPN <b>drops</b> & more", "was due").presses("Reassign")
     ada.fills({"Or someone else": "Ada"}).presses("Assign")
-    ada.opens_message("VPN <b>drops</b> & more", "Emma", channel=TRIAGE).sees("Ada")
+    ada.opens_message("VPN <b>drops</b> & more", "Details", channel=TRIAGE).sees("Ada")
     ada.types("/ticket", "update 1").fills({"Priority": "Low"}).presses("Save")
     ada.types("/ticket", "1").sees("Low").presses("Resolve")
     ada.fills({"What was done": "Restarted the gateway."}).presses("Resolve")
