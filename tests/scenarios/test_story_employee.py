@@ -24,7 +24,7 @@ def test_an_employee_files_follows_and_closes_tickets(story: Story) -> None:
     emma.fills({"Deadline": story.hours_from_now(-1)}).presses("File").sees("in the future")
     emma.fills({"Deadline": None})
     emma.presses("File").sees("filed").closes()
-    emma.opens_message("VPN drops").sees("Assigned", "@Nils", "due")
+    emma.opens_message("VPN drops").sees("Assigned", "Nils", "due")
     nils.opens_message("VPN drops").sees("Every hour, at home & in the <office>.", "@Emma")
 
     # Comments: by the button and in the thread, edited and deleted
