@@ -53,7 +53,7 @@ def test_an_assignee_works_is_away_and_is_late(story: Story) -> None:
 
     # Late: reminders, the digest
     emma.files("DNS is down", priority="Urgent")
-    nils.opens_message("DNS is down").sees("High", "The requester called this urgent")
+    nils.opens_message("DNS is down").sees("High", "knows DNS")
     story.goes_on(minutes=70)
     nils.opens_message("waits for you to accept it", "DNS is down").presses("Accept")
     story.goes_on(hours=6)
