@@ -15,6 +15,13 @@ define chromium
 	'apt-get update && apt-get install -y --no-install-recommends chromium fonts-liberation'
 endef
 
+# Slack's font, and signs in color.
+define fonts
+@fc-list | grep -q NotoColorEmoji && fc-list | grep -q Lato-Regular || \
+	$(if $(filter 0,$(shell id -u)),,sudo) env DEBIAN_FRONTEND=noninteractive sh -c \
+	'apt-get update && apt-get install -y --no-install-recommends fonts-lato fonts-noto-color-emoji'
+endef
+
 demo: .venv/ready node_modules/ready
 	$(BIN)/python app.py demo
 
@@ -65,6 +72,7 @@ messages: .venv/ready
 
 screenshots: .venv/ready node_modules/ready
 	$(chromium)
+	$(fonts)
 	$(BIN)/python -m demo.screenshots
 
 bench: .venv/ready

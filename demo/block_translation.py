@@ -1,7 +1,8 @@
 """Translate blocks that local-slack cannot render into ones it can, and its submissions back.
 
-Pure functions on Slack's JSON; the given objects are not changed. A replaced element keeps the
-original under `ORIGINAL_KEY`: local-slack stores views unchanged, so the submission returns it.
+Pure functions on Slack's JSON; the given objects are not changed. A replaced element or text keeps
+the original under `ORIGINAL_KEY`: local-slack stores blocks unchanged, so the submission of a view
+returns it, and `original_blocks` finds what the product sent.
 """
 
 import re
@@ -227,7 +228,8 @@ def _translate_block(block: Json) -> Json:
 def _translate_object(item: Json) -> Json:
     """Translate a text object or an element."""
     if item.get("type") == "mrkdwn":
-        return {**item, "text": translate_mrkdwn(item["text"], links=not item.get("verbatim"))}
+        text = translate_mrkdwn(item["text"], links=not item.get("verbatim"))
+        return item if text == item["text"] else {**item, "text": text, ORIGINAL_KEY: item}
     translate = ELEMENT_TRANSLATIONS.get(item.get("type", ""))
     shown = translate(item) if translate else item
     return shown if shown is item else {**shown, ORIGINAL_KEY: item}
@@ -253,6 +255,21 @@ def translate_mrkdwn(text: str, *, links: bool) -> str:
 def _unescaped(text: str, *, links: bool) -> str:
     shown = _ESCAPED.sub(lambda found: _CHARACTER[found.group(1)], text)
     return shown if links else shown.replace("://", f":{ZERO_WIDTH_SPACE}//")
+
+
+def original_blocks(blocks: list[Json]) -> list[Json]:
+    """Return translated blocks as the product sent them."""
+    return [_original(block) for block in blocks]
+
+
+def _original(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_original(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if ORIGINAL_KEY in node:
+        return node[ORIGINAL_KEY]
+    return {key: _original(value) for key, value in node.items()}
 
 
 def restore_view(view: Json) -> Json:

@@ -1,36 +1,39 @@
 """`make screenshots`: take the README's pictures of the demo in a headless Chromium.
 
-First the account pages in a phone's size, then Slack. Only the ticket in the pictures is filed in
-the browser.
+First the account pages in a phone's size, then the forms on local-slack's page. Cards, lists and
+Home are drawn from the blocks that the product sent, see demo/payload_pictures.py. Only the ticket
+in the pictures is filed in the browser.
 """
 
 import json
 import sys
+from pathlib import Path
 
 from demo.binaries import ROOT
+from demo.block_translation import original_blocks
 from demo.browser import Browser, Page
 from demo.local_stack import Stack
+from demo.payload_pictures import PayloadPicture, save_pictures
 from demo.process import ProcessError
-from demo.seed import EMPLOYEE, Member
+from demo.seed import EMPLOYEE, TRIAGE, Member
 from demo.slack_page import NotSeenError, SlackPage
-from demo.slack_user import SlackUser
+from demo.slack_user import ScreenMessage, SlackUser
 
 IMAGES = ROOT / "docs" / "images"
 # Tall enough that nothing has to be scrolled, and narrow enough for a page of text.
 WIDTH, HEIGHT, SCALE, MARGIN = 820, 2400, 1.5, 12
-PHONE_WIDTH = 400
-# No shadow around a form; a message apart from its neighbours and no wider than its text.
-STYLE = f"""
-    .modal-overlay {{ background: #fff }}
-    .modal {{ box-shadow: none; border: 1px solid #ccc }}
-    .msg {{ width: fit-content; min-width: 480px; border: {MARGIN}px solid #fff }}
-    .msg-hover-actions {{ display: none }}
+PHONE_WIDTH, PHONE_SCALE = 400, 1.25
+# No shadow around a form.
+STYLE = """
+    .modal-overlay { background: #fff }
+    .modal { box-shadow: none; border: 1px solid #ccc }
 """
 
 # A message that two workers update concurrently waits for the sweep.
 NOTIFICATION_TIMEOUT_SECONDS = 40.0
-# The entry under Apps.
 BOT = "Help desk"
+# On the assignee's card only.
+ASSIGNEE_REASON = "Why you:"
 TITLE = "VPN drops every hour"
 DESCRIPTION = "Since this morning, at home and in the office alike."
 # Requester, assignee, title, description.
@@ -61,34 +64,44 @@ class Photographer:
             f".textContent = {json.dumps(STYLE)}"
         )
 
-    def take_all(self) -> None:
+    def take_forms(self) -> None:
+        """File the tickets, and take pictures of the forms to file and edit one."""
         self._file_earlier()
         self._file()
-        emma, nils = self._members["Emma"], self._members["Nils"]
-        for member, picture, words in (
-            (emma, "requester-card", nils.real_name),
-            (nils, "assignee-card", "Why you:"),
-        ):
-            person = self._people[member.first_name]
-            person.wait_for_dm(TITLE, words, seconds=NOTIFICATION_TIMEOUT_SECONDS)
-            self._open_entry(member.real_name, member=member)
-            self._take(picture, _element_with(".msg", TITLE, words), margin=0)
-        self._open_entry(BOT, member=nils)
-        self._take("home", _element_with(".home .blocks", "Hello, Nils", TITLE))
-        self._page.click(f"{_element_with('.home .bk-section', TITLE)}?.querySelector('button')")
-        self._take("ticket", _element_with(".home .blocks", "History"))
-        self._take_moderators_tools(nils)
-
-    def _take_moderators_tools(self, moderator: Member) -> None:
-        self._open_entry("triage", member=moderator)
-        self._take("triage", _element_with(".msg", TITLE), margin=0)
-        person = self._people[moderator.first_name]
-        self._open_entry("general", member=moderator)
-        person.command("/ticket", "queue")
-        self._take("queue", _element_with(".msg", "The queue", TITLE), margin=0)
-        person.command("/ticket", f"update {len(EARLIER) + 1}")
+        nils = self._people["Nils"]
+        self._wait_for_assignment(nils, TITLE, ASSIGNEE_REASON)
+        nils.command("/ticket", f"update {len(EARLIER) + 1}")
         self._take("update", _element_with(".modal", "Assignee"))
-        person.dismiss()
+        nils.dismiss()
+
+    def payloads(self) -> list[PayloadPicture]:
+        """Return pictures of the filed ticket, as requester, assignee and moderators see it."""
+        emma, nils = self._people["Emma"], self._people["Nils"]
+        assignee = self._members["Nils"].real_name
+        cards = {
+            "requester-card": self._wait_for_assignment(emma, TITLE, assignee),
+            "assignee-card": self._wait_for_assignment(nils, TITLE, ASSIGNEE_REASON),
+            "triage": self._last_in(nils, TRIAGE, TITLE),
+        }
+        nils.command("/ticket", "queue")
+        cards["queue"] = self._last_in(nils, nils.channel, TITLE)
+        pictures = [_message_picture(name, card) for name, card in cards.items()]
+        nils.open_home()
+        pictures.append(self._home_picture("home", nils, TITLE))
+        nils.press(_button_label(nils.home, TITLE))
+        return [*pictures, self._home_picture("ticket", nils, "History")]
+
+    @staticmethod
+    def _last_in(person: SlackUser, channel: str, text: str) -> ScreenMessage:
+        return [message for message in person.read(channel) if text in message.text][-1]
+
+    @staticmethod
+    def _home_picture(name: str, person: SlackUser, text: str) -> PayloadPicture:
+        def shown() -> ScreenMessage | None:
+            return person.home if person.home and text in person.home.text else None
+
+        home = person.wait_for(shown, f"Home with {text}")
+        return PayloadPicture(name, original_blocks(home.raw["blocks"]), kind="home")
 
     def _file_earlier(self) -> None:
         for requester, assignee, title, description in EARLIER:
@@ -96,7 +109,7 @@ class Photographer:
             person.command("/ticket")
             person.fill(title=title, description=description).submit()
             person.dismiss()
-            self._wait_for_assignment(person, title, self._members[assignee])
+            self._wait_for_assignment(person, title, self._members[assignee].real_name)
 
     def _file(self) -> None:
         self._act_as(self._members["Emma"])
@@ -109,19 +122,33 @@ class Photographer:
         self._take("filed", _element_with(".modal", "filed"))
         self._people["Emma"].dismiss()
 
-    def _wait_for_assignment(self, person: SlackUser, title: str, assignee: Member) -> None:
-        person.wait_for_dm(title, assignee.real_name, seconds=NOTIFICATION_TIMEOUT_SECONDS)
+    def _wait_for_assignment(self, person: SlackUser, title: str, words: str) -> ScreenMessage:
+        seconds = NOTIFICATION_TIMEOUT_SECONDS
+        return person.wait_for_dm(title, words, seconds=seconds)[-1]
 
     def _act_as(self, member: Member) -> None:
         self._page.choose("document.querySelector('.actas select')", member.slack_id)
 
-    def _open_entry(self, entry: str, *, member: Member) -> None:
-        """Open an entry of the sidebar as `member`."""
-        self._act_as(member)
-        self._page.click(_element_with(".sidebar-item", entry))
+    def _take(self, picture: str, element: str) -> None:
+        take_screenshot(self._page, picture, element, margin=MARGIN)
 
-    def _take(self, picture: str, element: str, *, margin: int = MARGIN) -> None:
-        take_screenshot(self._page, picture, element, margin=margin)
+
+def _message_picture(name: str, message: ScreenMessage) -> PayloadPicture:
+    return PayloadPicture(
+        name,
+        original_blocks(message.raw["blocks"]),
+        kind="message",
+        author=BOT,
+        time=float(message.ts),
+        only_visible_to_you=message.only_for is not None,
+    )
+
+
+def _button_label(home: ScreenMessage | None, text: str) -> str:
+    """Return the label of the button beside the text."""
+    blocks = home.raw["blocks"] if home else []
+    section = next(block for block in blocks if "accessory" in block and text in str(block["text"]))
+    return str(section["accessory"]["accessibility_label"])
 
 
 def take_pages(phone: Page, url: str) -> None:
@@ -135,9 +162,13 @@ def take_pages(phone: Page, url: str) -> None:
         take_screenshot(phone, picture, "document.body", margin=0)
 
 
-def take_screenshot(page: Page, picture: str, element: str, *, margin: int = MARGIN) -> None:
+def take_screenshot(page: Page, picture: str, element: str, *, margin: int) -> None:
     file = IMAGES / f"{picture}.png"
     page.screenshot(element, file, margin=margin)
+    report(file)
+
+
+def report(file: Path) -> None:
     print(f"{file.relative_to(ROOT)}  {file.stat().st_size // 1000} kB", flush=True)
 
 
@@ -151,16 +182,21 @@ def main() -> int:
         ):
             signup = f"{stack.pages_url}/signup"
             phone = browser.open(
-                signup, width=PHONE_WIDTH, height=HEIGHT, scale=SCALE, is_phone=True
+                signup, width=PHONE_WIDTH, height=HEIGHT, scale=PHONE_SCALE, is_phone=True
             )
             take_pages(phone, stack.pages_url)
             page = browser.open(stack.slack.url, width=WIDTH, height=HEIGHT, scale=SCALE)
             try:
-                Photographer(stack, workspace, page).take_all()
+                photographer = Photographer(stack, workspace, page)
+                photographer.take_forms()
+                pictures = photographer.payloads()
             except NotSeenError:
                 for name, process in stack.product.processes.items():
                     print(f"--- {name}\n{process.tail(20)}", file=sys.stderr)
                 raise
+            people = {member.slack_id: member.first_name for member in stack.members}
+            for file in save_pictures(browser, pictures, people=people, directory=IMAGES):
+                report(file)
     except (ProcessError, NotSeenError) as error:
         print(f"No pictures: {error}", file=sys.stderr)
         return 1

@@ -16,12 +16,19 @@ from demo.adapter import (
     register_app,
     wrap_client,
 )
+from demo.block_translation import ORIGINAL_KEY
 from demo.servers import LocalSlack
 from tests.conftest import Inline
 
 Json = dict[str, Any]
-ESCAPED = {"type": "section", "text": {"type": "mrkdwn", "text": "a &amp; b", "verbatim": True}}
-DRAWN = {"type": "section", "text": {"type": "mrkdwn", "text": "a & b", "verbatim": True}}
+ESCAPED: Json = {
+    "type": "section",
+    "text": {"type": "mrkdwn", "text": "a &amp; b", "verbatim": True},
+}
+DRAWN = {
+    "type": "section",
+    "text": {**ESCAPED["text"], "text": "a & b", ORIGINAL_KEY: ESCAPED["text"]},
+}
 CHANNEL = "C0GENERAL"
 MODAL = {
     "type": "modal",

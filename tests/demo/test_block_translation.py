@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 
 from bot.views.labels import PRIORITY_SIGN
+from bot.views.text import Message
 from demo.block_translation import (
     EMOJI,
     NONE_OPTION,
+    ORIGINAL_KEY,
     ZERO_WIDTH_SPACE,
+    original_blocks,
     restore_view,
     translate_blocks,
     translate_message,
@@ -17,6 +20,7 @@ from demo.block_translation import (
     translate_view,
     with_options,
 )
+from tests.messages.catalogue import catalogue
 
 Json = dict[str, Any]
 
@@ -81,7 +85,7 @@ def test_every_mrkdwn_text_in_a_message_is_translated_and_plain_text_is_left_alo
             {"type": "divider"},
         ],
     }
-    drawn = {**text, "text": "&"}
+    drawn = {**text, "text": "&", ORIGINAL_KEY: text}
     assert translate_message(message) == {
         "text": "&",
         "parse": "none",
@@ -92,6 +96,13 @@ def test_every_mrkdwn_text_in_a_message_is_translated_and_plain_text_is_left_alo
             {"type": "divider"},
         ],
     }
+
+
+def test_what_the_product_sent_is_found_in_translated_blocks() -> None:
+    contents = [entry.content for entry in catalogue()]
+    sent = [content.blocks for content in contents if isinstance(content, Message)]
+    sent += [content["blocks"] for content in contents if isinstance(content, dict)]
+    assert [original_blocks(translate_blocks(blocks)) for blocks in sent] == sent
 
 
 def test_the_given_blocks_are_not_changed() -> None:
