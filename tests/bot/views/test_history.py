@@ -184,6 +184,5 @@ def test_a_reassignment_by_escalation_is_one_line() -> None:
     assigned = replace(an_event("assigned", "system", from_=VERA, to=BEN), seq=2)
     moved = replace(an_event("status_changed", "system", field="status"), seq=3)
     assert lines(passed_on, assigned, moved) == [
-        "Help desk reassigned it to ben &lt;b&gt;, because it was not accepted in time · "
-        f"{WHEN}"
+        f"Help desk reassigned it to ben &lt;b&gt;, because it was not accepted in time · {WHEN}"
     ]
