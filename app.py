@@ -24,6 +24,7 @@ from services.account_admin import audit_command, users_command
 from services.core import clock, database, logs, schema_version, settings
 from services.core.errors import DomainError
 from services.core.metrics import NOOP_METER, InMemoryMeter, Meter
+from services.core.slack_errors import error_name
 from services.registry import index_builds, indexes, migrations
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
 
 def _startup_error_message(error: Exception) -> str:
     """Return the message for the operator. It names the error's type and quotes no setting."""
-    kind = type(error).__name__
+    kind = error_name(error)
     if isinstance(error, DomainError):
         return str(error)
     if isinstance(error, ConfigurationError):
@@ -357,11 +358,10 @@ def _web_client(
     gate: "SlackGate | None" = None,
 ) -> "WebClient":
     """Return a client without retries: each caller knows whether one may help."""
-    from slack_sdk import WebClient
-
     from bot.slack.client import MeasuredClient
+    from bot.slack.transport import SlackClient
 
-    client = WebClient(
+    client = SlackClient(
         token=config.slack_bot_token,
         base_url=config.slack_api_url,
         timeout=timeout,

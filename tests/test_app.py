@@ -342,7 +342,7 @@ def test_slack_is_away(settings: Mapping[str, str]) -> None:
     away = {**settings, "SLACK_API_URL": f"http://127.0.0.1:{free_port()}/api"}
     assert last_line(run("bot", **away)) == (
         1,
-        "The bot cannot start: Slack cannot be reached (URLError).",
+        "The bot cannot start: Slack cannot be reached (ConnectionRefusedError).",
     )
 
 
