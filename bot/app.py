@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
-from slack_bolt import Ack, App
-from slack_bolt.listener_matcher import builtins
+from slack_bolt import Ack, App, BoltRequest, BoltResponse
+from slack_bolt.listener_matcher import ListenerMatcher, builtins
+from slack_bolt.listener_matcher.builtins import BuiltinListenerMatcher
+from slack_bolt.middleware import Middleware
 
 from bot.middleware import (
     HANDLER_TIMEOUT_SECONDS,
@@ -45,37 +47,71 @@ def create_app(
         logger=logging.getLogger("slack_bolt"),
         listener_executor=ContextExecutor(executor),
     )
-    app.use(respond_middleware(meter=bot.meter, process=bot.name))
+    give_respond = respond_middleware(meter=bot.meter, process=bot.name)
+    app.use(_Step(lambda req, go_on: give_respond(req.context, go_on)))
     for middleware_function in middleware:
         app.use(middleware_function)
 
-    app.use(reject_other_workspaces(bot))
-    app.use(drop_repeated_events(bot))
+    for check in (reject_other_workspaces(bot), drop_repeated_events(bot)):
+        app.use(_Step(lambda req, go_on, check=check: check(req.body, go_on)))
 
     app.error(error_response)
     _register(app, bot)
     return app
 
 
+class _Step(Middleware):
+    """A middleware that is called with the request. Of a function Bolt reads the names of its
+    arguments, and makes all thirty that there could be, at each request."""
+
+    def __init__(self, run: Callable[[BoltRequest, Callable[[], Any]], Any]) -> None:
+        self._run = run
+
+    def process(  # type: ignore[override]  # Bolt's own annotation is narrower than its contract
+        self,
+        *,
+        req: BoltRequest,
+        resp: BoltResponse,  # noqa: ARG002  Bolt's signature
+        next: Callable[[], Any],  # noqa: A002  Bolt's name
+    ) -> BoltResponse | None:
+        response: BoltResponse | None = self._run(req, next)
+        return response
+
+
+class _BodyMatcher(ListenerMatcher):
+    """One of Bolt's matchers, called with the body. Bolt makes all arguments, as for a function, at
+    each of the routes before the one that matches."""
+
+    def __init__(self, matcher: BuiltinListenerMatcher) -> None:
+        self._func: Callable[[dict[str, Any]], Any] = matcher.func
+
+    def matches(self, req: BoltRequest, resp: BoltResponse) -> bool:  # noqa: ARG002  Bolt's
+        return bool(self._func(req.body))
+
+
+_MATCHERS: dict[RouteKind, Callable[[str], Any]] = {
+    RouteKind.COMMAND: builtins.command,
+    RouteKind.VIEW: builtins.view,
+    RouteKind.ACTION: builtins.action,
+    RouteKind.SHORTCUT: builtins.global_shortcut,
+    RouteKind.MESSAGE_SHORTCUT: builtins.message_shortcut,
+    RouteKind.EVENT: builtins.event,
+    RouteKind.OPTIONS: builtins.options,
+}
+
+
 def _register(app: App, bot: BotProcess) -> None:
-    registrars: dict[RouteKind, Callable[..., Any]] = {
-        RouteKind.COMMAND: app.command,
-        RouteKind.VIEW: app.view,
-        RouteKind.ACTION: app.action,
-        RouteKind.SHORTCUT: app.global_shortcut,
-        RouteKind.MESSAGE_SHORTCUT: app.message_shortcut,
-        RouteKind.EVENT: app.event,
-        RouteKind.OPTIONS: app.options,
-    }
     check_sender = sender_check(bot)
     for route in top_level_routes():
         listener = _listener(route, bot, check_sender)
-        if route.has_own_ack:
-            # `app.event` has no option to leave the acknowledgement to the listener.
-            matcher = builtins.event(route.id)
-            app._register_listener([listener], matcher, [], [], auto_acknowledgement=False)
-        else:
-            registrars[route.kind](route.id)(listener)
+        # `app.command` and the like take neither a matcher nor, for events, who acknowledges.
+        app._register_listener(
+            [listener],
+            _BodyMatcher(_MATCHERS[route.kind](route.id)),
+            [],
+            [],
+            auto_acknowledgement=route.kind is RouteKind.EVENT and not route.has_own_ack,
+        )
 
 
 def _listener(
