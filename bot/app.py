@@ -7,8 +7,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 from slack_bolt import Ack, App, BoltRequest, BoltResponse
-from slack_bolt.listener_matcher import ListenerMatcher, builtins
-from slack_bolt.listener_matcher.builtins import BuiltinListenerMatcher
+from slack_bolt.listener_matcher import builtins
 from slack_bolt.middleware import Middleware
 
 from bot.middleware import (
@@ -78,40 +77,25 @@ class _Step(Middleware):
         return response
 
 
-class _BodyMatcher(ListenerMatcher):
-    """One of Bolt's matchers, called with the body. Bolt makes all arguments, as for a function, at
-    each of the routes before the one that matches."""
-
-    def __init__(self, matcher: BuiltinListenerMatcher) -> None:
-        self._func: Callable[[dict[str, Any]], Any] = matcher.func
-
-    def matches(self, req: BoltRequest, resp: BoltResponse) -> bool:  # noqa: ARG002  Bolt's
-        return bool(self._func(req.body))
-
-
-_MATCHERS: dict[RouteKind, Callable[[str], Any]] = {
-    RouteKind.COMMAND: builtins.command,
-    RouteKind.VIEW: builtins.view,
-    RouteKind.ACTION: builtins.action,
-    RouteKind.SHORTCUT: builtins.global_shortcut,
-    RouteKind.MESSAGE_SHORTCUT: builtins.message_shortcut,
-    RouteKind.EVENT: builtins.event,
-    RouteKind.OPTIONS: builtins.options,
-}
-
-
 def _register(app: App, bot: BotProcess) -> None:
+    registrars: dict[RouteKind, Callable[..., Any]] = {
+        RouteKind.COMMAND: app.command,
+        RouteKind.VIEW: app.view,
+        RouteKind.ACTION: app.action,
+        RouteKind.SHORTCUT: app.global_shortcut,
+        RouteKind.MESSAGE_SHORTCUT: app.message_shortcut,
+        RouteKind.EVENT: app.event,
+        RouteKind.OPTIONS: app.options,
+    }
     check_sender = sender_check(bot)
     for route in top_level_routes():
         listener = _listener(route, bot, check_sender)
-        # `app.command` and the like take neither a matcher nor, for events, who acknowledges.
-        app._register_listener(
-            [listener],
-            _BodyMatcher(_MATCHERS[route.kind](route.id)),
-            [],
-            [],
-            auto_acknowledgement=route.kind is RouteKind.EVENT and not route.has_own_ack,
-        )
+        if route.has_own_ack:
+            # `app.event` has no option to leave the acknowledgement to the listener.
+            matcher = builtins.event(route.id)
+            app._register_listener([listener], matcher, [], [], auto_acknowledgement=False)
+        else:
+            registrars[route.kind](route.id)(listener)
 
 
 def _listener(
