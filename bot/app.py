@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from typing import Any
+from typing import Any, Self
 
 from slack_bolt import Ack, App, BoltRequest, BoltResponse
 from slack_bolt.listener_matcher import builtins
@@ -12,6 +12,7 @@ from slack_bolt.middleware import Middleware
 
 from bot.middleware import (
     HANDLER_TIMEOUT_SECONDS,
+    BodyMiddleware,
     drop_repeated_events,
     reject_other_workspaces,
     sender_check,
@@ -51,8 +52,8 @@ def create_app(
     for middleware_function in middleware:
         app.use(middleware_function)
 
-    for check in (reject_other_workspaces(bot), drop_repeated_events(bot)):
-        app.use(_Step(lambda req, go_on, check=check: check(req.body, go_on)))
+    app.use(_Step.on_body(reject_other_workspaces(bot)))
+    app.use(_Step.on_body(drop_repeated_events(bot)))
 
     app.error(error_response)
     _register(app, bot)
@@ -66,7 +67,11 @@ class _Step(Middleware):
     def __init__(self, run: Callable[[BoltRequest, Callable[[], Any]], Any]) -> None:
         self._run = run
 
-    def process(  # type: ignore[override]  # Bolt's own annotation is narrower than its contract
+    @classmethod
+    def on_body(cls, check: BodyMiddleware) -> Self:
+        return cls(lambda req, go_on: check(req.body, go_on))
+
+    def process(
         self,
         *,
         req: BoltRequest,
