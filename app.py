@@ -1,8 +1,9 @@
 """The command line and the composition root.
 
-Each command imports its modules in its function: to import all of them takes twice as long as those
-of `users`, and the bot needs no scheduler.
+Each function imports what it needs: `--help` needs nothing, and the bot needs no scheduler.
 """
+
+from __future__ import annotations
 
 import argparse
 import logging
@@ -13,26 +14,20 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
-from urllib.error import URLError
 
-import pymongo
-from dotenv import load_dotenv
-from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
-from slack_sdk.errors import SlackApiError, SlackClientError
-
-from services.account_admin import audit_command, users_command
-from services.core import clock, database, logs, schema_version, settings
-from services.core.errors import DomainError
-from services.core.metrics import NOOP_METER, InMemoryMeter, Meter
 from services.core.version import program_version
-from services.registry import index_builds, indexes, migrations
 
 if TYPE_CHECKING:
     from slack_bolt import App
     from slack_sdk import WebClient
 
     from services.accounts.confirmation import MemberLookup
+    from services.core.database import Mongo
+    from services.core.metrics import Meter
+    from services.core.schema_version import SchemaWatch
+    from services.core.settings import Settings
     from services.core.slack_gate import SlackGate
     from services.models.slack_member import SlackMember
     from services.ops.check_runner import Check
@@ -48,28 +43,43 @@ EXIT_FAILED, EXIT_USAGE, EXIT_UNUSABLE_DATA = 1, 2, 3
 INDEX_CHECK_SECONDS = 2.0
 NAME_TIMEOUT_SECONDS = 1.0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-SLACK_ERRORS = (SlackApiError, SlackClientError, URLError, TimeoutError, ConnectionResetError)
 
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """How the demo adds its adapter. `on_app_built` receives the bot's app."""
 
-    wrap_client: "Callable[[WebClient], WebClient]" = lambda client: client
+    wrap_client: Callable[[WebClient], WebClient] = lambda client: client
     middleware: Sequence[Callable[..., Any]] = ()
-    on_app_built: "Callable[[App], None]" = lambda _: None
+    on_app_built: Callable[[App], None] = lambda _: None
 
 
 def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> int:
-    args = _parser().parse_args(argv)
+    args = _parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
     command = args.command or "bot"
     if command == "demo":
         return _demo(smoke=args.smoke)
+    return _run(command, args, hooks or Hooks())
+
+
+def _run(command: str, args: argparse.Namespace, hooks: Hooks) -> int:
+    if command in ("bot", "jobs"):
+        _leave_out_cryptography()
+    from dotenv import load_dotenv
+    from pymongo.errors import ConfigurationError, PyMongoError
+    from slack_sdk.errors import SlackApiError, SlackClientError
+
+    from services.core import logs, settings
+    from services.core.errors import DomainError
+    from services.core.schema_version import ProgramTooOld
+    from services.core.slack_errors import RequestNotSent
+    from services.registry.indexes import DuplicateDocuments
+
     load_dotenv(".env")  # in the working directory; dotenv's default is beside this file
     if command == "manifest":
         return _manifest(http=args.http, name=args.name)
     if command == "doctor":
-        return _doctor(hooks or Hooks())
+        return _doctor(hooks)
     try:
         config = settings.load_settings(getattr(args, "needs", command))
     except settings.SettingsError as error:
@@ -82,17 +92,40 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
         if answers := {"users": _users, "audit": _audit, "explain": _explain}.get(command):
             return answers(config, args)
         runs = {"bot": _bot, "worker": _worker, "jobs": _jobs}
-        return runs[command](config, hooks or Hooks())
-    except (DomainError, PyMongoError, *SLACK_ERRORS) as error:
+        return runs[command](config, hooks)
+    except (
+        DomainError,
+        PyMongoError,
+        SlackApiError,
+        SlackClientError,
+        RequestNotSent,
+        TimeoutError,
+        ConnectionResetError,
+    ) as error:
         print(_startup_error_message(error), file=sys.stderr)
-        if isinstance(error, (schema_version.ProgramTooOld, indexes.DuplicateDocuments)):
+        if isinstance(error, (ProgramTooOld, DuplicateDocuments)):
             return EXIT_UNUSABLE_DATA
         return EXIT_USAGE if isinstance(error, ConfigurationError) else EXIT_FAILED
 
 
+def _leave_out_cryptography() -> None:
+    """Make the package unknown to this process. PyMongo and PyJWT import it if it is installed, as
+    Google's library demands, which takes 9 MB: for OCSP, which needs PyOpenSSL, too, and for
+    algorithms that no token here has."""
+    if find_spec("OpenSSL") is None:
+        sys.modules.setdefault("cryptography", None)  # type: ignore[arg-type]  # as the import system documents it
+
+
 def _startup_error_message(error: Exception) -> str:
     """Return the message for the operator. It names the error's type and quotes no setting."""
-    kind = type(error).__name__
+    from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
+    from slack_sdk.errors import SlackApiError
+
+    from services.core import database
+    from services.core.errors import DomainError
+    from services.core.slack_errors import error_name
+
+    kind = error_name(error)
     if isinstance(error, DomainError):
         return str(error)
     if isinstance(error, ConfigurationError):
@@ -109,10 +142,15 @@ def _startup_error_message(error: Exception) -> str:
     return f"The bot cannot start: Slack cannot be reached ({kind})."
 
 
-def _bot(config: settings.Settings, hooks: Hooks) -> int:
+def _bot(config: Settings, hooks: Hooks) -> int:
+    from pymongo.errors import PyMongoError
+
     from bot import bootstrap as bot_bootstrap
     from bot.slack.bot_process import BotProcess
-    from services.core import installation
+    from services.core import clock, installation
+    from services.core.errors import DomainError
+    from services.core.metrics import InMemoryMeter
+    from services.registry import index_builds
     from services.registry.services import Services
     from tasks.queue.celery_app import configure_celery
     from tasks.queue.publisher import BackgroundPublisher, CeleryPublisher
@@ -163,7 +201,10 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
     return EXIT_UNUSABLE_DATA if watch.is_too_old else 0
 
 
-def _worker(config: settings.Settings, hooks: Hooks) -> int:
+def _worker(config: Settings, hooks: Hooks) -> int:
+    from pymongo.errors import PyMongoError
+
+    from services.core import clock, database
     from services.core.redis_client import connect_redis
     from services.core.slack_gate import SlackGate
     from tasks import runtime as task_runtime
@@ -204,7 +245,7 @@ def _worker(config: settings.Settings, hooks: Hooks) -> int:
     return 0 if is_stopped else EXIT_FAILED
 
 
-def _jobs(config: settings.Settings, _: Hooks) -> int:
+def _jobs(config: Settings, _: Hooks) -> int:
     from services.registry.services import Services
     from tasks.processes import scheduler
     from tasks.queue.celery_app import configure_celery
@@ -224,14 +265,17 @@ def _jobs(config: settings.Settings, _: Hooks) -> int:
     return EXIT_UNUSABLE_DATA if watch.is_too_old else 0
 
 
-def _wait_for_unique_indexes(db: database.Mongo, stop: threading.Event) -> bool:
+def _wait_for_unique_indexes(db: Mongo, stop: threading.Event) -> bool:
     """Return False if the process is to stop."""
+    from services.registry import index_builds
+
     build = index_builds.build_unique_indexes(db)
     build.start()
     return build.wait(lambda: not stop.is_set())
 
 
-def _users(config: settings.Settings, args: argparse.Namespace) -> int:
+def _users(config: Settings, args: argparse.Namespace) -> int:
+    from services.account_admin import users_command
     from services.registry.services import Services
 
     services = Services.build(
@@ -250,7 +294,8 @@ def _users(config: settings.Settings, args: argparse.Namespace) -> int:
     return 0
 
 
-def _audit(config: settings.Settings, args: argparse.Namespace) -> int:
+def _audit(config: Settings, args: argparse.Namespace) -> int:
+    from services.account_admin import audit_command
     from services.registry.services import Services
 
     services = Services.build(_database(config), config)
@@ -261,7 +306,7 @@ def _audit(config: settings.Settings, args: argparse.Namespace) -> int:
     return 0
 
 
-def _explain(config: settings.Settings, args: argparse.Namespace) -> int:
+def _explain(config: Settings, args: argparse.Namespace) -> int:
     from bot.views.explain.terminal import explanation_lines
     from services.models.permissions import OPERATOR
     from services.registry.services import Services
@@ -275,6 +320,8 @@ def _explain(config: settings.Settings, args: argparse.Namespace) -> int:
 
 def _manifest(*, http: bool, name: str | None) -> int:
     from bot import manifest
+    from services.core import settings
+    from services.core.errors import DomainError
     from services.team_settings.app_name import checked_app_name
 
     config, _ = settings.parse_settings("manifest")
@@ -297,6 +344,10 @@ def _manifest(*, http: bool, name: str | None) -> int:
 
 def _stored_app_name(mongo_uri: str) -> str:
     """Return the name set in Slack, or the default without a MongoDB that answers at once."""
+    import pymongo
+    from pymongo.errors import PyMongoError
+
+    from services.core import database
     from services.team_settings.app_name import DEFAULT_APP_NAME, load_app_name
 
     if not mongo_uri:
@@ -312,6 +363,7 @@ def _stored_app_name(mongo_uri: str) -> str:
 
 def _doctor(hooks: Hooks) -> int:
     """Run with any settings: a missing one is a finding."""
+    from services.core import settings
     from services.ops import check_runner
 
     logging.disable()  # print the findings only
@@ -326,12 +378,13 @@ def _doctor(hooks: Hooks) -> int:
     return EXIT_FAILED if check_runner.CheckStatus.FAIL in states else 0
 
 
-def _checks(config: settings.Settings, hooks: Hooks) -> "list[Check]":
+def _checks(config: Settings, hooks: Hooks) -> list[Check]:
     """Return the checks in the order of their output."""
     from bot import manifest
     from bot.doctor import SlackChecks
     from services.ops import database_checks
     from services.ops.check_runner import Check
+    from services.registry import indexes, migrations
     from tasks import doctor as task_doctor
     from tasks import runtime as task_runtime
     from tasks.queue.celery_app import configure_celery
@@ -376,58 +429,61 @@ def _demo(*, smoke: bool) -> int:
 
 
 def _web_client(
-    config: settings.Settings,
+    config: Settings,
     hooks: Hooks,
     *,
     timeout: int,
-    meter: Meter = NOOP_METER,
+    meter: Meter | None = None,
     process: str = "",
-    gate: "SlackGate | None" = None,
-) -> "WebClient":
+    gate: SlackGate | None = None,
+) -> WebClient:
     """Return a client without retries: each caller knows whether one may help."""
-    from slack_sdk import WebClient
-
     from bot.slack.client import MeasuredClient
+    from bot.slack.transport import SlackClient
+    from services.core.metrics import NOOP_METER
 
-    client = WebClient(
+    client = SlackClient(
         token=config.slack_bot_token,
         base_url=config.slack_api_url,
         timeout=timeout,
         retry_handlers=[],
     )
-    return MeasuredClient(hooks.wrap_client(client), meter=meter, process=process, gate=gate)
+    wrapped = hooks.wrap_client(client)
+    return MeasuredClient(wrapped, meter=meter or NOOP_METER, process=process, gate=gate)
 
 
-def _member_lookup(client: "WebClient") -> "MemberLookup":
+def _member_lookup(client: WebClient) -> MemberLookup:
     from bot.slack.client import member_lookup
 
     return member_lookup(client)
 
 
-def _lazy_member_lookup(config: settings.Settings, hooks: Hooks) -> "MemberLookup | None":
+def _lazy_member_lookup(config: Settings, hooks: Hooks) -> MemberLookup | None:
     """Return None without a token. A command that never asks Slack loads nothing of it."""
 
-    def look_up(team_id: str, slack_user_id: str) -> "SlackMember | None":
+    def look_up(team_id: str, slack_user_id: str) -> SlackMember | None:
         client = _web_client(config, hooks, timeout=CHECK_TIMEOUT_SECONDS)
         return _member_lookup(client)(team_id, slack_user_id)
 
     return look_up if config.slack_bot_token else None
 
 
-def _database(config: settings.Settings) -> database.Mongo:
+def _database(config: Settings) -> Mongo:
     """Raises `ProgramTooOld` if this program would misread what is stored."""
+    from services.core import clock, database, schema_version
+    from services.registry import migrations
+
     db = database.connect(config.mongo_uri)
     clock.synchronize(db)
     schema_version.check_program_version(db, migrations.PROGRAM_VERSION)
     return db
 
 
-def _schema_watch(
-    config: settings.Settings, *, on_too_old: Callable[[], None]
-) -> schema_version.SchemaWatch:
-    return schema_version.SchemaWatch(
-        config.mongo_uri, migrations.PROGRAM_VERSION, on_too_old=on_too_old
-    )
+def _schema_watch(config: Settings, *, on_too_old: Callable[[], None]) -> SchemaWatch:
+    from services.core.schema_version import SchemaWatch
+    from services.registry import migrations
+
+    return SchemaWatch(config.mongo_uri, migrations.PROGRAM_VERSION, on_too_old=on_too_old)
 
 
 def _stop_on_signals() -> threading.Event:
@@ -437,7 +493,8 @@ def _stop_on_signals() -> threading.Event:
     return stop
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(argv: Sequence[str] = ("users", "audit")) -> argparse.ArgumentParser:
+    """Return the parser, with the arguments of those commands that `argv` names."""
     parser = argparse.ArgumentParser(prog="app.py", description="A help desk in Slack.")
     parser.add_argument("--version", action="version", version=program_version())
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -465,10 +522,16 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="run a check without a person; exits with 0 if it works",
     )
-    users_command.add_arguments(commands.add_parser("users", help="list and change accounts"))
-    audit_command.add_arguments(
-        commands.add_parser("audit", help="list who changed which account or setting, and when")
-    )
+    users = commands.add_parser("users", help="list and change accounts")
+    if "users" in argv:
+        from services.account_admin import users_command
+
+        users_command.add_arguments(users)
+    audit = commands.add_parser("audit", help="list who changed which account or setting, and when")
+    if "audit" in argv:
+        from services.account_admin import audit_command
+
+        audit_command.add_arguments(audit)
     return parser
 
 

@@ -5,13 +5,15 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from typing import Any
+from typing import Any, Self
 
-from slack_bolt import Ack, App
+from slack_bolt import Ack, App, BoltRequest, BoltResponse
 from slack_bolt.listener_matcher import builtins
+from slack_bolt.middleware import Middleware
 
 from bot.middleware import (
     HANDLER_TIMEOUT_SECONDS,
+    BodyMiddleware,
     drop_repeated_events,
     reject_other_workspaces,
     sender_check,
@@ -47,16 +49,39 @@ def create_app(
         logger=logging.getLogger("slack_bolt"),
         listener_executor=ListenerExecutor(executor),
     )
-    app.use(respond_middleware(meter=bot.meter, process=bot.name))
+    give_respond = respond_middleware(meter=bot.meter, process=bot.name)
+    app.use(_Step(lambda req, go_on: give_respond(req.context, go_on)))
     for middleware_function in middleware:
         app.use(middleware_function)
 
-    app.use(reject_other_workspaces(bot))
-    app.use(drop_repeated_events(bot))
+    app.use(_Step.on_body(reject_other_workspaces(bot)))
+    app.use(_Step.on_body(drop_repeated_events(bot)))
 
     app.error(error_response)
     _register(app, bot)
     return app
+
+
+class _Step(Middleware):
+    """A middleware that is called with the request. Of a function Bolt reads the names of its
+    arguments, and makes all thirty that there could be, at each request."""
+
+    def __init__(self, run: Callable[[BoltRequest, Callable[[], Any]], Any]) -> None:
+        self._run = run
+
+    @classmethod
+    def on_body(cls, check: BodyMiddleware) -> Self:
+        return cls(lambda req, go_on: check(req.body, go_on))
+
+    def process(
+        self,
+        *,
+        req: BoltRequest,
+        resp: BoltResponse,  # noqa: ARG002  Bolt's signature
+        next: Callable[[], Any],  # noqa: A002  Bolt's name
+    ) -> BoltResponse | None:
+        response: BoltResponse | None = self._run(req, next)
+        return response
 
 
 def _register(app: App, bot: BotProcess) -> None:

@@ -7,11 +7,12 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
+from services.core.slack_errors import error_name
 from services.ops.check_runner import Check, Finding, fail, ok, skip, warn
 from services.ops.database_checks import MONGODB
 
 TOKEN_CHECK = "Slack token"  # noqa: S105  a check's name
-# urllib raises a ValueError for a malformed URL.
+# A malformed URL is a ValueError.
 CALL_ERRORS = (SlackClientError, OSError, ValueError)
 SHARED_CHANNEL_FLAGS = ("is_shared", "is_ext_shared", "is_org_shared")
 REINSTALL_ADVICE = 'reinstall the app under "Install App"'
@@ -134,7 +135,7 @@ def _failed_call(error: Exception, advice: str) -> list[Finding]:
     code = _error_code(error)
     if code is None:
         advice = "Check the network, a proxy, and SLACK_API_URL if it is set."
-        return fail(f"Slack cannot be reached ({type(error).__name__})", advice)
+        return fail(f"Slack cannot be reached ({error_name(error)})", advice)
     if code == "ratelimited":
         return warn("Slack asks to wait", "Try again in a minute.")
     return fail(f"Slack answered {code}", advice)

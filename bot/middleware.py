@@ -37,10 +37,10 @@ SENDER_CHECK_SECONDS = 60
 MAX_REMEMBERED_SENDERS = 10_000
 
 Next = Callable[[], Any]
-Middleware = Callable[[dict[str, Any], Next], BoltResponse | None]
+BodyMiddleware = Callable[[dict[str, Any], Next], BoltResponse | None]
 
 
-def reject_other_workspaces(bot: BotProcess) -> Middleware:
+def reject_other_workspaces(bot: BotProcess) -> BodyMiddleware:
     """Reject what is for another installation: Bolt serves any under a single token."""
 
     def only_this_workspace(body: dict[str, Any], next: Next) -> BoltResponse | None:  # noqa: A002  Bolt's name
@@ -86,7 +86,7 @@ def sender_check(
     return check
 
 
-def drop_repeated_events(bot: BotProcess) -> Middleware:
+def drop_repeated_events(bot: BotProcess) -> BodyMiddleware:
     """Slack sends an unanswered event again, when another process may already handle it.
 
     Routes with their own acknowledgement get repeated events: they are idempotent, and Slack has

@@ -13,6 +13,7 @@ from slack_bolt import Ack, App, BoltContext, BoltRequest, BoltResponse
 from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
+from bot.slack.transport import SlackClient
 from demo.block_translation import (
     Json,
     restore_view,
@@ -32,7 +33,7 @@ def register_app(app: App) -> None:
     _apps[:] = [app]
 
 
-class LocalSlackClient(WebClient):
+class LocalSlackClient(SlackClient):
     """Translate requests for local-slack, and complete its responses."""
 
     def api_call(self, api_method: str, **options: Any) -> SlackResponse:

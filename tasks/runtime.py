@@ -21,6 +21,7 @@ from services.core.clock import Clock
 from services.core.database import Document, Mongo
 from services.core.metrics import NOOP_METER, Meter
 from services.core.settings import Settings
+from services.core.tls import client_context
 from services.linking.links import Directory
 from services.models.ticket import Ticket
 from services.outbox import pending
@@ -106,6 +107,9 @@ def preload(config: Settings) -> None:
     In the worker's parent process, so that its children neither need seconds for it when they start
     on a busy machine, nor 60 MB each.
     """
+    import rapidfuzz.distance  # noqa: F401, PLC0415  only the worker needs it
+
+    client_context()
     client: MongoClient[Document] = MongoClient(connect=False)
     services = Services.build(client["unused"], config)
     for name, attribute in vars(Services).items():

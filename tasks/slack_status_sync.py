@@ -171,6 +171,11 @@ def _send(runtime: Runtime, offers: HandoverOffers, offer: HandoverOffer, team_i
     match outcome.kind:
         case OutcomeKind.PERMANENT:
             offers.mark_failed(offer, error=outcome.error)
-        case OutcomeKind.BLOCKED | OutcomeKind.RATE_LIMITED | OutcomeKind.TRANSIENT:
+        case (
+            OutcomeKind.BLOCKED
+            | OutcomeKind.RATE_LIMITED
+            | OutcomeKind.TRANSIENT
+            | OutcomeKind.NOT_SENT
+        ):
             offers.retry_later(offer, wait=outcome.wait)
     return False

@@ -25,10 +25,10 @@ from pymongo.monitoring import (
     CommandSucceededEvent,
 )
 from slack_bolt import App, BoltRequest, BoltResponse
-from slack_sdk import WebClient
 
 from bot.app import create_app
 from bot.slack.bot_process import BotProcess
+from bot.slack.transport import SlackClient
 from bot.views import blocks
 from bot.views.cards.action_buttons import action_button
 from bot.web.api.blueprint import api_blueprint
@@ -500,8 +500,8 @@ def sample_ticket(**fields: Any) -> Ticket:
     )
 
 
-def web_client(slack: RecordingSlack) -> WebClient:
-    return WebClient(token=TOKEN, base_url=slack.url, timeout=2, retry_handlers=[])
+def web_client(slack: RecordingSlack) -> SlackClient:
+    return SlackClient(token=TOKEN, base_url=slack.url, timeout=2, retry_handlers=[])
 
 
 def file_ticket(

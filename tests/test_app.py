@@ -342,7 +342,7 @@ def test_slack_is_away(settings: Mapping[str, str]) -> None:
     away = {**settings, "SLACK_API_URL": f"http://127.0.0.1:{free_port()}/api"}
     assert last_line(run("bot", **away)) == (
         1,
-        "The bot cannot start: Slack cannot be reached (URLError).",
+        "The bot cannot start: Slack cannot be reached (ConnectionRefusedError).",
     )
 
 
@@ -394,11 +394,21 @@ def test_commands_build_no_index(mongo: MongoServer, command: str) -> None:
 
 # What only the worker, the jobs or their training need; each costs a start tens of milliseconds
 # and megabytes.
-FOREIGN_TO_THE_BOT = {"apscheduler", "google", "holidays", "numpy", "scipy", "sklearn"}
+FOREIGN_TO_THE_BOT = {
+    "apscheduler",
+    "cryptography",
+    "google",
+    "holidays",
+    "numpy",
+    "rapidfuzz",
+    "scipy",
+    "sklearn",
+}
 MODULES_AT_EXIT = """
 import atexit, sys
 import app
-atexit.register(lambda: print("imported:", *sorted(sys.modules)))
+names = lambda: sorted(name for name, module in sys.modules.items() if module)
+atexit.register(lambda: print("imported:", *names()))
 sys.exit(app.main(["bot"]))
 """
 
@@ -433,6 +443,19 @@ def test_a_started_bot_has_imported_nothing_that_only_others_need(
         [],
         ["google"],
     )
+
+
+def test_help_imports_no_library() -> None:
+    imported = "import sys; before = set(sys.modules); import app; app._parser([]).format_help();"
+    report = "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
+    done = subprocess.run(  # noqa: S603  our own command
+        [sys.executable, "-c", imported + report],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(done.stdout.split()) - sys.stdlib_module_names == {"app"}
 
 
 def test_it_reads_the_env_file_here(manage: Users, db: Mongo) -> None:

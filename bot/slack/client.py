@@ -3,15 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError, SlackRequestError
 from slack_sdk.web import SlackResponse
-from slack_sdk.webhook import WebhookClient
 
+from bot.slack.transport import ResponseUrl
 from services.accounts.confirmation import MemberLookup
 from services.core.metrics import SLACK_CALLS, SLACK_SECONDS, Meter
 from services.core.slack_errors import ErrorKind, error_kind
@@ -124,7 +123,7 @@ def slack_outcome(error: Exception) -> str:
     if isinstance(reason, TimeoutError):
         return "timeout"
     # Anything else is not Slack's error: the task's time limit, for example.
-    return "unreachable" if isinstance(error, (OSError, HTTPException)) else "cancelled"
+    return "unreachable" if isinstance(error, OSError) else "cancelled"
 
 
 def _api_error_outcome(error: SlackApiError) -> str:
@@ -220,8 +219,8 @@ def respond_middleware(*, meter: Meter, process: str) -> Callable[..., None]:
             outcome = "unreachable"
             try:
                 # Without retries: the user is waiting.
-                client = WebhookClient(url, timeout=RESPONSE_URL_TIMEOUT_SECONDS, retry_handlers=[])
-                status = client.send_dict(message).status_code
+                address = ResponseUrl(url, timeout=RESPONSE_URL_TIMEOUT_SECONDS, retry_handlers=[])
+                status = address.send_dict(message).status_code
                 outcome = OUTCOME_BY_STATUS.get(status, "refused")
             finally:
                 meter.count(SLACK_CALLS, process, "response_url", outcome)

@@ -24,6 +24,9 @@ _SECRET = re.compile(r"(?<=[?&])(key|token|ticket|secret|password)=[^&\s'\"]+", 
 # These follow LOG_LEVEL. Libraries log whole payloads at DEBUG, so they stay at this level.
 PRODUCT_LOGGERS = ("app", "bot", "demo", "services", "tasks")
 LIBRARY_LOG_LEVEL = logging.WARNING
+# They compare this logger's own level, and without one write messages of whole payloads for a level
+# that is off.
+LOGGERS_WITH_LEVEL = ("slack_bolt", "slack_sdk.web.base_client", "slack_sdk.webhook.client")
 # Their errors quote documents.
 DOCUMENT_QUOTING_LIBRARIES = ("pymongo", "bson")
 
@@ -124,6 +127,8 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(LIBRARY_LOG_LEVEL)
+    for name in LOGGERS_WITH_LEVEL:
+        logging.getLogger(name).setLevel(LIBRARY_LOG_LEVEL)
     for name in PRODUCT_LOGGERS:
         logging.getLogger(name).setLevel(level)
     # By default, uncaught exceptions bypass the formatters.

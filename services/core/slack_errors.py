@@ -1,10 +1,16 @@
-"""Slack's error codes by what can be done about them.
+"""Errors of calls to Slack, and Slack's error codes by what can be done about them.
 
 https://docs.slack.dev/reference/methods/chat.postMessage#errors lists most of them; the other
 methods have few more that matter here.
 """
 
 from enum import Enum, auto
+from urllib.error import URLError
+
+
+class RequestNotSent(URLError):
+    """Slack could not be connected to, and so has received no part of the request. `reason` is the
+    error of the operating system, of TLS or of the proxy."""
 
 
 class ErrorKind(Enum):
@@ -53,3 +59,9 @@ def error_kind(code: str, *, channel: str = "") -> ErrorKind:
         is_channel = channel.startswith(_CHANNEL_PREFIXES)
         return ErrorKind.CHANNEL if is_channel else ErrorKind.RECIPIENT
     return _KIND_BY_CODE.get(code, ErrorKind.OTHER)
+
+
+def error_name(error: Exception) -> str:
+    """Return the type of what went wrong, for logs and operators. It quotes nothing."""
+    reason = error.reason if isinstance(error, URLError) else error
+    return type(reason).__name__

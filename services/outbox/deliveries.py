@@ -296,8 +296,8 @@ def mark_delegated(db: Mongo, ticket_id: ObjectId, key: str) -> None:
 def release_claim(
     db: Mongo, ticket_id: ObjectId, key: str, *, until: datetime, is_unsent: bool
 ) -> None:
-    """Let another attempt claim the message from `until` on. `is_unsent`: Slack has refused it, so
-    no copy of it can be there."""
+    """Let another attempt claim the message from `until` on. `is_unsent`: Slack has refused it
+    or not received it, so no copy of it can be there."""
     also = {"$unset": {f"notices.$[this].{_UNANSWERED_SINCE}": ""}} if is_unsent else None
     _set(db, ticket_id, key, {"until": until}, only_if=CLAIMED_FILTER, also=also)
 

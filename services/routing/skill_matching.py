@@ -11,8 +11,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rapidfuzz.distance import OSA
-
 from services.analysis.model_exchange import canonical_skills
 from services.core.text import UNSPACED_SCRIPT_RANGES
 from services.routing.learned_model import MAX_TEXT_LENGTH
@@ -233,6 +231,8 @@ def _is_typo(word: str, name: str) -> bool:
     # First letters are rarely mistyped; a different last letter is grammar (printed, windows).
     if word[0] != name[0] or word[-1] != name[-1] or abs(len(word) - len(name)) > 1:
         return False
+    from rapidfuzz.distance import OSA  # noqa: PLC0415  4 MB, which a bot does not need
+
     if OSA.distance(word, name, score_cutoff=1) != 1:
         return False
     is_wrong_letter = len(word) == len(name) and sorted(word) != sorted(name)

@@ -4,7 +4,6 @@ The text of an answer is never stored: servers quote the address in it.
 """
 
 import smtplib
-import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 from services.auth.one_time_codes import OneTimeCodes
 from services.core.metrics import Meter
 from services.core.settings import Settings
+from services.core.tls import client_context
 from tasks.email.compose import BadAddressError, parse_address
 
 IMPLICIT_TLS_PORT = 465
@@ -71,7 +71,7 @@ class SmtpServer:
         try:
             server.ehlo_or_helo_if_needed()
             if self.port != IMPLICIT_TLS_PORT and server.has_extn("starttls"):
-                server.starttls(context=ssl.create_default_context())
+                server.starttls(context=client_context())
                 server.ehlo_or_helo_if_needed()  # the server may offer other extensions now
             if self.user:
                 server.login(self.user, self.password)
@@ -84,9 +84,8 @@ class SmtpServer:
         # By default smtplib resolves this machine's name, without a time limit.
         name = "[127.0.0.1]"
         if self.port == IMPLICIT_TLS_PORT:
-            context = ssl.create_default_context()
             return smtplib.SMTP_SSL(
-                self.host, self.port, name, timeout=self.timeout_seconds, context=context
+                self.host, self.port, name, timeout=self.timeout_seconds, context=client_context()
             )
         return smtplib.SMTP(self.host, self.port, name, timeout=self.timeout_seconds)
 

@@ -355,7 +355,8 @@ class TicketSender:
                 self._runtime.meter.count(FAILED_DELIVERIES, notice.kind, reason)
                 return True
         until = now + (outcome.wait or timedelta())
-        is_unsent = outcome.kind is OutcomeKind.RATE_LIMITED  # an error may come after the post
+        # A fault of Slack may come after the post.
+        is_unsent = outcome.kind in (OutcomeKind.RATE_LIMITED, OutcomeKind.NOT_SENT)
         deliveries.release_claim(db, ticket_id, notice.key, until=until, is_unsent=is_unsent)
         if outcome.rate_limit:
             raise outcome.rate_limit

@@ -61,7 +61,12 @@ def _send(runtime: Runtime, replies: Replies, reply: Reply) -> None:
     match outcome.kind:
         case OutcomeKind.PERMANENT:
             replies.mark_failed(reply, error=outcome.error)
-        case OutcomeKind.BLOCKED | OutcomeKind.RATE_LIMITED | OutcomeKind.TRANSIENT:
+        case (
+            OutcomeKind.BLOCKED
+            | OutcomeKind.RATE_LIMITED
+            | OutcomeKind.TRANSIENT
+            | OutcomeKind.NOT_SENT
+        ):
             replies.retry_later(reply, error=outcome.error, wait=outcome.wait)
     label = _METRIC_LABELS.get(outcome.kind, "retried")
     runtime.meter.count(REPLY_ATTEMPTS, reply.kind.value, label)

@@ -14,7 +14,13 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from bot.views.text import Message
-from services.core.slack_errors import OPERATOR_KINDS, ErrorKind, error_kind
+from services.core.slack_errors import (
+    OPERATOR_KINDS,
+    ErrorKind,
+    RequestNotSent,
+    error_kind,
+    error_name,
+)
 from services.core.work_queue import MAX_DELIVERY_DELAY
 from services.outbox.deliveries import DeliveryRef
 from services.outbox.reminders import ReminderClaim, Reminders
@@ -53,6 +59,7 @@ class OutcomeKind(Enum):
     BLOCKED = auto()  # an operator has to correct something first
     RATE_LIMITED = auto()
     TRANSIENT = auto()
+    NOT_SENT = auto()  # Slack could not be connected to
     UNANSWERED = auto()  # Slack may have posted it; sent again only after the claim expires
 
 
@@ -86,8 +93,10 @@ def call_slack(call: Callable[[], SlackResponse], *, channel: str = "") -> Slack
         if limit := _rate_limit(error):
             return SlackOutcome(OutcomeKind.RATE_LIMITED, error=code, rate_limit=limit)
         return SlackOutcome(_outcome_kind(error_kind(code, channel=channel)), error=code)
+    except RequestNotSent as error:
+        return SlackOutcome(OutcomeKind.NOT_SENT, error=error_name(error))
     except (SlackClientError, OSError) as error:
-        return SlackOutcome(OutcomeKind.UNANSWERED, error=type(error).__name__)
+        return SlackOutcome(OutcomeKind.UNANSWERED, error=error_name(error))
 
 
 def _outcome_kind(kind: ErrorKind) -> OutcomeKind:
@@ -166,7 +175,7 @@ def update_message(
     outcome = call_slack(
         lambda: slack.chat_update(channel=channel, ts=ts, **message.as_args()), channel=channel
     )
-    if outcome.kind in (OutcomeKind.BLOCKED, OutcomeKind.TRANSIENT, OutcomeKind.UNANSWERED):
+    if not outcome.is_final and not outcome.rate_limit:
         logger.warning("%s: %s", about, outcome.error)
     return outcome
 
@@ -184,7 +193,7 @@ def record_outcome(
             reminders.finish(claim, why=outcome.error)
         case OutcomeKind.BLOCKED:
             reminders.release_claim(claim, until=now + BLOCKED_RETRY_DELAY)
-        case OutcomeKind.RATE_LIMITED | OutcomeKind.TRANSIENT:
+        case OutcomeKind.RATE_LIMITED | OutcomeKind.TRANSIENT | OutcomeKind.NOT_SENT:
             reminders.release_claim(claim, until=now + (outcome.wait or REMINDER_RETRY_DELAY))
     if outcome.rate_limit:
         raise outcome.rate_limit

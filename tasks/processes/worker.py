@@ -1,5 +1,6 @@
 """The Celery worker process: set-up after a fork, and shutdown in time."""
 
+import gc
 import logging
 import os
 import signal
@@ -12,7 +13,13 @@ from typing import Any
 import billiard
 from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
-from celery.signals import setup_logging, worker_process_init, worker_ready, worker_shutting_down
+from celery.signals import (
+    setup_logging,
+    worker_before_create_process,
+    worker_process_init,
+    worker_ready,
+    worker_shutting_down,
+)
 
 from tasks import runtime
 from tasks.assignment import assign_ticket
@@ -65,6 +72,8 @@ def run(celery: Celery, build: Callable[[], runtime.Runtime], meter: RedisMeter)
 def _connect_signals(stopping: threading.Event) -> None:
     # Keep our logging, which is configured before the fork.
     setup_logging.connect(lambda **_: None, weak=False)
+    # Or the garbage collector of each child would copy what it shares with the others.
+    worker_before_create_process.connect(lambda **_: gc.freeze(), weak=False)
     worker_process_init.connect(lambda **_: runtime.current_runtime(), weak=False)
     worker_ready.connect(lambda **_: logger.info("the worker is ready"), weak=False)
     worker_shutting_down.connect(lambda **_: stopping.set(), weak=False)

@@ -5,6 +5,7 @@ from slack_sdk import WebClient
 
 from bot.doctor import SlackChecks
 from bot.manifest import SCOPES
+from bot.slack.transport import SlackClient
 from services.ops.check_runner import Finding, fail, ok, skip, warn
 from tests.conftest import web_client
 from tests.support.recording_slack import TOKEN, RecordingSlack
@@ -43,10 +44,11 @@ def test_slack_asks_to_wait(checks: SlackChecks, slack: RecordingSlack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "kind"), [("http://127.0.0.1:9/api/", "URLError"), ("slack.com/api/", "ValueError")]
+    ("url", "kind"),
+    [("http://127.0.0.1:9/api/", "ConnectionRefusedError"), ("slack.com/api/", "ValueError")],
 )
 def test_slack_is_away(url: str, kind: str) -> None:
-    client = WebClient(token=TOKEN, base_url=url, timeout=2, retry_handlers=[])
+    client = SlackClient(token=TOKEN, base_url=url, timeout=2, retry_handlers=[])
     advice = "Check the network, a proxy, and SLACK_API_URL if it is set."
     away = fail(f"Slack cannot be reached ({kind})", advice)
     checks = SlackChecks(client, app_token=APP_TOKEN, scopes=SCOPES)

@@ -34,7 +34,7 @@ class UnreliableSlack(RecordingSlack):
         self._opened: dict[str, Json] = {}
         self._posted: dict[str, float] = {}
 
-    def serve(self, path: str, args: Json, token: str | None) -> Reply | RawReply:
+    def serve(self, path: str, args: Json, token: str | None) -> Reply | RawReply | None:
         if self.mode is not None:
             self.failed_calls += 1
         match self.mode:
@@ -49,11 +49,12 @@ class UnreliableSlack(RecordingSlack):
                 self.recovered.wait(HANG_SECONDS)
                 return 503, {"ok": False, "error": "service_unavailable"}, {}
         reply = super().serve(path, args, token)
+        answer = reply[1] if reply and isinstance(reply[1], dict) else {}
         with self._changed:
-            if path == "/api/views.open" and isinstance(reply[1], dict) and reply[1]["ok"]:
-                self._opened[args["trigger_id"]] = reply[1]["view"]
-            if path == "/api/chat.postMessage" and isinstance(reply[1], dict) and reply[1]["ok"]:
-                self._posted[reply[1]["ts"]] = time.monotonic()
+            if path == "/api/views.open" and answer.get("ok"):
+                self._opened[args["trigger_id"]] = answer["view"]
+            if path == "/api/chat.postMessage" and answer.get("ok"):
+                self._posted[answer["ts"]] = time.monotonic()
             self.calls.clear()  # thousands, each with its blocks
         return reply
 

@@ -2,13 +2,17 @@
 
 import ssl
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from bot.slack import transport
 
 LIFETIME = timedelta(days=1)
 
@@ -42,6 +46,14 @@ class CertificateAuthority:
         )
         self.file = directory / f"{name.lower()}-authority.pem"
         self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+
+    def trust(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Make this process trust it until the end of the test."""
+        context = ssl.create_default_context(cafile=str(self.file))
+        connections = cache(transport._connections.__wrapped__)  # none of an earlier test
+        monkeypatch.setattr("bot.slack.transport._connections", connections)
+        monkeypatch.setattr("tasks.email.smtp.client_context", lambda: context)
+        monkeypatch.setattr("bot.slack.transport.client_context", lambda: context)
 
     def server_context(self, *hosts: str) -> ssl.SSLContext:
         """For a server that clients reach as one of `hosts`, IP addresses or names."""

@@ -46,11 +46,13 @@ class _Proxy:
 class ConnectProxy(_Proxy):
     """An HTTP proxy that connects the hosts in `ports`, asked for on port 443, to those ports.
 
-    `connected` holds the hosts that were asked for, `refused` those among them that are unknown.
+    `connected` holds the hosts that were asked for, and `credentials` what came with each;
+    `refused` those that are unknown.
     """
 
     def __init__(self, ports: Mapping[str, int]) -> None:
         self.connected: list[str] = []
+        self.credentials: list[str | None] = []
         self.refused: list[str] = []
         proxy = self
 
@@ -62,6 +64,7 @@ class ConnectProxy(_Proxy):
                     self.send_error(502)
                     return
                 proxy.connected.append(host)
+                proxy.credentials.append(self.headers["Proxy-Authorization"])
                 self.send_response(200)
                 self.end_headers()
                 _pass_on(self.connection, ports[host])

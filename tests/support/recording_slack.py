@@ -67,6 +67,7 @@ class _Fault:
     where: Callable[[Json], bool]
     reply: Reply | None = None
     seconds: float = 0.0
+    hangs_up: bool = False
 
 
 class RecordingSlack:
@@ -106,6 +107,7 @@ class RecordingSlack:
         self.refused: list[Refused] = []
         self._faults: list[_Fault] = []
         self._response_urls: dict[str, _ResponseUrl] = {}
+        self.idle_seconds: float | None = None  # connections are then closed; 0: after each answer
         self.seconds_per_call = 0.0  # how long each call takes by the clock of triggers
         self._ids = itertools.count(1)
 
@@ -120,7 +122,9 @@ class RecordingSlack:
 
     def start(self) -> Self:
         self._stopping.clear()
-        self._server = Server(self._port, self.serve, self._tls)
+        self._server = Server(
+            self._port, self.serve, self._tls, idle_seconds=lambda: self.idle_seconds
+        )
         self._port = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
@@ -154,6 +158,15 @@ class RecordingSlack:
     @property
     def port(self) -> int:
         return self._port
+
+    @property
+    def connections(self) -> int:
+        """How many it has accepted since its start."""
+        return self._server.connections if self._server else 0
+
+    @property
+    def open_connections(self) -> int:
+        return self._server.open_connections if self._server else 0
 
     @property
     def _root(self) -> str:
@@ -297,28 +310,38 @@ class RecordingSlack:
         with self._changed:
             self._faults.append(_Fault(method, times, where, seconds=seconds))
 
+    def hang_up(self, method: str, *, times: int = 1, carried_out: bool = True) -> None:
+        """The next `times` calls are carried out or not, and their connections closed without an
+        answer."""
+        reply: Reply | None = None if carried_out else (503, {}, {})
+        with self._changed:
+            fault = _Fault(method, times, lambda _: True, reply, hangs_up=True)
+            self._faults.append(fault)
+
     def recover(self) -> None:
-        """Takes back what fail() and delay() still had in store."""
+        """Takes back what fail(), delay() and hang_up() still had in store."""
         with self._changed:
             self._faults.clear()
 
     # How a request is served
 
-    def serve(self, path: str, args: Json, token: str | None) -> Reply | RawReply:
-        """Answers and records in one step: who sees the call also sees what it changed."""
+    def serve(self, path: str, args: Json, token: str | None) -> Reply | RawReply | None:
+        """Answers and records in one step: who sees the call also sees what it changed. None hangs
+        up."""
         is_response = path.startswith("/response/")
         method = "response_url" if is_response else path.removeprefix("/api/")
         with self._changed:
-            seconds = self._fault(method, args, slow=True).seconds
-            status, body_out, more = self._fault(method, args, slow=False).reply or (
+            afterwards = self._fault(method, args, slow=True)
+            instead = self._fault(method, args, slow=False)
+            status, body_out, more = instead.reply or (
                 self._respond(path, args) if is_response else self._call(method, args, token)
             )
             reply = (status, copy.deepcopy(body_out), {"x-oauth-scopes": self.scopes, **more})
             self.clock.advance(self.seconds_per_call)
             self.calls.append(Call(method, args, token, time.monotonic(), path, status, reply[1]))
             self._changed.notify_all()
-        self._stopping.wait(seconds)
-        return reply
+        self._stopping.wait(afterwards.seconds)
+        return None if afterwards.hangs_up or instead.hangs_up else reply
 
     def _fault(self, method: str, args: Json, *, slow: bool) -> _Fault:
         for fault in self._faults:

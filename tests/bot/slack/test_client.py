@@ -17,6 +17,7 @@ from bot.slack.client import (
     respond_middleware,
     slack_outcome,
 )
+from bot.slack.transport import SlackClient
 from demo.adapter import LocalSlackClient, wrap_client
 from services.core.metrics import SLACK_CALLS, SLACK_SECONDS, InMemoryMeter, SampleKey
 from services.models.slack_member import SlackMember
@@ -68,7 +69,7 @@ def test_a_slow_slack_is_a_timeout(slack: RecordingSlack) -> None:
 
 
 def test_no_slack_at_all() -> None:
-    client, meter = measured(WebClient(base_url="http://127.0.0.1:1/", retry_handlers=[]))
+    client, meter = measured(SlackClient(base_url="http://127.0.0.1:1/", retry_handlers=[]))
     with pytest.raises(URLError):
         client.auth_test()
     assert calls(meter) == {("worker", "auth.test", "unreachable"): 1}

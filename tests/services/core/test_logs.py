@@ -9,13 +9,17 @@ from datetime import datetime, timedelta
 
 import pytest
 from pymongo.errors import DuplicateKeyError
+from slack_bolt import App
+from slack_bolt.logger import get_bolt_logger
+from slack_sdk import WebClient
+from slack_sdk.webhook import WebhookClient
 
 from services.core import logs, request_context
 
 
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
-    names = ("", *logs.PRODUCT_LOGGERS, "slack_sdk")
+    names = ("", *logs.PRODUCT_LOGGERS, *logs.LOGGERS_WITH_LEVEL)
     before = [(logging.getLogger(name), logging.getLogger(name).level) for name in names]
     handlers = logging.getLogger().handlers[:]
     hooks = sys.excepthook, threading.excepthook
@@ -84,6 +88,14 @@ def test_libraries_stay_silent_at_debug(capsys: pytest.CaptureFixture[str]) -> N
     assert "a whole payload" not in shown
     assert "tasks.assignment.assign_ticket" in shown
     assert shown.count("\n") == 1
+
+
+def test_slack_sdk_makes_no_message_for_a_level_that_is_off() -> None:
+    logs.configure_logging("DEBUG")
+    bolt = get_bolt_logger(App, logging.getLogger("slack_bolt"))
+    webhook = WebhookClient("https://hooks.slack.com/1")
+    for logger in (WebClient().logger, webhook.logger, bolt):
+        assert logger.level > logging.DEBUG
 
 
 def test_a_second_configuration_does_not_write_twice(capsys: pytest.CaptureFixture[str]) -> None:

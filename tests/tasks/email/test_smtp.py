@@ -112,7 +112,7 @@ def test_it_encrypts_where_the_server_offers_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = CertificateAuthority(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    authority.trust(monkeypatch)
     with MailServer(starttls=authority.server_context(HOST), auth=True) as mail_server:
         send(mail_server.server(user=MAIL_USER, password=MAIL_PASSWORD), "jo@example.com")
         assert mail_server.encrypted == [True]
@@ -129,7 +129,7 @@ def test_port_465_is_encrypted_from_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = CertificateAuthority(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    authority.trust(monkeypatch)
     with MailServer(implicit_tls=authority.server_context(HOST)) as mail_server:
         monkeypatch.setattr("tasks.email.smtp.IMPLICIT_TLS_PORT", mail_server.port)
         send(mail_server.server(), "jo@example.com")

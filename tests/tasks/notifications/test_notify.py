@@ -145,6 +145,49 @@ def test_an_unanswered_message_waits_for_its_claim_to_expire(
     assert len(sent_to(system.slack, employee)) == 2  # at least once
 
 
+def test_a_message_that_did_not_reach_slack_is_sent_once_slack_can_be_reached(
+    system: BotAndWorkers, ticket: Ticket, employee: User
+) -> None:
+    system.slack.stop()
+    notify.run(system.runtime, str(ticket.id))
+    system.slack.start()
+    notify.run(system.runtime, str(ticket.id))
+    assert len(sent_to(system.slack, employee)) == 1
+    assert not system.now(ticket).is_in_outbox
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_a_message_whose_answer_is_lost_comes_once(
+    system: BotAndWorkers,
+    ticket: Ticket,
+    employee: User,
+    expert: User,
+    clock: FixedClock,
+    carried_out: bool,
+) -> None:
+    system.work(ticket)
+    assert len(sent_to(system.slack, employee)) == 1
+    system.actions.resolve(
+        actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="Done."
+    )
+    system.slack.hang_up("chat.postMessage", carried_out=carried_out)
+    notify.run(system.runtime, str(ticket.id))
+    assert len(sent_to(system.slack, employee)) == 1 + carried_out
+    clock.advance(seconds=61)
+    notify.run(system.runtime, str(ticket.id))
+    assert len(sent_to(system.slack, employee)) == 2
+    assert not system.now(ticket).is_in_outbox
+
+
+def test_connections_that_slack_closes_make_no_difference(
+    system: BotAndWorkers, ticket: Ticket, employee: User
+) -> None:
+    system.slack.idle_seconds = 0
+    for _ in range(2):
+        notify.run(system.runtime, str(ticket.id))
+    assert len(sent_to(system.slack, employee)) == 1
+
+
 @pytest.mark.parametrize("error", ["channel_not_found", "msg_too_long", "user_disabled"])
 def test_it_gives_up_on_a_permanent_error(
     system: BotAndWorkers, people: People, error: str

@@ -10,7 +10,7 @@ from bot.views.modals import file_ticket as views
 from services.core.database import Mongo
 from services.core.metrics import REPLY_ATTEMPTS, InMemoryMeter
 from services.models.user import User
-from services.outbox.replies import Replies, ReplyKind
+from services.outbox.replies import INITIAL_RETRY_DELAY, Replies, ReplyKind
 from tasks.notifications import reply_sender
 from tasks.notifications.slack_delivery import SlackRateLimited
 from tasks.runtime import Runtime
@@ -126,11 +126,22 @@ def test_without_an_answer_it_is_sent_again_after_its_claim(
     runtime: Runtime, slack: RecordingSlack, queue: Queue, clock: FixedClock, employee: User
 ) -> None:
     reply_id = queue()
-    slack.stop()
+    slack.hang_up("chat.postMessage", carried_out=False)
     reply_sender.run(runtime, reply_id)
-    slack.start()
     reply_sender.run(runtime, reply_id)
     assert slack.messages(People.slack_id(employee)) == []
     clock.advance(seconds=60)
+    reply_sender.run(runtime, reply_id)
+    assert len(slack.messages(People.slack_id(employee))) == 1
+
+
+def test_if_slack_cannot_be_reached_it_is_sent_again_soon(
+    runtime: Runtime, slack: RecordingSlack, queue: Queue, clock: FixedClock, employee: User
+) -> None:
+    reply_id = queue()
+    slack.stop()
+    reply_sender.run(runtime, reply_id)
+    slack.start()
+    clock.advance(seconds=INITIAL_RETRY_DELAY.total_seconds())
     reply_sender.run(runtime, reply_id)
     assert len(slack.messages(People.slack_id(employee))) == 1

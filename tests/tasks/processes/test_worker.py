@@ -369,7 +369,31 @@ app.main(["worker"])
 """
 
 
-def test_a_child_imports_nothing_to_start(mongo: MongoServer) -> None:
+# What is shared with the children when they are made.
+FROZEN_AT_THE_FORK = """
+import gc
+import app
+from celery import Celery
+from celery.signals import worker_before_create_process
+
+class Worker:
+    def __init__(self, **options): ...
+
+    def start(self):
+        worker_before_create_process.send(sender=None)
+        print(gc.get_freeze_count() > 0)
+
+Celery.Worker = Worker
+app.main(["worker"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "printed"), [(IMPORTS_AFTER_THE_FORK, "[]\n"), (FROZEN_AT_THE_FORK, "True\n")]
+)
+def test_a_child_neither_imports_nor_copies_anything_to_start(
+    mongo: MongoServer, program: str, printed: str
+) -> None:
     env = {
         "PATH": os.environ["PATH"],
         "GEMINI_API_KEY": "key",
@@ -380,14 +404,14 @@ def test_a_child_imports_nothing_to_start(mongo: MongoServer) -> None:
         "SLACK_BOT_TOKEN": "xoxb-test",
     }
     done = subprocess.run(  # noqa: S603  the command is this test's
-        [sys.executable, "-c", IMPORTS_AFTER_THE_FORK],
+        [sys.executable, "-c", program],
         cwd=ROOT,
         env=env,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout == "[]\n"
+    assert done.stdout == printed
 
 
 @pytest.mark.long
