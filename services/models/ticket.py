@@ -166,6 +166,9 @@ class Ticket:
     escalation_tracks: TrackStates = field(default_factory=dict)
     seq: int = 0
     is_in_outbox: bool = False
+    # The next attempt of the outbox and the number of attempts (services/outbox/pending.py).
+    next_try_at: datetime | None = None
+    attempts: int = 0
     events: tuple[Event, ...] = ()
     cards: tuple[Card, ...] = ()
     comments: tuple[Comment, ...] = ()
@@ -206,6 +209,8 @@ class Ticket:
             escalation_tracks=track_states_from_doc(doc.get("ladders")),
             seq=as_int(doc.get("seq")) or 0,
             is_in_outbox=bool(doc.get("outbox")),
+            next_try_at=as_datetime(doc.get("nextTryAt")),
+            attempts=as_int(doc.get("attempts")) or 0,
             events=tuple(map(Event.from_doc, complete_entries(doc.get("events"), _EVENT))),
             cards=tuple(map(Card.from_doc, complete_entries(doc.get("cards"), _CARD))),
             comments=comments_from_doc(doc.get("comments")),

@@ -11,7 +11,7 @@ from services.ops.ticket_counts import (
 )
 from services.outbox import pending
 from services.tickets.filing import TicketService
-from tests.conftest import NOBODY_LISTENS, Commands, FixedClock, People, file_ticket
+from tests.conftest import NOBODY_LISTENS, Commands, FixedClock, People, file_ticket, reload
 
 NONE = dict.fromkeys([status.value for status in Status], 0)
 
@@ -34,8 +34,8 @@ def test_tickets_outbox_and_leader(
     first, second, third = (file_ticket(tickets, employee, f"Number {n}") for n in range(3))
     db.tickets.update_one({"_id": third.id}, {"$set": {"status": "COMPLETED"}})
     pending.mark_delivered(db, third.id, expected_seq=third.seq)
-    pending.back_off(db, second.id, now=clock())
-    pending.back_off(db, second.id, now=clock())
+    pending.back_off(db, reload(db, second), now=clock())
+    pending.back_off(db, reload(db, second), now=clock())
     lease = Lease(db, "jobs", clock=clock)
     lease.acquire()
     counts = count_tickets(db, clock=clock)
