@@ -1,6 +1,6 @@
 """Measure on this machine, with a separate MongoDB: `make bench`."""
 
-from bench import choosing, open_tickets
+from bench import assignment, choosing, open_tickets
 from bench.figures import table
 from demo.servers import MongoServer
 from services.core.database import connect
@@ -12,6 +12,7 @@ def main() -> None:
         figures = [choosing.measure_in_memory(), *choosing.measure_database(db)]
         db.client.close()
         figures += open_tickets.figures(mongo.uri)
+    figures += assignment.figures()
     print(table(figures))
 
 

@@ -164,7 +164,10 @@ class AssignmentService:
             choice = choose_assignee(candidates=self._candidate_loader.cached(team_id), **criteria)
             if choice is None or choice.user_id in reread:
                 return choice
-            self._candidate_loader.reread(team_id, choice.user_id, requester=ticket.created_by)
+            if not self._candidate_loader.reread(
+                team_id, choice.user_id, requester=ticket.created_by
+            ):
+                return choice
             reread.add(choice.user_id)
         return None
 

@@ -128,8 +128,9 @@ class CandidateLoader:
         be read again (`reread`)."""
         return list((self._teams.get(team_id) or {}).values())
 
-    def reread(self, team_id: str, user_id: ObjectId, *, requester: ObjectId | None) -> None:
-        """Read role, capacity, absence and load of a candidate in `cached` again.
+    def reread(self, team_id: str, user_id: ObjectId, *, requester: ObjectId | None) -> bool:
+        """Read role, capacity, absence and load of a candidate in `cached` again; return whether
+        one of these has changed.
 
         The requester is read with them, because the messages about the assignment name both.
         """
@@ -138,7 +139,7 @@ class CandidateLoader:
         user, candidate = users.get(user_id), team.get(user_id)
         if user is None or candidate is None or not can_work_on_tickets(user):
             team.pop(user_id, None)
-            return
+            return True
         counts, loads = self._open_counts([user_id])
         team[user_id] = replace(
             candidate,
@@ -148,6 +149,7 @@ class CandidateLoader:
             open_tickets=counts[user_id],
             load=loads[user_id],
         )
+        return team[user_id] != candidate
 
     def count_assigned(self, ticket: Ticket) -> None:
         """Count a ticket that was assigned towards its assignee's load in `cached`."""
