@@ -45,6 +45,9 @@ class Change:
         )
 
 
+NO_CHANGE = Change()
+
+
 def with_change(ticket: Ticket, change: Change) -> Ticket:
     """Return the ticket with the change applied to the fields that actions depend on."""
     values = change.values

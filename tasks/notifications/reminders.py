@@ -61,6 +61,8 @@ class DueReminder:
 def queue_reminders(runtime: Runtime, ticket: Ticket) -> None:
     """Queue the reminders that the ticket calls for, so that the ticket itself need not wait for
     them."""
+    if not _current_steps(ticket):
+        return
     oldest = runtime.clock() - NEW_ADMIN_WINDOW
     for due in due_reminders(
         ticket, admins=runtime.services.users.active_ids_with_role(Role.ADMIN)

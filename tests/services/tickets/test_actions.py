@@ -15,6 +15,7 @@ from services.models.permissions import Actor
 from services.models.ticket import Card, Status, Ticket
 from services.models.user import Role, User
 from services.outbox import deliveries, pending
+from services.outbox.deliveries import SentMessage
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
 from services.tickets.lifecycle import TicketAction
@@ -489,7 +490,7 @@ def test_a_card_with_a_stale_button_is_updated(
     for kind, ts in (("requester", "1.5"), ("assignee", "2.5")):
         card = Card(kind, requester.id, "D1", ts, seq=1, digest="shown")
         deliveries.claim(db, ticket.id, kind, now=utcnow())
-        deliveries.mark_sent(db, ticket.id, kind, channel="D1", ts=ts, card=card)
+        deliveries.mark_sent(db, ticket.id, SentMessage(kind, "D1", ts, card))
     pending.mark_delivered(db, ticket.id, expected_seq=1)
     ids: dict[str, Any] = {"ticket_id": str(ticket.id), "channel": "D1"}
     assert ticket_actions.refresh_message(actor=Actor.from_user(requester), **ids, ts="2.5")
