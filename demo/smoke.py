@@ -145,7 +145,9 @@ class SmokeTest:
         done = self._emma.submit()
         _expect("Errors beside the fields", {}, done.errors)
         answer = done.modal.text if done.modal else "(the form closed)"
-        _expect_in(f"The form becomes Ticket {number} filed", f"Ticket {number} filed", answer)
+        _expect_in(
+            f"The form says that Ticket {number} is filed", f"Ticket {number} is filed", answer
+        )
         self._print_step("The form becomes:")
         self._show(answer)
         self._emma.dismiss()

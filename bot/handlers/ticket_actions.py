@@ -46,7 +46,7 @@ def apply_action(req: Request) -> None:
     with _refresh_if_stale(req, ticket_id):
         ticket = apply(actor=req.actor, ticket_id=ticket_id, expected_state=expected_state)
     req.bot.publisher.publish_ticket(str(ticket.id))
-    _refresh_page(req, ticket_id)
+    _refresh_page(req, ticket_id, is_taken=apply == service.take)
 
 
 def open_modal(req: Request) -> None:
@@ -204,13 +204,18 @@ def _refresh_if_stale(req: Request, ticket_id: str) -> Iterator[None]:
         raise
 
 
-def _refresh_page(req: Request, ticket_id: str) -> None:
-    """Refresh the page if the button is on one, because no worker updates pages immediately."""
+def _refresh_page(req: Request, ticket_id: str, *, is_taken: bool = False) -> None:
+    """Refresh the page if the button is on one, because no worker updates pages immediately.
+
+    Below another message, show the page to a user who has taken the ticket: they get no card.
+    """
     try:
         if (req.body.get("view") or {}).get("type") == "home":
             app_home.refresh_screen(req)
         elif (req.body.get("container") or {}).get("is_ephemeral"):
             ticket_page.refresh_ticket(req, ticket_id)
+        elif is_taken:
+            ticket_page.post_page_below(req, ticket_id)
     except (SlackApiError, SlackClientError, OSError):
         logger.warning("ticket %s: could not refresh the page", ticket_id)
 

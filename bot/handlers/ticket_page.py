@@ -43,8 +43,13 @@ def show_history(req: Request) -> None:
 
 def show_ticket_below(req: Request, ticket_id: str) -> None:
     """Show the ticket's page below the message with the pressed button."""
-    if not req.post_below(_page_message(req, ticket_id)):
+    if not post_page_below(req, ticket_id):
         raise Conflict(CANNOT_SHOW)
+
+
+def post_page_below(req: Request, ticket_id: str) -> bool:
+    """As `show_ticket_below`; return False if Slack does not accept it."""
+    return req.post_below(_page_message(req, ticket_id))
 
 
 def refresh_ticket(req: Request, ticket_id: str) -> None:

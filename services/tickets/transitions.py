@@ -164,7 +164,7 @@ def complete(
     ticket: Ticket,
     event: EventType,
     *,
-    resolution: str,
+    resolution: str | None,
     now: datetime,
     note: str | None = None,
 ) -> Change:

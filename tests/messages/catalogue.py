@@ -194,6 +194,12 @@ def _messages() -> Iterator[Row]:
         updates.closed_unanswered_message(UNANSWERED),
     )
     yield MESSAGES, EMPLOYEE, "Resolved", updates.resolved_message(RESOLVED, by=BY_BEN)
+    yield (
+        MESSAGES,
+        EMPLOYEE,
+        "Resolved without a note",
+        updates.resolved_message(replace(RESOLVED, resolution=None), by=BY_BEN),
+    )
     for title, message in {
         "The requester pressed Solved": settled.solved_message(RESOLVED),
         "The requester reopened it": settled.reopened_message(REOPENED),
@@ -395,6 +401,14 @@ def _cards() -> Iterator[Row]:
         "closed without an answer": (UNANSWERED, None),
         "reopened": (REOPENED, BY_BEN),
     }
+    yield (
+        CARDS,
+        EMPLOYEE,
+        "resolved, as a message has said",
+        ticket_cards.requester_card(
+            RESOLVED, assignee=BY_BEN, done_by=BY_BEN, is_end_announced=True
+        ),
+    )
     for state, (ticket, assignee) in states.items():
         done_by = BY_BEN if ticket.status is Status.COMPLETED and assignee else None
         people: dict[str, Any] = {"requester": REQUESTER, "done_by": done_by}

@@ -65,9 +65,10 @@ class BotAndWorkers:
         return self.slack.messages(People.slack_id(user))
 
     def texts(self, user: User) -> list[str]:
-        """Return what the user's messages say of the ticket, without those in threads."""
+        """Return what the user's messages say of the ticket, without those in threads, and without
+        priority and due date."""
         shown = [m["text"] for m in self.messages(user) if "thread_ts" not in m]
-        return [text.split("”: ", 1)[1] for text in shown]
+        return [text.split("”: ", 1)[1].split(" · ")[0] for text in shown]
 
     def card(self, user: User, number: int = 0) -> Json:
         return self.messages(user)[number]

@@ -4,6 +4,8 @@ People in the triage channel may have any role, so its card shows nothing intern
 checks permissions. It names people without mentioning them, so that they get no notification.
 """
 
+from collections.abc import Set
+
 from bson import ObjectId
 
 from bot.views import ids, labels
@@ -22,7 +24,7 @@ from bot.views.blocks import (
     ticket_heading,
 )
 from bot.views.cards.action_buttons import action_button, action_buttons
-from bot.views.due_text import due_field, due_phrase_for_card
+from bot.views.due_text import due_field, due_phrase_for_card, format_datetime
 from bot.views.text import (
     Block,
     DisplayPerson,
@@ -52,12 +54,19 @@ TRIAGE_THREAD_HELP = "Moderators: your replies in this message's thread are inte
 
 
 def requester_card(
-    ticket: Ticket, *, assignee: DisplayPerson | None, done_by: DisplayPerson | None = None
+    ticket: Ticket,
+    *,
+    assignee: DisplayPerson | None,
+    done_by: DisplayPerson | None = None,
+    is_end_announced: bool = False,
 ) -> Message:
+    """Return the requester's card. `is_end_announced`: another message says what was done and has
+    the button Reopen, so the card does not repeat them."""
     # The due phrase and the buttons depend on fields that the requester does not see.
     due = due_phrase_for_card(ticket)
     # A requester's actions, even for staff: the ticket's page has the others.
-    buttons = _buttons(ticket, ticket.created_by, Role.USER)
+    left_out = frozenset({TicketAction.REOPEN}) if is_end_announced else frozenset()
+    buttons = _buttons(ticket, ticket.created_by, Role.USER, left_out=left_out)
     ticket = for_requester(ticket)
     blocks = [
         *ticket_heading(ticket),
@@ -69,7 +78,7 @@ def requester_card(
             is_for_requester=True,
         ),
         *source_link(ticket),
-        *resolution_section(ticket),
+        *([] if is_end_announced else resolution_section(ticket)),
         context(plain_text(REQUESTER_THREAD_HELP)),
         actions(*buttons),
     ]
@@ -112,9 +121,17 @@ def assignee_card(
     blocks.append(context(plain_text(ASSIGNEE_THREAD_HELP)))
     blocks.append(actions(*_buttons(ticket, ticket.assigned_to, Role.MODERATOR)))
     state = f"{'accepted by' if accepted_time(ticket) else 'assigned to'} you"
+    state = " · ".join([state, *_urgency_phrases(ticket)])
     if ticket.status not in OPEN_STATUSES:
         state = _status_phrase(ticket, None, done_by)
     return Message(text=f"{ticket_reference(ticket)}: {state}", blocks=fit_to_limit(blocks))
+
+
+def _urgency_phrases(ticket: Ticket) -> list[str]:
+    """Return priority and due date for a notification, without those that are not set."""
+    priority = f"{labels.PRIORITY[ticket.priority].lower()} priority" if ticket.priority else ""
+    due = f"due {format_datetime(ticket.due_at)}" if ticket.due_at else ""
+    return [phrase for phrase in (priority, due) if phrase]
 
 
 def former_assignee_card(
@@ -151,10 +168,16 @@ def status_with_assignee(
     return f"{state}, accepted by {name}" if accepted_time(ticket) else f"{state} ({name})"
 
 
-def _buttons(ticket: Ticket, reader: ObjectId | None, role: Role) -> list[Block]:
+def _buttons(
+    ticket: Ticket,
+    reader: ObjectId | None,
+    role: Role,
+    *,
+    left_out: Set[TicketAction] = frozenset(),
+) -> list[Block]:
     """`role` is the lowest of the card's readers: permissions are checked again on a press."""
     actions = allowed_actions(Actor(reader, role), ticket) if reader else frozenset()
-    return action_buttons(ticket, actions)
+    return action_buttons(ticket, actions - left_out)
 
 
 def _status_phrase(

@@ -98,7 +98,7 @@ def test_once_it_is_accepted_everybody_reads_so() -> None:
     assert own.text == "Ticket 12 “VPN drops”: in progress, accepted by Ben"
     held = ticket_cards.assignee_card(ticket, requester=ANN, assignee=BEN)
     assert read(held)[5:7] == ["*Assignee*\n<@U0BEN>", f"*Accepted*\n{TEN_TEXT}"]
-    assert held.text == "Ticket 12 “VPN drops”: accepted by you"
+    assert held.text == "Ticket 12 “VPN drops”: accepted by you · high priority"
     former = ticket_cards.former_assignee_card(ticket, assignee=BEN)
     assert read(former)[2] == "*In progress* · <@U0BEN> has accepted it"
     assert former.text == "Ticket 12 “VPN drops”: in progress, accepted by Ben"
@@ -187,7 +187,7 @@ def test_the_assignee_reads_everything() -> None:
         "Details",
         "Update",
     ]
-    assert card.text == "Ticket 12 “VPN drops”: assigned to you"
+    assert card.text == "Ticket 12 “VPN drops”: assigned to you · high priority"
 
 
 def test_the_assignee_of_an_unread_ticket_reads_less() -> None:
