@@ -316,9 +316,11 @@ def _assignee_messages() -> Iterator[Row]:
     for step in (EscalationStep.ACCEPT_REMINDER, EscalationStep.ACCEPT_REASSIGN,
                  EscalationStep.DUE_SOON, EscalationStep.DUE_MISSED):  # fmt: skip
         is_gone = step is EscalationStep.ACCEPT_REASSIGN
-        line = ReminderLine(LATE, step, BY_CLEO if is_gone else None, not is_gone)
+        line = ReminderLine(LATE, step, NOW, REQUESTER, BY_CLEO if is_gone else None, not is_gone)
         yield MESSAGES, ASSIGNEE, f"Reminder: {step}", reminder_message([line], count=1)
-    lines = [ReminderLine(LATE, EscalationStep.DUE_MISSED, None, is_for_assignee=True)] * 2
+    lines = [
+        ReminderLine(LATE, EscalationStep.DUE_MISSED, NOW, REQUESTER, None, is_for_assignee=True)
+    ] * 2
     yield MESSAGES, ASSIGNEE, "Several reminders", reminder_message(lines, count=5)
 
 
@@ -336,7 +338,7 @@ def _help_desk_messages() -> Iterator[Row]:
         (EscalationStep.ACCEPT_ADMINS, ADMIN, BY_BEN),
         (EscalationStep.DUE_ADMINS, ADMIN, None),
     ):
-        line = ReminderLine(LATE, step, assignee, is_for_assignee=False)
+        line = ReminderLine(LATE, step, NOW, REQUESTER, assignee, is_for_assignee=False)
         message = reminder_message([line], count=1, is_channel=reader == MODERATOR)
         yield MESSAGES, reader, f"Reminder: {step}", message
     yield (

@@ -40,7 +40,7 @@ def test_from_the_command_to_the_resolution(
 
     eventually(lambda: is_outbox_empty(db), what="everybody was told")
     (card,) = slack.messages(expert_slack)
-    assert card["text"] == "Ticket 1 “The VPN drops”: assigned to you"
+    assert card["text"].startswith("Ticket 1 “The VPN drops”: assigned to you · ")
     assert "Hourly since Monday." in str(card["blocks"])
     assert slack.messages(people.slack_id(other)) == []
     (own,) = slack.messages("U0EMMA")
@@ -141,7 +141,7 @@ def test_two_bots_serve_one_help_desk_by_turns(
     eventually(lambda: is_outbox_empty(db), what="everybody was told")
     # At nine on a working day, the digest arrives, too.
     cards = [m for m in slack.messages(expert_slack) if m["text"].startswith("Ticket")]
-    assert sorted(card["text"] for card in cards) == [
+    assert sorted(card["text"].split(" · ")[0] for card in cards) == [
         f"Ticket {number} “VPN problem {number}”: assigned to you" for number in (1, 2, 3, 4)
     ]
     press = payloads.menu_choice(cards[0], "resolve", user=expert_slack)

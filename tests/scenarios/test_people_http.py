@@ -144,7 +144,7 @@ def test_an_admin_deactivates_somebody_and_their_tickets_go_on(
 
     eventually(moved_on, what="Pia has it")
     (card,) = slack.messages(people.slack_id(pia))
-    assert card["text"] == "Ticket 1 “VPN drops”: assigned to you"
+    assert card["text"].startswith("Ticket 1 “VPN drops”: assigned to you · ")
     assert (db.tickets.find_one() or {})["status"] == Status.IN_PROGRESS
     deactivated = "Your help desk account has been deactivated. Ask an admin of this help desk."
     gone = people.slack_id(nils)

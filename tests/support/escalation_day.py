@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.views.messages.digest import DIGEST_TITLE
 from services.core.database import Mongo
 from services.escalation.escalation_steps import EscalationSteps
 from services.models.permissions import Actor
@@ -123,7 +124,8 @@ class Day:
 
 
 def _is_card(message: dict[str, Any]) -> bool:
-    return bool(message["blocks"][0]["type"] == "header")
+    is_headed = bool(message["blocks"][0]["type"] == "header")
+    return is_headed and not message["text"].startswith(DIGEST_TITLE)
 
 
 def texts(message: dict[str, Any]) -> list[str]:

@@ -156,7 +156,7 @@ class TicketPatch(RequestBody):
     )
     message: str = Field(
         "",
-        description="With the status COMPLETED: what was done. With WAITING: a question, also "
+        description="With the status COMPLETED: what was done (optional). With WAITING: a question, also "
         "stored as a comment. The requester reads it. At most 1,000 characters.",
     )
 
