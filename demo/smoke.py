@@ -174,10 +174,13 @@ class SmokeTest:
         moderator.click(card, ids.RESOLVE)
         moderator.fill(resolution=self._plan.resolution)
         _expect("Errors beside the fields", {}, moderator.submit().errors)
-        own = self._emma.wait_for_dm("Resolved", filing.title, self._plan.resolution)
+        own = self._emma.wait_for_dm("*Resolved* by", filing.title)
         _expect("Emma's card was updated in place", True, own[0].edited)
         self._print_step("Emma's own message now says:")
         self._show(own[0].text)
+        told = self._emma.wait_for_dm(f"resolved *Ticket {number}*", self._plan.resolution)
+        self._print_step("And another message:")
+        self._show(told[0].text)
 
     @staticmethod
     def _accepted(moderator: SlackUser, filing: PlannedTicket) -> ScreenMessage | None:

@@ -18,7 +18,8 @@ Json = dict[str, Any]
 
 def texts(slack: RecordingSlack, user: User) -> list[str]:
     shown = slack.messages(People.slack_id(user))
-    return [m["text"].split("”: ", 1)[1] for m in shown if "thread_ts" not in m]
+    states = [m["text"].split("”: ", 1)[1] for m in shown if "thread_ts" not in m]
+    return [state.split(" · ")[0] for state in states]
 
 
 def test_from_accepting_to_cancelling(

@@ -228,7 +228,7 @@ def test_whose_tickets_are_released_and_to_whom(
     now = reload(db, ticket)
     assert (now.assigned_to, now.status) == (pia.id, Status.IN_PROGRESS)
     told = slack.messages(People.slack_id(pia))[0]["text"]
-    assert told == "Ticket 1 “VPN is down”: assigned to you"
+    assert told.startswith("Ticket 1 “VPN is down”: assigned to you · ")
     assert slack.messages(People.slack_id(nils))[0]["text"].startswith("Ticket 1 “VPN is down”")
     assert "*Moderator* · *deactivated* · capacity 8 · knows VPN" in ada.see()
 
