@@ -227,7 +227,6 @@ def comment_doc(*, by: ObjectId, text: str, at: datetime, internal: bool = False
         "internal": internal,
         "files": [],
         "slack": None,
-        "thread": "",
     }
 
 

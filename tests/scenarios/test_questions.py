@@ -68,17 +68,6 @@ def test_an_answer_below_the_card_or_the_question_is_not_repeated(
     assert threads(system, ann, ben) == [[], [f"Ticket 1: {ann.name} wrote: Bern"]]
 
 
-def test_comments_of_an_earlier_release_are_not_sent_to_their_authors(
-    system: BotAndWorkers, ticket: Ticket, ann: User, ben: User, question: Json
-) -> None:
-    system.bot.answer(said(system.slack, ann, system.card(ann), "Bern"))
-    system.db.tickets.update_one({"_id": ticket.id}, {"$unset": {"comments.$[].thread": ""}})
-    before = [len(system.messages(user)) for user in (ann, ben)]
-    system.work()
-    # Only the answer, for Ben.
-    assert [len(system.messages(user)) for user in (ann, ben)] == [before[0], before[1] + 1]
-
-
 def test_an_old_answer_button_opens_the_comment_form_and_is_replaced(
     system: BotAndWorkers, ticket: Ticket, ann: User, ben: User, question: Json
 ) -> None:
