@@ -324,4 +324,5 @@ def test_its_buttons_open_the_queue_and_assign(
     )
     assert ticket_bot.answer(form) == {}
     notify.run(system.runtime, str(first.id))
-    assert texts(system.slack, moderator) == ["Ticket 1 “The roof leaks”: assigned to you"]
+    (card,) = texts(system.slack, moderator)
+    assert card.startswith("Ticket 1 “The roof leaks”: assigned to you · ")
