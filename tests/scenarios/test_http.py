@@ -57,7 +57,7 @@ def test_from_the_command_to_the_resolution(
     resolved = f"Ticket 1 “The VPN drops”: resolved by {expert.name}"
     eventually(lambda: slack.messages("U0EMMA")[0]["text"] == resolved, what="the card says so")
     eventually(lambda: is_outbox_empty(db), what="everybody was told")
-    assert note in str(slack.messages("U0EMMA")[0]["blocks"])
+    assert note in str(slack.messages("U0EMMA")[1]["blocks"])
     assert len(slack.messages(expert_slack)) == 1
     (ticket,) = db.tickets.find()
     assert (ticket["status"], ticket["resolution"]) == (Status.COMPLETED, note)
