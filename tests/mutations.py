@@ -157,6 +157,20 @@ MUTATIONS = (
         ("tests/tasks/notifications/test_notify.py",),
     ),
     Mutation(
+        "author-is-notified-of-own-comment",
+        "tasks/notifications/comment_sync.py",
+        "if user_id != comment.by:",
+        "if user_id:",
+        ("tests/scenarios/test_notifications.py",),
+    ),
+    Mutation(
+        "taker-gets-a-card",
+        "tasks/recipients.py",
+        "if event.by != event.to:",
+        "if event.to:",
+        ("tests/scenarios/test_notifications.py",),
+    ),
+    Mutation(
         "requester-reads-internal-notes",
         "services/tickets/visibility.py",
         " if not comment.internal",

@@ -167,7 +167,7 @@ def complete(
     ticket: Ticket,
     event: EventType,
     *,
-    resolution: str,
+    resolution: str | None,
     now: datetime,
     note: str | None = None,
 ) -> Change:
@@ -230,7 +230,6 @@ def comment_doc(*, by: ObjectId, text: str, at: datetime, internal: bool = False
         "internal": internal,
         "files": [],
         "slack": None,
-        "thread": "",
     }
 
 

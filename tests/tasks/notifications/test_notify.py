@@ -424,7 +424,6 @@ def test_an_unanswered_line_waits_for_its_claim_to_expire(
     [
         ("C0SECRET", {"is_private": True, "is_member": False}),
         ("C0GONE", None),
-        ("D0OTHERS", None),
     ],
 )
 def test_thread_reply_fails_without_a_warning_if_the_bot_cannot_write(
