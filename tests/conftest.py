@@ -547,7 +547,7 @@ def work(runtime: Runtime, publisher: RecordingPublisher, ticket: Ticket | None 
     first, if given."""
     if ticket:
         publisher.publish_ticket(str(ticket.id))
-    tasks = {
+    tasks: dict[str, Callable[[Runtime, str], None]] = {
         NOTIFY_TASK: notify.run,
         HOME_TASK: home_refresh.run,
         EMAIL_TASK: email_sender.run,
