@@ -22,8 +22,8 @@ from bench.starting import memory
 Group = Callable[[Stand], Iterator[Row]]
 """Yields its rows as they are measured."""
 
-# Requests first, before the databases with many tickets use the machine's memory; "choosing" opens
-# tickets of theirs.
+# Requests first, before the databases with many tickets use memory. After "choosing" more of their
+# tickets are open.
 GROUPS: Mapping[str, Group] = {
     "form": form,
     "filing": filing,

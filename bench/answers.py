@@ -20,7 +20,7 @@ from bench.stand import JWT_SECRET, Stand
 from bot.views.modals.file_ticket import file_ticket_modal
 from services.auth.session_tokens import SessionTokens
 from services.core import rate_limit
-from services.core.database import Document
+from services.core.database import Document, no_deadline
 from services.core.sequences import allocate_numbers
 from services.lists.api_pages import MAX_PAGE_SIZE
 from services.models.permissions import OPERATOR, Actor
@@ -219,7 +219,8 @@ def _owner(stand: Stand, count: int) -> User:
         for age, number in enumerate(numbers[1:], start=1)
     ]
     if copies:
-        db.tickets.insert_many(copies)
+        with no_deadline():
+            db.tickets.insert_many(copies)
     return owner
 
 
