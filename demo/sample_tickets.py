@@ -402,7 +402,10 @@ class _InlineWorker(CeleryPublisher):
 
     def work(self, runtime: Runtime) -> None:
         """Emails are off, and no one has Home open: these tasks have nothing to do."""
-        tasks = {NOTIFY_TASK: notify.run, REMINDER_TASK: reminders.run}
+        tasks: dict[str, Callable[[Runtime, str], None]] = {
+            NOTIFY_TASK: notify.run,
+            REMINDER_TASK: reminders.run,
+        }
         while self._tasks:
             task, argument = self._tasks.pop(0)
             if task in tasks:

@@ -145,7 +145,9 @@ class SmokeTest:
         done = self._emma.submit()
         _expect("Errors beside the fields", {}, done.errors)
         answer = done.modal.text if done.modal else "(the form closed)"
-        _expect_in(f"The form becomes Ticket {number} filed", f"Ticket {number} filed", answer)
+        _expect_in(
+            f"The form says that Ticket {number} is filed", f"Ticket {number} is filed", answer
+        )
         self._print_step("The form becomes:")
         self._show(answer)
         self._emma.dismiss()
@@ -172,10 +174,13 @@ class SmokeTest:
         moderator.click(card, ids.RESOLVE)
         moderator.fill(resolution=self._plan.resolution)
         _expect("Errors beside the fields", {}, moderator.submit().errors)
-        own = self._emma.wait_for_dm("Resolved", filing.title, self._plan.resolution)
+        own = self._emma.wait_for_dm("*Resolved* by", filing.title)
         _expect("Emma's card was updated in place", True, own[0].edited)
         self._print_step("Emma's own message now says:")
         self._show(own[0].text)
+        told = self._emma.wait_for_dm(f"resolved *Ticket {number}*", self._plan.resolution)
+        self._print_step("And another message:")
+        self._show(told[0].text)
 
     @staticmethod
     def _accepted(moderator: SlackUser, filing: PlannedTicket) -> ScreenMessage | None:

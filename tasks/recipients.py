@@ -1,7 +1,7 @@
 """The recipients of an event's notifications. Pure.
 
-Users are not notified of their own actions, except that a requester or assignee gets the ticket's
-card.
+Users are not notified of their own actions, except that a requester gets the ticket's card, which
+says who has it. Who takes a ticket gets no card: its page shows the same.
 """
 
 from collections.abc import Callable, Iterator
@@ -50,7 +50,7 @@ def last_event(ticket: Ticket, kind: str) -> Event | None:
 def _filed(_: Event, ticket: Ticket) -> RecipientPairs:
     if ticket.created_by:
         yield REQUESTER, ticket.created_by
-    if ticket.source:
+    if ticket.source and not ticket.source.is_direct_message:  # there, the card says it
         yield THREAD, SlackThread(ticket.source.channel, ticket.source.reply_thread_ts)
 
 
@@ -59,7 +59,7 @@ def _assigned(event: Event, ticket: Ticket) -> RecipientPairs:
     is_current_assignment = ticket.assigned_to == event.to and ticket.status in OPEN_STATUSES
     if not is_current_assignment or not _is_newest(event, ticket):
         return
-    if event.by != event.to or not _has_card(ticket, event.to):
+    if event.by != event.to:
         yield ASSIGNEE, event.to
 
 
@@ -133,7 +133,3 @@ def _is_current(event: Event, ticket: Ticket) -> bool:
 def _is_newest(event: Event, ticket: Ticket) -> bool:
     """Whether it is the newest of its type. An older event's unsent message is out of date."""
     return last_event(ticket, event.type) == event
-
-
-def _has_card(ticket: Ticket, user_id: ObjectId) -> bool:
-    return any((card.kind, card.recipient) == (ASSIGNEE, user_id) for card in ticket.cards)

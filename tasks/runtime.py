@@ -22,6 +22,7 @@ from services.core.database import Document, Mongo
 from services.core.metrics import NOOP_METER, Meter
 from services.core.settings import Settings
 from services.core.tls import client_context
+from services.core.ttl_cache import TTL_SECONDS
 from services.linking.links import Directory
 from services.models.ticket import Ticket
 from services.outbox import pending
@@ -59,9 +60,17 @@ class Runtime:
         return self.services.clock
 
     def people(self, ticket: Ticket, user_ids: set[ObjectId]) -> Directory:
-        """Look up the users that a message about the ticket names."""
+        """Look up the users that a message about the ticket names.
+
+        For its first messages they may be cached. Later ones are for people who may no longer read
+        what is internal, and replace what an erased person was called.
+        """
+        is_first = not (ticket.cards or ticket.deliveries or ticket.comments)
         return self.services.links.resolve_people(
-            team_id=ticket.team_id, user_ids=user_ids, requester=ticket.created_by
+            team_id=ticket.team_id,
+            user_ids=user_ids,
+            requester=ticket.created_by,
+            may_be_cached=is_first,
         )
 
 
@@ -84,7 +93,7 @@ def current_runtime() -> Runtime:
     return _RuntimeHolder.instance[1]
 
 
-def moved_to_backlog(task: Task[Any, Any], ticket_id: str) -> bool:
+def moved_to_backlog(task: Task[Any, Any], ticket: Ticket) -> bool:
     """Publish a task of the fresh queue to the backlog if its ticket is late, and return True.
 
     So the newest tickets do not wait for those that a burst or an outage has left in their queue.
@@ -92,10 +101,10 @@ def moved_to_backlog(task: Task[Any, Any], ticket_id: str) -> bool:
     runtime = current_runtime()
     if (task.request.delivery_info or {}).get("routing_key") != FRESH_QUEUE:
         return False
-    if not pending.is_late(runtime.db, ticket_id, now=runtime.clock()):
+    if not pending.is_late(ticket, now=runtime.clock()):
         return False
     try:
-        runtime.publisher.send(task.name, ticket_id, queue=BACKLOG_QUEUE)
+        runtime.publisher.send(task.name, str(ticket.id), queue=BACKLOG_QUEUE)
     except PublishFailed:
         return False
     return True
@@ -128,7 +137,7 @@ def build_runtime(
 ) -> Runtime:
     """Connect to MongoDB, as every process has to after its fork."""
     db = database.connect(config.mongo_uri)
-    services = Services.build(db, config, look_up_member=look_up_member)
+    services = Services.build(db, config, look_up_member=look_up_member, cache_seconds=TTL_SECONDS)
     gemini = gemini_analyst(config)
     analyst = MeasuredAnalyst(gemini, meter) if gemini else None
     return Runtime(

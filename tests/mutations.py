@@ -95,9 +95,23 @@ MUTATIONS = (
     Mutation(
         "outbox-cleared-without-seq",
         "services/outbox/pending.py",
-        ', "seq": expected_seq},\n',
-        "},\n",
+        ', "seq": expected_seq}, DELIVERED',
+        "}, DELIVERED",
         ("tests/services/outbox/test_pending.py",),
+    ),
+    Mutation(
+        "outbox-cleared-with-last-message-without-seq",
+        "services/outbox/deliveries.py",
+        'only_if={"seq": expected_seq}',
+        'only_if={"_id": ticket_id}',
+        ("tests/services/outbox/test_deliveries.py",),
+    ),
+    Mutation(
+        "cached-candidate-not-read-again",
+        "services/assignment/assignment_service.py",
+        "choice is None or choice.user_id in reread",
+        "choice is None or choice.user_id not in reread",
+        ("tests/services/assignment/test_cached_choice.py",),
     ),
     Mutation(
         "outbox-mark-forgotten",
@@ -141,6 +155,20 @@ MUTATIONS = (
         "(kind, ticket.assigned_to,",
         "(kind, ticket.created_by,",
         ("tests/tasks/notifications/test_notify.py",),
+    ),
+    Mutation(
+        "author-is-notified-of-own-comment",
+        "tasks/notifications/comment_sync.py",
+        "if user_id != comment.by:",
+        "if user_id:",
+        ("tests/scenarios/test_notifications.py",),
+    ),
+    Mutation(
+        "taker-gets-a-card",
+        "tasks/recipients.py",
+        "if event.by != event.to:",
+        "if event.to:",
+        ("tests/scenarios/test_notifications.py",),
     ),
     Mutation(
         "requester-reads-internal-notes",

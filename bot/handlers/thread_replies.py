@@ -196,7 +196,6 @@ def _add_comment(req: Request, event: MessageEvent, thread: TicketThread) -> Rep
         internal=thread.internal,
         files=event.content.files,
         message=event.message_ref,
-        thread_ts=event.thread_ref.ts if event.thread_ref else None,
     )
     explanations = []
     if thread.internal and event.is_direct:

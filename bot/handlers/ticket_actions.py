@@ -41,7 +41,7 @@ def apply_action(req: Request) -> None:
     with _refresh_if_stale(req, ticket_id):
         ticket = apply(actor=req.actor, ticket_id=ticket_id, expected_state=expected_state)
     req.bot.publisher.publish_ticket(str(ticket.id))
-    ticket_page.refresh_page(req, ticket_id)
+    ticket_page.refresh_page(req, ticket_id, is_taken=apply == service.take)
 
 
 def open_modal(req: Request) -> None:

@@ -60,15 +60,20 @@ def show_ticket_below(req: Request, ticket_id: str) -> None:
         raise Conflict(CANNOT_SHOW)
 
 
-def refresh_page(req: Request, ticket_id: str, *, notice: str = "") -> bool:
+def refresh_page(req: Request, ticket_id: str, *, notice: str = "", is_taken: bool = False) -> bool:
     """Refresh the page if the pressed element is on one, because no worker updates pages
-    immediately. Return False if Slack does not show it."""
+    immediately. Return False if Slack does not show it.
+
+    Below another message, show the page to a user who has taken the ticket: they get no card.
+    """
     try:
         if (req.body.get("view") or {}).get("type") == "home":
             app_home.refresh_screen(req, notice=notice)
             return True
         if (req.body.get("container") or {}).get("is_ephemeral"):
             return req.replace_message(_page_message(req, ticket_id, notice=notice))
+        if is_taken:
+            return req.post_below(_page_message(req, ticket_id))
     except SLACK_ERRORS:
         logger.warning("ticket %s: could not refresh the page", ticket_id)
     return False

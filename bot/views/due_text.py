@@ -27,13 +27,21 @@ def due_phrase(ticket: Ticket, *, now: datetime) -> str:
         return ""
     if at is None:
         return _paused_phrase(ticket)
-    if at <= now:
-        return f"*{_duration(now - at)} {LATE_TEXT}*"
+    if late := lateness(ticket, now=now):
+        return f"*{late}*"
     return (
         f"due in {_remaining(at - now)}"
         if at - now < SOON_THRESHOLD
         else f"due {format_datetime(at)}"
     )
+
+
+def lateness(ticket: Ticket, *, now: datetime) -> str:
+    """Return "2 h late", "" if the ticket is completed or not late."""
+    at = ticket.due_at
+    if ticket.status not in OPEN_STATUSES or at is None or at > now:
+        return ""
+    return f"{_duration(now - at)} {LATE_TEXT}"
 
 
 def due_phrase_for_card(ticket: Ticket) -> str:

@@ -25,6 +25,7 @@ from services.core.errors import Conflict, NotFound
 from services.core.leases import Lease, LeaseUnavailable
 from services.core.optimistic_retry import retry_on_conflict
 from services.core.text import strip_invisible
+from services.core.ttl_cache import ReadCache
 from services.models import user as model_user
 from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.models.user import ACTIVE_STAFF, DEFAULT_CAPACITY, Role, User, can_work_on_tickets
@@ -80,9 +81,18 @@ def removing_admin(db: Mongo, user_id: ObjectId, *, now: datetime) -> Iterator[D
 
 class UserService:
     def __init__(
-        self, db: Mongo, *, confirmation: EmailConfirmation | None = None, clock: Clock = utcnow
+        self,
+        db: Mongo,
+        *,
+        confirmation: EmailConfirmation | None = None,
+        cache_seconds: float = 0.0,
+        clock: Clock = utcnow,
     ) -> None:
+        """`cache_seconds`: for how long the team's skills, and the users that a caller may get from
+        the cache, are not read again."""
         self._db = db
+        self._cached_users: ReadCache[ObjectId, User] = ReadCache(cache_seconds)
+        self._cached_skills: ReadCache[None, list[str]] = ReadCache(cache_seconds)
         self.confirmation = confirmation or EmailConfirmation(db, clock=clock)
         self._clock = clock
 
@@ -94,9 +104,17 @@ class UserService:
         user = self.get(user_id) if user_id else None
         return user is not None and can_work_on_tickets(user)
 
-    def get_many(self, user_ids: set[ObjectId]) -> dict[ObjectId, User]:
-        docs = self._db.users.find({"_id": {"$in": list(user_ids)}})
-        return {doc["_id"]: User.from_doc(doc) for doc in docs}
+    def get_many(
+        self, user_ids: set[ObjectId], *, may_be_cached: bool = False
+    ) -> dict[ObjectId, User]:
+        """With `may_be_cached`, their names may be out of date, and so may their permissions."""
+        cached = map(self._cached_users.get, user_ids) if may_be_cached else ()
+        found = {user.id: user for user in cached if user}
+        if missing := user_ids - found.keys():
+            for doc in self._db.users.find({"_id": {"$in": list(missing)}}):
+                found[doc["_id"]] = User.from_doc(doc)
+                self._cached_users.put(doc["_id"], found[doc["_id"]])
+        return found
 
     def active_ids_with_role(self, role: Role) -> list[ObjectId]:
         """Return the active accounts of a role, oldest first."""
@@ -197,6 +215,13 @@ class UserService:
 
     def team_skills(self) -> list[str]:
         """Return the skills of active moderators and admins, sorted, each in one spelling."""
+        skills = self._cached_skills.get(None)
+        if skills is None:
+            skills = self._read_team_skills()
+            self._cached_skills.put(None, skills)
+        return skills
+
+    def _read_team_skills(self) -> list[str]:
         spelled: dict[str, str] = {}
         for skill in sorted(as_string_list(self._db.users.distinct("skills", ACTIVE_STAFF))):
             spelled.setdefault(skill.casefold(), skill)

@@ -58,7 +58,13 @@ def requested_priority(ticket: Ticket) -> Priority | None:
 def store_analysis(
     db: Mongo, ticket: Ticket, analysis: Analysis, *, now: datetime
 ) -> Ticket | None:
-    """Store the analysis before an assignee is chosen; None if the ticket has changed since.
+    """Store the analysis before an assignee is chosen; None if the ticket has changed since."""
+    change = analysis_change(db, ticket, analysis, now=now)
+    return ticket_store.apply(db, ticket, change, now=now)
+
+
+def analysis_change(db: Mongo, ticket: Ticket, analysis: Analysis, *, now: datetime) -> Change:
+    """Return the change that stores the analysis.
 
     A priority set by a person stays, except a requester's "urgent" without a second signal. Notes
     and skills that a person has edited stay.
@@ -79,14 +85,13 @@ def store_analysis(
         "claim": priority.claim.value if priority.claim else None,
         "signal": analysis.signal.value if analysis.signal else None,
     }
-    change = Change(
+    return Change(
         values={**_found(ticket, analysis, priority), "assignment.analysis": stored},
         events=(
             NewEvent(EventType.ANALYSED, by=_author(analysis.source)),
             *_lowered(ticket, priority),
         ),
     )
-    return ticket_store.apply(db, ticket, change, now=now)
 
 
 def _found(ticket: Ticket, analysis: Analysis, priority: PriorityDecision) -> Document:

@@ -20,17 +20,21 @@ from services.assignment.feedback import correction_scores
 from services.assignment.ranking import Criteria, choose_assignee, rate_candidates
 from services.core.coerce import as_datetime
 from services.core.database import Document, Mongo
-from services.core.work_queue import WorkQueue
+from services.core.ttl_cache import ReadCache
+from services.core.work_queue import ahead
 from services.linking.links import LinkService
 from services.models.events import EventType
 from services.models.ticket import AnalysisSource, AssigneeChoice, Status, Ticket
+from services.outbox import pending
 from services.outbox.pending import UNASSIGNED_RETRY_INTERVAL
 from services.tickets import ticket_store, transitions
-from services.tickets.transitions import Change
+from services.tickets.transitions import NO_CHANGE, Change
 
 CLAIM_DURATION = timedelta(seconds=90)
 # Candidates added to a large team's shortlist for their history or corrections.
 MAX_FAVOURED = 10
+# Cached candidates that `choose` reads again for one ticket; then it reads all.
+MAX_REREAD = 5
 UNASSIGNED_STATUSES = (Status.TODO, Status.REOPENED)
 UNASSIGNED = {"status": {"$in": list(UNASSIGNED_STATUSES)}, "assignedTo": None}
 
@@ -87,21 +91,41 @@ class Unavailability:
 
 
 class AssignmentService:
-    def __init__(self, db: Mongo, links: LinkService) -> None:
+    def __init__(self, db: Mongo, links: LinkService, *, cache_seconds: float = 0.0) -> None:
+        """`cache_seconds`: for how long `choose` uses the names, skills and hours of the candidates
+        that it has read."""
         self._db = db
-        self._queue = WorkQueue(
-            db.tickets,
-            "assignment.until",
-            longest=CLAIM_DURATION,
-            condition=UNASSIGNED,
-            includes_new=True,
+        self._candidate_loader = CandidateLoader(db, links, cache_seconds=cache_seconds)
+        self._corrections: ReadCache[tuple[str, ...], Mapping[ObjectId, float]] = ReadCache(
+            cache_seconds
         )
-        self._candidate_loader = CandidateLoader(db, links)
 
-    def claim(self, ticket_id: ObjectId, *, now: datetime) -> Ticket | None:
-        """Take the ticket for 90 s, so that two tasks never both ask the model; None: taken."""
-        doc = self._queue.claim_next(now, duration=CLAIM_DURATION, item_id=ticket_id)
-        return Ticket.from_doc(doc) if doc else None
+    def claim(self, ticket: Ticket, *, now: datetime) -> Ticket | None:
+        """Take the ticket for 90 s, so that two tasks never both ask the model; None: taken.
+
+        The same update counts the attempt (`pending.back_off`). A ticket that has changed since it
+        was loaded is loaded again.
+        """
+        claimed = self._claim(ticket, now=now)
+        if claimed is None:
+            doc = self._db.tickets.find_one({"_id": ticket.id})
+            claimed = self._claim(Ticket.from_doc(doc), now=now) if doc else None
+        return claimed
+
+    def _claim(self, ticket: Ticket, *, now: datetime) -> Ticket | None:
+        """Return None if the ticket has changed, or is taken."""
+        until = now + CLAIM_DURATION
+        unclaimed = {"assignment.until": {"$not": ahead(now, longest=CLAIM_DURATION)}}
+        this: Document = {"_id": ticket.id, **UNASSIGNED, **unclaimed}
+        change: Document = {"$set": {"assignment.until": until}}
+        taken = replace(ticket, assignment={**ticket.assignment, "until": until})
+        if ticket.is_in_outbox:
+            retry_at = pending.next_attempt(ticket, now=now)
+            this |= {"outbox": True, "nextTryAt": ticket.next_try_at}
+            change = {"$set": {**change["$set"], "nextTryAt": retry_at}, "$inc": {"attempts": 1}}
+            taken = replace(taken, next_try_at=retry_at, attempts=ticket.attempts + 1)
+        is_claimed = self._db.tickets.update_one(this, change).matched_count == 1
+        return taken if is_claimed else None
 
     def release_claim(self, ticket_id: ObjectId) -> None:
         self._db.tickets.update_one({"_id": ticket_id}, {"$unset": {"assignment.until": ""}})
@@ -119,7 +143,34 @@ class AssignmentService:
         depend on the team's size, except if no one on a large team's shortlist matches: then all
         candidates are read.
         """
-        return self.evaluate(ticket, now=now, history=history).choice
+        if ticket.assigned_to is None and (choice := self._choose_cached(ticket, now, history)):
+            return choice
+        evaluation = self.evaluate(ticket, now=now, history=history)
+        self._candidate_loader.keep(ticket.team_id or "", evaluation.pool)
+        return evaluation.choice
+
+    def _choose_cached(
+        self, ticket: Ticket, now: datetime, history: Mapping[ObjectId, float]
+    ) -> AssigneeChoice | None:
+        """Choose among cached candidates; None if there are none, or none of them is available.
+
+        Role, absence and load of the chosen one are read again, and so is the next one's if this
+        changes the choice.
+        """
+        team_id, reread = ticket.team_id or "", set[ObjectId]()
+        if not self._candidate_loader.cached(team_id):
+            return None
+        criteria = self._criteria(ticket, now, history)
+        while len(reread) <= MAX_REREAD:
+            choice = choose_assignee(candidates=self._candidate_loader.cached(team_id), **criteria)
+            if choice is None or choice.user_id in reread:
+                return choice
+            if not self._candidate_loader.reread(
+                team_id, choice.user_id, requester=ticket.created_by, now=now
+            ):
+                return choice
+            reread.add(choice.user_id)
+        return None
 
     def evaluate(
         self, ticket: Ticket, *, now: datetime, history: Mapping[ObjectId, float] = NO_SCORES
@@ -127,16 +178,7 @@ class AssignmentService:
         """Return the choice and its basis. The ticket itself does not count towards its assignee's
         load."""
         team_id, skills = ticket.team_id or "", ticket.related_skills
-        sources = skill_sources(ticket)
-        criteria = Criteria(
-            skills=skills,
-            requester=ticket.created_by,
-            now=now,
-            declined=declined_by(ticket),
-            history=history,
-            corrections=correction_scores(self._db, skills=skills, now=now),
-            sources=sources,
-        )
+        sources, criteria = skill_sources(ticket), self._criteria(ticket, now, history)
         favoured = _top_users(history) | _top_users(criteria["corrections"])
         pool = self._candidate_loader.load_pool(
             team_id=team_id, skills=skills, named=sources.named, favoured=favoured, now=now
@@ -146,6 +188,23 @@ class AssignmentService:
             return evaluation
         whole_team = CandidatePool(self._candidate_loader.load_all(team_id=team_id, now=now))
         return _evaluate(ticket, whole_team, criteria)
+
+    def _criteria(
+        self, ticket: Ticket, now: datetime, history: Mapping[ObjectId, float]
+    ) -> Criteria:
+        corrections = self._corrections.get(ticket.related_skills)
+        if corrections is None:
+            corrections = correction_scores(self._db, skills=ticket.related_skills, now=now)
+            self._corrections.put(ticket.related_skills, corrections)
+        return Criteria(
+            skills=ticket.related_skills,
+            requester=ticket.created_by,
+            now=now,
+            declined=declined_by(ticket),
+            history=history,
+            corrections=corrections,
+            sources=skill_sources(ticket),
+        )
 
     def unavailable(
         self, ticket: Ticket, *, now: datetime, history: Mapping[ObjectId, float] = NO_SCORES
@@ -169,25 +228,37 @@ class AssignmentService:
         return sorted(found, key=lambda one: one.obstacle is None)
 
     def assign(
-        self, ticket: Ticket, choice: AssigneeChoice, *, source: AnalysisSource, now: datetime
+        self,
+        ticket: Ticket,
+        choice: AssigneeChoice,
+        *,
+        source: AnalysisSource,
+        now: datetime,
+        analysed: Change = NO_CHANGE,
     ) -> Ticket | None:
-        """Assign the ticket; None if it has changed since it was loaded."""
+        """Assign the ticket, and end its claim; None if it has changed since it was loaded.
+
+        `analysed` is stored with it, for an analysis that is not stored yet.
+        """
         self.record_chosen(choice, now=now)
-        return self._store(
-            ticket, transitions.auto_assign(ticket, choice, source=source, now=now), now
-        )
+        assigned = transitions.auto_assign(ticket, choice, source=source, now=now)
+        stored = self._store(ticket, analysed.then(assigned), now)
+        if stored:
+            self._candidate_loader.count_assigned(stored)
+        return stored
 
     def record_chosen(self, choice: AssigneeChoice, *, now: datetime) -> None:
         """Record that `choose`'s result was stored. For callers that store it themselves."""
         self._candidate_loader.record_chosen(choice.user_id, now=now)
 
-    def queue_unassigned(self, ticket: Ticket, *, now: datetime) -> Ticket | None:
-        """Queue a ticket that no candidate can take; it is retried in five minutes."""
-        return self._store(
-            ticket,
-            transitions.queue_unassigned(ticket, retry_at=now + UNASSIGNED_RETRY_INTERVAL),
-            now,
-        )
+    def queue_unassigned(
+        self, ticket: Ticket, *, now: datetime, analysed: Change = NO_CHANGE
+    ) -> Ticket | None:
+        """Queue a ticket that no candidate can take; it is retried in five minutes. The rest is as
+        in `assign`."""
+        retry_at = now + UNASSIGNED_RETRY_INTERVAL
+        queued = transitions.queue_unassigned(ticket, retry_at=retry_at)
+        return self._store(ticket, analysed.then(queued), now)
 
     def _store(self, ticket: Ticket, change: Change, now: datetime) -> Ticket | None:
         if ticket.status not in UNASSIGNED_STATUSES:

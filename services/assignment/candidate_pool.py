@@ -25,9 +25,10 @@ from services.calendar.business_hours import (
 )
 from services.core.coerce import as_datetime
 from services.core.database import Document, Mongo
+from services.core.ttl_cache import ReadCache
 from services.linking.links import LinkService
 from services.models.ticket import OPEN_STATUSES, Ticket, parse_priority, parse_status
-from services.models.user import ACTIVE_STAFF, Role, User
+from services.models.user import ACTIVE_STAFF, Role, User, can_work_on_tickets
 from services.sla.indexes import IN_QUEUE_FILTER
 from services.sla.queue_key import QUEUE_KEY_FIELD
 
@@ -73,11 +74,13 @@ class CandidatePool:
 
 
 class CandidateLoader:
-    def __init__(self, db: Mongo, links: LinkService) -> None:
+    def __init__(self, db: Mongo, links: LinkService, *, cache_seconds: float = 0.0) -> None:
+        """`cache_seconds`: for how long `cached` returns a team that was kept."""
         self._db = db
         self._links = links
         self._shortlist = Shortlist(db)
         self._queue_head = _QueueHead(db)
+        self._teams: ReadCache[str, dict[ObjectId, Candidate]] = ReadCache(cache_seconds)
 
     def load_all(
         self, *, team_id: str, now: datetime, deactivated: bool = False
@@ -120,6 +123,54 @@ class CandidateLoader:
         docs = [doc for doc in found if _is_moderator(doc)]
         candidates = self._candidates(docs, team_id, now, is_shortlist=True)
         return CandidatePool(candidates, is_complete=False, skill_counts=skill_counts)
+
+    def keep(self, team_id: str, pool: CandidatePool) -> None:
+        """Keep a team that is not large for `cached`."""
+        if pool.is_complete and len(pool.candidates) <= LARGE_TEAM_SIZE:
+            self._teams.put(team_id, {who.user_id: who for who in pool.candidates})
+
+    def cached(self, team_id: str) -> list[Candidate]:
+        """Return the team that was kept, or nothing. A candidate who is to be chosen from it has to
+        be read again (`reread`)."""
+        return list((self._teams.get(team_id) or {}).values())
+
+    def reread(
+        self, team_id: str, user_id: ObjectId, *, requester: ObjectId | None, now: datetime
+    ) -> bool:
+        """Read role, capacity, absence and load of a candidate in `cached` again; return whether
+        one of these has changed.
+
+        The requester is read with them, because the messages about the assignment name both.
+        """
+        team = self._teams.get(team_id) or {}
+        users = self._links.users.get_many({user_id, *({requester} if requester else ())})
+        user, candidate = users.get(user_id), team.get(user_id)
+        if user is None or candidate is None or not can_work_on_tickets(user):
+            team.pop(user_id, None)
+            return True
+        counter = _TicketCounter(self._db, {user_id: user.capacity}, is_whole_team=False)
+        counts, loads = counter.open_tickets(now)
+        team[user_id] = replace(
+            candidate,
+            role=user.role,
+            capacity=user.capacity,
+            away_until=user.away_until,
+            open_tickets=counts[user_id],
+            load=loads[user_id],
+        )
+        return team[user_id] != candidate
+
+    def count_assigned(self, ticket: Ticket) -> None:
+        """Count a ticket that was assigned towards its assignee's load in `cached`."""
+        team = self._teams.get(ticket.team_id or "") or {}
+        if ticket.assigned_to and (candidate := team.get(ticket.assigned_to)):
+            weight = ticket_load(ticket.priority, ticket.status)
+            team[candidate.user_id] = replace(
+                candidate,
+                open_tickets=candidate.open_tickets + 1,
+                load=candidate.effective_load + weight,
+                recent_assignments=candidate.recent_assignments + 1,
+            )
 
     def record_chosen(self, user_id: ObjectId, *, now: datetime) -> None:
         self._shortlist.record_chosen(user_id, now=now)

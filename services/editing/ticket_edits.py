@@ -48,11 +48,8 @@ PLAIN_FIELDS = [field for field in EDITABLE_FIELDS if field not in _ACTION_FIELD
 UPDATABLE_FIELDS = frozenset({*EDITABLE_FIELDS, "message"})
 # A change of these may make it possible to assign a ticket that is queued as unassigned.
 _ROUTING_FIELDS = frozenset({"title", "description", "relatedSkills"})
-# The message if a program sets only the status.
-DEFAULT_MESSAGES = {
-    Status.COMPLETED: "Marked as completed.",
-    Status.WAITING: "We need more information. Please write a comment.",
-}
+# The question if a program sets only the status.
+DEFAULT_QUESTION = "We need more information. Please write a comment."
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,8 +263,8 @@ def _with_defaults(actor: Actor, ticket: Ticket, changes: Mapping[str, Any]) -> 
     filled, status = dict(changes), changes.get("status")
     if status == ticket.status:
         return filled
-    if status in DEFAULT_MESSAGES:
-        filled.setdefault("message", DEFAULT_MESSAGES[Status(status)])
+    if status == Status.WAITING:
+        filled.setdefault("message", DEFAULT_QUESTION)
     is_unassigned = ticket.status in (Status.TODO, Status.REOPENED) and ticket.assigned_to is None
     if status == Status.IN_PROGRESS and is_unassigned:
         filled.setdefault("assignedTo", actor.user_id)

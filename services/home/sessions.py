@@ -12,9 +12,9 @@ process dies, the sweep publishes Home again.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -23,7 +23,7 @@ from pymongo import ReturnDocument
 from services.accounts.account_search import AccountCursor
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, ahead, backoff
+from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, ahead, backoff, latest_date
 from services.linking.links import referenced_user_ids
 from services.lists.list_query import ListKind, ListQuery
 from services.models.ticket import Ticket
@@ -32,6 +32,8 @@ from services.models.ticket import Ticket
 SESSION_TIMEOUT = timedelta(hours=1)
 # Longer than a call of Slack's Web API takes.
 PUBLISH_TIMEOUT = timedelta(seconds=10)
+# Changes within this time after the first are shown together.
+REFRESH_DELAY = timedelta(seconds=3)
 _SETTINGS = "settings"
 
 
@@ -102,6 +104,11 @@ class HomeSession:
 def view_digest(view: Mapping[str, Any]) -> str:
     """Return what differs between two contents of Home."""
     return hashlib.sha256(json.dumps(view, sort_keys=True).encode()).hexdigest()
+
+
+def _is_requested(home: Document, now: datetime) -> bool:
+    due = home.get("due")
+    return due is not None and now < due <= latest_date(now, longest=REFRESH_DELAY)
 
 
 _RETRY = {"home.retryAt": "", "home.tries": ""}
@@ -185,16 +192,30 @@ class HomeSessions:
                 requested.append(str(doc["_id"]))
         return requested
 
-    def watchers(self, ticket: Ticket) -> list[str]:
-        """Return the links with an open Home that a change of the ticket concerns: its
-        requester, its current and former assignees, and readers of its page or of the queue."""
+    def watchers(self, ticket: Ticket, *, links: Iterable[Document]) -> list[str]:
+        """Return the links of members who looked at Home within `SESSION_TIMEOUT` and whom a change
+        of the ticket concerns: its requester, its current and former assignees, and readers of its
+        page or of the queue.
+
+        `links` are the stored links of the people in the ticket, read after the change. Who has a
+        refresh requested already is left out: its claim, which is still to come, reads the change.
+        """
         concerned = referenced_user_ids(ticket)
-        opened = {"home.turn": {"$gt": 0}}
-        found = list(self._db.links.find({"userId": {"$in": list(concerned)}, **opened}, ["_id"]))
-        found += self._db.links.find({"home.ticket": ticket.id}, ["_id"])
-        lately = {"$gt": self._clock() - SESSION_TIMEOUT}
-        found += self._db.links.find({"home.queueAt": lately}, ["_id"])
-        return sorted({str(doc["_id"]) for doc in found})
+        now = self._clock()
+        lately = now - SESSION_TIMEOUT
+        fields = ["home.at", "home.due"]
+        found = [link for link in links if link["userId"] in concerned]
+        found += self._db.links.find({"home.ticket": ticket.id}, fields)
+        found += self._db.links.find({"home.queueAt": {"$gt": lately}}, fields)
+        return sorted(
+            {
+                str(doc["_id"])
+                for doc in found
+                if (home := doc.get("home"))
+                and home["at"] > lately
+                and not _is_requested(home, now)
+            }
+        )
 
     def request_refresh(self, link_id: str, *, within: timedelta) -> bool:
         """Return whether to publish a refresh; False if one is already requested."""

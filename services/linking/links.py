@@ -13,7 +13,7 @@ A link has `stopped {at, reason}` while its member cannot use this workspace; it
 then. The account and the tickets it filed stay; the tickets assigned to it are released.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -72,12 +72,13 @@ _REASONS = {
 @dataclass(frozen=True, slots=True)
 class Directory:
     """Accounts and their Slack ids; members who have left Slack have no id. Of those asked for,
-    `unconfirmed` are the accounts whose address is not confirmed. `app_name` names the product,
-    which acts, too."""
+    `unconfirmed` are the accounts whose address is not confirmed. `links` are their links as
+    stored. `app_name` names the product, which acts, too."""
 
     users: Mapping[ObjectId, User]
     slack_ids: Mapping[ObjectId, str]
     unconfirmed: frozenset[ObjectId] = frozenset()
+    links: Sequence[Document] = ()
     app_name: str = DEFAULT_APP_NAME
 
 
@@ -95,7 +96,7 @@ class LinkService:
         """`is_strict`: an address creates no account, and only a code links to one. Without
         `look_up_member`, Slack is not asked about the members of other links."""
         self._db = db
-        self._users = users
+        self.users = users
         self._admin_emails = admin_emails
         self.is_strict = is_strict
         self._look_up_member = look_up_member
@@ -137,7 +138,7 @@ class LinkService:
         if self.is_strict:
             raise MemberRefused(LINK_REQUIRED)
         check_email(member)
-        existing = self._users.find_by_email(member.email)
+        existing = self.users.find_by_email(member.email)
         # A link is stored before its account, so if the account is found, the link is there.
         linked = self.find_user(team_id=member.team_id, slack_user_id=member.slack_user_id)
         if linked:
@@ -172,22 +173,35 @@ class LinkService:
 
     def slack_ids(self, *, team_id: str, user_ids: set[ObjectId]) -> dict[ObjectId, str]:
         """Return the users' Slack ids; users without an active link are left out."""
-        query = {"teamId": team_id, "userId": {"$in": list(user_ids)}}
-        found = [link for link in self._db.links.find(query) if "stopped" not in link]
-        return {link["userId"]: link["slackUserId"] for link in found}
+        return _slack_ids(self._links(team_id, user_ids))
 
     def resolve_people(
-        self, *, team_id: str | None, user_ids: set[ObjectId], requester: ObjectId | None = None
+        self,
+        *,
+        team_id: str | None,
+        user_ids: set[ObjectId],
+        requester: ObjectId | None = None,
+        may_be_cached: bool = False,
     ) -> Directory:
-        """Look up all users in two queries, and whether the requester's address is confirmed."""
-        users = self._users.get_many(user_ids)
+        """Look up all users in two queries, and whether the requester's address is confirmed.
+
+        `may_be_cached` is of the users, not of their links.
+        """
+        users = self.users.get_many(user_ids, may_be_cached=may_be_cached)
         requesters = [users[requester]] if requester in users else []
+        links = self._links(team_id or "", user_ids)
         return Directory(
             users,
-            self.slack_ids(team_id=team_id or "", user_ids=user_ids),
-            self._users.confirmation.find_unconfirmed(requesters),
+            _slack_ids(links),
+            self.users.confirmation.find_unconfirmed(requesters),
+            links,
             app_name(self._db),
         )
+
+    def _links(self, team_id: str, user_ids: set[ObjectId]) -> list[Document]:
+        if not user_ids:
+            return []
+        return list(self._db.links.find({"teamId": team_id, "userId": {"$in": list(user_ids)}}))
 
     def _resume(self, member: SlackMember) -> User | None:
         """Resume the suspended link of a member who is active again, and return the account."""
@@ -221,9 +235,7 @@ class LinkService:
         """Return whether the account holds the address without proof, and Slack has confirmed it
         for the member. An account that was deactivated keeps its person out."""
         is_members_address = has_slack_address(user, member)
-        return (
-            is_members_address and user.active and not self._users.confirmation.is_confirmed(user)
-        )
+        return is_members_address and user.active and not self.users.confirmation.is_confirmed(user)
 
     def _accept_invitation(self, member: SlackMember, user: User) -> User:
         if not user.active:
@@ -305,6 +317,10 @@ def _only_invitation(users: Sequence[User]) -> User:
     if len(invitations) != 1 or not all(user.active for user in users):
         raise MemberRefused(SEVERAL_ACCOUNTS)
     return invitations[0]
+
+
+def _slack_ids(links: Iterable[Document]) -> dict[ObjectId, str]:
+    return {link["userId"]: link["slackUserId"] for link in links if "stopped" not in link}
 
 
 def record_removal(db: Mongo, link: Document, *, by: ObjectId | str, now: datetime) -> None:

@@ -50,8 +50,7 @@ class Comment:
     """`position` is its index in the array, which is stable: comments are never removed from it.
 
     A deleted comment keeps its author and time only. `submission_id` is the id of the modal
-    submission that wrote it. `thread_ts` is the thread in which its author wrote it, "" for a
-    form; None is not known.
+    submission that wrote it.
     """
 
     id: ObjectId
@@ -65,7 +64,6 @@ class Comment:
     submission_id: str | None = None
     edited_at: datetime | None = None
     deleted: bool = False
-    thread_ts: str | None = None
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any], position: int) -> "Comment":
@@ -82,7 +80,6 @@ class Comment:
             submission_id=doc.get("form"),
             edited_at=doc.get("editedAt"),
             deleted=bool(doc.get("deleted")),
-            thread_ts=thread_ts if isinstance(thread_ts := doc.get("thread"), str) else None,
         )
 
 

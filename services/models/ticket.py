@@ -173,6 +173,9 @@ class Ticket:
     escalation_tracks: TrackStates = field(default_factory=dict)
     seq: int = 0
     is_in_outbox: bool = False
+    # The next attempt of the outbox and the number of attempts (services/outbox/pending.py).
+    next_try_at: datetime | None = None
+    attempts: int = 0
     events: tuple[Event, ...] = ()
     cards: tuple[Card, ...] = ()
     comments: tuple[Comment, ...] = ()
@@ -236,6 +239,8 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "ladders": ("escalation_tracks", track_states_from_doc),
     "seq": ("seq", lambda value: as_int(value) or 0),
     "outbox": ("is_in_outbox", bool),
+    "nextTryAt": ("next_try_at", as_datetime),
+    "attempts": ("attempts", lambda value: as_int(value) or 0),
     "events": (
         "events",
         lambda value: tuple(map(Event.from_doc, complete_entries(value, _EVENT))),

@@ -12,7 +12,7 @@ a due date (services/core/work_queue.py); the ticket's outbox retries it. By the
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -29,6 +29,7 @@ from services.core.work_queue import MAX_DELIVERY_DELAY, ahead
 from services.models.comment import MessageRef, comments_from_doc
 from services.models.events import EventType
 from services.models.ticket import OPEN_STATUSES, Card, Ticket
+from services.outbox import pending
 from services.outbox.pending import ANY_TIME, outbox_fields
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX
 
@@ -264,8 +265,7 @@ def has_finished_delivery(ticket: Ticket, *, seq: int, kind: str) -> bool:
 
 def claim(db: Mongo, ticket_id: ObjectId, key: str, *, now: datetime) -> Claim | None:
     """Claim the message for this caller to send; None if another one is sending it."""
-    until = now + CLAIM_DURATION
-    begun = {"until": until, _UNANSWERED_SINCE: now}
+    begun = _begun(now)
     if _append(
         db, ticket_id, {"key": key, "state": DeliveryState.CLAIMED.value, "tries": 1, **begun}
     ):
@@ -273,7 +273,7 @@ def claim(db: Mongo, ticket_id: ObjectId, key: str, *, now: datetime) -> Claim |
     doc = db.tickets.find_one({"_id": ticket_id}, {"notices": {"$elemMatch": {"key": key}}})
     (earlier,) = doc["notices"] if doc and doc.get("notices") else ({},)
     since = as_datetime(earlier.get(_UNANSWERED_SINCE))
-    again = {"until": until, _UNANSWERED_SINCE: since or now}
+    again = begun if since is None else {**begun, _UNANSWERED_SINCE: since}
     is_claimed = _update_element(
         db,
         ticket_id,
@@ -283,9 +283,34 @@ def claim(db: Mongo, ticket_id: ObjectId, key: str, *, now: datetime) -> Claim |
             "$set": {f"notices.$[this].{name}": value for name, value in again.items()},
             "$inc": {"notices.$[this].tries": 1},
         },
-        only_if=CLAIMED_FILTER | {"until": {"$not": ahead(now, longest=MAX_DELIVERY_DELAY)}},
+        only_if=_unclaimed(now),
     )
     return Claim(since) if is_claimed else None
+
+
+def _begun(now: datetime) -> Document:
+    return {"until": now + CLAIM_DURATION, _UNANSWERED_SINCE: now}
+
+
+def _unclaimed(now: datetime) -> Document:
+    return CLAIMED_FILTER | {"until": {"$not": ahead(now, longest=MAX_DELIVERY_DELAY)}}
+
+
+def claim_first(db: Mongo, ticket_id: ObjectId, keys: Sequence[str], *, now: datetime) -> bool:
+    """Claim the first of several messages, and add the others for `mark_sent` to claim. False if
+    one of them was added before.
+
+    The others are as after a claim that was released unsent: any worker may claim them.
+    """
+    first, *others = keys
+    state = DeliveryState.CLAIMED.value
+    added: list[Document] = [
+        {"key": first, "state": state, "tries": 1, **_begun(now)},
+        *({"key": key, "state": state, "tries": 0, "until": now} for key in others),
+    ]
+    unknown = {"_id": ticket_id, "notices.key": {"$nin": list(keys)}}
+    done = db.tickets.update_one(unknown, {"$push": {"notices": {"$each": added}}})
+    return done.modified_count == 1
 
 
 def mark_delegated(db: Mongo, ticket_id: ObjectId, key: str) -> None:
@@ -348,28 +373,95 @@ def find_given_up(db: Mongo, *, created_after: datetime, limit: int) -> list[tup
     ]
 
 
-def mark_sent(
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """A message that Slack accepted, with the card that it is, if it is one. `extra_fields` are
+    stored with the delivery, to see later whether the message is out of date."""
+
+    key: str
+    channel: str
+    ts: str
+    card: Card | None = None
+    extra_fields: Mapping[str, Any] | None = None
+
+
+def mark_sent(db: Mongo, ticket_id: ObjectId, message: SentMessage) -> None:
+    """Record the message. Idempotent: a write whose answer was lost is repeated."""
+    _mark_sent(db, ticket_id, message)
+
+
+def mark_sent_and_claim(
+    db: Mongo, ticket_id: ObjectId, message: SentMessage, next_key: str, *, now: datetime
+) -> bool:
+    """Record the message and claim the next one of `claim_first` in one update. If another worker
+    has that one, record the message only and return False.
+
+    A worker does nothing between the two, so a worker that takes over finds no other state than
+    after two updates.
+    """
+    begun = {f"notices.$[next].{name}": value for name, value in _begun(now).items()}
+    claimed = _mark_sent(
+        db,
+        ticket_id,
+        message,
+        only_if={"notices": {"$elemMatch": {"key": next_key, **_unclaimed(now)}}},
+        change={"$set": begun, "$inc": {"notices.$[next].tries": 1}},
+        array_filters=[{"next.key": next_key}],
+    )
+    if not claimed:
+        mark_sent(db, ticket_id, message)
+    return claimed
+
+
+def mark_last_sent(
+    db: Mongo, ticket_id: ObjectId, message: SentMessage, *, expected_seq: int
+) -> bool:
+    """Record the last message of a ticket's changes, and `pending.mark_delivered` in one update. If
+    the ticket has changed since `expected_seq`, record the message only and return False."""
+    is_delivered = _mark_sent(
+        db, ticket_id, message, only_if={"seq": expected_seq}, change=pending.DELIVERED
+    )
+    if not is_delivered:
+        mark_sent(db, ticket_id, message)
+    return is_delivered
+
+
+_NO_CHANGE: Document = {}
+
+
+def _mark_sent(
     db: Mongo,
     ticket_id: ObjectId,
-    key: str,
+    message: SentMessage,
     *,
-    channel: str,
-    ts: str,
-    card: Card | None = None,
-    extra_fields: Document | None = None,
-) -> None:
-    """Record a message that Slack accepted and, if it is a card, that it is to be kept up to date.
-
-    `extra_fields` are stored with the delivery, to see later whether the message is out of date.
-    Idempotent: a write whose answer was lost is repeated.
-    """
-    sent = {"state": DeliveryState.SENT.value, "channel": channel, "ts": ts}
-    gone = ("lost", _UNANSWERED_SINCE)
-    also: Document = {"$unset": {f"notices.$[this].{name}": "" for name in gone}}
-    if card:
-        also["$push"] = {"cards": card.to_doc()}
-    unrecorded = {"ts": {"$ne": ts}}
-    _set(db, ticket_id, key, sent | (extra_fields or {}), only_if=unrecorded, also=also)
+    only_if: Document = _NO_CHANGE,
+    change: Document = _NO_CHANGE,
+    array_filters: Sequence[Document] = (),
+) -> bool:
+    """Record the message and make a further `change` of the ticket, if it is not recorded yet and
+    the ticket matches `only_if`."""
+    sent = {"state": DeliveryState.SENT.value, "channel": message.channel, "ts": message.ts}
+    own = {
+        f"notices.$[this].{name}": value
+        for name, value in {**sent, **(message.extra_fields or {})}.items()
+    }
+    gone = {f"notices.$[this].{name}": "" for name in ("lost", _UNANSWERED_SINCE)}
+    update: Document = {
+        **change,
+        "$set": {**own, **change.get("$set", {})},
+        "$unset": {**gone, **change.get("$unset", {})},
+    }
+    if message.card:
+        update["$push"] = {"cards": message.card.to_doc()}
+    unrecorded = {"notices": {"$elemMatch": {"key": message.key, "ts": {"$ne": message.ts}}}}
+    done = db.tickets.update_one(
+        {"_id": ticket_id, "$and": [unrecorded, only_if]}
+        if only_if
+        else {"_id": ticket_id, **unrecorded},
+        update,
+        array_filters=[{"this.key": message.key}, *array_filters],
+    )
+    return done.matched_count == 1
 
 
 def claim_card_update(db: Mongo, ticket_id: ObjectId, card: Card, *, now: datetime) -> bool:

@@ -20,7 +20,7 @@ from services.core.coerce import as_datetime, as_int
 from services.core.database import Document, Mongo
 from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff, past
 from services.models.set_aside import is_data_fault, not_set_aside, write_isolated
-from services.models.ticket import Priority
+from services.models.ticket import Priority, Ticket
 
 # How long the sweep waits for a change's own publication to take effect.
 SWEEP_GRACE_PERIOD = timedelta(seconds=10)
@@ -29,6 +29,8 @@ UNASSIGNED_RETRY_INTERVAL = timedelta(minutes=5)
 UNASSIGNED_BATCH_SIZE = 500
 MAX_RETRIED_ON_CHANGE = 100
 ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+# The update of a ticket that leaves the outbox.
+DELIVERED: Document = {"$set": {"outbox": False}, "$unset": {"nextTryAt": "", "attempts": ""}}
 
 
 class Publisher(Protocol):
@@ -58,10 +60,7 @@ def mark_delivered(db: Mongo, ticket_id: ObjectId, *, expected_seq: int) -> bool
 
     So every change that a worker must see raises `seq`, even if it is no event.
     """
-    done = db.tickets.update_one(
-        {"_id": ticket_id, "seq": expected_seq},
-        {"$set": {"outbox": False}, "$unset": {"nextTryAt": "", "attempts": ""}},
-    )
+    done = db.tickets.update_one({"_id": ticket_id, "seq": expected_seq}, DELIVERED)
     return done.matched_count == 1
 
 
@@ -75,12 +74,10 @@ def due_tickets(db: Mongo, *, now: datetime, limit: int) -> dict[ObjectId, bool]
     return {doc["_id"]: doc.get("priority") == Priority.URGENT for doc in docs}
 
 
-def is_late(db: Mongo, ticket_id: str, *, now: datetime) -> bool:
+def is_late(ticket: Ticket, *, now: datetime) -> bool:
     """Whether the ticket is not urgent, and due for the sweep: then it waits like a swept one."""
-    late = {"outbox": True, "nextTryAt": {"$lte": now}, "priority": {"$ne": Priority.URGENT}}
-    if not ObjectId.is_valid(ticket_id):
-        return False
-    return db.tickets.count_documents({"_id": ObjectId(ticket_id), **late}, limit=1) == 1
+    is_due = ticket.next_try_at is not None and ticket.next_try_at <= now
+    return ticket.is_in_outbox and is_due and ticket.priority is not Priority.URGENT
 
 
 def outbox_ages(db: Mongo, *, now: datetime, limit: int = 1_000) -> list[timedelta]:
@@ -102,15 +99,21 @@ def outbox_ages(db: Mongo, *, now: datetime, limit: int = 1_000) -> list[timedel
     return sorted((max(now - start, timedelta()) for start in since), reverse=True)
 
 
-def back_off(db: Mongo, ticket_id: ObjectId, *, now: datetime) -> None:
+def back_off(db: Mongo, ticket: Ticket, *, now: datetime) -> None:
     """Count an attempt and postpone the next: after twice the wait each time, at most 15 minutes.
 
-    If the ticket has changed, or a user became available, concurrently, its date stays.
+    If the ticket has changed, or a user became available, since it was loaded, its date stays.
     """
-    outbox = {"_id": ticket_id, "outbox": True}
-    doc = db.tickets.find_one(outbox, {"nextTryAt": True, "attempts": True})
-    if doc:
-        _queue(db).claim(doc, until=now + _wait(as_int(doc.get("attempts")) or 0))
+    if ticket.is_in_outbox:
+        db.tickets.update_one(
+            {"_id": ticket.id, "outbox": True, "nextTryAt": ticket.next_try_at},
+            {"$set": {"nextTryAt": next_attempt(ticket, now=now)}, "$inc": {"attempts": 1}},
+        )
+
+
+def next_attempt(ticket: Ticket, *, now: datetime) -> datetime:
+    """Return the date of the attempt after one that begins now."""
+    return now + _wait(ticket.attempts)
 
 
 def retry_unassigned(db: Mongo, *, now: datetime) -> None:

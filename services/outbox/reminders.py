@@ -157,6 +157,15 @@ class Reminders:
         )
         return replace(claim, reminders=urgent, unread_count=unread)
 
+    def split(self, claim: ReminderClaim, *, ticket_id: ObjectId) -> ReminderClaim:
+        """Claim the reminders of that ticket separately, to send them in a message of their own."""
+        own = [reminder for reminder in claim.reminders if reminder.ticket_id == ticket_id]
+        token = uuid.uuid4().hex
+        self._db.nudges.update_many(
+            {**_claim_filter(claim), "ticketId": ticket_id}, {"$set": {"claim": token}}
+        )
+        return ReminderClaim(claim.recipient, token, own)
+
     def finish(self, claim: ReminderClaim, *, why: str) -> None:
         """Finish all that were not deferred: sent, or no longer needed."""
         self._finish(_claim_filter(claim), {"ended": why})

@@ -227,8 +227,6 @@ def _redact_comments(
             channel = comment.slack_message.channel
             redacted = None if _is_direct(channel) else {"channel": channel, "ts": ""}
             values[f"{path}.slack"] = redacted
-            if comment.thread_ts:
-                values[f"{path}.thread"] = None
         remaining = [file for file in comment.files if not any(i in file.url for i in slack_ids)]
         if len(remaining) < len(comment.files):
             values[f"{path}.files"] = [file.to_doc() for file in remaining]

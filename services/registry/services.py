@@ -72,6 +72,7 @@ class Services:
     Building connects to nothing: `db` connects at its first query. Modules that load redis, jwt or
     rapidfuzz are imported at first use, too, so that a command starts fast. `has_triage` says if
     there is a triage channel, `is_ai_enabled` if Gemini has a key; `look_up_member` asks Slack.
+    For `cache_seconds` a worker uses the names, skills and hours that it has read.
     """
 
     db: Mongo
@@ -82,6 +83,7 @@ class Services:
     is_ai_enabled: bool = False
     audit_retention: timedelta = timedelta(days=400)
     look_up_member: MemberLookup | None = None
+    cache_seconds: float = 0.0
     jwt_secret: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
 
@@ -93,6 +95,7 @@ class Services:
         clock: Clock = utcnow,
         *,
         look_up_member: MemberLookup | None = None,
+        cache_seconds: float = 0.0,
     ) -> "Services":
         return cls(
             db,
@@ -103,6 +106,7 @@ class Services:
             is_ai_enabled=config.is_ai_enabled,
             audit_retention=timedelta(days=config.audit_retention_days),
             look_up_member=look_up_member,
+            cache_seconds=cache_seconds,
             jwt_secret=config.jwt_secret,
             redis_url=config.redis_url,
         )
@@ -111,6 +115,7 @@ class Services:
         lambda s: UserService(
             s.db,
             confirmation=EmailConfirmation(s.db, s.look_up_member, clock=s.clock),
+            cache_seconds=s.cache_seconds,
             clock=s.clock,
         )
     )
@@ -208,7 +213,7 @@ class Services:
     def assignments(self) -> "AssignmentService":
         from services.assignment.assignment_service import AssignmentService
 
-        return AssignmentService(self.db, self.links)
+        return AssignmentService(self.db, self.links, cache_seconds=self.cache_seconds)
 
     @cached_property
     def reassignment(self) -> "Reassignment":

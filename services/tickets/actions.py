@@ -167,8 +167,8 @@ class TicketActions:
             ),
         )
 
-    def resolve(self, *, actor: Actor, ticket_id: str, resolution: str) -> Ticket:
-        """Complete it with a note for the requester. Raises `InvalidValue` for the note."""
+    def resolve(self, *, actor: Actor, ticket_id: str, resolution: str = "") -> Ticket:
+        """Complete it, with an optional note for the requester. Raises `InvalidValue` for it."""
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.RESOLVE])
         note = checked_resolution(resolution, field="resolution")
 

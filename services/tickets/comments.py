@@ -86,11 +86,9 @@ class CommentService:
         internal: bool = False,
         files: tuple[FileLink, ...] = (),
         message: MessageRef | None = None,
-        thread_ts: str | None = None,
         request_id: str | None = None,
     ) -> CommentResult:
-        """Store a comment, once per `message` (of the thread `thread_ts`) or form (`request_id`) it
-        was written in.
+        """Store a comment, once per `message` or form (`request_id`) it was written in.
 
         A requester's comment puts a waiting ticket in progress again. Raises `InvalidValue`,
         `CommentLimitReached`, `CommentRateLimitReached`, `NotFound`, `PermissionDenied`.
@@ -107,7 +105,6 @@ class CommentService:
                 **comment_doc(by=actor.user_id, text=checked_text, at=now, internal=internal),
                 "files": [file.to_doc() for file in files],
                 "slack": message.to_doc() if message else None,
-                "thread": thread_ts if message else "",
                 **({"form": request_id} if request_id else {}),
             }
             stored = ticket_store.apply(self._db, ticket, add_comment(ticket, doc), now=now)

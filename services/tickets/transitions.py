@@ -45,6 +45,9 @@ class Change:
         )
 
 
+NO_CHANGE = Change()
+
+
 def with_change(ticket: Ticket, change: Change) -> Ticket:
     """Return the ticket with the change applied to the fields that actions depend on."""
     values = change.values
@@ -164,7 +167,7 @@ def complete(
     ticket: Ticket,
     event: EventType,
     *,
-    resolution: str,
+    resolution: str | None,
     now: datetime,
     note: str | None = None,
 ) -> Change:
@@ -227,7 +230,6 @@ def comment_doc(*, by: ObjectId, text: str, at: datetime, internal: bool = False
         "internal": internal,
         "files": [],
         "slack": None,
-        "thread": "",
     }
 
 

@@ -87,13 +87,9 @@ def checked_question(text: str, *, field: str) -> str:
     )
 
 
-def checked_resolution(text: str, *, field: str) -> str:
-    return checked_required_text(
-        text,
-        field=field,
-        limit=MAX_RESOLUTION_LENGTH,
-        empty_message="Say in a sentence what was done; the requester reads it.",
-    )
+def checked_resolution(text: str, *, field: str) -> str | None:
+    """Return the stripped note, or None if it is empty."""
+    return checked_optional_text(text, field=field, limit=MAX_RESOLUTION_LENGTH)
 
 
 def checked_reason(text: str) -> str:

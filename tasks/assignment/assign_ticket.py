@@ -6,16 +6,26 @@ another worker then sends what is known.
 """
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from celery import Task
 
-from services.analysis.analysis_store import analysis_source, is_analysed, store_analysis
+from services.analysis.analysis_store import (
+    analysis_change,
+    analysis_source,
+    is_analysed,
+    store_analysis,
+    with_analysis,
+)
 from services.assignment.assignment_service import claimed_at, needs_assignment
 from services.models.set_aside import isolated
 from services.models.ticket import Ticket
+from services.outbox import pending
 from services.tickets.queries import load_ticket
+from services.tickets.transitions import NO_CHANGE, Change
 from tasks.assignment.analyse import analyse
 from tasks.queue.celery_app import ASSIGN_TASK, NOTIFY_LIMIT_SECONDS, celery
 from tasks.runtime import Runtime, current_runtime, moved_to_backlog
@@ -33,77 +43,102 @@ FIRST_POST_DELAY = timedelta(seconds=3)
 )
 def assign_ticket(self: Task[Any, Any], ticket_id: str) -> None:
     """Work off a message of an earlier release, whose workers assign in a task of its own."""
-    if moved_to_backlog(self, ticket_id):
-        return
     runtime = current_runtime()
-    if run(runtime, ticket_id):
+    if run(runtime, ticket_id, is_moved=partial(moved_to_backlog, self)):
         runtime.publisher.publish_ticket(ticket_id)
 
 
-def run(runtime: Runtime, ticket_id: str) -> bool:
-    """Assign the ticket if it still needs it, and return whether to deliver its messages now.
-
-    If not, their delivery is published. After a failure the sweep repeats the task.
-    """
+def run(
+    runtime: Runtime, ticket_id: str, *, is_moved: Callable[[Ticket], bool] = lambda _: False
+) -> bool:
+    """Assign the ticket, unless `is_moved`, and return whether to publish its delivery."""
     with isolated(runtime.db, ticket_id, now=runtime.clock()):
-        return _assign(runtime, ticket_id)
-    return True  # what is well-formed in it
+        ticket = load_ticket(runtime.db, ticket_id)
+        if ticket is None or is_moved(ticket):
+            return False
+        return assign(runtime, ticket) is not None
+    return True  # of what is well-formed in it
 
 
-def _assign(runtime: Runtime, ticket_id: str) -> bool:
-    ticket = load_ticket(runtime.db, ticket_id)
-    if ticket is None or not needs_assignment(ticket):
-        return True
-    claimed = runtime.services.assignments.claim(ticket.id, now=runtime.clock())
+def assign(runtime: Runtime, ticket: Ticket) -> Ticket | None:
+    """Count the attempt, assign the ticket if it still needs it, and return it with that change, to
+    deliver its messages now.
+
+    None if their delivery is published. After a failure the sweep repeats the task.
+    """
+    with isolated(runtime.db, ticket.id, now=runtime.clock()):
+        return _assign(runtime, ticket)
+    return ticket  # what is well-formed in it
+
+
+def _assign(runtime: Runtime, ticket: Ticket) -> Ticket | None:
+    if not needs_assignment(ticket):
+        pending.back_off(runtime.db, ticket, now=runtime.clock())
+        return ticket
+    claimed = runtime.services.assignments.claim(ticket, now=runtime.clock())
     if claimed is None:
-        return _has_waited(runtime, ticket_id)
+        pending.back_off(runtime.db, ticket, now=runtime.clock())
+        return _has_waited(runtime, str(ticket.id))
+    stored = None
     try:
-        analysed = _ensure_analysed(runtime, claimed)
-        outcome = _assign_or_queue(runtime, analysed) if analysed else None
+        stored = _analyse_and_assign(runtime, claimed)
     finally:
         # Also after a failure, so that the next attempt need not wait for the claim to expire.
-        runtime.services.assignments.release_claim(ticket.id)
-    if outcome is None:
-        logger.info("ticket %s changed during its assignment, which is repeated", ticket_id)
-        runtime.publisher.publish_ticket(ticket_id)
-    return outcome is not None
+        if stored is None:
+            runtime.services.assignments.release_claim(ticket.id)
+    if stored is None:
+        logger.info("ticket %s changed during its assignment, which is repeated", ticket.id)
+        runtime.publisher.publish_ticket(str(ticket.id))
+    return stored
 
 
-def _has_waited(runtime: Runtime, ticket_id: str) -> bool:
-    """Whether another task has assigned the ticket, or has tried to for `FIRST_POST_DELAY`.
+def _has_waited(runtime: Runtime, ticket_id: str) -> Ticket | None:
+    """Return the ticket if another task has assigned it, or has tried to for `FIRST_POST_DELAY`.
 
     If not, publish delivery for then: that task may have been killed before it did.
     """
     ticket = load_ticket(runtime.db, ticket_id)
     if ticket is None or not needs_assignment(ticket):
-        return True
+        return ticket
     now = runtime.clock()
     wait = (claimed_at(ticket) or now) + FIRST_POST_DELAY - now
     if not timedelta() < wait <= FIRST_POST_DELAY:  # longer: the claim of a wrong clock
-        return True
-    runtime.publisher.publish_ticket(ticket_id, countdown=wait.total_seconds())
-    return False
-
-
-def _ensure_analysed(runtime: Runtime, ticket: Ticket) -> Ticket | None:
-    """The ticket with an analysis of its current text, which is stored before it is assigned."""
-    if is_analysed(ticket):
         return ticket
+    runtime.publisher.publish_ticket(ticket_id, countdown=wait.total_seconds())
+    return None
+
+
+def _analyse_and_assign(runtime: Runtime, ticket: Ticket) -> Ticket | None:
+    """Analyse the text unless its analysis is stored, and assign; None if it has changed.
+
+    A model's analysis is stored first, so that the model is not asked again after an interruption.
+    The router's is stored with the assignment.
+    """
+    if is_analysed(ticket):
+        return _assign_or_queue(runtime, ticket, ticket, NO_CHANGE)
     if runtime.analyst:
         countdown = FIRST_POST_DELAY.total_seconds()
         runtime.publisher.publish_ticket(str(ticket.id), countdown=countdown)
-    analysis = analyse(runtime, ticket)
-    return store_analysis(runtime.db, ticket, analysis, now=runtime.clock())
+    analysis, now = analyse(runtime, ticket), runtime.clock()
+    if runtime.analyst:
+        stored = store_analysis(runtime.db, ticket, analysis, now=now)
+        return _assign_or_queue(runtime, stored, stored, NO_CHANGE) if stored else None
+    change = analysis_change(runtime.db, ticket, analysis, now=now)
+    return _assign_or_queue(runtime, ticket, with_analysis(ticket, analysis, now=now), change)
 
 
-def _assign_or_queue(runtime: Runtime, ticket: Ticket) -> Ticket | None:
-    """Assign it to the best candidate, or queue it as unassigned; None if it has changed."""
-    now = runtime.clock()
+def _assign_or_queue(
+    runtime: Runtime, ticket: Ticket, analysed_ticket: Ticket, analysed: Change
+) -> Ticket | None:
+    """Assign it to the best candidate, or queue it as unassigned; None if it has changed.
+
+    `analysed_ticket` is `ticket` with its analysis, `analysed` what of it is not stored yet.
+    """
+    assignments, now = runtime.services.assignments, runtime.clock()
     history = runtime.services.models.resolver_scores(ticket.text)
-    choice = runtime.services.assignments.choose(ticket, now=now, history=history)
+    choice = assignments.choose(analysed_ticket, now=now, history=history)
     if choice is None:
-        return runtime.services.assignments.queue_unassigned(ticket, now=now)
+        return assignments.queue_unassigned(ticket, now=now, analysed=analysed)
     logger.info("ticket %s is assigned to user %s", ticket.id, choice.user_id)
-    return runtime.services.assignments.assign(
-        ticket, choice, source=analysis_source(ticket), now=now
-    )
+    source = analysis_source(analysed_ticket)
+    return assignments.assign(ticket, choice, source=source, now=now, analysed=analysed)

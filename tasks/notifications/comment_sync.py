@@ -193,8 +193,8 @@ def comment_deliveries(
 ) -> Iterator[CommentDelivery]:
     """Yield every comment for each of its recipients, delivered already or not.
 
-    For its author, only a copy in their card's thread of what they wrote elsewhere; an internal
-    note only for staff, even if the assignee is none.
+    Not for its author, wherever they wrote it; an internal note only for staff, even if the
+    assignee is none.
     """
     for_assignee = _for_assignee(ticket) - _announced(
         ticket, EventType.REOPENED, REOPENED, ticket.assigned_to
@@ -209,17 +209,10 @@ def comment_deliveries(
             to[ticket.created_by] = REQUESTER
         for user_id, kind in to.items():
             thread = notes.get(user_id) if comment.internal else _thread(cards, kind, user_id)
-            if user_id != comment.by or _is_written_elsewhere(comment, thread):
+            if user_id != comment.by:
                 yield CommentDelivery(event.seq, comment, user_id, thread)
         if comment.internal:
             yield from _for_triage(event, comment, cards)
-
-
-def _is_written_elsewhere(comment: Comment, thread: SlackThread | None) -> bool:
-    """Return whether the thread of its author's card lacks the comment."""
-    if thread is None or comment.internal or comment.thread_ts is None:
-        return False
-    return comment.thread_ts != thread.ts
 
 
 def comment_events(ticket: Ticket) -> list[tuple[Event, Comment]]:
@@ -238,21 +231,22 @@ def _for_triage(event: Event, comment: Comment, cards: Sequence[Card]) -> Iterat
 
 
 def _for_assignee(ticket: Ticket) -> set[int]:
-    """Return the `seq` of the comments since the assignment, and of the last ones before."""
+    """Return the `seq` of the comments since the assignment, and of the last ones before, which
+    are not sent to an assignee who took the ticket."""
     assigned = last_event(ticket, EventType.ASSIGNED)
     assigned_seq = assigned.seq if assigned else 0
     seqs = [event.seq for event, _ in comment_events(ticket)]
-    before = [seq for seq in seqs if seq < assigned_seq]
+    is_taken = assigned is not None and assigned.by == assigned.to
+    before = [] if is_taken else [seq for seq in seqs if seq < assigned_seq]
     return {*before[-MAX_EARLIER_COMMENTS:], *(seq for seq in seqs if seq > assigned_seq)}
 
 
 def _announced(ticket: Ticket, cause: EventType, kind: str, recipient: ObjectId | None) -> set[int]:
     """Return the `seq` of the comments that were written with an action, and that the recipient
-    reads in the message of that kind about the action. Once the ticket has gone on, such a comment
-    is one like any other."""
+    reads in the message of that kind about the action. If the ticket goes on before that is sent,
+    such a comment is one like any other."""
     if recipient is None:
         return set()
-    earlier = {event.seq for event, comment in comment_events(ticket) if comment.thread_ts is None}
     written_with = {
         (event.seq + 1, event.by, event.at)
         for event in ticket.events
@@ -260,12 +254,8 @@ def _announced(ticket: Ticket, cause: EventType, kind: str, recipient: ObjectId 
         and event.note
         and (
             (kind, recipient) in recipients(event, ticket)
-            # An earlier release has sent the message only.
-            or (
-                (event.seq + 1) in earlier
-                and deliveries.is_finished(
-                    ticket, delivery_key(seq=event.seq, kind=kind, recipient=recipient)
-                )
+            or deliveries.is_finished(
+                ticket, delivery_key(seq=event.seq, kind=kind, recipient=recipient)
             )
         )
     }

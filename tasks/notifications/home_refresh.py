@@ -8,7 +8,8 @@ from celery import Task
 
 from bot.views.home import overview
 from services.core.errors import DomainError
-from services.home.sessions import HomeSession, view_digest
+from services.home.sessions import REFRESH_DELAY, HomeSession, view_digest
+from services.linking.links import Directory
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from tasks.notifications.slack_delivery import (
@@ -22,16 +23,13 @@ from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
 
-# Changes within this time after the first are shown together.
-DEBOUNCE = timedelta(seconds=3)
 
-
-def request_refreshes(runtime: Runtime, ticket: Ticket) -> None:
+def request_refreshes(runtime: Runtime, ticket: Ticket, people: Directory) -> None:
     """Publish a refresh of each Home that shows the ticket, unless one is already requested.
 
-    If publishing fails, the sweep does it.
+    `people` are those in the ticket. If publishing fails, the sweep does it.
     """
-    for link_id in runtime.services.home_sessions.watchers(ticket):
+    for link_id in runtime.services.home_sessions.watchers(ticket, links=people.links):
         _request_refresh(runtime, link_id)
 
 
@@ -106,5 +104,5 @@ def _handle_error(runtime: Runtime, session: HomeSession, outcome: SlackOutcome)
 
 
 def _request_refresh(runtime: Runtime, link_id: str) -> None:
-    if runtime.services.home_sessions.request_refresh(link_id, within=DEBOUNCE):
-        runtime.publisher.publish_home_refresh(link_id, countdown=DEBOUNCE.total_seconds())
+    if runtime.services.home_sessions.request_refresh(link_id, within=REFRESH_DELAY):
+        runtime.publisher.publish_home_refresh(link_id, countdown=REFRESH_DELAY.total_seconds())

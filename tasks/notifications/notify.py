@@ -7,9 +7,10 @@ All in one task, so that the first message about a ticket already says who has i
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic, sleep
 from typing import Any
 
@@ -27,7 +28,7 @@ from services.linking.links import referenced_user_ids
 from services.models import set_aside
 from services.models.ticket import Card, Ticket
 from services.outbox import deliveries, pending
-from services.outbox.deliveries import DeliveryRef, DeliveryState
+from services.outbox.deliveries import Claim, DeliveryRef, DeliveryState, SentMessage
 from services.tickets.queries import load_ticket
 from tasks.assignment import assign_ticket
 from tasks.notifications import email_sender, reminders, unassigned_alert
@@ -77,10 +78,8 @@ def notify(self: Task[Any, Any], ticket_id: str | list[str]) -> None:
     if isinstance(ticket_id, list):
         _notify_each(self, ticket_id)
         return
-    if moved_to_backlog(self, ticket_id):
-        return
     try:
-        run(current_runtime(), ticket_id)
+        run(current_runtime(), ticket_id, is_moved=partial(moved_to_backlog, self))
     except SlackRateLimited as limit:
         logger.info("ticket %s: Slack asks to wait for %s s", ticket_id, limit.seconds)
         limit.retry(self)
@@ -104,54 +103,58 @@ def _notify_each(task: Task[Any, Any], ticket_ids: list[str]) -> None:
 
 
 def _notify_one_of_several(runtime: Runtime, task: Task[Any, Any], ticket_id: str) -> None:
-    if moved_to_backlog(task, ticket_id):
-        return
     try:
-        run(runtime, ticket_id)
+        run(runtime, ticket_id, is_moved=partial(moved_to_backlog, task))
     except SlackRateLimited as limit:
         logger.info("ticket %s: Slack asks to wait for %s s", ticket_id, limit.seconds)
         if limit.seconds <= MAX_COUNTDOWN_SECONDS:  # a longer wait is left to the sweep
             runtime.publisher.publish_ticket(ticket_id, countdown=limit.seconds)
 
 
-def run(runtime: Runtime, ticket_id: str) -> None:
+def run(
+    runtime: Runtime, ticket_id: str, *, is_moved: Callable[[Ticket], bool] = lambda _: False
+) -> None:
     """Assign the ticket, and send until its last change is delivered. Nothing is sent if that is so
-    already.
+    already, or if `is_moved`.
 
     A ticket whose data is malformed is set aside; what is well-formed is sent.
     """
     with set_aside.isolated(runtime.db, ticket_id, now=runtime.clock()):
-        if ObjectId.is_valid(ticket_id):
-            pending.back_off(runtime.db, ObjectId(ticket_id), now=runtime.clock())
-        if assign_ticket.run(runtime, ticket_id):
-            _deliver(runtime, ticket_id)
-
-
-def _deliver(runtime: Runtime, ticket_id: str) -> None:
-    for attempt in range(MAX_ROUNDS):
         ticket = load_ticket(runtime.db, ticket_id)
+        if ticket is None or is_moved(ticket):
+            return
+        if assigned := assign_ticket.assign(runtime, ticket):
+            _deliver(runtime, assigned)
+
+
+def _deliver(runtime: Runtime, loaded: Ticket) -> None:
+    ticket: Ticket | None = loaded
+    for attempt in range(MAX_ROUNDS):
+        if attempt:
+            ticket = load_ticket(runtime.db, str(loaded.id))
         if ticket is None or not ticket.is_in_outbox:
             return
         if ticket.defect and attempt == 0:
             set_aside.set_aside(runtime.db, ticket.id, reason=ticket.defect, now=runtime.clock())
-        is_unassigned = needs_assignment(ticket)
         _queue_messages(runtime, ticket)
-        result = TicketSender(runtime, ticket).deliver()
-        request_refreshes(runtime, ticket)
+        sender = TicketSender(runtime, ticket)
+        request_refreshes(runtime, ticket, sender.people)
+        result = sender.deliver()
         if result is DeliveryResult.CONTENDED:
             sleep(CONTENTION_DELAY_SECONDS)
             continue
-        if result is DeliveryResult.RETRY:
+        if result is DeliveryResult.RETRY or sender.is_delivered or _finish(runtime, ticket):
             return
-        # A ticket that waits for assignment stays in the outbox. If it was assigned concurrently,
-        # that task may have found these messages claimed and left the rest to this one: repeat.
-        is_done = (
-            pending.is_unchanged(runtime.db, ticket.id, expected_seq=ticket.seq)
-            if is_unassigned
-            else pending.mark_delivered(runtime.db, ticket.id, expected_seq=ticket.seq)
-        )
-        if is_done:
-            return
+
+
+def _finish(runtime: Runtime, ticket: Ticket) -> bool:
+    """Take the ticket from the outbox. False if it has changed, and has to be read again.
+
+    A ticket that waits for assignment stays in the outbox. If it was assigned concurrently, that
+    task may have found these messages claimed and left the rest to this one: repeat.
+    """
+    finish = pending.is_unchanged if needs_assignment(ticket) else pending.mark_delivered
+    return finish(runtime.db, ticket.id, expected_seq=ticket.seq)
 
 
 def _queue_messages(runtime: Runtime, ticket: Ticket) -> None:
@@ -182,9 +185,15 @@ class TicketSender:
         self._ticket = ticket
         self._cards = list(ticket.cards)  # and those sent by `deliver`
         self._is_contended = False
+        # Of a ticket's first messages: those still to claim, each together with the record of the
+        # one before; whether the next of them is claimed; and those that are not recorded.
+        self._sequence: list[str] = []
+        self._is_next_claimed = False
+        self._unrecorded: set[str] = set()
+        self.is_delivered = False  # recorded with the last of them
         ids = referenced_user_ids(ticket)
         ids |= {card.recipient for card in ticket.cards if isinstance(card.recipient, ObjectId)}
-        self._people = runtime.people(ticket, ids)
+        self.people = runtime.people(ticket, ids)
 
     def deliver(self) -> DeliveryResult:
         """Send and update what is due.
@@ -192,16 +201,17 @@ class TicketSender:
         Raises `SlackRateLimited` if Slack asks to wait.
         """
         notices = build_notices(self._ticket, people=self._person)
+        channel = self._runtime.triage_channel
+        triage_notices = triage_notice(self._ticket, channel=channel, people=self._person)
+        self._begin_sequence([*notices, *triage_notices])
         outcomes = [self._send(notice) for notice in notices]
         cards = self._ticket.cards
         outcomes += [self._update_card(card) for card in cards if card.kind != TRIAGE]
         outcomes += [self._settle(delivery) for delivery in self._ticket.deliveries]
-        comment_sync = CommentSync(self._runtime, self._ticket, self._people, send=self._send)
+        comment_sync = CommentSync(self._runtime, self._ticket, self.people, send=self._send)
         outcomes.append(comment_sync.send_to_people(self._cards, has_all_cards=all(outcomes)))
         # The channel last: Slack accepts one message a second there, for which no user's card
         # should wait. https://docs.slack.dev/apis/web-api/rate-limits
-        channel = self._runtime.triage_channel
-        triage_notices = triage_notice(self._ticket, channel=channel, people=self._person)
         outcomes += [self._send(notice) for notice in triage_notices]
         outcomes += [self._update_card(card) for card in cards if card.kind == TRIAGE]
         outcomes.append(comment_sync.send_to_channel(self._cards))
@@ -209,16 +219,26 @@ class TicketSender:
             return DeliveryResult.CONTENDED
         return DeliveryResult.DONE if all(outcomes) else DeliveryResult.RETRY
 
+    def _begin_sequence(self, notices: Sequence[Notice]) -> None:
+        """Claim the first messages of a ticket in one update. They are sent one after the other,
+        with nothing in between."""
+        if self._ticket.deliveries or self._ticket.cards or self._ticket.comments:
+            return
+        keys = [notice.key for notice in notices if self._address(notice.recipient)]
+        if keys and deliveries.claim_first(
+            self._runtime.db, self._ticket.id, keys, now=self._runtime.clock()
+        ):
+            self._sequence, self._unrecorded, self._is_next_claimed = keys, set(keys), True
+
     def _person(self, user_id: ObjectId | str | None) -> DisplayPerson:
-        return display_person(self._people, user_id)
+        return display_person(self.people, user_id)
 
     def _send(self, notice: Notice) -> bool:
         """Return whether no further attempt is needed."""
         address = self._address(notice.recipient)
         if address is None or deliveries.is_done(self._ticket, notice.key):
             return True  # a user without a Slack account gets no message
-        db, ticket_id, now = self._runtime.db, self._ticket.id, self._runtime.clock()
-        claim = deliveries.claim(db, ticket_id, notice.key, now=now)
+        claim = self._claim(notice.key)
         if claim is None:
             self._is_contended = True
             return False
@@ -227,6 +247,16 @@ class TicketSender:
             if is_done is not None:
                 return is_done
         return self._post(notice, address)
+
+    def _claim(self, key: str) -> Claim | None:
+        is_claimed = self._is_next_claimed and self._sequence[0] == key
+        if self._sequence and self._sequence[0] == key:
+            self._sequence.pop(0)
+        self._is_next_claimed = False
+        if is_claimed:
+            return Claim()
+        db, now = self._runtime.db, self._runtime.clock()
+        return deliveries.claim(db, self._ticket.id, key, now=now)
 
     def _post(self, notice: Notice, address: Mapping[str, str]) -> bool:
         """Post a claimed message. Return as `_send`."""
@@ -305,19 +335,25 @@ class TicketSender:
         if is_outdated:
             card = card and replace(card, seq=0, digest="")
             fields = fields and {**fields, "seq": 0, "version": ""}
-        record(
-            lambda: deliveries.mark_sent(
-                self._runtime.db,
-                self._ticket.id,
-                notice.key,
-                channel=channel,
-                ts=ts,
-                card=card,
-                extra_fields=fields,
-            )
-        )
+        message = SentMessage(notice.key, channel, ts, card, fields)
+        record(lambda: self._record(message))
         if card:
             self._cards.append(card)
+
+    def _record(self, message: SentMessage) -> None:
+        db, ticket, now = self._runtime.db, self._ticket, self._runtime.clock()
+        is_last = self._unrecorded == {message.key}
+        self._unrecorded.discard(message.key)
+        if self._sequence:
+            self._is_next_claimed = deliveries.mark_sent_and_claim(
+                db, ticket.id, message, self._sequence[0], now=now
+            )
+        elif is_last and not self._is_contended and not needs_assignment(ticket):
+            self.is_delivered = deliveries.mark_last_sent(
+                db, ticket.id, message, expected_seq=ticket.seq
+            )
+        else:
+            deliveries.mark_sent(db, ticket.id, message)
 
     def _address(self, recipient: Recipient) -> dict[str, str] | None:
         """Return the arguments for `chat.postMessage`; None if the user has no Slack account."""
@@ -325,7 +361,7 @@ class TicketSender:
             return {"channel": recipient.channel, "thread_ts": recipient.ts}
         if isinstance(recipient, str):
             return {"channel": recipient}
-        slack_id = self._people.slack_ids.get(recipient)
+        slack_id = self.people.slack_ids.get(recipient)
         return {"channel": slack_id} if slack_id else None
 
     def _handle_error(self, notice: Notice, outcome: SlackOutcome) -> bool:

@@ -33,15 +33,17 @@ from services.outbox.reminders import (
 )
 from services.sla.escalation_schedule import NEXT_STEP_FIELD, is_current_step
 from services.team_settings.settings_service import TeamSettings
-from services.tickets.queries import load_for_reminders
+from services.tickets.queries import load_for_reminders, load_ticket
 from tasks.notifications import unassigned_alert
 from tasks.notifications.slack_delivery import SlackRateLimited, post_message, record_outcome
 from tasks.queue.celery_app import REMINDER_TASK, celery
-from tasks.recipients import last_event
+from tasks.recipients import TRIAGE, last_event
 from tasks.runtime import Runtime, current_runtime
 
 # A new admin gets no older reminder that was sent to others already.
 NEW_ADMIN_WINDOW = timedelta(days=1)
+# Of more tickets, the triage channel gets one message: Slack accepts one a second there.
+MAX_THREADS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class DueReminder:
 def queue_reminders(runtime: Runtime, ticket: Ticket) -> None:
     """Queue the reminders that the ticket calls for, so that the ticket itself need not wait for
     them."""
+    if not _current_steps(ticket):
+        return
     oldest = runtime.clock() - NEW_ADMIN_WINDOW
     for due in due_reminders(
         ticket, admins=runtime.services.users.active_ids_with_role(Role.ADMIN)
@@ -102,12 +106,29 @@ def run(runtime: Runtime, recipient: str) -> None:
         return
     claim = _defer_until_at_work(runtime, reminders, claim)
     pairs = _one_per_ticket(_still_relevant(runtime, reminders, claim))
+    threads = _triage_threads(runtime, pairs) if recipient == TRIAGE_RECIPIENT else {}
+    for pair in pairs:
+        if thread_ts := threads.get(pair.ticket.id):
+            own = reminders.split(claim, ticket_id=pair.ticket.id)
+            _send(runtime, own, [pair], thread_ts=thread_ts)
+    _send(runtime, claim, [pair for pair in pairs if pair.ticket.id not in threads])
+
+
+def _send(
+    runtime: Runtime,
+    claim: ReminderClaim,
+    pairs: list["ReminderPair"],
+    *,
+    thread_ts: str | None = None,
+) -> None:
+    """Send one message about these tickets, if there are any, and finish the claim."""
+    reminders, recipient = runtime.services.reminders, claim.recipient
     channel = _channel(runtime, recipient, pairs) if pairs else None
-    if not pairs or channel is None:
+    if channel is None:
         reminders.finish(claim, why="dropped")
         return
     message = _message(runtime, recipient, pairs, unread=claim.unread_count)
-    outcome = post_message(runtime.slack, message, channel=channel)
+    outcome = post_message(runtime.slack, message, channel=channel, thread_ts=thread_ts)
     if answer := record_outcome(reminders, claim, outcome, now=runtime.clock()):
         sent = SentMessage(answer["channel"], answer["ts"], sent_at=runtime.clock())
         record(lambda: reminders.mark_sent(claim, sent))
@@ -155,6 +176,28 @@ def _key(ticket: Ticket, due: DueReminder) -> str:
     return f"{ticket.id}:{due.key}"
 
 
+def _triage_threads(runtime: Runtime, pairs: Sequence[ReminderPair]) -> dict[ObjectId, str]:
+    """Return the threads of the cards in the triage channel, by ticket, for tickets whose assignee
+    works on them.
+
+    A ticket that no one has accepted needs someone in the channel, and many tickets are one
+    message.
+    """
+    accepted = [
+        pair.ticket for pair in pairs if pair.ticket.assigned_to and pair.ticket.accepted_at
+    ]
+    if len(accepted) > MAX_THREADS:
+        return {}
+    loaded = (load_ticket(runtime.db, str(ticket.id)) for ticket in accepted)  # with their cards
+    return {
+        ticket.id: card.ts
+        for ticket in loaded
+        if ticket
+        for card in ticket.cards
+        if (card.kind, card.channel) == (TRIAGE, runtime.triage_channel)
+    }
+
+
 def _defer_until_at_work(
     runtime: Runtime, reminders: Reminders, claim: ReminderClaim
 ) -> ReminderClaim:
@@ -184,12 +227,14 @@ def _message(
     """List the most urgent tickets first."""
     pairs = sorted(pairs, key=lambda pair: (pair.ticket.queue_key or "", pair.ticket.id))
     shown = pairs[: views.MAX_TICKETS]
-    ids = {ticket.assigned_to for _, ticket in shown if ticket.assigned_to}
-    people = runtime.people(shown[0].ticket, ids)
+    ids = {who for _, ticket in shown for who in (ticket.assigned_to, ticket.created_by) if who}
+    people, now = runtime.people(shown[0].ticket, ids), runtime.clock()
     lines = [
         ReminderLine(
             ticket=ticket,
             step=EscalationStep(reminder.kind),
+            now=now,
+            requester=display_person(people, ticket.created_by),
             assignee=display_person(people, ticket.assigned_to) if ticket.assigned_to else None,
             is_for_assignee=str(ticket.assigned_to) == recipient,
         )

@@ -1,10 +1,11 @@
 """What the messages with buttons of a ticket show once they have been acted on. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bot.views import labels
+from bot.views.blocks import quoted_section
 from bot.views.messages import settled as views
-from bot.views.text import Message, escape
+from bot.views.text import Block, Message, escape
 from services.models.events import Event, EventType
 from services.models.ticket import Ticket
 from tasks.notifications.comment_sync import comment_events
@@ -21,6 +22,8 @@ from tasks.recipients import (
 # With these, the assignee who was asked to accept has answered, or no longer has the ticket.
 _ENDS_REOPENED_NOTICE = frozenset({EventType.ACCEPTED, EventType.ASSIGNED, EventType.UNASSIGNED})
 
+_QUESTIONS = frozenset({QUESTION, ASKED_AGAIN})
+
 
 def settled_message(
     kind: str, ticket: Ticket, people: PersonLookup, *, recipient: Recipient, seq: int
@@ -35,7 +38,14 @@ def settled_message(
         return None
     if end.type == EventType.ANSWERED and end.by == recipient:
         return _answered(ticket, end, asked_before=seq)
-    return _described(kind, ticket, end, people, recipient)
+    return _described(
+        ticket,
+        end,
+        people,
+        recipient,
+        is_question=kind in _QUESTIONS,
+        quoted=_quoted(kind, ticket, seq),
+    )
 
 
 def _is_status_change(event: Event) -> bool:
@@ -59,41 +69,63 @@ def _answered(ticket: Ticket, answered: Event, *, asked_before: int) -> Message:
     """The answer is the comment of the same change, which is stored before it."""
     by_seq = {event.seq: comment for event, comment in comment_events(ticket)}
     answer = by_seq.get(answered.seq - 1)
-    asked = [
-        event
-        for event in ticket.events
-        if event.type == EventType.WAITING and event.seq <= asked_before
-    ]
     text = "" if answer is None or answer.deleted else answer.text
     if answer and not text and not answer.deleted:
         text = ", ".join(file.name for file in answer.files)
-    question = (asked[-1].note if asked else None) or ""
+    question = _said_with(EventType.WAITING, ticket, until=asked_before)
     return views.answered_message(ticket, question=question, answer=text)
 
 
+def _quoted(kind: str, ticket: Ticket, seq: int) -> list[Block]:
+    """Return what was said with the event, which is in no other message."""
+    if kind in _QUESTIONS:
+        question = _said_with(EventType.WAITING, ticket, until=seq)
+        return quoted_section("Question", question) if question else []
+    reason = _said_with(EventType.REOPENED, ticket, until=seq) if kind == REOPENED else ""
+    return quoted_section("What is still wrong", reason) if reason else []
+
+
+def _said_with(cause: EventType, ticket: Ticket, *, until: int) -> str:
+    """Return the note of the last such event up to `until`."""
+    past = (event for event in reversed(ticket.events) if event.seq <= until)
+    event = next((event for event in past if event.type == cause), None)
+    return (event.note if event else None) or ""
+
+
 def _described(
-    kind: str, ticket: Ticket, end: Event, people: PersonLookup, recipient: Recipient
+    ticket: Ticket,
+    end: Event,
+    people: PersonLookup,
+    recipient: Recipient,
+    *,
+    is_question: bool,
+    quoted: Sequence[Block],
 ) -> Message:
     by_recipient = end.by == recipient
     name = f"*{labels.ticket_name(ticket)}*"
     if by_recipient and end.type == EventType.RESOLVED:
-        return views.solved_message(ticket)
+        return views.solved_message(ticket, quoted=quoted)
     if by_recipient and end.type == EventType.REOPENED:
-        return views.reopened_message(ticket)
+        return views.reopened_message(ticket, quoted=quoted)
     if end.type == EventType.UNANSWERED:
         return views.settled_message(
             ticket,
             f"{name} was closed, because there was no answer.",
             short="closed without an answer",
+            quoted=quoted,
         )
     if verb := _VERBS.get(end.type):
         who = "You" if by_recipient else escape(people(end.by).name)
         by = "you" if by_recipient else who
-        return views.settled_message(ticket, f"{who} {verb} {name}.", short=f"{verb} by {by}")
+        return views.settled_message(
+            ticket, f"{who} {verb} {name}.", short=f"{verb} by {by}", quoted=quoted
+        )
     if end.type in (EventType.ASSIGNED, EventType.UNASSIGNED):
-        return views.settled_message(ticket, f"You no longer have {name}.", short="no longer yours")
-    ending = "needs no answer any more" if kind in (QUESTION, ASKED_AGAIN) else "has changed since"
-    return views.settled_message(ticket, f"{name} {ending}.", short=ending)
+        return views.settled_message(
+            ticket, f"You no longer have {name}.", short="no longer yours", quoted=quoted
+        )
+    ending = "needs no answer any more" if is_question else "has changed since"
+    return views.settled_message(ticket, f"{name} {ending}.", short=ending, quoted=quoted)
 
 
 _VERBS: dict[str, str] = {

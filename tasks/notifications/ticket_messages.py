@@ -135,7 +135,10 @@ def _taken_over_message(source: _Source) -> Message:
 
 _BUILDERS: Mapping[str, Callable[[_Source], Message]] = {
     REQUESTER: lambda source: ticket_cards.requester_card(
-        source.ticket, assignee=source.assignee, done_by=source.done_by
+        source.ticket,
+        assignee=source.assignee,
+        done_by=source.done_by,
+        is_end_announced=_is_end_announced(source.ticket),
     ),
     ASSIGNEE: _assignee_card,
     TRIAGE: lambda source: ticket_cards.triage_card(
@@ -163,6 +166,14 @@ _BUILDERS: Mapping[str, Callable[[_Source], Message]] = {
     ),
     TAKEN_OVER: _taken_over_message,
 }
+
+
+def _is_end_announced(ticket: Ticket) -> bool:
+    """Return whether a message of its own tells the requester that the ticket is completed."""
+    ends = (event for event in reversed(ticket.events) if event.field == "status")
+    end = next(ends, None)
+    announced = recipients(end, ticket) if end else ()
+    return any((kind in (RESOLVED, UNANSWERED)) for kind, _ in announced)
 
 
 def _note(event: Event | None) -> str:

@@ -37,7 +37,7 @@ PATIENCE = 120.0  # seconds after which a user gives up
 API_SHARE = 0.2
 REPLIES_PER_TICKET, ACTIONS_PER_TICKET = 1.5, 2.0
 THREADS = 48
-FILED = re.compile(r"Ticket (\d+) filed")
+FILED = re.compile(r"Ticket (\d+) is filed")
 
 # What a user enters in the modal of a step, None if the step has no modal.
 INPUTS: dict[str, Callable[[str, "User"], Json] | None] = {

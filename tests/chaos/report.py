@@ -331,6 +331,9 @@ def _people_concerned(doc: Document) -> set[tuple[str, str]]:
     Not by the product's rules, so that a reader whom those forget is missed here.
     """
     requester, assignee = str(doc["createdBy"]), doc.get("assignedTo")
+    assigned = [event for event in doc["events"] if event["type"] == "assigned"]
+    if assigned and assigned[-1]["by"] == assignee:
+        assignee = None  # who took it gets no card
     concerned = {("requester", requester)}
     if doc["status"] in OPEN_STATUSES:
         concerned |= {("triage", TRIAGE)} | ({("assignee", str(assignee))} if assignee else set())

@@ -35,7 +35,7 @@ def test_the_welcome_is_all_that_general_shows_and_opens_the_form(emma: SlackUse
     assert form.fields["title"]["initial_value"] == TITLE
     filed = emma.fill(description="At home and in the office alike.").submit()
     assert filed.modal is not None
-    assert f"Ticket {FIRST_NEW} filed" in filed.modal.text
+    assert f"Ticket {FIRST_NEW} is filed" in filed.modal.text
     emma.dismiss()
     emma.wait_for_dm(f"#{FIRST_NEW} ", "*Assigned* to @Nils")
 

@@ -150,7 +150,7 @@ def test_the_smoke_passes_and_tells_its_story(demo: Callable[..., Demo]) -> None
     run = demo("--smoke")
     assert run.exit_code() == 0, run.output
     # The first number, because there are no sample tickets.
-    for told in ("Ticket 1 filed", "Ticket 2 filed", "Ticket 3 filed", "presses Resolve"):
+    for told in ("Ticket 1 is filed", "Ticket 2 is filed", "Ticket 3 is filed", "presses Resolve"):
         assert told in run.output
     assert "PASSED: 3 tickets" in run.output
 

@@ -195,6 +195,12 @@ def _messages() -> Iterator[Row]:
         updates.closed_unanswered_message(UNANSWERED),
     )
     yield MESSAGES, EMPLOYEE, "Resolved", updates.resolved_message(RESOLVED, by=BY_BEN)
+    yield (
+        MESSAGES,
+        EMPLOYEE,
+        "Resolved without a note",
+        updates.resolved_message(replace(RESOLVED, resolution=None), by=BY_BEN),
+    )
     for title, message in {
         "The requester pressed Solved": settled.solved_message(RESOLVED),
         "The requester reopened it": settled.reopened_message(REOPENED),
@@ -311,9 +317,11 @@ def _assignee_messages() -> Iterator[Row]:
     for step in (EscalationStep.ACCEPT_REMINDER, EscalationStep.ACCEPT_REASSIGN,
                  EscalationStep.DUE_SOON, EscalationStep.DUE_MISSED):  # fmt: skip
         is_gone = step is EscalationStep.ACCEPT_REASSIGN
-        line = ReminderLine(LATE, step, BY_CLEO if is_gone else None, not is_gone)
+        line = ReminderLine(LATE, step, NOW, REQUESTER, BY_CLEO if is_gone else None, not is_gone)
         yield MESSAGES, ASSIGNEE, f"Reminder: {step}", reminder_message([line], count=1)
-    lines = [ReminderLine(LATE, EscalationStep.DUE_MISSED, None, is_for_assignee=True)] * 2
+    lines = [
+        ReminderLine(LATE, EscalationStep.DUE_MISSED, NOW, REQUESTER, None, is_for_assignee=True)
+    ] * 2
     yield MESSAGES, ASSIGNEE, "Several reminders", reminder_message(lines, count=5)
 
 
@@ -331,7 +339,7 @@ def _help_desk_messages() -> Iterator[Row]:
         (EscalationStep.ACCEPT_ADMINS, ADMIN, BY_BEN),
         (EscalationStep.DUE_ADMINS, ADMIN, None),
     ):
-        line = ReminderLine(LATE, step, assignee, is_for_assignee=False)
+        line = ReminderLine(LATE, step, NOW, REQUESTER, assignee, is_for_assignee=False)
         message = reminder_message([line], count=1, is_channel=reader == MODERATOR)
         yield MESSAGES, reader, f"Reminder: {step}", message
     yield (
@@ -396,6 +404,14 @@ def _cards() -> Iterator[Row]:
         "closed without an answer": (UNANSWERED, None),
         "reopened": (REOPENED, BY_BEN),
     }
+    yield (
+        CARDS,
+        EMPLOYEE,
+        "resolved, as a message has said",
+        ticket_cards.requester_card(
+            RESOLVED, assignee=BY_BEN, done_by=BY_BEN, is_end_announced=True
+        ),
+    )
     for state, (ticket, assignee) in states.items():
         done_by = BY_BEN if ticket.status is Status.COMPLETED and assignee else None
         people: dict[str, Any] = {"requester": REQUESTER, "done_by": done_by}

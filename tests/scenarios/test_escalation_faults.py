@@ -97,7 +97,7 @@ def test_the_workers_were_away_for_days(day: Day, employee: User) -> None:
 
     back(day, ticket, at(5, 9))
     for reader in (jo, TRIAGE, boss):
-        assert day.texts_to(reader) == ["Ticket 1 “VPN is down” is overdue"]
+        assert day.texts_to(reader) == ["Ticket 1 “VPN is down” is 2 days late"]
 
     late = day.admin()
     day.db.tickets.update_one({"_id": ticket.id}, {"$set": {"outbox": True}})
@@ -138,7 +138,7 @@ def test_a_delayed_reminder_is_sent_though_others_were_notified_since(
     assert [len(day.texts_to(reader)) for reader in (TRIAGE, boss)] == [1, 1]
     assert day.texts_to(jo) == []
     day.runs_until(at(3, 16))
-    assert day.texts_to(jo) == ["Ticket 1 “VPN is down” is overdue"]
+    assert day.texts_to(jo) == ["Ticket 1 “VPN is down” is 20 h late"]
 
 
 def test_two_lines_of_one_ticket_are_one(day: Day, employee: User) -> None:

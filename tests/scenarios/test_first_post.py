@@ -131,7 +131,7 @@ def test_a_killed_worker_loses_nothing(
     triage: BotAndWorkers, ann: User, ben: User, clock: FixedClock
 ) -> None:
     ticket = file_ticket(triage.tickets, ann)
-    triage.runtime.services.assignments.claim(ticket.id, now=clock())  # and then it is killed
+    triage.runtime.services.assignments.claim(ticket, now=clock())  # and then it is killed
     notify_with(triage, ticket)  # Celery gives its task to another
     assert (post_count(triage), triage.publisher.countdowns) == (0, [3.0])
     clock.advance(seconds=3)
@@ -148,7 +148,7 @@ def test_a_claim_of_a_wrong_clock_does_not_delay_the_first_post(
     triage: BotAndWorkers, ann: User, ben: User, clock: FixedClock
 ) -> None:
     ticket = file_ticket(triage.tickets, ann)
-    triage.runtime.services.assignments.claim(ticket.id, now=clock() + timedelta(hours=1))
+    triage.runtime.services.assignments.claim(ticket, now=clock() + timedelta(hours=1))
     notify_with(triage, ticket)
     assert triage.texts(ann) == [ASSIGNED]
 

@@ -80,6 +80,22 @@ def test_a_message_that_slack_accepted_is_not_sent_again(
     assert [comment.text for comment in system.now(second).comments] == ["It is on floor 3"]
 
 
+@pytest.mark.parametrize("recipient", ["requester", "assignee", "channel"])
+def test_first_messages_that_follow_a_lost_record_are_sent_once(
+    triage: BotAndWorkers, ann: User, ben: User, recipient: str
+) -> None:
+    """The next message is claimed with the record of the one before."""
+    file_ticket(triage.tickets, ann, "Conversations are known from this one")
+    triage.deliver()
+    ticket = file_ticket(triage.tickets, ann, "VPN is slow")
+    names = {"requester": People.slack_id(ann), "assignee": People.slack_id(ben)}
+    kill_while_sending(triage, ticket, to=names.get(recipient, TRIAGE))
+    triage.deliver()
+    for reader in (*names.values(), TRIAGE):
+        assert len(cards(triage, ticket, reader)) == 1
+    assert not triage.now(ticket).is_in_outbox
+
+
 def test_a_comment_that_slack_accepted_is_not_sent_again(
     system: BotAndWorkers, ticket: Ticket, ann: User, ben: User
 ) -> None:

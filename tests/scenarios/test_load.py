@@ -85,4 +85,4 @@ def test_two_hundred_tickets_of_twenty_people_at_once(
     assert crowd.faults == []
     numbers = {ticket["number"] for ticket in db.tickets.find()}
     assert len(numbers) == db.tickets.count_documents({}) == total
-    assert sorted(crowd.headings) == sorted(f"Ticket {number} filed" for number in numbers)
+    assert sorted(crowd.headings) == sorted(f"Ticket {number} is filed" for number in numbers)

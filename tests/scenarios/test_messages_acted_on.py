@@ -65,7 +65,12 @@ def test_a_question_that_needs_no_answer_any_more(
 ) -> None:
     system.actions.resolve(**by(ben, ticket), resolution="Found it.")
     system.work(ticket)
-    assert texts(system.card(ann, 1)) == [f"{ben.name} resolved *Ticket 1*.", "VPN is down"]
+    assert texts(system.card(ann, 1)) == [
+        f"{ben.name} resolved *Ticket 1*.",
+        "VPN is down",
+        "*Question*",
+        "Which <office>?",
+    ]
     assert buttons(system.card(ann, 1)) == ["Details"]
 
 

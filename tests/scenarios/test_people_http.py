@@ -85,7 +85,7 @@ def test_a_message_to_the_bot_becomes_a_ticket(
         assert http_bot.answer(event, **retry) == {}
     press = payloads.block_actions(last_dm(slack, user), "file_this", user=user)
     filed = submit(http_bot, slack, press, user)
-    assert filed["view"]["blocks"][0]["text"]["text"] == "Ticket 1 filed"
+    assert filed["view"]["blocks"][0]["text"]["text"] == "Ticket 1 is filed"
     doc = db.tickets.find_one() or {}
     assert doc["description"] == "The VPN drops\nEvery hour & a half."
     assert db.replies.count_documents({}) == 1
@@ -103,7 +103,7 @@ def test_a_marked_message_becomes_a_ticket(
     assert http_bot.answer(payloads.event({**mark, "item_user": author})) == {}
     press = payloads.block_actions(last_dm(slack, user), "file_marked", user=user)
     filed = submit(http_bot, slack, press, user)
-    assert filed["view"]["blocks"][0]["text"]["text"] == "Ticket 1 filed"
+    assert filed["view"]["blocks"][0]["text"]["text"] == "Ticket 1 is filed"
     assert "The printer is on fire." in (db.tickets.find_one() or {})["description"]
     assert slack.messages(author) == []
 

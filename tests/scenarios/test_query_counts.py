@@ -1,5 +1,6 @@
 """The database queries of a request, listed so that a new one is noticed."""
 
+import dataclasses
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -9,13 +10,26 @@ from pymongo import MongoClient
 
 from demo.servers import MongoServer
 from services.core.database import Mongo
-from services.models.user import User
+from services.models.user import Role, User
 from services.registry.indexes import ensure_indexes
-from tests.conftest import Bot, Commands, People
+from services.registry.services import Services
+from services.tickets.filing import TicketService
+from tasks.notifications import notify
+from tasks.runtime import Runtime
+from tests.conftest import (
+    Bot,
+    Commands,
+    People,
+    RecordingPublisher,
+    file_ticket,
+    reload,
+    web_client,
+)
 from tests.support import payloads
 from tests.support.api_client import FINE, Api
 from tests.support.http_bot import opened_by
 from tests.support.recording_slack import RecordingSlack
+from tests.support.slack_workspace import TRIAGE
 
 WHO = "find users"
 LINKED_ACCOUNT = "aggregate links"
@@ -112,3 +126,46 @@ def test_a_foreign_reaction_writes_nothing(
         assert [
             line for line in asked(commands) if not line.startswith(("find ", "aggregate "))
         ] == []
+
+
+def test_assigning_and_its_first_messages(
+    services: Services,
+    slack: RecordingSlack,
+    publisher: RecordingPublisher,
+    people: People,
+    tickets: TicketService,
+    requester: User,
+    commands: Commands,
+) -> None:
+    """A worker that has read the team a moment ago: thirteen queries from the filed ticket to the
+    last message."""
+    slack.add_channel(TRIAGE, is_member=True, members=None)
+    worker = Runtime(
+        dataclasses.replace(services, cache_seconds=60),
+        slack=web_client(slack),
+        publisher=publisher,
+        triage_channel=TRIAGE,
+    )
+    people.add(Role.MODERATOR, "VPN")
+    notify.run(worker, str(file_ticket(tickets, requester).id))
+    ticket = file_ticket(tickets, requester)
+    slack.clear()
+    asked(commands)
+    notify.run(worker, str(ticket.id))
+    assert asked(commands) == [
+        "find tickets",
+        "update tickets",  # the claim, and the next attempt of the outbox
+        WHO,  # the requester, and again the one to be chosen
+        "aggregate tickets",  # their load
+        "update tickets",  # the analysis and the assignment; ends the claim
+        "find tickets",
+        "find links",
+        "find links",  # who has the ticket's page open, or the queue
+        "find links",
+        "update tickets",  # claims the first message
+        "update tickets",  # records each, and claims the next or leaves the outbox
+        "update tickets",
+        "update tickets",
+    ]
+    assert [call.method for call in slack.calls] == ["chat.postMessage"] * 3
+    assert not reload(services.db, ticket).is_in_outbox

@@ -49,14 +49,19 @@ def test_the_assignee_reads_what_is_still_wrong_and_accepts(
     system.press(ben, notice, "accept")
     system.work()
     assert system.now(resolved).status is Status.IN_PROGRESS
-    assert texts(system.card(ben, 1)) == ["You accepted *Ticket 1*.", "VPN is down"]
+    assert texts(system.card(ben, 1)) == [
+        "You accepted *Ticket 1*.",
+        "VPN is down",
+        "*What is still wrong*",
+        "It drops <again>.",
+    ]
     assert buttons(system.card(ben, 1)) == ["Details"]
 
 
 def test_it_may_be_left_empty(
     system: BotAndWorkers, resolved: Ticket, ann: User, ben: User
 ) -> None:
-    system.press(ann, system.card(ann), "reopen")
+    system.press(ann, system.card(ann, 1), "reopen")
     assert system.submit(ann) == {}
     system.work()
     assert system.now(resolved).comments == ()
@@ -72,7 +77,7 @@ def test_another_assignee_reads_it_in_the_thread(
 ) -> None:
     system.db.users.update_one({"_id": ben.id}, {"$set": {"active": False}})
     other = people.add(Role.MODERATOR, "VPN")
-    system.press(ann, system.card(ann), "reopen")
+    system.press(ann, system.card(ann, 1), "reopen")
     system.submit(ann, reason="It drops again.")
     system.work()
     assert system.now(resolved).assigned_to == other.id
@@ -94,7 +99,7 @@ def test_the_requester_reads_why_a_colleague_reopened_it(
 def test_a_form_left_open_while_another_user_reopened_it(
     system: BotAndWorkers, resolved: Ticket, ann: User, ben: User, cleo: User
 ) -> None:
-    system.press(ann, system.card(ann), "reopen")
+    system.press(ann, system.card(ann, 1), "reopen")
     system.actions.reopen(**by(cleo, resolved))
     assert system.submit(ann, reason="It drops again.")["errors"] == {
         "reason": f"Ticket 1 is reopened and {ben.name} has it now, so this was not done. Look at "
@@ -105,7 +110,7 @@ def test_a_form_left_open_while_another_user_reopened_it(
 def test_a_text_that_is_too_long_stays_in_the_form(
     system: BotAndWorkers, resolved: Ticket, ann: User
 ) -> None:
-    system.press(ann, system.card(ann), "reopen")
+    system.press(ann, system.card(ann, 1), "reopen")
     refused = system.submit(ann, reason="x" * 3_001)
     assert list(refused["errors"]) == ["reason"]
     assert system.now(resolved).status is Status.COMPLETED
@@ -116,7 +121,7 @@ def test_a_strangers_ticket_is_not_reopened(
 ) -> None:
     stranger = people.add()
     system.bot.answer(pressed("reopen", resolved, stranger))
-    system.press(ann, system.card(ann), "reopen")
+    system.press(ann, system.card(ann, 1), "reopen")
     view = system.slack.last_view()
     body = payloads.view_submission(view, {"reason": "x"}, user=People.slack_id(stranger))
     assert "There is no such ticket" in str(system.bot.answer(body))

@@ -51,7 +51,7 @@ Deed = Callable[[HelpDesk, Ticket, User, User], Any]
 
 def assigned(help_desk: HelpDesk, ticket: Ticket, _: User, to: User) -> None:
     """Run assignment on the ticket, whether or not it is due."""
-    claimed = help_desk.store.claim(ticket.id, now=utcnow()) or ticket
+    claimed = help_desk.store.claim(ticket, now=utcnow()) or ticket
     choice = AssigneeChoice(to.id, ChoiceReason.SKILLS, "knows it", 1.0, {})
     help_desk.store.assign(claimed, choice, source=AnalysisSource.ROUTER, now=utcnow())
     help_desk.store.release_claim(ticket.id)

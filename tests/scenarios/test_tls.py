@@ -85,7 +85,7 @@ def the_main_story(
     entered = {"title": "It drops", "description": "Hourly since Monday."}
     form = opened_by(slack, command["trigger_id"])
     filed = answer(payloads.view_submission(form, entered, user="U0EMMA"))
-    assert filed["view"]["blocks"][0]["text"]["text"] == "Ticket 1 filed"
+    assert filed["view"]["blocks"][0]["text"]["text"] == "Ticket 1 is filed"
 
     eventually(lambda: is_outbox_empty(db), what="the requester and the assignee have cards")
     (card,) = slack.messages(expert_slack)

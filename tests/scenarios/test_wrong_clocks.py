@@ -15,7 +15,7 @@ from services.outbox.replies import ReplyKind
 from services.registry.services import Services
 from services.tickets.filing import TicketService
 from services.tickets.release import accounts_to_release
-from tests.conftest import FixedClock, People, file_ticket
+from tests.conftest import FixedClock, People, file_ticket, reload
 
 HOUR = timedelta(hours=1)
 
@@ -29,7 +29,7 @@ def ticket(tickets: TicketService, people: People) -> Ticket:
 
 
 def _assignment(services: Services, ticket: Ticket) -> bool:
-    return services.assignments.claim(ticket.id, now=services.clock()) is not None
+    return services.assignments.claim(ticket, now=services.clock()) is not None
 
 
 def _delivery(services: Services, ticket: Ticket) -> bool:
@@ -61,7 +61,7 @@ def _status(services: Services, _: Ticket) -> bool:
 
 def _publication(services: Services, ticket: Ticket) -> bool:
     due = pending.due_tickets(services.db, now=services.clock(), limit=1)
-    pending.back_off(services.db, ticket.id, now=services.clock())
+    pending.back_off(services.db, reload(services.db, ticket), now=services.clock())
     return bool(due)
 
 

@@ -24,7 +24,7 @@ from services.accounts.users import new_account_doc, store_account
 from services.analysis import analysis_store
 from services.analysis.model_exchange import Analysis
 from services.assignment import feedback
-from services.assignment.candidate_pool import CandidateLoader, Shortlist
+from services.assignment.candidate_pool import CandidateLoader, CandidatePool, Shortlist
 from services.audit import audit_log
 from services.audit.audit_log import SYSTEM, AuditAction, AuditEntry
 from services.auth.one_time_codes import CodeKind
@@ -62,7 +62,7 @@ from services.ops.ticket_counts import (
     record_status_counts,
 )
 from services.outbox import deliveries, pending
-from services.outbox.deliveries import DeliveryRef
+from services.outbox.deliveries import DeliveryRef, SentMessage
 from services.outbox.delivery_migration import retry_operator_failures
 from services.registry.indexes import ensure_indexes
 from services.registry.services import Services
@@ -201,6 +201,7 @@ def delivery(name: str, *args: Any, **fields: Any) -> Entry:
 
 
 CARD = Card("requester", USER, "D0MO", "1.5", seq=1, digest="d")
+SENT = SentMessage("1:requester:x", "D0MO", "1.5", CARD)
 ON_HOLIDAY = MemberStatus(SlackStatus(text="On holiday", emoji=":palm_tree:"), "Asia/Tokyo")
 ANALYSIS = Analysis(
     summary="No tunnel.",
@@ -325,6 +326,13 @@ def large(world: World) -> Shortlist:
     return made
 
 
+def kept(world: World) -> CandidateLoader:
+    loader = CandidateLoader(world.db, world.links, cache_seconds=60)
+    loader.keep(TEAM_ID, CandidatePool(loader.load_all(team_id=TEAM_ID, now=world.now)))
+    assert loader.cached(TEAM_ID)
+    return loader
+
+
 def digest_service(world: World) -> Digests:
     """A Tuesday's, at nine."""
     world.now = datetime(2037, 3, 3, 9, tzinfo=UTC)
@@ -422,12 +430,15 @@ TABLE: Mapping[str, Entry] = {
     "analysis.analysis_store.store_analysis": each(
         lambda w, t: analysis_store.store_analysis(w.db, w.ticket(t), ANALYSIS, now=w.now), *FOUND
     ),
+    "analysis.analysis_store.analysis_change": each(
+        lambda w, t: analysis_store.analysis_change(w.db, w.ticket(t), ANALYSIS, now=w.now)
+    ),
     "tickets.actions.TicketActions.confirm_solved": action("confirm_solved", *GROUNDS, actor=JO),
     "tickets.actions.TicketActions.report_unsolved": action(
         "report_unsolved", *GROUNDS, actor=JO, request_id="V1"
     ),
     "assignment.assignment_service.AssignmentService.claim": each(
-        lambda w, t: w.assignments.claim(t, now=w.now)
+        lambda w, t: w.assignments.claim(w.ticket(t), now=w.now)
     ),
     "assignment.assignment_service.AssignmentService.release_claim": each(
         lambda w, t: w.assignments.release_claim(t)
@@ -698,9 +709,12 @@ TABLE: Mapping[str, Entry] = {
         lambda w, t: deliveries.find_direct_channel(w.db, w.ticket(t), MO.user_id)
     ),
     "outbox.deliveries.mark_failed": delivery("mark_failed", "1:requester:x", error="is_archived"),
-    "outbox.deliveries.mark_sent": delivery(
-        "mark_sent", "1:requester:x", channel="D0MO", ts="1.5", card=CARD
+    "outbox.deliveries.claim_first": delivery("claim_first", ["1:requester:x", "2:x:y"], now=NEW),
+    "outbox.deliveries.mark_sent": delivery("mark_sent", SENT),
+    "outbox.deliveries.mark_sent_and_claim": delivery(
+        "mark_sent_and_claim", SENT, "2:x:y", now=NEW
     ),
+    "outbox.deliveries.mark_last_sent": delivery("mark_last_sent", SENT, expected_seq=1),
     "outbox.deliveries.claim_card_update": delivery("claim_card_update", CARD, now=NEW),
     "outbox.deliveries.claim_message_update": delivery(
         "claim_message_update", "1:requester:x", shown_version="v", now=NEW
@@ -731,9 +745,8 @@ TABLE: Mapping[str, Entry] = {
     "outbox.pending.due_tickets": once(
         lambda w: list(pending.due_tickets(w.db, now=w.now, limit=9))
     ),
-    "outbox.pending.is_late": each(lambda w, t: pending.is_late(w.db, str(t), now=w.now)),
     "outbox.pending.outbox_ages": once(lambda w: pending.outbox_ages(w.db, now=w.now)),
-    "outbox.pending.back_off": each(lambda w, t: pending.back_off(w.db, t, now=w.now)),
+    "outbox.pending.back_off": each(lambda w, t: pending.back_off(w.db, w.ticket(t), now=w.now)),
     "tickets.legacy.sync_legacy_tickets": once(
         lambda w: legacy.sync_legacy_tickets(w.db, now=w.now)
     ),
@@ -866,6 +879,14 @@ TABLE: Mapping[str, Entry] = {
     ),
     "routing.similar_tickets.count_reporters": each(
         lambda w, t: similar_tickets.count_reporters(w.db, w.ticket(t), now=w.now)
+    ),
+    "assignment.candidate_pool.CandidateLoader.keep": once(kept),
+    "assignment.candidate_pool.CandidateLoader.cached": once(lambda w: kept(w).cached(TEAM_ID)),
+    "assignment.candidate_pool.CandidateLoader.reread": once(
+        lambda w: kept(w).reread(TEAM_ID, MODERATOR, requester=USER, now=w.now)
+    ),
+    "assignment.candidate_pool.CandidateLoader.count_assigned": each(
+        lambda w, t: kept(w).count_assigned(w.ticket(t))
     ),
     "assignment.candidate_pool.CandidateLoader.count": once(lambda w: w.staff.count()),
     "assignment.candidate_pool.CandidateLoader.load_all": once(
@@ -1021,7 +1042,9 @@ TABLE: Mapping[str, Entry] = {
             LINK, sequence=watched(w), view_hash="1.5", content="x"
         )
     ),
-    "home.sessions.HomeSessions.watchers": each(lambda w, t: w.home_sessions.watchers(w.ticket(t))),
+    "home.sessions.HomeSessions.watchers": each(
+        lambda w, t: w.home_sessions.watchers(w.ticket(t), links=list(w.db.links.find()))
+    ),
     "home.sessions.HomeSessions.request_refresh": once(
         lambda w: (watched(w), w.home_sessions.request_refresh(LINK, within=timedelta(seconds=1)))
     ),

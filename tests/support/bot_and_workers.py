@@ -66,7 +66,8 @@ class BotAndWorkers:
         return self.slack.messages(People.slack_id(user))
 
     def texts(self, user: User) -> list[str]:
-        """Return what the user's messages say of the ticket, without those in threads."""
+        """Return what the user's messages say of the ticket, without those in threads, and without
+        priority and due date."""
         shown = [m["text"] for m in self.messages(user) if "thread_ts" not in m]
         return [without_facts(text.split("”: ", 1)[1]) for text in shown]
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.views.messages.digest import DIGEST_TITLE
 from services.core.database import Mongo
 from services.escalation.escalation_steps import EscalationSteps
 from services.models.permissions import Actor
@@ -125,7 +126,8 @@ class Day:
 def _is_card(message: dict[str, Any]) -> bool:
     """Whether it is a card, or what is left of it for a former assignee."""
     first = message["blocks"][0]
-    return bool(first["type"] == "header" or "accessory" in first)
+    is_headed = bool(first["type"] == "header" or "accessory" in first)
+    return is_headed and not message["text"].startswith(DIGEST_TITLE)
 
 
 def texts(message: dict[str, Any]) -> list[str]:

@@ -4,6 +4,8 @@ People in the triage channel may have any role, so its card shows nothing intern
 checks permissions. It names people without mentioning them, so that they get no notification.
 """
 
+from collections.abc import Set
+
 from bson import ObjectId
 
 from bot.views import ids, labels
@@ -37,7 +39,7 @@ from services.models.events import Event, EventType
 from services.models.permissions import Actor
 from services.models.ticket import MANUAL_SOURCE, OPEN_STATUSES, Status, Ticket
 from services.models.user import Role
-from services.tickets.lifecycle import allowed_actions, is_awaiting_acceptance
+from services.tickets.lifecycle import TicketAction, allowed_actions, is_awaiting_acceptance
 from services.tickets.transitions import TAKEN_REASON, is_queued_unassigned
 from services.tickets.validation import MAX_TITLE_LENGTH
 from services.tickets.visibility import for_requester
@@ -47,12 +49,19 @@ NOBODY_AVAILABLE = "No one is available for this"
 
 
 def requester_card(
-    ticket: Ticket, *, assignee: DisplayPerson | None, done_by: DisplayPerson | None = None
+    ticket: Ticket,
+    *,
+    assignee: DisplayPerson | None,
+    done_by: DisplayPerson | None = None,
+    is_end_announced: bool = False,
 ) -> Message:
+    """Return the requester's card. `is_end_announced`: another message says what was done and has
+    the button Reopen, so the card does not repeat them."""
     # The due phrase and the buttons depend on fields that the requester does not see.
     due = due_phrase_for_card(ticket)
     # A requester's actions, even for staff: the ticket's page has the others.
-    buttons = _buttons(ticket, ticket.created_by, Role.USER)
+    left_out = frozenset({TicketAction.REOPEN}) if is_end_announced else frozenset()
+    buttons = _buttons(ticket, ticket.created_by, Role.USER, left_out=left_out)
     ticket = for_requester(ticket)
     blocks = [
         ticket_header(ticket),
@@ -63,7 +72,7 @@ def requester_card(
             due=due,
             is_for_requester=True,
         ),
-        *resolution_section(ticket),
+        *([] if is_end_announced else resolution_section(ticket)),
         *small_print(*source_link(ticket)),
         actions(*buttons),
     ]
@@ -176,10 +185,16 @@ def status_with_assignee(
     return f"{state}, accepted by {name}" if accepted_time(ticket) else f"{state} ({name})"
 
 
-def _buttons(ticket: Ticket, reader: ObjectId | None, role: Role) -> list[Block]:
+def _buttons(
+    ticket: Ticket,
+    reader: ObjectId | None,
+    role: Role,
+    *,
+    left_out: Set[TicketAction] = frozenset(),
+) -> list[Block]:
     """`role` is the lowest of the card's readers: permissions are checked again on a press."""
     actions = allowed_actions(Actor(reader, role), ticket) if reader else frozenset()
-    return action_buttons(ticket, actions)
+    return action_buttons(ticket, actions - left_out)
 
 
 def _status_phrase(

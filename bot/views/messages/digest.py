@@ -1,7 +1,7 @@
-"""The daily digest of a moderator or admin: four lines."""
+"""The daily digest of a moderator or admin: a heading and four lines."""
 
 from bot.views import ids
-from bot.views.blocks import actions, button, context, mrkdwn_section
+from bot.views.blocks import actions, button, context, header, mrkdwn_section
 from bot.views.due_text import format_datetime
 from bot.views.text import Message, plain_text
 from services.digest.digest_service import AssigneeCounts, Digest, DigestDay, TeamActivity
@@ -23,6 +23,7 @@ def digest_message(counts: Digest) -> Message:
     return Message(
         text=_notification_text(counts),
         blocks=[
+            header(_heading(counts.today)),
             mrkdwn_section(text),
             actions(
                 button("Assigned to you", ids.SHOW_ASSIGNED, ASSIGNED_QUERY.encode()),
@@ -31,6 +32,10 @@ def digest_message(counts: Digest) -> Message:
             context(plain_text(TURN_OFF_HELP)),
         ],
     )
+
+
+def _heading(today: DigestDay) -> str:
+    return f"Open tickets on {today.day:%A}, {today.day.day} {today.day:%B}"
 
 
 def _notification_text(counts: Digest) -> str:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.views import ids, labels
 from bot.views.blocks import actions, context, mrkdwn_section
 from bot.views.cards.action_buttons import action_button
-from bot.views.due_text import format_datetime
+from bot.views.due_text import format_datetime, lateness
 from bot.views.text import Block, DisplayPerson, Message, escape, masked, mrkdwn, plain_text
 from services.core.text import truncate
 from services.models.escalation_track import EscalationStep, EscalationTrack
@@ -22,11 +23,13 @@ MAX_TITLE_LENGTH = 80
 
 @dataclass(frozen=True, slots=True)
 class ReminderLine:
-    """A ticket in a reminder. `is_for_assignee`: the reader is the assignee; otherwise
-    `assignee` names them, or is None."""
+    """A ticket in a reminder, and when it is sent. `is_for_assignee`: the reader is the assignee;
+    otherwise `assignee` names them, or is None."""
 
     ticket: Ticket
     step: EscalationStep
+    now: datetime
+    requester: DisplayPerson
     assignee: DisplayPerson | None
     is_for_assignee: bool
 
@@ -71,32 +74,46 @@ def _status_phrase(line: ReminderLine) -> str:
         return "was reassigned"
     if line.step.track is EscalationTrack.ACCEPT:
         return "waits for you to accept it" if line.is_for_assignee else "has not been accepted yet"
-    return "is due soon" if line.step is EscalationStep.DUE_SOON else "is overdue"
+    if line.step is EscalationStep.DUE_SOON:
+        return "is due soon"
+    return f"is {lateness(line.ticket, now=line.now) or 'overdue'}"
 
 
 def _sentence(line: ReminderLine, is_channel: bool) -> str:
-    who = _assignee_name(line, is_channel)
     if line.step is EscalationStep.ACCEPT_REASSIGN:
         return (
-            f"It was reassigned to {who}, because it was not accepted in time. "
-            "You have nothing left to do."
+            f"It was reassigned to {_assignee_name(line, is_channel)}, because it was not accepted "
+            "in time. You have nothing left to do."
         )
     if line.step.track is EscalationTrack.ACCEPT:
         if line.is_for_assignee:
-            return "It waits for you to accept it. If it is not for you, press Reassign."
-        return f"It has not been accepted yet. {_assignee_sentence(line, who)}"
-    due = format_datetime(line.ticket.due_at) if line.ticket.due_at else "now"
+            return (
+                f"It waits for you to accept it. {_people(line, is_channel)} If it is not for you, "
+                "press Reassign."
+            )
+        return f"It has not been accepted yet. {_people(line, is_channel)}"
+    return f"{_due_sentence(line)} {_people(line, is_channel)}"
+
+
+def _due_sentence(line: ReminderLine) -> str:
+    at = line.ticket.due_at
+    due = format_datetime(at) if at else "now"
     if line.step is EscalationStep.DUE_SOON:
         return f"It is due {due}."
-    return (
-        f"It was due {due}."
-        if line.is_for_assignee
-        else f"It was due {due}. {_assignee_sentence(line, who)}"
-    )
+    late = lateness(line.ticket, now=line.now)
+    return f"It was due {due} and is *{late}*." if late else f"It was due {due}."
 
 
-def _assignee_sentence(line: ReminderLine, who: str) -> str:
-    return f"It is assigned to {who}." if line.assignee else "No one has it."
+def _people(line: ReminderLine, is_channel: bool) -> str:
+    """Return who filed the ticket and, unless that is the reader, who has it."""
+    requester = line.requester
+    filed_by = escape(requester.noted_name) if is_channel else requester.noted_mention
+    filed = f"Filed by {filed_by}"
+    if line.is_for_assignee:
+        return f"{filed}."
+    if line.assignee is None:
+        return f"{filed}. No one has it."
+    return f"{filed}, assigned to {_assignee_name(line, is_channel)}."
 
 
 def _assignee_name(line: ReminderLine, is_channel: bool) -> str:
@@ -125,4 +142,4 @@ def _buttons(line: ReminderLine, is_channel: bool) -> list[Block]:
             action_button(ticket, ids.REASSIGN),
             open_button,
         ]
-    return [open_button]
+    return [action_button(ticket, ids.RESOLVE, primary=True), open_button]

@@ -1,5 +1,7 @@
 """What a message with buttons becomes once it has been acted on."""
 
+from collections.abc import Sequence
+
 from bot.views import ids, labels
 from bot.views.blocks import (
     actions,
@@ -36,27 +38,27 @@ def answered_message(ticket: Ticket, *, question: str, answer: str) -> Message:
     )
 
 
-def settled_message(ticket: Ticket, sentence: str, *, short: str) -> Message:
+def settled_message(
+    ticket: Ticket, sentence: str, *, short: str, quoted: Sequence[Block] = ()
+) -> Message:
     """Return a sentence about the ticket, as mrkdwn; `short` is for the notification, escaped."""
-    return Message(
-        text=f"{ticket_reference(ticket)}: {short}",
-        blocks=[mrkdwn_section(sentence), ticket_title(ticket), _details(ticket)],
-    )
+    blocks = [mrkdwn_section(sentence), ticket_title(ticket), *quoted, _details(ticket)]
+    return Message(text=f"{ticket_reference(ticket)}: {short}", blocks=fit_to_limit(blocks))
 
 
-def solved_message(ticket: Ticket) -> Message:
+def solved_message(ticket: Ticket, *, quoted: Sequence[Block] = ()) -> Message:
     """For the requester, who said so."""
     sentence = (
         f"You said that *{labels.ticket_name(ticket)}* is solved. Thank you. If it comes back, "
         "press Reopen on its card."
     )
-    return settled_message(ticket, sentence, short="you said that it is solved")
+    return settled_message(ticket, sentence, short="you said that it is solved", quoted=quoted)
 
 
-def reopened_message(ticket: Ticket) -> Message:
+def reopened_message(ticket: Ticket, *, quoted: Sequence[Block] = ()) -> Message:
     """For the user who reopened the ticket."""
     sentence = f"You reopened *{labels.ticket_name(ticket)}*."
-    return settled_message(ticket, sentence, short="you reopened it")
+    return settled_message(ticket, sentence, short="you reopened it", quoted=quoted)
 
 
 def _details(ticket: Ticket) -> Block:

@@ -187,7 +187,7 @@ def solved_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
 def comment_message(
     ticket: Ticket, comment: Comment, *, author: DisplayPerson, is_outside_thread: bool
 ) -> Message:
-    """`is_outside_thread`: the message is in no thread, so it names the ticket."""
+    """`is_outside_thread`: the message is in no thread, so it names the ticket and opens it."""
     name = escape(author.name)
     blocks: list[Block] = []
     if is_outside_thread:
@@ -203,6 +203,8 @@ def comment_message(
     if comment.files:  # links, because the files stay in Slack
         links = zip(comment.files, file_names, strict=True)
         blocks.append(context(*(mrkdwn(f"<{escape(f.url)}|{escape(name)}>") for f, name in links)))
+    if is_outside_thread:
+        blocks.append(actions(action_button(ticket, ids.DETAILS)))
     snippet = " ".join(text.split()) or ", ".join(file_names)
     notification = (
         f"{labels.ticket_name(ticket)}: {name} {wrote}: "

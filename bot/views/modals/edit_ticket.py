@@ -50,7 +50,7 @@ TRUNCATION_WARNING = "If you change it, the part you do not see is gone for good
 # In bytes, because a view may have 250 kB in any alphabet.
 MAX_MENU_BYTES, MAX_SELECTED_BYTES = 40_000, 90_000
 UNAVAILABLE_ASSIGNEE = "Someone who can no longer take tickets"
-# These need a message to the requester.
+# These can have a message to the requester.
 _STATUSES_WITH_MESSAGE = {Status.COMPLETED, Status.WAITING}
 FORM_KEPT_NOTICE = (
     "Your form is as you left it. Press Save to replace these changes with yours, or Cancel to "

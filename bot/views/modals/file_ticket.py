@@ -158,11 +158,11 @@ def filed_modal(ticket: Ticket) -> View:
     """Return what replaces the form once the ticket is stored."""
     return modal(
         title="Ticket filed",
-        close="Done",
+        close="Close",
         blocks=[
-            header(f"{labels.ticket_name(ticket)} filed"),
+            header(f"{labels.ticket_name(ticket)} is filed"),
             ticket_title(ticket),
-            context(plain_text("A direct message shows you who has it and its status.")),
+            text_section("You'll get a message when someone has it."),
         ],
     )
 

@@ -146,6 +146,7 @@ def resolve_ticket_modal(ticket: Ticket) -> View:
                 "What was done?",
                 max_length=MAX_RESOLUTION_LENGTH,
                 multiline=True,
+                optional=True,
                 hint="The requester reads this.",
             ),
         ],

@@ -159,8 +159,8 @@ class TicketPatch(RequestBody):
     )
     message: str = Field(
         "",
-        description="With the status COMPLETED: what was done. With WAITING: a question, also "
-        "stored as a comment. The requester reads it. At most 1,000 characters.",
+        description="With the status COMPLETED: what was done; may be empty. With WAITING: a "
+        "question, also stored as a comment. The requester reads it. At most 1,000 characters.",
     )
 
 

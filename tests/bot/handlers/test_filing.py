@@ -80,7 +80,7 @@ def test_the_global_shortcut_opens_the_form(
     fields = [block["block_id"] for block in form["blocks"]]
     assert fields == ["title", "description", "priority", "deadline"]
     answer = ticket_bot.answer(submitted(form, employee, title="VPN drops", description="Hourly."))
-    assert answer["view"]["blocks"][0]["text"]["text"] == "Ticket 1 filed"
+    assert answer["view"]["blocks"][0]["text"]["text"] == "Ticket 1 is filed"
     assert "source" not in (db.tickets.find_one() or {})
 
 
@@ -298,7 +298,7 @@ def test_the_longest_message_fits(
 ) -> None:
     view = use(ticket_bot, slack, employee, written("😀 &amp; <@U0WRITER> " * 1_900))
     answer = ticket_bot.answer(submitted(view, employee))
-    assert answer["view"]["blocks"][0]["text"]["text"] == "Ticket 1 filed"
+    assert answer["view"]["blocks"][0]["text"]["text"] == "Ticket 1 is filed"
     assert (db.tickets.find_one() or {})["description"].endswith(f"…\n\n{LINK}")
 
 
@@ -317,7 +317,7 @@ def test_the_ticket_knows_its_message(
 ) -> None:
     view = use(ticket_bot, slack, employee, written(thread_ts=thread_ts))
     answer = ticket_bot.answer(submitted(view, employee, title="VPN", description="My words."))
-    assert answer["view"]["blocks"][0]["text"]["text"] == "Ticket 1 filed"
+    assert answer["view"]["blocks"][0]["text"]["text"] == "Ticket 1 is filed"
     (doc,) = db.tickets.find()
     is_reply = thread_ts not in (None, TS)
     assert (doc["title"], doc["description"]) == ("VPN", "My words.")
@@ -488,7 +488,7 @@ def test_of_two_at_once_one_files(
     (doc,) = db.tickets.find()
     said = sorted(answer["view"]["blocks"][0]["text"]["text"] for answer in answers)
     told = f"Someone has already filed this as ticket {doc['number']}."
-    assert said == [told] * 3 + [f"Ticket {doc['number']} filed"]
+    assert said == [told] * 3 + [f"Ticket {doc['number']} is filed"]
 
 
 def test_the_same_form_twice_is_no_race(
@@ -497,7 +497,7 @@ def test_the_same_form_twice_is_no_race(
     body = submitted(use(ticket_bot, slack, employee, written()), employee)
     answers = [ticket_bot.answer(body) for _ in range(2)]
     said = [answer["view"]["blocks"][0]["text"]["text"] for answer in answers]
-    assert said == ["Ticket 1 filed"] * 2
+    assert said == ["Ticket 1 is filed"] * 2
     assert db.tickets.count_documents({}) == 1
 
 

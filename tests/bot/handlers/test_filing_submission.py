@@ -55,7 +55,7 @@ def test_a_ticket_is_filed(
     ticket_bot: Bot, form: FilledIn, employee: User, db: Mongo, publisher: RecordingPublisher
 ) -> None:
     body = form(title="VPN drops", description="Every hour.", priority="urgent")
-    assert headline(ticket_bot.answer(body)) == "Ticket 1 filed"
+    assert headline(ticket_bot.answer(body)) == "Ticket 1 is filed"
     (doc,) = db.tickets.find()
     stored = ("number", "title", "description", "priority", "status", "createdBy", "requestId")
     assert [doc[name] for name in stored] == [
@@ -78,15 +78,15 @@ def test_a_deadline_goes_with_it(
 ) -> None:
     due = clock.now.replace(second=0, microsecond=0) + timedelta(minutes=2)
     body = form(deadline=int(due.timestamp()))
-    assert headline(ticket_bot.answer(body)) == "Ticket 1 filed"
+    assert headline(ticket_bot.answer(body)) == "Ticket 1 is filed"
     (doc,) = db.tickets.find()
     assert (doc["deadline"], doc["dueAt"]) == (due, due)
     clock.advance(minutes=5)  # submitted again after the deadline
-    assert headline(ticket_bot.answer(body)) == "Ticket 1 filed"
+    assert headline(ticket_bot.answer(body)) == "Ticket 1 is filed"
     words = {"title": "VPN drops", "description": "Every hour since Monday."}
     later = {**words, "deadline": int((due + timedelta(days=1)).timestamp())}
     again = payloads.view_submission(body["view"], later, user=body["user"]["id"])
-    assert headline(ticket_bot.answer(again)) == "Ticket 1 filed"
+    assert headline(ticket_bot.answer(again)) == "Ticket 1 is filed"
     (doc,) = db.tickets.find()
     assert doc["deadline"] == due + timedelta(days=1)
 
@@ -110,7 +110,7 @@ def test_a_form_opened_before_it_asked_for_a_deadline_files_too(
 ) -> None:
     body = form()
     del body["view"]["state"]["values"]["deadline"]
-    assert headline(ticket_bot.answer(body)) == "Ticket 1 filed"
+    assert headline(ticket_bot.answer(body)) == "Ticket 1 is filed"
 
 
 def test_a_priority_may_be_left_open(ticket_bot: Bot, form: FilledIn, db: Mongo) -> None:
@@ -179,13 +179,13 @@ def test_after_twenty_tickets_an_hour_it_says_so(
     }
     assert db.tickets.count_documents({}) == 20
     clock.advance(hours=1, seconds=1)
-    assert headline(ticket_bot.answer(form())) == "Ticket 21 filed"
+    assert headline(ticket_bot.answer(form())) == "Ticket 21 is filed"
 
 
 def test_a_double_submit_is_one_ticket(ticket_bot: Bot, form: FilledIn, db: Mongo) -> None:
     body = form()
     answers = [ticket_bot.answer(body) for _ in range(2)]
-    assert [headline(answer) for answer in answers] == ["Ticket 1 filed"] * 2
+    assert [headline(answer) for answer in answers] == ["Ticket 1 is filed"] * 2
     assert db.tickets.count_documents({}) == 1
 
 
@@ -202,7 +202,7 @@ def _by(body: dict[str, Any]) -> dict[str, str]:
 def test_a_changed_resubmission_is_an_edit(ticket_bot: Bot, form: FilledIn, db: Mongo) -> None:
     body = form()
     ticket_bot.answer(body)
-    assert headline(ticket_bot.answer(resent(body, title="VPN is gone"))) == "Ticket 1 filed"
+    assert headline(ticket_bot.answer(resent(body, title="VPN is gone"))) == "Ticket 1 is filed"
     (doc,) = db.tickets.find()
     assert doc["title"] == "VPN is gone"
     assert [event["type"] for event in doc["events"]] == ["filed", "edited", "edited"]
@@ -260,7 +260,7 @@ def test_redis_away_costs_no_ticket(
     answer = Bot(
         bot.app.create_app(replace(bot_process, publisher=away), executor=Inline())
     ).answer(form())
-    assert headline(answer) == "Ticket 1 filed"
+    assert headline(answer) == "Ticket 1 is filed"
     assert db.tickets.count_documents({"outbox": True}) == 1
     assert "is left to the sweep" in caplog.text
 
@@ -290,7 +290,7 @@ def test_a_fault_after_the_answer_keeps_the_answer(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     app = bot.app.create_app(replace(bot_process, publisher=BrokenPublisher()), executor=executor)
-    assert headline(Bot(app).answer(form())) == "Ticket 1 filed"
+    assert headline(Bot(app).answer(form())) == "Ticket 1 is filed"
     assert db.tickets.count_documents({"outbox": True}) == 1
     app.listener_runner.listener_executor.shutdown()  # waits for the work after the response
     assert "file_ticket failed after its acknowledgement" in caplog.text

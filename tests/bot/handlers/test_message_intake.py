@@ -92,7 +92,7 @@ def test_from_a_message_to_the_ticket(
     words = "The VPN drops\nEvery hour, with <error 5>."
     assert begun(view) == (file_ticket.FILLED_IN, "The VPN drops", words)
     filed = desk.answer(payloads.view_submission(view, {}, user=ann))
-    assert filed["view"]["blocks"][0]["text"]["text"] == "Ticket 1 filed"
+    assert filed["view"]["blocks"][0]["text"]["text"] == "Ticket 1 is filed"
     doc = db.tickets.find_one() or {}
     assert (doc["title"], doc["description"]) == ("The VPN drops", words)
     assert (doc["createdBy"], doc["source"]["ts"]) == (employee.id, event["event"]["ts"])

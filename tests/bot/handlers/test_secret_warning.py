@@ -67,7 +67,7 @@ def test_the_second_submission_files_the_ticket(
     assert ticket_bot.answer(form) == warned("File", "title")
     assert db.tickets.find_one() is None
     assert "hunter2" not in str(list(db.inbox.find()))
-    assert ticket_bot.answer(form)["view"]["blocks"][0]["text"]["text"] == "Ticket 1 filed"
+    assert ticket_bot.answer(form)["view"]["blocks"][0]["text"]["text"] == "Ticket 1 is filed"
     assert db.tickets.find_one({}, {"title": True})["title"] == SECRET  # type: ignore[index]
 
 

@@ -130,7 +130,8 @@ def arguments(status: Status) -> dict[str, Any]:
         "comments": one.comments,
         "max_comments": 5,
         "events": one.events,
-        "lines": [ReminderLine(one, EscalationStep.DUE_MISSED, ANN, is_for_assignee=True)] * 2,
+        "lines": [ReminderLine(one, EscalationStep.DUE_MISSED, NOW, ANN, ANN, is_for_assignee=True)]
+        * 2,
         "page": TicketPage(Screen(), one, True, frozenset(), NOBODY, NOW),
         "content": home,
         "listed": listed,
@@ -252,7 +253,12 @@ def test_a_key_is_hidden_even_if_the_text_is_cut_within_it() -> None:
     title = f"{'x ' * 66}AKIA{'ABCDEFGH' * 2}"
     card = FUNCTIONS["messages.reminder_message.reminder_message"]
     line = ReminderLine(
-        sample_ticket(title=title[-90:]), EscalationStep.DUE_MISSED, None, is_for_assignee=False
+        sample_ticket(title=title[-90:]),
+        EscalationStep.DUE_MISSED,
+        NOW,
+        ANN,
+        None,
+        is_for_assignee=False,
     )
     assert "AKIA" not in str(card([line], count=1))
 

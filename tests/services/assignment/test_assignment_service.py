@@ -67,7 +67,7 @@ def chosen(user_id: ObjectId) -> AssigneeChoice:
 def test_one_of_many_claims_it(
     assignments: AssignmentService, db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
-    answers = at_once(*[lambda: assignments.claim(ticket.id, now=clock())] * 8)
+    answers = at_once(*[lambda: assignments.claim(ticket, now=clock())] * 8)
     assert [answer for answer in answers if answer] == [reload(db, ticket)]
     assert reload(db, ticket).assignment == {"until": clock() + CLAIM_DURATION}
     assert reload(db, ticket).seq == ticket.seq  # a claim is no change
@@ -76,13 +76,13 @@ def test_one_of_many_claims_it(
 def test_a_claim_ends_by_itself_or_by_release(
     assignments: AssignmentService, clock: FixedClock, ticket: Ticket
 ) -> None:
-    assert assignments.claim(ticket.id, now=clock())
+    assert assignments.claim(ticket, now=clock())
     clock.advance(seconds=CLAIM_DURATION.total_seconds() - 0.001)
-    assert assignments.claim(ticket.id, now=clock()) is None
+    assert assignments.claim(ticket, now=clock()) is None
     clock.advance(seconds=0.001)
-    assert assignments.claim(ticket.id, now=clock())
+    assert assignments.claim(ticket, now=clock())
     assignments.release_claim(ticket.id)
-    assert assignments.claim(ticket.id, now=clock())
+    assert assignments.claim(ticket, now=clock())
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_only_what_nobody_has_is_claimed(
 ) -> None:
     db.tickets.update_one({"_id": ticket.id}, {"$set": fields})
     assert needs_assignment(reload(db, ticket)) is claimable
-    assert bool(assignments.claim(ticket.id, now=clock())) is claimable
+    assert bool(assignments.claim(reload(db, ticket), now=clock())) is claimable
 
 
 def test_legacy_tickets_do_not_enter_by_themselves() -> None:
@@ -169,7 +169,7 @@ def test_a_ticket_is_reassigned(
     assignments: AssignmentService, db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
     db.tickets.update_one({"_id": ticket.id}, {"$set": {"later": {"kept": True}}})
-    assignments.claim(ticket.id, now=clock())
+    assignments.claim(ticket, now=clock())
     assignee = ObjectId()
 
     done = assignments.assign(ticket, chosen(assignee), source=AnalysisSource.GEMINI, now=clock())
@@ -226,7 +226,7 @@ def test_who_was_notified_that_nobody_can_is_notified_once(
     assignments: AssignmentService, db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
     for _ in range(3):
-        claimed = assignments.claim(ticket.id, now=clock())
+        claimed = assignments.claim(ticket, now=clock())
         assert claimed is not None
         unassigned = assignments.queue_unassigned(claimed, now=clock())
         assert unassigned is not None

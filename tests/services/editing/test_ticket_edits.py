@@ -591,16 +591,12 @@ def test_waiting_says_what_is_asked() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("status", "sentence"),
-    [
-        ("COMPLETED", "Say in a sentence what was done; the requester reads it."),
-        ("WAITING", "Ask what you need to know; the requester reads it."),
-    ],
-)
-def test_neither_goes_without_words(status: str, sentence: str) -> None:
-    about = refusal(a_ticket(Status.IN_PROGRESS), status=status, message=" ")
-    assert about == ("message", sentence)
+def test_a_question_needs_words_and_a_resolution_does_not() -> None:
+    ticket = a_ticket(Status.IN_PROGRESS)
+    sentence = "Ask what you need to know; the requester reads it."
+    assert refusal(ticket, status="WAITING", message=" ") == ("message", sentence)
+    resolved = edited(ticket, status="COMPLETED", message=" ")
+    assert (resolved.values["resolution"], resolved.events[0].note) == (None, None)
 
 
 @pytest.mark.parametrize("edit", [{}, {"status": "TODO"}, {"assignedTo": CHRIS}])

@@ -19,6 +19,7 @@ from services.outbox import pending
 from services.team_settings.settings_service import TeamSettings
 from services.tickets.comments import CommentService
 from services.tickets.visibility import for_requester
+from tasks.notifications.reminders import MAX_THREADS
 from tasks.queue.celery_app import NOTIFY_TASK
 from tasks.queue.publisher import PublishFailed
 from tests.conftest import People, at_once, work
@@ -65,7 +66,8 @@ def test_nobody_accepts_it(
     assert reminder["text"] == "Ticket 1 “VPN is down” waits for you to accept it"
     assert texts(reminder) == [
         "*Ticket 1* “VPN is down”\n"
-        "It waits for you to accept it. If it is not for you, press Reassign."
+        f"It waits for you to accept it. Filed by <@{People.slack_id(employee)}>. If it is not for "
+        "you, press Reassign."
     ]
     assert buttons(reminder) == ["Accept", "Reassign", "Open"]
 
@@ -90,7 +92,8 @@ def test_nobody_accepts_it(
     (channel,) = day.messages(TRIAGE)
     assert channel["text"] == "Ticket 1 “VPN is down” has not been accepted yet"
     assert texts(channel) == [
-        f"*Ticket 1* “VPN is down”\nIt has not been accepted yet. It is assigned to {al.name}."
+        f"*Ticket 1* “VPN is down”\nIt has not been accepted yet. Filed by "
+        f"{employee.name}, assigned to {al.name}."
     ]
     assert buttons(channel) == ["Take it", "Open"]
     assert day.texts_to(al) == ["Ticket 1 “VPN is down” waits for you to accept it"]
@@ -99,15 +102,15 @@ def test_nobody_accepts_it(
     (asked,) = day.messages(boss)
     assert texts(asked) == [
         "*Ticket 1* “VPN is down”\n"
-        f"It has not been accepted yet. It is assigned to <@{People.slack_id(al)}>."
+        f"It has not been accepted yet. Filed by <@{People.slack_id(employee)}>, assigned to "
+        f"<@{People.slack_id(al)}>."
     ]
     assert buttons(asked) == ["Reassign", "Open"]
     day.runs_until(at(2, 14, 30))
     assert [len(day.texts_to(reader)) for reader in (jo, al, TRIAGE, boss)] == [2, 1, 1, 1]
-    assert lines(day, ticket, users, links)[-5:] == [
+    assert lines(day, ticket, users, links)[-4:] == [
         "Help desk reminded its assignee to accept it",
-        "Help desk reassigned it, because it was not accepted in time",
-        f"Help desk assigned it to {al.name}",
+        f"Help desk reassigned it to {al.name}, because it was not accepted in time",
         "Help desk notified the triage channel that it is not accepted yet",
         "Help desk notified the admins that it is not accepted yet",
     ]
@@ -231,11 +234,11 @@ def test_the_channel_is_notified_in_business_hours(
     day.clock.now = at(2, 20)  # the jobs start again in the evening
     day.runs_until(at(2, 22))
     (urgent,) = day.texts_to(TRIAGE)
-    assert urgent == "Ticket 2 “VPN is down for everyone (urgent)” is overdue"
+    assert urgent == "Ticket 2 “VPN is down for everyone (urgent)” is 10 h late"
     day.runs_until(at(3, 8, 59))
     assert len(day.texts_to(TRIAGE)) == 1
     day.runs_until(at(3, 9, 1))
-    assert day.texts_to(TRIAGE)[1:] == ["Ticket 1 “VPN is down for everyone (high)” is overdue"]
+    assert day.texts_to(TRIAGE)[1:] == ["Ticket 1 “VPN is down for everyone (high)” is 23 h late"]
 
 
 def test_who_is_away_is_not_asked(day: Day, employee: User) -> None:
@@ -261,18 +264,31 @@ def test_the_way_to_its_due_time(day: Day, employee: User) -> None:
     due = format_datetime(at(2, 17))
     assert due.endswith("|2 Mar 2037, 17:00 UTC>")
     assert soon["text"] == "Ticket 1 “VPN is down” is due soon"
-    assert texts(soon) == [f"*Ticket 1* “VPN is down”\nIt is due {due}."]
-    assert buttons(soon) == ["Open"]
+    filed = f"Filed by <@{People.slack_id(employee)}>"
+    assert texts(soon) == [f"*Ticket 1* “VPN is down”\nIt is due {due}. {filed}."]
+    assert buttons(soon) == ["Resolve", "Open"]
     day.runs_until(at(3, 9))
     assert day.history(ticket) == ["due_soon", "due_missed"]
     day.runs_until(at(3, 11))
     assert day.history(ticket) == ["due_soon", "due_missed", "due_triage", "due_admins"]
-    assert day.texts_to(jo)[1:] == ["Ticket 1 “VPN is down” is overdue"]
-    assert texts(day.messages(jo)[1]) == [f"*Ticket 1* “VPN is down”\nIt was due {due}."]
-    (channel,) = day.messages(TRIAGE)
-    assert texts(channel) == [
-        f"*Ticket 1* “VPN is down”\nIt was due {due}. It is assigned to {jo.name}."
+    assert day.texts_to(jo)[1:] == ["Ticket 1 “VPN is down” is 1 min late"]
+    (_, missed) = day.messages(jo)
+    assert texts(missed) == [
+        f"*Ticket 1* “VPN is down”\nIt was due {due} and is *1 min late*. {filed}."
     ]
+    assert buttons(missed) == ["Resolve", "Open"]
+    # Jo works on it, so the channel gets no message of its own.
+    (channel,) = day.messages(TRIAGE)
+    (card,) = (m for m in day.slack.messages(TRIAGE) if "thread_ts" not in m)
+    assert (channel["thread_ts"], channel["text"]) == (
+        card["ts"],
+        "Ticket 1 “VPN is down” is 17 h late",
+    )
+    assert texts(channel) == [
+        f"*Ticket 1* “VPN is down”\nIt was due {due} and is *17 h late*. "
+        f"Filed by {employee.name}, assigned to {jo.name}."
+    ]
+    assert buttons(channel) == ["Take it", "Open"]
     (asked,) = day.messages(boss)
     assert buttons(asked) == ["Reassign", "Open"]
     day.runs_until(at(3, 16))
@@ -285,8 +301,9 @@ def test_nobodys_ticket_is_overdue_in_the_channel(day: Day, employee: User) -> N
     day.runs_until(at(3, 11))
     assert day.history(ticket) == ["due_triage", "due_admins"]
     (channel,) = day.messages(TRIAGE)
+    assert "thread_ts" not in channel
     assert texts(channel)[0].endswith("No one has it.")
-    assert "Ticket 1 “VPN is down” is overdue" in day.texts_to(boss)
+    assert "Ticket 1 “VPN is down” is 17 h late" in day.texts_to(boss)
 
 
 @pytest.mark.parametrize("field", ["deadline", "priority"])
@@ -344,13 +361,47 @@ def test_a_day_of_downtime_makes_no_storm(day: Day, employee: User) -> None:
     day.runs_until(at(3, 15, 10))
     assert day.history(filed[0]) == ["due_admins"]
     assert day.history(filed[5]) == ["accept_reminder", "due_admins"]
-    # One message each, to the assignee, the channel and the admins.
-    assert len(day.slack.calls_to("chat.postMessage")) - before == 3
+    # One message each, to the assignee, the channel and the admins, and one in the thread of each
+    # ticket that its assignee works on.
+    assert len(day.slack.calls_to("chat.postMessage")) - before == 6
     (late,) = day.texts_to(jo)
     assert late.startswith("6 tickets need a look: ")
-    for reader in (boss, TRIAGE):
-        (asked,) = day.texts_to(reader)
-        assert asked.startswith("6 tickets need a look: ")
+    (asked,) = day.texts_to(boss)
+    assert asked.startswith("6 tickets need a look: ")
+    *_, told = day.texts_to(TRIAGE)
+    assert told == "3 tickets need a look: Ticket 4, Ticket 5, Ticket 6"
+    assert ["thread_ts" in m for m in day.messages(TRIAGE)] == [True, True, True, False]
+
+
+def test_many_accepted_tickets_are_one_message_in_the_channel(day: Day, employee: User) -> None:
+    jo = day.moderator("VPN", capacity=30)
+    for number in range(MAX_THREADS + 1):
+        day.accept(day.file(employee, f"VPN {number}"), jo)
+    day.goes_on_at(at(3, 15))
+    (message,) = day.messages(TRIAGE)
+    assert "thread_ts" not in message
+    assert message["text"].startswith("6 tickets need a look: ")
+
+
+def test_one_thread_that_fails_repeats_no_other_message(day: Day, employee: User) -> None:
+    jo = day.moderator("VPN", capacity=30)
+    filed = [day.file(employee, f"VPN {number}") for number in range(3)]
+    for ticket in filed[:2]:
+        day.accept(ticket, jo)
+    (_, second, _) = day.slack.messages(TRIAGE)
+    day.slack.fail(
+        "chat.postMessage",
+        status=500,
+        times=1,
+        where=lambda sent: sent.get("thread_ts") == second["ts"],
+    )
+    day.runs_until(at(3, 15))
+    texts = sorted(day.texts_to(TRIAGE))
+    assert [text.split("”")[0] for text in texts if "late" in text] == [
+        "Ticket 1 “VPN 0",
+        "Ticket 2 “VPN 1",
+        "Ticket 3 “VPN 2",
+    ]
 
 
 def test_each_step_is_taken_once(day: Day, employee: User) -> None:

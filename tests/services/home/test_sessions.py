@@ -7,7 +7,7 @@ import pytest
 from bson import ObjectId
 
 from services.core.database import Mongo
-from services.home.sessions import SESSION_TIMEOUT, HomeSessions, Screen
+from services.home.sessions import REFRESH_DELAY, SESSION_TIMEOUT, HomeSessions, Screen
 from services.lists.list_query import ListCursor, ListKind, ListQuery
 from services.models.ticket import Priority, Ticket
 from services.models.user import Role, User
@@ -119,10 +119,14 @@ def test_of_many_at_once_one_asks_and_one_takes(home_sessions: HomeSessions, lin
     assert len([session for session in taken if session]) == 1
 
 
+def watchers(home_sessions: HomeSessions, db: Mongo, ticket: Ticket) -> list[str]:
+    return home_sessions.watchers(ticket, links=list(db.links.find()))
+
+
 def test_who_never_opened_home_is_not_refreshed(
-    home_sessions: HomeSessions, link: str, ticket: Ticket
+    home_sessions: HomeSessions, link: str, ticket: Ticket, db: Mongo
 ) -> None:
-    assert home_sessions.watchers(ticket) == []
+    assert watchers(home_sessions, db, ticket) == []
     assert not home_sessions.request_refresh(link, within=SOON)
     assert home_sessions.claim_refresh(link) is None
 
@@ -134,6 +138,7 @@ def test_whom_a_change_concerns(
     ticket: Ticket,
     tickets: TicketService,
     db: Mongo,
+    clock: FixedClock,
 ) -> None:
     former, assignee, reader, other = (people.add(Role.MODERATOR) for _ in range(4))
     for user in (employee, former, assignee, other):
@@ -145,11 +150,19 @@ def test_whom_a_change_concerns(
         {"$set": {"assignedTo": assignee.id}, "$push": {"events": {**handed, "to": former.id}}},
     )
     concerned = [employee, former, assignee, reader]
-    assert home_sessions.watchers(reload(db, ticket)) == sorted(link_of(user) for user in concerned)
+    found = watchers(home_sessions, db, reload(db, ticket))
+    assert found == sorted(link_of(user) for user in concerned)
+    home_sessions.request_refresh(link_of(reader), within=REFRESH_DELAY)
+    home_sessions.request_refresh(link_of(employee), within=REFRESH_DELAY)
+    found = watchers(home_sessions, db, reload(db, ticket))
+    assert found == sorted(link_of(user) for user in (former, assignee))
+    clock.advance(seconds=SESSION_TIMEOUT.total_seconds())
+    home_sessions.navigate(link_of(former), screen=Screen())
+    assert watchers(home_sessions, db, reload(db, ticket)) == [link_of(former)]
 
 
 def test_a_change_concerns_members_who_have_the_queue_open(
-    home_sessions: HomeSessions, people: People, ticket: Ticket, clock: FixedClock
+    home_sessions: HomeSessions, people: People, ticket: Ticket, clock: FixedClock, db: Mongo
 ) -> None:
     here, elsewhere, inside, gone = (people.add(Role.MODERATOR) for _ in range(4))
     queue = Screen(list_query=ListQuery(ListKind.QUEUE))
@@ -159,9 +172,9 @@ def test_a_change_concerns_members_who_have_the_queue_open(
     home_sessions.navigate(link_of(inside), screen=Screen(queue.list_query, ticket_id=ObjectId()))
     clock.advance(seconds=SESSION_TIMEOUT.total_seconds())
     home_sessions.navigate(link_of(here), screen=queue)
-    assert home_sessions.watchers(ticket) == [link_of(here)]
+    assert watchers(home_sessions, db, ticket) == [link_of(here)]
     home_sessions.navigate(link_of(inside), screen=queue)
-    assert home_sessions.watchers(ticket) == sorted([link_of(here), link_of(inside)])
+    assert watchers(home_sessions, db, ticket) == sorted([link_of(here), link_of(inside)])
 
 
 def test_a_hash_is_forgotten_unless_it_is_newer(

@@ -18,6 +18,7 @@ from services.core.leases import Lease
 from services.linking.links import LinkService
 from services.models.permissions import OPERATOR
 from services.models.slack_member import SlackMember
+from services.models.ticket import Ticket
 from services.models.user import Role
 from services.ops.check_runner import CheckStatus, Finding, fail, ok, warn
 from services.ops.database_checks import DatabaseChecks, check_linking, check_settings
@@ -393,7 +394,7 @@ def test_the_outbox_is_as_old_as_its_oldest_change(
     advice = "If worker and jobs are alive, the worker's log says why."
     # Published repeatedly by the sweep, and taken by no worker.
     for _ in range(4):
-        pending.back_off(db, ticket.id, now=clock())
+        pending.back_off(db, reload(db, ticket), now=clock())
         clock.advance(seconds=60)
     file_ticket(tickets, employee)
     (finding,) = checks().check_outbox()
@@ -412,7 +413,7 @@ def test_the_age_counts_every_wait(db: Mongo, clock: FixedClock) -> None:
         doc = db.tickets.find_one({"_id": ticket}) or {}
         now = doc["nextTryAt"]  # the sweep takes it when it is due
         assert pending.outbox_ages(db, now=now) == [now - start]
-        pending.back_off(db, ticket, now=now)
+        pending.back_off(db, Ticket.from_doc(doc), now=now)
     assert now - start > timedelta(minutes=30)
 
 

@@ -21,6 +21,7 @@ from tests.conftest import (
     People,
     RecordingPublisher,
     file_ticket,
+    reload,
 )
 from tests.support.query_rule import fault, queries
 
@@ -45,8 +46,8 @@ def test_tickets_outbox_and_leader(
     first, second, third = (file_ticket(tickets, employee, f"Number {n}") for n in range(3))
     db.tickets.update_one({"_id": third.id}, {"$set": {"status": "COMPLETED"}})
     pending.mark_delivered(db, third.id, expected_seq=third.seq)
-    pending.back_off(db, second.id, now=clock())
-    pending.back_off(db, second.id, now=clock())
+    pending.back_off(db, reload(db, second), now=clock())
+    pending.back_off(db, reload(db, second), now=clock())
     lease = Lease(db, "jobs", clock=clock)
     lease.acquire()
     record_status_counts(db, now=clock())

@@ -9,12 +9,16 @@ from services.models.ticket import Card, Ticket
 from services.outbox.deliveries import (
     CLAIM_DURATION,
     Claim,
+    SentMessage,
     claim,
+    claim_first,
     delivery_key,
     invalidate_card,
     is_finished,
     mark_failed,
+    mark_last_sent,
     mark_sent,
+    mark_sent_and_claim,
     record_card_update,
     release_claim,
 )
@@ -83,7 +87,7 @@ def test_an_attempt_is_unanswered_until_slack_refuses_the_message(
         release_claim(db, ticket.id, KEY, until=clock(), is_unsent=is_unsent)
         found = claim(db, ticket.id, KEY, now=clock())
         assert found == Claim(unanswered_since=None if is_unsent else begun)
-    mark_sent(db, ticket.id, KEY, channel="D1", ts="1.5")
+    mark_sent(db, ticket.id, SentMessage(KEY, "D1", "1.5"))
     assert "unansweredSince" not in only_delivery(db, ticket)
 
 
@@ -112,7 +116,7 @@ def test_what_was_sent_is_recorded_with_its_card(
     db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
     claim(db, ticket.id, KEY, now=clock())
-    mark_sent(db, ticket.id, KEY, channel="D1", ts="1.5", card=CARD)
+    mark_sent(db, ticket.id, SentMessage(KEY, "D1", "1.5", CARD))
     found = reload(db, ticket)
     assert is_finished(found, KEY)
     assert found.cards == (CARD,)
@@ -130,11 +134,65 @@ def test_what_was_sent_is_recorded_with_its_card(
 def test_what_was_sent_stays_sent(db: Mongo, clock: FixedClock, ticket: Ticket) -> None:
     """A worker whose claim has expired reports last."""
     claim(db, ticket.id, KEY, now=clock())
-    mark_sent(db, ticket.id, KEY, channel="D1", ts="1.5")
+    mark_sent(db, ticket.id, SentMessage(KEY, "D1", "1.5"))
     release_claim(db, ticket.id, KEY, until=clock(), is_unsent=True)
     mark_failed(db, ticket.id, KEY, error="account_inactive")
     assert only_delivery(db, ticket)["state"] == "sent"
     assert reload(db, ticket).cards == ()
+
+
+FIRST, SECOND, THIRD = KEYS = ["1:requester:x", "2:assignee:y", "1:triage:C1"]
+
+
+def states(db: Mongo, ticket: Ticket, clock: FixedClock) -> list[str]:
+    """Describe each delivery as a worker that takes over finds it."""
+    return [
+        "being sent"
+        if "unansweredSince" in one and one["until"] > clock()
+        else f"{one['state']} {one['tries']}"
+        for one in reload(db, ticket).deliveries
+    ]
+
+
+def test_of_several_messages_one_at_a_time_is_claimed(
+    db: Mongo, clock: FixedClock, ticket: Ticket
+) -> None:
+    assert claim_first(db, ticket.id, KEYS, now=clock())
+    assert not claim_first(db, ticket.id, KEYS, now=clock())
+    assert states(db, ticket, clock) == ["being sent", "claimed 0", "claimed 0"]
+    first = SentMessage(FIRST, "D1", "1.5", CARD)
+    assert mark_sent_and_claim(db, ticket.id, first, SECOND, now=clock())
+    assert states(db, ticket, clock) == ["sent 1", "being sent", "claimed 0"]
+    assert reload(db, ticket).cards == (CARD,)
+    assert not claim(db, ticket.id, SECOND, now=clock())
+    assert claim(db, ticket.id, THIRD, now=clock()) == Claim()  # another worker was faster
+    second = SentMessage(SECOND, "D2", "2.5", extra_fields={"version": "v"})
+    assert not mark_sent_and_claim(db, ticket.id, second, THIRD, now=clock())
+    assert states(db, ticket, clock) == ["sent 1", "sent 1", "being sent"]
+    assert reload(db, ticket).deliveries[1]["version"] == "v"
+
+
+def test_one_of_many_claims_several(db: Mongo, clock: FixedClock, ticket: Ticket) -> None:
+    claims = at_once(*[lambda: claim_first(db, ticket.id, KEYS, now=clock())] * 8)
+    assert claims.count(True) == 1
+    assert [one["key"] for one in reload(db, ticket).deliveries] == KEYS
+
+
+def test_with_the_last_message_a_ticket_leaves_the_outbox(
+    db: Mongo, clock: FixedClock, ticket: Ticket
+) -> None:
+    claim(db, ticket.id, KEY, now=clock())
+    db.tickets.update_one({"_id": ticket.id}, {"$inc": {"seq": 1}})
+    message = SentMessage(KEY, "D1", "1.5", CARD)
+    assert not mark_last_sent(db, ticket.id, message, expected_seq=ticket.seq)
+    found = reload(db, ticket)
+    assert (found.is_in_outbox, is_finished(found, KEY)) == (True, True)
+    claim(db, ticket.id, SECOND, now=clock())
+    other = SentMessage(SECOND, "D2", "2.5")
+    assert mark_last_sent(db, ticket.id, other, expected_seq=found.seq)
+    found = reload(db, ticket)
+    assert (found.is_in_outbox, found.next_try_at) == (False, None)
+    assert is_finished(found, SECOND)
 
 
 def show(db: Mongo, ticket: Ticket, clock: FixedClock, *, seq: int, digest: str) -> bool:
@@ -143,7 +201,7 @@ def show(db: Mongo, ticket: Ticket, clock: FixedClock, *, seq: int, digest: str)
 
 def with_card(db: Mongo, ticket: Ticket, clock: FixedClock) -> None:
     claim(db, ticket.id, KEY, now=clock())
-    mark_sent(db, ticket.id, KEY, channel="D1", ts="1.5", card=CARD)
+    mark_sent(db, ticket.id, SentMessage(KEY, "D1", "1.5", CARD))
     db.tickets.update_one({"_id": ticket.id}, {"$push": {"cards": CARD.to_doc() | {"ts": "2.5"}}})
 
 
@@ -196,7 +254,7 @@ def test_unknown_cards_and_deliveries_change_nothing(
     db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
     mark_failed(db, ticket.id, KEY, error="x")
-    mark_sent(db, ticket.id, KEY, channel="D1", ts="1.5", card=CARD)
+    mark_sent(db, ticket.id, SentMessage(KEY, "D1", "1.5", CARD))
     release_claim(db, ticket.id, KEY, until=clock(), is_unsent=True)
     assert not show(db, ticket, clock, seq=1, digest="new")
     assert reload(db, ticket) == ticket

@@ -84,7 +84,7 @@ def test_it_backs_off_to_fifteen_minutes(
     ticket = file_ticket(tickets, requester)
     waits = []
     for _ in range(10):
-        back_off(db, ticket.id, now=clock())
+        back_off(db, reload(db, ticket), now=clock())
         waits.append(next_try(db, ticket.id) - clock())
     doubled = [SWEEP_GRACE_PERIOD * 2**attempts for attempts in range(7)]
     assert waits == [*doubled, *[MAX_DELIVERY_DELAY] * 3]
@@ -96,7 +96,7 @@ def test_a_hundred_attempts_do_not_overflow(
 ) -> None:
     ticket = file_ticket(tickets, requester)
     db.tickets.update_one({"_id": ticket.id}, {"$set": {"attempts": 10_000}})
-    back_off(db, ticket.id, now=clock())
+    back_off(db, reload(db, ticket), now=clock())
     assert next_try(db, ticket.id) == clock() + MAX_DELIVERY_DELAY
 
 
@@ -105,9 +105,9 @@ def test_a_change_restarts_the_waits(
 ) -> None:
     ticket = file_ticket(tickets, requester)
     for _ in range(3):
-        back_off(db, ticket.id, now=clock())
+        back_off(db, reload(db, ticket), now=clock())
     db.tickets.update_one({"_id": ticket.id}, {"$set": outbox_fields(clock())})
-    back_off(db, ticket.id, now=clock())
+    back_off(db, reload(db, ticket), now=clock())
     assert next_try(db, ticket.id) == clock() + SWEEP_GRACE_PERIOD
 
 
@@ -116,9 +116,12 @@ def test_a_delivered_or_deleted_ticket_does_not_back_off(
 ) -> None:
     ticket = file_ticket(tickets, requester)
     mark_delivered(db, ticket.id, expected_seq=ticket.seq)
-    back_off(db, ticket.id, now=clock())
-    back_off(db, ObjectId(), now=clock())
+    back_off(db, reload(db, ticket), now=clock())
+    back_off(db, ticket, now=clock())  # it was loaded before
     assert "nextTryAt" not in (db.tickets.find_one({"_id": ticket.id}) or {})
+    db.tickets.delete_one({"_id": ticket.id})
+    back_off(db, ticket, now=clock())
+    assert db.tickets.find_one({"_id": ticket.id}) is None
 
 
 def test_the_sweep_needs_no_sort(db: Mongo, clock: FixedClock) -> None:

@@ -32,6 +32,7 @@ from services.models.ticket import AnalysisSource, AssigneeChoice, Card, ChoiceR
 from services.models.user import Role, User
 from services.ops import job_health
 from services.outbox import deliveries, pending
+from services.outbox.deliveries import SentMessage
 from services.outbox.emails import EmailKind
 from services.registry.indexes import INDEXES, collect_indexes, ensure_indexes, missing_indexes
 from services.registry.services import Services
@@ -137,7 +138,7 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     ticket = file_ticket(tickets, invited)
     message = checked_source(team_url=TEAM_URL, channel="C1X", ts="1.000001")
     tickets.check_not_filed(actor=Actor.from_user(invited), team_id=TEAM_ID, source=message)
-    store.claim(ticket.id, now=clock())
+    store.claim(ticket, now=clock())
     for likely in ([], ["VPN"]):
         similar_tickets.find_precedents(db, text="VPN", likely=likely, team_skills=["VPN"])
     similar_tickets.count_reporters(db, ticket, now=clock())
@@ -169,10 +170,10 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     legacy.sync_legacy_tickets(db, now=clock())
     _go_by_the_clock(made, ticket.id, invited.id, clock)
     list(pending.due_tickets(db, now=clock(), limit=9))
-    pending.back_off(db, ticket.id, now=clock())
+    pending.back_off(db, ticket, now=clock())
     card = Card("requester", invited.id, "D1", "1.5", seq=1, digest="d")
     deliveries.claim(db, ticket.id, "k", now=clock())
-    deliveries.mark_sent(db, ticket.id, "k", channel="D1", ts="1.5", card=card)
+    deliveries.mark_sent(db, ticket.id, SentMessage("k", "D1", "1.5", card))
     deliveries.record_card_update(db, ticket.id, card, seq=2, digest="d", now=clock())
     pending.mark_delivered(db, ticket.id, expected_seq=1)
     deliveries.invalidate_card(db, ticket.id, channel="D1", ts="1.5", now=clock())

@@ -48,9 +48,7 @@ def test_a_comment_is_stored_with_its_author_and_message(
     write: Write, requester: User, db: Mongo, ticket: Ticket, clock: FixedClock
 ) -> None:
     file = FileLink("log.txt", "https://example.slack.com/files/U1/F1/log.txt")
-    written = write(
-        requester, "  It is\nback. ", files=(file,), message=HERE, thread_ts="1700000000.000001"
-    )
+    written = write(requester, "  It is\nback. ", files=(file,), message=HERE)
     assert written.is_new
     doc = db.tickets.find_one({"_id": ticket.id}) or {}
     assert doc["comments"] == [
@@ -61,7 +59,6 @@ def test_a_comment_is_stored_with_its_author_and_message(
             "text": "It is\nback.",
             "internal": False,
             "files": [{"name": "log.txt", "url": "https://example.slack.com/files/U1/F1/log.txt"}],
-            "thread": "1700000000.000001",
             "slack": {"channel": "D0EMP", "ts": "1700000000.000100"},
         }
     ]

@@ -126,7 +126,7 @@ def test_a_ticket_in_other_hands_is_left_alone(
 ) -> None:
     people.add(Role.MODERATOR, "VPN")
     ticket = case.file()
-    runtime.services.assignments.claim(ticket.id, now=clock())
+    runtime.services.assignments.claim(ticket, now=clock())
     assert case.assign(runtime, ticket).assigned_to is None
     clock.advance(seconds=91)
     assert case.assign(runtime, ticket).assigned_to is not None

@@ -9,7 +9,7 @@ from bot.views.home import overview as views
 from demo.servers import RedisServer
 from services.core.clock import utcnow
 from services.core.database import Mongo
-from services.home.sessions import HomeSessions, Screen, view_digest
+from services.home.sessions import REFRESH_DELAY, HomeSessions, Screen, view_digest
 from services.lists.list_query import ListKind, ListQuery
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
@@ -85,14 +85,14 @@ def test_what_is_shown_already_is_not_published_again(
     open_home(system.runtime, employee)
     sessions = system.runtime.services.home_sessions
     for _ in range(3):
-        sessions.request_refresh(link_of(employee), within=home_refresh.DEBOUNCE)
+        sessions.request_refresh(link_of(employee), within=REFRESH_DELAY)
         home_refresh.run(system.runtime, link_of(employee))
         clock.advance(seconds=4)
     assert len(published(system.slack, employee)) == 1
     assert sessions.request_unconfirmed(limit=9) == []
     # Slack shows the refusal already.
     sessions.forget_content(link_of(employee))
-    sessions.request_refresh(link_of(employee), within=home_refresh.DEBOUNCE)
+    sessions.request_refresh(link_of(employee), within=REFRESH_DELAY)
     home_refresh.run(system.runtime, link_of(employee))
     assert len(published(system.slack, employee)) == 2
 
@@ -201,9 +201,7 @@ def test_an_account_that_is_gone_is_left_alone(system: BotAndWorkers, employee: 
 def asked(runtime: Runtime, user: User) -> None:
     """Request a refresh, as if what is shown had changed."""
     runtime.services.home_sessions.forget_content(link_of(user))
-    assert runtime.services.home_sessions.request_refresh(
-        link_of(user), within=home_refresh.DEBOUNCE
-    )
+    assert runtime.services.home_sessions.request_refresh(link_of(user), within=REFRESH_DELAY)
 
 
 def went_to(runtime: Runtime, user: User, ticket: Ticket) -> Any:

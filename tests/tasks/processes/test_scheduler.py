@@ -30,7 +30,7 @@ from tasks.queue.celery_app import EMAIL_TASK, NOTIFY_TASK
 from tasks.queue.job_registry import Job, JobContext, JobFunction
 from tasks.queue.publisher import CeleryPublisher, PublishFailed
 from tasks.queue.waiting_tasks import WaitingTasks
-from tests.conftest import FixedClock, People, RecordingPublisher, at_once, file_ticket
+from tests.conftest import FixedClock, People, RecordingPublisher, at_once, file_ticket, reload
 from tests.support.processes import eventually
 
 EVERY = {
@@ -105,7 +105,7 @@ def test_a_ticket_is_published_again_with_a_growing_delay(
             jobs.run("sweep")
         assert publisher.asked == [(NOTIFY_TASK, str(ticket.id))]
         publisher.asked.clear()
-        back_off(db, ticket.id, now=clock())  # as the worker does
+        back_off(db, reload(db, ticket), now=clock())  # as the worker does
         waits.append((clock() - before).total_seconds())
     assert waits == [10, 10, 20, 40, 80, 160, 320, 640]
 

@@ -124,7 +124,11 @@ def test_nothing_can_be_typed_that_is_too_long() -> None:
 def test_it_says_that_the_ticket_is_filed() -> None:
     view = file_ticket.filed_modal(sample_ticket(title=HOSTILE))
     assert check_view(view) == []
-    assert texts(view) == ["Ticket 12 filed", HOSTILE]
+    assert texts(view) == [
+        "Ticket 12 is filed",
+        HOSTILE,
+        "You'll get a message when someone has it.",
+    ]
     assert "submit" not in view
 
 

@@ -158,7 +158,7 @@ def test_a_status_alone_does(
     assert patched(api, path, moderator, status="WAITING")["status"] == "WAITING"
     patched(api, path, moderator, status="IN_PROGRESS")
     ticket = patched(api, path, moderator, status="COMPLETED")
-    assert (ticket["status"], ticket["resolution"]) == ("COMPLETED", "Marked as completed.")
+    assert (ticket["status"], ticket["resolution"]) == ("COMPLETED", None)
     assert patched(api, path, moderator, status="COMPLETED") == ticket
     assert patched(api, path, moderator, status="REOPENED")["resolution"] is None
     ticket = patched(api, path, moderator, status="COMPLETED", message="Replaced the cable.")
