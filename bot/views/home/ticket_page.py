@@ -93,11 +93,7 @@ def _menus(page: TicketPage) -> Block:
     """
     ticket = page.ticket
     priorities = {
-        one: {
-            "text": {"type": "plain_text", "text": labels.signed_priority(one), "emoji": True},
-            "value": one.value,
-        }
-        for one in reversed(Priority)
+        one: option(labels.signed_priority(one), one.value) for one in reversed(Priority)
     }
     priority: Block = {
         "type": "static_select",

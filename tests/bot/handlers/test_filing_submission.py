@@ -158,7 +158,7 @@ def test_markup_is_stored_and_shown_as_typed(ticket_bot: Bot, form: FilledIn, db
     assert answer["view"]["blocks"][1]["text"] == {
         "type": "plain_text",
         "text": typed,
-        "emoji": False,
+        "emoji": True,
     }
     assert db.tickets.find_one({"title": typed, "description": typed})
 

@@ -169,7 +169,7 @@ def test_the_staff_changes_priority_and_assignee_in_menus() -> None:
         ]
         assert priority["initial_option"] == priority["options"][1]
         assert assignee["initial_option"] == {
-            "text": {"type": "plain_text", "text": "Ben", "emoji": False},
+            "text": {"type": "plain_text", "text": "Ben", "emoji": True},
             "value": str(BEN),
         }
         assert "*Priority*" not in str(read(view))

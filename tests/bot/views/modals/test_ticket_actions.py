@@ -76,7 +76,7 @@ def test_it_says_to_whom_it_went(outcome: ReassignResult, sentence: str) -> None
     view = declined_modal(outcome)
     assert check_view(view) == []
     (block,) = view["blocks"]
-    assert block["text"] == {"type": "plain_text", "text": sentence, "emoji": False}
+    assert block["text"] == {"type": "plain_text", "text": sentence, "emoji": True}
 
 
 def test_the_next_best_come_first_each_with_what_speaks_for_them() -> None:
