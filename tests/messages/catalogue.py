@@ -707,11 +707,13 @@ def _home() -> Iterator[Row]:
         shown = PeoplePage(Screen(people=cursor), AccountPage(cursor, users, next=cursor),
                           {BEN.id: "U0Ben"}, NOW)  # fmt: skip
         yield HOME, ADMIN, f"People: {title}", people_list.people_page(shown)
-    for title, hours in (
-        ("as installed", BusinessHours()),
-        ("changed", BusinessHours(country="DE", is_configured=True)),
-    ):
-        settings = SettingsPage(Screen(settings=True), CurrentSettings(APP_NAME, Targets(), hours))
+    for title, hours, rules in (
+        ("as installed", BusinessHours(), StatusRules()),
+        ("changed", BusinessHours(country="DE", is_configured=True),
+         StatusRules(away=("at the spa", ":sailboat:"), available=("holiday season",))),
+    ):  # fmt: skip
+        values = CurrentSettings(APP_NAME, Targets(), hours)
+        settings = SettingsPage(Screen(settings=True), values, rules)
         yield HOME, ADMIN, f"Settings {title}", overview.home_view(settings)
 
 

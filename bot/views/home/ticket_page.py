@@ -92,9 +92,7 @@ def _menus(page: TicketPage) -> Block:
     with the ticket, Slack does not restore an earlier choice.
     """
     ticket = page.ticket
-    priorities = {
-        one: option(labels.signed_priority(one), one.value) for one in reversed(Priority)
-    }
+    priorities = {one: option(labels.signed_priority(one), one.value) for one in reversed(Priority)}
     priority: Block = {
         "type": "static_select",
         "action_id": ids.SET_PRIORITY,

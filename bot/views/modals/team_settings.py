@@ -22,6 +22,7 @@ RECALCULATION_NOTICE = (
     "Open tickets get new due times within minutes. Cards show them after the ticket's next change."
 )
 SUGGESTED_ZONE_HINT = "From your Slack profile. It counts once you save it."
+ALSO_AWAY, NOT_AWAY = "Also away", "Not away"
 STATUS_WORDS_HELP = (
     "Words such as “out of office”, “sick” or “on leave”, in many languages, and emoji such as "
     ":palm_tree: in a Slack status mean away; “working from home” or “in a meeting” do not. Add "
@@ -29,7 +30,7 @@ STATUS_WORDS_HELP = (
 )
 
 
-def settings_page(settings: CurrentSettings) -> View:
+def settings_page(settings: CurrentSettings, status_rules: StatusRules) -> View:
     return {
         "type": "home",
         "blocks": [
@@ -51,6 +52,7 @@ def settings_page(settings: CurrentSettings) -> View:
             {"type": "divider"},
             header("Who is away"),
             text_section(STATUS_WORDS_HELP),
+            *_own_words(status_rules),
             actions(button("Change words", ids.OPEN_STATUS_WORDS, "all")),
         ],
     }
@@ -246,20 +248,29 @@ def status_words_modal(rules: StatusRules) -> View:
         blocks=[
             _words_input(
                 "away",
-                "Also away",
+                ALSO_AWAY,
                 rules.away,
                 hint="Words and emoji, separated by commas. A status with one of them means away.",
                 example="at the spa, :sailboat:",
             ),
             _words_input(
                 "here",
-                "Not away",
+                NOT_AWAY,
                 rules.available,
                 hint="With one of these in it, a status never means away.",
                 example="holiday season, :palm_tree:",
             ),
         ],
     )
+
+
+def _own_words(rules: StatusRules) -> list[Block]:
+    """Return the team's own words and emoji, a line for each form field that is not empty."""
+    return [
+        text_section(f"{label}: {format_entries(words)}")
+        for label, words in ((ALSO_AWAY, rules.away), (NOT_AWAY, rules.available))
+        if words
+    ]
 
 
 def _words_input(

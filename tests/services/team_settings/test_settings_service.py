@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bot.views.modals import team_settings as views
+from services.availability.slack_status import StatusRules
 from services.calendar.business_hours import BusinessHours
 from services.core.database import Mongo
 from services.core.errors import PermissionDenied
@@ -201,7 +202,10 @@ def test_slack_takes_all_of_it() -> None:
         "America/Argentina/Buenos_Aires", frozenset(), "08:17", "08:18", "AR", "XX"
     )
     assert (
-        check_view(views.settings_page(CurrentSettings("Help desk", Targets(), hours)), home=True)
+        check_view(
+            views.settings_page(CurrentSettings("Help desk", Targets(), hours), StatusRules()),
+            home=True,
+        )
         == []
     )
     assert check_view(views.sla_targets_modal(TargetFields.from_targets(Targets()))) == []
