@@ -3,7 +3,7 @@
 from bot.views import ids, labels
 from bot.views.blocks import actions, button, context, header, mrkdwn_section, text_section
 from bot.views.inputs import View, input_block, modal, option, select, text_input
-from bot.views.modals.availability import WEEKDAYS, country_select, time_select
+from bot.views.modals.availability import WEEKDAYS, country_select, hours_inputs, hours_text
 from bot.views.text import Block, plain_text
 from services.availability.slack_status import MAX_TEXT_LENGTH, StatusRules, format_entries
 from services.calendar.business_hours import BusinessHours
@@ -115,8 +115,7 @@ def business_hours_modal(initial: BusinessHoursFields, *, is_zone_suggested: boo
         blocks=[
             context(plain_text(RECALCULATION_NOTICE)),
             _days(initial.days),
-            time_select("start", "Work begins at", initial.start),
-            time_select("end", "Work ends at", initial.end),
+            *hours_inputs(initial.start, initial.end),
             text_input(
                 "zone",
                 "Time zone",
@@ -169,7 +168,15 @@ def _target(minutes: float, settings: CurrentSettings) -> str:
     if minutes < 60:
         return f"{round(minutes)} min"
     length = _count(minutes / 60, unit)
-    return f"{length} ({_count(minutes / 60 / hours, 'day')})" if minutes >= hours * 60 else length
+    return f"{length} ({_days_text(minutes / 60 / hours)})" if minutes >= hours * 60 else length
+
+
+def _days_text(days: float) -> str:
+    """Return the number rounded to half a day, such as "3 days" or "about 4½ days"."""
+    halves = round(days * 2)
+    whole, half = divmod(halves, 2)
+    is_exact = abs(days * 2 - halves) < 0.01
+    return f"{'' if is_exact else 'about '}{whole}{'½' if half else ''} day{'' if halves == 2 else 's'}"
 
 
 def _count(number: float, unit: str) -> str:
@@ -185,7 +192,7 @@ def _business_hours_text(business_hours: BusinessHours) -> str:
     days = ", ".join(WEEKDAYS[day] for day in sorted(business_hours.days))
     default_note = "" if business_hours.is_configured else " (not set yet)"
     return (
-        f"{days}, {business_hours.start} to {business_hours.end}, "
+        f"{days}, {hours_text(business_hours.start, business_hours.end)}, "
         f"{business_hours.zone}{default_note}"
     )
 
