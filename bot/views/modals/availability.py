@@ -43,7 +43,6 @@ def availability_modal(current: Availability, *, is_own: bool) -> View:
         callback_id=ids.EDIT_AVAILABILITY,
         title="My availability" if is_own else "Availability",
         submit="Save",
-        close="Cancel",
         private_metadata="" if is_own else str(current.user.id),
         blocks=[
             *([] if is_own else [section(plain_text(current.user.display_name, limit=200))]),

@@ -63,7 +63,6 @@ def app_name_modal(name: str) -> View:
         callback_id=ids.EDIT_APP_NAME,
         title="Name",
         submit="Save",
-        close="Cancel",
         blocks=[
             text_input(
                 "name",
@@ -83,7 +82,6 @@ def sla_targets_modal(initial: TargetFields) -> View:
         callback_id=ids.EDIT_SLA_TARGETS,
         title="Due times",
         submit="Save",
-        close="Cancel",
         blocks=[
             context(plain_text(RECALCULATION_NOTICE)),
             _clock(initial.clock),
@@ -111,7 +109,6 @@ def business_hours_modal(initial: BusinessHoursFields, *, is_zone_suggested: boo
         callback_id=ids.EDIT_BUSINESS_HOURS,
         title="Business hours",
         submit="Save",
-        close="Cancel",
         blocks=[
             context(plain_text(RECALCULATION_NOTICE)),
             _days(initial.days),
@@ -175,8 +172,8 @@ def _days_text(days: float) -> str:
     """Return the number rounded to half a day, such as "3 days" or "about 4½ days"."""
     halves = round(days * 2)
     whole, half = divmod(halves, 2)
-    is_exact = abs(days * 2 - halves) < 0.01
-    return f"{'' if is_exact else 'about '}{whole}{'½' if half else ''} day{'' if halves == 2 else 's'}"
+    about = "" if abs(days * 2 - halves) < 0.01 else "about "
+    return f"{about}{whole}{'½' if half else ''} day{'' if halves == 2 else 's'}"
 
 
 def _count(number: float, unit: str) -> str:
@@ -251,7 +248,6 @@ def status_words_modal(rules: StatusRules) -> View:
         callback_id=ids.EDIT_STATUS_WORDS,
         title="Who is away",
         submit="Save",
-        close="Cancel",
         blocks=[
             _words_input(
                 "away",
