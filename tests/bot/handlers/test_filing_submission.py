@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import bot.app
+from bot.handlers.secret_warning import WARNING
 from bot.slack.bot_process import BotProcess
 from bot.slack.error_responses import NOT_SAVED_DATABASE_UNAVAILABLE
 from demo.servers import free_port
@@ -101,6 +102,27 @@ def test_a_deadline_that_passed_while_the_form_was_open_is_refused(
     assert errors(ticket_bot.answer(form(deadline=0))) == PAST
     assert errors(ticket_bot.answer(form(deadline=10**18))) == {
         "deadline": "Choose a day and a time."
+    }
+    assert db.tickets.count_documents({}) == 0
+
+
+def test_all_that_is_wrong_is_said_at_once_beside_its_field(
+    ticket_bot: Bot, form: FilledIn, db: Mongo, clock: FixedClock
+) -> None:
+    long = {"title": "A title has at most 150 characters; this one has 151."}
+    late = form(title="x" * 151, description="", deadline=0)
+    assert errors(ticket_bot.answer(late)) == {
+        **long,
+        "description": "Describe what you need.",
+        **PAST,
+    }
+    secret = form(title="x" * 151, description="password: hunter2", deadline=0)
+    warning = WARNING.format(submit="File")
+    assert errors(ticket_bot.answer(secret)) == {**long, "description": warning, **PAST}
+    both = form(title="password: hunter2", deadline=10**18)
+    assert errors(ticket_bot.answer(both)) == {
+        "deadline": "Choose a day and a time.",
+        "title": warning,
     }
     assert db.tickets.count_documents({}) == 0
 
