@@ -130,7 +130,7 @@ def test_the_staff_reads_the_rest_and_may_do_more() -> None:
         "*Skills*",
         "VPN, C++",
         "*Why this assignee*",
-        "knows VPN · 2 of 8 with this one",
+        "Knows VPN · 2 of 8 with this one",
         "Summary, skills and notes by Gemini (gemini-x); check before use.",
     ]
 
