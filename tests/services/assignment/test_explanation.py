@@ -395,7 +395,7 @@ def test_words_that_have_changed_are_read_again(
         ),
         (
             {"confidence": 0.3, "related_skills": ()},
-            ["Gemini (gemini-3.1-flash-lite)", "None recognised", "0.30 (too low to rely on)"],
+            ["Gemini (gemini-3.1-flash-lite)", "None recognised", "30% (too low to rely on)"],
         ),
     ],
 )
