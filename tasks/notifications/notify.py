@@ -46,6 +46,7 @@ from tasks.notifications.slack_delivery import (
     SlackRateLimited,
     call_slack,
     find_message,
+    open_conversation,
     post_message,
     update_message,
 )
@@ -282,21 +283,24 @@ class TicketSender:
         round to show the present state in it.
 
         False if Slack has to be asked again. None if the message has to be posted: there is none,
-        the bot may not look, or the user's conversation is not known yet.
+        or the bot may not look.
         """
-        db, ticket = self._runtime.db, self._ticket
-        channel: str | None = address["channel"]
+        db, slack, ticket = self._runtime.db, self._runtime.slack, self._ticket
+        found, channel = None, address["channel"]
+        outcome = SlackOutcome(OutcomeKind.SENT)
         if isinstance(notice.recipient, ObjectId):
-            channel = deliveries.find_direct_channel(db, ticket, notice.recipient)
-        if channel is None:
-            return None
-        found, outcome = find_message(
-            self._runtime.slack,
-            self._delivery(notice),
-            channel=channel,
-            thread_ts=address.get("thread_ts"),
-            since=since,
-        )
+            known = deliveries.find_direct_channel(db, ticket, notice.recipient)
+            if known is None:
+                known, outcome = open_conversation(slack, channel)
+            channel = known or ""
+        if channel:
+            found, outcome = find_message(
+                slack,
+                self._delivery(notice),
+                channel=channel,
+                thread_ts=address.get("thread_ts"),
+                since=since,
+            )
         if found:
             logger.info("ticket %s: %s was sent before", ticket.id, notice.key)
             self._record_sent(notice, channel, str(found["ts"]), is_outdated=True)
