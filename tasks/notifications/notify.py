@@ -35,6 +35,7 @@ from tasks.notifications import email_sender, reminders, unassigned_alert
 from tasks.notifications.comment_sync import CommentSync, notes_threads
 from tasks.notifications.home_refresh import request_refreshes
 from tasks.notifications.message_updates import DeliveryResult, update_delivery
+from tasks.notifications.reminder_updates import request_updates
 from tasks.notifications.settled_messages import settled_message
 from tasks.notifications.slack_delivery import (
     GIVE_UP_AFTER,
@@ -163,6 +164,7 @@ def _queue_messages(runtime: Runtime, ticket: Ticket) -> None:
     feedback.record_corrections(runtime.db, ticket, now=runtime.clock())
     email_sender.queue_assignment_email(runtime, ticket)
     reminders.queue_reminders(runtime, ticket)
+    request_updates(runtime, ticket)
     unassigned_alert.queue_alerts(runtime, ticket)
     _settle_offers(runtime, ticket)
 

@@ -323,6 +323,15 @@ def _assignee_messages() -> Iterator[Row]:
         ReminderLine(LATE, EscalationStep.DUE_MISSED, NOW, REQUESTER, None, is_for_assignee=True)
     ] * 2
     yield MESSAGES, ASSIGNEE, "Several reminders", reminder_message(lines, count=5)
+    done = [replace(lines[0], outcome="You accepted it.")]
+    yield MESSAGES, ASSIGNEE, "A reminder that was acted on", reminder_message(done, count=1)
+    several = [lines[0], *done]
+    yield (
+        MESSAGES,
+        ASSIGNEE,
+        "Several reminders, of which one was acted on",
+        reminder_message(several, count=2),
+    )
 
 
 def _help_desk_messages() -> Iterator[Row]:
@@ -356,6 +365,18 @@ def _help_desk_messages() -> Iterator[Row]:
         "No one is available for several tickets",
         updates.unassigned_summary(
             [UNAVAILABLE, replace(NEW, number=14)], count=30, unavailable=(), now=NOW
+        ),
+    )
+    yield (
+        MESSAGES,
+        ADMIN,
+        "No one was available for several tickets, of which one was assigned",
+        updates.unassigned_summary(
+            [UNAVAILABLE],
+            count=1,
+            unavailable=(),
+            now=NOW,
+            settled=[(replace(NEW, number=14), "You took it.")],
         ),
     )
     day = DigestDay(date(2026, 11, 23), NOW, date(2026, 11, 20), NOW)
