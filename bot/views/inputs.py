@@ -28,6 +28,15 @@ INPUT_VALUE_KEYS = {
 }
 
 
+# Between a modal's own private metadata and where it was opened (bot/slack/form_origin.py).
+ORIGIN_SEPARATOR = "\n"
+
+
+def own_metadata(view: Mapping[str, Any]) -> str:
+    """Return a modal's private metadata, without where it was opened."""
+    return str(view.get("private_metadata") or "").partition(ORIGIN_SEPARATOR)[0]
+
+
 def modal(*, title: str, close: str, blocks: list[Block], **properties: Any) -> View:
     if "submit" in properties:
         properties["submit"] = plain_text(properties["submit"])

@@ -308,6 +308,18 @@ def _assignee_messages() -> Iterator[Row]:
         "An internal note",
         updates.comment_message(ASSIGNED, NOTE, author=BY_CLEO, is_outside_thread=False),
     )
+    for written, to, what in (
+        (NOTE, None, "note"),
+        (FILE, REQUESTER, "comment"),
+        (FILE, None, "comment that is for no one in particular"),
+    ):
+        own = replace(written, text="Try the other cable.", files=())
+        yield (
+            MESSAGES,
+            ASSIGNEE,
+            f"For its author, below the card: a {what}",
+            updates.comment_sent_message(ASSIGNED, own, to=to),
+        )
     yield (
         MESSAGES,
         ASSIGNEE,

@@ -213,6 +213,19 @@ def comment_message(
     return Message(text=notification, blocks=fit_to_limit(blocks))
 
 
+def comment_sent_message(ticket: Ticket, comment: Comment, *, to: DisplayPerson | None) -> Message:
+    """For the author, who wrote it in a form; `to` is the person it is for, if there is one."""
+    name = labels.ticket_name(ticket)
+    if comment.internal:
+        sentence = f"You added a note to *{name}*:"
+    elif to:
+        sentence = f"You wrote to {escape(to.name)} on *{name}*:"
+    else:
+        sentence = f"You commented on *{name}*:"
+    blocks = [context(mrkdwn(sentence)), text_section(masked(comment.text))]
+    return Message(text=sentence, blocks=fit_to_limit(blocks))
+
+
 def notes_message(ticket: Ticket) -> Message:
     """For the assignee: begins the thread of the ticket's internal notes."""
     heading = f"Internal notes on #{ticket.number}" if ticket.number else "Internal notes"
