@@ -22,6 +22,7 @@ from bot.routes import ACKED_IMMEDIATELY, Route, RouteKind, run_route, top_level
 from bot.slack.bot_process import BotProcess
 from bot.slack.client import Respond, respond_middleware
 from bot.slack.error_responses import error_response, show_error
+from bot.slack.form_origin import FormOrigin
 from bot.slack.instrumentation import InstrumentedApp, ListenerExecutor, count_outcome
 from bot.slack.request import Request
 
@@ -50,7 +51,7 @@ def create_app(
         listener_executor=ListenerExecutor(executor),
     )
     give_respond = respond_middleware(meter=bot.meter, process=bot.name)
-    app.use(_Step(lambda req, go_on: give_respond(req.context, go_on)))
+    app.use(_Step(lambda req, go_on: give_respond(req.context, go_on, _form_url(req.body))))
     for middleware_function in middleware:
         app.use(middleware_function)
 
@@ -60,6 +61,10 @@ def create_app(
     app.error(error_response)
     _register(app, bot)
     return app
+
+
+def _form_url(body: dict[str, Any]) -> str:
+    return FormOrigin.of_view(body.get("view") or {}).response_url
 
 
 class _Step(Middleware):
