@@ -183,8 +183,9 @@ class Reminders:
         """Claim the reminders of that ticket separately, to send them in a message of their own."""
         own = [reminder for reminder in claim.reminders if reminder.ticket_id == ticket_id]
         token = uuid.uuid4().hex
+        ids = [reminder.id for reminder in own]
         self._db.nudges.update_many(
-            {**_claim_filter(claim), "ticketId": ticket_id}, {"$set": {"claim": token}}
+            {"_id": {"$in": ids}, **_claim_filter(claim)}, {"$set": {"claim": token}}
         )
         return ReminderClaim(claim.recipient, token, own)
 

@@ -259,7 +259,7 @@ EXCEPTIONS: Mapping[str, str] = {
     f"services/outbox/deliveries.py (find_direct_channel): {NOT_ALL_INDEXED}": (
         "almost every ticket of a person has their card, so the first one does"
     ),
-    f"services/outbox/reminders.py (claim): {NOT_INDEXED}": "a claim has few reminders",
+    f"services/outbox/reminders.py (_claim): {NOT_INDEXED}": "a claim has few reminders",
     f"services/privacy/erasure.py (_forget_messages): {NOT_ALL_INDEXED}": (
         "an erasure looks at every account; it is rare"
     ),
