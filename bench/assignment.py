@@ -23,7 +23,7 @@ from tasks.queue.celery_app import configure_celery
 from tasks.queue.publisher import CeleryPublisher
 from tests.support.slack_workspace import TEAM_ID, TRIAGE
 
-MODERATORS, REQUESTERS = 20, 80
+MODERATORS, REQUESTERS, VIEWERS = 20, 80, 10
 SKILLS = ("vpn", "email", "printer", "laptop")
 MESSAGES_EACH = 3  # for requester, assignee and triage channel
 MAX_ROUNDS = 5
@@ -58,7 +58,7 @@ def assignment(stand: Stand) -> Iterator[Row]:
             publisher = CeleryPublisher(configure_celery(redis_url=redis.url))
 
             def assign() -> Round:
-                for viewer in range(MODERATORS, MODERATORS + REQUESTERS // 4):
+                for viewer in range(MODERATORS, MODERATORS + VIEWERS):
                     services.home_sessions.navigate(_link(viewer), screen=Screen())
                 ids = [tickets.pop() for _ in range(number)]
                 for ticket_id in ids:
