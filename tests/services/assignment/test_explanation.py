@@ -395,7 +395,7 @@ def test_words_that_have_changed_are_read_again(
         ),
         (
             {"confidence": 0.3, "related_skills": ()},
-            ["Gemini (gemini-3.1-flash-lite)", "None recognised", "0.30 (too low to rely on)"],
+            ["Gemini (gemini-3.1-flash-lite)", "None recognised", "30% (too low to rely on)"],
         ),
     ],
 )
@@ -483,7 +483,7 @@ def test_an_unassigned_ticket(
     assert section(said, "Who could have it, the best first") == ["  No one."]
     assert section(said, "Who is left out") == [
         "             score",
-        "  Nils Holm  0.750  at capacity: 0 of 0 open",
+        "  Nils Holm  0.750  has 0 of 0 open",
     ]
 
 

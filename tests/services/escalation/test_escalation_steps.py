@@ -108,10 +108,9 @@ def test_nobody_accepts_it(
     assert buttons(asked) == ["Reassign", "Open"]
     day.runs_until(at(2, 14, 30))
     assert [len(day.texts_to(reader)) for reader in (jo, al, TRIAGE, boss)] == [2, 1, 1, 1]
-    assert lines(day, ticket, users, links)[-5:] == [
+    assert lines(day, ticket, users, links)[-4:] == [
         "Help desk reminded its assignee to accept it",
-        "Help desk reassigned it, because it was not accepted in time",
-        f"Help desk assigned it to {al.name}",
+        f"Help desk reassigned it to {al.name}, because it was not accepted in time",
         "Help desk notified the triage channel that it is not accepted yet",
         "Help desk notified the admins that it is not accepted yet",
     ]

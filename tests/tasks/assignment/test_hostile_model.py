@@ -194,7 +194,7 @@ def test_what_the_schema_allows_stays_text(scenario: ModelScenario, text: str) -
         assert kept
         assert not {"\u202e", "\u200b", "\x00", "\x1b", "\U000e0041", "\u2028"} & set(kept)
     told = scenario.markup()
-    assert len(told) > 4
+    assert len(told) >= 4
     assert [line for line in told if any(harm in line for harm in HARMFUL)] == []
 
 

@@ -214,7 +214,7 @@ def test_the_assignee_of_an_unread_ticket_reads_less() -> None:
         "Every hour since Monday.",
         "Why you: given to you elsewhere",
     ]
-    assert card.text == "Ticket 12 “VPN drops”: high priority, assigned to you"
+    assert card.text == "Ticket 12 “VPN drops”: assigned to you"
 
 
 def test_of_a_ticket_one_gave_oneself_it_says_so() -> None:
