@@ -79,7 +79,7 @@ def add_moderator(req: Request) -> None:
         slack_user_id=member.slack_user_id,
         message=staff_welcome.welcome_message(invitation, app_name=req.services.app_name).as_args(),
     )
-    req.ack()
+    req.ack(response_action="update", view=person.moderator_added_modal(invitation.user))
     req.bot.publisher.publish_reply(reply_id)
     app_home.refresh_screen(req)
 

@@ -4,7 +4,6 @@ A reply is stored before it is acknowledged: if the database is away, Slack send
 message sent twice is one comment.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,8 +27,6 @@ from services.outbox.deliveries import DeliveryRef, TicketThread
 from services.outbox.replies import ReplyKind
 from services.tickets.comments import CommentLimitReached, CommentRateLimitReached
 from services.tickets.lifecycle import open_question
-
-logger = logging.getLogger(__name__)
 
 _ONCE = "You won't see this message again."
 CHANNEL_NOTE_EXPLANATION = (
@@ -203,10 +200,7 @@ def _confirm(req: Request, ticket: Ticket, comment: Comment) -> None:
     reader_id = ticket.assigned_to if ticket.created_by == comment.by else ticket.created_by
     reader = None if reader_id is None else req.services.users.get(reader_id)
     to = DisplayPerson(reader.display_name) if reader and reader.id != comment.by else None
-    try:
-        req.post_below(ticket_updates.comment_sent_message(ticket, comment, to=to))
-    except source_messages.SLACK_ERRORS:
-        logger.warning("ticket %s: no confirmation of a comment", ticket.id)
+    ticket_page.post_below(req, ticket_updates.comment_sent_message(ticket, comment, to=to))
 
 
 def _add_comment(req: Request, event: MessageEvent, thread: TicketThread) -> ReplyOutcome:

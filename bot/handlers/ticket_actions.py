@@ -20,7 +20,7 @@ from bot.views.text import DisplayPerson
 from services.core.errors import Conflict
 from services.models.ticket import Status, Ticket
 from services.tickets.actions import STILL_A_PROBLEM
-from services.tickets.lifecycle import TicketAction, last_question
+from services.tickets.lifecycle import AlreadyAssigned, TicketAction, last_question
 
 MODALS: dict[TicketAction, Callable[[Ticket], View]] = {
     TicketAction.DECLINE: views.decline_modal,
@@ -38,8 +38,13 @@ def apply_action(req: Request) -> None:
         _pressed_action(req)
     ]
     ticket_id, expected_state = parse_button_value(req.button_value)
-    with _refresh_if_stale(req, ticket_id):
-        ticket = apply(actor=req.actor, ticket_id=ticket_id, expected_state=expected_state)
+    try:
+        with _refresh_if_stale(req, ticket_id):
+            ticket = apply(actor=req.actor, ticket_id=ticket_id, expected_state=expected_state)
+    except AlreadyAssigned as answer:
+        if not ticket_page.post_below(req, settled.already_assigned_message(answer.ticket)):
+            raise
+        return
     req.bot.publisher.publish_ticket(str(ticket.id))
     ticket_page.refresh_page(req, ticket_id, is_taken=apply == service.take)
 

@@ -82,6 +82,15 @@ def refresh_page(req: Request, ticket_id: str, *, notice: str = "", is_taken: bo
     return False
 
 
+def post_below(req: Request, message: Message) -> bool:
+    """As `Request.post_below`, but return False if Slack fails."""
+    try:
+        return req.post_below(message)
+    except SLACK_ERRORS as error:
+        logger.warning("a message to the user was not shown: %s", type(error).__name__)
+        return False
+
+
 def set_priority(req: Request) -> None:
     _set_field(req, "priority")
 

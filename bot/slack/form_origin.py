@@ -32,7 +32,7 @@ class FormOrigin:
         if (body.get("view") or {}).get("type") == "home":
             return cls(OriginKind.HOME)
         url = body.get("response_url")
-        if not url:
+        if not url or body.get("type") != "block_actions":
             return cls()
         is_page = (body.get("container") or {}).get("is_ephemeral")
         return cls(OriginKind.PAGE if is_page else OriginKind.MESSAGE, str(url))

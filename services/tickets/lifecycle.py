@@ -73,6 +73,14 @@ def allowed_actions(actor: Actor, ticket: Ticket) -> frozenset[TicketAction]:
     return frozenset(actions)
 
 
+class AlreadyAssigned(Conflict):
+    """The actor takes a ticket that they have: a card in a channel offers that to all readers."""
+
+    def __init__(self, ticket: Ticket, sentence: str) -> None:
+        super().__init__(sentence)
+        self.ticket = ticket
+
+
 def check_allowed(
     actor: Actor, ticket: Ticket, action: TicketAction, *, assignee_name: str = ""
 ) -> None:
@@ -86,7 +94,7 @@ def check_allowed(
         return
     name, is_open = _name(ticket), ticket.status in OPEN_STATUSES
     if action is TicketAction.TAKE and is_open:
-        raise Conflict(f"{name.capitalize()} is yours already.")
+        raise AlreadyAssigned(ticket, f"You already have {name}.")
     if action is TicketAction.CANCEL and is_open:
         raise Conflict(f"Only its requester can cancel {name}. Resolve it, and say why.")
     raise Conflict(stale_message(ticket, assignee_name=assignee_name))

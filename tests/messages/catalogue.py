@@ -203,6 +203,7 @@ def _messages() -> Iterator[Row]:
     )
     for title, message in {
         "The requester pressed Solved": settled.solved_message(RESOLVED),
+        "The assignee pressed Take it": settled.already_assigned_message(ASSIGNED),
         "The requester reopened it": settled.reopened_message(REOPENED),
         "The requester answered": settled.answered_message(
             ASSIGNED, question=question, answer="Version 5."
@@ -638,6 +639,7 @@ def _admin_modals() -> Iterator[Row]:
     yield MODALS, ADMIN, "Edit person", person.person_modal(BEN, open_tickets=3)
     yield MODALS, ADMIN, "Search people", person.search_modal("be")
     yield MODALS, ADMIN, "Add moderator", person.add_moderator_modal()
+    yield MODALS, ADMIN, "Add moderator: added", person.moderator_added_modal(BEN)
     yield MODALS, ADMIN, "Name", team_settings.app_name_modal(APP_NAME)
     yield (
         MODALS,

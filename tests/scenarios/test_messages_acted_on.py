@@ -129,7 +129,7 @@ def test_a_second_press_is_answered(
     system.bot.answer(pressed("take", system.now(ticket), ben))
     assert [text for _, text in system.ephemeral_messages()] == [
         "You have already accepted ticket 1.",
-        "Ticket 1 is yours already.",
+        "You already have ticket 1.",
     ]
     assert [event.type for event in system.now(ticket).events].count("accepted") == 1
 

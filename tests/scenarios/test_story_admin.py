@@ -13,6 +13,7 @@ def test_an_admin_sets_up_and_looks_after_the_help_desk(story: Story) -> None:
     ada.opens_home().sees("Hello, Ada", "Set up Help desk", "Business hours and time zone")
     ada.presses("Add moderator").sees("Person", "Role", "Skills")
     ada.fills({"Person": omar, "Skills": "VPN, Printer"}).presses("Add")
+    ada.sees("Omar is a moderator now").closes().sees(":white_check_mark: A moderator")
     omar.opens_message("You are a moderator").sees("Your skills: VPN")
     ada.opens_home().presses("Settings").sees("Due times", "Business hours", "not set yet")
     ada.presses("Change business hours").sees("Europe/Berlin")

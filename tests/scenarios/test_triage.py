@@ -15,7 +15,7 @@ from tasks.notifications.slack_delivery import SlackRateLimited
 from tests.conftest import FixedClock, People, file_ticket
 from tests.support.action_helpers import by
 from tests.support.block_text import without_facts
-from tests.support.bot_and_workers import BotAndWorkers
+from tests.support.bot_and_workers import BotAndWorkers, buttons
 from tests.support.recording_slack import TOKEN
 from tests.support.slack_workspace import TRIAGE
 
@@ -189,3 +189,15 @@ def test_a_stale_card_says_so_and_is_refreshed(
     assert triage.now(posted).assigned_to == first.id
     triage.work()
     assert card_text(triage) == f"Ticket 1 “VPN is down”: in progress, accepted by {first.name}"
+
+
+def test_who_has_the_ticket_reads_so_and_can_open_it(
+    triage: BotAndWorkers, ticket: Ticket, ben: User
+) -> None:
+    url = triage.slack.response_url()
+    triage.press(ben, card(triage), "take", response_url=url)
+    (answer,) = triage.slack.calls_to("response_url")
+    assert answer.args["text"] == "Ticket 1 “VPN is down”: you already have it"
+    assert "You already have *Ticket 1*." in str(answer.args["blocks"])
+    assert buttons(answer.args) == ["Details"]
+    assert triage.ephemeral_messages() == []

@@ -61,5 +61,11 @@ def reopened_message(ticket: Ticket, *, quoted: Sequence[Block] = ()) -> Message
     return settled_message(ticket, sentence, short="you reopened it", quoted=quoted)
 
 
+def already_assigned_message(ticket: Ticket) -> Message:
+    """For an assignee who presses Take."""
+    sentence = f"You already have *{labels.ticket_name(ticket)}*."
+    return settled_message(ticket, sentence, short="you already have it")
+
+
 def _details(ticket: Ticket) -> Block:
     return actions(action_button(ticket, ids.DETAILS))

@@ -1,7 +1,7 @@
 """Modals about people: editing an account, the own profile, the search."""
 
 from bot.views import ids
-from bot.views.blocks import actions, button, context, section
+from bot.views.blocks import actions, button, context, section, text_section
 from bot.views.inputs import View, modal, select, text_input, user_select
 from bot.views.messages.handover_offer import open_ticket_count
 from bot.views.text import Block, plain_text
@@ -64,6 +64,13 @@ def person_modal(user: User, *, open_tickets: int = 0) -> View:
             ),
         ],
     )
+
+
+def moderator_added_modal(user: User) -> View:
+    """Return who was added, and what happens next."""
+    role = {Role.MODERATOR: "a moderator", Role.ADMIN: "an admin"}[user.role]
+    sentence = f"{user.display_name} is {role} now, and gets a message that says what they can do."
+    return modal(title="Added", close="Done", blocks=[text_section(sentence)])
 
 
 def add_moderator_modal() -> View:

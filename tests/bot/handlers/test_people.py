@@ -441,7 +441,10 @@ def test_an_admin_adds_a_moderator(
     ada.press("Add moderator")
     assert check_view(person.add_moderator_modal()) == []
     for _ in range(2):  # a double click
-        assert ada.submit(member=nora, skills="VPN, <!channel>") == {}
+        answer = ada.submit(member=nora, skills="VPN, <!channel>")
+        assert read(answer["view"]) == [
+            "Nora is a moderator now, and gets a message that says what they can do."
+        ]
     assert "Nora · nora@example.com" in ada.see()
     work(runtime, publisher)
     (welcome,) = slack.messages(nora)
@@ -464,7 +467,7 @@ def test_a_welcome_is_sent_although_its_worker_was_killed(
     ada.open()
     ada.press("People")
     ada.press("Add moderator")
-    assert ada.submit(member=nora, role="admin") == {}
+    assert "Nora is an admin now" in str(ada.submit(member=nora, role="admin"))
     reply = runtime.services.replies.claim()  # by a worker that dies before it calls Slack
     assert reply is not None
     assert runtime.services.replies.next_due_id() is None
@@ -493,7 +496,7 @@ def test_a_welcome_that_could_not_be_stored_is_stored_when_the_form_is_sent_agai
     with monkeypatch.context() as faults:
         faults.setattr(Replies, "queue", unavailable)
         assert ada.submit(member=nora)["response_action"] == "errors"  # the form stays
-    assert ada.submit(member=nora) == {}
+    assert "Nora is a moderator now" in str(ada.submit(member=nora))
     work(runtime, publisher)
     (welcome,) = slack.messages(nora)
     assert welcome["text"] == "You are a moderator of Help desk."
@@ -527,7 +530,7 @@ def test_a_moderator_of_whom_a_code_is_needed_is_told(
     ada.open()
     ada.press("People")
     ada.press("Add moderator")
-    assert ada.submit(member=nora) == {}
+    assert "Nora is a moderator now" in str(ada.submit(member=nora))
     work(runtime, publisher)
     (welcome,) = slack.messages(nora)
     first = "Type `/account` to link your account, so that tickets can come to you."

@@ -129,7 +129,7 @@ def test_a_role_that_is_not_enough(step: TicketAction, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("relation", "state", "step", "holder", "sentence"),
     [
-        ("assignee", (P, True, True), TicketAction.TAKE, "you", "Ticket 12 is yours already."),
+        ("assignee", (P, True, True), TicketAction.TAKE, "you", "You already have ticket 12."),
         (
             "stranger",
             (P, True, True),
