@@ -162,6 +162,7 @@ class Services:
             s.db, s.team_settings, has_triage=s.has_triage, is_ai_enabled=s.is_ai_enabled
         )
     )
+    status_rules = _lazy(lambda s: StatusRulesStore(s.db, clock=s.clock))
     home = _lazy(
         lambda s: HomeService(
             s.db,
@@ -176,7 +177,6 @@ class Services:
     home_sessions = _lazy(lambda s: HomeSessions(s.db, clock=s.clock))
 
     availability = _lazy(lambda s: AvailabilityService(s.db, clock=s.clock))
-    status_rules = _lazy(lambda s: StatusRulesStore(s.db, clock=s.clock))
     status_sync = _lazy(lambda s: StatusSync(s.db, clock=s.clock))
     handover_offers = _lazy(lambda s: HandoverOffers(s.db, clock=s.clock))
 
