@@ -28,6 +28,15 @@ INPUT_VALUE_KEYS = {
 }
 
 
+# Between a modal's own private metadata and where it was opened (bot/slack/form_origin.py).
+ORIGIN_SEPARATOR = "\n"
+
+
+def own_metadata(view: Mapping[str, Any]) -> str:
+    """Return a modal's private metadata, without where it was opened."""
+    return str(view.get("private_metadata") or "").partition(ORIGIN_SEPARATOR)[0]
+
+
 def modal(*, title: str, blocks: list[Block], close: str = "", **properties: Any) -> View:
     """Return a form if it has a `submit` label, else a page. The button that closes a form is
     "Cancel", of a page "Close", unless `close` says more."""

@@ -308,6 +308,18 @@ def _assignee_messages() -> Iterator[Row]:
         "An internal note",
         updates.comment_message(ASSIGNED, NOTE, author=BY_CLEO, is_outside_thread=False),
     )
+    for written, to, what in (
+        (NOTE, None, "note"),
+        (FILE, REQUESTER, "comment"),
+        (FILE, None, "comment that is for no one in particular"),
+    ):
+        own = replace(written, text="Try the other cable.", files=())
+        yield (
+            MESSAGES,
+            ASSIGNEE,
+            f"For its author, below the card: a {what}",
+            updates.comment_sent_message(ASSIGNED, own, to=to),
+        )
     yield (
         MESSAGES,
         ASSIGNEE,
@@ -323,6 +335,15 @@ def _assignee_messages() -> Iterator[Row]:
         ReminderLine(LATE, EscalationStep.DUE_MISSED, NOW, REQUESTER, None, is_for_assignee=True)
     ] * 2
     yield MESSAGES, ASSIGNEE, "Several reminders", reminder_message(lines, count=5)
+    done = [replace(lines[0], outcome="You accepted it.")]
+    yield MESSAGES, ASSIGNEE, "A reminder that was acted on", reminder_message(done, count=1)
+    several = [lines[0], *done]
+    yield (
+        MESSAGES,
+        ASSIGNEE,
+        "Several reminders, of which one was acted on",
+        reminder_message(several, count=2),
+    )
 
 
 def _help_desk_messages() -> Iterator[Row]:
@@ -356,6 +377,18 @@ def _help_desk_messages() -> Iterator[Row]:
         "No one is available for several tickets",
         updates.unassigned_summary(
             [UNAVAILABLE, replace(NEW, number=14)], count=30, unavailable=(), now=NOW
+        ),
+    )
+    yield (
+        MESSAGES,
+        ADMIN,
+        "No one was available for several tickets, of which one was assigned",
+        updates.unassigned_summary(
+            [UNAVAILABLE],
+            count=1,
+            unavailable=(),
+            now=NOW,
+            settled=[(replace(NEW, number=14), "You took it.")],
         ),
     )
     day = DigestDay(date(2026, 11, 23), NOW, date(2026, 11, 20), NOW)
