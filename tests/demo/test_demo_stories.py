@@ -215,7 +215,7 @@ def test_a_ticket_is_declined_and_reassigned(
     best = ada.wait_for_modal(f"Reassign {ticket.lower()}").fields["nextBest"]
     first, *_ = [option["text"]["text"] for option in best["options"]]
     lara, _, reason = first.partition(" · ")
-    assert reason.endswith("of 8 open")
+    assert reason.endswith("of 8 with this one")
     ada.fill(nextBest=first)
     assert ada.submit().errors == {}
     emma.wait_for_dm(on_card(ticket), f"*Assigned* to @{lara}")
@@ -248,7 +248,7 @@ def test_a_moderator_goes_away_hands_over_and_is_back(
 
     (offer,) = nils.wait_for_dm("You have 1 open ticket. Should someone else take it?")
     nils.click(offer, ids.HAND_OVER)
-    nils.wait_for_dm("Handed over: your 1 open ticket goes to someone else.")
+    nils.wait_for_dm("Handed over: your 1 open ticket. Its card says who has it now.")
     # No other moderator knows VPN.
     ada.wait_for_dm(on_card(ticket), "VPN drops")
 

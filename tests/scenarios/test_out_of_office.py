@@ -99,12 +99,14 @@ def test_the_same_with_real_processes(
     press["response_url"] = slack.response_url()
     assert http_bot.answer(press) == {}
     (answer,) = slack.wait_for("response_url")
-    assert read(answer.args) == ["Handed over: your 1 open ticket goes to someone else."]
+    assert read(answer.args) == ["Handed over: your 1 open ticket. Its card says who has it now."]
 
     def is_hers() -> bool:
         return (db.tickets.find_one() or {})["assignedTo"] == lara.id and is_outbox_empty(db)
 
     eventually(is_hers, what="Lara has it")
+    (card,) = (message for message in slack.messages(his) if "Ticket 1" in message["text"])
+    assert card["text"].endswith(f"It was handed over. {lara.name} has it now.")
     assert http_bot.answer(status(slack, nils)) == {}
     back = {"_id": nils.id, "away": None}
     eventually(lambda: db.users.count_documents(back) == 1, what="Nils is back")

@@ -29,7 +29,7 @@ def test_a_moderator_runs_the_queue(story: Story) -> None:
     )
 
     # Taking, and taking over
-    mara.types("/ticket", "1").sees("VPN drops", "Why this assignee", "knows VPN")
+    mara.types("/ticket", "1").sees("VPN drops", "Why this assignee", "Knows VPN")
     mara.presses("Take it").sees("In progress", "Mara")
     nils.opens_message("Mara took over", "VPN drops").sees("You no longer have this ticket")
     lara.opens_message("The printer is out of paper").presses("Accept").sees("In progress")

@@ -47,11 +47,10 @@ def decision_message(decision: OfferDecision, *, is_own: bool) -> Message:
         each = "It" if decision.ticket_count == 1 else "Each"
         text = f"{whose} {ticket_count}. {each} can still be reassigned on its card."
     elif decision.ticket_count:
-        whose = "your" if is_own else f"{name}'s"
-        text = (
-            f"Handed over: {whose} {ticket_count} {_go_verb(decision.ticket_count)} to "
-            "someone else."
-        )
+        # The new assignees are chosen after this; an admin has no cards of the tickets.
+        whose, place = ("your", "card") if is_own else (f"{name}'s", "page")
+        which = f"Its {place}" if decision.ticket_count == 1 else f"The {place} of each"
+        text = f"Handed over: {whose} {ticket_count}. {which} says who has it now."
     else:
         text = "There is nothing left to hand over."
     return Message(text=text, blocks=[mrkdwn_section(text)])
@@ -65,10 +64,6 @@ def parse_offer_value(text: str) -> tuple[str, str]:
 
 def open_ticket_count(number: int) -> str:
     return f"{number} open ticket{'' if number == 1 else 's'}"
-
-
-def _go_verb(number: int) -> str:
-    return "goes" if number == 1 else "go"
 
 
 def _name(user: User) -> str:

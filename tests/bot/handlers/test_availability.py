@@ -345,7 +345,7 @@ def test_handed_over_tickets_go_to_another_moderator(
 ) -> None:
     lara = people.add(Role.MODERATOR, "VPN")
     assert "Hand over my 2 open tickets" in read(offered)
-    done = "Handed over: your 2 open tickets go to someone else."
+    done = "Handed over: your 2 open tickets. The card of each says who has it now."
     for _ in range(2):
         seen = press(ticket_bot, slack, offered, ids.HAND_OVER, user=his.slack_id)
         assert seen == [done]

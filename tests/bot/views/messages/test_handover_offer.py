@@ -83,14 +83,14 @@ def test_a_name_never_becomes_markup() -> None:
         (
             OfferAnswer.HANDED_OVER,
             3,
-            "Handed over: your 3 open tickets go to someone else.",
-            "Handed over: Nils's 3 open tickets go to someone else.",
+            "Handed over: your 3 open tickets. The card of each says who has it now.",
+            "Handed over: Nils's 3 open tickets. The page of each says who has it now.",
         ),
         (
             OfferAnswer.HANDED_OVER,
             1,
-            "Handed over: your 1 open ticket goes to someone else.",
-            "Handed over: Nils's 1 open ticket goes to someone else.",
+            "Handed over: your 1 open ticket. Its card says who has it now.",
+            "Handed over: Nils's 1 open ticket. Its page says who has it now.",
         ),
         (
             OfferAnswer.HANDED_OVER,
