@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from services.core.version import program_version
-
 if TYPE_CHECKING:
     from slack_bolt import App
     from slack_sdk import WebClient
@@ -56,10 +54,19 @@ class Hooks:
 
 def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> int:
     args = _parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
+    if args.version:
+        return _version()
     command = args.command or "bot"
     if command == "demo":
         return _demo(smoke=args.smoke)
     return _run(command, args, hooks or Hooks())
+
+
+def _version() -> int:
+    from services.core.version import program_version
+
+    print(program_version())
+    return 0
 
 
 def _run(command: str, args: argparse.Namespace, hooks: Hooks) -> int:
@@ -496,7 +503,7 @@ def _stop_on_signals() -> threading.Event:
 def _parser(argv: Sequence[str] = ("users", "audit")) -> argparse.ArgumentParser:
     """Return the parser, with the arguments of those commands that `argv` names."""
     parser = argparse.ArgumentParser(prog="app.py", description="A help desk in Slack.")
-    parser.add_argument("--version", action="version", version=program_version())
+    parser.add_argument("--version", action="store_true", help="print the program's version")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("bot", help="run the bot, which answers Slack (the default)")
     commands.add_parser("worker", help="run a worker, which assigns tickets and sends messages")

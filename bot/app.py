@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from typing import Any, Self
 
 from slack_bolt import Ack, App, BoltRequest, BoltResponse
-from slack_bolt.listener_matcher import builtins
+from slack_bolt.listener_matcher import ListenerMatcher, builtins
 from slack_bolt.middleware import Middleware
 
 from bot.middleware import (
@@ -22,6 +22,7 @@ from bot.routes import ACKED_IMMEDIATELY, Route, RouteKind, run_route, top_level
 from bot.slack.bot_process import BotProcess
 from bot.slack.client import Respond, respond_middleware
 from bot.slack.error_responses import error_response, show_error
+from bot.slack.form_origin import FormOrigin
 from bot.slack.instrumentation import InstrumentedApp, ListenerExecutor, count_outcome
 from bot.slack.request import Request
 
@@ -50,7 +51,7 @@ def create_app(
         listener_executor=ListenerExecutor(executor),
     )
     give_respond = respond_middleware(meter=bot.meter, process=bot.name)
-    app.use(_Step(lambda req, go_on: give_respond(req.context, go_on)))
+    app.use(_Step(lambda req, go_on: give_respond(req.context, go_on, _form_url(req.body))))
     for middleware_function in middleware:
         app.use(middleware_function)
 
@@ -60,6 +61,10 @@ def create_app(
     app.error(error_response)
     _register(app, bot)
     return app
+
+
+def _form_url(body: dict[str, Any]) -> str:
+    return FormOrigin.of_view(body.get("view") or {}).response_url
 
 
 class _Step(Middleware):
@@ -84,28 +89,44 @@ class _Step(Middleware):
         return response
 
 
+class _Matcher(ListenerMatcher):
+    """One of Bolt's matchers, asked with the body alone, which is all that it reads. Bolt makes all
+    arguments that a matcher could have for each one that it asks, as for a middleware."""
+
+    def __init__(self, builtin: Any) -> None:
+        self._accepts = builtin.func
+
+    def matches(self, req: BoltRequest, resp: BoltResponse) -> bool:  # noqa: ARG002  Bolt's signature
+        return bool(self._accepts(req.body))
+
+
+_MATCHERS: Mapping[RouteKind, Callable[[re.Pattern[str]], Any]] = {
+    RouteKind.VIEW: builtins.view_submission,
+    RouteKind.COMMAND: builtins.command,
+    RouteKind.ACTION: builtins.block_action,
+    RouteKind.OPTIONS: builtins.block_suggestion,
+    RouteKind.SHORTCUT: builtins.global_shortcut,
+    RouteKind.MESSAGE_SHORTCUT: builtins.message_shortcut,
+    RouteKind.EVENT: builtins.event,
+}
+
+
 def _register(app: App, bot: BotProcess) -> None:
-    """Register one listener for each kind of payload: Bolt builds the arguments of every matcher
-    that it asks before it finds the listener, which costs more than filing a ticket."""
-    registrars: dict[RouteKind, Callable[..., Any]] = {
-        RouteKind.VIEW: app.view_submission,
-        RouteKind.COMMAND: app.command,
-        RouteKind.ACTION: app.block_action,
-        RouteKind.OPTIONS: app.block_suggestion,
-        RouteKind.SHORTCUT: app.global_shortcut,
-        RouteKind.MESSAGE_SHORTCUT: app.message_shortcut,
-        RouteKind.EVENT: app.event,
-    }
+    """Register one listener for each kind of payload: Bolt asks them one after the other."""
     routes = list(top_level_routes())
     check_sender = sender_check(bot)
-    for kind, registrar in registrars.items():
+    for kind, matcher in _MATCHERS.items():
         listener = _listener(kind, routes, bot, check_sender)
-        known = [route for route in routes if route.kind is kind]
-        registrar(_any_of(route for route in known if not route.has_own_ack))(listener)
-        if own := [route for route in known if route.has_own_ack]:
-            # `app.event` has no option to leave the acknowledgement to the listener.
-            matcher = builtins.event(_any_of(own))
-            app._register_listener([listener], matcher, [], [], auto_acknowledgement=False)
+        for has_own_ack in (False, True):
+            known = [r for r in routes if r.kind is kind and r.has_own_ack is has_own_ack]
+            if known:
+                app._register_listener(
+                    [listener],
+                    _Matcher(matcher(_any_of(known))),
+                    [],
+                    [],
+                    auto_acknowledgement=kind is RouteKind.EVENT and not has_own_ack,
+                )
 
 
 def _any_of(routes: Iterable[Route]) -> re.Pattern[str]:

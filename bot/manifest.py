@@ -52,8 +52,7 @@ SCOPES: dict[str, Scope] = {
         "slash commands and shortcuts",
         route_kinds=(RouteKind.COMMAND, RouteKind.SHORTCUT, RouteKind.MESSAGE_SHORTCUT),
     ),
-    # Also covers direct messages that are addressed to a member, not to a conversation that would
-    # have to be opened first.
+    # Also covers direct messages that are addressed to a member, not to a conversation.
     "chat:write": Scope(
         "cards, messages and ephemeral messages",
         methods=("chat.postMessage", "chat.update", "chat.delete", "chat.postEphemeral"),
@@ -81,6 +80,10 @@ SCOPES: dict[str, Scope] = {
         events=("message.groups",),
     ),
     "im:history": Scope("direct messages to the bot", events=("message.im",)),
+    "im:write": Scope(
+        "which conversation with a member to look in, before a message is sent again",
+        methods=("conversations.open",),
+    ),
     "reactions:read": Scope("reactions that file a ticket", events=("reaction_added",)),
     "users:read": Scope(
         "whether the requester is still a full member, and the status of moderators",

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pymongo import DeleteMany, IndexModel, MongoClient, monitoring
 from pymongo.monitoring import (
@@ -84,7 +85,9 @@ EASY_PASSWORD = (
 )
 APP_URL = "https://help.example.com"
 # The same examples each time, and no deadline on a slow machine.
-hypothesis_settings.register_profile("tests", derandomize=True, deadline=None)
+hypothesis_settings.register_profile(
+    "tests", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 hypothesis_settings.load_profile("tests")
 
 NOBODY_LISTENS = "mongodb://127.0.0.1:9/away"

@@ -4,26 +4,32 @@ A reply is stored before it is acknowledged: if the database is away, Slack send
 message sent twice is one comment.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bson import ObjectId
 
-from bot.handlers import message_intake
+from bot.handlers import message_intake, ticket_page
 from bot.handlers.secret_warning import THREAD_WARNING, warn_of_secrets
 from bot.slack import message_events, source_messages
 from bot.slack.event_replies import may_answer, queue_reply
+from bot.slack.form_origin import OriginKind
 from bot.slack.message_events import MessageChange, MessageEvent
 from bot.slack.request import Request
 from bot.views.cards.action_buttons import parse_button_value
+from bot.views.messages import ticket_updates
 from bot.views.modals import ticket_actions
-from bot.views.text import Message, escape, has_secret
+from bot.views.text import DisplayPerson, Message, escape, has_secret
 from services.core.errors import DomainError, LimitReached, MemberInactive
+from services.models.comment import Comment
 from services.models.ticket import Ticket
 from services.outbox.deliveries import DeliveryRef, TicketThread
 from services.outbox.replies import ReplyKind
 from services.tickets.comments import CommentLimitReached, CommentRateLimitReached
 from services.tickets.lifecycle import open_question
+
+logger = logging.getLogger(__name__)
 
 _ONCE = "You won't see this message again."
 CHANNEL_NOTE_EXPLANATION = (
@@ -150,12 +156,12 @@ def _open_form(req: Request, *, internal: bool) -> None:
         actor=req.actor, ticket_id=ticket_id, internal=internal
     )
     if internal:
-        req.open_modal(ticket_actions.note_modal(ticket))
+        req.open_form(ticket_actions.note_modal(ticket))
     elif question := open_question(ticket, req.actor):
-        req.open_modal(ticket_actions.answer_modal(ticket, question=question.note or ""))
+        req.open_form(ticket_actions.answer_modal(ticket, question=question.note or ""))
     else:
         _refresh_used_message(req, ticket)
-        req.open_modal(ticket_actions.comment_modal(ticket))
+        req.open_form(ticket_actions.comment_modal(ticket))
 
 
 def _refresh_used_message(req: Request, ticket: Ticket) -> None:
@@ -178,13 +184,29 @@ def _save_comment(req: Request, *, internal: bool) -> None:
         return
     added = req.services.comments.add(
         actor=req.actor,
-        ticket_id=str(view.get("private_metadata") or ""),
+        ticket_id=req.metadata,
         text=req.field_value("text"),
         internal=internal,
         request_id=view["id"],
     )
     req.ack()
     req.bot.publisher.publish_ticket(str(added.ticket.id))
+    if req.origin.kind is OriginKind.MESSAGE:
+        _confirm(req, added.ticket, added.comment)
+    else:
+        ticket_page.refresh_page(req, str(added.ticket.id))
+
+
+def _confirm(req: Request, ticket: Ticket, comment: Comment) -> None:
+    """Show the author their comment below the message: the others are sent it, and a card shows
+    only the last lines of others."""
+    reader_id = ticket.assigned_to if ticket.created_by == comment.by else ticket.created_by
+    reader = None if reader_id is None else req.services.users.get(reader_id)
+    to = DisplayPerson(reader.display_name) if reader and reader.id != comment.by else None
+    try:
+        req.post_below(ticket_updates.comment_sent_message(ticket, comment, to=to))
+    except source_messages.SLACK_ERRORS:
+        logger.warning("ticket %s: no confirmation of a comment", ticket.id)
 
 
 def _add_comment(req: Request, event: MessageEvent, thread: TicketThread) -> ReplyOutcome:

@@ -52,7 +52,7 @@ def open_modal(req: Request) -> None:
         ticket = req.services.ticket_actions.get_for_action(
             actor=req.actor, ticket_id=ticket_id, action=action, expected_state=expected_state
         )
-    req.open_modal(MODALS[action](ticket))
+    req.open_form(MODALS[action](ticket))
 
 
 def open_reassign_modal(req: Request) -> None:
@@ -65,7 +65,7 @@ def open_reassign_modal(req: Request) -> None:
             expected_state=expected_state,
         )
     assignee = _accepted_colleague(req, ticket)
-    req.open_modal(views.reassign_ticket_modal(ticket, suggestions, assignee=assignee))
+    req.open_form(views.reassign_ticket_modal(ticket, suggestions, assignee=assignee))
 
 
 def answer_still_a_problem(req: Request) -> None:
@@ -131,6 +131,7 @@ def reassign_ticket(req: Request) -> None:
     if is_returned:
         req.ack(response_action="update", view=views.returned_to_queue_modal())
         req.bot.publisher.publish_ticket(str(ticket.id))
+        ticket_page.refresh_page(req, ticket_id)
         return
     _ack_and_publish(req, ticket)
 
@@ -149,6 +150,7 @@ def decline_ticket(req: Request) -> None:
     )
     req.ack(response_action="update", view=views.declined_modal(outcome))
     req.bot.publisher.publish_ticket(ticket_id)
+    ticket_page.refresh_page(req, ticket_id)
 
 
 def ask_requester(req: Request) -> None:
@@ -205,5 +207,7 @@ def _chosen_radio(req: Request) -> str:
 
 
 def _ack_and_publish(req: Request, ticket: Ticket) -> None:
+    """Also refresh the page that the form was opened from."""
     req.ack()
     req.bot.publisher.publish_ticket(str(ticket.id))
+    ticket_page.refresh_page(req, str(ticket.id))

@@ -6,6 +6,7 @@ from typing import Any
 
 from bot.handlers import app_home
 from bot.handlers.secret_warning import warn_of_secrets
+from bot.slack.form_origin import OriginKind
 from bot.slack.form_state import FormState, parse_timestamp
 from bot.slack.request import Request
 from bot.slack.source_messages import SLACK_ERRORS
@@ -61,16 +62,18 @@ def show_ticket_below(req: Request, ticket_id: str) -> None:
 
 
 def refresh_page(req: Request, ticket_id: str, *, notice: str = "", is_taken: bool = False) -> bool:
-    """Refresh the page if the pressed element is on one, because no worker updates pages
-    immediately. Return False if Slack does not show it.
+    """Refresh the page if the pressed element is on one, or the submitted form was opened from one,
+    because no worker updates pages immediately. Return False if Slack does not show it.
 
     Below another message, show the page to a user who has taken the ticket: they get no card.
     """
     try:
-        if (req.body.get("view") or {}).get("type") == "home":
+        is_home = (req.body.get("view") or {}).get("type") == "home"
+        if is_home or req.origin.kind is OriginKind.HOME:
             app_home.refresh_screen(req, notice=notice)
             return True
-        if (req.body.get("container") or {}).get("is_ephemeral"):
+        is_page = (req.body.get("container") or {}).get("is_ephemeral")
+        if is_page or req.origin.kind is OriginKind.PAGE:
             return req.replace_message(_page_message(req, ticket_id, notice=notice))
         if is_taken:
             return req.post_below(_page_message(req, ticket_id))
@@ -161,10 +164,11 @@ def save_ticket(req: Request) -> None:
             changed_fields=frozenset(changes),
             reader_id=actor.user_id,
         )
-        req.ack(response_action="update", view=conflict_view)
+        req.ack(response_action="update", view=req.origin.attached_to(conflict_view))
         return
     req.ack()
     req.bot.publisher.publish_ticket(str(ticket.id))
+    refresh_page(req, str(ticket.id))
 
 
 def changed_fields(form: FormState, metadata: EditMetadata) -> dict[str, Any]:
@@ -210,7 +214,7 @@ def _open_edit_form(req: Request, ticket_id: str) -> None:
     draft = req.services.ticket_edits.get_form(
         actor=req.actor, team_id=req.bot.team_id, ticket_id=ticket_id
     )
-    req.open_modal(edit_ticket.edit_ticket_modal(draft))
+    req.open_form(edit_ticket.edit_ticket_modal(draft))
 
 
 def _page_message(req: Request, ticket_id: str, *, notice: str = "") -> Message:

@@ -206,11 +206,16 @@ def respond_middleware(*, meter: Meter, process: str) -> Callable[..., None]:
     """Return the middleware that sets `respond`. Bolt's own waits 30 s and ignores failures.
 
     `respond` replaces a button's message or posts below it; an ephemeral message can be changed in
-    no other way. A response_url takes five calls in 30 minutes.
+    no other way. A response_url takes five calls in 30 minutes. `form_url` is that of the message
+    from which a submitted form was opened.
     """
 
-    def give_respond(context: "BoltContext", next: Callable[[], Any]) -> None:  # noqa: A002  Bolt's name
-        url = context.response_url
+    def give_respond(
+        context: "BoltContext",
+        next: Callable[[], Any],  # noqa: A002  Bolt's name
+        form_url: str = "",
+    ) -> None:
+        url = context.response_url or form_url
 
         def respond(message: dict[str, Any]) -> bool:
             """Return False if the response_url is used up, expired or missing."""

@@ -6,7 +6,9 @@ from typing import Any
 
 from bot.slack.bot_process import BotProcess
 from bot.slack.client import Respond, fetch_member
+from bot.slack.form_origin import FormOrigin
 from bot.slack.form_state import FormState
+from bot.views.inputs import own_metadata
 from bot.views.messages import address_claim
 from bot.views.text import Message, unescape
 from services.core.text import strip_invisible
@@ -67,6 +69,10 @@ class Request:
         answer = self.bot.client.views_open(trigger_id=self.body["trigger_id"], view=view)
         self.opened_view = dict(answer["view"])
 
+    def open_form(self, view: dict[str, Any]) -> None:
+        """As `open_modal`, and remember in the modal where its button was (`origin`)."""
+        self.open_modal(FormOrigin.of_press(self.body).attached_to(view))
+
     def push_modal(self, view: dict[str, Any]) -> None:
         """Show a modal above the one whose button was pressed."""
         answer = self.bot.client.views_push(trigger_id=self.body["trigger_id"], view=view)
@@ -78,7 +84,8 @@ class Request:
         self.bot.client.views_update(view_id=opened_view["id"], hash=opened_view["hash"], view=view)
 
     def replace_message(self, message: Message) -> bool:
-        """Replace the message with the button. Return False if Slack no longer accepts it."""
+        """Replace the message with the button, or from which the submitted modal was opened by
+        `open_form`. Return False if Slack no longer accepts it."""
         return self._send_response(message, replace_original=True)
 
     def post_below(self, message: Message) -> bool:
@@ -99,8 +106,13 @@ class Request:
 
     @property
     def metadata(self) -> str:
-        """The private metadata of the submitted modal."""
-        return str(self.body["view"].get("private_metadata") or "")
+        """The private metadata of the submitted modal, without its origin."""
+        return own_metadata(self.body["view"])
+
+    @property
+    def origin(self) -> FormOrigin:
+        """Where the submitted modal was opened from, if `open_form` has opened it."""
+        return FormOrigin.of_view(self.body.get("view") or {})
 
     @property
     def query(self) -> str:

@@ -44,6 +44,7 @@ IDEMPOTENT_METHODS = frozenset(
         "chat.update",
         "conversations.history",
         "conversations.info",
+        "conversations.open",
         "conversations.replies",
         "dnd.teamInfo",
         "users.info",

@@ -199,6 +199,8 @@ class LinkService:
         )
 
     def _links(self, team_id: str, user_ids: set[ObjectId]) -> list[Document]:
+        if not user_ids:
+            return []
         return list(self._db.links.find({"teamId": team_id, "userId": {"$in": list(user_ids)}}))
 
     def _resume(self, member: SlackMember) -> User | None:

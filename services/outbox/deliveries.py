@@ -153,6 +153,7 @@ class TicketThreads:
             "to": {"$in": to},
             "at": ahead(now, longest=MAX_DELIVERY_DELAY),
             "claim": {"$gt": ""},
+            "shown": None,
         }
         if found or self._db.nudges.find_one(claimed, ["_id"]):
             raise MessageUnrecorded(f"{recipient} is being sent a message")

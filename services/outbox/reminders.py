@@ -2,17 +2,19 @@
 
 A reminder may be queued any number of times and is sent once. It waits a moment for others, and for
 the recipient's working day; the collection `nudges` is its own outbox. Its text is written when it
-is sent. One claim, with a token, covers all documents of a recipient, so this is no `WorkQueue`
+is sent. Once someone has acted on the ticket, a sent reminder is due again, until its message says
+so. One claim, with a token, covers all documents of a recipient, so this is no `WorkQueue`
 (services/core/work_queue.py). After a failure the claim is released for a fixed time.
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bson import ObjectId
+from pymongo import UpdateMany
 from pymongo.errors import DuplicateKeyError
 
 from services.core.clock import Clock, utcnow
@@ -35,10 +37,16 @@ TRIAGE_RECIPIENT = "triage"  # the channel, as a recipient
 UNASSIGNED_ALERT_PREFIX = "nobody:"
 
 
+_UNDUE = {"at": "", "claim": ""}
+
+
 @dataclass(frozen=True, slots=True)
 class Reminder:
     """`recipient` is an account's id or `TRIAGE_RECIPIENT`; `kind` says what the reminder is about,
-    `seq` which event of the ticket. If `is_urgent`, it does not wait for a working day."""
+    `seq` which event of the ticket. If `is_urgent`, it does not wait for a working day.
+
+    `shown_seq` is the ticket's `seq` in the message as it was sent; None before. `place` is that
+    message's channel and `ts`."""
 
     id: str
     recipient: str
@@ -46,9 +54,12 @@ class Reminder:
     seq: int
     kind: str
     is_urgent: bool
+    shown_seq: int | None = None
+    place: tuple[str, str] | None = None
 
     @classmethod
     def from_doc(cls, doc: Document) -> "Reminder":
+        shown = doc.get("shown")
         return cls(
             id=doc["_id"],
             recipient=doc["to"],
@@ -56,6 +67,8 @@ class Reminder:
             seq=doc["seq"],
             kind=doc["kind"],
             is_urgent=doc["urgent"],
+            shown_seq=doc.get("sentSeq", doc["seq"]) if shown else None,
+            place=(shown["channel"], shown["ts"]) if shown else None,
         )
 
 
@@ -72,12 +85,13 @@ class ReminderClaim:
 
 @dataclass(frozen=True, slots=True)
 class SentMessage:
-    """A message, when it was sent, and the reminders in it."""
+    """A message, when it was sent, the reminders in it, and the `seq` of the tickets it shows."""
 
     channel: str
     ts: str
     sent_at: datetime
     reminders: Sequence[Reminder] = ()
+    shown_seqs: Mapping[ObjectId, int] = field(default_factory=dict)
 
 
 class Reminders:
@@ -111,7 +125,7 @@ class Reminders:
             self._db.nudges.insert_one(doc)
 
     def due_recipients(self, *, limit: int = 500) -> list[str]:
-        """The recipients with reminders to send now, at most `limit`."""
+        """The recipients with reminders to send or update now, at most `limit`."""
         rows = self._db.nudges.aggregate(
             [
                 {"$match": {"$or": self._due()}},
@@ -123,11 +137,19 @@ class Reminders:
         return [row["_id"] for row in rows]
 
     def claim(self, recipient: str) -> ReminderClaim | None:
-        """Claim what is due for that recipient; None if nothing is, or another worker has it."""
+        """Claim what is to be sent to that recipient; None if nothing is, or another worker has
+        it."""
+        return self._claim(recipient, {"shown": None})
+
+    def claim_updates(self, recipient: str) -> ReminderClaim | None:
+        """As `claim`, for sent reminders whose message has to change."""
+        return self._claim(recipient, {"shown.ts": {"$gt": ""}})
+
+    def _claim(self, recipient: str, which: Document) -> ReminderClaim | None:
         now = self._clock()
         token = uuid.uuid4().hex
         taken = self._db.nudges.update_many(
-            {"to": recipient, "$or": self._due()},
+            {"to": recipient, **which, "$or": self._due()},
             {"$set": {"at": now + CLAIM_DURATION, "claim": token}},
         )
         if not taken.modified_count:
@@ -184,7 +206,42 @@ class Reminders:
     def mark_sent(self, claim: ReminderClaim, message: SentMessage) -> None:
         """Record the message in which they were sent; more reminders may be added to it."""
         location = {"channel": message.channel, "ts": message.ts, "since": message.sent_at}
-        self._finish(_claim_filter(claim), {"ended": "sent", "shown": location})
+        this = _claim_filter(claim)
+        self._db.nudges.bulk_write(
+            [
+                *(
+                    UpdateMany({**this, "ticketId": ticket_id}, {"$set": {"sentSeq": seq}})
+                    for ticket_id, seq in message.shown_seqs.items()
+                ),
+                UpdateMany(this, {"$set": {"ended": "sent", "shown": location}, "$unset": _UNDUE}),
+            ]
+        )
+
+    def request_updates(self, ids: Sequence[str], *, seq: int) -> list[str]:
+        """Make those of the reminders due again that were sent before the ticket's event `seq`, and
+        return their recipients."""
+        now = self._clock()
+        older = {"$not": {"$gte": seq}}
+        stale = {
+            "_id": {"$in": list(ids)},
+            "shown.ts": {"$gt": ""},
+            "sentSeq": older,
+            "drawn": older,
+        }
+        recipients = {str(doc["to"]) for doc in self._db.nudges.find(stale, ["to"])}
+        if recipients:
+            due = {"at": now, "drawn": seq}
+            self._db.nudges.update_many({**stale, "claim": None}, {"$set": due})
+            # A worker updates the message now, perhaps to an older state: do it again afterwards.
+            later = {"at": now + CLAIM_DURATION, "drawn": seq}
+            self._db.nudges.update_many(stale, {"$set": later, "$unset": {"claim": ""}})
+        return sorted(recipients)
+
+    def sent_with(self, reminder: Reminder) -> list[Reminder]:
+        """Return all reminders in the message of a sent one."""
+        channel, ts = reminder.place or ("", "")
+        this = {"to": reminder.recipient, "shown.ts": ts, "shown.channel": channel}
+        return [Reminder.from_doc(doc) for doc in self._db.nudges.find(this)]
 
     def last_sent(self, recipient: str, *, since: datetime) -> SentMessage | None:
         """The last message to that recipient, if it was sent after `since`."""
@@ -206,7 +263,7 @@ class Reminders:
         return [{"at": at} for at in past(self._clock(), longest=RECHECK_INTERVAL)]
 
     def _finish(self, query: Document, values: Document) -> None:
-        self._db.nudges.update_many(query, {"$set": values, "$unset": {"at": "", "claim": ""}})
+        self._db.nudges.update_many(query, {"$set": values, "$unset": _UNDUE})
 
 
 def _claim_filter(claim: ReminderClaim) -> Document:

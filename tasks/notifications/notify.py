@@ -35,6 +35,7 @@ from tasks.notifications import email_sender, reminders, unassigned_alert
 from tasks.notifications.comment_sync import CommentSync, notes_threads
 from tasks.notifications.home_refresh import request_refreshes
 from tasks.notifications.message_updates import DeliveryResult, update_delivery
+from tasks.notifications.reminder_updates import request_updates
 from tasks.notifications.settled_messages import settled_message
 from tasks.notifications.slack_delivery import (
     GIVE_UP_AFTER,
@@ -46,6 +47,7 @@ from tasks.notifications.slack_delivery import (
     SlackRateLimited,
     call_slack,
     find_message,
+    open_conversation,
     post_message,
     update_message,
 )
@@ -162,6 +164,7 @@ def _queue_messages(runtime: Runtime, ticket: Ticket) -> None:
     feedback.record_corrections(runtime.db, ticket, now=runtime.clock())
     email_sender.queue_assignment_email(runtime, ticket)
     reminders.queue_reminders(runtime, ticket)
+    request_updates(runtime, ticket)
     unassigned_alert.queue_alerts(runtime, ticket)
     _settle_offers(runtime, ticket)
 
@@ -282,21 +285,24 @@ class TicketSender:
         round to show the present state in it.
 
         False if Slack has to be asked again. None if the message has to be posted: there is none,
-        the bot may not look, or the user's conversation is not known yet.
+        or the bot may not look.
         """
-        db, ticket = self._runtime.db, self._ticket
-        channel: str | None = address["channel"]
+        db, slack, ticket = self._runtime.db, self._runtime.slack, self._ticket
+        found, channel = None, address["channel"]
+        outcome = SlackOutcome(OutcomeKind.SENT)
         if isinstance(notice.recipient, ObjectId):
-            channel = deliveries.find_direct_channel(db, ticket, notice.recipient)
-        if channel is None:
-            return None
-        found, outcome = find_message(
-            self._runtime.slack,
-            self._delivery(notice),
-            channel=channel,
-            thread_ts=address.get("thread_ts"),
-            since=since,
-        )
+            known = deliveries.find_direct_channel(db, ticket, notice.recipient)
+            if known is None:
+                known, outcome = open_conversation(slack, channel)
+            channel = known or ""
+        if channel:
+            found, outcome = find_message(
+                slack,
+                self._delivery(notice),
+                channel=channel,
+                thread_ts=address.get("thread_ts"),
+                since=since,
+            )
         if found:
             logger.info("ticket %s: %s was sent before", ticket.id, notice.key)
             self._record_sent(notice, channel, str(found["ts"]), is_outdated=True)

@@ -1,11 +1,13 @@
 """Reminders of escalation steps: which a ticket calls for, and one message per recipient.
 
-A reminder that no longer applies is not sent, even if it was queued while it did.
+A reminder that no longer applies is not sent, even if it was queued while it did. Once someone has
+acted on a ticket, the messages about it say so, without its buttons.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -35,7 +37,15 @@ from services.sla.escalation_schedule import NEXT_STEP_FIELD, is_current_step
 from services.team_settings.settings_service import TeamSettings
 from services.tickets.queries import load_for_reminders, load_ticket
 from tasks.notifications import unassigned_alert
-from tasks.notifications.slack_delivery import SlackRateLimited, post_message, record_outcome
+from tasks.notifications.reminder_updates import ALERT_KIND, request_updates_since
+from tasks.notifications.settled_messages import action_sentence, last_action
+from tasks.notifications.slack_delivery import (
+    REMINDER_RETRY_DELAY,
+    SlackRateLimited,
+    post_message,
+    record_outcome,
+    update_message,
+)
 from tasks.queue.celery_app import REMINDER_TASK, celery
 from tasks.recipients import TRIAGE, last_event
 from tasks.runtime import Runtime, current_runtime
@@ -96,7 +106,9 @@ def send_reminders(self: Task[Any, Any], to: str) -> None:
 
 
 def run(runtime: Runtime, recipient: str) -> None:
-    """Send nothing if no reminder is due and still applies, or the recipient is not in Slack."""
+    """Update the messages that are out of date. Send nothing if no reminder is due and still
+    applies, or the recipient is not in Slack."""
+    _update_messages(runtime, recipient)
     if recipient.startswith(UNASSIGNED_ALERT_PREFIX):
         unassigned_alert.send_alerts(runtime, recipient)
         return
@@ -127,11 +139,54 @@ def _send(
     if channel is None:
         reminders.finish(claim, why="dropped")
         return
-    message = _message(runtime, recipient, pairs, unread=claim.unread_count)
+    message = _message(runtime, recipient, pairs, count=len(pairs) + claim.unread_count)
     outcome = post_message(runtime.slack, message, channel=channel, thread_ts=thread_ts)
     if answer := record_outcome(reminders, claim, outcome, now=runtime.clock()):
-        sent = SentMessage(answer["channel"], answer["ts"], sent_at=runtime.clock())
+        seqs = {ticket.id: ticket.seq for _, ticket in pairs}
+        sent = SentMessage(
+            answer["channel"], answer["ts"], sent_at=runtime.clock(), shown_seqs=seqs
+        )
         record(lambda: reminders.mark_sent(claim, sent))
+        request_updates_since(runtime, claim.reminders)
+
+
+def _update_messages(runtime: Runtime, recipient: str) -> None:
+    """Show in the recipient's messages what was done since. Slack notifies no one of that."""
+    reminders, now = runtime.services.reminders, runtime.clock()
+    claim = reminders.claim_updates(recipient)
+    if claim is None:
+        return
+    if not reminders.is_sole_claimer(claim):  # of two workers, one would show an older state
+        reminders.release_claim(claim, until=now + REMINDER_RETRY_DELAY)
+        return
+    for first in {reminder.place: reminder for reminder in claim.reminders}.values():
+        if (message := _updated_message(runtime, first)) is None or first.place is None:
+            continue
+        channel, ts = first.place
+        outcome = update_message(
+            runtime.slack, message, channel=channel, ts=ts, about=f"reminder to {recipient}"
+        )
+        if not outcome.is_final:
+            record_outcome(reminders, claim, outcome, now=now)
+            return
+    reminders.finish(claim, why="sent")
+
+
+def _updated_message(runtime: Runtime, reminder: Reminder) -> Message | None:
+    """Return what the message of a sent reminder shows now; None if its tickets are gone."""
+    together = runtime.services.reminders.sent_with(reminder)
+    if reminder.kind == ALERT_KIND:
+        return unassigned_alert.build_message(runtime, together)
+    found = load_for_reminders(runtime.db, (each.ticket_id for each in together))
+    tickets = {ticket.id: ticket for ticket in found}
+    pairs = _one_per_ticket(
+        [
+            ReminderPair(each, tickets[each.ticket_id])
+            for each in together
+            if each.ticket_id in tickets
+        ]
+    )
+    return _message(runtime, reminder.recipient, pairs, count=len(pairs)) if pairs else None
 
 
 class ReminderPair(NamedTuple):
@@ -221,14 +276,28 @@ def _channel(runtime: Runtime, recipient: str, pairs: list[ReminderPair]) -> str
     return runtime.services.links.slack_ids(team_id=team_id, user_ids={reader}).get(reader)
 
 
-def _message(
-    runtime: Runtime, recipient: str, pairs: list[ReminderPair], *, unread: int
-) -> Message:
-    """List the most urgent tickets first."""
-    pairs = sorted(pairs, key=lambda pair: (pair.ticket.queue_key or "", pair.ticket.id))
+def _message(runtime: Runtime, recipient: str, pairs: list[ReminderPair], *, count: int) -> Message:
+    """List the most urgent tickets first, and last those that were acted on since."""
+    actions = {pair.ticket.id: _action_since(pair) for pair in pairs}
+    pairs = sorted(
+        pairs,
+        key=lambda pair: (
+            actions[pair.ticket.id] is not None,
+            pair.ticket.queue_key or "",
+            pair.ticket.id,
+        ),
+    )
     shown = pairs[: views.MAX_TICKETS]
     ids = {who for _, ticket in shown for who in (ticket.assigned_to, ticket.created_by) if who}
+    ids |= {
+        who
+        for _, ticket in shown
+        if (action := actions[ticket.id])
+        for who in (action.by, action.to)
+        if isinstance(who, ObjectId)
+    }
     people, now = runtime.people(shown[0].ticket, ids), runtime.clock()
+    person = partial(display_person, people)
     lines = [
         ReminderLine(
             ticket=ticket,
@@ -237,12 +306,22 @@ def _message(
             requester=display_person(people, ticket.created_by),
             assignee=display_person(people, ticket.assigned_to) if ticket.assigned_to else None,
             is_for_assignee=str(ticket.assigned_to) == recipient,
+            outcome=action_sentence(ticket, action, person, recipient=recipient)
+            if (action := actions[ticket.id])
+            else "",
         )
         for reminder, ticket in shown
     ]
-    return views.reminder_message(
-        lines, count=len(pairs) + unread, is_channel=recipient == TRIAGE_RECIPIENT
-    )
+    return views.reminder_message(lines, count=count, is_channel=recipient == TRIAGE_RECIPIENT)
+
+
+def _action_since(pair: ReminderPair) -> Event | None:
+    """Return how the ticket was acted on since the reminder was sent. One that says who has the
+    ticket now asks for nothing."""
+    since, ticket = pair.reminder.shown_seq, pair.ticket
+    if since is None or pair.reminder.kind == EscalationStep.ACCEPT_REASSIGN:
+        return None
+    return last_action(ticket, since=since)
 
 
 def due_reminders(ticket: Ticket, *, admins: Sequence[ObjectId]) -> list[DueReminder]:

@@ -1,9 +1,14 @@
-"""What the messages with buttons of a ticket show once they have been acted on. Pure."""
+"""What the messages with buttons of a ticket show once they have been acted on. Pure.
+
+Messages about one ticket are replaced (`settled_message`); in a reminder or alert, which may be
+about several, the line of the ticket is (`last_action`, `action_sentence`).
+"""
 
 from collections.abc import Callable, Sequence
 
 from bot.views import labels
 from bot.views.blocks import quoted_section
+from bot.views.due_text import format_datetime
 from bot.views.messages import settled as views
 from bot.views.text import Block, Message, escape
 from services.models.events import Event, EventType
@@ -46,6 +51,45 @@ def settled_message(
         is_question=kind in _QUESTIONS,
         quoted=_quoted(kind, ticket, seq),
     )
+
+
+def last_action(ticket: Ticket, *, since: int) -> Event | None:
+    """Return the last event after `since` by which someone has acted on a reminder of the ticket,
+    or on the alert that no one is available for it."""
+    later = (event for event in reversed(ticket.events) if event.seq > since)
+    return next((event for event in later if _is_action(event)), None)
+
+
+def _is_action(event: Event) -> bool:
+    return event.type in _ACTIONS or (
+        event.type == EventType.EDITED and event.field in ("deadline", "priority")
+    )
+
+
+def action_sentence(ticket: Ticket, action: Event, people: PersonLookup, *, recipient: str) -> str:
+    """Return what happened, as mrkdwn. `recipient` is an account's id, or a channel's name."""
+    by_recipient, to_recipient = str(action.by) == recipient, str(action.to) == recipient
+    who = "You" if by_recipient else escape(people(action.by).name)
+    match action.type:
+        case EventType.ASSIGNED if action.to == action.by:
+            return f"{who} took it."
+        case EventType.ASSIGNED:
+            verb = "Reassigned" if action.from_ else "Assigned"
+            to = "you" if to_recipient else escape(people(action.to).name)
+            return f"{verb} to {to}."
+        case EventType.UNASSIGNED:
+            return f"{who} returned it to the queue."
+        case EventType.WAITING:
+            return f"{who} asked the requester."
+        case EventType.UNANSWERED:
+            return "Closed, because there was no answer."
+        case EventType.EDITED:
+            return (
+                f"It is now due {format_datetime(ticket.due_at)}."
+                if ticket.due_at
+                else ("It has no due date any more.")
+            )
+    return f"{who} {_VERBS[action.type]} it."
 
 
 def _is_status_change(event: Event) -> bool:
@@ -134,3 +178,12 @@ _VERBS: dict[str, str] = {
     EventType.REOPENED: "reopened",
     EventType.ACCEPTED: "accepted",
 }
+_ACTIONS = frozenset(
+    {
+        *_VERBS,
+        EventType.ASSIGNED,
+        EventType.UNASSIGNED,
+        EventType.WAITING,
+        EventType.UNANSWERED,
+    }
+)

@@ -128,6 +128,12 @@ def post_message(
     )
 
 
+def open_conversation(slack: WebClient, user: str) -> tuple[str | None, SlackOutcome]:
+    """Return the id of the bot's conversation with that member, and the outcome of asking."""
+    outcome = call_slack(lambda: slack.conversations_open(users=user))
+    return (str(outcome.answer["channel"]["id"]) if outcome.answer else None), outcome
+
+
 def find_message(
     slack: WebClient,
     delivery: DeliveryRef,

@@ -1,15 +1,20 @@
 """Alert the admins to tickets that no one is available for: each once, several in one message.
 
 Further tickets are added to a message sent within the last minutes, so that many tickets notify
-once. An alert does not wait for working hours: an admin has to decide.
+once. Once someone has acted on a ticket, its line in the message says so. An alert does not wait
+for working hours: an admin has to decide.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeGuard
 
 from bson import ObjectId
 
+from bot.views import labels
 from bot.views.messages import ticket_updates as views
+from bot.views.messages.settled import settled_message
 from bot.views.text import Message, display_person
 from services.assignment.assignment_service import Unavailability
 from services.core.database import record
@@ -21,6 +26,8 @@ from services.outbox.deliveries import delivery_key
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX, Reminder, SentMessage
 from services.tickets.queries import load_for_reminders
 from services.tickets.transitions import is_queued_unassigned
+from tasks.notifications.reminder_updates import ALERT_KIND, request_updates_since
+from tasks.notifications.settled_messages import action_sentence, last_action
 from tasks.notifications.slack_delivery import (
     REMINDER_RETRY_DELAY,
     OutcomeKind,
@@ -32,7 +39,6 @@ from tasks.notifications.slack_delivery import (
 from tasks.recipients import last_event
 from tasks.runtime import Runtime
 
-ALERT_KIND = "unassigned"
 # For how long further tickets are added to a message, which notifies no one.
 APPEND_WINDOW = timedelta(minutes=5)
 
@@ -68,24 +74,29 @@ def send_alerts(runtime: Runtime, recipient: str) -> None:
         reminders.release_claim(claim, until=now + REMINDER_RETRY_DELAY)
         return
     before = reminders.last_sent(recipient, since=now - APPEND_WINDOW)
-    tickets = _still_relevant(runtime, [*(before.reminders if before else ()), *claim.reminders])
+    tickets = _still_relevant(runtime, claim.reminders)
     reminders.discard(
         claim, [reminder for reminder in claim.reminders if reminder.id not in tickets]
     )
-    new = [tickets[reminder.id] for reminder in claim.reminders if reminder.id in tickets]
-    channel = _channel(runtime, recipient, new)
-    if channel is None:
+    new = [reminder for reminder in claim.reminders if reminder.id in tickets]
+    channel = _channel(runtime, recipient, list(tickets.values()))
+    message = build_message(runtime, new)
+    if channel is None or message is None:
         reminders.finish(claim, why="dropped")
         return
-    outcome = _append(runtime, before, _message(runtime, tickets.values())) if before else None
+    appended = build_message(runtime, [*before.reminders, *new]) if before else None
+    outcome = _append(runtime, before, appended) if before and appended else None
     if outcome is None or outcome.kind is OutcomeKind.PERMANENT:  # nothing to append to
-        outcome = post_message(runtime.slack, _message(runtime, new), channel=channel)
+        outcome = post_message(runtime.slack, message, channel=channel)
     answer = record_outcome(reminders, claim, outcome, now=now)
     if answer:
         place = answer["channel"], answer["ts"]
         is_appended = before is not None and (before.channel, before.ts) == place
         sent_at = before.sent_at if before and is_appended else now
-        record(lambda: reminders.mark_sent(claim, SentMessage(*place, sent_at=sent_at)))
+        seqs = {ticket.id: ticket.seq for ticket in tickets.values()}
+        sent = SentMessage(*place, sent_at=sent_at, shown_seqs=seqs)
+        record(lambda: reminders.mark_sent(claim, sent))
+        request_updates_since(runtime, new)
 
 
 def _alert_event(ticket: Ticket) -> Event | None:
@@ -111,25 +122,69 @@ def _still_relevant(runtime: Runtime, reminders: Sequence[Reminder]) -> dict[str
 def _channel(runtime: Runtime, recipient: str, tickets: Sequence[Ticket]) -> str | None:
     """Return None if no ticket still needs the alert, or the recipient is no longer an admin linked
     to Slack."""
-    admin = ObjectId(recipient.removeprefix(UNASSIGNED_ALERT_PREFIX))
+    admin = ObjectId(_admin_id(recipient))
     if not tickets or admin not in runtime.services.users.active_ids_with_role(Role.ADMIN):
         return None
     team_id = tickets[0].team_id or ""
     return runtime.services.links.slack_ids(team_id=team_id, user_ids={admin}).get(admin)
 
 
-def _message(runtime: Runtime, tickets: Collection[Ticket]) -> Message:
-    ordered = sorted(tickets, key=lambda ticket: (ticket.queue_key or "", ticket.id))
-    first, now = ordered[0], runtime.clock()
-    unavailable = _unavailable(runtime, ordered, now)
+def build_message(runtime: Runtime, reminders: Sequence[Reminder]) -> Message | None:
+    """Return the alert about these tickets, sent or not, as they are now: those that need someone,
+    and what was done about the others. None if there is none of either."""
+    waiting, settled = _waiting_and_settled(runtime, reminders)
+    tickets = [*waiting, *(ticket for ticket, _ in settled)]
+    if not tickets:
+        return None
+    first, now = tickets[0], runtime.clock()
+    unavailable = _unavailable(runtime, waiting, now) if waiting else []
     ids = {one.candidate.user_id for one in unavailable[: views.MAX_UNAVAILABLE_PEOPLE]}
+    ids |= {who for _, action in settled for who in (action.by, action.to) if _is_user(who)}
     people = runtime.people(first, ids | ({first.created_by} if first.created_by else set()))
-    reasons = [(display_person(people, one.candidate.user_id), one) for one in unavailable]
-    if len(ordered) > 1:
-        listed = ordered[: views.MAX_UNASSIGNED_TICKETS]
-        return views.unassigned_summary(listed, count=len(ordered), unavailable=reasons, now=now)
-    requester = display_person(people, first.created_by)
+    person, recipient = partial(display_person, people), _admin_id(reminders[0].recipient)
+    outcomes = [
+        (ticket, action_sentence(ticket, action, person, recipient=recipient))
+        for ticket, action in settled
+    ]
+    reasons = [(person(one.candidate.user_id), one) for one in unavailable]
+    if len(tickets) > 1:
+        listed = waiting[: views.MAX_UNASSIGNED_TICKETS]
+        return views.unassigned_summary(
+            listed, count=len(waiting), unavailable=reasons, now=now, settled=outcomes
+        )
+    if outcomes:
+        ((_, outcome),) = outcomes
+        name = f"*{labels.ticket_name(first)}*"
+        return settled_message(first, f"{name}: {outcome}", short=outcome)
+    requester = person(first.created_by)
     return views.unassigned_message(first, requester=requester, unavailable=reasons, now=now)
+
+
+def _waiting_and_settled(
+    runtime: Runtime, reminders: Sequence[Reminder]
+) -> tuple[list[Ticket], list[tuple[Ticket, Event]]]:
+    """Return the tickets that still need the alert, the most urgent first, and of the others those
+    that were acted on since it was sent, with the last action."""
+    found = load_for_reminders(runtime.db, (reminder.ticket_id for reminder in reminders))
+    last = {reminder.ticket_id: reminder for reminder in sorted(reminders, key=lambda r: r.seq)}
+    waiting, acted_on = [], []
+    for ticket in sorted(found, key=lambda ticket: (ticket.queue_key or "", ticket.id)):
+        reminder, event = last[ticket.id], _alert_event(ticket)
+        since = reminder.shown_seq
+        action = last_action(ticket, since=since) if since is not None else None
+        if action and action.type != EventType.EDITED:
+            acted_on.append((ticket, action))
+        elif event and event.seq == reminder.seq:
+            waiting.append(ticket)
+    return waiting, acted_on[: views.MAX_UNASSIGNED_TICKETS]
+
+
+def _is_user(who: object) -> TypeGuard[ObjectId]:
+    return isinstance(who, ObjectId)
+
+
+def _admin_id(recipient: str) -> str:
+    return recipient.removeprefix(UNASSIGNED_ALERT_PREFIX)
 
 
 def _unavailable(

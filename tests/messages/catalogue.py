@@ -308,6 +308,18 @@ def _assignee_messages() -> Iterator[Row]:
         "An internal note",
         updates.comment_message(ASSIGNED, NOTE, author=BY_CLEO, is_outside_thread=False),
     )
+    for written, to, what in (
+        (NOTE, None, "note"),
+        (FILE, REQUESTER, "comment"),
+        (FILE, None, "comment that is for no one in particular"),
+    ):
+        own = replace(written, text="Try the other cable.", files=())
+        yield (
+            MESSAGES,
+            ASSIGNEE,
+            f"For its author, below the card: a {what}",
+            updates.comment_sent_message(ASSIGNED, own, to=to),
+        )
     yield (
         MESSAGES,
         ASSIGNEE,
@@ -323,6 +335,15 @@ def _assignee_messages() -> Iterator[Row]:
         ReminderLine(LATE, EscalationStep.DUE_MISSED, NOW, REQUESTER, None, is_for_assignee=True)
     ] * 2
     yield MESSAGES, ASSIGNEE, "Several reminders", reminder_message(lines, count=5)
+    done = [replace(lines[0], outcome="You accepted it.")]
+    yield MESSAGES, ASSIGNEE, "A reminder that was acted on", reminder_message(done, count=1)
+    several = [lines[0], *done]
+    yield (
+        MESSAGES,
+        ASSIGNEE,
+        "Several reminders, of which one was acted on",
+        reminder_message(several, count=2),
+    )
 
 
 def _help_desk_messages() -> Iterator[Row]:
@@ -356,6 +377,18 @@ def _help_desk_messages() -> Iterator[Row]:
         "No one is available for several tickets",
         updates.unassigned_summary(
             [UNAVAILABLE, replace(NEW, number=14)], count=30, unavailable=(), now=NOW
+        ),
+    )
+    yield (
+        MESSAGES,
+        ADMIN,
+        "No one was available for several tickets, of which one was assigned",
+        updates.unassigned_summary(
+            [UNAVAILABLE],
+            count=1,
+            unavailable=(),
+            now=NOW,
+            settled=[(replace(NEW, number=14), "You took it.")],
         ),
     )
     day = DigestDay(date(2026, 11, 23), NOW, date(2026, 11, 20), NOW)
@@ -512,8 +545,8 @@ def _modals() -> Iterator[Row]:
         "it is analysed again": ReassignResult(NEW, None),
     }.items():
         yield MODALS, ASSIGNEE, f"Declined: {title}", ticket_actions.declined_modal(outcome)
-    fit = AssigneeOption(CLEO, ("VPN",), 2, 8, None, "knows VPN · 2 of 8 open")
-    full = AssigneeOption(ADA, (), 8, 8, Obstacle.FULL, "8 of 8 open", is_match=False)
+    fit = AssigneeOption(CLEO, ("VPN",), 2, 8, None, "knows VPN · 3 of 8 with this one")
+    full = AssigneeOption(ADA, (), 8, 8, Obstacle.FULL, "has 8 of 8 open tickets", is_match=False)
     yield (
         MODALS,
         MODERATOR,
@@ -707,11 +740,13 @@ def _home() -> Iterator[Row]:
         shown = PeoplePage(Screen(people=cursor), AccountPage(cursor, users, next=cursor),
                           {BEN.id: "U0Ben"}, NOW)  # fmt: skip
         yield HOME, ADMIN, f"People: {title}", people_list.people_page(shown)
-    for title, hours in (
-        ("as installed", BusinessHours()),
-        ("changed", BusinessHours(country="DE", is_configured=True)),
-    ):
-        settings = SettingsPage(Screen(settings=True), CurrentSettings(APP_NAME, Targets(), hours))
+    for title, hours, rules in (
+        ("as installed", BusinessHours(), StatusRules()),
+        ("changed", BusinessHours(country="DE", is_configured=True),
+         StatusRules(away=("at the spa", ":sailboat:"), available=("holiday season",))),
+    ):  # fmt: skip
+        values = CurrentSettings(APP_NAME, Targets(), hours)
+        settings = SettingsPage(Screen(settings=True), values, rules)
         yield HOME, ADMIN, f"Settings {title}", overview.home_view(settings)
 
 
@@ -766,7 +801,7 @@ def _history() -> tuple[Event, ...]:
 def _dry_runs() -> dict[str, DryRun]:
     def score(user: User, exclusion: Any = None, **fields: Any) -> CandidateScore:
         candidate = Candidate(user.id, user.role, user.skills, 1, 8, **fields)
-        return CandidateScore(candidate, 0.75, PARTS, "knows VPN · 1 of 8 open", exclusion)
+        return CandidateScore(candidate, 0.75, PARTS, "knows VPN · 2 of 8 with this one", exclusion)
 
     reasons = [Obstacle.AWAY, *Obstacle, *CandidateExclusion]
     excluded = [score(CLEO, why) for why in reasons[1:]]
@@ -779,7 +814,7 @@ def _dry_runs() -> dict[str, DryRun]:
         Correction(NOW, CLEO.id, None, frozenset(), ADA.id),
         Correction(NOW, CLEO.id, BEN.id, frozenset(), ADA.id),
     )
-    last = LastAssignment(BEN.id, "system", NOW, "knows VPN · 1 of 8 open", 0.75, PARTS)
+    last = LastAssignment(BEN.id, "system", NOW, "knows VPN · 2 of 8 with this one", 0.75, PARTS)
     run = DryRun(
         ticket, is_analysed=True, was_analysed=True, has_secrets=True,
         explanation=Explanation((score(BEN),), tuple(excluded)), last_assignment=last,
@@ -806,7 +841,7 @@ def _emails() -> Iterator[Row]:
         EmailKind.LINKED: compose.link_values("Ann"),
         EmailKind.UNLINKED: compose.link_values(""),
         EmailKind.ASSIGNED: compose.assignment_values(
-            ASSIGNED, requester="Ann", reason="knows VPN · 1 of 8 open"
+            ASSIGNED, requester="Ann", reason="knows VPN · 2 of 8 with this one"
         ),
     }
     sender = compose.parse_address("helpdesk@example.com")

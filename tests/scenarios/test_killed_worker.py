@@ -169,15 +169,30 @@ def test_another_apps_message_is_not_taken_for_the_bots(
     assert len(cards(system, second, People.slack_id(ann))) == 1
 
 
+def test_a_comment_to_a_taker_whom_the_bot_has_never_written_to_is_sent_once(
+    triage: BotAndWorkers, ticket: Ticket, ann: User, cleo: User
+) -> None:
+    triage.press(cleo, cards(triage, ticket, TRIAGE)[0], "take")
+    triage.work()
+    assert triage.messages(cleo) == []
+    triage.bot.answer(said(triage.slack, ann, triage.card(ann), "It is on floor 3"))
+    kill_while_sending(triage, ticket, to=People.slack_id(cleo))
+    triage.deliver()
+    (message,) = triage.messages(cleo)
+    assert "It is on floor 3" in message["text"]
+    assert not triage.now(ticket).is_in_outbox
+
+
 # A second copy was sent, and someone replies below the first
 
 
 @pytest.fixture
 def copy(system: BotAndWorkers, ann: User, ben: User) -> tuple[Ticket, Json]:
-    """The first of two copies. It is Ann's first message of the bot, so the worker that sends the
-    second one does not know the conversation to look in."""
+    """The first of two copies. It is Ann's first message of the bot, and the app has not been
+    installed again since a release that could not open a conversation."""
     filed = file_ticket(system.tickets, ann)
     kill_while_sending(system, filed, to=People.slack_id(ann))
+    system.slack.fail("conversations.open", error="missing_scope")
     system.deliver()
     first, second = cards(system, filed, People.slack_id(ann))
     assert system.now(filed).cards[0].ts == second["ts"]

@@ -111,7 +111,8 @@ def test_each_ticket_has_a_page(ticket_bot: Bot, shared: Mongo, doc: dict[str, A
     for user in (BOSS, MO):
         page = ticket_bot.answer(payloads.slash_command(f"view {ticket.number}", user=user))
         assert check_message(page) == []
-        assert f"Ticket {ticket.number}" in str(page["blocks"])
+        heading = page["blocks"][0]["text"]["text"]
+        assert heading.startswith((f"#{ticket.number} ", f"Ticket {ticket.number}"))
         assert "None" not in str(page["blocks"]).replace("None recognised", "")
     assert legacy_app.lost(before, legacy_app.contents(shared), frozenset()) == []
 

@@ -117,7 +117,7 @@ def test_the_assignees_notification_says_how_urgent_and_when_due(
 ) -> None:
     system.file(ann)
     assert system.card(ben)["text"].startswith(
-        "Ticket 1 “VPN is down”: assigned to you · medium priority · due <!date^"
+        "Ticket 1 “VPN is down”: medium priority, assigned to you, due <!date^"
     )
 
 

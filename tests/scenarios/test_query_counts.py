@@ -137,7 +137,7 @@ def test_assigning_and_its_first_messages(
     requester: User,
     commands: Commands,
 ) -> None:
-    """A worker that has read the team a moment ago: twelve queries from the filed ticket to the
+    """A worker that has read the team a moment ago: thirteen queries from the filed ticket to the
     last message."""
     slack.add_channel(TRIAGE, is_member=True, members=None)
     worker = Runtime(
@@ -157,7 +157,8 @@ def test_assigning_and_its_first_messages(
         "update tickets",  # the claim, and the next attempt of the outbox
         WHO,  # the requester, and again the one to be chosen
         "aggregate tickets",  # their load
-        "findAndModify tickets",  # the analysis and the assignment; ends the claim
+        "update tickets",  # the analysis and the assignment; ends the claim
+        "find tickets",
         "find links",
         "find links",  # who has the ticket's page open, or the queue
         "find links",

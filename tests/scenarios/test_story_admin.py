@@ -10,7 +10,7 @@ def test_an_admin_sets_up_and_looks_after_the_help_desk(story: Story) -> None:
     ada, emma, omar = story.admin("Ada"), story.employee("Emma"), story.employee("Omar")
 
     # The first day
-    ada.opens_home().sees("Hello, Ada", "Set up your help desk", "Business hours and time zone")
+    ada.opens_home().sees("Hello, Ada", "Set up Help desk", "Business hours and time zone")
     ada.presses("Add moderator").sees("Person", "Role", "Skills")
     ada.fills({"Person": omar, "Skills": "VPN, Printer"}).presses("Add")
     omar.opens_message("You are a moderator").sees("Your skills: VPN")
@@ -19,14 +19,14 @@ def test_an_admin_sets_up_and_looks_after_the_help_desk(story: Story) -> None:
     ada.fills({"Country": "Germany", "Time zone": "Berlin"}).presses("Save").sees("Europe/")
     ada.fills({"Time zone": "Europe/Berlin", "Work ends at": "18:00"}).presses("Save")
     ada.sees("09:00 to 18:00", "Public holidays of Germany")
-    ada.presses("Change due times").fills({"Urgent: done": "two"}).presses("Save")
-    ada.sees("Write hours").fills({"Urgent: done": "2"}).presses("Save").sees(
-        "done within 2 business"
+    ada.presses("Change due times").fills({"Urgent: resolved within": "two"}).presses("Save")
+    ada.sees("Write hours").fills({"Urgent: resolved within": "2"}).presses("Save").sees(
+        "resolved within 2 business"
     )
     ada.presses("Change words").fills({"Also away": "at the spa, :bath:"}).presses("Save")
     ada.sees("Who is away").presses("Change words").sees("at the spa").closes()
     ada.presses("Back").presses("Hide these steps")
-    ada.sees_not("Set up your help desk")
+    ada.sees_not("Set up Help desk")
 
     # People
     ada.presses("People").sees("Omar", "knows VPN", "Emma").presses("Search")

@@ -48,8 +48,8 @@ def test_a_moderator_runs_the_queue(story: Story) -> None:
     mara.presses("Accept").sees("In progress")
 
     # Notes that the requester never reads
-    mara.presses("Internal note").sees("Only the help desk reads this")
-    mara.fills({"Internal note": "Reset by <IT>? :thinking_face:"}).presses("Keep")
+    mara.presses("Internal note").sees("Only moderators and admins read this")
+    mara.fills({"Internal note": "Reset by <IT>? :thinking_face:"}).presses("Add note")
     mara.opens_message("VPN asks for a code", channel=TRIAGE)
     mara.sees_in_thread("Mara wrote an internal note").replies("Known since Monday")
     mara.sees("Saved as an internal note", "everyone in this channel")
@@ -69,7 +69,7 @@ def test_a_moderator_runs_the_queue(story: Story) -> None:
     emma.opens_message("Mara resolved", "VPN asks for a code").sees("Reset the token.")
 
     # Changing a ticket that someone else changes, too
-    mara.types("/ticket", "update 2").sees("printer is out of paper", "Notes for the help desk")
+    mara.types("/ticket", "update 2").sees("printer is out of paper", "Notes for moderators")
     lara.types("/ticket", "update 2").fills({"Priority": "Medium"}).presses("Save")
     mara.fills({"Priority": "Urgent", "Notes": "Third floor"}).presses("Save")
     mara.sees("Since you opened this form", "Lara set the priority to Medium").presses("Save")

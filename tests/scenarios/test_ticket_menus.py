@@ -141,7 +141,7 @@ def test_the_assignee_is_changed_in_place_and_people_are_notified(
         person(people[str(cleo.name)]),
     )
     assert chosen(page, ids.SET_ASSIGNEE) == cleo.name
-    assert f"{ben.name} gave it to {cleo.name}" in str(seen)
+    assert f"{ben.name} assigned it to {cleo.name}" in str(seen)
     assert system.now(ticket).assigned_to == cleo.id
     system.work()
     assert system.texts(cleo) == ["assigned to you"]

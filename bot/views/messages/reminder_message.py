@@ -24,7 +24,8 @@ MAX_TITLE_LENGTH = 80
 @dataclass(frozen=True, slots=True)
 class ReminderLine:
     """A ticket in a reminder, and when it is sent. `is_for_assignee`: the reader is the assignee;
-    otherwise `assignee` names them, or is None."""
+    otherwise `assignee` names them, or is None. `outcome` says, as mrkdwn, what happened since it
+    was sent; "" if nothing has."""
 
     ticket: Ticket
     step: EscalationStep
@@ -32,17 +33,18 @@ class ReminderLine:
     requester: DisplayPerson
     assignee: DisplayPerson | None
     is_for_assignee: bool
+    outcome: str = ""
 
 
 def reminder_message(
     lines: Sequence[ReminderLine], *, count: int, is_channel: bool = False
 ) -> Message:
-    """`lines` are the first of `count`. In a channel, people are named but not mentioned."""
+    """`lines` are the first of `count`, those with an outcome last. In a channel, people are named
+    but not mentioned."""
     shown = lines[:MAX_TICKETS]
     blocks: list[Block] = []
-    if count > 1:
-        heading = f"*{count:,} tickets need a look*"
-        blocks.append(mrkdwn_section(heading))
+    if count > 1 and (open_count := _open_count(shown, count)):
+        blocks.append(mrkdwn_section(f"*{_heading(open_count)}*"))
     for line in shown:
         blocks += _blocks(line, is_channel)
     if count > len(shown):
@@ -52,14 +54,27 @@ def reminder_message(
     return Message(text=_text(shown, count), blocks=blocks)
 
 
+def _open_count(shown: Sequence[ReminderLine], count: int) -> int:
+    return count - sum(1 for line in shown if line.outcome)
+
+
+def _heading(open_count: int) -> str:
+    return "1 ticket needs a look" if open_count == 1 else f"{open_count:,} tickets need a look"
+
+
 def _text(shown: Sequence[ReminderLine], count: int) -> str:
     if count == 1:
-        ticket = shown[0].ticket
-        title = escape(truncate(masked(ticket.title), MAX_TITLE_LENGTH))
-        return f"{labels.ticket_name(ticket)} “{title}” {_status_phrase(shown[0])}"
-    names = ", ".join(labels.ticket_name(line.ticket) for line in shown)
+        (line,) = shown
+        title = escape(truncate(masked(line.ticket.title), MAX_TITLE_LENGTH))
+        state = f": {line.outcome}" if line.outcome else f" {_status_phrase(line)}"
+        return f"{labels.ticket_name(line.ticket)} “{title}”{state}"
+    open_count = _open_count(shown, count)
+    listed = [line for line in shown if not line.outcome] if open_count else shown
+    names = ", ".join(labels.ticket_name(line.ticket) for line in listed)
     more = f" and {count - len(shown):,} more" if count > len(shown) else ""
-    return f"{count:,} tickets need a look: {names}{more}"
+    if not open_count:
+        return f"{names}: nothing is left to do"
+    return f"{_heading(open_count)}: {names}{more}"
 
 
 def _blocks(line: ReminderLine, is_channel: bool) -> list[Block]:
@@ -80,6 +95,8 @@ def _status_phrase(line: ReminderLine) -> str:
 
 
 def _sentence(line: ReminderLine, is_channel: bool) -> str:
+    if line.outcome:
+        return line.outcome
     if line.step is EscalationStep.ACCEPT_REASSIGN:
         return (
             f"It was reassigned to {_assignee_name(line, is_channel)}, because it was not accepted "
@@ -125,7 +142,7 @@ def _assignee_name(line: ReminderLine, is_channel: bool) -> str:
 def _buttons(line: ReminderLine, is_channel: bool) -> list[Block]:
     ticket = line.ticket
     open_button = {**action_button(ticket, ids.DETAILS), "text": plain_text("Open")}
-    if line.step is EscalationStep.ACCEPT_REASSIGN:
+    if line.outcome or line.step is EscalationStep.ACCEPT_REASSIGN:
         return [open_button]
     if is_channel:
         return [action_button(ticket, ids.TAKE, assignee=line.assignee), open_button]

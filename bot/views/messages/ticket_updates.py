@@ -213,6 +213,19 @@ def comment_message(
     return Message(text=notification, blocks=fit_to_limit(blocks))
 
 
+def comment_sent_message(ticket: Ticket, comment: Comment, *, to: DisplayPerson | None) -> Message:
+    """For the author, who wrote it in a form; `to` is the person it is for, if there is one."""
+    name = labels.ticket_name(ticket)
+    if comment.internal:
+        sentence = f"You added a note to *{name}*:"
+    elif to:
+        sentence = f"You wrote to {escape(to.name)} on *{name}*:"
+    else:
+        sentence = f"You commented on *{name}*:"
+    blocks = [context(mrkdwn(sentence)), text_section(masked(comment.text))]
+    return Message(text=sentence, blocks=fit_to_limit(blocks))
+
+
 def notes_message(ticket: Ticket) -> Message:
     """For the assignee: begins the thread of the ticket's internal notes."""
     heading = f"Internal notes on #{ticket.number}" if ticket.number else "Internal notes"
@@ -262,22 +275,35 @@ def unassigned_summary(
     count: int,
     unavailable: Sequence[tuple[DisplayPerson, Unavailability]],
     now: datetime,
+    settled: Sequence[tuple[Ticket, str]] = (),
 ) -> Message:
-    """`tickets` are the first of `count`, which is more than one."""
-    heading = f"No one is available for {count:,} tickets"
+    """`tickets` are the first of `count`. `settled` are those that were acted on since, with what
+    happened, as mrkdwn."""
+    heading = f"No one is available for {count:,} ticket{'' if count == 1 else 's'}"
     more = count - len(tickets)
     reasons = [_unavailable_phrase(person, why, now, "them") for person, why in unavailable]
-    blocks = [header(heading), mrkdwn_section(_unavailable_sentence(reasons))]
+    blocks = [header(heading), mrkdwn_section(_unavailable_sentence(reasons))] if count else []
     blocks += [
         ticket_section(ticket, action_button(ticket, ids.REASSIGN), verb="Assign")
         for ticket in tickets
     ]
     if more:
         blocks.append(context(plain_text(f"and {more:,} more")))
+    blocks += [_settled_section(ticket, outcome) for ticket, outcome in settled]
     queue = button("The queue", ids.SHOW_LIST, ListQuery(ListKind.QUEUE).encode())
-    names = ", ".join(labels.ticket_name(ticket) for ticket in tickets)
-    text = f"{heading}: {names}{f' and {more:,} more' if more else ''}"
+    listed = tickets if count else [ticket for ticket, _ in settled]
+    names = ", ".join(labels.ticket_name(ticket) for ticket in listed)
+    text = (
+        f"{heading}: {names}{f' and {more:,} more' if more else ''}"
+        if count
+        else f"{names}: nothing is left to do"
+    )
     return Message(text=text, blocks=[*blocks, actions(queue)])
+
+
+def _settled_section(ticket: Ticket, outcome: str) -> Block:
+    title = escape(truncate(" ".join(masked(ticket.title).split()), MAX_TITLE_LENGTH))
+    return mrkdwn_section(f"{_bold_name(ticket)} “{title}”\n{outcome}")
 
 
 def _unavailable_sentence(reasons: Sequence[str]) -> str:

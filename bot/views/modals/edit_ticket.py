@@ -20,6 +20,7 @@ from bot.views.inputs import (
     input_block,
     modal,
     option,
+    own_metadata,
     select,
     text_input,
 )
@@ -107,7 +108,7 @@ def _as_int(value: Any) -> int:
 
 def ticket_id_from_view(view: Mapping[str, Any]) -> str | None:
     """Return the id of the ticket a modal is about, for any of the ticket modals."""
-    text = str(view.get("private_metadata") or "")
+    text = own_metadata(view)
     ticket_id, _ = parse_button_value(text)
     return (
         ticket_id if ObjectId.is_valid(ticket_id) else EditMetadata.decode(text).ticket_id or None
@@ -138,7 +139,6 @@ def edit_ticket_frame(ticket: Ticket, blocks: list[Block], metadata: EditMetadat
         callback_id=ids.UPDATE_TICKET,
         title=modal_title("Edit", ticket),
         submit="Save",
-        close="Cancel",
         private_metadata=metadata.encode(),
         blocks=blocks,
     )

@@ -53,7 +53,8 @@ def chosen(assignments: AssignmentService, ticket: Ticket, clock: FixedClock) ->
 
 def give(db: Mongo, user: User, count: int) -> None:
     """Assign tickets as another process does."""
-    db.tickets.insert_many([{"assignedTo": user.id, "status": "IN_PROGRESS"} for _ in range(count)])
+    given = {"assignedTo": user.id, "status": "IN_PROGRESS", "queueKey": "1-0-2-0"}
+    db.tickets.insert_many([given.copy() for _ in range(count)])
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,7 @@ def test_what_the_schema_allows_stays_text(scenario: ModelScenario, text: str) -
         assert kept
         assert not {"\u202e", "\u200b", "\x00", "\x1b", "\U000e0041", "\u2028"} & set(kept)
     told = scenario.markup()
-    assert len(told) > 4
+    assert len(told) >= 4
     assert [line for line in told if any(harm in line for harm in HARMFUL)] == []
 
 
@@ -249,14 +249,14 @@ def test_its_skill_counts_if_nobody_is_free_who_knows_the_one_of_the_text(
     ticket = scenario.assigned(answer(relatedSkills=["Printer"]))
     assert ticket.assigned_to == scenario.other.id
     assert ticket.assignment["reason"] == (
-        "knows Printer · 0 of 8 open · the text names VPN, Gemini suggests Printer"
+        "knows Printer · 1 of 8 with this one · the text names VPN, Gemini suggests Printer"
     )
 
 
 def test_a_text_that_names_no_skill_leaves_the_choice_to_it(scenario: ModelScenario) -> None:
     ticket = scenario.assigned(answer(relatedSkills=["Printer"]), "It does not work")
     assert ticket.assigned_to == scenario.other.id
-    assert ticket.assignment["reason"] == "knows Printer · 0 of 8 open"
+    assert ticket.assignment["reason"] == "knows Printer · 1 of 8 with this one"
 
 
 def test_it_cannot_make_everything_urgent(scenario: ModelScenario) -> None:
