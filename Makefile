@@ -28,20 +28,18 @@ demo: .venv/ready node_modules/ready
 smoke: .venv/ready node_modules/ready
 	$(BIN)/python app.py demo --smoke
 
-# Compile the tests once for all processes that run them.
-define compiled
-@$(BIN)/python -m pytest -q --collect-only --ignore $(FUZZ) tests > /dev/null || true
-endef
+# The first time, compile the tests once for all processes that run them. Afterwards each process
+# compiles what has changed: cheaper than another collection.
+tests/__pycache__: | .venv/ready
+	@$(BIN)/python -m pytest -q --collect-only --ignore $(FUZZ) tests > /dev/null || true
 
-test: .venv/ready node_modules/ready
+test: .venv/ready node_modules/ready | tests/__pycache__
 	$(chromium)
-	$(compiled)
 	$(BIN)/python -m pytest -n 3 --dist loadscope -m "not long" --ignore $(FUZZ)
 
 # Includes the long runs.
-test-all: .venv/ready node_modules/ready
+test-all: .venv/ready node_modules/ready | tests/__pycache__
 	$(chromium)
-	$(compiled)
 	$(BIN)/python -m pytest -n 3 --dist loadscope
 
 # Ten minutes under load while processes, servers and services fail: SEED=, TICKETS=, SECONDS=.

@@ -1,5 +1,6 @@
 """The real servers of the tests, started once, and fixtures of the services and the bot."""
 
+import gc
 import itertools
 import json
 import threading
@@ -576,6 +577,18 @@ def send_due_reminders(runtime: Runtime, clock: FixedClock) -> None:
 
 recorder = QueryRecorder()
 monitoring.register(recorder)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect without the garbage collector, and keep it away from what is collected: it costs a
+    fifth of the time, and the items stay until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
