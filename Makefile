@@ -75,8 +75,9 @@ screenshots: .venv/ready node_modules/ready
 	$(fonts)
 	$(BIN)/python -m demo.screenshots
 
+# About ten minutes; ROW=name measures one group.
 bench: .venv/ready
-	$(BIN)/python -m bench
+	ROW="$(ROW)" $(BIN)/python -m bench
 
 bench-router: .venv/ready
 	@test -n "$(DATA)" || { echo 'make bench-router DATA=tickets.csv (columns: text, group)' >&2; exit 2; }

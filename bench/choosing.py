@@ -1,147 +1,126 @@
-"""Time to choose an assignee: 1,000 candidates in memory, and 10,000 in a database."""
+"""Time to choose an assignee: with a long history, in a crisis, and in a large team."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
+from functools import partial
 
 from bson import ObjectId
+from pymongo import MongoClient
 
-from bench.figures import Figure, milliseconds
+from bench.desk import MODERATORS, NOW, OPEN, SKILLS, add_team, candidates, repeat
+from bench.measure import Limit, Meter, Row, Trips, compare
+from bench.stand import Stand
 from services.assignment.assignment_service import AssignmentService
 from services.assignment.candidate import Candidate
 from services.assignment.ranking import choose_assignee, rate_candidates
-from services.calendar.work_week import WorkWeek
 from services.core.database import Document, Mongo
-from services.models.ticket import AssigneeChoice, Ticket
-from services.models.user import Role
+from services.models.ticket import Ticket
 from services.registry.indexes import ensure_indexes
 from services.registry.services import Services
+from tests.support.slack_workspace import TEAM_ID
 
-NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
-TEAM = "T0BENCH"
-SKILLS = [f"Skill {number}" for number in range(40)]
-NEEDED = ("Skill 3", "Skill 17")
-ZONES = ("Europe/Berlin", "America/New_York", "Asia/Tokyo", "Africa/Nairobi", "Australia/Sydney")
-IN_MEMORY_COUNT, DATABASE_COUNT = 1_000, 10_000
-BATCH_SIZE = 5_000
+NEEDED = (SKILLS[3], SKILLS[17])
 TICKETS_EACH = 4
+BATCH_SIZE = 5_000
+# Loading 10,000 accounts takes seconds.
+LARGE_TEAM_ROUNDS = 3
 
 
-def candidates(count: int) -> list[Candidate]:
-    """Return moderators with four skills each and 40 different work weeks."""
-    drawn = random.Random(1)  # noqa: S311  the same in each run
-    return [
-        Candidate(
-            user_id=ObjectId(f"{number:024x}"),
-            role=Role.MODERATOR,
-            skills=tuple(drawn.sample(SKILLS, 4)),
-            open_tickets=drawn.randrange(8),
-            capacity=8,
-            recent_assignments=drawn.randrange(20),
-            load=drawn.randrange(16) / 2,
-            week=WorkWeek(ZoneInfo(drawn.choice(ZONES)), start=time(drawn.randrange(6, 14))),
+def choosing(stand: Stand) -> Iterator[Row]:
+    rounds, many = stand.sizes.rounds, stand.sizes.many
+    name = f"choose among {MODERATORS} moderators"
+    work = repeat(lambda desk: _choose(desk.services.assignments), stand.sizes.operations)
+    yield stand.desks.compare(
+        f"{name}, {OPEN} of {many:,} tickets open", work, at_most=1.3, rounds=rounds
+    )
+    stand.desks.large.open_until(stand.sizes.crisis)
+    yield stand.desks.compare(
+        f"{name}, {stand.sizes.crisis:,} of {many:,} tickets open", work, at_most=5, rounds=rounds
+    )
+    yield _in_memory(stand)
+    yield from _in_large_team(stand)
+
+
+def _choose(store: AssignmentService, needed: tuple[str, ...] = NEEDED) -> None:
+    waiting = {"_id": ObjectId(), "teamId": TEAM_ID, "status": "TODO"}
+    ticket = Ticket.from_doc({**waiting, "relatedSkills": list(needed)})
+    if store.choose(ticket, now=NOW) is None:
+        raise RuntimeError("no one of the team is available")
+
+
+def _in_memory(stand: Stand) -> Row:
+    team = candidates(stand.sizes.candidates)
+    # Separate objects, so that the baseline shares no cached values.
+    alone = [replace(who) for who in team]
+    return compare(
+        f"choose among {len(team):,} candidates in memory",
+        lambda: _rank(team),
+        to=lambda: _rate_one_by_one(alone),
+        called="rate each alone",
+        at_most=1,
+        rounds=stand.sizes.rounds,
+        limits=lambda ours, _: {"ms": Limit(ours.ms, 25)},
+    )
+
+
+def _rank(team: list[Candidate], needed: tuple[str, ...] = NEEDED) -> None:
+    if choose_assignee(candidates=team, skills=needed, requester=None, now=NOW) is None:
+        raise RuntimeError("no one of the team is available")
+
+
+def _rate_one_by_one(team: list[Candidate]) -> None:
+    """Compute for each candidate what they share."""
+    for who in team:
+        rate_candidates(candidates=[who], skills=NEEDED, requester=None, now=NOW)
+    order = rate_candidates(candidates=team, skills=NEEDED, requester=None, now=NOW)
+    _rank([order[0].candidate])
+
+
+def _in_large_team(stand: Stand) -> Iterator[Row]:
+    """Including all queries; the baseline loads every account."""
+    trips = Trips()
+    client: MongoClient[Document] = MongoClient(
+        stand.mongo.uri, tz_aware=True, event_listeners=[trips]
+    )
+    db = client["large-team"]
+    _fill(db, stand.sizes.large_team)
+    store = Services(db).assignments
+    processes = [stand.mongo.process.pid] if stand.mongo.process else []
+    for name, needed in (("two skills", NEEDED), ("no skill", ())):
+        yield compare(
+            f"choose among {stand.sizes.large_team:,} moderators, {name}",
+            partial(_choose, store, needed),
+            to=partial(_load_all, store, needed),
+            called="load all",
+            at_most=1,
+            rounds=min(stand.sizes.rounds, LARGE_TEAM_ROUNDS),
+            meter=Meter(processes=processes, trips=trips),
+            limits=lambda ours, _: {"ms": Limit(ours.ms, 50)},
         )
-        for number in range(count)
-    ]
+    client.close()
 
 
-def fill(db: Mongo, *, people: int, needs: Sequence[str] = NEEDED) -> Ticket:
-    """Store linked moderators, their tickets, and one unassigned ticket."""
+def _load_all(store: AssignmentService, needed: tuple[str, ...]) -> None:
+    _rank(store.candidates(team_id=TEAM_ID, now=NOW), needed)
+
+
+def _fill(db: Mongo, people: int) -> None:
     ensure_indexes(db)
     drawn = random.Random(2)  # noqa: S311  the same in each run
-    team = candidates(people)
-    db.users.insert_many([account(who, drawn) for who in team])
-    db.links.insert_many([link(who) for who in team])
-    tickets = [_ticket(who, drawn) for who in team for _ in range(TICKETS_EACH)]
+    tickets = [_assigned(who, drawn) for who in add_team(db, people) for _ in range(TICKETS_EACH)]
     for start in range(0, len(tickets), BATCH_SIZE):
         db.tickets.insert_many(tickets[start : start + BATCH_SIZE])
-    waiting = {"_id": ObjectId(), "teamId": TEAM, "status": "TODO", "relatedSkills": list(needs)}
-    db.tickets.insert_one(waiting)
-    return Ticket.from_doc(waiting)
 
 
-def account(who: Candidate, drawn: random.Random) -> Document:
-    return {
-        "_id": who.user_id,
-        "email": f"{who.user_id}@example.com",
-        "emailKey": f"{who.user_id}@example.com",
-        "role": who.role.value,
-        "skills": list(who.skills),
-        "timezone": drawn.choice(ZONES),
-        "lastAssignedAt": NOW - timedelta(minutes=drawn.randrange(20_000)),
-    }
-
-
-def link(who: Candidate) -> Document:
-    return {
-        "_id": f"{TEAM}:{who.user_id}",
-        "teamId": TEAM,
-        "slackUserId": str(who.user_id),
-        "userId": who.user_id,
-    }
-
-
-def _ticket(who: Candidate, drawn: random.Random) -> Document:
+def _assigned(user_id: ObjectId, drawn: random.Random) -> Document:
     status = drawn.choice(["IN_PROGRESS", "WAITING", "COMPLETED"])
     return {
-        "assignedTo": who.user_id,
+        "_id": ObjectId(),
+        "assignedTo": user_id,
         "status": status,
         **({"queueKey": "1-"} if status != "COMPLETED" else {}),
         "priority": drawn.choice(["low", "medium", "high", "urgent"]),
         "assignment": {"at": NOW - timedelta(minutes=drawn.randrange(20_000))},
     }
-
-
-def baseline(team: Sequence[Candidate], needed: Sequence[str]) -> AssigneeChoice | None:
-    """Rate every candidate separately, and compute shared values again for each."""
-    for who in team:
-        rate_candidates(candidates=[who], skills=needed, requester=None, now=NOW)
-    order = rate_candidates(candidates=team, skills=needed, requester=None, now=NOW)
-    best = order[0].candidate
-    return choose_assignee(candidates=[best], skills=needed, requester=None, now=NOW)
-
-
-def measure_in_memory() -> Figure:
-    team = candidates(IN_MEMORY_COUNT)
-    # Separate objects, so that the baseline shares no cached values.
-    alone = [replace(who) for who in team]
-
-    def ask() -> AssigneeChoice | None:
-        return choose_assignee(candidates=team, skills=NEEDED, requester=None, now=NOW)
-
-    return Figure(
-        f"choose among {IN_MEMORY_COUNT:,}",
-        ms=milliseconds(ask),
-        bound=25,
-        baseline_ms=milliseconds(lambda: baseline(alone, NEEDED)),
-    )
-
-
-def measure_database(db: Mongo, *, people: int = DATABASE_COUNT) -> Iterator[Figure]:
-    """Measure including all queries; the baseline loads every account."""
-    ticket = fill(db, people=people)
-    services = Services(db)
-    for name, needed in (("two skills", NEEDED), ("no skill", ())):
-        store, asked = services.assignments, replace(ticket, related_skills=needed)
-
-        def shortlisted(
-            store: AssignmentService = store, asked: Ticket = asked
-        ) -> AssigneeChoice | None:
-            return store.choose(asked, now=NOW)
-
-        def read_all(
-            store: AssignmentService = store, asked: Ticket = asked
-        ) -> AssigneeChoice | None:
-            everybody = store.candidates(team_id=TEAM, now=NOW)
-            return choose_assignee(
-                candidates=everybody, skills=asked.related_skills, requester=None, now=NOW
-            )
-
-        yield Figure(
-            f"choose among {people:,}, queries included, {name}",
-            ms=milliseconds(shortlisted),
-            bound=50,
-            baseline_ms=milliseconds(read_all, rounds=1),
-        )

@@ -1,31 +1,16 @@
-"""Requests per second, latency and CPU time of a server process, under a load of prepared requests.
+"""A load of prepared requests on a server process.
 
 One thread sends them over a few connections, so that the load itself needs little CPU time.
 """
 
-import os
 import selectors
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from statistics import median
 
-_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _RECEIVED_BYTES = 1_048_576
 # No server takes longer, unless it is broken.
 _TIMEOUT_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What came of a series of requests: `ms` per request over all connections, the median of the
-    latencies, and the CPU time per request of the processes."""
-
-    ms: float
-    p50_ms: float
-    cpu_ms: float
 
 
 def http_request(
@@ -38,13 +23,10 @@ def http_request(
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def run_load(
-    port: int, requests: Sequence[bytes], *, connections: int, pids: Sequence[int]
-) -> Load:
-    """Send all requests, each when its connection has the answer before. Raises `RuntimeError` for
-    an answer that is no success."""
+def send_all(port: int, requests: Sequence[bytes], *, connections: int) -> list[float]:
+    """Send each request when its connection has the answer before; return the latencies in seconds.
+    Raises `RuntimeError` for an answer that is no success."""
     latencies: list[float] = []
-    cpu, begun = _cpu_seconds(pids), time.perf_counter()
     with selectors.DefaultSelector() as selector:
         remaining = iter(requests)
         for _ in range(connections):
@@ -55,15 +37,7 @@ def run_load(
                 raise RuntimeError("the server does not answer")
             for key, _ in ready:
                 key.data.receive()
-    seconds = time.perf_counter() - begun
-    cpu = _cpu_seconds(pids) - cpu
-    count = len(latencies)
-    return Load(seconds * 1_000 / count, median(latencies) * 1_000, cpu * 1_000 / count)
-
-
-def median_load(loads: Sequence[Load]) -> Load:
-    """The median of each figure, over the rounds."""
-    return Load(*(median(getattr(load, name) for load in loads) for name in Load.__slots__))
+    return latencies
 
 
 class _Connection:
@@ -104,12 +78,3 @@ class _Connection:
 def _content_length(head: bytes) -> int:
     _, _, rest = head.lower().partition(b"content-length:")
     return int(rest.partition(b"\r\n")[0])
-
-
-def _cpu_seconds(pids: Sequence[int]) -> float:
-    """User and system time of the processes."""
-    ticks = 0
-    for pid in pids:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
-        ticks += sum(map(int, stat.rpartition(")")[2].split()[11:13]))
-    return ticks / _TICKS_PER_SECOND

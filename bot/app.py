@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from typing import Any, Self
 
 from slack_bolt import Ack, App, BoltRequest, BoltResponse
-from slack_bolt.listener_matcher import builtins
+from slack_bolt.listener_matcher import ListenerMatcher, builtins
 from slack_bolt.middleware import Middleware
 
 from bot.middleware import (
@@ -89,28 +89,44 @@ class _Step(Middleware):
         return response
 
 
+class _Matcher(ListenerMatcher):
+    """One of Bolt's matchers, asked with the body alone, which is all that it reads. Bolt makes all
+    arguments that a matcher could have for each one that it asks, as for a middleware."""
+
+    def __init__(self, builtin: Any) -> None:
+        self._accepts = builtin.func
+
+    def matches(self, req: BoltRequest, resp: BoltResponse) -> bool:  # noqa: ARG002  Bolt's signature
+        return bool(self._accepts(req.body))
+
+
+_MATCHERS: Mapping[RouteKind, Callable[[re.Pattern[str]], Any]] = {
+    RouteKind.VIEW: builtins.view_submission,
+    RouteKind.COMMAND: builtins.command,
+    RouteKind.ACTION: builtins.block_action,
+    RouteKind.OPTIONS: builtins.block_suggestion,
+    RouteKind.SHORTCUT: builtins.global_shortcut,
+    RouteKind.MESSAGE_SHORTCUT: builtins.message_shortcut,
+    RouteKind.EVENT: builtins.event,
+}
+
+
 def _register(app: App, bot: BotProcess) -> None:
-    """Register one listener for each kind of payload: Bolt builds the arguments of every matcher
-    that it asks before it finds the listener, which costs more than filing a ticket."""
-    registrars: dict[RouteKind, Callable[..., Any]] = {
-        RouteKind.VIEW: app.view_submission,
-        RouteKind.COMMAND: app.command,
-        RouteKind.ACTION: app.block_action,
-        RouteKind.OPTIONS: app.block_suggestion,
-        RouteKind.SHORTCUT: app.global_shortcut,
-        RouteKind.MESSAGE_SHORTCUT: app.message_shortcut,
-        RouteKind.EVENT: app.event,
-    }
+    """Register one listener for each kind of payload: Bolt asks them one after the other."""
     routes = list(top_level_routes())
     check_sender = sender_check(bot)
-    for kind, registrar in registrars.items():
+    for kind, matcher in _MATCHERS.items():
         listener = _listener(kind, routes, bot, check_sender)
-        known = [route for route in routes if route.kind is kind]
-        registrar(_any_of(route for route in known if not route.has_own_ack))(listener)
-        if own := [route for route in known if route.has_own_ack]:
-            # `app.event` has no option to leave the acknowledgement to the listener.
-            matcher = builtins.event(_any_of(own))
-            app._register_listener([listener], matcher, [], [], auto_acknowledgement=False)
+        for has_own_ack in (False, True):
+            known = [r for r in routes if r.kind is kind and r.has_own_ack is has_own_ack]
+            if known:
+                app._register_listener(
+                    [listener],
+                    _Matcher(matcher(_any_of(known))),
+                    [],
+                    [],
+                    auto_acknowledgement=kind is RouteKind.EVENT and not has_own_ack,
+                )
 
 
 def _any_of(routes: Iterable[Route]) -> re.Pattern[str]:

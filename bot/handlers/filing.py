@@ -13,12 +13,13 @@ from bot.views.inputs import View, notice_modal
 from bot.views.messages.help import HelpEntry, help_message, suggestion_message
 from bot.views.modals import file_ticket as views
 from bot.views.text import DisplayPerson, Message
-from services.core.errors import DomainError
+from services.core.errors import DomainError, InvalidValue
 from services.models.comment import MessageRef
 from services.models.message_source import MessageSource
 from services.models.ticket import Ticket
 from services.models.user import Role
 from services.tickets.filing import AlreadyFiled
+from services.tickets.validation import field_errors
 
 
 def show_help(req: Request, entries: Sequence[HelpEntry]) -> None:
@@ -104,7 +105,7 @@ def already_filed_view(req: Request, error: AlreadyFiled, *, entered_text: str =
 
 def file_ticket(req: Request) -> None:
     view = req.body["view"]
-    if warn_of_secrets(req, "title", "description"):
+    if warn_of_secrets(req, "title", "description", find_errors=lambda: _field_errors(req)):
         return
     try:
         filed = req.services.tickets.create(
@@ -125,6 +126,17 @@ def file_ticket(req: Request) -> None:
     _follow_later_changes(req, filed.ticket)
     req.ack(response_action="update", view=views.filed_modal(filed.ticket))
     req.bot.publisher.publish_ticket(str(filed.ticket.id))
+
+
+def _field_errors(req: Request) -> dict[str, str]:
+    try:
+        deadline = _submitted_deadline(req)
+    except InvalidValue as error:
+        return error.errors
+    title, description = req.field_value("title"), req.field_value("description")
+    return field_errors(
+        title=title, description=description, deadline=deadline, now=req.services.clock()
+    )
 
 
 def _submitted_deadline(req: Request) -> datetime | None:

@@ -1,6 +1,7 @@
 """The warning in a form about a password or key in a text that others will read."""
 
 import hashlib
+from collections.abc import Callable, Mapping
 
 from bot.slack.request import Request
 from bot.views.text import has_secret
@@ -16,9 +17,14 @@ THREAD_WARNING = (
 )
 
 
-def warn_of_secrets(req: Request, *fields: str) -> bool:
+def warn_of_secrets(
+    req: Request, *fields: str, find_errors: Callable[[], Mapping[str, str]] = dict
+) -> bool:
     """Show the warning beside each of the form's fields that seems to contain a secret, and return
-    True; False if none does, or if this form was submitted with these texts before."""
+    True; False if none does, or if this form was submitted with these texts before.
+
+    `find_errors` returns what else is wrong, by field, to be shown at the same time.
+    """
     texts = {field: req.form.submitted(field) for field in fields if field in req.form}
     found = {
         field: text for field, text in texts.items() if isinstance(text, str) and has_secret(text)
@@ -29,7 +35,10 @@ def warn_of_secrets(req: Request, *fields: str) -> bool:
     ):
         return False
     warning = WARNING.format(submit=view["submit"]["text"])
-    req.ack(response_action="errors", errors=dict.fromkeys(found, warning))
+    errors = dict(find_errors())
+    for field in found:
+        errors[field] = f"{errors[field]} {warning}" if field in errors else warning
+    req.ack(response_action="errors", errors=errors)
     return True
 
 

@@ -94,14 +94,11 @@ def error_message(error: Exception, *, is_save: bool = False) -> str:
 def error_response(error: Exception, body: dict[str, Any]) -> BoltResponse:
     """Return the acknowledgement that shows the error to the sender of `body`."""
     if body.get("type") == "view_submission":
-        block_id = _error_block_id(error, body["view"])
-        text = error_message(error, is_save=True)
-        if block_id is None:
-            response_body = {"response_action": "update", "view": notice_modal(text)}
-            return BoltResponse(status=200, body=response_body)
-        return BoltResponse(
-            status=200, body={"response_action": "errors", "errors": {block_id: text}}
-        )
+        errors = _errors_by_block_id(error, body["view"])
+        if not errors:
+            view = notice_modal(error_message(error, is_save=True))
+            return BoltResponse(status=200, body={"response_action": "update", "view": view})
+        return BoltResponse(status=200, body={"response_action": "errors", "errors": errors})
     if body.get("type") == "block_suggestion":  # a menu cannot show a text
         error_message(error)
         return BoltResponse(status=200, body={"options": []})
@@ -157,12 +154,12 @@ def _post_ephemeral(req: Request, channel: str, text: str) -> bool:
     return True
 
 
-def _error_block_id(error: Exception, view: dict[str, Any]) -> str | None:
-    """Return the input that shows the error, None for a modal without inputs.
+def _errors_by_block_id(error: Exception, view: dict[str, Any]) -> dict[str, str]:
+    """Return the sentence beside each input that shows one; {} for a modal without inputs.
 
     Slack shows errors at inputs only, and keeps what was typed.
     """
     inputs = [str(block["block_id"]) for block in view["blocks"] if block["type"] == "input"]
     if isinstance(error, InvalidValue) and error.field in inputs:
-        return error.field
-    return inputs[0] if inputs else None
+        return {field: text for field, text in error.errors.items() if field in inputs}
+    return {inputs[0]: error_message(error, is_save=True)} if inputs else {}

@@ -20,15 +20,16 @@ _UNIT_SECONDS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
 def due_phrase(ticket: Ticket, *, now: datetime) -> str:
-    """Return "due in 40 min", "due in 1 h 50 min", "due tomorrow at 14:00", "2 h late" or
-    "paused while waiting", as mrkdwn; "" if the ticket is completed or has no due date."""
+    """Return "due in 40 min", "due in 1 h 50 min", "due tomorrow at 14:00", "due 2 hours
+    ago, late" or "paused while waiting", as mrkdwn; "" if the ticket is completed or has no due
+    date."""
     at = ticket.due_at
     if ticket.status not in OPEN_STATUSES:
         return ""
     if at is None:
         return _paused_phrase(ticket)
-    if late := lateness(ticket, now=now):
-        return f"*{late}*"
+    if at <= now:
+        return _late_phrase(time_ago(at, now=now))
     return (
         f"due in {_remaining(at - now)}"
         if at - now < SOON_THRESHOLD
@@ -50,7 +51,13 @@ def due_phrase_for_card(ticket: Ticket) -> str:
     at = ticket.due_at
     if ticket.status not in OPEN_STATUSES or at is None:
         return ""
-    return f"due {format_datetime(at)}{f' · *{LATE_TEXT}*' if is_notified_late(ticket) else ''}"
+    if is_notified_late(ticket):
+        return _late_phrase(time_ago(at))
+    return f"due {format_datetime(at)}"
+
+
+def _late_phrase(elapsed: str) -> str:
+    return f"due {elapsed}, *{LATE_TEXT}*"
 
 
 def is_notified_late(ticket: Ticket) -> bool:

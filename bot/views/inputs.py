@@ -37,13 +37,15 @@ def own_metadata(view: Mapping[str, Any]) -> str:
     return str(view.get("private_metadata") or "").partition(ORIGIN_SEPARATOR)[0]
 
 
-def modal(*, title: str, close: str, blocks: list[Block], **properties: Any) -> View:
+def modal(*, title: str, blocks: list[Block], close: str = "", **properties: Any) -> View:
+    """Return a form if it has a `submit` label, else a page. The button that closes a form is
+    "Cancel", of a page "Close", unless `close` says more."""
     if "submit" in properties:
         properties["submit"] = plain_text(properties["submit"])
     return {
         "type": "modal",
         "title": plain_text(title),
-        "close": plain_text(close),
+        "close": plain_text(close or ("Cancel" if "submit" in properties else "Close")),
         "blocks": blocks,
         **properties,
     }
@@ -53,7 +55,6 @@ def notice_modal(sentence: str) -> View:
     """Return a modal with one sentence, such as an error."""
     return modal(
         title="Please note",
-        close="Close",
         blocks=[{"type": "section", "text": plain_text(sentence)}],
     )
 

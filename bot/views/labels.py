@@ -169,4 +169,7 @@ def urgency_explanation(ticket: Ticket) -> str | None:
             else None
         )
     who = "The requester" if claim == UrgencyClaim.REQUESTER else "Gemini"
-    return f"{who} called this urgent. Nothing else says so, so it is high; raise it if it is."
+    return (
+        f"{who} called this urgent, but nothing else in the ticket says so. Its priority is high; "
+        "set it to Urgent if it is."
+    )

@@ -76,11 +76,12 @@ def utf16_length(text: str) -> int:
 
 
 def plain_text(text: str, *, limit: int = 3_000) -> Block:
-    """Return a plain_text object without any markup or emoji codes."""
+    """Return a plain_text object. Emoji are its only markup: Slack writes the emoji that people
+    type as codes."""
     return {
         "type": "plain_text",
         "text": truncate(strip_invisible(text), limit).strip() or "–",
-        "emoji": False,
+        "emoji": True,
     }
 
 

@@ -65,8 +65,24 @@ class Candidate:
     do_not_disturb_until: datetime | None = None
 
     @property
+    def load_phrase(self) -> str:
+        return describe_load(self.open_tickets, self.capacity)
+
+    @property
     def effective_load(self) -> float:
         return self.open_tickets if self.load is None else self.load
+
+
+def describe_load(open_tickets: int, capacity: int) -> str:
+    """Return the open tickets out of the capacity: with the ticket in question, or, if there is no
+    room for it, without."""
+    if open_tickets < capacity:
+        return f"{open_tickets + 1} of {capacity} with this one"
+    return full_phrase(open_tickets, capacity)
+
+
+def full_phrase(open_tickets: int, capacity: int) -> str:
+    return f"has {open_tickets} of {capacity} open tickets" if capacity > 0 else "takes no tickets"
 
 
 class Obstacle(StrEnum):

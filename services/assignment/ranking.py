@@ -119,7 +119,7 @@ class AssigneeOption:
 
     `known_skills` are those of the ticket's skills they have; `open_tickets` is out of `capacity`.
     `reason` is what counts in their favour. `is_match`: they know a skill it needs or have solved
-    such tickets, or no needed skill is known.
+    such tickets, or no needed skill is known. `away_until` is in their time zone, if it is known.
     """
 
     user: User
@@ -129,6 +129,7 @@ class AssigneeOption:
     obstacle: Obstacle | None
     reason: str = ""
     is_match: bool = True
+    away_until: datetime | None = None
 
 
 def rank_options(
@@ -152,6 +153,7 @@ def rank_options(
 
 def _to_option(rating: Rating, user: User, context: ScoringContext) -> AssigneeOption:
     who, reason = rating.candidate, strengths(rating, context)
+    away = who.away_until
     is_match = bool(rating.known_skills) or rating.has_solved or not context.needed_skills
     return AssigneeOption(
         user=user,
@@ -161,6 +163,7 @@ def _to_option(rating: Rating, user: User, context: ScoringContext) -> AssigneeO
         obstacle=rating.obstacle,
         reason=reason if is_match else f"{KNOWS_NO_SKILL} · {reason}",
         is_match=is_match,
+        away_until=away.astimezone(who.week.zone) if away and who.week else away,
     )
 
 
@@ -265,7 +268,7 @@ def _reason(rating: Rating, context: ScoringContext) -> ChoiceReason:
 
 
 def _describe(rating: Rating, context: ScoringContext, why: ChoiceReason | None) -> str:
-    """For example "knows VPN and DNS · 2 of 8 open · at work until 18:00 (Tokyo time)".
+    """For example "knows VPN and DNS · 3 of 8 with this one · at work until 18:00 (Tokyo time)".
 
     Times are in the candidate's time zone, which is named if the candidates are in several.
     """
@@ -273,7 +276,7 @@ def _describe(rating: Rating, context: ScoringContext, why: ChoiceReason | None)
     parts = [
         _why(why, rating.known_skills, list(context.needed_skills.values())) if why else "",
         SOLVED_SIMILAR if rating.has_solved and why is not ChoiceReason.HISTORY else "",
-        f"{who.open_tickets} of {who.capacity} open",
+        who.load_phrase,
         _hours(who, context),
     ]
     return " · ".join(filter(None, parts))

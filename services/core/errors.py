@@ -1,16 +1,23 @@
 """Domain errors. `str(error)` is a sentence for the user."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 
 class DomainError(Exception):
     """The base class: invalid input or a refusal, never a bug."""
 
 
 class InvalidValue(DomainError):
-    """A value is invalid; `field` is the name of the form field."""
+    """A value is invalid; `field` is the name of the form field. `errors` has the sentences of all
+    fields that are known to be invalid, this one first."""
 
-    def __init__(self, field: str, message: str) -> None:
+    def __init__(
+        self, field: str, message: str, *, others: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         super().__init__(message)
         self.field = field
+        self.errors = {field: message, **others}
 
 
 class NotAllowedInState(InvalidValue):

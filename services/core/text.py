@@ -28,6 +28,8 @@ _LINE_BREAK = re.compile(r"\r\n?|[\x85\u2028\u2029]")
 
 def strip_invisible(text: str) -> str:
     """Remove invisible characters; line breaks and tabs stay."""
+    if text.isascii() and text.isprintable():  # as most texts are, ours among them
+        return text
     return _STRAY.sub("", _INVISIBLE_CHARACTERS.sub("", _LINE_BREAK.sub("\n", text)))
 
 

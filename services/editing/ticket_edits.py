@@ -18,6 +18,7 @@ from services.accounts.users import UserService
 from services.analysis.analysis_store import skill_sources
 from services.analysis.model_exchange import NO_SOURCES
 from services.assignment.assignment_service import AssignmentService, declined_by
+from services.assignment.candidate_pool import without_ticket
 from services.assignment.feedback import correction_scores
 from services.assignment.ranking import AssigneeOption, rank_options
 from services.core.clock import Clock, utcnow
@@ -194,6 +195,8 @@ class TicketEdits:
     ) -> list[AssigneeOption]:
         now = self._clock()
         candidates = self._assignments.candidates(team_id=team_id, now=now)
+        if ticket:
+            candidates = without_ticket(candidates, ticket, now=now)
         skills = ticket.related_skills if ticket else ()
         return rank_options(
             candidates=candidates,

@@ -8,6 +8,7 @@ from bson import ObjectId
 
 from services.account_admin.account_admin import AccountAdmin
 from services.accounts.account_search import AccountCursor, AccountPage
+from services.availability.slack_status import StatusRules, StatusRulesStore
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.core.errors import NotFound, PermissionDenied
@@ -82,6 +83,7 @@ class SettingsPage:
 
     screen: Screen
     settings: CurrentSettings
+    status_rules: StatusRules
 
 
 HomeContent = HomePage | TicketListPage | TicketPage | PeoplePage | SettingsPage
@@ -94,6 +96,7 @@ class HomeService:
         links: LinkService,
         accounts: AccountAdmin,
         settings: TeamSettings,
+        status_rules: StatusRulesStore,
         setup_checklists: SetupChecklists,
         *,
         clock: Clock = utcnow,
@@ -103,6 +106,7 @@ class HomeService:
         self._lists = ListService(db, links, clock=clock)
         self._accounts = accounts
         self._settings = settings
+        self._status_rules = status_rules
         self._setup_checklists = setup_checklists
         self._clock = clock
 
@@ -120,7 +124,8 @@ class HomeService:
         if screen.people:
             return self._build_people_page(actor, team_id, screen.people)
         if screen.settings:
-            return SettingsPage(screen, self._settings.get(actor=actor))
+            settings = self._settings.get(actor=actor)
+            return SettingsPage(screen, settings, self._status_rules.read())
         return self._build_home_page(actor, team_id)
 
     def ticket_page(self, *, actor: Actor, team_id: str, ticket_id: str) -> TicketPage:

@@ -22,9 +22,10 @@ TICKET_FIELDS = fields_of(Output.API)
 # Searched in turn, from the cursor back: a database that sorts all matches then has few to sort.
 # MongoDB reads them in index order either way.
 _SEARCH_WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=60))
-# Requesters with short lists are remembered, up to this many: one query finds all their tickets.
-_MAX_SHORT_LISTS = 10_000
+# How far the first page reaches is remembered for this many requesters.
+_MAX_HORIZONS = 10_000
 _EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)  # MongoDB keeps no less
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,9 @@ class TicketPager:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._clock = clock
-        self._short_lists: set[ObjectId | None] = set()
+        # By requester (None: all tickets) and size, the date of the first page's last ticket; None
+        # for a list that is shorter. The next first page is one query, for these and newer tickets.
+        self._horizons: dict[tuple[ObjectId | None, int], datetime | None] = {}
 
     def newest_page(
         self, *, actor: Actor, size: int = MAX_PAGE_SIZE, after: PageCursor | None = None
@@ -69,7 +72,7 @@ class TicketPager:
             return self._read_first(owner_filter, wanted)
         found: list[Document] = []
         for dated in _date_windows(after):
-            found = self._find(owner_filter | dated, wanted)
+            found += self._find(owner_filter | dated, wanted - len(found))
             if len(found) == wanted:
                 return found
         undated: Document = {"createdAt": None}  # they come last
@@ -78,17 +81,27 @@ class TicketPager:
         return found + self._find(owner_filter | undated, wanted - len(found))
 
     def _read_first(self, owner_filter: Document, wanted: int) -> list[Document]:
-        creator = owner_filter.get("createdBy")
-        now, spans = self._clock(), () if creator in self._short_lists else _SEARCH_WINDOWS
-        for among in (*({"createdAt": {"$gte": now - span}} for span in spans), {}):
-            found = self._find(owner_filter | among, wanted)
+        key = (owner_filter.get("createdBy"), wanted)
+        found: list[Document] = []
+        for dated in self._first_windows(key):
+            found = self._find(owner_filter | dated, wanted)
             if len(found) == wanted:
-                self._short_lists.discard(creator)
-                return found
-        if len(self._short_lists) >= _MAX_SHORT_LISTS:
-            self._short_lists.clear()
-        self._short_lists.add(creator)
+                break
+        if len(self._horizons) >= _MAX_HORIZONS:
+            self._horizons.clear()
+        last = found[-1].get("createdAt") if len(found) == wanted else None
+        if isinstance(last, datetime) or len(found) < wanted:
+            self._horizons[key] = last
         return found
+
+    def _first_windows(self, key: tuple[ObjectId | None, int]) -> Iterator[Document]:
+        if key not in self._horizons:
+            now = self._clock()
+            yield from ({"createdAt": {"$gte": now - span}} for span in _SEARCH_WINDOWS)
+        elif horizon := self._horizons[key]:
+            # With `$gte` SecantusDB leaves out the ticket at the horizon itself.
+            yield {"createdAt": {"$gt": horizon - _MILLISECOND}}
+        yield {}
 
     def _find(self, query: Document, limit: int) -> list[Document]:
         cursor = self._db.tickets.find(query, dict.fromkeys(TICKET_FIELDS, True))
@@ -96,9 +109,13 @@ class TicketPager:
 
 
 def _date_windows(after: PageCursor) -> Iterator[Document]:
-    """Yield filters for dated tickets in growing windows, the last one without a limit."""
+    """Yield filters for dated tickets in windows that follow one another, the last one without a
+    limit."""
     if at := after.created_at:
         beyond = {"$or": [{"createdAt": {"$lt": at}}, {"_id": {"$lt": after.ticket_id}}]}
-        spans = (span for span in _SEARCH_WINDOWS if span < at - _EARLIEST)
-        for earliest in (*(at - span for span in spans), _EARLIEST):
-            yield {"createdAt": {"$gte": earliest, "$lte": at}, **beyond}
+        latest = at
+        for span in _SEARCH_WINDOWS:
+            if span < at - _EARLIEST:
+                yield {"createdAt": {"$gt": at - span, "$lte": latest}, **beyond}
+                latest, beyond = at - span, {}
+        yield {"createdAt": {"$lte": latest}, **beyond}

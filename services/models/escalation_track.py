@@ -34,7 +34,7 @@ class EscalationTrack(StrEnum):
 
     @property
     def steps(self) -> tuple["EscalationStep", ...]:
-        return tuple(step for step in EscalationStep if step.track is self)
+        return _STEPS[self]
 
 
 class EscalationStep(StrEnum):
@@ -70,6 +70,13 @@ class EscalationStep(StrEnum):
         """The next step of its track, which is taken if this one cannot be."""
         steps = self.track.steps
         return steps[steps.index(self) + 1]
+
+
+# To ask each step for its track, for every ticket filed, costs as much as the rest of its timing.
+_STEPS: Mapping[EscalationTrack, tuple[EscalationStep, ...]] = {
+    track: tuple(step for step in EscalationStep if step.track is track)
+    for track in EscalationTrack
+}
 
 
 class StepDelay(Enum):

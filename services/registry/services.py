@@ -164,7 +164,13 @@ class Services:
     )
     home = _lazy(
         lambda s: HomeService(
-            s.db, s.links, s.account_admin, s.team_settings, s.setup_checklists, clock=s.clock
+            s.db,
+            s.links,
+            s.account_admin,
+            s.team_settings,
+            s.status_rules,
+            s.setup_checklists,
+            clock=s.clock,
         )
     )
     home_sessions = _lazy(lambda s: HomeSessions(s.db, clock=s.clock))

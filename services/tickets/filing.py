@@ -40,9 +40,7 @@ from services.tickets.validation import (
     MIN_TITLE_LENGTH,
     TicketFields,
     checked_deadline,
-    checked_description,
-    checked_priority,
-    checked_title,
+    checked_fields,
 )
 
 if TYPE_CHECKING:
@@ -99,11 +97,12 @@ class TicketService:
         all users. Raises `InvalidValue`, `LimitReached`, `AlreadyFiled`, `Conflict`.
         """
         require_permission(actor, Permission.FILE_TICKET)
-        fields = TicketFields(
-            title=checked_title(title),
-            description=checked_description(description),
-            priority=checked_priority(priority),
+        fields = checked_fields(
+            title=title,
+            description=description,
+            priority=priority,
             deadline=deadline,
+            now=self._clock(),
         )
         content_hash = fields.content_hash() if reject_edits and request_id else None
         subject = (Limit.TICKETS, str(actor.user_id))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -38,6 +38,43 @@ class TicketFields:
         due = self.deadline.isoformat() if self.deadline else None
         words = json.dumps([self.title, self.description, self.priority, due])
         return hashlib.sha256(words.encode()).hexdigest()
+
+
+def checked_fields(
+    *, title: str, description: str, priority: str | None, deadline: datetime | None, now: datetime
+) -> TicketFields:
+    """Return the fields of a new ticket. Raises `InvalidValue` with the errors of all of them if
+    the text or the priority is invalid; the deadline alone is checked when the ticket is stored."""
+    errors = field_errors(title=title, description=description, deadline=deadline, now=now)
+    deadline_error = {name: errors.pop(name) for name in ("deadline",) if name in errors}
+    try:
+        checked_priority(priority)
+    except InvalidValue as error:
+        errors |= error.errors
+    if errors:
+        field, *_ = errors
+        raise InvalidValue(field, errors[field], others={**errors, **deadline_error})
+    return TicketFields(
+        checked_title(title), checked_description(description), checked_priority(priority), deadline
+    )
+
+
+def field_errors(
+    *, title: str, description: str, deadline: datetime | None, now: datetime
+) -> dict[str, str]:
+    """Return the error of each field of a new ticket that people type and that is invalid."""
+    checks: tuple[Callable[[], object], ...] = (
+        lambda: checked_title(title),
+        lambda: checked_description(description),
+        lambda: checked_deadline(deadline, now=now),
+    )
+    errors: dict[str, str] = {}
+    for check in checks:
+        try:
+            check()
+        except InvalidValue as error:
+            errors |= error.errors
+    return errors
 
 
 def checked_title(value: Any) -> str:

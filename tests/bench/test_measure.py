@@ -9,7 +9,8 @@ import pytest
 from pymongo import MongoClient
 
 from bench.__main__ import main
-from bench.measure import Cost, Limit, Meter, Row, Trips, compare, cpu_seconds, lines
+from bench.measure import Cost, Limit, Meter, Round, Row, Trips, compare, cpu_seconds, lines
+from bench.stand import Stand
 from demo.servers import MongoServer
 from services.core.database import Document
 
@@ -45,11 +46,11 @@ def test_costs_are_of_one_operation(mongo: MongoServer) -> None:
     trips = Trips()
     client: MongoClient[Document] = MongoClient(mongo.uri, event_listeners=[trips])
 
-    def three_reads_of_two_trips() -> int:
+    def three_reads_of_two_trips() -> Round:
         for _ in range(3):
             client.bench.one.find_one()
             client.bench.two.find_one()
-        return 3
+        return Round(3)
 
     cost = Meter(trips=trips).run(three_reads_of_two_trips)
     client.close()
@@ -78,7 +79,7 @@ def test_rows_are_printed_as_they_come_and_written_as_json(
 ) -> None:
     printed: list[str] = []
 
-    def group() -> Iterator[Row]:
+    def group(_: Stand) -> Iterator[Row]:
         yield row()
         printed.append(capsys.readouterr().out)
         yield row(ratio=9)
@@ -92,5 +93,5 @@ def test_rows_are_printed_as_they_come_and_written_as_json(
 
 
 def test_a_name_of_no_group_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main({"filing": lambda: iter(())}, wanted="x", results=tmp_path / "bench.json") == 2
+    assert main({"filing": lambda _: iter(())}, wanted="x", results=tmp_path / "bench.json") == 2
     assert capsys.readouterr().err == "ROW=x names no group. There are: filing\n"

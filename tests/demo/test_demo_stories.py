@@ -270,7 +270,7 @@ def test_a_moderator_updates_a_ticket_looks_at_it_and_empties_it(
     nils.command("/ticket", f"update {number}")
     form = nils.wait_for_modal(f"Edit {ticket.lower()}")
     offered = [option["text"]["text"] for option in form.fields["assignedTo"]["options"]]
-    assert "Lara · 0 of 8 open" in offered
+    assert "Lara · 1 of 8 with this one" in offered
     assert form.fields["relatedSkills"]["initial_value"] == "VPN"
 
     refused = nils.fill(deadline="yesterday").submit()
@@ -282,7 +282,7 @@ def test_a_moderator_updates_a_ticket_looks_at_it_and_empties_it(
         priority="Urgent",
         deadline="2098-12-31 17:00",
         relatedSkills="vpn",
-        assignedTo="Lara · 0 of 8 open",
+        assignedTo="Lara · 1 of 8 with this one",
         helpfulNotes="The gateway was changed on Sunday.",
     )
     saved = nils.submit()

@@ -546,8 +546,8 @@ def _modals() -> Iterator[Row]:
         "it is analysed again": ReassignResult(NEW, None),
     }.items():
         yield MODALS, ASSIGNEE, f"Declined: {title}", ticket_actions.declined_modal(outcome)
-    fit = AssigneeOption(CLEO, ("VPN",), 2, 8, None, "knows VPN · 2 of 8 open")
-    full = AssigneeOption(ADA, (), 8, 8, Obstacle.FULL, "8 of 8 open", is_match=False)
+    fit = AssigneeOption(CLEO, ("VPN",), 2, 8, None, "knows VPN · 3 of 8 with this one")
+    full = AssigneeOption(ADA, (), 8, 8, Obstacle.FULL, "has 8 of 8 open tickets", is_match=False)
     yield (
         MODALS,
         MODERATOR,
@@ -742,11 +742,13 @@ def _home() -> Iterator[Row]:
         shown = PeoplePage(Screen(people=cursor), AccountPage(cursor, users, next=cursor),
                           {BEN.id: "U0Ben"}, NOW)  # fmt: skip
         yield HOME, ADMIN, f"People: {title}", people_list.people_page(shown)
-    for title, hours in (
-        ("as installed", BusinessHours()),
-        ("changed", BusinessHours(country="DE", is_configured=True)),
-    ):
-        settings = SettingsPage(Screen(settings=True), CurrentSettings(APP_NAME, Targets(), hours))
+    for title, hours, rules in (
+        ("as installed", BusinessHours(), StatusRules()),
+        ("changed", BusinessHours(country="DE", is_configured=True),
+         StatusRules(away=("at the spa", ":sailboat:"), available=("holiday season",))),
+    ):  # fmt: skip
+        values = CurrentSettings(APP_NAME, Targets(), hours)
+        settings = SettingsPage(Screen(settings=True), values, rules)
         yield HOME, ADMIN, f"Settings {title}", overview.home_view(settings)
 
 
@@ -801,7 +803,7 @@ def _history() -> tuple[Event, ...]:
 def _dry_runs() -> dict[str, DryRun]:
     def score(user: User, exclusion: Any = None, **fields: Any) -> CandidateScore:
         candidate = Candidate(user.id, user.role, user.skills, 1, 8, **fields)
-        return CandidateScore(candidate, 0.75, PARTS, "knows VPN · 1 of 8 open", exclusion)
+        return CandidateScore(candidate, 0.75, PARTS, "knows VPN · 2 of 8 with this one", exclusion)
 
     reasons = [Obstacle.AWAY, *Obstacle, *CandidateExclusion]
     excluded = [score(CLEO, why) for why in reasons[1:]]
@@ -814,7 +816,7 @@ def _dry_runs() -> dict[str, DryRun]:
         Correction(NOW, CLEO.id, None, frozenset(), ADA.id),
         Correction(NOW, CLEO.id, BEN.id, frozenset(), ADA.id),
     )
-    last = LastAssignment(BEN.id, "system", NOW, "knows VPN · 1 of 8 open", 0.75, PARTS)
+    last = LastAssignment(BEN.id, "system", NOW, "knows VPN · 2 of 8 with this one", 0.75, PARTS)
     run = DryRun(
         ticket, is_analysed=True, was_analysed=True, has_secrets=True,
         explanation=Explanation((score(BEN),), tuple(excluded)), last_assignment=last,
@@ -841,7 +843,7 @@ def _emails() -> Iterator[Row]:
         EmailKind.LINKED: compose.link_values("Ann"),
         EmailKind.UNLINKED: compose.link_values(""),
         EmailKind.ASSIGNED: compose.assignment_values(
-            ASSIGNED, requester="Ann", reason="knows VPN · 1 of 8 open"
+            ASSIGNED, requester="Ann", reason="knows VPN · 2 of 8 with this one"
         ),
     }
     sender = compose.parse_address("helpdesk@example.com")

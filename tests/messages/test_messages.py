@@ -120,6 +120,21 @@ def test_slack_takes_it_and_each_button_that_a_sentence_names_is_there(kind: str
             assert check_view(content, home=kind == HOME) == [], entry.title
 
 
+def test_a_form_is_cancelled_and_a_page_is_closed() -> None:
+    modals = {
+        entry.title: entry.content
+        for entry in catalogue()
+        if isinstance(entry.content, dict) and entry.content.get("type") == "modal"
+    }
+    exceptions = {
+        title: view["close"]["text"]
+        for title, view in modals.items()
+        if view["close"]["text"] != ("Cancel" if "submit" in view else "Close")
+    }
+    # The first is beside "Cancel the ticket", the others lead back to the form below them.
+    assert exceptions == dict.fromkeys(("Cancel", "Changes", "No changes"), "Back")
+
+
 def _lines(entry: Entry) -> list[str]:
     lines = [line.strip() for line in as_lines(entry.content)]
     # The columns of a table in a terminal.

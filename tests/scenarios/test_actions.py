@@ -148,14 +148,14 @@ def test_taking_over_an_accepted_ticket_asks_first_and_tells_the_assignee(
     (accepted_card,) = triage.slack.messages(TRIAGE)
     at = f"{int(clock().timestamp())}^{{ago}}|on {clock():%-d %b %Y, %H:%M} UTC"
     assert take_button(accepted_card)["confirm"] == {
-        "title": {"type": "plain_text", "text": "Take over?", "emoji": False},
+        "title": {"type": "plain_text", "text": "Take over?", "emoji": True},
         "text": {
             "type": "mrkdwn",
             "text": f"{ben.name} accepted this <!date^{at}>. Take over?",
             "verbatim": True,
         },
-        "confirm": {"type": "plain_text", "text": "Take over", "emoji": False},
-        "deny": {"type": "plain_text", "text": "Cancel", "emoji": False},
+        "confirm": {"type": "plain_text", "text": "Take over", "emoji": True},
+        "deny": {"type": "plain_text", "text": "Cancel", "emoji": True},
     }
     for _ in range(2):
         triage.press(cleo, accepted_card, "take")

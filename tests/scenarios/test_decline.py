@@ -34,7 +34,7 @@ def test_a_declined_ticket_goes_to_the_next_best_and_says_to_whom(
         [f"You gave it back. {cleo.name} has it now."],
         ["assigned to you"],
     )
-    assert "Why you: knows VPN · 0 of 8 open" in said(system.card(cleo))
+    assert "Why you: knows VPN · 1 of 8 with this one" in said(system.card(cleo))
     assert buttons(system.card(ben)) == ["Details"]
     assert system.now(ticket).assigned_to == cleo.id
 
@@ -137,7 +137,7 @@ def test_reassigning_to_the_next_best_is_one_press(
     option, _ = best["element"]["options"]
     assert (option["text"]["text"], option["description"]["text"]) == (
         cleo.name,
-        "knows VPN · 0 of 8 open",
+        "knows VPN · 1 of 8 with this one",
     )
     assert system.submit(ben, nextBest=str(cleo.id), reason="Yours, I think.") == {}
     system.work()

@@ -10,15 +10,12 @@ from typing import Any
 
 from slack_sdk.models.blocks import Block
 
-from bot.views.labels import signed_priority
-from services.models.ticket import Priority
 from tests.support.blockkit_limits import ELEMENTS_IN, NEEDS_ONE, NOT_IN_VIEWS, SIZES, Size
 
 _KNOWN_BLOCKS = frozenset(getattr(block, "type", "") for block in Block.__subclasses__())
 _LINK = r"@[UW]|#C|!date\^|!subteam\^|https?://|mailto:"
 _UNESCAPED = re.compile(rf"<(?!{_LINK})|&(?!(?:amp|lt|gt);)")
 _EMOJI = re.compile(r":[a-z0-9_+'-]+:")
-_OWN_EMOJI = frozenset(map(signed_priority, Priority))
 _PRESS = re.compile(r"\b[Pp]ress “?(?=[A-Z])(?P<label>[^.:;]*)")
 _ON_ANOTHER_MESSAGE = re.compile(r"\bon (?:the|its) card\b")
 
@@ -139,11 +136,10 @@ def _nulls(node: Node) -> Iterator[str]:
 
 
 def _safe_text(node: Node) -> Iterator[str]:
-    """This project's rules (Slack accepts these): what a person typed shows as typed."""
+    """This project's rules (Slack accepts these): a text shows as it was typed, with its emoji."""
     text, at = str(node.data.get("text") or ""), f"{node.at}/text"
-    is_drawn = "plain_text" in node.kinds and node.data.get("emoji") is not False
-    if is_drawn and _EMOJI.search(text) and text not in _OWN_EMOJI:
-        yield said("would turn into an emoji: needs emoji: false", at)
+    if "plain_text" in node.kinds and _EMOJI.search(text) and node.data.get("emoji") is not True:
+        yield said("would show the code of an emoji: needs emoji: true", at)
     if "mrkdwn" in node.kinds and node.data.get("verbatim") is not True:
         yield said("mrkdwn needs verbatim: true, or Slack links bare URLs and names", node.at)
     if node.kinds & {"mrkdwn", "message"} and (bad := _UNESCAPED.search(text)):

@@ -513,7 +513,7 @@ def _with_value(element: Json, value: Any) -> Json:
     if kind == "users_select":
         return {**element, "initial_user": value}
     wanted = value if isinstance(value, list) else [value]
-    plain = {"type": "plain_text", "emoji": False}
+    plain = {"type": "plain_text", "emoji": True}
     known = {option["value"]: option for option in _options(element)}
     chosen = [known.get(v) or {"text": {**plain, "text": str(v)}, "value": v} for v in wanted if v]
     if not chosen:

@@ -23,7 +23,7 @@ LOW, HIGH = [
 
 
 def plain(text: str) -> dict[str, Any]:
-    return {"type": "plain_text", "text": text, "emoji": False}
+    return {"type": "plain_text", "text": text, "emoji": True}
 
 
 def field(name: str, element: dict[str, Any]) -> dict[str, Any]:

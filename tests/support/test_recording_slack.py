@@ -380,7 +380,7 @@ def test_an_external_id_is_used_once(client: WebClient) -> None:
 def test_sizes_have_errors_of_their_own(client: WebClient) -> None:
     long = "x" * 2_900
     sections = [
-        {"type": "section", "text": {"type": "plain_text", "text": long, "emoji": False}}
+        {"type": "section", "text": {"type": "plain_text", "text": long, "emoji": True}}
     ] * 5
     assert error_of(post, client=client, text="x" * 4_001) == "msg_too_long"
     assert error_of(post, client=client, blocks=sections) == "msg_blocks_too_long"

@@ -72,12 +72,13 @@ def requester_card(
             due=due,
             is_for_requester=True,
         ),
+        *description_section(ticket),
         *([] if is_end_announced else resolution_section(ticket)),
         *small_print(*source_link(ticket)),
         actions(*buttons),
     ]
     state = _status_phrase(ticket, assignee, done_by, is_for_requester=True)
-    return Message(text=f"{ticket_reference(ticket)}: {state}", blocks=blocks)
+    return Message(text=f"{ticket_reference(ticket)}: {state}", blocks=fit_to_limit(blocks))
 
 
 def assignee_card(
@@ -222,7 +223,7 @@ def assignment_reason(ticket: Ticket, assigned_by: DisplayPerson | None) -> str:
     return (
         "you took it"
         if ticket.assignment.get("source") == MANUAL_SOURCE
-        else "given to you elsewhere"
+        else "another program assigned it to you"
     )
 
 

@@ -52,7 +52,6 @@ def explanation_modal(dry_run: DryRun) -> View:
     ]
     return modal(
         title=f"{labels.ticket_name(dry_run.ticket)}: why?",
-        close="Close",
         blocks=fit_view_to_limit(blocks),
     )
 
@@ -60,7 +59,7 @@ def explanation_modal(dry_run: DryRun) -> View:
 def explanation_loading_modal() -> View:
     """Return what is shown until the dry run is done."""
     loading_text = context(plain_text("Looking at everyone who could have it…"))
-    return modal(title="Why?", close="Close", blocks=[loading_text])
+    return modal(title="Why?", blocks=[loading_text])
 
 
 def _now(dry_run: DryRun, formatter: Formatter) -> str:

@@ -10,7 +10,7 @@ from bot.views import labels
 from services.analysis.analysis_store import edited_fields, model_name, skill_sources
 from services.analysis.model_exchange import SkillMatch, is_low_confidence
 from services.assignment.assignment_service import needs_assignment
-from services.assignment.candidate import CORRECTIONS_WEIGHT, WEIGHTS, Obstacle
+from services.assignment.candidate import CORRECTIONS_WEIGHT, WEIGHTS, Obstacle, full_phrase
 from services.assignment.explanation import (
     CandidateExclusion,
     CandidateScore,
@@ -182,7 +182,7 @@ def exclusion_text(dry_run: DryRun, candidate_score: CandidateScore, formatter: 
             until = candidate.away_until
             return f"away until {formatter.time(until)}" if until and until < NO_END else "away"
         case Obstacle.FULL:
-            return f"has {candidate.open_tickets} of {candidate.capacity} open"
+            return full_phrase(candidate.open_tickets, candidate.capacity)
         case Obstacle.DECLINED:
             return _declined(dry_run, candidate.user_id)
         case None:
@@ -203,7 +203,7 @@ EXCLUSION_TEXTS = {
 
 
 def reason_sentence(reason: str) -> str:
-    """Return a reason such as "knows VPN · 1 of 8 open" as it stands by itself."""
+    """Return a reason such as "knows VPN · 2 of 8 with this one" as it stands by itself."""
     return f"{reason[:1].upper()}{reason[1:]}"
 
 

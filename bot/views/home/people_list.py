@@ -65,8 +65,10 @@ def _person_rows(user: User, content: PeoplePage) -> list[Block]:
             ("Availability", ids.OPEN_AVAILABILITY, f"Availability of {name}"),
         )
     )
+    buttons = [edit, availability] if can_work_on_tickets(user) else [edit]
     return [
-        section(plain_text(f"{name} · {email}"), block_id=f"person:{user.id}", accessory=edit),
+        {"type": "divider"},
+        section(plain_text(f"{name} · {email}"), block_id=f"person:{user.id}"),
         context(mrkdwn(" · ".join(facts))),
-        *([actions(availability)] if can_work_on_tickets(user) else []),
+        actions(*buttons),
     ]

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from bson import ObjectId
+
 from bot.views import ids, labels
 from bot.views.blocks import (
     actions,
@@ -39,8 +41,10 @@ from services.core.text import truncate
 from services.home.home_service import TicketPage
 from services.linking.links import Directory
 from services.models.comment import Comment
+from services.models.events import EventType
 from services.models.ticket import Priority, Ticket
 from services.tickets.lifecycle import TicketAction, completed_by
+from services.tickets.transitions import TAKEN_REASON
 
 MAX_SHORT_TEXT_LENGTH = 500
 MAX_FILES, MAX_FILE_NAME_LENGTH = 3, 60
@@ -92,13 +96,7 @@ def _menus(page: TicketPage) -> Block:
     with the ticket, Slack does not restore an earlier choice.
     """
     ticket = page.ticket
-    priorities = {
-        one: {
-            "text": {"type": "plain_text", "text": labels.signed_priority(one), "emoji": True},
-            "value": one.value,
-        }
-        for one in reversed(Priority)
-    }
+    priorities = {one: option(labels.signed_priority(one), one.value) for one in reversed(Priority)}
     priority: Block = {
         "type": "static_select",
         "action_id": ids.SET_PRIORITY,
@@ -164,7 +162,7 @@ def _page_blocks(
         *resolution_section(ticket, titled_section),
     ]
     if page.is_staff:
-        blocks += _staff_section(ticket)
+        blocks += _staff_section(ticket, page.people)
     blocks += conversation_blocks(ticket.comments, page.people, max_comments=max_comments)
     if ticket.events:
         blocks += _history_section(page, max_acts=max_acts)
@@ -181,7 +179,7 @@ def conversation_modal(page: TicketPage) -> View:
         blocks = fit_view_to_limit([text_section(ticket.title), *talk, *past])
         if fits_view_limit(blocks):
             break
-    return modal(title=labels.ticket_name(ticket), close="Close", blocks=blocks)
+    return modal(title=labels.ticket_name(ticket), blocks=blocks)
 
 
 def _history_section(page: TicketPage, *, max_acts: int) -> list[Block]:
@@ -204,7 +202,7 @@ def _dates(ticket: Ticket) -> list[Block]:
     return [context(mrkdwn(" · ".join(filed + deadline)))] if filed or deadline else []
 
 
-def _staff_section(ticket: Ticket) -> list[Block]:
+def _staff_section(ticket: Ticket, people: Directory) -> list[Block]:
     """Return what the requester does not see."""
     blocks: list[Block] = [{"type": "divider"}, header("For moderators only")]
     if ticket.summary:
@@ -214,11 +212,24 @@ def _staff_section(ticket: Ticket) -> list[Block]:
     skills = ", ".join(ticket.related_skills) or "None recognised"
     blocks += titled_section("Skills", truncate(skills, MAX_SHORT_TEXT_LENGTH))
     if ticket.assigned_to and ticket.assignment:  # the legacy backend stored no reason
-        reason = str(ticket.assignment.get("reason") or "chosen by hand")
-        blocks += titled_section("Why this assignee", truncate(reason, MAX_SHORT_TEXT_LENGTH))
+        reason = truncate(_assignment_reason(ticket, people), MAX_SHORT_TEXT_LENGTH)
+        blocks += titled_section("Why this assignee", reason)
     if ticket.assignment.get("analysis"):
         blocks += [context(plain_text(sentence)) for sentence in labels.analysis_notes(ticket)]
     return blocks
+
+
+def _assignment_reason(ticket: Ticket, people: Directory) -> str:
+    """Return why the assignee got the ticket, and the person who decided it, if one did."""
+    reason = str(ticket.assignment.get("reason") or "")
+    assigned = next((e for e in reversed(ticket.events) if e.type == EventType.ASSIGNED), None)
+    by = assigned.by if assigned else None
+    if reason == TAKEN_REASON or (by is not None and by == ticket.assigned_to):
+        return f"{display_person(people, ticket.assigned_to).name} took it."
+    if isinstance(by, ObjectId):
+        name = display_person(people, by).name
+        return f"{name} assigned it{f': {reason}' if reason else '.'}"
+    return f"{reason[:1].upper()}{reason[1:]}" or "Another program assigned it."
 
 
 def conversation_blocks(

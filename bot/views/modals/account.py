@@ -101,7 +101,6 @@ def unlink_modal(preview: UnlinkPreview) -> View:
         callback_id=ids.UNLINK_ACCOUNT,
         title="Unlink",
         submit="Unlink",
-        close="Cancel",
         private_metadata=str(user.id),
         blocks=blocks,
     )
@@ -110,7 +109,6 @@ def unlink_modal(preview: UnlinkPreview) -> View:
 def unlinked_modal(user: User) -> View:
     return modal(
         title="Account unlinked",
-        close="Done",
         blocks=[
             text_section(f"You are no longer linked to {user.email}."),
             context(plain_text("Type /account to link an account again.")),
@@ -150,7 +148,7 @@ def link_account_modal(*, app_url: str | None, can_link_by_email: bool, note: st
     The page's address is shown as text as well, to open it on another device.
     """
     if not app_url and not can_link_by_email:
-        return modal(title="Link an account", close="Close", blocks=[text_section(NO_APP_URL)])
+        return modal(title="Link an account", blocks=[text_section(NO_APP_URL)])
     blocks = [text_section(note)] if note else []
     if app_url:
         blocks += _code_blocks(f"{app_url}/link", can_link_by_email=can_link_by_email)
@@ -160,7 +158,6 @@ def link_account_modal(*, app_url: str | None, can_link_by_email: bool, note: st
         callback_id=ids.LINK_ACCOUNT,
         title="Link an account",
         submit="Link",
-        close="Cancel",
         blocks=blocks,
     )
 
@@ -213,7 +210,6 @@ def confirm_link_modal(offer: LinkPreview, *, slack_user_id: str) -> View:
         callback_id=ids.CONFIRM_LINK,
         title="Link an account",
         submit="Link",
-        close="Cancel",
         # Slack stores the id of the code, never the code.
         private_metadata=json.dumps({"code": offer.code_id, "user": slack_user_id}),
         blocks=blocks,
@@ -233,7 +229,6 @@ def parse_confirm_metadata(metadata: str) -> tuple[str, str]:
 def linked_modal(user: User) -> View:
     return modal(
         title="Account linked",
-        close="Done",
         blocks=[
             header("Your account is linked"),
             text_section(

@@ -30,6 +30,10 @@ AWAY_SOURCE_TEXT = {
     AbsenceSource.ADMIN: "as an admin has set",
 }
 MAX_ZONE_LENGTH = 60
+MIDNIGHT = "00:00"
+NEXT_DAY_HINT = (
+    "A time before the start is on the next day. The same time as the start means around the clock."
+)
 
 
 def availability_modal(current: Availability, *, is_own: bool) -> View:
@@ -39,7 +43,6 @@ def availability_modal(current: Availability, *, is_own: bool) -> View:
         callback_id=ids.EDIT_AVAILABILITY,
         title="My availability" if is_own else "Availability",
         submit="Save",
-        close="Cancel",
         private_metadata="" if is_own else str(current.user.id),
         blocks=[
             *([] if is_own else [section(plain_text(current.user.display_name, limit=200))]),
@@ -47,8 +50,7 @@ def availability_modal(current: Availability, *, is_own: bool) -> View:
             _presence(current, is_own=is_own),
             input_block("Away until", datetime_picker("awayUntil", until), optional=True),
             _days(current),
-            time_select("start", "Work begins at", current.hours.start),
-            time_select("end", "Work ends at", current.hours.end),
+            *hours_inputs(current.hours.start, current.hours.end),
             _country(current),
             _zone(current, is_own=is_own),
         ],
@@ -94,12 +96,26 @@ def _days(current: Availability) -> Block:
     return input_block("Working days", element, optional=True, hint=team_hours_hint)
 
 
-def time_select(field: str, label: str, chosen: str) -> Block:
+def hours_text(start: str, end: str) -> str:
+    """Return "09:00 to 17:00", "22:00 to 06:00 the next day" or "around the clock"."""
+    if start == end:
+        return "around the clock" if start == MIDNIGHT else f"around the clock from {start}"
+    return f"{start} to {end}{' the next day' if end < start else ''}"
+
+
+def hours_inputs(start: str, end: str) -> list[Block]:
+    return [
+        _time_select("start", "Work begins at", start),
+        _time_select("end", "Work ends at", end, hint=NEXT_DAY_HINT),
+    ]
+
+
+def _time_select(field: str, label: str, chosen: str, *, hint: str = "") -> Block:
     """Offer every half hour, and the current value."""
     half_hours = (f"{hour:02}:{minute:02}" for hour, minute in product(range(24), (0, 30)))
     times = sorted({chosen, *half_hours})
     options = {text: text for text in times}
-    return select(field, label, options, placeholder="Choose a time", chosen=chosen)
+    return select(field, label, options, placeholder="Choose a time", chosen=chosen, hint=hint)
 
 
 def country_select(chosen: str, *, placeholder: str, hint: str) -> Block:

@@ -139,7 +139,6 @@ def edit_ticket_frame(ticket: Ticket, blocks: list[Block], metadata: EditMetadat
         callback_id=ids.UPDATE_TICKET,
         title=modal_title("Edit", ticket),
         submit="Save",
-        close="Cancel",
         private_metadata=metadata.encode(),
         blocks=blocks,
     )

@@ -128,7 +128,6 @@ def file_ticket_modal(
         callback_id=ids.FILE_TICKET,
         title="File a ticket",
         submit="File",
-        close="Cancel",
         private_metadata=metadata,
         blocks=[
             *([context(plain_text(quote.note))] if quote else []),
@@ -158,7 +157,6 @@ def filed_modal(ticket: Ticket) -> View:
     """Return what replaces the form once the ticket is stored."""
     return modal(
         title="Ticket filed",
-        close="Close",
         blocks=[
             header(f"{labels.ticket_name(ticket)} is filed"),
             ticket_title(ticket),
@@ -171,7 +169,6 @@ def file_ticket_loading_modal() -> View:
     """Return what is opened first, because a trigger_id expires after three seconds."""
     return modal(
         title="File a ticket",
-        close="Cancel",
         blocks=[text_section("One moment…")],
     )
 
@@ -189,7 +186,7 @@ def already_filed_modal(
             context(plain_text("What you typed was not filed. Copy it if it says something new:")),
             text_section(entered_text),
         ]
-    return modal(title="Already a ticket", close="Close", blocks=blocks)
+    return modal(title="Already a ticket", blocks=blocks)
 
 
 def _priority() -> Block:

@@ -30,7 +30,6 @@ def person_modal(user: User, *, open_tickets: int = 0) -> View:
         callback_id=ids.EDIT_PERSON,
         title="Edit person",
         submit="Save",
-        close="Cancel",
         private_metadata=str(user.id),
         blocks=[
             section(plain_text(user.display_name, limit=200)),
@@ -79,7 +78,6 @@ def add_moderator_modal() -> View:
         callback_id=ids.ADD_MODERATOR,
         title="Add moderator",
         submit="Add",
-        close="Cancel",
         blocks=[
             user_select("member", "Person", placeholder="Choose a person"),
             select(
@@ -102,7 +100,6 @@ def profile_modal(user: User, *, is_staff: bool) -> View:
         callback_id=ids.EDIT_PROFILE,
         title="My profile",
         submit="Save",
-        close="Cancel",
         blocks=[
             text_input(
                 "name",
@@ -122,7 +119,6 @@ def search_modal(text: str) -> View:
         callback_id=ids.SEARCH_PEOPLE,
         title="Search people",
         submit="Search",
-        close="Cancel",
         blocks=[
             text_input(
                 "search",

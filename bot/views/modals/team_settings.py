@@ -3,7 +3,7 @@
 from bot.views import ids, labels
 from bot.views.blocks import actions, button, context, header, mrkdwn_section, text_section
 from bot.views.inputs import View, input_block, modal, option, select, text_input
-from bot.views.modals.availability import WEEKDAYS, country_select, time_select
+from bot.views.modals.availability import WEEKDAYS, country_select, hours_inputs, hours_text
 from bot.views.text import Block, plain_text
 from services.availability.slack_status import MAX_TEXT_LENGTH, StatusRules, format_entries
 from services.calendar.business_hours import BusinessHours
@@ -22,6 +22,7 @@ RECALCULATION_NOTICE = (
     "Open tickets get new due times within minutes. Cards show them after the ticket's next change."
 )
 SUGGESTED_ZONE_HINT = "From your Slack profile. It counts once you save it."
+ALSO_AWAY, NOT_AWAY = "Also away", "Not away"
 STATUS_WORDS_HELP = (
     "Words such as “out of office”, “sick” or “on leave”, in many languages, and emoji such as "
     ":palm_tree: in a Slack status mean away; “working from home” or “in a meeting” do not. Add "
@@ -29,7 +30,7 @@ STATUS_WORDS_HELP = (
 )
 
 
-def settings_page(settings: CurrentSettings) -> View:
+def settings_page(settings: CurrentSettings, status_rules: StatusRules) -> View:
     return {
         "type": "home",
         "blocks": [
@@ -51,6 +52,7 @@ def settings_page(settings: CurrentSettings) -> View:
             {"type": "divider"},
             header("Who is away"),
             text_section(STATUS_WORDS_HELP),
+            *_own_words(status_rules),
             actions(button("Change words", ids.OPEN_STATUS_WORDS, "all")),
         ],
     }
@@ -61,7 +63,6 @@ def app_name_modal(name: str) -> View:
         callback_id=ids.EDIT_APP_NAME,
         title="Name",
         submit="Save",
-        close="Cancel",
         blocks=[
             text_input(
                 "name",
@@ -81,7 +82,6 @@ def sla_targets_modal(initial: TargetFields) -> View:
         callback_id=ids.EDIT_SLA_TARGETS,
         title="Due times",
         submit="Save",
-        close="Cancel",
         blocks=[
             context(plain_text(RECALCULATION_NOTICE)),
             _clock(initial.clock),
@@ -109,12 +109,10 @@ def business_hours_modal(initial: BusinessHoursFields, *, is_zone_suggested: boo
         callback_id=ids.EDIT_BUSINESS_HOURS,
         title="Business hours",
         submit="Save",
-        close="Cancel",
         blocks=[
             context(plain_text(RECALCULATION_NOTICE)),
             _days(initial.days),
-            time_select("start", "Work begins at", initial.start),
-            time_select("end", "Work ends at", initial.end),
+            *hours_inputs(initial.start, initial.end),
             text_input(
                 "zone",
                 "Time zone",
@@ -167,7 +165,15 @@ def _target(minutes: float, settings: CurrentSettings) -> str:
     if minutes < 60:
         return f"{round(minutes)} min"
     length = _count(minutes / 60, unit)
-    return f"{length} ({_count(minutes / 60 / hours, 'day')})" if minutes >= hours * 60 else length
+    return f"{length} ({_days_text(minutes / 60 / hours)})" if minutes >= hours * 60 else length
+
+
+def _days_text(days: float) -> str:
+    """Return the number rounded to half a day, such as "3 days" or "about 4½ days"."""
+    halves = round(days * 2)
+    whole, half = divmod(halves, 2)
+    about = "" if abs(days * 2 - halves) < 0.01 else "about "
+    return f"{about}{whole}{'½' if half else ''} day{'' if halves == 2 else 's'}"
 
 
 def _count(number: float, unit: str) -> str:
@@ -183,7 +189,7 @@ def _business_hours_text(business_hours: BusinessHours) -> str:
     days = ", ".join(WEEKDAYS[day] for day in sorted(business_hours.days))
     default_note = "" if business_hours.is_configured else " (not set yet)"
     return (
-        f"{days}, {business_hours.start} to {business_hours.end}, "
+        f"{days}, {hours_text(business_hours.start, business_hours.end)}, "
         f"{business_hours.zone}{default_note}"
     )
 
@@ -242,24 +248,32 @@ def status_words_modal(rules: StatusRules) -> View:
         callback_id=ids.EDIT_STATUS_WORDS,
         title="Who is away",
         submit="Save",
-        close="Cancel",
         blocks=[
             _words_input(
                 "away",
-                "Also away",
+                ALSO_AWAY,
                 rules.away,
                 hint="Words and emoji, separated by commas. A status with one of them means away.",
                 example="at the spa, :sailboat:",
             ),
             _words_input(
                 "here",
-                "Not away",
+                NOT_AWAY,
                 rules.available,
                 hint="With one of these in it, a status never means away.",
                 example="holiday season, :palm_tree:",
             ),
         ],
     )
+
+
+def _own_words(rules: StatusRules) -> list[Block]:
+    """Return the team's own words and emoji, a line for each form field that is not empty."""
+    return [
+        text_section(f"{label}: {format_entries(words)}")
+        for label, words in ((ALSO_AWAY, rules.away), (NOT_AWAY, rules.available))
+        if words
+    ]
 
 
 def _words_input(

@@ -7,9 +7,10 @@ from bot.views.blocks import mrkdwn_section, quoted_section, text_section, ticke
 from bot.views.cards.action_buttons import accepted_sentence, button_value
 from bot.views.inputs import MAX_OPTION_TEXT_LENGTH, View, input_block, modal, option, text_input
 from bot.views.text import Block, DisplayPerson, plain_text
-from services.assignment.candidate import Obstacle
+from services.assignment.candidate import Obstacle, describe_load
 from services.assignment.ranking import AssigneeOption
 from services.assignment.reassign import DeclineReason, ReassignResult
+from services.availability.slack_status import NO_END
 from services.core.text import strip_invisible, truncate
 from services.models.ticket import Status, Ticket
 from services.tickets.comments import MAX_COMMENT_LENGTH
@@ -23,9 +24,7 @@ MAX_MODAL_TITLE_LENGTH = 24  # Slack's limit
 BACK_TO_QUEUE = "queue"  # the value of the last choice in place of an account's id
 OBSTACLE_LABELS = {
     Obstacle.REQUESTER: "filed it",
-    Obstacle.AWAY: "away",
     Obstacle.UNLINKED: "not in Slack",
-    Obstacle.FULL: "full",
     Obstacle.INACTIVE: "deactivated",
     Obstacle.DECLINED: "had it before",
 }
@@ -80,7 +79,7 @@ def reassign_ticket_modal(
 
 def returned_to_queue_modal() -> View:
     sentence = "Back in the queue; we'll look for someone else."
-    return modal(title="Reassigned", close="Close", blocks=[text_section(sentence)])
+    return modal(title="Reassigned", blocks=[text_section(sentence)])
 
 
 def decline_modal(ticket: Ticket) -> View:
@@ -94,7 +93,6 @@ def decline_modal(ticket: Ticket) -> View:
         ids.DECLINE_TICKET,
         title="Decline",
         submit="Decline",
-        close="Cancel",
         metadata=button_value(ticket, ids.DECLINE),
         blocks=[
             text_section("It goes to the next best person. The requester only sees who that is."),
@@ -112,7 +110,7 @@ def decline_modal(ticket: Ticket) -> View:
 
 def declined_modal(outcome: ReassignResult) -> View:
     """Return who the ticket was reassigned to."""
-    return modal(title="Declined", close="Done", blocks=[text_section(_declined_text(outcome))])
+    return modal(title="Declined", blocks=[text_section(_declined_text(outcome))])
 
 
 def ask_requester_modal(ticket: Ticket) -> View:
@@ -139,7 +137,6 @@ def resolve_ticket_modal(ticket: Ticket) -> View:
         ids.RESOLVE_TICKET,
         title="Resolve",
         submit="Resolve",
-        close="Cancel",
         blocks=[
             text_input(
                 "resolution",
@@ -160,7 +157,7 @@ def cancel_ticket_modal(ticket: Ticket) -> View:
         ids.CANCEL_TICKET,
         title="Cancel",
         submit="Cancel the ticket",
-        close="Back",
+        close="Back",  # beside this submit label, "Cancel" has two meanings
         blocks=[
             text_section(
                 "No one will work on it any more. You can reopen it later if you need to."
@@ -175,7 +172,6 @@ def reopen_ticket_modal(ticket: Ticket) -> View:
         ids.REOPEN_TICKET,
         title="Reopen",
         submit="Reopen",
-        close="Cancel",
         blocks=[
             text_input(
                 "reason",
@@ -279,7 +275,7 @@ def _ticket_modal(
     title: str,
     submit: str,
     blocks: list[Block],
-    close: str = "Close",
+    close: str = "",
     metadata: str = "",
 ) -> View:
     """Return a modal about the ticket, which it names. `metadata` is by default the ticket's id."""
@@ -294,9 +290,11 @@ def _ticket_modal(
 
 
 def assignee_option(assignee: AssigneeOption) -> Block:
-    """Return an option such as “Nils · knows VPN · 2 of 8 open”; its value is the account's id."""
-    load = f"{assignee.open_tickets} of {assignee.capacity} open"
-    parts = [load, OBSTACLE_LABELS[assignee.obstacle]] if assignee.obstacle else [load]
+    """Return an option such as “Nils · knows VPN · 3 of 8 with this one”; its value is the
+    account's id."""
+    parts = [describe_load(assignee.open_tickets, assignee.capacity)]
+    if obstacle := _obstacle_text(assignee):
+        parts.append(obstacle)
     name = _assignee_name(assignee)
     available_length = MAX_OPTION_TEXT_LENGTH - len(" · ".join(["", *parts]))
     if assignee.known_skills:
@@ -307,6 +305,14 @@ def assignee_option(assignee: AssigneeOption) -> Block:
         )
     name = truncate(name, MAX_OPTION_TEXT_LENGTH - len(" · ".join(["", *parts])))
     return option(" · ".join([name, *parts]), str(assignee.user.id))
+
+
+def _obstacle_text(assignee: AssigneeOption) -> str:
+    """Return why assignment would not choose them; "" if it may, or if their load says so."""
+    if assignee.obstacle is not Obstacle.AWAY:
+        return OBSTACLE_LABELS.get(assignee.obstacle, "") if assignee.obstacle else ""
+    until = assignee.away_until
+    return f"out until {until.day} {until:%b}" if until and until < NO_END else "out"
 
 
 def _assignee_name(assignee: AssigneeOption) -> str:

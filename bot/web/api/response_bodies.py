@@ -21,7 +21,7 @@ from services.tickets.visibility import hidden_from_requester
 def _iso(at: datetime | None) -> str | None:
     if at is None:
         return None
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 Id = Annotated[str, Field(pattern=OBJECT_ID_PATTERN)]

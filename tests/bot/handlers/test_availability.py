@@ -185,7 +185,7 @@ def test_countries_are_found_as_one_types(
     his.press("My availability")
     asked = payloads.block_suggestion(slack.last_view(), ids.COUNTRY, "united", user=his.slack_id)
     options = ticket_bot.answer(asked)["options"]
-    assert {"text": {"type": "plain_text", "text": "United States", "emoji": False},
+    assert {"text": {"type": "plain_text", "text": "United States", "emoji": True},
             "value": "US"} in options  # fmt: skip
     every = payloads.block_suggestion(slack.last_view(), ids.COUNTRY, "", user=his.slack_id)
     assert len(ticket_bot.answer(every)["options"]) == 100

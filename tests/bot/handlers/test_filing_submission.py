@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import bot.app
+from bot.handlers.secret_warning import WARNING
 from bot.slack.bot_process import BotProcess
 from bot.slack.error_responses import NOT_SAVED_DATABASE_UNAVAILABLE
 from demo.servers import free_port
@@ -105,6 +106,27 @@ def test_a_deadline_that_passed_while_the_form_was_open_is_refused(
     assert db.tickets.count_documents({}) == 0
 
 
+def test_all_that_is_wrong_is_said_at_once_beside_its_field(
+    ticket_bot: Bot, form: FilledIn, db: Mongo, clock: FixedClock
+) -> None:
+    long = {"title": "A title has at most 150 characters; this one has 151."}
+    late = form(title="x" * 151, description="", deadline=0)
+    assert errors(ticket_bot.answer(late)) == {
+        **long,
+        "description": "Describe what you need.",
+        **PAST,
+    }
+    secret = form(title="x" * 151, description="password: hunter2", deadline=0)
+    warning = WARNING.format(submit="File")
+    assert errors(ticket_bot.answer(secret)) == {**long, "description": warning, **PAST}
+    both = form(title="password: hunter2", deadline=10**18)
+    assert errors(ticket_bot.answer(both)) == {
+        "deadline": "Choose a day and a time.",
+        "title": warning,
+    }
+    assert db.tickets.count_documents({}) == 0
+
+
 def test_a_form_opened_before_it_asked_for_a_deadline_files_too(
     ticket_bot: Bot, form: FilledIn, db: Mongo
 ) -> None:
@@ -158,7 +180,7 @@ def test_markup_is_stored_and_shown_as_typed(ticket_bot: Bot, form: FilledIn, db
     assert answer["view"]["blocks"][1]["text"] == {
         "type": "plain_text",
         "text": typed,
-        "emoji": False,
+        "emoji": True,
     }
     assert db.tickets.find_one({"title": typed, "description": typed})
 

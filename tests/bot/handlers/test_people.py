@@ -60,7 +60,8 @@ def test_an_admin_edits_a_person(ada: Visitor, people: People, db: Mongo) -> Non
     nils = people.add(Role.MODERATOR, "VPN")
     assert "People" in ada.open()
     seen = ada.press("People")
-    assert seen[:5] == ["People", "Back", "Search", "Add moderator", "Admin 1 · admin1@example.com"]
+    assert seen[:4] == ["People", "Back", "Search", "Add moderator"]
+    assert seen[4:6] == ["---", "Admin 1 · admin1@example.com"]
     assert "*Moderator* · capacity 8 · knows VPN" in seen
     ada.press("Edit", number=1)
     assert ada.submit(role="admin", skills="VPN, C++", capacity="3") == {}
@@ -300,6 +301,20 @@ def test_an_account_as_the_legacy_app_left_it() -> None:
     page = AccountPage(AccountCursor(), (user,))
     view = people_page(PeoplePage(Screen(people=AccountCursor()), page, {}, now=NOW))
     assert "someone · no email address" in read(view)
+
+
+def test_each_person_is_one_unit_with_their_buttons() -> None:
+    users = (somebody(active=True), User(ObjectId(), "ann@example.com", Role.USER))
+    page = AccountPage(AccountCursor(), users)
+    view = people_page(PeoplePage(Screen(people=AccountCursor()), page, {}, now=NOW))
+    rows = [view["blocks"][2 + 4 * n : 6 + 4 * n] for n in range(len(users))]
+    assert [[block["type"] for block in row] for row in rows] == [
+        ["divider", "section", "context", "actions"]
+    ] * 2
+    assert [[b["text"]["text"] for b in row[-1]["elements"]] for row in rows] == [
+        ["Edit", "Availability"],
+        ["Edit"],
+    ]
 
 
 # Changes

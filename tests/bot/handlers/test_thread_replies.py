@@ -88,19 +88,22 @@ def test_a_reply_of_the_requester_is_read_by_the_assignee(
     nils: User,
     db: Mongo,
 ) -> None:
-    text = "Since &lt;Monday&gt; &amp; on <https://vpn.example|the VPN page>, ask <@U0NOBODY|jo>"
+    text = (
+        "Since &lt;Monday&gt; &amp; on <https://vpn.example|the VPN page>, ask <@U0NOBODY|jo> "
+        ":fire:"
+    )
     conversation.answer(conversation.said(emma, text))
     (comment,) = reload(db, ticket).comments
-    readable = "Since <Monday> & on the VPN page (https://vpn.example), ask @jo"
+    readable = "Since <Monday> & on the VPN page (https://vpn.example), ask @jo :fire:"
     assert (comment.by, comment.text, comment.internal) == (emma.id, readable, False)
     conversation.deliver()
     assert conversation.replies_to(nils) == [
         "Ticket 1: User 1 wrote: Since &lt;Monday&gt; &amp; on the VPN page "
-        "(https://vpn.example), ask @jo"
+        "(https://vpn.example), ask @jo :fire:"
     ]
     blocks = slack.messages(People.slack_id(nils))[-1]["blocks"]
     assert blocks[0]["elements"][0]["text"] == "*User 1* wrote:"
-    assert blocks[1]["text"] == {"type": "plain_text", "text": readable, "emoji": False}
+    assert blocks[1]["text"] == {"type": "plain_text", "text": readable, "emoji": True}
     assert conversation.replies_to(emma) == []
     assert conversation.ephemeral_messages() == []
 

@@ -59,7 +59,7 @@ def who(number: int, **fields: Any) -> Candidate:
 
 
 def standing(number: int, left_out: Obstacle | None = None, **fields: Any) -> CandidateScore:
-    reason = f"knows {EVIL} · 1 of 8 open"
+    reason = f"knows {EVIL} · 2 of 8 with this one"
     return CandidateScore(who(number, **fields), 0.75, PARTS, reason, exclusion=left_out)
 
 
@@ -125,9 +125,9 @@ def test_what_an_admin_reads() -> None:
         "similar tickets, working hours and what colleagues corrected.",
         "Who could have it, the best first",
         "*1.* <@U0NILS>",
-        f"Knows {EVIL} · 1 of 8 open",
+        f"Knows {EVIL} · 2 of 8 with this one",
         "Who is left out",
-        f"{escaped}: has 1 of 8 open",
+        f"{escaped}: has 1 of 8 open tickets",
         "Corrections",
         "No one has corrected an assignment of it.",
     ]

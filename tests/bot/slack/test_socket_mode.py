@@ -83,7 +83,7 @@ def test_a_long_answer_fits_into_a_frame(
     connection: SocketModeConnection, client: FakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As many options as Slack takes, of as many letters, none of which is ASCII."""
-    text = {"type": "plain_text", "text": "本" * 75, "emoji": False}
+    text = {"type": "plain_text", "text": "本" * 75, "emoji": True}
     options = [{"text": text, "value": str(n), "description": text} for n in range(100)]
     answer = BoltResponse(status=200, body={"options": options})
     monkeypatch.setattr(connection.app, "dispatch", lambda _: answer)

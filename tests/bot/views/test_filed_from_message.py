@@ -96,7 +96,7 @@ def test_the_thread_reads_the_number_only() -> None:
                 "text": {
                     "type": "plain_text",
                     "text": "Ticket 12 was filed from this message.",
-                    "emoji": False,
+                    "emoji": True,
                 },
             }
         ],
@@ -130,7 +130,7 @@ def test_the_form_says_why_it_is_empty() -> None:
     assert check_view(view) == []
     assert view["private_metadata"] == '{"ts": "1"}'
     assert view["blocks"][0]["elements"] == [
-        {"type": "plain_text", "text": NOT_PUBLIC, "emoji": False}
+        {"type": "plain_text", "text": NOT_PUBLIC, "emoji": True}
     ]
     title, description, *_ = (block["element"] for block in view["blocks"][1:])
     assert "initial_value" not in title

@@ -108,13 +108,14 @@ def test_it_says_where_the_analysis_came_from(analysis: dict[str, Any], sentence
         (
             Priority.HIGH,
             {"claim": "model", "priority": "high"},
-            "Gemini called this urgent. Nothing else says so, so it is high; raise it if it is.",
+            "Gemini called this urgent, but nothing else in the ticket says so. Its priority is "
+            "high; set it to Urgent if it is.",
         ),
         (
             Priority.HIGH,
             {"claim": "requester", "priority": "high"},
-            "The requester called this urgent. Nothing else says so, so it is high; "
-            "raise it if it is.",
+            "The requester called this urgent, but nothing else in the ticket says so. Its "
+            "priority is high; set it to Urgent if it is.",
         ),
         (
             Priority.URGENT,

@@ -41,13 +41,13 @@ def test_it_unescapes_what_slack_escaped(typed: str) -> None:
         "<https://evil.example|Sign in>",
         "https://bare.example",
         "&amp; &lt;",
-        "*bold* _italic_ `code` :tada:",
+        "*bold* _italic_ `code` :tada: :+1:",
         "two\nlines\tand a tab",
         "Ünïcödé 日本語 🔥",
     ],
 )
-def test_plain_text_is_as_typed(typed: str) -> None:
-    assert plain_text(typed) == {"type": "plain_text", "text": typed, "emoji": False}
+def test_plain_text_is_as_typed_with_its_emoji(typed: str) -> None:
+    assert plain_text(typed) == {"type": "plain_text", "text": typed, "emoji": True}
 
 
 @pytest.mark.parametrize(

@@ -135,16 +135,16 @@ def test_why_a_candidate_is_excluded() -> None:
 def test_that_nobody_knows_better_is_said_of_the_first_alone() -> None:
     second = person(8, role=Role.ADMIN, load=1)
     assert reasons(explained(person(1, "VPN"), ADMIN, skills=("VPN",)).eligible) == [
-        "knows VPN · 0 of 8 open",
-        "an admin · 0 of 8 open",
+        "knows VPN · 1 of 8 with this one",
+        "an admin · 1 of 8 with this one",
     ]
     assert reasons(explained(ADMIN, second, skills=("VPN",)).eligible) == [
-        "no one who could take it knows VPN, so it goes to an admin · 0 of 8 open",
-        "an admin · 1 of 8 open",
+        "no one who could take it knows VPN, so it goes to an admin · 1 of 8 with this one",
+        "an admin · 2 of 8 with this one",
     ]
     assert reasons(explained(person(1), person(2, load=1)).eligible) == [
-        "no skill was recognised, so it goes to someone with room · 0 of 8 open",
-        "1 of 8 open",
+        "no skill was recognised, so it goes to someone with room · 1 of 8 with this one",
+        "2 of 8 with this one",
     ]
 
 
@@ -155,7 +155,7 @@ def test_of_a_large_team_only_those_who_were_looked_at_could_be_chosen() -> None
     )
     assert found.chosen is not None
     assert found.chosen.candidate == seen
-    assert found.chosen.reason == "knows VPN · 2 of 8 open"
+    assert found.chosen.reason == "knows VPN · 3 of 8 with this one"
     assert [(one.candidate, one.exclusion) for one in found.excluded] == [
         (better, CandidateExclusion.NOT_SHORTLISTED)
     ]
@@ -419,7 +419,8 @@ def test_the_analysis(
         (UrgencySignal.OUTAGE, "Urgent, because it speaks of an outage."),
         (
             None,
-            "Gemini called this urgent. Nothing else says so, so it is high; raise it if it is.",
+            "Gemini called this urgent, but nothing else in the ticket says so. Its priority is "
+            "high; set it to Urgent if it is.",
         ),
     ],
 )
@@ -483,7 +484,7 @@ def test_an_unassigned_ticket(
     assert section(said, "Who could have it, the best first") == ["  No one."]
     assert section(said, "Who is left out") == [
         "             score",
-        "  Nils Holm  0.750  has 0 of 0 open",
+        "  Nils Holm  0.750  takes no tickets",
     ]
 
 

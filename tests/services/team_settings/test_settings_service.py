@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bot.views.modals import team_settings as views
+from services.availability.slack_status import StatusRules
 from services.calendar.business_hours import BusinessHours
 from services.core.database import Mongo
 from services.core.errors import PermissionDenied
@@ -76,7 +77,7 @@ def test_an_admin_changes_the_targets(
     assert ada.submit(**changed) == {}
     seen = ada.see()
     assert seen[8].startswith("*Urgent* · accepted within 15 min · resolved within 30 min\n")
-    assert seen[8].endswith("accepted within 8 hours · resolved within 40 hours (1.7 days)")
+    assert seen[8].endswith("accepted within 8 hours · resolved within 40 hours (about 1½ days)")
     assert seen[9].startswith(
         "Around the clock. A requester who does not answer is asked again after 1 w"
     )
@@ -196,12 +197,45 @@ def test_others_have_no_such_button(ticket_bot: Bot, slack: RecordingSlack, peop
     assert "Settings" not in Visitor(ticket_bot, slack, people.add(Role.MODERATOR)).open()
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "hours", "low"),
+    [
+        ("09:00", "18:00", "09:00 to 18:00", "40 business hours (about 4½ days)"),
+        ("09:00", "19:00", "09:00 to 19:00", "40 business hours (4 days)"),
+        ("22:00", "06:00", "22:00 to 06:00 the next day", "40 business hours (5 days)"),
+        ("09:00", "08:00", "09:00 to 08:00 the next day", "40 business hours (about 1½ days)"),
+        ("09:00", "09:00", "around the clock from 09:00", "40 business hours (about 1½ days)"),
+        ("00:00", "00:00", "around the clock", "40 business hours (about 1½ days)"),
+    ],
+)
+def test_settings_say_what_the_hours_mean(start: str, end: str, hours: str, low: str) -> None:
+    business_hours = BusinessHours(start=start, end=end, is_configured=True)
+    page = views.settings_page(
+        CurrentSettings("Help desk", Targets(), business_hours), StatusRules()
+    )
+    texts = [block["text"]["text"] for block in page["blocks"] if block["type"] == "section"]
+    assert f"Friday, {hours}, UTC" in str(texts)
+    assert f"resolved within {low}" in str(texts)
+
+
+def test_the_form_says_what_an_end_before_the_start_means() -> None:
+    form = views.business_hours_modal(BusinessHoursFields.from_business_hours(BusinessHours()))
+    (end,) = (block for block in form["blocks"] if block.get("block_id") == "end")
+    assert end["hint"]["text"] == (
+        "A time before the start is on the next day. The same time as the start means around the "
+        "clock."
+    )
+
+
 def test_slack_takes_all_of_it() -> None:
     hours = BusinessHours(
         "America/Argentina/Buenos_Aires", frozenset(), "08:17", "08:18", "AR", "XX"
     )
     assert (
-        check_view(views.settings_page(CurrentSettings("Help desk", Targets(), hours)), home=True)
+        check_view(
+            views.settings_page(CurrentSettings("Help desk", Targets(), hours), StatusRules()),
+            home=True,
+        )
         == []
     )
     assert check_view(views.sla_targets_modal(TargetFields.from_targets(Targets()))) == []

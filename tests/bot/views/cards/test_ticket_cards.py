@@ -35,7 +35,7 @@ ASSIGNED = {
     "helpful_notes": "Look at the gateway's log.",
     "related_skills": ("VPN",),
     "assignment": {
-        "reason": "knows VPN · 1 of 8 open",
+        "reason": "knows VPN · 2 of 8 with this one",
         "analysis": {"source": "gemini", "model": "gemini-x"},
     },
 }
@@ -83,7 +83,7 @@ def test_the_requester_reads_where_it_stands(
 ) -> None:
     card = ticket_cards.requester_card(sample_ticket(**fields), assignee=assignee)
     step = "Reopen" if fields.get("status") is Status.COMPLETED else "Comment"
-    assert read(card)[:3] == ["#12 VPN drops", line, step]
+    assert read(card)[:4] == ["#12 VPN drops", line, "Every hour since Monday.", step]
     assert card.text == f"Ticket 12 “VPN drops”: {notification}"
 
 
@@ -93,6 +93,7 @@ def test_a_requester_who_was_asked_can_answer_on_the_card() -> None:
     assert read(card) == [
         "#12 VPN drops",
         f"{HIGH} · *Waiting for your answer* · Assigned to <@U0BEN>",
+        "Every hour since Monday.",
         "Answer",
         "Details",
         "Cancel ticket",
@@ -146,6 +147,7 @@ def test_the_requester_reads_what_was_done() -> None:
     assert read(card) == [
         "#12 VPN drops",
         "*Resolved* by <@U0ANN>",
+        "Every hour since Monday.",
         "*What was done*",
         "Renewed the certificate.",
         "Reopen",
@@ -157,13 +159,24 @@ def test_the_requester_reads_what_was_done() -> None:
 
 def test_the_requester_may_comment_look_and_cancel() -> None:
     shown = read(ticket_cards.requester_card(sample_ticket(**ASSIGNED), assignee=BEN))
-    assert shown[2:] == ["Comment", "Details", "Cancel ticket"]
+    assert shown[3:] == ["Comment", "Details", "Cancel ticket"]
+
+
+def test_the_requester_reads_the_beginning_of_their_words_without_secrets() -> None:
+    words = "The *VPN* drops.\n\nSince Monday.\npassword: hunter2\nLast."
+    ticket = sample_ticket(**{**ASSIGNED, "description": words})
+    shown = read(ticket_cards.requester_card(ticket, assignee=BEN))
+    held = read(ticket_cards.assignee_card(ticket, requester=ANN))
+    assert shown[2:4] == held[2:4]
+    assert shown[2].startswith("The *VPN* drops.\nSince Monday.\npassword: ")
+    assert "hunter2" not in str(shown)
+    assert shown[3] == "A secret is hidden here. The ticket's page shows it."
 
 
 def test_a_cancelled_ticket_was_not_done() -> None:
     fields = {**RESOLVED, "resolution": "cancelled"}
     card = ticket_cards.requester_card(sample_ticket(**fields), assignee=BEN, done_by=ANN)
-    assert read(card)[1:3] == ["*Cancelled* by <@U0ANN>", "Reopen"]
+    assert read(card)[1:4] == ["*Cancelled* by <@U0ANN>", "Every hour since Monday.", "Reopen"]
     held = ticket_cards.assignee_card(sample_ticket(**fields), requester=ANN, done_by=ANN)
     assert "*What was done*" not in read(held)
     assert read(held)[1] == "*Cancelled* by <@U0ANN> · From <@U0ANN>"
@@ -191,7 +204,7 @@ def test_the_assignee_reads_what_counts_in_seven_lines() -> None:
         "#12 VPN drops",
         f"{HIGH} · *Assigned* · From <@U0ANN> · due {TEN_TEXT}",
         "First.\nSecond.\nThird.…",
-        "Why you: knows VPN · 1 of 8 open",
+        "Why you: knows VPN · 2 of 8 with this one",
         "Accept",
         "Reassign",
         "Decline",
@@ -212,7 +225,7 @@ def test_the_assignee_of_an_unread_ticket_reads_less() -> None:
         "#12 VPN drops",
         "*Assigned* · From <@U0ANN>",
         "Every hour since Monday.",
-        "Why you: given to you elsewhere",
+        "Why you: another program assigned it to you",
     ]
     assert card.text == "Ticket 12 “VPN drops”: assigned to you"
 
@@ -229,7 +242,7 @@ def test_of_a_ticket_one_gave_oneself_it_says_so() -> None:
         ("took it", None, "you took it"),
         ("It is <yours> & hers", ANN, "Ann gave it to you: It is <yours> & hers"),
         ("", ANN, "Ann gave it to you"),
-        (None, None, "given to you elsewhere"),
+        (None, None, "another program assigned it to you"),
     ],
 )
 def test_why_the_assignee_got_it(

@@ -122,10 +122,10 @@ def test_a_row_begins_with_priority_and_lateness(selection: ListQuery) -> None:
     late = a_ticket(priority=Priority.URGENT, due_at=NOW - timedelta(hours=2))
     shown = message(listed(selection, late))
     assert rows(shown)[-1] == (
-        f":red_circle: Urgent · *2 h late* · *Assigned to <@U0BEN>* · filed {TIME}"
+        f":red_circle: Urgent · due {TIME}, *late* · *Assigned to <@U0BEN>* · filed {TIME}"
     )
     line = shown["text"].splitlines()[-1]
-    assert line == "Ticket 12 “VPN drops”: urgent priority, 2 h late, assigned to Ben"
+    assert line == f"Ticket 12 “VPN drops”: urgent priority, due {TIME}, late, assigned to Ben"
 
 
 def home_moment() -> str:

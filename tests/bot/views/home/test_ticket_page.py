@@ -54,7 +54,7 @@ KNOWN: dict[str, Any] = {
     "related_skills": ("VPN", "C++"),
     "events": (FILED,),
     "assignment": {
-        "reason": "knows VPN · 1 of 8 open",
+        "reason": "knows VPN · 2 of 8 with this one",
         "analysis": {"source": "gemini", "model": "gemini-x"},
     },
 }
@@ -130,7 +130,7 @@ def test_the_staff_reads_the_rest_and_may_do_more() -> None:
         "*Skills*",
         "VPN, C++",
         "*Why this assignee*",
-        "knows VPN · 1 of 8 open",
+        "Knows VPN · 2 of 8 with this one",
         "Summary, skills and notes by Gemini (gemini-x); check before use.",
     ]
 
@@ -169,7 +169,7 @@ def test_the_staff_changes_priority_and_assignee_in_menus() -> None:
         ]
         assert priority["initial_option"] == priority["options"][1]
         assert assignee["initial_option"] == {
-            "text": {"type": "plain_text", "text": "Ben", "emoji": False},
+            "text": {"type": "plain_text", "text": "Ben", "emoji": True},
             "value": str(BEN),
         }
         assert "*Priority*" not in str(read(view))

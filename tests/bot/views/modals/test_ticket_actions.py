@@ -76,13 +76,13 @@ def test_it_says_to_whom_it_went(outcome: ReassignResult, sentence: str) -> None
     view = declined_modal(outcome)
     assert check_view(view) == []
     (block,) = view["blocks"]
-    assert block["text"] == {"type": "plain_text", "text": sentence, "emoji": False}
+    assert block["text"] == {"type": "plain_text", "text": sentence, "emoji": True}
 
 
 def test_the_next_best_come_first_each_with_what_speaks_for_them() -> None:
     lara = User(ObjectId(), "lara@example.com", Role.MODERATOR, name="本" * 80)
     view = reassign_ticket_modal(
-        TICKET, [fit(NILS, "knows VPN · 2 of 8 open"), fit(lara, "x" * 90)]
+        TICKET, [fit(NILS, "knows VPN · 3 of 8 with this one"), fit(lara, "x" * 90)]
     )
     assert check_view(view) == []
     _, best, anybody, _ = view["blocks"]
@@ -92,7 +92,7 @@ def test_the_next_best_come_first_each_with_what_speaks_for_them() -> None:
         (option["value"], option["text"]["text"], option["description"]["text"])
         for option in best["element"]["options"]
     ] == [
-        (str(NILS.id), "Nils <!channel>", "knows VPN · 2 of 8 open"),
+        (str(NILS.id), "Nils <!channel>", "knows VPN · 3 of 8 with this one"),
         (str(lara.id), "本" * 74 + "…", "x" * 74 + "…"),
         ("queue", "Back to the queue", "We look for someone else."),
     ]
@@ -102,17 +102,17 @@ def test_the_next_best_come_first_each_with_what_speaks_for_them() -> None:
 
 
 def test_where_nobody_fits_it_does_not_ask_who_fits_best() -> None:
-    other = replace(fit(NILS, "knows none of its skills · 0 of 8 open"), is_match=False)
+    other = replace(fit(NILS, "knows none of its skills · 1 of 8 with this one"), is_match=False)
     best = reassign_ticket_modal(TICKET, [other])["blocks"][1]
     assert best["label"]["text"] == "No one who fits is available. Who has room?"
     only, _ = best["element"]["options"]
-    assert only["description"]["text"] == "knows none of its skills · 0 of 8 open"
-    view = reassign_ticket_modal(TICKET, [fit(NILS, "knows VPN · 2 of 8 open"), other])
+    assert only["description"]["text"] == "knows none of its skills · 1 of 8 with this one"
+    view = reassign_ticket_modal(TICKET, [fit(NILS, "knows VPN · 3 of 8 with this one"), other])
     assert view["blocks"][1]["label"]["text"] == "Who fits best?"
 
 
 def test_where_it_cannot_be_unassigned() -> None:
-    view = reassign_ticket_modal(sample_ticket(), [fit(NILS, "knows VPN · 2 of 8 open")])
+    view = reassign_ticket_modal(sample_ticket(), [fit(NILS, "knows VPN · 3 of 8 with this one")])
     (option,) = view["blocks"][1]["element"]["options"]
     assert option["value"] == str(NILS.id)
     assert view["title"]["text"] == "Assign ticket 12"

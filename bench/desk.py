@@ -1,0 +1,215 @@
+"""Databases with few and with many tickets, for work that must not grow with their number."""
+
+import random
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime, time, timedelta
+from itertools import cycle, islice
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from bson import ObjectId
+from pymongo import MongoClient, UpdateOne
+
+from bench.measure import Meter, Round, Row, Trips, compare
+from demo.servers import MongoServer
+from services.assignment.candidate import Candidate
+from services.calendar.work_week import WorkWeek
+from services.core.database import Document, Mongo
+from services.core.sequences import allocate_numbers
+from services.models.slack_member import link_id
+from services.models.ticket import Status
+from services.models.user import Role
+from services.ops.ticket_counts import record_status_counts
+from services.registry.indexes import ensure_indexes
+from services.registry.services import Services
+from tests.support.slack_workspace import TEAM_ID
+
+NOW = datetime(2037, 3, 4, 10, tzinfo=UTC)  # a Wednesday, at work
+FIRST_DUE_AT = NOW + timedelta(hours=1)
+ZONES = ("Europe/Berlin", "America/New_York", "Asia/Tokyo", "Africa/Nairobi", "Australia/Sydney")
+SKILLS = [f"Skill {number}" for number in range(40)]
+MODERATORS, TICKETS_PER_REQUESTER, CAPACITY = 50, 20, 12
+# Few of the team are below their capacity if more than these are open.
+OPEN = 400
+_BATCH_SIZE = 1_000
+
+
+def candidates(count: int) -> list[Candidate]:
+    """Return moderators with four skills each and 40 different work weeks."""
+    drawn = random.Random(1)  # noqa: S311  the same in each run
+    return [
+        Candidate(
+            user_id=ObjectId(f"{number:024x}"),
+            role=Role.MODERATOR,
+            skills=tuple(drawn.sample(SKILLS, 4)),
+            open_tickets=drawn.randrange(8),
+            capacity=8,
+            recent_assignments=drawn.randrange(20),
+            load=drawn.randrange(16) / 2,
+            week=WorkWeek(ZoneInfo(drawn.choice(ZONES)), start=time(drawn.randrange(6, 14))),
+        )
+        for number in range(count)
+    ]
+
+
+def add_team(db: Mongo, count: int) -> list[ObjectId]:
+    """Store `candidates` as linked moderators, and return their ids."""
+    drawn = random.Random(2)  # noqa: S311  the same in each run
+    team = candidates(count)
+    db.users.insert_many(
+        {
+            "_id": who.user_id,
+            "email": f"{who.user_id}@example.com",
+            "emailKey": f"{who.user_id}@example.com",
+            "role": who.role.value,
+            "skills": list(who.skills),
+            "capacity": CAPACITY,
+            "timezone": drawn.choice(ZONES),
+            "lastAssignedAt": NOW - timedelta(minutes=drawn.randrange(20_000)),
+        }
+        for who in team
+    )
+    db.links.insert_many(
+        {
+            "_id": link_id(TEAM_ID, str(who.user_id)),
+            "teamId": TEAM_ID,
+            "slackUserId": str(who.user_id),
+            "userId": who.user_id,
+        }
+        for who in team
+    )
+    return [who.user_id for who in team]
+
+
+class Desk:
+    """A team of 50 moderators, and `size` tickets, the last `is_open` of them open: these are due
+    from `FIRST_DUE_AT`, one each second."""
+
+    def __init__(self, db: Mongo, *, size: int, is_open: int) -> None:
+        self.db = db
+        self.now = NOW
+        self.services = Services(db, clock=lambda: self.now, has_triage=True)
+        self.size = size
+        self.numbers = cycle(range(1, size, 7))
+        self.requesters = [ObjectId() for _ in range(max(size // TICKETS_PER_REQUESTER, 1))]
+        self._open_count = is_open
+        self._ids = [ObjectId() for _ in range(size)]
+        ensure_indexes(db)
+        self.team = add_team(db, MODERATORS)
+        db.users.insert_many({"_id": who, "role": "user"} for who in self.requesters)
+        docs = (self._ticket(number) for number in range(1, size + 1))
+        while batch := list(islice(docs, _BATCH_SIZE)):
+            db.tickets.insert_many(batch, ordered=False)
+        allocate_numbers(db, team_id=TEAM_ID, count=size)
+        record_status_counts(db, now=NOW)
+
+    def open_until(self, count: int) -> None:
+        """Open the newest of the completed tickets, until `count` are open."""
+        first = self.size - count + 1
+        numbers = range(first, self.size - self._open_count + 1)
+        self._open_count = count
+        self.db.tickets.bulk_write(
+            [
+                UpdateOne({"_id": self._ids[number - 1]}, {"$set": self._open_fields(number)})
+                for number in numbers
+            ],
+            ordered=False,
+        )
+
+    def _ticket(self, number: int) -> Document:
+        """A team gets 400 tickets a week, whatever its history."""
+        filed_at = NOW - (self.size - number) * timedelta(days=7) / 400
+        requester = self.requesters[number % len(self.requesters)]
+        team = self.team if number > self.size - OPEN else self.team[:-4]
+        event = {"seq": 1, "at": filed_at, "by": requester, "type": "filed"}
+        return {
+            "_id": self._ids[number - 1],
+            "number": number,
+            "teamId": TEAM_ID,
+            "title": f"Ticket {number}",
+            "description": "It does not work. " * 20,
+            "status": Status.COMPLETED.value,
+            "priority": "medium",
+            "createdBy": requester,
+            "assignedTo": team[number % len(team)],
+            "relatedSkills": [SKILLS[number % len(SKILLS)]],
+            "createdAt": filed_at,
+            "completedAt": filed_at + timedelta(days=2),
+            "assignment": {"at": filed_at, "summary": "What does not work. " * 5},
+            "seq": 4,
+            "events": [event, {**event, "seq": 2}, {**event, "seq": 3}, {**event, "seq": 4}],
+            **(self._open_fields(number) if number > self.size - self._open_count else {}),
+        }
+
+    def _open_fields(self, number: int) -> Document:
+        due_at = FIRST_DUE_AT + timedelta(seconds=number - (self.size - self._open_count))
+        due_ms = int(due_at.timestamp()) * 1_000
+        about, since = f"{due_ms}/medium", NOW - timedelta(days=3)
+        return {
+            "status": "IN_PROGRESS",
+            "acceptedAt": NOW - timedelta(days=2),
+            "deadline": due_at,
+            "dueAt": due_at,
+            "ladders": {"due": {"about": about, "since": since, "done": "due_soon"}},
+            "alarm": {"at": due_at, "kind": "due_missed", "about": about},
+            "target": {"since": since, "rules": None},
+            "queueKey": f"1-{due_ms:015d}-2-{number:015d}",
+        }
+
+
+DeskWork = Callable[[Desk], object]
+"""What is measured; it may return a `Round`."""
+
+
+class Desks:
+    """Two desks in one MongoDB of their own; `is_open` tickets of both are open (None: all)."""
+
+    def __init__(self, few: int, many: int, *, is_open: int | None) -> None:
+        self._sizes = few, many
+        self._is_open = is_open
+        self._exit = ExitStack()
+
+    def __enter__(self) -> Self:
+        mongo = self._exit.enter_context(MongoServer())
+        trips = Trips()
+        client: MongoClient[Document] = MongoClient(
+            mongo.uri, tz_aware=True, event_listeners=[trips]
+        )
+        self._exit.callback(client.close)
+        processes = [mongo.process.pid] if mongo.process else []
+        self._meter = Meter(processes=processes, trips=trips)
+        self._small, self.large = (
+            Desk(client[f"desk-{size}"], size=size, is_open=self._is_open or size)
+            for size in self._sizes
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exit.close()
+
+    def compare(self, name: str, work: DeskWork, **options: Any) -> Row:
+        """Measure the work with many tickets, and with few."""
+
+        def at(desk: Desk) -> Callable[[], Round | None]:
+            def run() -> Round | None:
+                done = work(desk)
+                return done if isinstance(done, Round) else None
+
+            return run
+
+        called = f"among {self._small.size:,}"
+        meter = self._meter
+        return compare(name, at(self.large), to=at(self._small), called=called, meter=meter,
+                       **options)  # fmt: skip
+
+
+def repeat(work: DeskWork, number: int) -> DeskWork:
+    """A round of several operations, since one is too short for the clock of the processor time."""
+
+    def run(desk: Desk) -> Round:
+        for _ in range(number):
+            work(desk)
+        return Round(number)
+
+    return run
