@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bson import ObjectId
-from pymongo import UpdateMany
+from pymongo import UpdateMany, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from services.core.clock import Clock, utcnow
@@ -211,8 +211,9 @@ class Reminders:
         self._db.nudges.bulk_write(
             [
                 *(
-                    UpdateMany({**this, "ticketId": ticket_id}, {"$set": {"sentSeq": seq}})
-                    for ticket_id, seq in message.shown_seqs.items()
+                    UpdateOne({"_id": reminder.id, **this}, {"$set": {"sentSeq": seq}})
+                    for reminder in claim.reminders
+                    if (seq := message.shown_seqs.get(reminder.ticket_id)) is not None
                 ),
                 UpdateMany(this, {"$set": {"ended": "sent", "shown": location}, "$unset": _UNDUE}),
             ]
@@ -241,8 +242,11 @@ class Reminders:
     def sent_with(self, reminder: Reminder) -> list[Reminder]:
         """Return all reminders in the message of a sent one."""
         channel, ts = reminder.place or ("", "")
-        this = {"to": reminder.recipient, "shown.ts": ts, "shown.channel": channel}
-        return [Reminder.from_doc(doc) for doc in self._db.nudges.find(this)]
+        return [
+            Reminder.from_doc(doc)
+            for doc in self._db.nudges.find({"shown.ts": ts})
+            if (doc["to"], doc["shown"]["channel"]) == (reminder.recipient, channel)
+        ]
 
     def last_sent(self, recipient: str, *, since: datetime) -> SentMessage | None:
         """The last message to that recipient, if it was sent after `since`."""
