@@ -109,8 +109,8 @@ MUTATIONS = (
     Mutation(
         "cached-candidate-not-read-again",
         "services/assignment/assignment_service.py",
-        "choice is None or choice.user_id in reread",
-        "choice is None or choice.user_id not in reread",
+        "if choice.user_id in reread",
+        "if choice.user_id not in reread",
         ("tests/services/assignment/test_cached_choice.py",),
     ),
     Mutation(

@@ -22,6 +22,7 @@ from bot.views.modals import ticket_actions
 from bot.views.text import DisplayPerson, Message, escape, has_secret
 from services.core.errors import DomainError, LimitReached, MemberInactive
 from services.models.comment import Comment
+from services.models.events import EventType
 from services.models.ticket import Ticket
 from services.outbox.deliveries import DeliveryRef, TicketThread
 from services.outbox.replies import ReplyKind
@@ -189,7 +190,9 @@ def _save_comment(req: Request, *, internal: bool) -> None:
     req.ack()
     req.bot.publisher.publish_ticket(str(added.ticket.id))
     if req.origin.kind is OriginKind.MESSAGE:
-        _confirm(req, added.ticket, added.comment)
+        # The question's message becomes the answer.
+        if added.ticket.events[-1].type != EventType.ANSWERED:
+            _confirm(req, added.ticket, added.comment)
     else:
         ticket_page.refresh_page(req, str(added.ticket.id))
 

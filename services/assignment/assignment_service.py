@@ -24,7 +24,13 @@ from services.core.ttl_cache import ReadCache
 from services.core.work_queue import ahead
 from services.linking.links import LinkService
 from services.models.events import EventType
-from services.models.ticket import AnalysisSource, AssigneeChoice, Status, Ticket
+from services.models.ticket import (
+    AnalysisSource,
+    AssigneeChoice,
+    ChoiceReason,
+    Status,
+    Ticket,
+)
 from services.outbox import pending
 from services.outbox.pending import UNASSIGNED_RETRY_INTERVAL
 from services.tickets import ticket_store, transitions
@@ -152,7 +158,8 @@ class AssignmentService:
     def _choose_cached(
         self, ticket: Ticket, now: datetime, history: Mapping[ObjectId, float]
     ) -> AssigneeChoice | None:
-        """Choose among cached candidates; None if there are none, or none of them is available.
+        """Choose among cached candidates; None if there are none, or none of them is available, or
+        none knows a skill that the ticket needs: someone who does may have come back since.
 
         Role, absence and load of the chosen one are read again, and so is the next one's if this
         changes the choice.
@@ -163,7 +170,9 @@ class AssignmentService:
         criteria = self._criteria(ticket, now, history)
         while len(reread) <= MAX_REREAD:
             choice = choose_assignee(candidates=self._candidate_loader.cached(team_id), **criteria)
-            if choice is None or choice.user_id in reread:
+            if choice is None or choice.main_reason is ChoiceReason.NO_SKILL_MATCH:
+                return None
+            if choice.user_id in reread:
                 return choice
             if not self._candidate_loader.reread(
                 team_id, choice.user_id, requester=ticket.created_by, now=now

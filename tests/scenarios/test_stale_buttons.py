@@ -32,7 +32,7 @@ def test_an_old_card_says_how_it_stands_and_is_updated(
     assert system.now(ticket).events == taken.events
     system.work()
     assert system.texts(ben) == [
-        f"in progress, accepted by {cleo.name}",
+        f"{cleo.name} took it over.",
         f"taken over by {cleo.name}",
     ]
     assert buttons(system.card(ben)) == ["Details"]

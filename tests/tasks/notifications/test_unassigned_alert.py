@@ -111,7 +111,7 @@ def test_thirty_at_once_are_one_message_and_one_more_is_one_more_line(
     )
     assert rows(message) == [f"{name}: Leak {n}" for n, name in enumerate(first, start=1)]
     assert "and 20 more" in str(message["blocks"])
-    assert buttons(message) == ["The queue"]
+    assert buttons(message) == [*["Assign"] * 10, "The queue"]
 
     roofs.file_unassigned("Leak 31")
     send_due_reminders(system.runtime, clock)

@@ -168,7 +168,6 @@ def test_a_status_alone_does(
     told = [event.note for event in stored.events if event.note]
     assert told == [
         "We need more information. Please write a comment.",
-        "Marked as completed.",
         "Replaced the cable.",
     ]
     assert {event.by for event in stored.events[1:]} == {moderator.id}
