@@ -3,6 +3,7 @@
 import gc
 import itertools
 import json
+import random
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,7 @@ import pytest
 from bson import ObjectId
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from pymongo import DeleteMany, IndexModel, MongoClient, monitoring
+from pymongo import DeleteMany, IndexModel, MongoClient, message, monitoring
 from pymongo.monitoring import (
     CommandFailedEvent,
     CommandListener,
@@ -577,6 +578,9 @@ def send_due_reminders(runtime: Runtime, clock: FixedClock) -> None:
 
 recorder = QueryRecorder()
 monitoring.register(recorder)
+# With a listener, PyMongo draws the ids of operations from the module `random`, whose state
+# Hypothesis watches, in background threads, too.
+setattr(message, "random", random.Random())  # noqa: B010, S311  not exported; ids are no secret
 
 
 @pytest.hookimpl(wrapper=True)

@@ -4,6 +4,7 @@ A request comes from outside: a payload from Slack, an HTTP request, a run of th
 of the tasks that it publishes, directly or not, carry its id.
 """
 
+import os
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,10 +16,15 @@ REQUEST_ID, TICKET_ID, TASK_ID = "request_id", "ticket_id", "task_id"
 _ids: ContextVar[Mapping[str, str]] = ContextVar("ids", default=MappingProxyType({}))
 
 
+# Not the module's own generator, which tests seed.
+_generator = random.Random()  # noqa: S311  an id is no secret
+os.register_at_fork(after_in_child=_generator.seed)
+
+
 def new_request_id() -> str:
     """Return 32 hex digits. They are no secret: to ask the kernel for them would cost each request
     a system call."""
-    return f"{random.getrandbits(128):032x}"
+    return f"{_generator.getrandbits(128):032x}"
 
 
 def current_ids() -> Mapping[str, str]:

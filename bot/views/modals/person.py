@@ -70,7 +70,7 @@ def moderator_added_modal(user: User) -> View:
     """Return who was added, and what happens next."""
     role = {Role.MODERATOR: "a moderator", Role.ADMIN: "an admin"}[user.role]
     sentence = f"{user.display_name} is {role} now, and gets a message that says what they can do."
-    return modal(title="Added", close="Done", blocks=[text_section(sentence)])
+    return modal(title="Added", blocks=[text_section(sentence)])
 
 
 def add_moderator_modal() -> View:

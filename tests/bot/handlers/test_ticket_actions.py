@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bot.slack.error_responses import DATABASE_UNAVAILABLE, NOT_SAVED_DATABASE_UNAVAILABLE
+from bot.views.inputs import own_metadata
 from services.core.database import Mongo
 from services.models.permissions import Actor
 from services.models.ticket import Status, Ticket
@@ -41,10 +42,7 @@ def test_the_assignee_is_asked_what_was_done(
 ) -> None:
     assert ticket_bot.answer(pressed_resolve(ticket, moderator)) == {}
     view = slack.last_view()
-    assert (view["title"]["text"], view["private_metadata"]) == (
-        "Resolve ticket 1",
-        str(ticket.id),
-    )
+    assert (view["title"]["text"], own_metadata(view)) == ("Resolve ticket 1", str(ticket.id))
     assert ephemeral_messages(slack) == []
 
 
@@ -53,7 +51,7 @@ def test_other_staff_may_resolve_it(
     ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, people: People, role: Role
 ) -> None:
     ticket_bot.answer(pressed_resolve(ticket, people.add(role)))
-    assert slack.last_view()["private_metadata"] == str(ticket.id)
+    assert own_metadata(slack.last_view()) == str(ticket.id)
 
 
 def test_a_user_who_presses_it_is_denied(

@@ -178,7 +178,9 @@ def arguments(status: Status) -> dict[str, Any]:
         "value": "a message",
         "sentence": "Ticket 12 exists.",
         "is_outside_thread": True,
-        **dict.fromkeys(("requester", "assignee", "assigned_by", "done_by", "by", "author"), ANN),
+        **dict.fromkeys(
+            ("requester", "assignee", "assigned_by", "done_by", "by", "author", "to"), ANN
+        ),
     }
 
 
