@@ -32,7 +32,7 @@ def _slack() -> SlackClient:
     )
 
 
-@app.task(name=ASSIGN)
+@app.task(name=ASSIGN, shared=False)
 def assign(ticket_id: str) -> None:
     _tickets().update_one({"_id": ObjectId(ticket_id)}, {"$set": {"status": "ASSIGNED"}})
     for channel in ("U0REQUESTER", "U0ASSIGNEE", "C0TRIAGE"):
