@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
+from bot.views.inputs import own_metadata
 from bot.views.modals.edit_ticket import FORM_KEPT_NOTICE, EditMetadata
 from services.core.database import Mongo
 from services.models.ticket import Priority, Status, Ticket
@@ -64,7 +65,7 @@ def test_a_command_opens_it(
 
 def test_a_button_opens_it(form: Open, moderator: User, ticket: Ticket) -> None:
     view = form(moderator)
-    assert EditMetadata.decode(view["private_metadata"]) == EditMetadata(str(ticket.id), ticket.seq)
+    assert EditMetadata.decode(own_metadata(view)) == EditMetadata(str(ticket.id), ticket.seq)
 
 
 def test_its_requester_is_told_that_it_is_not_for_them(

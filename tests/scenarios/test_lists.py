@@ -82,7 +82,7 @@ def test_the_queue_from_the_command_to_the_ticket(
     shown = ben.press(ben.press(shown, ids.LIST_CLEAR), ids.LIST_SKILL, _value(shown, "VPN"))
     assert numbers(shown) == [5]
     page = ben.press(shown, ids.LIST_OPEN)
-    assert (page["replace_original"], read(page)[:2]) == (False, ["Ticket 5", "Trouble 5"])
+    assert (page["replace_original"], read(page)[:2]) == (False, ["#5 Trouble 5", "Take it"])
 
     ann = Listener(http_bot, slack, people.slack_id(employee))
     assert numbers(ann.type("list")) == list(range(13, 3, -1))
