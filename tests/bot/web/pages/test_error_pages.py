@@ -104,5 +104,5 @@ def test_without_a_database_a_page_says_so(url_without_database: str, url: str) 
     page = browser.open("/profile")
     assert (page.status, page.title) == (503, "Error: Back in a minute – Help desk")
     assert page.alerts == [AWAY]
-    browser.cookies.clear()
-    assert browser.open("/profile").path == "signin?next=profile"
+    visitor = Browser(url_without_database)  # signed out
+    assert visitor.open("/profile").path == "signin?next=profile"
