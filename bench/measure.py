@@ -66,7 +66,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one operation takes: medians over the rounds. `trips` is None if nobody counted."""
+    """What one operation takes: medians over the rounds. `trips` is None if not counted."""
 
     ms: float
     cpu_ms: float

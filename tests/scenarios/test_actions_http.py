@@ -133,4 +133,9 @@ def test_of_two_moderators_one_takes_it(
         f"Ticket 1 is in progress and {admins[0].name} has it now, so this was not done."
     )
     eventually(lambda: is_outbox_empty(db), what="everybody was told")
-    assert [len(texts(slack, admin)) for admin in admins] == [1, 1]
+    told_all = [["You took it."], [f"{admins[0].name} took it."]]
+    eventually(
+        lambda: [texts(slack, admin) for admin in admins] == told_all,
+        what="both alerts say who took it",
+        seconds=30,
+    )

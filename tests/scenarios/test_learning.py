@@ -17,6 +17,7 @@ from services.tickets.filing import TicketService
 from tasks.processes.scheduler import Scheduler
 from tasks.queue.publisher import CeleryPublisher
 from tests.conftest import FixedClock, People, file_ticket, reload
+from tests.support import payloads
 from tests.support.bot_and_workers import BotAndWorkers
 from tests.support.processes import Product, celery_for, eventually
 
@@ -55,6 +56,8 @@ def test_after_one_resolved_ticket_the_next_like_it_finds_the_expert(
     assert found.assignment["analysis"]["basis"] == "learned"
     assert found.assignment["source"] == "router"
     assert system.texts(expert) == ["assigned to you"]
+    page = system.bot.answer(payloads.slash_command("view 1", user=People.slack_id(expert)))
+    assert "Skills learned offline: similar resolved tickets needed them." in str(page["blocks"])
 
 
 def test_a_damaged_model_leaves_the_names_in_the_text(

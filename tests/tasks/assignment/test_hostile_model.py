@@ -14,10 +14,12 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.views.home.ticket_page import ticket_message
 from services.analysis.model_exchange import AnalysisFailed, parse_answer
 from services.assignment.candidate import Candidate
 from services.assignment.ranking import choose_assignee
 from services.core.database import Mongo
+from services.models.permissions import Actor
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role
 from services.routing import router
@@ -28,6 +30,7 @@ from tasks.runtime import Runtime
 from tests.conftest import People, RecordingPublisher, file_ticket, reload, work
 from tests.support.aimock import BareGemini, Reply, gemini_body
 from tests.support.recording_slack import RecordingSlack
+from tests.support.slack_workspace import TEAM_ID
 
 MRKDWN = "<!channel> <https://evil.example|Sign in> <@UCEO> *bold* :tada:"
 HTML = "<script>alert(1)</script><img src=x onerror=alert(1)>"
@@ -79,12 +82,19 @@ class ModelScenario:
         return reload(self._runtime.db, ticket)
 
     def markup(self) -> list[str]:
-        """The text in all messages that Slack parses as markup, after delivery."""
+        """The text that Slack parses as markup in all messages, after delivery, and on the pages of
+        the tickets."""
         work(self._runtime, self._publisher)
         found: list[str] = []
         for user in (self.expert, self.other, self.ceo, self.requester):
             for message in self._slack.messages(People.slack_id(user)):
                 found += [message["text"], *_mrkdwn(message["blocks"])]
+        home = self._runtime.services.home
+        for doc in self._runtime.db.tickets.find({}, ["_id"]):
+            page = home.ticket_page(
+                actor=Actor.from_user(self.expert), team_id=TEAM_ID, ticket_id=str(doc["_id"])
+            )
+            found += _mrkdwn(ticket_message(page).blocks)
         return found
 
 
@@ -194,7 +204,7 @@ def test_what_the_schema_allows_stays_text(scenario: ModelScenario, text: str) -
         assert kept
         assert not {"\u202e", "\u200b", "\x00", "\x1b", "\U000e0041", "\u2028"} & set(kept)
     told = scenario.markup()
-    assert len(told) >= 4
+    assert len(told) > 4
     assert [line for line in told if any(harm in line for harm in HARMFUL)] == []
 
 
