@@ -370,8 +370,6 @@ def _init(hooks: Hooks) -> int:
     """Ask for the settings, write them, prepare the database, and end in the doctor."""
     from services.core import settings
     from services.ops import init_command
-    from services.registry import index_builds
-    from services.registry.services import Services
 
     logging.disable()  # print the dialogue only
     values = init_command.settings_in(os.environ)
@@ -383,16 +381,11 @@ def _init(hooks: Hooks) -> int:
         os.environ.update({name: values.get(name, "") for name in settings.VARIABLES})
         config = settings.load_settings("bot")
         db = _database(config)
-        path = init_command.write_settings(values)
-        is_written = True
-        print(init_command.describe_file(path))
-        build = index_builds.build_unique_indexes(db)
-        build.start()
-        build.wait(lambda: True)
-        index_builds.build_other_indexes(db, lambda: True)
-        print("The database has its indexes.")
-        users = Services.build(db, config).users
-        print(*init_command.invite_admins(users, config), sep="\n")
+        with db.client:
+            path = init_command.write_settings(values)
+            is_written = True
+            print(init_command.describe_file(path))
+            _prepare_database(db, config)
         print("\nThe doctor looks at the result:")
         status = _doctor(hooks, without=init_command.CHECKS_OF_RUNNING_PROCESSES)
         print(*init_command.next_steps(path, values), sep="\n")
@@ -400,6 +393,20 @@ def _init(hooks: Hooks) -> int:
         print(init_command.CUT_SHORT if is_written else init_command.STOPPED, file=sys.stderr)
         return EXIT_FAILED
     return status
+
+
+def _prepare_database(db: Mongo, config: Settings) -> None:
+    from services.ops import init_command
+    from services.registry import index_builds
+    from services.registry.services import Services
+
+    build = index_builds.build_unique_indexes(db)
+    build.start()
+    build.wait(lambda: True)
+    index_builds.build_other_indexes(db, lambda: True)
+    print("The database has its indexes.")
+    users = Services.build(db, config).users
+    print(*init_command.invite_admins(users, config), sep="\n")
 
 
 def _ask_settings(values: dict[str, str], hooks: Hooks) -> bool:

@@ -1,22 +1,27 @@
 """`python app.py init`: typed at a terminal, and from the environment alone."""
 
+import logging
 import os
 import stat
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from dotenv import dotenv_values
 
+import app
 from bot.manifest import manifest_yaml
 from demo import seed
 from demo.binaries import ROOT
 from demo.process import Process
 from demo.servers import LocalSlack, MongoServer, RedisServer, free_port
+from demo.slack_page import SlackPage
+from demo.slack_user import SlackUser
 from services.core.database import Mongo, connect
-from services.core.settings import load_settings
+from services.core.settings import VARIABLES, load_settings
 from services.models.user import Role
 from services.ops.init_command import ENVIRONMENT_ADVICE
 from services.registry.indexes import missing_indexes
@@ -24,7 +29,7 @@ from services.registry.migrations import PROGRAM_VERSION
 from tests.conftest import JWT_SECRET, People
 from tests.support.processes import run
 from tests.support.recording_slack import TOKEN, RecordingSlack
-from tests.support.terminal_session import CTRL_C, CTRL_D, TerminalSession
+from tests.support.terminal_session import CTRL_C, TerminalSession
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
@@ -138,30 +143,80 @@ def test_a_new_user_sets_up_a_workspace_and_starts_the_bot(
 
         bot = Process(
             "bot",
-            [sys.executable, APP],
+            [sys.executable, "-m", "demo.run_process", "bot"],  # local-slack needs its adapter
             log=tmp_path / "bot.log",
-            env={"PATH": os.environ["PATH"], "PORT": str(free_port())},
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(ROOT),
+                "PORT": str(free_port()),
+            },
             cwd=tmp_path,
         )
         bot.start()
-        bot.wait_until(lambda: "the bot is ready" in bot.output(), timeout=30)
-        bot.stop(grace=10)
+        try:
+            bot.wait_until(lambda: "the bot is ready" in bot.output(), timeout=30)
+            with SlackPage(slack.url) as workspace:
+                workspace.wait_for_bot()
+                SlackUser(workspace, seed.ADMIN.slack_id).command("/ticket", "list")
+            (account,) = new_db.users.find()
+            assert (account["email"], account["role"]) == (seed.ADMIN.email, "admin")
+            assert new_db.links.find_one({"userId": account["_id"]}) is not None
+        finally:
+            bot.stop(grace=10)
 
 
-@pytest.mark.parametrize("key", [CTRL_C, CTRL_D])
-def test_a_dialogue_that_is_stopped_leaves_nothing(
-    key: str, env: Mapping[str, str], db: Mongo, tmp_path: Path
-) -> None:
+def test_ctrl_c_leaves_nothing(env: Mapping[str, str], db: Mongo, tmp_path: Path) -> None:
     with TerminalSession([APP, "init"], env=env, directory=tmp_path) as session:
         session.answer("Your choice", "")
         session.answer("y or n (Enter: y): ", "")
         session.expect("SLACK_BOT_TOKEN (not shown as you type; Enter keeps the present value): ")
-        session.press(key)
+        session.press(CTRL_C)
         session.expect("\nStopped. Nothing was written.\n")
         assert session.end() == 1
     assert "Traceback" not in session.screen
     assert os.listdir() == []
     assert db.users.count_documents({}) == 0
+
+
+def test_in_a_terminal_it_needs_a_directory_to_write_in(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert app._ask_settings({}, app.Hooks()) is False
+    expected = f"No file can be written in {os.getcwd()}. Change to a directory of yours first.\n"
+    assert capsys.readouterr() == ("", expected)
+
+
+def test_the_end_of_the_input_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ended(_: object) -> str:
+        raise EOFError
+
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("builtins.input", ended)
+    monkeypatch.setattr(logging, "disable", lambda: None)
+    assert app._init(app.Hooks()) == 1
+    assert capsys.readouterr().err == "\nStopped. Nothing was written.\n"
+    assert os.listdir() == []
+
+
+def test_ctrl_c_after_the_last_answer_keeps_the_settings(
+    env: Mapping[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> int:
+        raise KeyboardInterrupt
+
+    for name in VARIABLES:
+        monkeypatch.setenv(name, env.get(name, ""))
+    monkeypatch.setattr(app, "_doctor", interrupted)
+    monkeypatch.setattr(logging, "disable", lambda: None)
+    assert app._init(app.Hooks()) == 1
+    assert capsys.readouterr().err == (
+        "\nStopped. The settings are written; run python app.py init again for the rest.\n"
+    )
+    assert os.listdir() == [".env"]
 
 
 def test_it_takes_all_answers_from_the_environment(env: Mapping[str, str], db: Mongo) -> None:
