@@ -11,8 +11,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -386,7 +386,7 @@ def _init(hooks: Hooks) -> int:
             is_written = True
             print(init_command.describe_file(path))
             _prepare_database(db, config)
-        print("\nThe doctor looks at the result:")
+        print("\nThis is what python app.py doctor finds:")
         status = _doctor(hooks, without=init_command.CHECKS_OF_RUNNING_PROCESSES)
         print(*init_command.next_steps(path, values), sep="\n")
     except (KeyboardInterrupt, EOFError):
@@ -420,7 +420,9 @@ def _ask_settings(values: dict[str, str], hooks: Hooks) -> bool:
         if reason := init_command.why_not_writable():
             print(reason, file=sys.stderr)
             return False
-        terminal = init_command.Terminal(say=print, ask=input, ask_secret=getpass)
+        terminal = init_command.Terminal(
+            say=print, ask=input, ask_secret=getpass, without_echo=_without_echo
+        )
         init_command.Dialogue(terminal, values, probes).run()
         print()
         return True
@@ -430,6 +432,20 @@ def _ask_settings(values: dict[str, str], hooks: Hooks) -> bool:
         print("app.py init has changed nothing:", *error.lines, sep="\n", file=sys.stderr)
         return False
     return True
+
+
+@contextmanager
+def _without_echo() -> Iterator[None]:
+    """Show nothing that is typed during the block, and drop it at the end, as getpass does."""
+    import termios
+
+    shown = termios.tcgetattr(sys.stdin)
+    hidden = [*shown[:3], shown[3] & ~termios.ECHO, *shown[4:]]
+    termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, hidden)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, shown)
 
 
 def _probes(hooks: Hooks) -> Probes:

@@ -102,6 +102,10 @@ def test_a_new_user_sets_up_a_workspace_and_starts_the_bot(
         session.expect("ok    app token:     Socket Mode is open to it\n")
         session.answer("MONGO_URI (", secret_uri.replace("mongodb", "http"))
         session.expect("MONGO_URI must begin with mongodb:// or mongodb+srv://.\n")
+        session.answer("MONGO_URI (", "mongodb://127.0.0.1:9/s3cret")
+        session.answer("Checking ...\n", "mongodb://s3cret")  # too early
+        session.expect("FAIL  MongoDB:       it cannot be reached at MONGO_URI")
+        session.expect("Type another value, or press Enter to try the same one again.\n")
         session.answer("MONGO_URI (", secret_uri)
         session.expect("ok    MongoDB:")
         session.answer("REDIS_URL (", redis.url)
@@ -123,7 +127,7 @@ def test_a_new_user_sets_up_a_workspace_and_starts_the_bot(
             f"\n{tmp_path}/.env is written. Only your user can read it.\n"
             "The database has its indexes.\n"
             f"{seed.ADMIN.email} is invited as an admin: they are one as soon as they open the app "
-            "in Slack.\n\nThe doctor looks at the result:\nok    program:"
+            "in Slack.\n\nThis is what python app.py doctor finds:\nok    program:"
         ) in session.screen
 
         assert stat.S_IMODE(Path(".env").stat().st_mode) == 0o600

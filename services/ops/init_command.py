@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,11 +83,13 @@ class ChecksFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """`ask` and `ask_secret` take the prompt; what is typed at the second is not shown."""
+    """`ask` and `ask_secret` take the prompt; what is typed at the second, or during a block of
+    `without_echo`, is not shown."""
 
     say: Callable[[str], None]
     ask: Callable[[str], str]
     ask_secret: Callable[[str], str]
+    without_echo: Callable[[], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,9 +233,9 @@ EXTRAS = (
                 "MAILTRAP_SMTP_HOST",
                 "The host name of a mail server. Without one, no email is sent.",
             ),
-            Question("MAILTRAP_SMTP_PORT", "Its port.", suggestion="2525"),
-            Question("MAILTRAP_SMTP_USER", "The name to sign in to it with."),
-            Question("MAILTRAP_SMTP_PASS", "The password of that name.", is_secret=True),
+            Question("MAILTRAP_SMTP_PORT", "The port of the mail server.", suggestion="2525"),
+            Question("MAILTRAP_SMTP_USER", "The user name for the mail server, if it wants one."),
+            Question("MAILTRAP_SMTP_PASS", "The password of that user.", is_secret=True),
             Question("MAIL_FROM", "The address that emails come from."),
         ),
         "mail",
@@ -351,8 +354,10 @@ class Dialogue:
     def _works(self, step: Step) -> bool:
         if not step.check:
             return True
-        self._terminal.say("Checking ...")
-        found = self._probes.run_check(step.check, parse_settings("manifest", self._values)[0])
+        config = parse_settings("manifest", self._values)[0]
+        with self._terminal.without_echo():  # a secret may be pasted before its prompt
+            self._terminal.say("Checking ...")
+            found = self._probes.run_check(step.check, config)
         for finding in found:
             self._terminal.say(finding.format_line(step.check))
         return all(finding.status is not CheckStatus.FAIL for finding in found)

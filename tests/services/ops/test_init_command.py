@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 
 import pytest
@@ -49,7 +49,7 @@ class Typist:
         self.hidden: list[str] = []
 
     def terminal(self) -> Terminal:
-        return Terminal(say=self.said.append, ask=self._type, ask_secret=self._type_hidden)
+        return Terminal(self.said.append, self._type, self._type_hidden, nullcontext)
 
     def _type(self, prompt: str) -> str:
         self.said.append(prompt)
