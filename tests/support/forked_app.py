@@ -1,28 +1,35 @@
-"""`app.py` in a process forked from one that has imported the product already.
+"""`app.py` in processes forked from one that has imported the product already.
 
-What runs is the command line in a process, environment and directory of its own, as after
-`python app.py`; only the half second of imports is not repeated for each of the many short commands
-that tests call. `python -m tests.support.forked_app` is the process that forks: it reads a request
-a line (JSON), and answers with the exit status.
+What runs is the command line in a process, environment, session and directory of its own, as after
+`python app.py`; only the second or two of imports is not repeated for each process that tests
+start. `python -m tests.support.forked_app` is the process that forks: it reads a request a line
+(JSON), and answers each at once.
 """
 
 import atexit
+import ctypes
+import gc
 import json
 import os
 import runpy
-import select
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 from demo.binaries import ROOT
+from demo.die_with_parent import PR_SET_PDEATHSIG
+from demo.process import Process
 
 APP = str(ROOT / "app.py")
 TIMEOUT_SECONDS = 60  # only bounds a test that fails
+POLL_SECONDS = 0.01
 # What the commands import when they begin.
 PRELOADED = (
     "app",
@@ -35,6 +42,7 @@ PRELOADED = (
     "tasks.doctor",
     "tasks.processes.scheduler",
     "tasks.processes.worker",
+    "tasks.runtime",
 )
 
 
@@ -49,24 +57,33 @@ class ForkedApp:
         self, args: Sequence[str], *, env: Mapping[str, str]
     ) -> subprocess.CompletedProcess[str]:
         """Run `app.py ARGS` to its end, here and with only this environment."""
-        with self._lock, tempfile.TemporaryDirectory() as directory:
+        with tempfile.TemporaryDirectory() as directory:
             outputs = [Path(directory, name) for name in ("stdout", "stderr")]
-            request = {"args": list(args), "env": dict(env), "cwd": os.getcwd()}
-            status = self._ask({**request, "outputs": [str(path) for path in outputs]})
+            child = self.start(args, env=env, cwd=Path.cwd(), outputs=outputs)
+            try:
+                status = child.wait(TIMEOUT_SECONDS)
+            finally:
+                child.kill()
             texts = [path.read_text() for path in outputs]
         return subprocess.CompletedProcess([APP, *args], status, *texts)
 
-    def _ask(self, request: Mapping[str, object]) -> int:
-        server = self._running()
-        assert server.stdin is not None
-        assert server.stdout is not None
-        server.stdin.write(json.dumps(request) + "\n")
-        server.stdin.flush()
-        if not select.select([server.stdout], [], [], TIMEOUT_SECONDS)[0]:
-            server.kill()
-            self._server = None
-            raise subprocess.TimeoutExpired(APP, TIMEOUT_SECONDS)
-        return int(server.stdout.readline())
+    def start(
+        self, args: Sequence[str], *, env: Mapping[str, str], cwd: Path, outputs: Sequence[Path]
+    ) -> "ForkedChild":
+        """Start `app.py ARGS`, which appends its standard output and its errors to `outputs`."""
+        pid = self.ask(
+            args=list(args), env=dict(env), cwd=str(cwd), outputs=[str(path) for path in outputs]
+        )
+        return ForkedChild(self, int(pid))
+
+    def ask(self, **request: object) -> Any:
+        with self._lock:
+            server = self._running()
+            assert server.stdin is not None
+            assert server.stdout is not None
+            server.stdin.write(json.dumps(request) + "\n")
+            server.stdin.flush()
+            return json.loads(server.stdout.readline())
 
     def _running(self) -> subprocess.Popen[str]:
         if self._server is None:
@@ -81,38 +98,96 @@ class ForkedApp:
         return self._server
 
 
+FORKED_APP = ForkedApp()
+
+
+class ForkedChild:
+    """As `subprocess.Popen`, as far as `Process` uses it."""
+
+    def __init__(self, app: ForkedApp, pid: int) -> None:
+        self._app = app
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            self.returncode = self._app.ask(pid=self.pid)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        until = None if timeout is None else time.monotonic() + timeout
+        while (status := self.poll()) is None:
+            if until is not None and time.monotonic() > until:
+                raise subprocess.TimeoutExpired(APP, timeout or 0)
+            time.sleep(POLL_SECONDS)
+        return status
+
+    def terminate(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+
+class ForkedProcess(Process):
+    """A process of the product."""
+
+    def __init__(
+        self, name: str, args: Sequence[str], *, log: Path, env: Mapping[str, str]
+    ) -> None:
+        super().__init__(name, args, log=log, env=env, cwd=ROOT)
+
+    def _fork(self) -> "subprocess.Popen[bytes]":
+        return FORKED_APP.start(  # type: ignore[return-value]  # what `Process` uses is there
+            self._command, env=self._env or {}, cwd=ROOT, outputs=[self.log, self.log]
+        )
+
+
 def _serve() -> None:
     for module in PRELOADED:
         __import__(module)
+    gc.freeze()
     for line in sys.stdin:
         request = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            _become_app(request)
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201  the answer
+        print(json.dumps(_answer(request)), flush=True)  # noqa: T201  the answer
 
 
-def _become_app(request: Mapping[str, object]) -> None:
-    """Never returns."""
-    for stream, path in zip((1, 2), request["outputs"], strict=True):  # type: ignore[call-overload]
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), stream)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.environ.clear()
-    os.environ.update(request["env"])  # type: ignore[call-overload]
-    os.chdir(str(request["cwd"]))
-    sys.argv = [APP, *request["args"]]  # type: ignore[misc]
-    status = 0
+def _answer(request: Mapping[str, Any]) -> int | None:
+    """Return the id of the process that was forked, or the status of the one that was asked for,
+    None while it runs."""
+    if asked := request.get("pid"):
+        ended, status = os.waitpid(asked, os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if ended else None
+    return os.fork() or _become_app(request)
+
+
+def _become_app(request: Mapping[str, Any]) -> NoReturn:
+    status = 1
     try:
+        os.setsid()
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        for stream, path in zip((1, 2), request["outputs"], strict=True):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), stream)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.environ.clear()
+        os.environ.update(request["env"])
+        os.chdir(request["cwd"])
+        sys.argv = [APP, *request["args"]]
         runpy.run_path(APP, run_name="__main__")
+        status = 0
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:  # noqa: BLE001  as the interpreter does with what nobody caught
         traceback.print_exc()
-        status = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
 
 if __name__ == "__main__":

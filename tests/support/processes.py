@@ -16,10 +16,8 @@ from demo.servers import RedisServer
 from services.core.database import Mongo
 from tasks.queue.celery_app import celery
 from tests.conftest import JWT_SECRET
-from tests.support.forked_app import ForkedApp
+from tests.support.forked_app import FORKED_APP, ForkedProcess
 from tests.support.recording_slack import TOKEN, RecordingSlack
-
-FORKED_APP = ForkedApp()
 
 
 def run(command: str, *more: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -48,18 +46,22 @@ class Product:
         self,
         command: str,
         *,
-        program: Sequence[str] = (sys.executable, "app.py"),
+        program: Sequence[str] = (),
         until: str = "",
         **settings: str,
     ) -> Process:
-        """Start the process and return when it is ready, or has logged `until`."""
+        """Start the process and return when it is ready, or has logged `until`.
+
+        `program` is run in place of `app.py`.
+        """
         log = self._directory / f"{command}-{len(self.processes)}.log"
-        process = Process(
-            command,
-            [*program, command],
-            log=log,
-            env=environment(self.settings | settings),
-            cwd=ROOT,
+        env = environment(self.settings | settings)
+        if not program and any(name.startswith("PYTHON") for name in settings):
+            program = (sys.executable, "app.py")  # an interpreter reads them when it starts
+        process: Process = (
+            Process(command, [*program, command], log=log, env=env, cwd=ROOT)
+            if program
+            else ForkedProcess(command, [command], log=log, env=env)
         )
         self.processes.append(process)
         process.start()
