@@ -154,7 +154,7 @@ def _bot(config: Settings, hooks: Hooks) -> int:
 
     from bot import bootstrap as bot_bootstrap
     from bot.slack.bot_process import BotProcess
-    from services.core import clock, installation
+    from services.core import clock, installation, sequences
     from services.core.errors import DomainError
     from services.core.metrics import InMemoryMeter
     from services.registry import index_builds
@@ -171,6 +171,7 @@ def _bot(config: Settings, hooks: Hooks) -> int:
     )
     identity = client.auth_test()
     installation.claim_installation(db, team_id=identity["team_id"])
+    sequences.raise_counter(db, team_id=identity["team_id"])
     build = index_builds.build_unique_indexes(db)
     build.start()
     build.wait(lambda: not stop.is_set(), seconds=INDEX_CHECK_SECONDS)
