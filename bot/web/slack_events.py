@@ -33,11 +33,11 @@ class SlackEvents:
     def before(self, web: WSGIApplication) -> WSGIApplication:
         """Wrap the application that answers all other requests."""
 
-        def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-            body = self._signed_body(environ)
+        def answer(wsgi_request: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            body = self._signed_body(wsgi_request)
             if body is None:
-                return web(environ, start_response)
-            response = self._app.dispatch(_bolt_request(environ, body))
+                return web(wsgi_request, start_response)
+            response = self._app.dispatch(_bolt_request(wsgi_request, body))
             content = response.body.encode()
             start_response(_status_line(response.status), _headers(response, len(content)))
             return [content]
@@ -58,21 +58,21 @@ class SlackEvents:
 
         return blueprint
 
-    def _signed_body(self, environ: WSGIEnvironment) -> bytes | None:
+    def _signed_body(self, wsgi_request: WSGIEnvironment) -> bytes | None:
         """Return the body if Slack signed it. Check that before Bolt: Bolt parses the body first,
         and treats the error of a malformed header or body like a handler's."""
-        if environ["PATH_INFO"] != PATH or environ["REQUEST_METHOD"] != "POST":
+        if wsgi_request["PATH_INFO"] != PATH or wsgi_request["REQUEST_METHOD"] != "POST":
             return None
-        length = int(environ.get("CONTENT_LENGTH") or 0)
+        length = int(wsgi_request.get("CONTENT_LENGTH") or 0)
         if length > MAX_BODY_BYTES:
             return None
-        body: bytes = environ["wsgi.input"].read(length)
-        environ["wsgi.input"] = BytesIO(body)
+        body: bytes = wsgi_request["wsgi.input"].read(length)
+        wsgi_request["wsgi.input"] = BytesIO(body)
         try:
             is_valid = self._verifier.is_valid(
                 body,
-                environ.get("HTTP_X_SLACK_REQUEST_TIMESTAMP"),
-                environ.get("HTTP_X_SLACK_SIGNATURE"),
+                wsgi_request.get("HTTP_X_SLACK_REQUEST_TIMESTAMP"),
+                wsgi_request.get("HTTP_X_SLACK_SIGNATURE"),
             )
         # Not a number, UTF-8 or ASCII, or a number that exceeds a float.
         except (ValueError, TypeError, OverflowError):
@@ -80,16 +80,16 @@ class SlackEvents:
         return body if is_valid else None
 
 
-def _bolt_request(environ: WSGIEnvironment, body: bytes) -> BoltRequest:
+def _bolt_request(wsgi_request: WSGIEnvironment, body: bytes) -> BoltRequest:
     headers = {
         name.removeprefix(_HEADER_PREFIX).replace("_", "-"): value
-        for name, value in environ.items()
+        for name, value in wsgi_request.items()
         if name.startswith(_HEADER_PREFIX)
     }
-    headers["Content-Type"] = environ.get("CONTENT_TYPE", "")
+    headers["Content-Type"] = wsgi_request.get("CONTENT_TYPE", "")
     return BoltRequest(
         body=without_form(body.decode()),
-        query=environ.get("QUERY_STRING", ""),
+        query=wsgi_request.get("QUERY_STRING", ""),
         headers=headers,
     )
 
