@@ -18,7 +18,7 @@ from bot.middleware import (
     reject_other_workspaces,
     sender_check,
 )
-from bot.routes import ACKED_IMMEDIATELY, Route, RouteKind, run_route, top_level_routes
+from bot.routes import ACKED_IMMEDIATELY, ROUTES, Route, RouteKind, run_route, top_level_routes
 from bot.slack.bot_process import BotProcess
 from bot.slack.client import Respond, respond_middleware
 from bot.slack.error_responses import error_response, show_error
@@ -27,6 +27,8 @@ from bot.slack.instrumentation import InstrumentedApp, ListenerExecutor, count_o
 from bot.slack.request import Request
 
 logger = logging.getLogger(__name__)
+
+_ACKS_LAST = frozenset(route.id for route in ROUTES if route.acks_last)
 
 
 def create_app(
@@ -43,6 +45,7 @@ def create_app(
     app = InstrumentedApp(
         meter=bot.meter,
         process=bot.name,
+        runs_inline=_acks_last,
         name=bot.name,  # without a name Bolt reads the source of every caller to find one
         client=bot.client,
         signing_secret=bot.config.slack_signing_secret,
@@ -61,6 +64,12 @@ def create_app(
     app.error(error_response)
     _register(app, bot)
     return app
+
+
+def _acks_last(body: dict[str, Any]) -> bool:
+    """Return whether the route of a command or a form is `Route.acks_last`."""
+    form = body.get("view") if body.get("type") == "view_submission" else None
+    return body.get("command") in _ACKS_LAST or bool(form and form["callback_id"] in _ACKS_LAST)
 
 
 def _form_url(body: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from bot.web.flask_app import create_flask_app
 from bot.web.pages.blueprint import make_error_page, pages_blueprint
 from bot.web.prometheus import MetricsPage, metrics_blueprint
 from bot.web.server import WebServer
-from bot.web.slack_events import slack_events_blueprint
+from bot.web.slack_events import SlackEvents
 from services.core import database, security_events
 from services.core.metrics import Samples
 from services.ops.ticket_counts import cached_ticket_counts
@@ -83,15 +83,13 @@ def _build_flask_app(
             metrics_page, token=config.metrics_token, trusted_proxies=config.trusted_proxies
         )
     ]
-    if config.slack_signing_secret:
-        blueprints.append(
-            slack_events_blueprint(slack_app, signing_secret=config.slack_signing_secret)
-        )
+    secret = config.slack_signing_secret
     return create_flask_app(
         is_ready=lambda: database.is_reachable(db),
         pending_indexes=bot.pending_indexes,
         is_writable=is_writable,
         blueprints=[*blueprints, api_blueprint(bot), pages_blueprint(bot)],
+        slack_events=SlackEvents(slack_app, signing_secret=secret) if secret else None,
         trusted_proxies=config.trusted_proxies,
         error_page=make_error_page(bot, secure=is_https(config.app_url)),
     )

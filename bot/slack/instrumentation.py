@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -26,10 +27,12 @@ ACK_TIMEOUT_SECONDS = 3.0
 @dataclass(slots=True)
 class PayloadContext:
     """One payload. `handler` is the innermost route that handles it, "none" before there is one.
-    `is_answered` is set by the acknowledgement."""
+    `is_answered` is set by the acknowledgement. `runs_inline` is asked if there is a listener:
+    whether it runs in the thread that received the payload."""
 
     meter: Meter
     process: str
+    runs_inline: Callable[[], bool] = lambda: False
     handler: str = "none"
     is_answered: threading.Event = field(default_factory=threading.Event)
 
@@ -72,15 +75,26 @@ class _SignallingAck(Ack):
 
 
 class InstrumentedApp(App):
-    """Bolt's app. Socket Mode and HTTP both call `dispatch`."""
+    """Bolt's app. Socket Mode and HTTP both call `dispatch`. `runs_inline` returns whether the
+    listener of a payload runs in the thread that received it."""
 
-    def __init__(self, *, meter: Meter, process: str, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        meter: Meter,
+        process: str,
+        runs_inline: Callable[[dict[str, Any]], bool],
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self._meter = meter
         self._process = process
+        self._runs_inline = runs_inline
 
     def dispatch(self, req: BoltRequest) -> BoltResponse:
-        payload, began = PayloadContext(self._meter, self._process), time.monotonic()
+        began = time.monotonic()
+        runs_inline = partial(self._runs_inline, req.body)
+        payload = PayloadContext(self._meter, self._process, runs_inline)
         token = _current.set(payload)
         req.context["ack"] = _SignallingAck(payload.is_answered)
         try:
@@ -96,15 +110,21 @@ class ListenerExecutor(Executor):
     """Run each call in the context of its caller, which a pool's threads do not inherit, and return
     when the payload is acknowledged or the call has ended.
 
-    Bolt itself would look every ten milliseconds.
+    Bolt itself would look every ten milliseconds. The call of a payload that `runs_inline` runs in
+    the caller's thread.
     """
 
     def __init__(self, pool: Executor) -> None:
         self._pool = pool
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        payload = _current.get()
+        if payload and payload.runs_inline():
+            done: Future[Any] = Future()
+            done.set_result(fn(*args, **kwargs))  # Bolt's call handles the listener's errors
+            return done
         future = self._pool.submit(contextvars.copy_context().run, fn, *args, **kwargs)
-        if payload := _current.get():
+        if payload:
             future.add_done_callback(lambda _: payload.is_answered.set())
             payload.is_answered.wait(ACK_TIMEOUT_SECONDS)
         return future

@@ -33,8 +33,8 @@ from services.core.tls import client_context
 # Servers close connections that are idle. One that closes just then may lose the next request, so
 # this is shorter than the minute that is usual.
 IDLE_SECONDS = 20.0
-# As many as a process has threads that call Slack.
-MAX_KEPT_CONNECTIONS = 32
+# As many as a bot has threads that call Slack: those of the HTTP server, and the listeners.
+MAX_KEPT_CONNECTIONS = 60
 # What has the same effect and the same answer a second time. Not views.publish, which may refuse
 # its own hash, nor views.open, whose trigger_id is used up.
 IDEMPOTENT_METHODS = frozenset(

@@ -7,7 +7,14 @@ from flask import Blueprint, Flask, Request, Response, jsonify
 
 from bot.slack.instrumentation import with_request_ids
 from bot.web.client_ip import address_for_rate_limit
-from bot.web.http_errors import MAX_BODY_BYTES, ErrorPage, problem_response, register_error_handler
+from bot.web.http_errors import (
+    DEFAULT_HEADERS,
+    MAX_BODY_BYTES,
+    ErrorPage,
+    problem_response,
+    register_error_handler,
+)
+from bot.web.slack_events import SlackEvents
 from services.core import security_events
 from services.core.settings import Network
 from services.core.version import program_version
@@ -19,10 +26,11 @@ def create_flask_app(
     pending_indexes: Callable[[], Sequence[str]] = lambda: (),
     is_writable: Callable[[], bool] = lambda: True,
     blueprints: Sequence[Blueprint] = (),
+    slack_events: SlackEvents | None = None,
     trusted_proxies: Sequence[Network] = (),
     error_page: ErrorPage | None = None,
 ) -> Flask:
-    """Return the WSGI application with `/healthz`, `/readyz` and the blueprints.
+    """Return the WSGI application with `/healthz`, `/readyz`, the blueprints and `slack_events`.
 
     `is_ready` and `is_writable` answer within about a second. `pending_indexes` returns the indexes
     that have to be built before the process is ready. `error_page` renders errors at addresses that
@@ -34,9 +42,13 @@ def create_flask_app(
     flask_app.after_request(_set_default_headers)
     for blueprint in (_health_blueprint(is_ready, is_writable, pending_indexes), *blueprints):
         flask_app.register_blueprint(blueprint)
+    wsgi_app: WSGIApplication = flask_app.wsgi_app
+    if slack_events:
+        flask_app.register_blueprint(slack_events.blueprint())
+        wsgi_app = slack_events.before(wsgi_app)
     # As Flask documents it.
-    wsgi_app = _with_client(flask_app.wsgi_app, trusted_proxies)
-    flask_app.wsgi_app = with_request_ids(wsgi_app)  # type: ignore[assignment, method-assign]
+    wsgi_app = with_request_ids(_with_client(wsgi_app, trusted_proxies))
+    flask_app.wsgi_app = wsgi_app  # type: ignore[assignment, method-assign]
     return flask_app
 
 
@@ -85,7 +97,6 @@ def _health_blueprint(
 
 
 def _set_default_headers(response: Response) -> Response:
-    """No caching, and no guessing of the content type."""
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    for name, value in DEFAULT_HEADERS.items():
+        response.headers.setdefault(name, value)
     return response

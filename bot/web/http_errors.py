@@ -34,6 +34,8 @@ from services.core.errors import (
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1_000_000
+# Of every response that has no other: no caching, and no guessing of the content type.
+DEFAULT_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 # Addresses for programs.
 _JSON_PREFIXES = ("/api", "/slack", "/metrics", "/healthz", "/readyz")
 _RETRY_AFTER_SECONDS = 5

@@ -28,8 +28,8 @@ from bot.web.http_errors import MAX_BODY_BYTES, STATUS_MESSAGES
 from services.core.errors import Conflict
 
 logger = logging.getLogger(__name__)
-# As many as may wait for a listener (bot.bootstrap.LISTENER_THREADS), and as many again for reading
-# and health checks.
+# As many as may wait for a listener (bot.bootstrap.LISTENER_THREADS), and as many again for what
+# runs in these threads: commands, new tickets (bot.routes.Route.acks_last) and health checks.
 SERVER_THREADS = 40
 # Few enough that Slack does not time out on the last; above this 503.
 MAX_QUEUED_CONNECTIONS = 200

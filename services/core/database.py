@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import pymongo
 from pymongo import MongoClient
+from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import (
     BulkWriteError,
@@ -66,9 +67,23 @@ def connect(uri: str) -> Mongo:
         appname="ticket-bot",
     )
     try:
-        return client.get_default_database()
+        name = client.get_default_database().name
     except ConfigurationError:  # the URI names no database
-        return client[DEFAULT_DATABASE_NAME]
+        name = DEFAULT_DATABASE_NAME
+    return _Database(client, name)
+
+
+class _Database(Database[Document]):
+    """Makes each collection once, where PyMongo makes it at every use, from all options."""
+
+    def __init__(self, client: MongoClient[Document], name: str) -> None:
+        self._made: dict[str, Collection[Document]] = {}
+        super().__init__(client, name)
+
+    def __getitem__(self, name: str) -> Collection[Document]:
+        if (made := self._made.get(name)) is None:
+            made = self._made[name] = super().__getitem__(name)
+        return made
 
 
 def no_deadline() -> AbstractContextManager[None]:

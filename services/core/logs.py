@@ -3,9 +3,11 @@
 import contextlib
 import json
 import logging
+import os
 import re
 import sys
 import threading
+from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import TracebackType
@@ -111,6 +113,59 @@ class JsonFormatter(_Formatter):
 
 
 class _Handler(logging.StreamHandler[TextIO]):
+    """Writes what waits in one piece. No thread waits for another's write, as in the library: a
+    line that is logged during a write is left to the thread that writes."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._waiting: deque[tuple[logging.LogRecord, str]] = deque()
+        self._write_lock = threading.RLock()
+        os.register_at_fork(after_in_child=self._forget_other_threads)
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """As the library, without its lock."""
+        is_logged = bool(self.filter(record))
+        if is_logged:
+            self.emit(record)
+        return is_logged
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._waiting.append((record, self.format(record) + self.terminator))
+        except Exception:  # noqa: BLE001  as the library: logging must not fail
+            self.handleError(record)
+        # Again after the release: others leave their lines here until then.
+        while self._waiting and self._write_lock.acquire(blocking=False):
+            try:
+                self._write_waiting()
+            finally:
+                self._write_lock.release()
+
+    def flush(self) -> None:
+        """Also wait for a write of another thread, because this is the last call at exit."""
+        with self._write_lock:
+            self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        try:
+            self._write("".join(line for _, line in lines))
+        except Exception:  # noqa: BLE001  as in `emit`
+            for record, line in lines:
+                try:
+                    self._write(line)
+                except Exception:  # noqa: BLE001  as in `emit`
+                    self.handleError(record)
+
+    def _write(self, text: str) -> None:
+        self.stream.write(text)
+        self.stream.flush()
+
+    def _forget_other_threads(self) -> None:
+        """They do not exist in a child process, and the parent writes their lines."""
+        self._waiting.clear()
+        self._write_lock = threading.RLock()
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  the library's name
         """Log that a line is missing. The library would print its arguments unredacted."""
         lost = f"a line by {record.name}:{record.lineno} could not be written"

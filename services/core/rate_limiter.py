@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from typing import NamedTuple, NoReturn, Protocol, Self, TypeVar
 
 from limits import RateLimitItem, RateLimitItemPerSecond
@@ -42,6 +43,18 @@ _BEGIN = f"""{_RUN_ID}
 if run and not (ARGV[2] == '1' and known[1] == run) then
     redis.call('HSET', KEYS[1], 'run', run, 'since', ARGV[1])
 end
+"""
+# Counts a use in each of the windows `KEYS`, as the library does in one, and reads since when, if a
+# last key is given for that. ARGV: the number of windows, the time, and amount and seconds of each.
+_ACQUIRE = f"""
+local function acquire(KEYS, ARGV) {RedisStorage.SCRIPT_ACQUIRE_MOVING_WINDOW.decode()} end
+local function read_since(KEYS) {_READ_SINCE} end
+local windows, answers = tonumber(ARGV[1]), {{}}
+for i = 1, windows do
+    answers[i] = acquire({{KEYS[i]}}, {{ARGV[2], ARGV[2 * i + 1], ARGV[2 * i + 2], 1}})
+end
+if KEYS[windows + 1] then answers[windows + 1] = read_since({{KEYS[windows + 1]}}) end
+return answers
 """
 # For the connection, and for each answer.
 TIMEOUT_SECONDS = 0.25
@@ -262,24 +275,16 @@ class _SharedWindows(RedisStorage):
         super().__init__(redis_url, connection_pool=client.connection_pool, key_prefix=prefix)
         self._clock = clock
         self._strategy = MovingWindowRateLimiter(self)
+        self._acquire_script = client.register_script(_ACQUIRE)
 
     def acquire(self, windows: Sequence[Window]) -> Acquired:
-        """In one round trip."""
-        now = self._clock().timestamp()
-        pipe = self.storage.pipeline(transaction=False)
-        for window in windows:
-            pipe.eval(
-                self.SCRIPT_ACQUIRE_MOVING_WINDOW,
-                1,
-                self.prefixed_key(window.key),
-                now,
-                window.item.amount,
-                window.item.get_expiry(),
-                1,
-            )
+        """In one call, of a script that Redis knows by its hash."""
+        keys = [self.prefixed_key(window.key) for window in windows]
         if any(window.limit is Limit.TICKETS for window in windows):  # the caller needs it
-            pipe.eval(_READ_SINCE, 1, self.prefixed_key(_SINCE_KEY))
-        answers = pipe.execute()
+            keys.append(self.prefixed_key(_SINCE_KEY))
+        rules = [(window.item.amount, window.item.get_expiry()) for window in windows]
+        now = self._clock().timestamp()
+        answers = self._acquire_script(keys, [len(windows), now, *chain.from_iterable(rules)])
         since = answers[len(windows)] if len(answers) > len(windows) else None
         return Acquired(
             [bool(answer) for answer in answers[: len(windows)]],

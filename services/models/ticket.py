@@ -5,7 +5,7 @@ survive.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -193,12 +193,20 @@ class Ticket:
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> "Ticket":
         """Read the fields that the document has: lists are read with a few."""
-        values: dict[str, Any] = dict(_ABSENT)
-        for name, value in doc.items():
-            if reader := _READERS.get(name):
-                attribute, read = reader
-                values[attribute] = read(value)
-        return cls(defect=find_defect(doc), **values)
+        return cls(defect=find_defect(doc), **{**_ABSENT, **_read_fields(doc)})
+
+    def with_fields(self, doc: Mapping[str, Any]) -> "Ticket":
+        """Return the ticket with these stored fields, too."""
+        return replace(self, **_read_fields(doc))
+
+
+def _read_fields(doc: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, value in doc.items():
+        if reader := _READERS.get(name):
+            attribute, read = reader
+            values[attribute] = read(value)
+    return values
 
 
 def _text_or_none(value: Any) -> str | None:

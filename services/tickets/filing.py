@@ -263,11 +263,10 @@ class TicketService:
             doc["requestDigest"] = content_hash
         if source:
             doc["source"] = source.to_doc()
-        doc |= timing_for_new_ticket(
-            Ticket.from_doc(doc), policy=cached_policy(self._db), now=now
-        ).values
-        self._db.tickets.insert_one(doc)
-        return Ticket.from_doc(doc)
+        ticket = Ticket.from_doc(doc)
+        timing = timing_for_new_ticket(ticket, policy=cached_policy(self._db), now=now).values
+        self._db.tickets.insert_one(doc | timing)
+        return ticket.with_fields(timing)
 
     def _check_same_content(self, actor: Actor, ticket: Ticket, fields: TicketFields) -> Ticket:
         """Return the ticket as it is now, if the actor filed it with the same values."""

@@ -23,7 +23,7 @@ from bot.slack.bot_process import BotProcess
 from bot.web.api.blueprint import api_blueprint
 from bot.web.flask_app import create_flask_app
 from bot.web.server import WebServer
-from bot.web.slack_events import slack_events_blueprint
+from bot.web.slack_events import SlackEvents
 from demo.binaries import ROOT
 from demo.servers import MongoServer, RedisServer
 from services.core.clock import utcnow
@@ -91,11 +91,11 @@ class System:
         with ExitStack() as open_:
             executor = open_.enter_context(ThreadPoolExecutor(8))
             slack_app = bot.app.create_app(bot_process, executor=executor)
-            blueprints = [
-                slack_events_blueprint(slack_app, signing_secret=SECRET),
-                api_blueprint(bot_process),
-            ]
-            web = create_flask_app(is_ready=lambda: True, blueprints=blueprints)
+            web = create_flask_app(
+                is_ready=lambda: True,
+                blueprints=[api_blueprint(bot_process)],
+                slack_events=SlackEvents(slack_app, signing_secret=SECRET),
+            )
             server = open_.enter_context(WebServer(web, host="127.0.0.1", port=0))
             worker = open_.enter_context(ThreadPoolExecutor(1)).submit(work_on)
             open_.callback(stop.set)

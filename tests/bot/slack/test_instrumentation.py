@@ -16,6 +16,7 @@ import bot.app
 from bot.routes import RouteKind
 from bot.slack.bot_process import BotProcess
 from bot.slack.instrumentation import with_request_ids
+from bot.views import ids
 from services.core import request_context
 from services.core.database import connect
 from services.core.metrics import ACK_SECONDS, HANDLED_PAYLOADS, InMemoryMeter, SampleKey
@@ -137,34 +138,58 @@ def test_what_reaches_no_handler_is_timed_all_the_same(
     assert answered(meter) == {"none": 2}
 
 
-def test_one_id_from_the_payload_to_what_comes_after_the_answer(
+class NotingPublisher(RecordingPublisher):
+    """Notes in which thread, and with which request id, a ticket was published."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[int, str | None]] = []
+
+    def publish_ticket(self, ticket_id: str, *, countdown: float | None = None) -> None:
+        self.seen.append((threading.get_ident(), request_context.current_ids().get("request_id")))
+
+
+def test_a_form_is_filed_in_the_thread_that_received_it(
     bot_process: BotProcess,
     meter: InMemoryMeter,
     pool: ThreadPoolExecutor,
     slack: RecordingSlack,
     people: People,
 ) -> None:
-    seen: list[tuple[int, str | None]] = []
-
-    class Noting:
-        def publish_ticket(self, ticket_id: str) -> None:
-            seen.append((threading.get_ident(), request_context.current_ids().get("request_id")))
-
-        def publish_email(self, email_id: str) -> None: ...
-
-        def publish_reply(self, reply_id: str) -> None: ...
-
-        def publish_availability_check(self) -> None: ...
-
+    """Another thread would cost a switch for each wait of one for the other."""
+    noting = NotingPublisher()
     people.add(Role.MODERATOR)
     employee = People.slack_id(people.add())
-    app = build(replace(bot_process, publisher=Noting()), meter, pool)
+    app = build(replace(bot_process, publisher=noting), meter, pool)
+    pool.shutdown()  # it would refuse a listener
     send(app, payloads.slash_command(user=employee))
     view = slack.last_view()
     with request_context.request_scope():
         outer = request_context.current_ids()["request_id"]
         form = {"title": "The VPN is down", "description": "Since Monday."}
-        send(app, payloads.view_submission(view, form, user=employee))
+        assert "Ticket filed" in send(app, payloads.view_submission(view, form, user=employee))
+    assert noting.seen == [(threading.get_ident(), outer)]
+
+
+def test_one_id_from_the_payload_to_what_comes_after_the_answer(
+    bot_process: BotProcess,
+    meter: InMemoryMeter,
+    pool: ThreadPoolExecutor,
+    people: People,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[tuple[int, str | None]] = []
+
+    def open_view(**_: object) -> dict[str, object]:
+        seen.append((threading.get_ident(), request_context.current_ids().get("request_id")))
+        return {"view": {}}
+
+    monkeypatch.setattr(bot_process.client, "views_open", open_view)
+    employee = People.slack_id(people.add())
+    app = build(bot_process, meter, pool)
+    with request_context.request_scope():
+        outer = request_context.current_ids()["request_id"]
+        send(app, payloads.shortcut(ids.FILE_TICKET_SHORTCUT, user=employee))
     pool.shutdown(wait=True)
     ((thread, inner),) = seen
     assert thread != threading.get_ident()
@@ -176,27 +201,33 @@ def test_slack_has_its_answer_while_the_handler_goes_on(
     bot_process: BotProcess,
     meter: InMemoryMeter,
     pool: ThreadPoolExecutor,
-    slack: RecordingSlack,
     people: People,
-    publisher: RecordingPublisher,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The thread of the request is woken by the acknowledgement: it does not poll."""
     go_on = threading.Event()
-    monkeypatch.setattr(publisher, "publish_ticket", lambda _: go_on.wait(20))
+
+    def open_view(**_: object) -> dict[str, object]:
+        go_on.wait(20)
+        return {"view": {}}
+
+    monkeypatch.setattr(bot_process.client, "views_open", open_view)
     slept: list[float] = []
     bolts_time = SimpleNamespace(time=time.time, sleep=slept.append)
     monkeypatch.setattr("slack_bolt.listener.thread_runner.time", bolts_time)
     employee = People.slack_id(people.add())
     app = build(bot_process, meter, pool)
-    send(app, payloads.slash_command(user=employee))
-    form = {"title": "The VPN is down", "description": "Since Monday."}
-    answer = send(app, payloads.view_submission(slack.last_view(), form, user=employee))
-    assert "Ticket filed" in answer
-    assert ("view:file_ticket", "ok") not in handled(meter)
+    handler = f"shortcut:{ids.FILE_TICKET_SHORTCUT}", "ok"
+    answer = app.dispatch(
+        BoltRequest(
+            body=payloads.shortcut(ids.FILE_TICKET_SHORTCUT, user=employee), mode="socket_mode"
+        )
+    )
+    assert answer.status == 200
+    assert handler not in handled(meter)
     go_on.set()
     pool.shutdown(wait=True)
-    assert handled(meter)["view:file_ticket", "ok"] == 1
+    assert handled(meter)[handler] == 1
     assert slept == []
 
 

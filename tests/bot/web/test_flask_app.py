@@ -1,12 +1,15 @@
 """The addresses of a bot process, on the real server."""
 
+import json
 import logging
+import re
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 import requests
@@ -15,9 +18,10 @@ from flask import Blueprint
 import bot.app
 from bot.slack.bot_process import BotProcess
 from bot.web import server as web_server
+from bot.web import slack_events
 from bot.web.flask_app import create_flask_app
 from bot.web.server import WebServer
-from bot.web.slack_events import slack_events_blueprint
+from bot.web.slack_events import SlackEvents
 from services.core.database import Mongo, connect, is_reachable
 from services.core.version import program_version
 from tests.conftest import NOBODY_LISTENS, Inline, People, make_config
@@ -46,8 +50,11 @@ def broken() -> Blueprint:
 def url(bot_process: BotProcess, db: Mongo) -> Iterator[str]:
     config = make_config(SLACK_SIGNING_SECRET=SECRET)
     app = bot.app.create_app(replace(bot_process, config=config), executor=Inline())
-    blueprints = [slack_events_blueprint(app, signing_secret=SECRET), broken()]
-    web = create_flask_app(is_ready=lambda: is_reachable(db), blueprints=blueprints)
+    web = create_flask_app(
+        is_ready=lambda: is_reachable(db),
+        blueprints=[broken()],
+        slack_events=SlackEvents(app, signing_secret=SECRET),
+    )
     with WebServer(web, host="127.0.0.1", port=0) as server:
         yield f"http://127.0.0.1:{server.port}"
 
@@ -83,6 +90,26 @@ def test_text_beyond_ascii_arrives_as_it_was_typed(
     user = people.slack_id(people.add())
     post(url, payloads.slash_command("Drucker für Zürich 🖨️ & <x>", user=user))
     assert "Drucker für Zürich 🖨️ & <x>" in str(slack.last_view()["blocks"])
+
+
+@pytest.mark.parametrize(
+    "text", ["%22 %2522 100% \\ \n\t é", '{"a": [1, "b:c"], "d": "%7B+%2B"}', "&=;#"]
+)
+def test_a_form_arrives_as_the_standard_library_reads_it(text: str) -> None:
+    for sign in (quote, quote_plus):
+        body = "payload=" + sign(json.dumps({"text": text}))
+        assert json.loads(slack_events.without_form(body)) == {"text": text}
+        lower = re.sub("%[0-9A-F]{2}", lambda escape: escape[0].lower(), body)
+        assert json.loads(slack_events.without_form(lower)) == {"text": text}
+    for other in ('{"type": "event_callback"}', "command=%2Fticket&text=%22", "payload=%7B%7D&x=1"):
+        assert slack_events.without_form(other) == other
+
+
+@pytest.mark.parametrize("body", [b"{not json", b"payload=%7Bbroken"])
+def test_a_signed_body_that_cannot_be_read_is_no_answer(url: str, body: bytes) -> None:
+    headers = {"Content-Type": "application/json", **payloads.sign(body, SECRET)}
+    response = requests.post(f"{url}/slack/events", data=body, headers=headers, timeout=10)
+    assert response.status_code in (404, 500)
 
 
 def test_a_url_verification_gets_its_challenge(url: str) -> None:

@@ -17,4 +17,6 @@ def test_the_uri_names_the_database(path: str, name: str) -> None:
     assert db.client.codec_options.tz_aware
     assert db.client.write_concern.document == {"w": "majority", "j": True}
     assert db.client.options.timeout == 5
+    assert db.tickets.write_concern == db.client.write_concern
+    assert db.tickets is db["tickets"]  # made once
     db.client.close()

@@ -204,3 +204,91 @@ def test_the_drivers_words_are_left_out_of_a_traceback() -> None:
     assert "canary-9c2" not in line
     assert "DuplicateKeyError: [left out: it may quote a document]" in line
     assert "filing failed" in line
+
+
+class HeldStream(io.StringIO):
+    """Holds its first write until it is released."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[str] = []
+        self.has_begun, self.release = threading.Event(), threading.Event()
+
+    def write(self, text: str) -> int:
+        self.writes.append(text)
+        if not self.has_begun.is_set():
+            self.has_begun.set()
+            self.release.wait(10)
+        return len(text)
+
+
+def test_no_thread_waits_for_the_line_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = HeldStream()
+    monkeypatch.setattr(sys, "stderr", stream)
+    logs.configure_logging("INFO")
+    writer = threading.Thread(target=logging.getLogger("app").info, args=("first",))
+    writer.start()
+    assert stream.has_begun.wait(10)
+    others = [
+        threading.Thread(target=logging.getLogger("app").info, args=(f"line {n}",))
+        for n in range(5)
+    ]
+    for other in others:
+        other.start()
+    for other in others:
+        other.join(10)
+    still_waiting = [other for other in others if other.is_alive()]
+    stream.release.set()
+    writer.join()
+    assert still_waiting == []
+    first, *later = stream.writes
+    assert json.loads(first)["message"] == "first"
+    lines = [json.loads(line)["message"] for line in "".join(later).splitlines()]
+    assert sorted(lines) == [f"line {n}" for n in range(5)]
+    assert len(later) == 1
+
+
+def test_the_last_flush_waits_for_the_line_of_another_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = HeldStream()
+    monkeypatch.setattr(sys, "stderr", stream)
+    logs.configure_logging("INFO")
+    writer = threading.Thread(target=logging.getLogger("app").info, args=("first",))
+    writer.start()
+    assert stream.has_begun.wait(10)
+    logging.getLogger("app").info("last")  # left to the thread that writes
+    assert len(stream.writes) == 1
+    threading.Timer(0.01, stream.release.set).start()
+    logging.getLogger().handlers[0].flush()
+    assert [json.loads(line)["message"] for line in "".join(stream.writes).splitlines()] == [
+        "first",
+        "last",
+    ]
+    writer.join()
+
+
+def test_a_line_that_cannot_be_written_takes_no_other_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Picky(HeldStream):
+        def write(self, text: str) -> int:
+            if "bad" in text:
+                raise ValueError(text)
+            return super().write(text)
+
+    stream = Picky()
+    monkeypatch.setattr(sys, "stderr", stream)
+    logs.configure_logging("INFO")
+    writer = threading.Thread(target=logging.getLogger("app").info, args=("first",))
+    writer.start()
+    assert stream.has_begun.wait(10)
+    for text in ("good", "bad", "better"):
+        logging.getLogger("app").info(text)
+    stream.release.set()
+    writer.join()
+    written = [json.loads(line)["message"] for line in "".join(stream.writes).splitlines()]
+    assert written[:2] == ["first", "good"]
+    assert "a line by app" in written[2]
+    assert "could not be written" in written[2]
+    assert written[3:] == ["better"]
