@@ -883,7 +883,7 @@ TABLE: Mapping[str, Entry] = {
     "assignment.candidate_pool.CandidateLoader.keep": once(kept),
     "assignment.candidate_pool.CandidateLoader.cached": once(lambda w: kept(w).cached(TEAM_ID)),
     "assignment.candidate_pool.CandidateLoader.reread": once(
-        lambda w: kept(w).reread(TEAM_ID, MODERATOR, requester=USER, now=w.now)
+        lambda w: kept(w).reread(TEAM_ID, {MODERATOR}, requesters={USER}, now=w.now)
     ),
     "assignment.candidate_pool.CandidateLoader.count_assigned": each(
         lambda w, t: kept(w).count_assigned(w.ticket(t))
@@ -1043,7 +1043,7 @@ TABLE: Mapping[str, Entry] = {
         )
     ),
     "home.sessions.HomeSessions.watchers": each(
-        lambda w, t: w.home_sessions.watchers(w.ticket(t), links=list(w.db.links.find()))
+        lambda w, t: w.home_sessions.watchers([w.ticket(t)], links=list(w.db.links.find()))
     ),
     "home.sessions.HomeSessions.request_refresh": once(
         lambda w: (watched(w), w.home_sessions.request_refresh(LINK, within=timedelta(seconds=1)))
