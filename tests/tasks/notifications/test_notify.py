@@ -22,6 +22,7 @@ from services.outbox import deliveries
 from services.outbox.deliveries import SentMessage
 from services.registry.services import Services
 from services.tickets.filing import TicketService
+from services.tickets.queries import load_several
 from tasks.assignment import assign_ticket
 from tasks.notifications import notify
 from tasks.notifications.notify import TicketSender
@@ -568,12 +569,12 @@ def test_new_tickets_of_a_message_share_their_reads(
 
 
 def test_a_ticket_that_changes_during_the_assignment_of_others_is_read_again(
-    system: BotAndWorkers, three: list[Ticket], employee: User, monkeypatch: pytest.MonkeyPatch
+    system: BotAndWorkers, three: list[Ticket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load, changed = notify.load_several, three[1]
+    changed = three[1]
 
     def then_change(db: Mongo, ids: list[str]) -> list[Ticket]:
-        loaded = load(db, ids)
+        loaded = load_several(db, ids)
         db.tickets.update_one({"_id": changed.id}, {"$set": {"title": "New"}, "$inc": {"seq": 1}})
         return loaded
 
