@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from statistics import median
 
 from bson import ObjectId
@@ -17,10 +18,11 @@ from services.home.sessions import Screen
 from services.models.permissions import Actor
 from services.models.slack_member import link_id
 from services.models.user import Role
+from services.outbox.pending import ANY_TIME
 from services.registry.services import Services
 from tasks.processes.worker import CONCURRENCY
 from tasks.queue.celery_app import configure_celery
-from tasks.queue.publisher import CeleryPublisher
+from tasks.queue.publisher import MAX_TICKETS_PER_MESSAGE, CeleryPublisher
 from tests.support.slack_workspace import TEAM_ID, TRIAGE
 
 MODERATORS, REQUESTERS, VIEWERS = 20, 80, 10
@@ -28,7 +30,9 @@ SKILLS = ("vpn", "email", "printer", "laptop")
 MESSAGES_EACH = 3  # for requester, assignee and triage channel
 MAX_ROUNDS = 5
 TIMEOUT_SECONDS = 120.0
-POLL_SECONDS = 0.1
+POLL_SECONDS, DONE_POLL_SECONDS = 0.1, 0.5
+# After the benchmark. Else the worker would move tickets to the queue of those that are late.
+RETRIED_AFTER = timedelta(hours=1)
 
 
 def assignment(stand: Stand) -> Iterator[Row]:
@@ -61,9 +65,12 @@ def assignment(stand: Stand) -> Iterator[Row]:
                 for viewer in range(MODERATORS, MODERATORS + VIEWERS):
                     services.home_sessions.navigate(_link(viewer), screen=Screen())
                 ids = [tickets.pop() for _ in range(number)]
-                for ticket_id in ids:
-                    publisher.publish_ticket(ticket_id)
-                _wait(lambda: _is_done(services, ids))
+                for start in range(0, number, MAX_TICKETS_PER_MESSAGE):  # as a bot under load
+                    group = ids[start : start + MAX_TICKETS_PER_MESSAGE]
+                    publisher.publish_tickets(dict.fromkeys(group))
+                # First without MongoDB, whose time is measured.
+                _wait(lambda: len(stand.slack.posted) >= number * MESSAGES_EACH)
+                _wait(lambda: _is_done(services), seconds=DONE_POLL_SECONDS)
                 posted.append(len(stand.slack.posted) / number)
                 return _since_first(stand.slack, number)
 
@@ -131,22 +138,23 @@ def _file(services: Services, requesters: Sequence[ObjectId], count: int) -> lis
             description=f"Since this morning my {skill} does not start. " * 5,
         )
         filed.append(str(result.ticket.id))
+    later = {"$set": {"nextTryAt": utcnow() + RETRIED_AFTER}}
+    services.db.tickets.update_many({"outbox": True, "nextTryAt": {"$gt": ANY_TIME}}, later)
     return filed[::-1]
 
 
-def _wait(is_done: Callable[[], bool]) -> None:
+def _wait(is_done: Callable[[], bool], *, seconds: float = POLL_SECONDS) -> None:
+    """Ask every so many `seconds`."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while not is_done():
         if time.monotonic() > deadline:
             raise TimeoutError("the worker does not send its messages")
-        time.sleep(POLL_SECONDS)
+        time.sleep(seconds)
 
 
-def _is_done(services: Services, ids: Sequence[str]) -> bool:
-    """Whether no message of these tickets, and no view of Home, is to be sent."""
-    tickets = {"_id": {"$in": [ObjectId(each) for each in ids]}, "outbox": True}
-    unsent = services.db.tickets.find_one(tickets, {"_id": True})
-    return not unsent and not services.db.links.find_one({"home.due": {"$ne": None}})
+def _is_done(services: Services) -> bool:
+    """Whether no view of Home is to be sent."""
+    return not services.db.links.find_one({"home.due": {"$ne": None}})
 
 
 def _since_first(slack: Slack, number: int) -> Round:

@@ -4,7 +4,7 @@ They are built after the fork, because a database client must not be shared acro
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -59,18 +59,19 @@ class Runtime:
     def clock(self) -> Clock:
         return self.services.clock
 
-    def people(self, ticket: Ticket, user_ids: set[ObjectId]) -> Directory:
-        """Look up the users that a message about the ticket names.
+    def people(self, tickets: Sequence[Ticket], user_ids: set[ObjectId]) -> Directory:
+        """Look up the users that messages about tickets of one team name.
 
-        For its first messages they may be cached. Later ones are for people who may no longer read
-        what is internal, and replace what an erased person was called.
+        For their first messages they may be cached. Later ones are for people who may no longer
+        read what is internal, and replace what an erased person was called.
         """
-        is_first = not (ticket.cards or ticket.deliveries or ticket.comments)
         return self.services.links.resolve_people(
-            team_id=ticket.team_id,
+            team_id=tickets[0].team_id,
             user_ids=user_ids,
-            requester=ticket.created_by,
-            may_be_cached=is_first,
+            requesters={ticket.created_by for ticket in tickets if ticket.created_by},
+            may_be_cached=not any(
+                ticket.cards or ticket.deliveries or ticket.comments for ticket in tickets
+            ),
         )
 
 

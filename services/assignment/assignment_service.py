@@ -1,7 +1,7 @@
 """Assignment's reads and writes in the database. The choice itself is made in
 services/assignment/ranking.py."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -15,7 +15,12 @@ from services.assignment.candidate import (
     find_obstacle,
     skills_by_key,
 )
-from services.assignment.candidate_pool import CandidateLoader, CandidatePool, without_ticket
+from services.assignment.candidate_pool import (
+    CandidateLoader,
+    CandidatePool,
+    with_ticket,
+    without_ticket,
+)
 from services.assignment.feedback import correction_scores
 from services.assignment.ranking import Criteria, choose_assignee, rate_candidates
 from services.core.coerce import as_datetime
@@ -30,6 +35,7 @@ from services.models.ticket import (
     ChoiceReason,
     Status,
     Ticket,
+    parse_priority,
 )
 from services.outbox import pending
 from services.outbox.pending import UNASSIGNED_RETRY_INTERVAL
@@ -141,30 +147,61 @@ class AssignmentService:
         return self._candidate_loader.load_all(team_id=team_id, now=now)
 
     def choose(
-        self, ticket: Ticket, *, now: datetime, history: Mapping[ObjectId, float] = NO_SCORES
+        self,
+        ticket: Ticket,
+        *,
+        now: datetime,
+        history: Mapping[ObjectId, float] = NO_SCORES,
+        reread: Set[ObjectId] = frozenset(),
     ) -> AssigneeChoice | None:
         """Return the best assignee at the moment; None if no candidate is available.
 
-        `history` is as in `services.assignment.ranking.Criteria`. The number of queries does not
+        `history` is as in `services.assignment.ranking.Criteria`, `reread` what
+        `reread_likely` has returned for this ticket and others. The number of queries does not
         depend on the team's size, except if no one on a large team's shortlist matches: then all
         candidates are read.
         """
-        if ticket.assigned_to is None and (choice := self._choose_cached(ticket, now, history)):
+        if ticket.assigned_to is None and (
+            choice := self._choose_cached(ticket, now, history, reread)
+        ):
             return choice
         evaluation = self.evaluate(ticket, now=now, history=history)
         self._candidate_loader.keep(ticket.team_id or "", evaluation.pool)
         return evaluation.choice
 
+    def reread_likely(
+        self, tickets: Sequence[tuple[Ticket, Mapping[ObjectId, float]]], *, now: datetime
+    ) -> set[ObjectId]:
+        """Read role, absence and load again of those who will probably be chosen, for tickets of
+        one team and their histories that are assigned right after; return these users."""
+        team_id = tickets[0][0].team_id or ""
+        team = {who.user_id: who for who in self._candidate_loader.cached(team_id)}
+        likely = set()
+        for ticket, history in tickets if team else ():
+            criteria = self._criteria(ticket, now, history)
+            if choice := choose_assignee(candidates=list(team.values()), **criteria):
+                team[choice.user_id] = with_ticket(team[choice.user_id], ticket)
+                likely.add(choice.user_id)
+        if likely:
+            requesters = {ticket.created_by for ticket, _ in tickets if ticket.created_by}
+            self._candidate_loader.reread(team_id, likely, requesters=requesters, now=now)
+        return likely
+
     def _choose_cached(
-        self, ticket: Ticket, now: datetime, history: Mapping[ObjectId, float]
+        self,
+        ticket: Ticket,
+        now: datetime,
+        history: Mapping[ObjectId, float],
+        known: Set[ObjectId],
     ) -> AssigneeChoice | None:
         """Choose among cached candidates; None if there are none, or none of them is available, or
         none knows a skill that the ticket needs: someone who does may have come back since.
 
-        Role, absence and load of the chosen one are read again, and so is the next one's if this
-        changes the choice.
+        Role, absence and load of the chosen one are read again unless they are `known`, and so is
+        the next one's if this changes the choice.
         """
         team_id, reread = ticket.team_id or "", set[ObjectId]()
+        requesters = {ticket.created_by} if ticket.created_by else set[ObjectId]()
         if not self._candidate_loader.cached(team_id):
             return None
         criteria = self._criteria(ticket, now, history)
@@ -172,10 +209,10 @@ class AssignmentService:
             choice = choose_assignee(candidates=self._candidate_loader.cached(team_id), **criteria)
             if choice is None or choice.main_reason is ChoiceReason.NO_SKILL_MATCH:
                 return None
-            if choice.user_id in reread:
+            if choice.user_id in reread or choice.user_id in known:
                 return choice
             if not self._candidate_loader.reread(
-                team_id, choice.user_id, requester=ticket.created_by, now=now
+                team_id, {choice.user_id}, requesters=requesters, now=now
             ):
                 return choice
             reread.add(choice.user_id)
@@ -249,12 +286,31 @@ class AssignmentService:
 
         `analysed` is stored with it, for an analysis that is not stored yet.
         """
+        if not self.store_assignment(ticket, choice, source=source, now=now, analysed=analysed):
+            return None
+        doc = self._db.tickets.find_one({"_id": ticket.id})
+        return Ticket.from_doc(doc) if doc else None
+
+    def store_assignment(
+        self,
+        ticket: Ticket,
+        choice: AssigneeChoice,
+        *,
+        source: AnalysisSource,
+        now: datetime,
+        analysed: Change = NO_CHANGE,
+    ) -> bool:
+        """As `assign`; the caller reads the ticket, together with others."""
+        if ticket.status not in UNASSIGNED_STATUSES:
+            return False
         self.record_chosen(choice, now=now)
-        assigned = transitions.auto_assign(ticket, choice, source=source, now=now)
-        stored = self._store(ticket, analysed.then(assigned), now)
-        if stored:
-            self._candidate_loader.count_assigned(stored)
-        return stored
+        change = analysed.then(transitions.auto_assign(ticket, choice, source=source, now=now))
+        is_stored = ticket_store.store(self._db, ticket, change, now=now, **_unassigned(ticket))
+        if is_stored:
+            priority = parse_priority(change.values.get("priority")) or ticket.priority
+            assigned = replace(transitions.with_change(ticket, change), priority=priority)
+            self._candidate_loader.count_assigned(assigned)
+        return is_stored
 
     def record_chosen(self, choice: AssigneeChoice, *, now: datetime) -> None:
         """Record that `choose`'s result was stored. For callers that store it themselves."""
@@ -267,13 +323,14 @@ class AssignmentService:
         in `assign`."""
         retry_at = now + UNASSIGNED_RETRY_INTERVAL
         queued = transitions.queue_unassigned(ticket, retry_at=retry_at)
-        return self._store(ticket, analysed.then(queued), now)
-
-    def _store(self, ticket: Ticket, change: Change, now: datetime) -> Ticket | None:
         if ticket.status not in UNASSIGNED_STATUSES:
             return None
-        unassigned: Document = {"status": ticket.status.value, "assignedTo": None}
-        return ticket_store.apply(self._db, ticket, change, now=now, **unassigned)
+        change = analysed.then(queued)
+        return ticket_store.apply(self._db, ticket, change, now=now, **_unassigned(ticket))
+
+
+def _unassigned(ticket: Ticket) -> Document:
+    return {"status": ticket.status.value, "assignedTo": None}
 
 
 def _evaluate(ticket: Ticket, pool: CandidatePool, criteria: Criteria) -> Evaluation:

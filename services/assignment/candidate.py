@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from bson import ObjectId
 
@@ -39,6 +40,8 @@ MAX_LOAD_PER_TICKET = 2
 MAX_WEEKLY_TICKETS = 20
 # A candidate who is back after this time counts half as much as one at work.
 AVAILABILITY_HALF_LIFE = timedelta(hours=8)
+# Of different combinations of a person's skills.
+MAX_SKILL_SETS = 10_000
 NO_SCORES: Mapping[ObjectId, float] = {}
 
 
@@ -106,15 +109,17 @@ def find_obstacle(
     """Return the first obstacle. Time outside business hours and holidays are none: they lower the
     score. `declined` are the users who declined it or from whom it was reassigned."""
     away = candidate.away_until is not None and candidate.away_until > now
-    found = {
-        Obstacle.REQUESTER: candidate.user_id == requester,
-        Obstacle.INACTIVE: not candidate.active,
-        Obstacle.AWAY: away,
-        Obstacle.UNLINKED: not candidate.linked,
-        Obstacle.FULL: candidate.open_tickets >= candidate.capacity,
-        Obstacle.DECLINED: candidate.user_id in declined,
-    }
-    return next((name for name, applies in found.items() if applies), None)
+    for name, applies in (
+        (Obstacle.REQUESTER, candidate.user_id == requester),
+        (Obstacle.INACTIVE, not candidate.active),
+        (Obstacle.AWAY, away),
+        (Obstacle.UNLINKED, not candidate.linked),
+        (Obstacle.FULL, candidate.open_tickets >= candidate.capacity),
+        (Obstacle.DECLINED, candidate.user_id in declined),
+    ):
+        if applies:
+            return name
+    return None
 
 
 def ticket_load(priority: Priority | None, status: Status) -> float:
@@ -149,6 +154,8 @@ class ScoringContext:
     corrections: Mapping[ObjectId, float] = field(default_factory=dict)
     has_several_zones: bool = False
     _presences: dict[WorkWeek, Presence] = field(default_factory=dict)
+    _coverages: dict[tuple[str, ...], float] = field(default_factory=dict)  # by known skills
+    _first_choices: dict[tuple[str, ...], bool] = field(default_factory=dict)  # the same
 
     @classmethod
     def build(
@@ -167,7 +174,7 @@ class ScoringContext:
         counted = dict.fromkeys(needed, 0)
         if needed and skill_counts is None:
             for candidate in candidates:
-                for key in counted.keys() & skills_by_key(candidate.skills).keys():
+                for key in counted.keys() & _keys(candidate.skills):
                     counted[key] += 1
         zones = {candidate.week.zone for candidate in candidates if candidate.week}
         return cls(
@@ -180,21 +187,29 @@ class ScoringContext:
             has_several_zones=len({now.astimezone(zone).utcoffset() for zone in zones}) > 1,
         )
 
-    def known_skills(self, candidate: Candidate) -> list[str]:
+    def known_skills(self, candidate: Candidate) -> tuple[str, ...]:
         """Return the needed skills the candidate has, in the ticket's order and spelling."""
         if not self.needed_skills:
-            return []
-        own = skills_by_key(candidate.skills)
-        return [spelling for key, spelling in self.needed_skills.items() if key in own]
+            return ()
+        own = _keys(candidate.skills)
+        if self.needed_skills.keys().isdisjoint(own):
+            return ()
+        return tuple(spelling for key, spelling in self.needed_skills.items() if key in own)
 
-    def is_first_choice(self, known_skills: Iterable[str]) -> bool:
+    def is_first_choice(self, known_skills: tuple[str, ...]) -> bool:
         """Whether a skill that the text names is among them; any skill if it names none."""
-        named = skills_by_key(self.sources.named).keys()
-        return not named or not named.isdisjoint(skills_by_key(known_skills))
+        if known_skills not in self._first_choices:
+            named = skills_by_key(self.sources.named).keys()
+            is_named = not named.isdisjoint(skills_by_key(known_skills))
+            self._first_choices[known_skills] = not named or is_named
+        return self._first_choices[known_skills]
 
-    def score_parts(self, candidate: Candidate) -> dict[str, float]:
+    def score_parts(self, candidate: Candidate, known_skills: tuple[str, ...]) -> dict[str, float]:
+        """`known_skills` are those of the candidate."""
+        if known_skills not in self._coverages:
+            self._coverages[known_skills] = self._skill_coverage(known_skills)
         shares = {
-            "skills": self._skill_coverage(candidate),
+            "skills": self._coverages[known_skills],
             "history": _clamp(self.history.get(candidate.user_id, 0.0), 0.0),
             "load": 1
             - min(
@@ -222,14 +237,14 @@ class ScoringContext:
             )
         return self._presences[week]
 
-    def _skill_coverage(self, candidate: Candidate) -> float:
+    def _skill_coverage(self, known_skills: Sequence[str]) -> float:
         """Return the share of the needed skills; rarer skills count more.
 
         Skills that the text names count half if the model does not suggest them. All others
         together count at most half as much as the least of those, so that a model which obeys an
         order in a ticket does not outweigh the text.
         """
-        known = skills_by_key(self.known_skills(candidate))
+        known = skills_by_key(known_skills)
         if not known:
             return 0.0
         weights = {key: 1 / max(self.skill_counts.get(key, 0), 1) for key in self.needed_skills}
@@ -256,6 +271,12 @@ class ScoringContext:
 
     def _return_share(self, back: datetime) -> float:
         return 1 / (1 + (back - self.now) / AVAILABILITY_HALF_LIFE)
+
+
+@lru_cache(maxsize=MAX_SKILL_SETS)
+def _keys(skills: tuple[str, ...]) -> frozenset[str]:
+    """Return the casefolded names. A worker asks for those of its candidates at each ticket."""
+    return frozenset(skills_by_key(skills))
 
 
 def skills_by_key(skills: Iterable[str]) -> dict[str, str]:

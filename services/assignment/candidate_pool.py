@@ -135,42 +135,47 @@ class CandidateLoader:
         return list((self._teams.get(team_id) or {}).values())
 
     def reread(
-        self, team_id: str, user_id: ObjectId, *, requester: ObjectId | None, now: datetime
+        self, team_id: str, user_ids: Set[ObjectId], *, requesters: Set[ObjectId], now: datetime
     ) -> bool:
-        """Read role, capacity, absence and load of a candidate in `cached` again; return whether
-        one of these has changed.
+        """Read role, capacity, absence and load of candidates in `cached` again, in two queries;
+        return whether one of these has changed.
 
-        The requester is read with them, because the messages about the assignment name both.
+        The requesters are read with them, because the messages about the assignment name both.
         """
         team = self._teams.get(team_id) or {}
-        users = self._links.users.get_many({user_id, *({requester} if requester else ())})
-        user, candidate = users.get(user_id), team.get(user_id)
-        if user is None or candidate is None or not can_work_on_tickets(user):
-            team.pop(user_id, None)
-            return True
-        counter = _TicketCounter(self._db, {user_id: user.capacity}, is_whole_team=False)
+        users = self._links.users.get_many({*user_ids, *requesters})
+        able = {
+            user_id: user
+            for user_id in user_ids & team.keys()
+            if (user := users.get(user_id)) and can_work_on_tickets(user)
+        }
+        is_changed = len(able) < len(user_ids)
+        for gone in user_ids - able.keys():
+            team.pop(gone, None)
+        if not able:
+            return is_changed
+        capacities = {user_id: user.capacity for user_id, user in able.items()}
+        # Of several on SecantusDB, all open tickets are read: those that a few ever had are more.
+        counter = _TicketCounter(self._db, capacities, is_whole_team=len(able) > 1)
         counts, loads = counter.open_tickets(now)
-        team[user_id] = replace(
-            candidate,
-            role=user.role,
-            capacity=user.capacity,
-            away_until=user.away_until,
-            open_tickets=counts[user_id],
-            load=loads[user_id],
-        )
-        return team[user_id] != candidate
+        for user_id, user in able.items():
+            before = team[user_id]
+            team[user_id] = replace(
+                before,
+                role=user.role,
+                capacity=user.capacity,
+                away_until=user.away_until,
+                open_tickets=counts[user_id],
+                load=loads[user_id],
+            )
+            is_changed = is_changed or team[user_id] != before
+        return is_changed
 
     def count_assigned(self, ticket: Ticket) -> None:
         """Count a ticket that was assigned towards its assignee's load in `cached`."""
         team = self._teams.get(ticket.team_id or "") or {}
         if ticket.assigned_to and (candidate := team.get(ticket.assigned_to)):
-            weight = ticket_load(ticket.priority, ticket.status)
-            team[candidate.user_id] = replace(
-                candidate,
-                open_tickets=candidate.open_tickets + 1,
-                load=candidate.effective_load + weight,
-                recent_assignments=candidate.recent_assignments + 1,
-            )
+            team[candidate.user_id] = with_ticket(candidate, ticket)
 
     def record_chosen(self, user_id: ObjectId, *, now: datetime) -> None:
         self._shortlist.record_chosen(user_id, now=now)
@@ -327,6 +332,16 @@ def _assigned(*, since: str = "1", before: str = "") -> Document:
     """Return the filter for assigned tickets in the queue, by queue key."""
     bounds = {**IN_QUEUE_FILTER[QUEUE_KEY_FIELD], "$gte": since}
     return {QUEUE_KEY_FIELD: {**bounds, "$lt": before} if before else bounds}
+
+
+def with_ticket(candidate: Candidate, ticket: Ticket) -> Candidate:
+    """Return the candidate with one more ticket."""
+    return replace(
+        candidate,
+        open_tickets=candidate.open_tickets + 1,
+        load=candidate.effective_load + ticket_load(ticket.priority, ticket.status),
+        recent_assignments=candidate.recent_assignments + 1,
+    )
 
 
 def without_ticket(

@@ -99,7 +99,7 @@ def choose_assignee(
 ) -> AssigneeChoice | None:
     """Return the assignee for a ticket; None if no candidate is available."""
     context = _context(candidates, criteria)
-    ratings = (_rate(c, context, criteria) for c in candidates)
+    ratings = (_rate(c, context) for c in candidates if _obstacle(c, criteria) is None)
     best = min((r for r in ratings if r.tier < Tier.NO_MATCH), key=_rank_key, default=None)
     return _choice(best, context) if best else None
 
@@ -110,7 +110,8 @@ def rate_candidates(
     """Return the ratings of all candidates: first the choice of `choose_assignee`, then the other
     available ones, then the rest, the least loaded first."""
     context = _context(candidates, criteria)
-    return sorted((_rate(c, context, criteria) for c in candidates), key=_rank_key)
+    ratings = (_rate(c, context, obstacle=_obstacle(c, criteria)) for c in candidates)
+    return sorted(ratings, key=_rank_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,20 +180,25 @@ def _context(candidates: Sequence[Candidate], criteria: Criteria) -> ScoringCont
     )
 
 
-def _rate(candidate: Candidate, context: ScoringContext, criteria: Criteria) -> Rating:
-    found = find_obstacle(
+def _obstacle(candidate: Candidate, criteria: Criteria) -> Obstacle | None:
+    return find_obstacle(
         candidate,
         requester=criteria["requester"],
-        now=context.now,
+        now=criteria["now"],
         declined=criteria.get("declined", frozenset()),
     )
-    known = tuple(context.known_skills(candidate))
-    parts = context.score_parts(candidate)
+
+
+def _rate(
+    candidate: Candidate, context: ScoringContext, *, obstacle: Obstacle | None = None
+) -> Rating:
+    known = context.known_skills(candidate)
+    parts = context.score_parts(candidate, known)
     has_solved = parts["history"] >= MIN_HISTORY_SHARE * WEIGHTS["history"]
     return Rating(
         candidate=candidate,
-        tier=Tier.UNAVAILABLE if found else _tier(candidate, context, bool(known), has_solved),
-        obstacle=found,
+        tier=Tier.UNAVAILABLE if obstacle else _tier(candidate, context, bool(known), has_solved),
+        obstacle=obstacle,
         known_skills=known,
         has_solved=has_solved,
         parts=parts,

@@ -145,7 +145,7 @@ class HomeService:
             people=self._links.resolve_people(
                 team_id=team_id,
                 user_ids=referenced_user_ids(ticket),
-                requester=ticket.created_by if is_staff else None,
+                requesters=[ticket.created_by] if is_staff and ticket.created_by else (),
             ),
             now=self._clock(),
             can_explain=actor.has_permission(Permission.MANAGE_USERS),

@@ -12,7 +12,7 @@ process dies, the sweep publishes Home again.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -192,20 +192,21 @@ class HomeSessions:
                 requested.append(str(doc["_id"]))
         return requested
 
-    def watchers(self, ticket: Ticket, *, links: Iterable[Document]) -> list[str]:
+    def watchers(self, tickets: Sequence[Ticket], *, links: Iterable[Document]) -> list[str]:
         """Return the links of members who looked at Home within `SESSION_TIMEOUT` and whom a change
-        of the ticket concerns: its requester, its current and former assignees, and readers of its
-        page or of the queue.
+        of one of the tickets concerns: its requester, its current and former assignees, and readers
+        of its page or of the queue.
 
-        `links` are the stored links of the people in the ticket, read after the change. Who has a
+        `links` are the stored links of the people in the tickets, read after the change. Who has a
         refresh requested already is left out: its claim, which is still to come, reads the change.
         """
-        concerned = referenced_user_ids(ticket)
+        concerned = {user_id for ticket in tickets for user_id in referenced_user_ids(ticket)}
+        ids = [ticket.id for ticket in tickets]
         now = self._clock()
         lately = now - SESSION_TIMEOUT
         fields = ["home.at", "home.due"]
         found = [link for link in links if link["userId"] in concerned]
-        found += self._db.links.find({"home.ticket": ticket.id}, fields)
+        found += self._db.links.find({"home.ticket": {"$in": ids}}, fields)
         found += self._db.links.find({"home.queueAt": {"$gt": lately}}, fields)
         return sorted(
             {

@@ -13,7 +13,7 @@ A link has `stopped {at, reason}` while its member cannot use this workspace; it
 then. The account and the tickets it filed stay; the tickets assigned to it are released.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -180,20 +180,20 @@ class LinkService:
         *,
         team_id: str | None,
         user_ids: set[ObjectId],
-        requester: ObjectId | None = None,
+        requesters: Collection[ObjectId] = (),
         may_be_cached: bool = False,
     ) -> Directory:
-        """Look up all users in two queries, and whether the requester's address is confirmed.
+        """Look up all users in two queries, and whether the requesters' addresses are confirmed.
 
         `may_be_cached` is of the users, not of their links.
         """
         users = self.users.get_many(user_ids, may_be_cached=may_be_cached)
-        requesters = [users[requester]] if requester in users else []
+        asking = [users[user_id] for user_id in requesters if user_id in users]
         links = self._links(team_id or "", user_ids)
         return Directory(
             users,
             _slack_ids(links),
-            self.users.confirmation.find_unconfirmed(requesters),
+            self.users.confirmation.find_unconfirmed(asking),
             links,
             app_name(self._db),
         )

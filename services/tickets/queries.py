@@ -1,11 +1,13 @@
 """Queries for tickets: one by id, the number of an account's open tickets, and all tickets."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from bson import ObjectId
 from bson.errors import InvalidId
 
 from services.core.database import Document, Mongo
+from services.models.set_aside import DATA_ERRORS
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.tickets import legacy
 
@@ -26,6 +28,17 @@ def load_ticket(db: Mongo, ticket_id: str) -> Ticket | None:
     if doc and doc.get("number") is None:
         doc = legacy.adopt(db, doc)
     return Ticket.from_doc(doc) if doc else None
+
+
+def load_several(db: Mongo, ticket_ids: Iterable[str]) -> list[Ticket]:
+    """Return these tickets, without those that `load_ticket` adopts, or that cannot be read."""
+    ids = [ObjectId(ticket_id) for ticket_id in ticket_ids if ObjectId.is_valid(ticket_id)]
+    loaded = []
+    for doc in db.tickets.find({"_id": {"$in": ids}}):
+        with suppress(*DATA_ERRORS):
+            if doc.get("number") is not None:
+                loaded.append(Ticket.from_doc(doc))
+    return loaded
 
 
 def load_for_reminders(db: Mongo, ticket_ids: Iterable[ObjectId]) -> list[Ticket]:

@@ -28,6 +28,17 @@ def apply(
     more ticket after this, tickets queued as unassigned are retried. The returned ticket may have
     later changes, too.
     """
+    if not store(db, ticket, change, now=now, **conditions):
+        return None
+    doc = db.tickets.find_one({"_id": ticket.id})
+    stored = Ticket.from_doc(doc) if doc else None
+    if stored and _is_assignee_freed(ticket, stored, change):
+        pending.retry_unassigned(db, now=now)
+    return stored
+
+
+def store(db: Mongo, ticket: Ticket, change: Change, *, now: datetime, **conditions: Any) -> bool:
+    """As `apply`, for a change that frees no assignee; return whether it is stored."""
     sla_update = compute_timing(
         ticket,
         values=change.values,
@@ -46,13 +57,7 @@ def apply(
         update["$unset"] = dict.fromkeys(removed, "")
     # The legacy backend's tickets have no seq before their first change.
     unchanged: Document = {"_id": ticket.id, "seq": ticket.seq or None, **conditions}
-    if not db.tickets.update_one(unchanged, update).matched_count:
-        return None
-    doc = db.tickets.find_one({"_id": ticket.id})
-    stored = Ticket.from_doc(doc) if doc else None
-    if stored and _is_assignee_freed(ticket, stored, change):
-        pending.retry_unassigned(db, now=now)
-    return stored
+    return db.tickets.update_one(unchanged, update).matched_count == 1
 
 
 def _is_assignee_freed(before: Ticket, after: Ticket, change: Change) -> bool:

@@ -6,11 +6,13 @@ another worker then sends what is known.
 """
 
 import logging
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from bson import ObjectId
 from celery import Task
 
 from services.analysis.analysis_store import (
@@ -21,10 +23,11 @@ from services.analysis.analysis_store import (
     with_analysis,
 )
 from services.assignment.assignment_service import claimed_at, needs_assignment
+from services.core import request_context
 from services.models.set_aside import isolated
 from services.models.ticket import Ticket
 from services.outbox import pending
-from services.tickets.queries import load_ticket
+from services.tickets.queries import load_several, load_ticket
 from services.tickets.transitions import NO_CHANGE, Change
 from tasks.assignment.analyse import analyse
 from tasks.queue.celery_app import ASSIGN_TASK, NOTIFY_LIMIT_SECONDS, celery
@@ -75,6 +78,8 @@ def _assign(runtime: Runtime, ticket: Ticket) -> Ticket | None:
     if not needs_assignment(ticket):
         pending.back_off(runtime.db, ticket, now=runtime.clock())
         return ticket
+    if new := assign_new(runtime, [ticket]):
+        return new[0]
     claimed = runtime.services.assignments.claim(ticket, now=runtime.clock())
     if claimed is None:
         pending.back_off(runtime.db, ticket, now=runtime.clock())
@@ -90,6 +95,57 @@ def _assign(runtime: Runtime, ticket: Ticket) -> Ticket | None:
         logger.info("ticket %s changed during its assignment, which is repeated", ticket.id)
         runtime.publisher.publish_ticket(str(ticket.id))
     return stored
+
+
+def assign_new(runtime: Runtime, tickets: Sequence[Ticket]) -> list[Ticket]:
+    """Assign those of the tickets that no task has tried to, and return them with that change.
+
+    They share all reads, and need no claim: without a model, two tasks that assign one ticket cost
+    little, and one of them loses. Their attempt counts only if it is not the first: the sweep finds
+    their own date in the outbox. Tickets that are left out, as those that have changed or that no
+    candidate can take, are to be assigned one by one.
+    """
+    if runtime.analyst:
+        return []
+    now = runtime.clock()
+    new = [ticket for ticket in tickets if _is_new(ticket, now)]
+    ready: list[tuple[Ticket, Ticket, Change, Mapping[ObjectId, float]]] = []
+    for ticket in new:
+        with _one_of_several(runtime, ticket):
+            analysis = analyse(runtime, ticket)
+            change = analysis_change(runtime.db, ticket, analysis, now=now)
+            history = runtime.services.models.resolver_scores(ticket.text)
+            ready.append((ticket, with_analysis(ticket, analysis, now=now), change, history))
+    assignments, reread, ids = runtime.services.assignments, set[ObjectId](), []
+    for place, (ticket, analysed, change, history) in enumerate(ready):
+        reread = reread or assignments.reread_likely(
+            [(waiting, scores) for _, waiting, _, scores in ready[place:]], now=now
+        )
+        with _one_of_several(runtime, ticket):
+            choice = assignments.choose(analysed, now=now, history=history, reread=reread)
+            source = analysis_source(analysed)
+            if choice and assignments.store_assignment(
+                ticket, choice, source=source, now=now, analysed=change
+            ):
+                logger.info("ticket %s is assigned to user %s", ticket.id, choice.user_id)
+                ids.append(str(ticket.id))
+    return load_several(runtime.db, ids) if ids else []
+
+
+def _is_new(ticket: Ticket, now: datetime) -> bool:
+    """Whether no task has tried to assign the ticket, and the sweep does not look for it yet."""
+    is_tried = ticket.attempts or "until" in ticket.assignment or is_analysed(ticket)
+    is_waiting = ticket.is_in_outbox and not is_tried and needs_assignment(ticket)
+    return is_waiting and ticket.next_try_at is not None and ticket.next_try_at > now
+
+
+@contextmanager
+def _one_of_several(runtime: Runtime, ticket: Ticket) -> Iterator[None]:
+    with (
+        request_context.bound_ids(ticket_id=str(ticket.id)),
+        isolated(runtime.db, ticket.id, now=runtime.clock()),
+    ):
+        yield
 
 
 def _has_waited(runtime: Runtime, ticket_id: str) -> Ticket | None:

@@ -240,7 +240,7 @@ def _assignment_values(runtime: Runtime, email: Email, user: User) -> dict[str, 
         raise EmailNotNeeded("the account may not see the ticket")
     assigner = event.by if isinstance(event.by, ObjectId) else None
     ids = {named for named in (ticket.created_by, assigner) if named}
-    people = runtime.people(ticket, ids)
+    people = runtime.people([ticket], ids)
     return assignment_values(
         ticket,
         requester=display_person(people, ticket.created_by).noted_name,

@@ -1,6 +1,7 @@
 """Refresh the Homes that show a changed ticket, once for several changes."""
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -24,12 +25,12 @@ from tasks.runtime import Runtime, current_runtime
 logger = logging.getLogger(__name__)
 
 
-def request_refreshes(runtime: Runtime, ticket: Ticket, people: Directory) -> None:
-    """Publish a refresh of each Home that shows the ticket, unless one is already requested.
+def request_refreshes(runtime: Runtime, tickets: Sequence[Ticket], people: Directory) -> None:
+    """Publish a refresh of each Home that shows one of the tickets, unless one is requested.
 
-    `people` are those in the ticket. If publishing fails, the sweep does it.
+    `people` are those in the tickets. If publishing fails, the sweep does it.
     """
-    for link_id in runtime.services.home_sessions.watchers(ticket, links=people.links):
+    for link_id in runtime.services.home_sessions.watchers(tickets, links=people.links):
         _request_refresh(runtime, link_id)
 
 

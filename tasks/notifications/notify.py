@@ -24,12 +24,12 @@ from services.assignment.assignment_service import needs_assignment
 from services.core import request_context
 from services.core.database import record
 from services.core.metrics import FAILED_DELIVERIES
-from services.linking.links import referenced_user_ids
+from services.linking.links import Directory, referenced_user_ids
 from services.models import set_aside
 from services.models.ticket import Card, Ticket
 from services.outbox import deliveries, pending
 from services.outbox.deliveries import Claim, DeliveryRef, DeliveryState, SentMessage
-from services.tickets.queries import load_ticket
+from services.tickets.queries import load_several, load_ticket
 from tasks.assignment import assign_ticket
 from tasks.notifications import email_sender, reminders, unassigned_alert
 from tasks.notifications.comment_sync import CommentSync, notes_threads
@@ -88,25 +88,46 @@ def notify(self: Task[Any, Any], ticket_id: str | list[str]) -> None:
 
 
 def _notify_each(task: Task[Any, Any], ticket_ids: list[str]) -> None:
-    """Send what is due for one ticket after the other. Those that would wait for the model, or for
-    one that takes long or fails, are published again, each by itself, for other workers."""
+    """Assign new tickets together, and send what is due for one after the other. Those that would
+    wait for the model, or for one that takes long or fails, are published again, each by itself,
+    for other workers."""
     runtime = current_runtime()
     waiting = list(tickets_of_message(task, ticket_ids).items())
-    deadline = monotonic() + (0 if runtime.analyst else MAX_SECONDS_PER_MESSAGE)
     try:
+        assigned = _assign_new(runtime, ticket_ids)
+        deadline = monotonic() + (0 if runtime.analyst else MAX_SECONDS_PER_MESSAGE)
         while waiting and monotonic() < deadline:
             ticket_id, request_id = waiting.pop(0)
             with request_context.bound_ids(ticket_id=ticket_id, request_id=request_id):
-                _notify_one_of_several(runtime, task, ticket_id)
+                _notify_one_of_several(runtime, task, ticket_id, assigned.get(ticket_id))
     finally:
         for ticket_id, request_id in waiting:
             with request_context.bound_ids(request_id=request_id):
                 runtime.publisher.publish_ticket(ticket_id)
 
 
-def _notify_one_of_several(runtime: Runtime, task: Task[Any, Any], ticket_id: str) -> None:
+def _assign_new(runtime: Runtime, ticket_ids: Sequence[str]) -> dict[str, tuple[Ticket, Directory]]:
+    """Return the tickets that are assigned now, each with the people in all of them, whose Homes
+    follow."""
+    loaded = [] if runtime.analyst else load_several(runtime.db, ticket_ids)
+    of_one_team = [ticket for ticket in loaded if ticket.team_id == loaded[0].team_id]
+    assigned = assign_ticket.assign_new(runtime, of_one_team)
+    if not assigned:
+        return {}
+    people = runtime.people(assigned, set().union(*map(_people_in, assigned)))
+    request_refreshes(runtime, assigned, people)
+    return {str(ticket.id): (ticket, people) for ticket in assigned}
+
+
+def _notify_one_of_several(
+    runtime: Runtime,
+    task: Task[Any, Any],
+    ticket_id: str,
+    assigned: tuple[Ticket, Directory] | None,
+) -> None:
     try:
-        run(runtime, ticket_id, is_moved=partial(moved_to_backlog, task))
+        is_moved = partial(moved_to_backlog, task)
+        run(runtime, ticket_id, is_moved=is_moved, assigned=assigned)
     except SlackRateLimited as limit:
         logger.info("ticket %s: Slack asks to wait for %s s", ticket_id, limit.seconds)
         if limit.seconds <= MAX_COUNTDOWN_SECONDS:  # a longer wait is left to the sweep
@@ -114,33 +135,42 @@ def _notify_one_of_several(runtime: Runtime, task: Task[Any, Any], ticket_id: st
 
 
 def run(
-    runtime: Runtime, ticket_id: str, *, is_moved: Callable[[Ticket], bool] = lambda _: False
+    runtime: Runtime,
+    ticket_id: str,
+    *,
+    is_moved: Callable[[Ticket], bool] = lambda _: False,
+    assigned: tuple[Ticket, Directory] | None = None,
 ) -> None:
-    """Assign the ticket, and send until its last change is delivered. Nothing is sent if that is so
-    already, or if `is_moved`.
+    """Assign the ticket, unless it was just `assigned`, and send until its last change is
+    delivered. Nothing is sent if that is so already, or if `is_moved`.
 
     A ticket whose data is malformed is set aside; what is well-formed is sent.
     """
     with set_aside.isolated(runtime.db, ticket_id, now=runtime.clock()):
+        if assigned:
+            _deliver(runtime, *assigned)
+            return
         ticket = load_ticket(runtime.db, ticket_id)
         if ticket is None or is_moved(ticket):
             return
-        if assigned := assign_ticket.assign(runtime, ticket):
-            _deliver(runtime, assigned)
+        if ready := assign_ticket.assign(runtime, ticket):
+            _deliver(runtime, ready)
 
 
-def _deliver(runtime: Runtime, loaded: Ticket) -> None:
+def _deliver(runtime: Runtime, loaded: Ticket, people: Directory | None = None) -> None:
+    """`people` are those in the ticket, if their Homes are being refreshed already."""
     ticket: Ticket | None = loaded
     for attempt in range(MAX_ROUNDS):
         if attempt:
-            ticket = load_ticket(runtime.db, str(loaded.id))
+            ticket, people = load_ticket(runtime.db, str(loaded.id)), None
         if ticket is None or not ticket.is_in_outbox:
             return
         if ticket.defect and attempt == 0:
             set_aside.set_aside(runtime.db, ticket.id, reason=ticket.defect, now=runtime.clock())
         _queue_messages(runtime, ticket)
-        sender = TicketSender(runtime, ticket)
-        request_refreshes(runtime, ticket, sender.people)
+        sender = TicketSender(runtime, ticket, people)
+        if people is None:
+            request_refreshes(runtime, [ticket], sender.people)
         result = sender.deliver()
         if result is DeliveryResult.CONTENDED:
             sleep(CONTENTION_DELAY_SECONDS)
@@ -183,7 +213,7 @@ def _settle_offers(runtime: Runtime, ticket: Ticket) -> None:
 
 
 class TicketSender:
-    def __init__(self, runtime: Runtime, ticket: Ticket) -> None:
+    def __init__(self, runtime: Runtime, ticket: Ticket, people: Directory | None = None) -> None:
         self._runtime = runtime
         self._ticket = ticket
         self._cards = list(ticket.cards)  # and those sent by `deliver`
@@ -194,9 +224,7 @@ class TicketSender:
         self._is_next_claimed = False
         self._unrecorded: set[str] = set()
         self.is_delivered = False  # recorded with the last of them
-        ids = referenced_user_ids(ticket)
-        ids |= {card.recipient for card in ticket.cards if isinstance(card.recipient, ObjectId)}
-        self.people = runtime.people(ticket, ids)
+        self.people = people or runtime.people([ticket], _people_in(ticket))
 
     def deliver(self) -> DeliveryResult:
         """Send and update what is due.
@@ -504,6 +532,11 @@ class TicketSender:
         deliveries.replace_deleted(db, self._ticket.id, channel=channel, ts=ts, now=now)
         self._cards = [card for card in self._cards if (card.channel, card.ts) != (channel, ts)]
         self._is_contended = True
+
+
+def _people_in(ticket: Ticket) -> set[ObjectId]:
+    recipients = {card.recipient for card in ticket.cards if isinstance(card.recipient, ObjectId)}
+    return set(referenced_user_ids(ticket)) | recipients
 
 
 def content_hash(content: Message) -> str:

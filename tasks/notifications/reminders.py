@@ -296,7 +296,7 @@ def _message(runtime: Runtime, recipient: str, pairs: list[ReminderPair], *, cou
         for who in (action.by, action.to)
         if isinstance(who, ObjectId)
     }
-    people, now = runtime.people(shown[0].ticket, ids), runtime.clock()
+    people, now = runtime.people([shown[0].ticket], ids), runtime.clock()
     person = partial(display_person, people)
     lines = [
         ReminderLine(

@@ -140,7 +140,7 @@ def build_message(runtime: Runtime, reminders: Sequence[Reminder]) -> Message | 
     unavailable = _unavailable(runtime, waiting, now) if waiting else []
     ids = {one.candidate.user_id for one in unavailable[: views.MAX_UNAVAILABLE_PEOPLE]}
     ids |= {who for _, action in settled for who in (action.by, action.to) if _is_user(who)}
-    people = runtime.people(first, ids | ({first.created_by} if first.created_by else set()))
+    people = runtime.people([first], ids | ({first.created_by} if first.created_by else set()))
     person, recipient = partial(display_person, people), _admin_id(reminders[0].recipient)
     outcomes = [
         (ticket, action_sentence(ticket, action, person, recipient=recipient))

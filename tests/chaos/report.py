@@ -243,7 +243,7 @@ class Report:
             ticket = Ticket.from_doc(doc)
             ids = referenced_user_ids(ticket)
             ids |= {card.recipient for card in ticket.cards if isinstance(card.recipient, ObjectId)}
-            directory = runtime.people(ticket, ids)
+            directory = runtime.people([ticket], ids)
             for card in ticket.cards:
                 count += 1
                 wanted = build_message(

@@ -57,4 +57,6 @@ def test_many_tickets_make_one_message_an_admin(
         what="they have all of them",
     )
     eventually(lambda: is_outbox_empty(db), what="everybody was told")
-    assert [told(admin) for admin in admins] == [[expected], [expected]]
+    for admin in admins:
+        [text] = told(admin)
+        assert text in (expected, f"{names}: nothing is left to do")

@@ -464,6 +464,15 @@ TABLE: Mapping[str, Entry] = {
         ),
         *GROUNDS,
     ),
+    "assignment.assignment_service.AssignmentService.store_assignment": each(
+        lambda w, t: w.assignments.store_assignment(
+            w.ticket(t), CHOICE, source=AnalysisSource.ROUTER, now=w.now
+        ),
+        *GROUNDS,
+    ),
+    "assignment.assignment_service.AssignmentService.reread_likely": each(
+        lambda w, t: w.assignments.reread_likely([(w.ticket(t), {MODERATOR: 1.0})], now=w.now)
+    ),
     "assignment.assignment_service.AssignmentService.record_chosen": once(
         lambda w: w.assignments.record_chosen(CHOICE, now=w.now)
     ),
@@ -476,6 +485,18 @@ TABLE: Mapping[str, Entry] = {
     "availability.availability_service.AvailabilityService.update": once(away),
     "tickets.ticket_store.apply": each(
         lambda w, t: ticket_store.apply(
+            w.db,
+            w.ticket(t),
+            Change(
+                {"title": "Another"},
+                (NewEvent(EventType.EDITED, by=ADMIN, field="title", to="Another"),),
+            ),
+            now=w.now,
+        ),
+        "title",
+    ),
+    "tickets.ticket_store.store": each(
+        lambda w, t: ticket_store.store(
             w.db,
             w.ticket(t),
             Change(
@@ -883,7 +904,7 @@ TABLE: Mapping[str, Entry] = {
     "assignment.candidate_pool.CandidateLoader.keep": once(kept),
     "assignment.candidate_pool.CandidateLoader.cached": once(lambda w: kept(w).cached(TEAM_ID)),
     "assignment.candidate_pool.CandidateLoader.reread": once(
-        lambda w: kept(w).reread(TEAM_ID, MODERATOR, requester=USER, now=w.now)
+        lambda w: kept(w).reread(TEAM_ID, {MODERATOR}, requesters={USER}, now=w.now)
     ),
     "assignment.candidate_pool.CandidateLoader.count_assigned": each(
         lambda w, t: kept(w).count_assigned(w.ticket(t))
@@ -972,6 +993,7 @@ TABLE: Mapping[str, Entry] = {
     "linking.account_linking.AccountLinking.linked_members": once(
         lambda w: w.account_linking.linked_members(actor=MO)
     ),
+    "tickets.queries.load_several": each(lambda w, t: ticket_queries.load_several(w.db, [str(t)])),
     "tickets.queries.load_for_reminders": each(lambda w, t: load_for_reminders(w.db, [t])),
     "tickets.queries.count_open_tickets": once(
         lambda w: ticket_queries.count_open_tickets(w.db, MODERATOR)
@@ -1043,7 +1065,7 @@ TABLE: Mapping[str, Entry] = {
         )
     ),
     "home.sessions.HomeSessions.watchers": each(
-        lambda w, t: w.home_sessions.watchers(w.ticket(t), links=list(w.db.links.find()))
+        lambda w, t: w.home_sessions.watchers([w.ticket(t)], links=list(w.db.links.find()))
     ),
     "home.sessions.HomeSessions.request_refresh": once(
         lambda w: (watched(w), w.home_sessions.request_refresh(LINK, within=timedelta(seconds=1)))

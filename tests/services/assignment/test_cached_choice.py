@@ -120,6 +120,59 @@ def test_two_processes_share_the_tickets_out_evenly(
     assert counts == [2] * len(team)
 
 
+@pytest.mark.parametrize(
+    "fields", [{"role": "user"}, {"active": False}, {"capacity": 0}, {"away": "later"}]
+)
+def test_those_who_are_chosen_for_several_tickets_are_read_again(
+    cached: AssignmentService,
+    db: Mongo,
+    tickets: TicketService,
+    ticket: Ticket,
+    requester: User,
+    vera: User,
+    nils: User,
+    clock: FixedClock,
+    fields: dict[str, Any],
+) -> None:
+    if "away" in fields:
+        fields = {"away": {"until": clock() + timedelta(days=1)}}
+    db.users.update_one({"_id": vera.id}, {"$set": fields})
+    waiting = [ticket, file_ticket(tickets, requester, "Another one")]
+    reread = cached.reread_likely([(one, {}) for one in waiting], now=clock())
+    for one in waiting:
+        choice = cached.choose(one, now=clock(), reread=reread)
+        assert choice is not None
+        assert choice.user_id == nils.id
+        assert cached.store_assignment(one, choice, source=AnalysisSource.ROUTER, now=clock())
+
+
+def test_several_tickets_are_shared_out_evenly_with_two_queries(
+    watched_db: Mongo,
+    commands: Commands,
+    tickets: TicketService,
+    ticket: Ticket,
+    requester: User,
+    vera: User,
+    nils: User,
+    clock: FixedClock,
+) -> None:
+    waiting = [ticket, *(file_ticket(tickets, requester, f"Number {each}") for each in range(3))]
+    give(watched_db, vera, 1)
+    assignments = caching(watched_db)
+    chosen(assignments, ticket, clock)
+    commands.sent.clear()
+    reread = assignments.reread_likely([(one, {}) for one in waiting], now=clock())
+    choices = []
+    for one in waiting:
+        choice = assignments.choose(one, now=clock(), reread=reread)
+        assert choice is not None
+        assignments.store_assignment(one, choice, source=AnalysisSource.ROUTER, now=clock())
+        choices.append(choice.user_id)
+    assert sorted(choices) == sorted([nils.id, nils.id, vera.id, choices[-1]])
+    names = [name for name, _ in commands.sent]
+    assert names == ["find", "aggregate", *["update"] * len(waiting)]
+
+
 def test_only_the_one_who_is_to_be_chosen_is_read_again(
     watched_db: Mongo,
     commands: Commands,

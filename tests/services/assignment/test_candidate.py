@@ -79,7 +79,8 @@ WEEK = WorkWeek(ZoneInfo("UTC"))
 def share(part: str, who: Candidate = WHO, *others: Candidate, **asked: Any) -> float:
     """The share of a part's weight."""
     question: dict[str, Any] = {"skills": (), "now": MONDAY, **asked}
-    parts = ScoringContext.build([who, *others], **question).score_parts(who)
+    context = ScoringContext.build([who, *others], **question)
+    parts = context.score_parts(who, context.known_skills(who))
     return parts[part] / {**WEIGHTS, "corrections": CORRECTIONS_WEIGHT}[part]
 
 

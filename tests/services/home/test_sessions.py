@@ -120,7 +120,7 @@ def test_of_many_at_once_one_asks_and_one_takes(home_sessions: HomeSessions, lin
 
 
 def watchers(home_sessions: HomeSessions, db: Mongo, ticket: Ticket) -> list[str]:
-    return home_sessions.watchers(ticket, links=list(db.links.find()))
+    return home_sessions.watchers([ticket], links=list(db.links.find()))
 
 
 def test_who_never_opened_home_is_not_refreshed(

@@ -20,7 +20,9 @@ from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.outbox import deliveries
 from services.outbox.deliveries import SentMessage
+from services.registry.services import Services
 from services.tickets.filing import TicketService
+from services.tickets.queries import load_several
 from tasks.assignment import assign_ticket
 from tasks.notifications import notify
 from tasks.notifications.notify import TicketSender
@@ -29,6 +31,7 @@ from tasks.notifications.ticket_messages import build_notices as due_notices
 from tasks.queue.celery_app import FRESH_QUEUE, NOTIFY_TASK
 from tasks.runtime import Runtime
 from tests.conftest import (
+    Commands,
     FixedClock,
     People,
     file_ticket,
@@ -539,6 +542,56 @@ def test_each_ticket_of_a_message_is_delivered(
         {"ticket_id": str(ticket.id), "request_id": f"r{place}"}
         for place, ticket in enumerate(three)
     ]
+
+
+def test_new_tickets_of_a_message_share_their_reads(
+    system: BotAndWorkers,
+    three: list[Ticket],
+    watched_db: Mongo,
+    commands: Commands,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    system.runtime = dataclasses.replace(system.runtime, services=Services(watched_db))
+    Message(*three).run(system, monkeypatch)
+    assert all(system.now(ticket).assigned_to for ticket in three)
+    everyone = {"_id": {"$in": [ticket.id for ticket in three]}}
+    first_message = next(
+        place
+        for place, (name, command) in enumerate(commands.sent)
+        if name == "update" and "notices.key" in command["updates"][0]["q"]
+    )
+    before = [
+        command["filter"]
+        for name, command in commands.sent[:first_message]
+        if (name, command.get(name)) == ("find", "tickets")
+    ]
+    assert before == [everyone, everyone]  # before the assignments and after
+
+
+def test_a_ticket_that_changes_during_the_assignment_of_others_is_read_again(
+    system: BotAndWorkers, three: list[Ticket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = three[1]
+
+    def then_change(db: Mongo, ids: list[str]) -> list[Ticket]:
+        loaded = load_several(db, ids)
+        db.tickets.update_one({"_id": changed.id}, {"$set": {"title": "New"}, "$inc": {"seq": 1}})
+        return loaded
+
+    monkeypatch.setattr(notify, "load_several", then_change)
+    Message(*three).run(system, monkeypatch)
+    for ticket in three:
+        now = system.now(ticket)
+        assert (now.assigned_to is None, now.is_in_outbox) == (False, False)
+        assert len(now.deliveries) == len(system.now(three[0]).deliveries)
+
+
+def test_a_ticket_that_cannot_be_read_does_not_keep_the_others_waiting(
+    system: BotAndWorkers, three: list[Ticket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system.db.tickets.update_one({"_id": three[0].id}, {"$set": {"assignment": "x"}})
+    Message(*three).run(system, monkeypatch)
+    assert [bool(system.now(ticket).assigned_to) for ticket in three[1:]] == [True, True]
 
 
 def test_a_failure_leaves_the_other_tickets_to_tasks_of_their_own(
