@@ -31,8 +31,15 @@ class Product:
     """Starts bot, worker and jobs processes and writes their logs to `directory`."""
 
     def __init__(
-        self, *, mongo_uri: str, redis: RedisServer, slack: RecordingSlack, directory: Path
+        self,
+        *,
+        mongo_uri: str,
+        redis: RedisServer,
+        slack: RecordingSlack,
+        directory: Path,
+        root: Path = ROOT,
     ) -> None:
+        """`root` is the directory of the program."""
         self.settings = {
             "MONGO_URI": mongo_uri,
             "REDIS_URL": redis.url,
@@ -42,6 +49,8 @@ class Product:
             "LOG_LEVEL": "DEBUG",
         }
         self._directory = directory
+        self.root = root
+        self.ready_seconds = 30.0
         self.processes: list[Process] = []
 
     def start(
@@ -59,11 +68,13 @@ class Product:
             [*program, command],
             log=log,
             env=environment(self.settings | settings),
-            cwd=ROOT,
+            cwd=self.root,
         )
         self.processes.append(process)
         process.start()
-        process.wait_until(lambda: (until or READY[command]) in process.output(), timeout=30)
+        process.wait_until(
+            lambda: (until or READY[command]) in process.output(), timeout=self.ready_seconds
+        )
         return process
 
     def logs(self) -> str:
