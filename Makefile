@@ -5,6 +5,7 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 # Excluded by name: generating its calls takes seconds in each process that collects it.
 FUZZ := tests/bot/web/api/test_fuzz.py
+SLACK_FUZZ := tests/bot/web/test_slack_fuzz.py
 
 .PHONY: demo smoke test test-all chaos mutations fuzz-api lint messages screenshots bench bench-router bench-redaction clean
 
@@ -42,9 +43,13 @@ test-all: .venv/ready node_modules/ready | tests/__pycache__
 	$(chromium)
 	$(BIN)/python -m pytest -n 3 --dist loadscope
 
-# Ten minutes under load while processes, servers and services fail: SEED=, TICKETS=, SECONDS=.
+# Ten minutes under load while processes, servers and services fail (SEED=, TICKETS=, SECONDS=), a
+# rolling restart from the program OLD=, then 20,000 payloads of Slack, valid, mutated and garbage.
+# PLANT= is a bug of tests/chaos/plants.py that the load has to find; only that runs then.
 chaos: .venv/ready
-	SEED="$(SEED)" TICKETS="$(TICKETS)" SECONDS="$(SECONDS)" $(BIN)/python -m tests.chaos
+	SEED="$(SEED)" TICKETS="$(TICKETS)" SECONDS="$(SECONDS)" OLD="$(OLD)" PLANT="$(PLANT)" \
+		$(BIN)/python -m tests.chaos
+	$(if $(PLANT),,FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest --timeout 0 $(SLACK_FUZZ))
 
 # Breaks one rule at a time in a copy and fails unless the tests detect it: five minutes of CPU time.
 mutations: .venv/ready node_modules/ready

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from slack_sdk.errors import SlackApiError
-
 from bot.handlers import app_home
-from bot.slack.client import UNKNOWN_MEMBER_ERRORS, slack_member_from_user
+from bot.slack.client import slack_member_from_user
 from bot.slack.form_state import FormState, parse_timestamp
-from bot.slack.request import Request
+from bot.slack.request import Request, UnknownMember
 from bot.views.messages import handover_offer
 from bot.views.modals import availability as form
 from services.accounts.users import UNKNOWN_ACCOUNT
@@ -108,7 +106,5 @@ def _current_member(req: Request, event_user: dict[str, Any]) -> SlackMember:
     """Fetch the member, because events arrive late, twice and out of order."""
     try:
         return req.fetch_member()
-    except SlackApiError as error:
-        if error.response.get("error") not in UNKNOWN_MEMBER_ERRORS:
-            raise
+    except UnknownMember:
         return slack_member_from_user(event_user, team_id=req.bot.team_id)

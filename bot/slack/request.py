@@ -4,19 +4,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from slack_sdk.errors import SlackApiError
+
 from bot.slack.bot_process import BotProcess
-from bot.slack.client import Respond, fetch_member
+from bot.slack.client import UNKNOWN_MEMBER_ERRORS, Respond, fetch_member
 from bot.slack.form_origin import FormOrigin
 from bot.slack.form_state import FormState
 from bot.views.inputs import own_metadata
 from bot.views.messages import address_claim
 from bot.views.text import Message, unescape
+from services.core.errors import MemberRefused
 from services.core.text import strip_invisible
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.slack_member import SlackMember
 from services.models.user import User
 from services.outbox.replies import ReplyKind
 from services.registry.services import Services
+
+UNKNOWN_MEMBER = (
+    "Slack does not list you as a member of this workspace. Ask a member to file the ticket."
+)
+
+
+class UnknownMember(MemberRefused):
+    """Slack does not know the sender: asking again would not help."""
 
 
 @dataclass(slots=True)
@@ -140,9 +151,15 @@ class Request:
         )
 
     def fetch_member(self) -> SlackMember:
-        return fetch_member(
-            self.bot.client, team_id=self.bot.team_id, slack_user_id=self.slack_user_id
-        )
+        """Raises `UnknownMember`."""
+        try:
+            return fetch_member(
+                self.bot.client, team_id=self.bot.team_id, slack_user_id=self.slack_user_id
+            )
+        except SlackApiError as error:
+            if error.response.get("error") in UNKNOWN_MEMBER_ERRORS:
+                raise UnknownMember(UNKNOWN_MEMBER) from error
+            raise
 
     def _find_or_create_account(self) -> User:
         user = self.find_user()

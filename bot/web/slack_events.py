@@ -1,30 +1,32 @@
 """`POST /slack/events`: commands, interactions and events, signed by Slack."""
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from io import BytesIO
-from urllib.parse import unquote_plus
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Blueprint, Response, request
 from slack_bolt import App, BoltRequest, BoltResponse
 from slack_sdk.signature import SignatureVerifier
 
+from bot.slack.payload_shape import MalformedPayload, parse_payload
 from bot.web.http_errors import DEFAULT_HEADERS, MAX_BODY_BYTES, problem_response
 from services.core import security_events
 from services.core.security_events import SecurityEvent
 
+logger = logging.getLogger(__name__)
+
 PATH = "/slack/events"
 _HEADER_PREFIX = "HTTP_"
-_FORM = "payload="
-# The escapes that a form of JSON is full of. None stands for a sign that another escape could begin
-# with, so that they can be replaced in any order.
-_JSON_ESCAPES = {f"%{ord(sign):02X}": sign for sign in '"{}[]:,'}
+# In the WSGI request: what is wrong with a payload that has a valid signature.
+_MALFORMED = "helpdesk.malformed_payload"
 
 
 class SlackEvents:
     """Passes what Slack signed within the last five minutes to Bolt, before Flask, which would add
-    a tenth to the processor time of a request. Flask refuses all other requests to this address."""
+    a tenth to the processor time of a request. Flask refuses all other requests to this address,
+    and what is no payload of Slack."""
 
     def __init__(self, app: App, *, signing_secret: str) -> None:
         self._app = app
@@ -37,7 +39,12 @@ class SlackEvents:
             body = self._signed_body(wsgi_request)
             if body is None:
                 return web(wsgi_request, start_response)
-            response = self._app.dispatch(_bolt_request(wsgi_request, body))
+            try:
+                bolt_request = _bolt_request(wsgi_request, body)
+            except MalformedPayload as error:
+                wsgi_request[_MALFORMED] = str(error)
+                return web(wsgi_request, start_response)
+            response = self._app.dispatch(bolt_request)
             content = response.body.encode()
             start_response(_status_line(response.status), _headers(response, len(content)))
             return [content]
@@ -51,6 +58,11 @@ class SlackEvents:
         @blueprint.post(PATH)
         def refuse() -> Response:
             request.get_data()  # one that is too large gets another refusal
+            if malformed := request.environ.get(_MALFORMED):
+                logger.warning("a signed request is no payload of Slack: %s", malformed)
+                return problem_response(
+                    400, "malformed_payload", f"This is not a payload of Slack: {malformed}"
+                )
             security_events.record(SecurityEvent.SIGNATURE_REFUSED)
             return problem_response(
                 401, "invalid_signature", "Slack's signature is missing, wrong or too old."
@@ -81,28 +93,21 @@ class SlackEvents:
 
 
 def _bolt_request(wsgi_request: WSGIEnvironment, body: bytes) -> BoltRequest:
-    headers = {
+    """Raises `MalformedPayload`."""
+    headers: dict[str, str | Sequence[str]] = {
         name.removeprefix(_HEADER_PREFIX).replace("_", "-"): value
         for name, value in wsgi_request.items()
         if name.startswith(_HEADER_PREFIX)
     }
-    headers["Content-Type"] = wsgi_request.get("CONTENT_TYPE", "")
-    return BoltRequest(
-        body=without_form(body.decode()),
-        query=wsgi_request.get("QUERY_STRING", ""),
-        headers=headers,
-    )
-
-
-def without_form(body: str) -> str:
-    """Return the JSON of a form that has nothing else, any other body as it is: Bolt takes both,
-    but its library reads each escape in Python."""
-    if not body.startswith(_FORM) or "&" in body:
-        return body
-    text = body.removeprefix(_FORM)
-    for escape, sign in _JSON_ESCAPES.items():
-        text = text.replace(escape, sign)
-    return unquote_plus(text)
+    content_type: str = wsgi_request.get("CONTENT_TYPE", "")
+    headers["Content-Type"] = content_type
+    payload = parse_payload(body.decode(), is_json="json" in content_type)
+    try:
+        # With "http", Bolt would parse the text again. Otherwise only the check of the signature
+        # depends on the mode.
+        return BoltRequest(body=payload, headers=headers, mode="socket_mode")
+    except (TypeError, AttributeError):  # Bolt looks for ids in fields that the app does not read
+        raise MalformedPayload("an id has the wrong type.") from None
 
 
 def _status_line(status: int) -> str:

@@ -102,13 +102,20 @@ def outbox_ages(db: Mongo, *, now: datetime, limit: int = 1_000) -> list[timedel
 def back_off(db: Mongo, ticket: Ticket, *, now: datetime) -> None:
     """Count an attempt and postpone the next: after twice the wait each time, at most 15 minutes.
 
-    If the ticket has changed, or a user became available, since it was loaded, its date stays.
+    If the ticket has changed, or a user became available, since it was loaded, its date stays. A
+    task that comes before the date does not count either: a ticket that is changed often is
+    published often, and a dozen such tasks would postpone it by 15 minutes.
     """
-    if ticket.is_in_outbox:
+    if ticket.is_in_outbox and not _is_early(ticket, now):
         db.tickets.update_one(
             {"_id": ticket.id, "outbox": True, "nextTryAt": ticket.next_try_at},
             {"$set": {"nextTryAt": next_attempt(ticket, now=now)}, "$inc": {"attempts": 1}},
         )
+
+
+def _is_early(ticket: Ticket, now: datetime) -> bool:
+    """Whether the wait after an attempt is not over."""
+    return ticket.attempts > 0 and ticket.next_try_at is not None and now < ticket.next_try_at
 
 
 def next_attempt(ticket: Ticket, *, now: datetime) -> datetime:

@@ -14,11 +14,13 @@ WARM_UP_SHARE, COOL_DOWN_SHARE = 0.05, 0.05  # of the run, without faults
 class FaultKind(StrEnum):
     KILL = "SIGKILL"
     STOP = "SIGSTOP"
+    TERMINATE = "SIGTERM"
     FLUSH = "FLUSHALL"
     ERROR = "500"
     RATE_LIMIT = "429"
     HANG = "no answer"
     GARBAGE = "garbage"
+    HANG_UP = "connection closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,19 @@ Cause = tuple[str, FaultKind]
 SIGNALS: Sequence[Cause] = (
     *((target, FaultKind.KILL) for target in (*PROCESSES, "worker's child", *SERVERS)),
     *((target, FaultKind.STOP) for target in (*PROCESSES, *SERVERS)),
+    *((target, FaultKind.TERMINATE) for target in (*PROCESSES, *SERVERS)),
     ("Redis", FaultKind.FLUSH),
 )
 ANSWERS: Sequence[Cause] = tuple(
     (target, kind)
     for target in ("Slack", "Gemini")
-    for kind in (FaultKind.ERROR, FaultKind.RATE_LIMIT, FaultKind.HANG, FaultKind.GARBAGE)
+    for kind in (
+        FaultKind.ERROR,
+        FaultKind.RATE_LIMIT,
+        FaultKind.HANG,
+        FaultKind.GARBAGE,
+        FaultKind.HANG_UP,
+    )
 )
 ALL_KINDS = frozenset(f"{target}: {kind}" for target, kind in (*SIGNALS, *ANSWERS))
 SLOT_SECONDS = 12.0

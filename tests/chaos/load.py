@@ -35,7 +35,7 @@ EVENT_DELAYS = (0.0, 0.0, 60.0, 300.0)  # seconds after the attempt before
 API_SECONDS = 10.0
 PATIENCE = 120.0  # seconds after which a user gives up
 API_SHARE = 0.2
-REPLIES_PER_TICKET, ACTIONS_PER_TICKET = 1.5, 2.0
+REPLIES_PER_TICKET, ACTIONS_PER_TICKET, CALLS_PER_TICKET = 1.5, 2.0, 1.0
 THREADS = 48
 FILED = re.compile(r"Ticket (\d+) is filed")
 
@@ -56,6 +56,7 @@ INPUTS: dict[str, Callable[[str, "User"], Json] | None] = {
 }
 # What was written in these is in the ticket for good.
 KEPT = ("wait", "resolve", "reopen")
+RESOLVES_SHARE = 0.2  # of the changes over the API
 COMMENTS = ("comment", "note")
 
 
@@ -77,6 +78,8 @@ class Ledger:
     given_up: Counter[str] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
+    attempts: Counter[str] = field(default_factory=Counter)
+    failed_attempts: Counter[str] = field(default_factory=Counter)
 
 
 class Load:
@@ -106,6 +109,7 @@ class Load:
             (tickets, self._file),
             (round(tickets * REPLIES_PER_TICKET), self._reply),
             (round(tickets * ACTIONS_PER_TICKET), self._act),
+            (round(tickets * CALLS_PER_TICKET), self._call_api),
         ):
             for number in range(count):
                 random = Random(self._random.random())  # noqa: S311
@@ -134,6 +138,14 @@ class Load:
 
     def _send(self, payload: Json, random: Random, **headers: str) -> Json | None:
         """Return the acknowledgement, None if there was none in time."""
+        kind = str(payload.get("type", "command"))
+        self.ledger.attempts[kind] += 1
+        answer = self._post(payload, random, **headers)
+        if answer is None:
+            self.ledger.failed_attempts[kind] += 1
+        return answer
+
+    def _post(self, payload: Json, random: Random, **headers: str) -> Json | None:
         body, signed = payloads.signed(payload, SECRET)
         for bot in random.sample(self._bots, len(self._bots)):
             try:
@@ -199,24 +211,62 @@ class Load:
         self._until(submits, what="file")
 
     def _file_by_api(self, word: str, user: User, values: Json, random: Random) -> None:
-        headers = {"Authorization": f"Bearer {self._token(user)}", "Idempotency-Key": word}
+        key = {"Idempotency-Key": word}
 
         def posts() -> bool:
-            try:
-                response = requests.post(
-                    f"{random.choice(self._bots).url}/api/tickets",
-                    json=values,
-                    headers=headers,
-                    timeout=API_SECONDS,
-                )
-                if response.status_code not in (200, 201):
-                    return False
-                self.ledger.filed[word] = int(response.json()["ticket"]["number"])
-            except requests.RequestException:
+            answer = self._api("POST", "", user, random, json=values, headers=key)
+            if not answer or "ticket" not in answer:
                 return False
+            self.ledger.filed[word] = int(answer["ticket"]["number"])
             return True
 
         self._until(posts, what="file over the API")
+
+    def _api(
+        self, method: str, path: str, user: User, random: Random, **options: Any
+    ) -> Json | None:
+        """Return the answer, which may be a refusal; None if there was none."""
+        headers = {"Authorization": f"Bearer {self._token(user)}", **options.pop("headers", {})}
+        self.ledger.attempts["API"] += 1
+        for bot in random.sample(self._bots, len(self._bots)):
+            url = f"{bot.url}/api/tickets{path}"
+            try:
+                response = requests.request(
+                    method, url, headers=headers, timeout=API_SECONDS, **options
+                )
+            except requests.RequestException as error:
+                if "refused" in str(error):
+                    continue
+                break
+            if response.status_code < 500:
+                answer: Json = response.json()
+                return answer
+            break
+        self.ledger.failed_attempts["API"] += 1
+        return None
+
+    def _call_api(self, random: Random) -> None:
+        """List the tickets and read one, as a program does; a moderator's program changes it."""
+        user = random.choice(self._staff if random.random() < 0.5 else self._requesters)
+        listed = self._api("GET", "?limit=20", user, random) or {}
+        if not listed.get("tickets"):
+            return
+        self.ledger.done["API list"] += 1
+        ticket = random.choice(listed["tickets"])
+        path = f"/{ticket['_id']}"
+        if user not in self._staff:
+            self.ledger.done["API get"] += self._api("GET", path, user, random) is not None
+            return
+        word = self._word()
+        is_resolved = random.random() < RESOLVES_SHARE
+        change = {"helpfulNotes": f"Noted: {word}"}
+        if is_resolved:
+            change = {"status": "COMPLETED", "message": f"Said: {word}"}
+        answer = self._api("PATCH", path, user, random, json=change)
+        if answer and word in str(answer.get("ticket")):
+            self.ledger.done["API change"] += 1
+            if is_resolved:
+                self.ledger.inputs.append(Written(word, "resolved over the API"))
 
     def _reply(self, random: Random) -> None:
         """Reply in the thread of a message about a ticket."""

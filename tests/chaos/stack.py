@@ -12,25 +12,35 @@ from typing import Self
 
 import redis
 
+from demo.binaries import ROOT
 from demo.local_stack import READY
 from demo.process import Process, ProcessError
 from demo.servers import MongoServer, RedisServer
 from services.core.database import Mongo, connect
 from services.registry.indexes import ensure_indexes
 from tests.chaos.faults import INSTANCES, PROCESSES, Fault, FaultKind
+from tests.chaos.leaks import LeakWatch
 from tests.chaos.unreliable import UnreliableGemini, UnreliableSlack
 from tests.support.http_bot import HttpBot
 from tests.support.processes import Product
 from tests.support.slack_workspace import TRIAGE
 
 RESTART_SECONDS = 60.0
+READY_SECONDS = 180.0  # a bound only for a start that fails
+STOP_SECONDS = 20.0  # what a supervisor grants between SIGTERM and SIGKILL
 
 
 class ChaosStack:
-    """Two bots, two workers and two jobs processes with their servers."""
+    """Two bots, two workers and two jobs processes with their servers.
 
-    def __init__(self, directory: Path, *, skills: list[str]) -> None:
-        self._directory = directory
+    `root` is the directory of the program that they start with; `plant` is a bug of
+    tests/chaos/plants.py.
+    """
+
+    def __init__(
+        self, directory: Path, *, skills: list[str], root: Path = ROOT, plant: str = ""
+    ) -> None:
+        self._directory, self._root, self._plant = directory, root, plant
         self.slack = UnreliableSlack()
         self.gemini = UnreliableGemini(skills)
         self.mongo, self.redis = MongoServer(), RedisServer()
@@ -39,6 +49,8 @@ class ChaosStack:
         self._open = ExitStack()
         self.bots: list[HttpBot] = []
         self.processes: dict[str, list[Process]] = {}
+        self.leaks = LeakWatch(lambda: self.processes)
+        self.killed_in_restart: list[str] = []
 
     def __enter__(self) -> Self:
         try:
@@ -48,6 +60,7 @@ class ChaosStack:
             self.db: Mongo = connect(self.mongo.uri_for("chaos"))
             ensure_indexes(self.db)
             self._start_product()
+            self._open.enter_context(self.leaks)
         except BaseException:
             self._open.close()
             raise
@@ -57,12 +70,14 @@ class ChaosStack:
         self._open.close()
 
     def _start_product(self) -> None:
-        product = Product(
+        self._product = product = Product(
             mongo_uri=self.mongo.uri_for("chaos"),
             redis=self.redis,
             slack=self.slack,
             directory=self._directory,
+            root=self._root,
         )
+        product.ready_seconds = READY_SECONDS
         product.settings |= {
             "LOG_LEVEL": "INFO",
             "TRIAGE_CHANNEL": TRIAGE,
@@ -70,11 +85,30 @@ class ChaosStack:
             "GEMINI_API_URL": self.gemini.url,
             "GEMINI_TIMEOUT": "5",
         }
+        if self._plant:
+            path = f"{Path(__file__).with_name('planted')}{os.pathsep}{ROOT}"
+            product.settings |= {"PYTHONPATH": path, "PLANT": self._plant}
         self._open.callback(product.stop)
         self.bots = [HttpBot(product) for _ in range(INSTANCES)]
         self.processes["bot"] = [bot.process for bot in self.bots]
         for command in ("worker", "jobs"):
             self.processes[command] = [product.start(command) for _ in range(INSTANCES)]
+
+    def restart_one_by_one(self, root: Path) -> None:
+        """Replace every process by one of the program in `root`, one after the other."""
+        self._product.root = root
+        for number, bot in enumerate(self.bots):
+            self._stop_gracefully(bot.process)
+            self.bots[number] = HttpBot(self._product, port=bot.port)
+            self.processes["bot"][number] = self.bots[number].process
+        for command in ("worker", "jobs"):
+            for number, process in enumerate(self.processes[command]):
+                self._stop_gracefully(process)
+                self.processes[command][number] = self._product.start(command)
+
+    def _stop_gracefully(self, process: Process) -> None:
+        if not process.stop(grace=STOP_SECONDS):
+            self.killed_in_restart.append(process.name)
 
     def strike(self, faults: Sequence[Fault], *, since: float) -> None:
         """Apply each fault at its time after `since`, and end it before the next begins."""
@@ -105,6 +139,14 @@ class ChaosStack:
                 os.killpg(group, signal.SIGSTOP)
                 time.sleep(fault.lasts)
                 os.killpg(group, signal.SIGCONT)
+            case FaultKind.TERMINATE if fault.target in PROCESSES:
+                process = self._process(fault)
+                process.stop(grace=STOP_SECONDS)
+                start(process)
+            case FaultKind.TERMINATE:
+                server = self._server(fault)
+                server.stop()
+                server.start()
             case FaultKind.KILL if fault.target == "worker's child":
                 self._kill_child(self.processes["worker"][fault.instance], Random(fault.at))  # noqa: S311
             case FaultKind.KILL if fault.target in PROCESSES:
@@ -113,7 +155,7 @@ class ChaosStack:
                 time.sleep(fault.lasts / 2)
                 start(process)
             case FaultKind.KILL:
-                server = self.mongo if fault.target == "MongoDB" else self.redis
+                server = self._server(fault)
                 server.kill()
                 time.sleep(fault.lasts / 2)
                 server.start()
@@ -121,9 +163,12 @@ class ChaosStack:
     def _process(self, fault: Fault) -> Process:
         if fault.target in PROCESSES:
             return self.processes[fault.target][fault.instance]
-        server = self.mongo if fault.target == "MongoDB" else self.redis
-        assert server.process
-        return server.process
+        process = self._server(fault).process
+        assert process
+        return process
+
+    def _server(self, fault: Fault) -> MongoServer | RedisServer:
+        return self.mongo if fault.target == "MongoDB" else self.redis
 
     @staticmethod
     def _kill_child(process: Process, random: Random) -> None:

@@ -36,8 +36,20 @@ class UnreliableSlack(RecordingSlack):
 
     def serve(self, path: str, args: Json, token: str | None) -> Reply | RawReply | None:
         if self.mode is not None:
-            self.failed_calls += 1
-        match self.mode:
+            return self._failure(self.mode)
+        reply = super().serve(path, args, token)
+        answer = reply[1] if reply and isinstance(reply[1], dict) else {}
+        with self._changed:
+            if path == "/api/views.open" and answer.get("ok"):
+                self._opened[args["trigger_id"]] = answer["view"]
+            if path == "/api/chat.postMessage" and answer.get("ok"):
+                self._posted[answer["ts"]] = time.monotonic()
+            self.calls.clear()  # thousands, each with its blocks
+        return reply
+
+    def _failure(self, mode: FaultKind) -> Reply | RawReply | None:
+        self.failed_calls += 1
+        match mode:
             case FaultKind.ERROR:
                 return 500, {"ok": False, "error": "internal_error"}, {}
             case FaultKind.RATE_LIMIT:
@@ -48,15 +60,7 @@ class UnreliableSlack(RecordingSlack):
             case FaultKind.HANG:
                 self.recovered.wait(HANG_SECONDS)
                 return 503, {"ok": False, "error": "service_unavailable"}, {}
-        reply = super().serve(path, args, token)
-        answer = reply[1] if reply and isinstance(reply[1], dict) else {}
-        with self._changed:
-            if path == "/api/views.open" and answer.get("ok"):
-                self._opened[args["trigger_id"]] = answer["view"]
-            if path == "/api/chat.postMessage" and answer.get("ok"):
-                self._posted[answer["ts"]] = time.monotonic()
-            self.calls.clear()  # thousands, each with its blocks
-        return reply
+        return None  # the connection is closed
 
     def opened_by(self, trigger_id: str, *, seconds: float) -> Json | None:
         """Return the modal that the trigger opened, None if it opens none within `seconds`."""
@@ -99,5 +103,7 @@ class UnreliableGemini(BareGemini):
                 return GeminiReply(GARBAGE)
             case FaultKind.HANG:
                 return GeminiReply({}, status=503, wait=HANG_SECONDS)
+            case FaultKind.HANG_UP:
+                return GeminiReply(reset=True)
         named = self._skill.findall(json.dumps(received.body))
         return GeminiReply(gemini_body(answer_text(skills=named[-1:])))

@@ -6,7 +6,6 @@ docs/backup.md describes what operators do with `mongodump` and `mongorestore`.
 import re
 import threading
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -35,7 +34,6 @@ from services.registry.services import Services
 from tasks.processes.jobs import publish_due
 from tasks.queue.job_registry import JobContext
 from tasks.runtime import Runtime
-from tests.chaos.faults import ALL_KINDS
 from tests.chaos.load import FILED, Ledger, Load
 from tests.chaos.report import NUMBER, Report
 from tests.chaos.stack import ChaosStack
@@ -127,16 +125,9 @@ def restore(db: Mongo, dumped: Mapping[str, list[Document]]) -> None:
 
 def report_on(system: System, redis: RedisServer, ledger: Ledger, staff: list[User]) -> Report:
     """Return what the chaos run's own comparison says."""
-    stack = SimpleNamespace(
-        db=system.services.db,
-        slack=system.slack,
-        redis=redis,
-        gemini=SimpleNamespace(failed_calls=0),
-        struck=Counter(ALL_KINDS),
-        ended_by_themselves=[],
-    )
+    stack = SimpleNamespace(db=system.services.db, slack=system.slack, redis=redis)
     report = Report(cast(ChaosStack, stack), ledger, staff=staff)
-    report.judge(seconds=0)
+    report.judge()
     return report
 
 

@@ -29,8 +29,15 @@ class Product:
     """Starts bot, worker and jobs processes and writes their logs to `directory`."""
 
     def __init__(
-        self, *, mongo_uri: str, redis: RedisServer, slack: RecordingSlack, directory: Path
+        self,
+        *,
+        mongo_uri: str,
+        redis: RedisServer,
+        slack: RecordingSlack,
+        directory: Path,
+        root: Path = ROOT,
     ) -> None:
+        """`root` is the directory of the program."""
         self.settings = {
             "MONGO_URI": mongo_uri,
             "REDIS_URL": redis.url,
@@ -40,6 +47,8 @@ class Product:
             "LOG_LEVEL": "DEBUG",
         }
         self._directory = directory
+        self.root = root
+        self.ready_seconds = 30.0
         self.processes: list[Process] = []
 
     def start(
@@ -55,17 +64,22 @@ class Product:
         `program` is run in place of `app.py`.
         """
         log = self._directory / f"{command}-{len(self.processes)}.log"
-        env = environment(self.settings | settings)
-        if not program and any(name.startswith("PYTHON") for name in settings):
-            program = (sys.executable, "app.py")  # an interpreter reads them when it starts
+        settings = self.settings | settings
+        env = environment(settings)
+        if not program and (
+            self.root != ROOT or any(name.startswith("PYTHON") for name in settings)
+        ):
+            program = (sys.executable, "app.py")  # an interpreter of its own
         process: Process = (
-            Process(command, [*program, command], log=log, env=env, cwd=ROOT)
+            Process(command, [*program, command], log=log, env=env, cwd=self.root)
             if program
             else ForkedProcess(command, [command], log=log, env=env)
         )
         self.processes.append(process)
         process.start()
-        process.wait_until(lambda: (until or READY[command]) in process.output(), timeout=30)
+        process.wait_until(
+            lambda: (until or READY[command]) in process.output(), timeout=self.ready_seconds
+        )
         return process
 
     def logs(self) -> str:

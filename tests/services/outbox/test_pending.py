@@ -86,16 +86,33 @@ def test_it_backs_off_to_fifteen_minutes(
     for _ in range(10):
         back_off(db, reload(db, ticket), now=clock())
         waits.append(next_try(db, ticket.id) - clock())
+        clock.now = next_try(db, ticket.id)
     doubled = [SWEEP_GRACE_PERIOD * 2**attempts for attempts in range(7)]
     assert waits == [*doubled, *[MAX_DELIVERY_DELAY] * 3]
     assert timedelta(minutes=15) == MAX_DELIVERY_DELAY > doubled[-1]
+
+
+def test_a_task_before_the_date_does_not_lengthen_the_wait(
+    db: Mongo, clock: FixedClock, tickets: TicketService, requester: User
+) -> None:
+    """A ticket that is changed often is published often: the tasks come one after the other."""
+    ticket = file_ticket(tickets, requester)
+    back_off(db, reload(db, ticket), now=clock())
+    date = next_try(db, ticket.id)
+    for _ in range(12):
+        clock.advance(seconds=0.5)
+        back_off(db, reload(db, ticket), now=clock())
+    assert next_try(db, ticket.id) == date
+    clock.now = date
+    back_off(db, reload(db, ticket), now=clock())
+    assert next_try(db, ticket.id) == date + SWEEP_GRACE_PERIOD * 2
 
 
 def test_a_hundred_attempts_do_not_overflow(
     db: Mongo, clock: FixedClock, tickets: TicketService, requester: User
 ) -> None:
     ticket = file_ticket(tickets, requester)
-    db.tickets.update_one({"_id": ticket.id}, {"$set": {"attempts": 10_000}})
+    db.tickets.update_one({"_id": ticket.id}, {"$set": {"attempts": 10_000, "nextTryAt": clock()}})
     back_off(db, reload(db, ticket), now=clock())
     assert next_try(db, ticket.id) == clock() + MAX_DELIVERY_DELAY
 
