@@ -32,7 +32,6 @@ def test_ten_minutes_have_many_faults_and_strike_every_process() -> None:
     assert hit == {(name, number) for name in PROCESSES for number in range(INSTANCES)}
 
 
-@pytest.mark.long
 @pytest.mark.timeout(900)  # only limits a test that fails
 def test_a_short_run_loses_nothing(tmp_path: Path) -> None:
     report = run(seed=1, tickets=30, seconds=40, directory=tmp_path)
