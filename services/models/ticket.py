@@ -29,6 +29,7 @@ from services.models.comment import COMMENT_VALUES, Comment, comments_from_doc
 from services.models.escalation_track import ScheduledStep, TrackStates, track_states_from_doc
 from services.models.events import Event
 from services.models.message_source import MessageSource
+from services.models.search_words import SearchWords
 from services.models.sla_clock import SlaClock
 
 
@@ -182,6 +183,7 @@ class Ticket:
     assignment: Mapping[str, Any] = field(default_factory=dict)
     deliveries: tuple[Mapping[str, Any], ...] = ()
     source: MessageSource | None = None
+    search: SearchWords | None = None
     # Why the stored document is malformed, "" if it is not.
     defect: str = ""
 
@@ -250,4 +252,5 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "assignment": ("assignment", lambda value: value if isinstance(value, Mapping) else {}),
     "notices": ("deliveries", lambda value: tuple(complete_entries(value, _DELIVERY))),
     "source": ("source", MessageSource.from_doc),
+    "search": ("search", SearchWords.from_doc),
 }

@@ -134,6 +134,7 @@ _ROWS = (
     TicketField("alarm", STAFF, other_attribute="next_step"),
     TicketField("ladders", INTERNAL, other_attribute="escalation_tracks"),
     TicketField("queueKey", INTERNAL, LISTS),
+    TicketField("search", INTERNAL),
     TicketField("teamId", INTERNAL),
     TicketField("seq", INTERNAL),
     TicketField("outbox", INTERNAL, other_attribute="is_in_outbox"),

@@ -30,7 +30,7 @@ from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.outbox.pending import outbox_fields
 from services.sla.policy import cached_policy
 from services.sla.timing import timing_for_new_ticket
-from services.tickets import ticket_store
+from services.tickets import search_index, ticket_store
 from services.tickets.fields import FILED_FIELDS, current_value
 from services.tickets.indexes import NEWEST_INDEX
 from services.tickets.queries import WITHOUT_MESSAGES, load_ticket
@@ -263,9 +263,9 @@ class TicketService:
             doc["requestDigest"] = content_hash
         if source:
             doc["source"] = source.to_doc()
-        doc |= timing_for_new_ticket(
-            Ticket.from_doc(doc), policy=cached_policy(self._db), now=now
-        ).values
+        ticket = Ticket.from_doc(doc)
+        doc |= search_index.words_of(ticket)
+        doc |= timing_for_new_ticket(ticket, policy=cached_policy(self._db), now=now).values
         self._db.tickets.insert_one(doc)
         return Ticket.from_doc(doc)
 
