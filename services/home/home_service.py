@@ -17,12 +17,12 @@ from services.home.setup_checklist import SetupChecklist, SetupChecklists
 from services.linking.links import Directory, LinkService, referenced_user_ids
 from services.lists.list_query import ListKind, ListQuery
 from services.lists.list_service import ListPage, ListResult, ListService, ticket_list_page
-from services.models.permissions import Actor, Permission, require_visible
+from services.models.permissions import Actor, Permission
 from services.models.ticket import Ticket
 from services.team_settings.settings_service import CurrentSettings, TeamSettings
+from services.tickets.access import for_requester, require_visible, visible_to
 from services.tickets.lifecycle import TicketAction, allowed_actions
 from services.tickets.queries import load_ticket
-from services.tickets.visibility import for_requester
 
 # Tickets of each list on the first page.
 PREVIEW_SIZE = 5
@@ -136,7 +136,7 @@ class HomeService:
     def page_of_ticket(self, *, actor: Actor, team_id: str, ticket: Ticket) -> TicketPage:
         """Return the page of a ticket that the caller has just loaded, as `ticket_page` does."""
         require_visible(actor, ticket)
-        is_staff = actor.has_permission(Permission.SEE_ANY_TICKET)
+        is_staff = visible_to(actor).covers_as_staff(ticket)
         return TicketPage(
             screen=Screen(ticket_id=ticket.id),
             ticket=ticket if is_staff else for_requester(ticket),

@@ -52,7 +52,7 @@ class SearchWords:
             return None
         parts = doc.get("parts")
         counts = [as_int(part) or 0 for part in parts] if isinstance(parts, list) else []
-        title_count, text_count = (counts + [0, 0])[:2]
+        title_count, text_count = [*counts, 0, 0][:2]
         return cls(
             public=_texts(doc["public"]),
             internal=_texts(doc.get("internal")),

@@ -86,8 +86,8 @@ from services.outbox.emails import EmailKind
 from services.sla.escalation_schedule import NEXT_STEP_FIELD
 from services.sla.policy import TargetFields, Targets
 from services.team_settings.settings_service import BusinessHoursFields, CurrentSettings
+from services.tickets.access import for_requester
 from services.tickets.lifecycle import CANCELLED_RESOLUTION, NO_ANSWER_RESOLUTION, allowed_actions
-from services.tickets.visibility import for_requester
 from tasks.email import compose
 from tests.bot.handlers.test_ticket_page_explanation import PARTS
 from tests.bot.views.cards.test_ticket_cards import ASSIGNED as ASSIGNED_FIELDS

@@ -27,7 +27,7 @@ def list_tickets(req: ApiRequest) -> Tickets:
     page = req.services.ticket_pager.newest_page(actor=req.actor, size=req.limit, after=after)
     return Tickets(
         tickets=[
-            Ticket.from_ticket(ticket, is_staff=req.is_staff, is_listed=True)
+            Ticket.from_ticket(ticket, is_staff=req.is_staff_of(ticket), is_listed=True)
             for ticket in page.tickets
         ],
         next_cursor=encode_cursor(page.next_cursor) if page.next_cursor else None,
@@ -38,7 +38,9 @@ def get_ticket(req: ApiRequest, ticket_id: str) -> OneTicket:
     ticket = req.services.tickets.get(actor=req.actor, ticket_id=ticket_id)
     user_ids = {person for person in (ticket.created_by, ticket.assigned_to) if person}
     people = req.services.users.get_many(user_ids)
-    return OneTicket(ticket=TicketWithPeople.from_ticket(ticket, people, is_staff=req.is_staff))
+    return OneTicket(
+        ticket=TicketWithPeople.from_ticket(ticket, people, is_staff=req.is_staff_of(ticket))
+    )
 
 
 def create_ticket(req: ApiRequest, body: NewTicket) -> TicketChanged:
@@ -56,7 +58,7 @@ def create_ticket(req: ApiRequest, body: NewTicket) -> TicketChanged:
     req.changed_tickets.append(filed.ticket)
     return TicketChanged(
         message=f"Ticket {filed.ticket.number} filed.",
-        ticket=Ticket.from_ticket(filed.ticket, is_staff=req.is_staff),
+        ticket=Ticket.from_ticket(filed.ticket, is_staff=req.is_staff_of(filed.ticket)),
     )
 
 
@@ -66,7 +68,8 @@ def update_ticket(req: ApiRequest, body: TicketPatch, ticket_id: str) -> TicketC
     )
     req.changed_tickets.append(ticket)
     return TicketChanged(
-        message="Ticket updated.", ticket=Ticket.from_ticket(ticket, is_staff=req.is_staff)
+        message="Ticket updated.",
+        ticket=Ticket.from_ticket(ticket, is_staff=req.is_staff_of(ticket)),
     )
 
 

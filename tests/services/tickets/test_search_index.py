@@ -15,7 +15,7 @@ from services.tickets.filing import TicketService
 from services.tickets.transitions import Change
 from tests.conftest import People, file_ticket, reload
 
-PASSWORD = "hunter2"  # noqa: S105  a canary
+PASSWORD = "hunter2"
 
 
 def words(db: Mongo, ticket: Ticket) -> Document:
