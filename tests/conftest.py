@@ -46,6 +46,7 @@ from services.core.database import Mongo, connect
 from services.core.redis_client import connect_redis
 from services.core.settings import Settings, parse_settings
 from services.lists.list_service import HORIZONS
+from services.search.word_sample import SAMPLES
 from services.models.permissions import OPERATOR, Actor
 from services.models.slack_member import link_id
 from services.models.ticket import Status, Ticket
@@ -131,6 +132,7 @@ def db(database: Mongo) -> Iterator[Mongo]:
     _empty(database)
     ttl_cache.invalidate_caches()
     HORIZONS.clear()
+    SAMPLES.clear()
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel(ASSIGNEE_STATUS_NEWEST_INDEX),
         IndexModel(RESOLVED_INDEX),
         IndexModel(PUBLIC_WORDS_INDEX),
-        IndexModel(INTERNAL_WORDS_INDEX),
+        IndexModel(INTERNAL_WORDS_INDEX, partialFilterExpression={"search.internal": {"$gt": ""}}),
         IndexModel(VERSION_INDEX, partialFilterExpression=_HAS_VERSION),
         _unique_if_set("number", above=0),
         # The legacy backend's tickets that legacy.py has not adopted yet, oldest first.

@@ -1,0 +1,139 @@
+"""Finds the tickets that match all conditions, the newest first, by the rarest of these."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bson import ObjectId
+
+from services.core.coerce import as_datetime
+from services.core.database import Document, Mongo
+from services.models.search_words import SearchWords
+from services.search.conditions import Condition, is_any
+from services.search.word_sample import WordSample
+from services.tickets.indexes import NEWEST_INDEX
+
+# An index that does not go on with createdAt is read as a whole: only if it has few tickets.
+MAX_UNDATED_SHARE = 0.02
+# About as many tickets are read one after another, then all others.
+WINDOW_SIZES = (1_500, 1_500, 6_000, 24_000)
+_MILLISECOND = timedelta(milliseconds=1)  # MongoDB keeps no less
+_FIELDS = ("createdAt", "search.public", "search.parts")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    ticket_id: ObjectId
+    created_at: datetime | None
+    words: SearchWords
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Tickets filed after `after`, until `until`; None: without that limit. `is_undated`: those
+    without a date."""
+
+    after: datetime | None = None
+    until: datetime | None = None
+    is_undated: bool = False
+
+    @property
+    def filter(self) -> Document:
+        if self.is_undated:
+            return {"createdAt": None}
+        # Not `$gte` and `$lt`: SecantusDB leaves out what is equal then.
+        bounds = {"$gt": self.after, "$lte": self.until}
+        dated = {name: at for name, at in bounds.items() if at}
+        return {"createdAt": dated} if dated else {}
+
+
+class Matcher:
+    """`conditions` may be used to find tickets; `rest` are filters that all have to match, too."""
+
+    def __init__(
+        self,
+        db: Mongo,
+        sample: WordSample,
+        *,
+        conditions: Sequence[Condition],
+        rest: Sequence[Document],
+        since: datetime | None,
+    ) -> None:
+        self._db = db
+        self._sample = sample
+        self._since = since - _MILLISECOND if since else None
+        self._rarest, self._share = self._choose(conditions)
+        others = [one.filter for one in conditions if one is not self._rarest]
+        self._rest: list[Document] = [{"$or": [one]} for one in (*others, *rest) if one]
+
+    def windows(self, until: datetime | None = None) -> Iterator[Window]:
+        """Yield windows that follow one another, from the newest ticket, or from `until`, back."""
+        count = self._share * self._sample.total
+        latest, start = until, until or self._sample.read_at
+        for wanted in WINDOW_SIZES:
+            if self._sample.is_complete or count <= wanted:
+                break
+            span = self._sample.span_of(wanted / self._share)
+            if span > start - (self._since or datetime.min.replace(tzinfo=start.tzinfo)):
+                break
+            start -= span
+            yield Window(start, latest)
+            latest = start
+        yield Window(self._since, latest)
+        if latest and not self._since:
+            yield Window(is_undated=True)
+
+    def find(
+        self, window: Window, limit: int, *, after: tuple[datetime | None, ObjectId] | None = None
+    ) -> list[Match]:
+        """Return the newest matches in the window, those behind `after` in the order of age."""
+        beyond = [_behind(*after)] if after else []
+        found: dict[ObjectId, Match] = {}
+        for one in self._rarest.alternatives:
+            dated = window.filter
+            first = {**one.indexed, **(dated if one.is_dated else {})}
+            rest = [part for part in (one.rest, *self._rest, *beyond) if part]
+            if not one.is_dated and dated:
+                rest.append(dated)
+            stages: list[Document] = [{"$match": first}] if first else []
+            stages += [{"$match": {"$and": rest}}] if rest else []
+            stages += [
+                {"$sort": dict(NEWEST_INDEX)},
+                {"$limit": limit},
+                {"$project": dict.fromkeys(_FIELDS, True)},
+            ]
+            for doc in self._db.tickets.aggregate(stages, batchSize=limit + 1):
+                found[doc["_id"]] = _match(doc)
+        newest = sorted(found.values(), key=_age)
+        return newest[:limit]
+
+    def _choose(self, conditions: Sequence[Condition]) -> tuple[Condition, float]:
+        everything = is_any()
+        best, least = everything, 1.0
+        for condition in conditions:
+            share = self._sample.share(condition.is_in)
+            is_usable = condition.is_dated or share <= MAX_UNDATED_SHARE
+            if share < least and (is_usable or self._sample.is_complete):
+                best, least = condition, share
+        return best, least
+
+
+def _match(doc: Document) -> Match:
+    words = SearchWords.from_doc(doc.get("search")) or SearchWords()
+    return Match(doc["_id"], as_datetime(doc.get("createdAt")), words)
+
+
+def _age(match: Match) -> tuple[float, int]:
+    at = match.created_at.timestamp() if match.created_at else float("-inf")
+    return -at, -int(str(match.ticket_id), 16)
+
+
+def _behind(at: datetime | None, ticket_id: ObjectId) -> Document:
+    if at is None:
+        return {"$or": [{"createdAt": None, "_id": {"$lt": ticket_id}}]}
+    older: list[Document] = [
+        {"createdAt": {"$lt": at}},
+        {"createdAt": at, "_id": {"$lt": ticket_id}},
+        {"createdAt": None},
+    ]
+    return {"$or": older}
