@@ -1,6 +1,7 @@
 """What was typed to search for tickets: words, a number, and filters such as `status:open`."""
 
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,7 @@ ME = "me"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _CURSOR = re.compile(r"([0-3])\.(-?[0-9]{1,15}|)\.([0-9a-f]{24})", re.ASCII)
+_ACCOUNT_ID = re.compile("[0-9a-f]{24}")  # of a person that was chosen from several
 _NUMBER = re.compile(r"#?([0-9]{1,9})", re.ASCII)
 
 
@@ -109,6 +111,29 @@ class SearchCursor:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchPage:
+    """What was typed, and the page of its results."""
+
+    text: str
+    cursor: SearchCursor | None = None
+
+    def encode(self) -> str:
+        """Encode for a button's value, without "|"."""
+        text = urlsafe_b64encode(self.text.encode()).decode().rstrip("=")
+        return f"{text}~{self.cursor.encode() if self.cursor else ''}"
+
+    @classmethod
+    def decode(cls, encoded: str) -> Self | None:
+        """Return None if `encode` did not write it."""
+        text, _, cursor = encoded.partition("~")
+        try:
+            typed = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+        except ValueError:
+            return None
+        return cls(typed, SearchCursor.decode(cursor)) if typed else None
+
+
+@dataclass(frozen=True, slots=True)
 class SearchQuery:
     """`words` have to occur, `beginning` as the beginning of a word. `people` has the text of each
     filter by a person; `number` is what was typed, if that is one number."""
@@ -129,7 +154,7 @@ class SearchQuery:
         text = " ".join(strip_invisible(text).split())
         if not text:
             raise InvalidValue(QUERY_FIELD, NOTHING_TYPED)
-        if len(text) > MAX_QUERY_LENGTH:
+        if len(_ACCOUNT_ID.sub("", text)) > MAX_QUERY_LENGTH:
             raise InvalidValue(QUERY_FIELD, f"Write at most {MAX_QUERY_LENGTH} characters.")
         filters = _read_filters(text)
         rest = _FILTER.sub(lambda found: "" if _filter_name(found[1]) else found[0], text).strip()

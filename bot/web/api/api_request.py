@@ -16,6 +16,7 @@ from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import User
 from services.registry.services import Services
+from services.search.search_query import QUERY_FIELD
 from services.tickets.access import visible_to
 
 SIGN_IN_REQUIRED = "Send the token of a sign-in in the Authorization header, as Bearer TOKEN."
@@ -78,6 +79,10 @@ class ApiRequest:
     @property
     def cursor(self) -> str | None:
         return self._parameter("cursor")
+
+    @property
+    def search_text(self) -> str | None:
+        return self._parameter(QUERY_FIELD)
 
     def _parameter(self, name: str) -> str | None:
         values = self.http_request.args.getlist(name)
