@@ -40,7 +40,7 @@ from services.tickets.validation import MAX_TITLE_LENGTH
 
 TITLE = "Search results"
 BOX_LABEL = "Search tickets"
-BOX_PLACEHOLDER = "Words or a number, then press Enter"
+BOX_PLACEHOLDER = "Words or a number; Enter searches"
 ORDER_NOTE = "First those with the words in the title, then in the description, then the newest."
 NO_MATCH = (
     "No ticket that you may see matches. Every word has to be in the ticket, the last one may be "
