@@ -150,9 +150,8 @@ ROUTES = (
         Permission.SEE_OWN_TICKET,
         help={
             "/ticket search printer jam": "tickets with these words",
-            "/ticket search vpn status:open since:7d": (
-                "only some of them; there are `status:`, `priority:`, `assignee:`, `from:` and "
-                "`since:`"
+            "/ticket search vpn status:open": (
+                "those that are open; priority, assignee, from and since work in the same way"
             ),
         },
     ),

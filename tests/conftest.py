@@ -46,13 +46,13 @@ from services.core.database import Mongo, connect
 from services.core.redis_client import connect_redis
 from services.core.settings import Settings, parse_settings
 from services.lists.list_service import HORIZONS
-from services.search.word_sample import SAMPLES
 from services.models.permissions import OPERATOR, Actor
 from services.models.slack_member import link_id
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.registry.indexes import INDEXES, ensure_indexes
 from services.registry.services import Services
+from services.search.word_sample import SAMPLES
 from services.tickets.filing import TicketService
 from services.tickets.queries import load_ticket
 from tasks import slack_status_sync

@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
 from services.tickets.indexes import NEWEST_INDEX
 
-_HAS_PARTICIPANTS = {"participants": {"$gt": ObjectId("0" * 24)}}
-
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "tickets": (
         IndexModel(
-            (("participants", ASCENDING), *NEWEST_INDEX), partialFilterExpression=_HAS_PARTICIPANTS
+            (("participants", ASCENDING), *NEWEST_INDEX),
+            partialFilterExpression={"participants": {"$exists": True}},
         ),
     ),
 }

@@ -164,7 +164,9 @@ def test_search_by_api(
     staff = people.add(Role.MODERATOR)
     for number in range(1, 6):
         clock.advance(minutes=1)
-        file_ticket(tickets, ada if number % 2 else staff, f"Printer {number}", "Out of toner. pin: 4711")
+        file_ticket(
+            tickets, ada if number % 2 else staff, f"Printer {number}", "Out of toner. pin: 4711"
+        )
 
     found: list[int] = []
     cursor = ""

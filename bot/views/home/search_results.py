@@ -76,7 +76,6 @@ def search_box(text: str = "") -> Block:
         "type": "input",
         "block_id": f"{ids.SEARCH_BOX}:{digest}",
         "dispatch_action": True,
-        "optional": True,
         "label": plain_text(BOX_LABEL),
         "element": element,
     }
