@@ -222,6 +222,10 @@ class Desks:
     def __exit__(self, *_: object) -> None:
         self._exit.close()
 
+    @property
+    def both(self) -> tuple[Desk, Desk]:
+        return self._small, self.large
+
     def compare(self, name: str, work: DeskWork, **options: Any) -> Row:
         """Measure the work with many tickets, and with few."""
 

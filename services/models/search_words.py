@@ -50,11 +50,9 @@ class SearchWords:
         """Return None unless the document has words."""
         if not isinstance(doc, Mapping) or not isinstance(doc.get("public"), list):
             return None
-        parts = doc.get("parts")
-        counts = [as_int(part) or 0 for part in parts] if isinstance(parts, list) else []
-        title_count, text_count = [*counts, 0, 0][:2]
+        public, (title_count, text_count) = stored_words(doc)
         return cls(
-            public=_texts(doc["public"]),
+            public=_texts(public),
             internal=_texts(doc.get("internal")),
             title_count=title_count,
             text_count=text_count,
@@ -65,6 +63,15 @@ class SearchWords:
         internal = {"internal": list(self.internal)} if self.internal else {}
         parts = [self.title_count, self.text_count]
         return {"public": list(self.public), **internal, "parts": parts, "seq": self.seq}
+
+
+def stored_words(doc: Any) -> tuple[list[str], tuple[int, int]]:
+    """Return the public words and the two parts of a stored `search`, none of a malformed one."""
+    try:
+        title_count, text_count = doc["parts"]
+        return list(doc["public"]), (int(title_count), int(text_count))
+    except (KeyError, TypeError, ValueError):
+        return [], (0, 0)
 
 
 def _texts(listed: Any) -> tuple[str, ...]:

@@ -1,31 +1,35 @@
 """Finds the tickets that match all conditions, the newest first, by the rarest of these."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from bson import ObjectId
 
 from services.core.coerce import as_datetime
 from services.core.database import Document, Mongo
-from services.models.search_words import SearchWords
-from services.search.conditions import Condition, is_any
+from services.models.search_words import stored_words
+from services.search.conditions import Alternative, Condition, is_any
 from services.search.word_sample import WordSample
 from services.tickets.indexes import NEWEST_INDEX
 
 # An index that does not go on with createdAt is read as a whole: only if it has few tickets.
 MAX_UNDATED_SHARE = 0.02
 # About as many tickets are read one after another, then all others.
-WINDOW_SIZES = (1_500, 1_500, 6_000, 24_000)
+WINDOW_SIZES = (1_100, 1_100, 6_000, 24_000)
 _MILLISECOND = timedelta(milliseconds=1)  # MongoDB keeps no less
+_NO_DATE = datetime.min.replace(tzinfo=UTC)
 _FIELDS = ("createdAt", "search.public", "search.parts")
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
+    """`title` and `text` are the words of the title, and of title and description."""
+
     ticket_id: ObjectId
     created_at: datetime | None
-    words: SearchWords
+    title: Sequence[str]
+    text: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,24 +92,31 @@ class Matcher:
     ) -> list[Match]:
         """Return the newest matches in the window, those behind `after` in the order of age."""
         beyond = [_behind(*after)] if after else []
-        found: dict[ObjectId, Match] = {}
+        found: dict[ObjectId, Document] = {}
         for one in self._rarest.alternatives:
-            dated = window.filter
-            first = {**one.indexed, **(dated if one.is_dated else {})}
-            rest = [part for part in (one.rest, *self._rest, *beyond) if part]
-            if not one.is_dated and dated:
-                rest.append(dated)
-            stages: list[Document] = [{"$match": first}] if first else []
-            stages += [{"$match": {"$and": rest}}] if rest else []
-            stages += [
-                {"$sort": dict(NEWEST_INDEX)},
-                {"$limit": limit},
-                {"$project": dict.fromkeys(_FIELDS, True)},
-            ]
-            for doc in self._db.tickets.aggregate(stages, batchSize=limit + 1):
-                found[doc["_id"]] = _match(doc)
-        newest = sorted(found.values(), key=_age)
-        return newest[:limit]
+            docs = self._read(one, window, beyond, limit)
+            found |= {doc["_id"]: doc for doc in docs}
+        newest = list(found.values())
+        if len(self._rarest.alternatives) > 1:
+            newest.sort(key=_age, reverse=True)
+        return [_match(doc) for doc in newest[:limit]]
+
+    def _read(
+        self, one: Alternative, window: Window, beyond: Sequence[Document], limit: int
+    ) -> Iterable[Document]:
+        dated = window.filter
+        first = {**one.indexed, **(dated if one.is_dated else {})}
+        rest = [part for part in (one.rest, *self._rest, *beyond) if part]
+        if not one.is_dated and dated:
+            rest.append(dated)
+        stages: list[Document] = [{"$match": first}] if first else []
+        stages += [{"$match": {"$and": rest}}] if rest else []
+        stages += [
+            {"$sort": dict(NEWEST_INDEX)},
+            {"$limit": limit},
+            {"$project": dict.fromkeys(_FIELDS, True)},
+        ]
+        return self._db.tickets.aggregate(stages, batchSize=limit + 1)
 
     def _choose(self, conditions: Sequence[Condition]) -> tuple[Condition, float]:
         everything = is_any()
@@ -119,13 +130,13 @@ class Matcher:
 
 
 def _match(doc: Document) -> Match:
-    words = SearchWords.from_doc(doc.get("search")) or SearchWords()
-    return Match(doc["_id"], as_datetime(doc.get("createdAt")), words)
+    public, (title_count, text_count) = stored_words(doc.get("search"))
+    at = as_datetime(doc.get("createdAt"))
+    return Match(doc["_id"], at, public[:title_count], public[:text_count])
 
 
-def _age(match: Match) -> tuple[float, int]:
-    at = match.created_at.timestamp() if match.created_at else float("-inf")
-    return -at, -int(str(match.ticket_id), 16)
+def _age(doc: Document) -> tuple[datetime, ObjectId]:
+    return as_datetime(doc.get("createdAt")) or _NO_DATE, doc["_id"]
 
 
 def _behind(at: datetime | None, ticket_id: ObjectId) -> Document:

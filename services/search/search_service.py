@@ -7,6 +7,7 @@ description, then elsewhere; each group and all older matches have the newest fi
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from zoneinfo import ZoneInfo
 
 from bson import ObjectId
@@ -208,12 +209,13 @@ class TicketSearch:
         query: SearchQuery,
         accounts: Mapping[SearchFilter, ObjectId],
     ) -> Matcher:
-        conditions = [has_word(word, sight, self._namesakes(word)) for word in query.words]
+        conditions: list[Condition] = []
+        if not actor.has_permission(Permission.SEE_ANY_TICKET):
+            conditions.append(is_involved(actor.user_id))  # first: most have few tickets
+        conditions += [has_word(word, sight, self._namesakes(word)) for word in query.words]
         if start := query.beginning:
             conditions.append(has_beginning(start, sight, self._namesakes(start)))
         conditions += [_ACCOUNT_CONDITIONS[by](who) for by, who in accounts.items()]
-        if not actor.has_permission(Permission.SEE_ANY_TICKET):
-            conditions.append(is_involved(actor.user_id))
         return Matcher(
             self._db,
             word_sample(self._db, now=self._clock()),
@@ -241,14 +243,15 @@ class TicketSearch:
     ) -> tuple[list[Match], SearchCursor | None]:
         """Return the matches behind the cursor, and the cursor of what follows."""
         wanted = size + 1
-        found: list[tuple[SearchCursor, Match]] = []
+        found: list[tuple[Rank, Match]] = []
         edge = cursor if cursor and cursor.rank is Rank.OLDER else None
         if edge is None:
-            ranked, edge = _rank(matcher, query, wanted)
-            found = [pair for pair in ranked if not cursor or pair[0].sort_key > cursor.sort_key]
+            found, edge = _rank(matcher, query, wanted)
+        if cursor and cursor.rank is not Rank.OLDER:
+            found = [one for one in found if _cursor(*one).sort_key > cursor.sort_key]
         if edge and len(found) < wanted:
             found += _older(matcher, edge, wanted - len(found))
-        following = found[size - 1][0] if len(found) > size else None
+        following = _cursor(*found[size - 1]) if len(found) > size else None
         return [match for _, match in found[:size]], following
 
     def _load(
@@ -278,7 +281,7 @@ def _filters(query: SearchQuery) -> Iterator[Document]:
 
 def _rank(
     matcher: Matcher, query: SearchQuery, wanted: int
-) -> tuple[list[tuple[SearchCursor, Match]], SearchCursor | None]:
+) -> tuple[list[tuple[Rank, Match]], SearchCursor | None]:
     """Return the newest matches by rank and age, and the cursor behind the last one by age; None if
     there are no more."""
     found: list[Match] = []
@@ -292,18 +295,18 @@ def _rank(
         if number >= RANKED_WINDOWS and len(found) >= wanted and window.after:
             edge = SearchCursor(Rank.OLDER, window.after, _LAST_ID)
             break
-    ranked = [(_cursor(_rank_of(match, query), match), match) for match in found]
-    return sorted(ranked, key=lambda pair: pair[0].sort_key), edge
+    ranked = [(_rank_of(match, query), match) for match in found]
+    return sorted(ranked, key=itemgetter(0)), edge  # stable: by age within a rank
 
 
-def _older(matcher: Matcher, edge: SearchCursor, wanted: int) -> list[tuple[SearchCursor, Match]]:
+def _older(matcher: Matcher, edge: SearchCursor, wanted: int) -> list[tuple[Rank, Match]]:
     found: list[Match] = []
     after, at = (edge.created_at, edge.ticket_id), edge.created_at
     for window in matcher.windows(at) if at else [Window(is_undated=True)]:
         found += matcher.find(window, wanted - len(found), after=after)
         if len(found) == wanted:
             break
-    return [(_cursor(Rank.OLDER, match), match) for match in found]
+    return [(Rank.OLDER, match) for match in found]
 
 
 def _cursor(rank: Rank, match: Match) -> SearchCursor:
@@ -312,10 +315,7 @@ def _cursor(rank: Rank, match: Match) -> SearchCursor:
 
 def _rank_of(match: Match, query: SearchQuery) -> Rank:
     """Return the last of the places that the words are in."""
-    words = match.words
-    title = words.public[: words.title_count]
-    own = words.public[: words.text_count]
-    for rank, place in ((Rank.TITLE, title), (Rank.DESCRIPTION, own)):
+    for rank, place in ((Rank.TITLE, match.title), (Rank.DESCRIPTION, match.text)):
         has_words = all(word in place for word in query.words)
         start = query.beginning
         if has_words and (not start or any(word.startswith(start) for word in place)):
