@@ -26,6 +26,15 @@ def test_a_text_has_these_words(text: str, words: tuple[str, ...]) -> None:
     assert unique_words([text]) == words
 
 
+@pytest.mark.parametrize(
+    "text", ["The VPN_drops, 0x8007 at a-b!", "x" * 70, "It's 5 o'clock\n\tNOW"]
+)
+def test_ascii_is_split_as_any_text(text: str) -> None:
+    placed = tuple(word.text for word in iter_words(text) if len(word.text) > 1)
+
+    assert unique_words([text]) == tuple(dict.fromkeys(placed))
+
+
 def test_a_word_keeps_its_place() -> None:
     text = normalized("Café, 接続")
     placed = [(word.text, text[word.start : word.end]) for word in iter_words(text)]
