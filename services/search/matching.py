@@ -20,7 +20,7 @@ MAX_UNDATED_SHARE = 0.01
 WINDOW_SIZES = (1_100, 700, 6_000, 24_000)
 _MILLISECOND = timedelta(milliseconds=1)  # MongoDB keeps no less
 _NO_DATE = datetime.min.replace(tzinfo=UTC)
-_FIELDS = ("createdAt", "search.public", "search.parts")
+_FIELDS: Document = {"createdAt": True, "public": "$search.public", "parts": "$search.parts"}
 
 
 class Match(NamedTuple):  # of which a search makes a thousand
@@ -114,7 +114,7 @@ class Matcher:
         stages += [
             {"$sort": dict(NEWEST_INDEX)},
             {"$limit": limit},
-            {"$project": dict.fromkeys(_FIELDS, True)},
+            {"$project": _FIELDS},
         ]
         return self._db.tickets.aggregate(stages, batchSize=limit + 1)
 
@@ -130,7 +130,7 @@ class Matcher:
 
 
 def _match(doc: Document) -> Match:
-    public, (title_count, text_count) = stored_words(doc.get("search"))
+    public, (title_count, text_count) = stored_words(doc)
     at = as_datetime(doc.get("createdAt"))
     return Match(doc["_id"], at, public[:title_count], public[:text_count])
 
