@@ -11,6 +11,7 @@ from bson import ObjectId
 
 from services.core.database import Document
 from services.models.ticket import Status
+from services.search.word_sample import WordSample
 from services.tickets.access import Sight
 
 ANY_STATUS: Document = {"$in": [status.value for status in Status]}
@@ -19,11 +20,11 @@ ANY_STATUS: Document = {"$in": [status.value for status in Status]}
 @dataclass(frozen=True, slots=True)
 class Alternative:
     """`indexed` are the fields that an index begins with, `rest` the others, or all if it
-    `repeats` the first. `is_dated`: the index goes on with createdAt. `is_in` decides for a ticket
-    of a `WordSample`."""
+    `repeats` the first. `is_dated`: the index goes on with createdAt. `count` says in
+    how many tickets of a sample it is."""
 
     indexed: Document
-    is_in: Callable[[Document], bool]
+    count: Callable[[WordSample], int]
     rest: Document = field(default_factory=dict)
     is_dated: bool = True
     repeats: bool = False
@@ -48,15 +49,19 @@ class Condition:
     def is_dated(self) -> bool:
         return all(one.is_dated for one in self.alternatives)
 
-    def is_in(self, sampled: Document) -> bool:
-        return any(one.is_in(sampled) for one in self.alternatives)
+    def share(self, sample: WordSample) -> float:
+        """Return the share of the tickets that match, more than 0."""
+        if not sample.size:
+            return 1.0
+        count = sum(one.count(sample) for one in self.alternatives)
+        return min(max(count, 0.5) / sample.size, 1.0)
 
 
 def has_word(word: str, sight: Sight, people: Iterable[ObjectId] = ()) -> Condition:
     """The word is in the ticket's texts, or in the name of its requester or assignee (`people`)."""
 
     def alternative(field: str, rest: Document) -> Alternative:
-        return Alternative({field: word}, lambda ticket: word in ticket[field], rest)
+        return Alternative({field: word}, lambda sample: sample.count(field, word), rest)
 
     named = [one for who in people for one in (*is_from(who).alternatives, *_assigned(who))]
     return Condition((*_in_words(alternative, sight), *named))
@@ -68,13 +73,13 @@ def has_beginning(beginning: str, sight: Sight, people: Iterable[ObjectId] = ())
     bounds = {"$gte": beginning, "$lt": after}
 
     def alternative(field: str, rest: Document) -> Alternative:
-        def is_in(ticket: Document) -> bool:
-            return any(word.startswith(beginning) for word in ticket[field])
+        def count(sample: WordSample) -> int:
+            return sample.count_beginning(field, beginning)
 
         # The range alone would also match a word below it and another above it.
         one_word = {field: {"$elemMatch": bounds}}
         return Alternative(
-            {field: bounds}, is_in, {**one_word, **rest}, is_dated=False, repeats=True
+            {field: bounds}, count, {**one_word, **rest}, is_dated=False, repeats=True
         )
 
     named = [one for who in people for one in (*is_from(who).alternatives, *_assigned(who))]
@@ -94,7 +99,7 @@ def _in_words(
 
 def is_from(user_id: ObjectId) -> Condition:
     by = {"createdBy": user_id}
-    return Condition((Alternative(by, lambda ticket: ticket["createdBy"] == user_id),))
+    return Condition((Alternative(by, lambda sample: sample.count("createdBy", user_id)),))
 
 
 def is_assigned_to(user_id: ObjectId) -> Condition:
@@ -103,7 +108,7 @@ def is_assigned_to(user_id: ObjectId) -> Condition:
 
 def _assigned(user_id: ObjectId) -> tuple[Alternative, ...]:
     to = {"assignedTo": user_id, "status": ANY_STATUS}
-    return (Alternative(to, lambda ticket: ticket["assignedTo"] == user_id, is_dated=False),)
+    return (Alternative(to, lambda sample: sample.count("assignedTo", user_id), is_dated=False),)
 
 
 def is_involved(user_id: ObjectId) -> Condition:
@@ -112,10 +117,10 @@ def is_involved(user_id: ObjectId) -> Condition:
     return Condition(
         (
             *is_from(user_id).alternatives,
-            Alternative(takes_part, lambda _: False),
+            Alternative(takes_part, lambda _: 0),
         )
     )
 
 
 def is_any() -> Condition:
-    return Condition((Alternative({}, lambda _: True),))
+    return Condition((Alternative({}, lambda sample: sample.size),))

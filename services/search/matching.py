@@ -122,7 +122,7 @@ class Matcher:
         everything = is_any()
         best, least = everything, 1.0
         for condition in conditions:
-            share = self._sample.share(condition.is_in)
+            share = condition.share(self._sample)
             is_usable = condition.is_dated or share <= MAX_UNDATED_SHARE
             if share < least and (is_usable or self._sample.is_complete):
                 best, least = condition, share

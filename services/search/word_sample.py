@@ -4,9 +4,12 @@ MongoDB could count an index's entries up to a limit; SecantusDB counts all of t
 """
 
 import threading
-from collections.abc import Callable
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from cachetools import TTLCache
@@ -19,24 +22,34 @@ SAMPLE_SIZE = 500
 _FIELDS = ("createdAt", "search.public", "search.internal", "createdBy", "assignedTo")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WordSample:
-    """The newest tickets. `total` is about how many there are."""
+    """In how many of the newest `size` tickets each value is, by field. `total` is about how many
+    tickets there are."""
 
-    tickets: tuple[Document, ...]
+    size: int
     total: int
+    counts: Mapping[str, Counter[Hashable]]
     oldest_at: datetime | None
     read_at: datetime
 
     @property
     def is_complete(self) -> bool:
-        return len(self.tickets) < SAMPLE_SIZE
+        return self.size < SAMPLE_SIZE
 
-    def share(self, matches: Callable[[Document], bool]) -> float:
-        """Return the share of the tickets that match, more than 0."""
-        if not self.tickets:
-            return 1.0
-        return max(sum(map(matches, self.tickets)), 0.5) / len(self.tickets)
+    def count(self, field: str, value: Hashable) -> int:
+        return self.counts[field][value] if field in self.counts else 0
+
+    def count_beginning(self, field: str, beginning: str) -> int:
+        """Return the sum for the words that begin so: a ticket may have several."""
+        words = self._sorted_words[field]
+        first = bisect_left(words, beginning)
+        found = 0
+        for word in words[first:]:
+            if not word.startswith(beginning):
+                break
+            found += self.counts[field][word]
+        return found
 
     def span_of(self, count: float) -> timedelta:
         """Return about how long it took until that many tickets were filed."""
@@ -44,9 +57,14 @@ class WordSample:
             return timedelta.max
         span = max(self.read_at - self.oldest_at, timedelta(minutes=1))
         try:
-            return span * (count / len(self.tickets))
+            return span * (count / self.size)
         except OverflowError:
             return timedelta.max
+
+    @cached_property
+    def _sorted_words(self) -> Mapping[str, list[str]]:
+        fields = ("search.public", "search.internal")
+        return {field: sorted(map(str, self.counts[field])) for field in fields}
 
 
 SAMPLES: TTLCache[Mongo, WordSample] = TTLCache(maxsize=100, ttl=600)
@@ -59,22 +77,32 @@ def word_sample(db: Mongo, *, now: datetime) -> WordSample:
         found = SAMPLES.get(db)
     if found is None:
         newest = db.tickets.find({}, dict.fromkeys(_FIELDS, True)).sort(NEWEST_INDEX)
-        tickets = tuple(newest.limit(SAMPLE_SIZE))
-        total = db.tickets.estimated_document_count()
-        oldest_at = as_datetime(tickets[-1].get("createdAt")) if tickets else None
-        found = WordSample(tuple(map(_prepared, tickets)), total, oldest_at, now)
+        tickets = list(newest.limit(SAMPLE_SIZE))
+        found = WordSample(
+            size=len(tickets),
+            total=db.tickets.estimated_document_count(),
+            counts=_counts(tickets),
+            oldest_at=as_datetime(tickets[-1].get("createdAt")) if tickets else None,
+            read_at=now,
+        )
         with _lock:
             SAMPLES[db] = found
     return found
 
 
-def _prepared(doc: Document) -> Document:
-    """Hold the words as sets, by the name of their field."""
-    stored: Any = doc.get("search")
-    words = stored if isinstance(stored, dict) else {}
-    return {
-        "search.public": frozenset(words.get("public") or ()),
-        "search.internal": frozenset(words.get("internal") or ()),
-        "createdBy": doc.get("createdBy"),
-        "assignedTo": doc.get("assignedTo"),
-    }
+def _counts(tickets: Iterable[Document]) -> Mapping[str, Counter[Hashable]]:
+    counts: dict[str, Counter[Hashable]] = {name: Counter() for name in _FIELDS[1:]}
+    for ticket in tickets:
+        for name, counter in counts.items():
+            counter.update(set(_values(ticket, name)))
+    return counts
+
+
+def _values(ticket: Document, name: str) -> Iterator[Hashable]:
+    """Yield the words, or the account, of the ticket."""
+    outer, _, inner = name.partition(".")
+    value: Any = ticket.get(outer)
+    if not inner:
+        yield value
+    elif isinstance(value, dict) and isinstance(value.get(inner), list):
+        yield from (word for word in value[inner] if isinstance(word, str))
