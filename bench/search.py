@@ -24,12 +24,14 @@ def queries(desk: Desk) -> list[str]:
     commonest, middle = VOCABULARY[0], VOCABULARY[40]
     chosen = [commonest, middle[:2], "zzyzx", f"{commonest} zzyzx", " ".join(VOCABULARY[:4])]
     chosen += ["#77", "status:open", f"{middle} priority:medium", f"{commonest} since:90d"]
-    numbers = drawn.choices(range(1, desk.size + 1), k=QUERIES - len(chosen))
-    for place, number in enumerate(numbers):
+    while len(chosen) < QUERIES:
+        number = drawn.randint(1, desk.size)
         doc = desk.db.tickets.find_one({"teamId": TEAM_ID, "number": number}) or {}
-        words = drawn.sample(doc["search"]["public"], k=1 + place % 4)
-        begun = words[-1][:3] if place % 2 else words[-1]
-        chosen.append(" ".join([*words[:-1], begun]))
+        words = drawn.sample(doc["search"]["public"], k=1 + len(chosen) % 4)
+        if len(chosen) % 2:
+            words[-1] = words[-1][:3]
+        if (text := " ".join(words)) not in chosen:
+            chosen.append(text)
     return chosen
 
 

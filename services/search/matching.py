@@ -17,7 +17,7 @@ from services.tickets.indexes import NEWEST_INDEX
 # An index that does not go on with createdAt is read as a whole: only if it has few tickets.
 MAX_UNDATED_SHARE = 0.01
 # About as many tickets are read one after another, then all others.
-WINDOW_SIZES = (1_100, 700, 6_000, 24_000)
+WINDOW_SIZES = (650, 650, 4_000, 24_000)
 _MILLISECOND = timedelta(milliseconds=1)  # MongoDB keeps no less
 _NO_DATE = datetime.min.replace(tzinfo=UTC)
 _FIELDS: Document = {"createdAt": True, "public": "$search.public", "parts": "$search.parts"}

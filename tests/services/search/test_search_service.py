@@ -108,9 +108,9 @@ def test_who_finds_what(
     hidden = file_ticket(tickets, other, "VPN four")
     db.tickets.update_one({"_id": shared.id}, {"$set": {"participants": [requester.id]}})
     db.tickets.update_one({"_id": hidden.id}, {"$set": {"private": True}})
-    note = {"actor": Actor.from_user(moderator), "text": "canary", "internal": True}
-    services.comments.add(ticket_id=str(own.id), **note)
-    services.comments.add(ticket_id=str(foreign.id), **note)
+    author = Actor.from_user(moderator)
+    for noted in (own, foreign):
+        services.comments.add(actor=author, ticket_id=str(noted.id), text="canary", internal=True)
     admin = people.add(Role.ADMIN)
 
     assert numbers(search(requester, "vpn")) == [shared.number, own.number]
