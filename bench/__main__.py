@@ -16,6 +16,7 @@ from bench.choosing import choosing
 from bench.history import change, escalation, lists, metrics
 from bench.measure import HEADING, Row, as_json, lines
 from bench.opening_forms import form
+from bench.search import search
 from bench.stand import Stand
 from bench.starting import memory
 
@@ -31,6 +32,7 @@ GROUPS: Mapping[str, Group] = {
     "assignment": assignment,
     "memory": memory,
     "lists": lists,
+    "search": search,
     "change": change,
     "metrics": metrics,
     "choosing": choosing,

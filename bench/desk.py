@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, time, timedelta
-from itertools import cycle, islice
+from itertools import accumulate, cycle, islice
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from services.assignment.candidate import Candidate
 from services.calendar.work_week import WorkWeek
 from services.core.database import Document, Mongo
 from services.core.sequences import allocate_numbers
+from services.models.search_words import SearchWords, unique_words
 from services.models.slack_member import link_id
 from services.models.ticket import Status
 from services.models.user import Role
@@ -33,6 +34,16 @@ MODERATORS, TICKETS_PER_REQUESTER, CAPACITY = 50, 20, 12
 # Few of the team are below their capacity if more than these are open.
 OPEN = 400
 _BATCH_SIZE = 1_000
+_SYLLABLES = [f"{consonant}{vowel}" for consonant in "bdfgklmnprst" for vowel in "aeiou"]
+# Invented words, the most frequent first: the share of each falls with its place, as in a language.
+VOCABULARY = list(
+    dict.fromkeys(
+        "".join(random.Random(number).choices(_SYLLABLES, k=2 + number % 3))  # noqa: S311
+        for number in range(3_600)
+    )
+)[:3_000]
+_FREQUENCIES = list(accumulate(1 / place**0.9 for place in range(1, len(VOCABULARY) + 1)))
+TITLE_WORDS, WORDS = 3, 12
 
 
 def candidates(count: int) -> list[Candidate]:
@@ -86,8 +97,9 @@ class Desk:
     """A team of 50 moderators, and `size` tickets, the last `is_open` of them open: these are due
     from `FIRST_DUE_AT`, one each second."""
 
-    def __init__(self, db: Mongo, *, size: int, is_open: int) -> None:
+    def __init__(self, db: Mongo, *, size: int, is_open: int, has_words: bool = False) -> None:
         self.db = db
+        self._drawn = random.Random(4) if has_words else None  # noqa: S311  the same in each run
         self.now = NOW
         self.services = Services(db, clock=lambda: self.now, has_triage=True)
         self.size = size
@@ -140,6 +152,19 @@ class Desk:
             "seq": 4,
             "events": [event, {**event, "seq": 2}, {**event, "seq": 3}, {**event, "seq": 4}],
             **(self._open_fields(number) if number > self.size - self._open_count else {}),
+            **self._words(),
+        }
+
+    def _words(self) -> Document:
+        if self._drawn is None:
+            return {}
+        words = self._drawn.choices(VOCABULARY, cum_weights=_FREQUENCIES, k=WORDS)
+        title, own = unique_words(words[:TITLE_WORDS]), unique_words(words)
+        stored = SearchWords(own, title_count=len(title), text_count=len(own), seq=4)
+        return {
+            "title": " ".join(words[:TITLE_WORDS]),
+            "description": " ".join(words[TITLE_WORDS:]),
+            "search": stored.to_doc(),
         }
 
     def _open_fields(self, number: int) -> Document:
@@ -163,9 +188,13 @@ DeskWork = Callable[[Desk], object]
 
 
 class Desks:
-    """Two desks in one MongoDB of their own; `is_open` tickets of both are open (None: all)."""
+    """Two desks in one MongoDB of their own; `is_open` tickets of both are open (None: all).
+    `has_words`: their texts differ, and can be searched."""
 
-    def __init__(self, few: int, many: int, *, is_open: int | None) -> None:
+    def __init__(
+        self, few: int, many: int, *, is_open: int | None, has_words: bool = False
+    ) -> None:
+        self._has_words = has_words
         self._sizes = few, many
         self._is_open = is_open
         self._exit = ExitStack()
@@ -180,13 +209,22 @@ class Desks:
         processes = [mongo.process.pid] if mongo.process else []
         self._meter = Meter(processes=processes, trips=trips)
         self._small, self.large = (
-            Desk(client[f"desk-{size}"], size=size, is_open=self._is_open or size)
+            Desk(
+                client[f"desk-{size}"],
+                size=size,
+                is_open=self._is_open or size,
+                has_words=self._has_words,
+            )
             for size in self._sizes
         )
         return self
 
     def __exit__(self, *_: object) -> None:
         self._exit.close()
+
+    @property
+    def both(self) -> tuple[Desk, Desk]:
+        return self._small, self.large
 
     def compare(self, name: str, work: DeskWork, **options: Any) -> Row:
         """Measure the work with many tickets, and with few."""

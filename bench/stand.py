@@ -168,7 +168,9 @@ class Stand:
     @cached_property
     def desks(self) -> Desks:
         """Few and many tickets, 400 of both open."""
-        return self._exit.enter_context(Desks(self.sizes.few, self.sizes.many, is_open=400))
+        return self._exit.enter_context(
+            Desks(self.sizes.few, self.sizes.many, is_open=400, has_words=True)
+        )
 
     @cached_property
     def open_desks(self) -> Desks:

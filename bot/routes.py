@@ -21,6 +21,7 @@ from bot.handlers import (
     ticket_actions,
     ticket_lists,
     ticket_page,
+    ticket_search,
 )
 from bot.slack import instrumentation
 from bot.slack.request import Request
@@ -146,6 +147,17 @@ ROUTES = (
         ticket_lists.show_list,
         Permission.SEE_OWN_TICKET,
         help={"/ticket list": "your tickets, and who has them"},
+    ),
+    subcommand(
+        "search",
+        ticket_search.show_results,
+        Permission.SEE_OWN_TICKET,
+        help={
+            "/ticket search printer jam": "tickets with these words",
+            "/ticket search vpn status:open": (
+                "those that are open; priority, assignee, from and since work in the same way"
+            ),
+        },
     ),
     subcommand(
         "view",
@@ -299,6 +311,11 @@ ROUTES = (
     action(ids.SHOW_LIST, ticket_lists.show_list_below, Permission.SEE_OWN_TICKET),
     action(ids.SHOW_ASSIGNED, ticket_lists.show_list_below, Permission.SEE_ANY_TICKET),
     action(ids.LIST_OPEN, ticket_lists.open_ticket, Permission.SEE_OWN_TICKET),
+    # Search for tickets.
+    action(ids.SEARCH_BOX, ticket_search.search_from_home, Permission.SEE_OWN_TICKET),
+    action(ids.SEARCH_NEXT, ticket_search.show_page, Permission.SEE_OWN_TICKET),
+    action(ids.SEARCH_FIRST, ticket_search.show_page, Permission.SEE_OWN_TICKET),
+    action(ids.SEARCH_PERSON, ticket_search.show_page, Permission.SEE_OWN_TICKET),
     # Team settings and other people's accounts.
     action(ids.OPEN_SLA_TARGETS, team_settings.open_sla_targets_form, Permission.MANAGE_USERS),
     view(ids.EDIT_SLA_TARGETS, team_settings.save_sla_targets, Permission.MANAGE_USERS),

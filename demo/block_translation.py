@@ -211,6 +211,8 @@ def translate_blocks(blocks: list[Json]) -> list[Json]:
 
 
 def _translate_block(block: Json) -> Json:
+    if block.get("dispatch_action"):
+        return search_box_as_text(block)
     shown = dict(block)
     for key in ("text", "accessory", "element"):
         if isinstance(block.get(key), dict):
@@ -233,6 +235,13 @@ def _translate_object(item: Json) -> Json:
     translate = ELEMENT_TRANSLATIONS.get(item.get("type", ""))
     shown = translate(item) if translate else item
     return shown if shown is item else {**shown, ORIGINAL_KEY: item}
+
+
+def search_box_as_text(block: Json) -> Json:
+    """local-slack sends nothing when Enter is pressed in an input outside of a form."""
+    label = block["label"]["text"]
+    hint = f"{label}: type /ticket search and the words, in any channel."
+    return {"type": "section", "text": {"type": "plain_text", "text": hint}, ORIGINAL_KEY: block}
 
 
 _DATE = re.compile(r"<!date\^[^|>]*\|([^>]*)>")

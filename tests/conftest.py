@@ -52,6 +52,7 @@ from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.registry.indexes import INDEXES, ensure_indexes
 from services.registry.services import Services
+from services.search.word_sample import SAMPLES
 from services.tickets.filing import TicketService
 from services.tickets.queries import load_ticket
 from tasks import slack_status_sync
@@ -131,6 +132,7 @@ def db(database: Mongo) -> Iterator[Mongo]:
     _empty(database)
     ttl_cache.invalidate_caches()
     HORIZONS.clear()
+    SAMPLES.clear()
 
 
 @pytest.fixture

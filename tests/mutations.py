@@ -172,7 +172,7 @@ MUTATIONS = (
     ),
     Mutation(
         "requester-reads-internal-notes",
-        "services/tickets/visibility.py",
+        "services/tickets/access.py",
         " if not comment.internal",
         "",
         ("tests/scenarios/test_internal_notes.py",),

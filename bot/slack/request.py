@@ -144,6 +144,11 @@ class Request:
         """The value of the option chosen in a menu."""
         return str((self.body["actions"][0].get("selected_option") or {}).get("value") or "")
 
+    @property
+    def typed_value(self) -> str:
+        """What was typed into the input that sent the action."""
+        return strip_invisible(str(self.body["actions"][0].get("value") or "")).strip()
+
     def find_user(self) -> User | None:
         """The account linked to the member, None if there is none. Raises `MemberRefused`."""
         return self.services.links.find_user(

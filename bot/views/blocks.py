@@ -18,7 +18,6 @@ from bot.views.text import (
 from services.core.text import strip_invisible, truncate
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.tickets.lifecycle import RESOLUTION_CODES, is_awaiting_acceptance
-from services.tickets.transitions import is_queued_unassigned
 from services.tickets.validation import MAX_TITLE_LENGTH
 
 FINDING_SOMEONE = "Finding someone…"
@@ -168,7 +167,7 @@ def status_line(
         who = f"{assignee.mention} has accepted it"
     elif assignee:
         who = f"Assigned to {assignee.mention}"
-    elif ticket.assignment.get("next") or is_queued_unassigned(ticket):
+    elif ticket.assignment.get("next") or ticket.is_queued_unassigned:
         who = "No one is available right now; it is assigned as soon as someone is"
     else:
         who = FINDING_SOMEONE

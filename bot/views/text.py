@@ -6,12 +6,11 @@ Text of a user or the model never becomes markup.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from bson import ObjectId
 
-from services.core.redaction import mask
+from services.core.redaction import mask_visible
 from services.core.text import strip_invisible, truncate
 from services.linking.links import Directory
 from services.models.permissions import Actor, Permission
@@ -26,8 +25,6 @@ MAX_VIEW_BYTES = 240_000
 MIN_TEXT_LENGTH = 40
 # Slack's limit for a real name. The legacy backend had none.
 MAX_NAME_LENGTH = 80
-# Masking takes about 2 µs for each character: 6 ms for the longest description.
-MAX_MASKED_TEXTS = 2_000
 UNCONFIRMED = "not confirmed"
 DISOWNED = "filed before this address was confirmed"
 
@@ -37,14 +34,13 @@ def escape(text: str) -> str:
     return strip_invisible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-@lru_cache(MAX_MASKED_TEXTS)
 def masked(text: str) -> str:
     """Return a text of a ticket without secrets. What is pushed or listed shows no other.
 
     Apply it before the text is cut, because a part of a secret looks like none. Only the ticket's
     page, the forms to file and edit it, and the API's answers about one ticket show the words.
     """
-    return mask(strip_invisible(text))
+    return mask_visible(text)
 
 
 def has_secret(text: str) -> bool:

@@ -5,6 +5,7 @@ address and the parts of that.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import quote, unquote
@@ -101,6 +102,38 @@ def account_page(db: Mongo, cursor: AccountCursor) -> AccountPage:
     before = AccountCursor(cursor.search, users[0].id, is_backward=True) if anchor else None
     after = AccountCursor(cursor.search, users[-1].id) if has_more else None
     return AccountPage(cursor, tuple(users), previous=before, next=after)
+
+
+def accounts_named(
+    db: Mongo, typed: str, *, limit: int, within: Collection[ObjectId] | None = None
+) -> list[User]:
+    """Return the accounts with that id or address, or else those whose name or address begins with
+    each of the words; of `within`, if it is given."""
+    if within is not None:
+        known = (User.from_doc(doc) for doc in db.users.find({"_id": {"$in": list(within)}}))
+        candidates = [user for user in known if _is_meant(user, typed)]
+        exact = [user for user in candidates if email_key(typed) == email_key(user.email)]
+        return (exact or candidates)[:limit]
+    if ObjectId.is_valid(typed):
+        doc = db.users.find_one({"_id": ObjectId(typed)})
+        return [User.from_doc(doc)] if doc else []
+    index_new_accounts(db)
+    exact_docs = list(db.users.find({"emailKey": email_key(typed)}).limit(limit))
+    docs = exact_docs or db.users.find(_matching(checked_search(typed))).limit(limit)
+    return [User.from_doc(doc) for doc in docs]
+
+
+def accounts_with_key(db: Mongo, key: str, *, limit: int) -> list[User]:
+    """Return the accounts with that word in their name or address."""
+    return [User.from_doc(doc) for doc in db.users.find({"searchKeys": key}).limit(limit)]
+
+
+def _is_meant(user: User, typed: str) -> bool:
+    if str(user.id) == typed:
+        return True
+    keys = search_keys(user)
+    words = checked_search(typed).casefold().split()
+    return bool(words) and all(any(key.startswith(word) for key in keys) for word in words)
 
 
 def _read_page(

@@ -20,12 +20,13 @@ from services.core.errors import InvalidValue
 from services.core.optimistic_retry import retry_on_conflict
 from services.linking.links import LinkService
 from services.models.events import Event
-from services.models.permissions import Actor, require_permission, require_visible
+from services.models.permissions import Actor, require_permission
 from services.models.ticket import AssigneeChoice, Ticket
 from services.models.user import User
 from services.outbox import pending
 from services.routing.model_store import ModelStore
 from services.tickets import ticket_store, transitions
+from services.tickets.access import require_visible
 from services.tickets.actions import TicketActions, was_returned
 from services.tickets.lifecycle import ACTION_PERMISSIONS, TicketAction, state_token
 from services.tickets.queries import load_ticket
@@ -54,7 +55,7 @@ class ReassignResult:
 
     @property
     def is_queued(self) -> bool:
-        return self.assignee is None and transitions.is_queued_unassigned(self.ticket)
+        return self.assignee is None and self.ticket.is_queued_unassigned
 
 
 class Reassignment:

@@ -16,6 +16,7 @@ matches only from its first character.
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from services.core.password_words import (
     ADVERBS,
@@ -41,6 +42,8 @@ IBAN_LABEL = "[IBAN removed]"
 TEXT_LABEL = "[text removed]"
 LABEL_PATTERN = r"\[[A-Za-z ]{2,20} removed\]"
 MAX_ROUNDS = 10
+# Masking takes about 2 µs for each character: 6 ms for the longest description.
+MAX_MASKED_TEXTS = 2_000
 
 # Formats of standards rather than of a vendor.
 STANDARD_KEY_PATTERN = re.compile(
@@ -394,6 +397,13 @@ CARD_ISSUER_PATTERN = re.compile(
     r"|35(?:2[89]|[3-8].).{12}"  # JCB
     r"|(?:50|5[6-9]|6[0-9]).{14,17}"  # Maestro, UnionPay
 )
+
+
+@lru_cache(MAX_MASKED_TEXTS)
+def mask_visible(text: str) -> str:
+    """Return a text of a ticket without secrets and invisible characters, as others than the
+    readers of its page see it."""
+    return mask(strip_invisible(text))
 
 
 def mask(text: str) -> str:

@@ -28,11 +28,12 @@ from services.core.optimistic_retry import retry_on_conflict
 from services.core.text import strip_invisible
 from services.linking.links import LinkService
 from services.models.events import Event, EventType, NewEvent
-from services.models.permissions import Actor, Permission, require_permission, require_visible
+from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import Status, Ticket
 from services.models.user import User
 from services.team_settings.app_name import app_name
 from services.tickets import ticket_store, transitions
+from services.tickets.access import require_visible, visible_to
 from services.tickets.fields import EDITABLE_FIELDS, current_value, is_equal, validate_field
 from services.tickets.lifecycle import TicketAction, check_allowed, check_transition, describe_state
 from services.tickets.queries import load_ticket
@@ -113,11 +114,12 @@ class TicketEdits:
     def assignee_options(
         self, *, actor: Actor, team_id: str, ticket_id: str | None = None, query: str = ""
     ) -> list[AssigneeOption]:
-        """Return the users a ticket may be assigned to, the best match first; without a ticket,
-        the least loaded first."""
+        """Return the users a ticket may be assigned to, the best match first; without a ticket that
+        the actor may see, the least loaded first."""
         require_permission(actor, Permission.WORK_ON_TICKETS)
         ticket = load_ticket(self._db, ticket_id) if ticket_id else None
-        return self._options(team_id, ticket, query)
+        is_seen = ticket is not None and visible_to(actor).covers_as_staff(ticket)
+        return self._options(team_id, ticket if is_seen else None, query)
 
     def team_skills(self, *, actor: Actor, query: str = "") -> list[str]:
         """Return the team's skills that contain the query, ignoring case."""

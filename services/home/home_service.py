@@ -11,18 +11,19 @@ from services.accounts.account_search import AccountCursor, AccountPage
 from services.availability.slack_status import StatusRules, StatusRulesStore
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
-from services.core.errors import NotFound, PermissionDenied
+from services.core.errors import InvalidValue, NotFound, PermissionDenied
 from services.home.sessions import Screen
 from services.home.setup_checklist import SetupChecklist, SetupChecklists
 from services.linking.links import Directory, LinkService, referenced_user_ids
 from services.lists.list_query import ListKind, ListQuery
 from services.lists.list_service import ListPage, ListResult, ListService, ticket_list_page
-from services.models.permissions import Actor, Permission, require_visible
+from services.models.permissions import Actor, Permission
 from services.models.ticket import Ticket
+from services.search.search_service import SearchResult, TicketSearch
 from services.team_settings.settings_service import CurrentSettings, TeamSettings
+from services.tickets.access import for_requester, require_visible, visible_to
 from services.tickets.lifecycle import TicketAction, allowed_actions
 from services.tickets.queries import load_ticket
-from services.tickets.visibility import for_requester
 
 # Tickets of each list on the first page.
 PREVIEW_SIZE = 5
@@ -49,6 +50,14 @@ class TicketListPage:
 
     screen: Screen
     result: ListResult
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResultsPage:
+    """A page of results of a search."""
+
+    screen: Screen
+    result: SearchResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +95,7 @@ class SettingsPage:
     status_rules: StatusRules
 
 
-HomeContent = HomePage | TicketListPage | TicketPage | PeoplePage | SettingsPage
+HomeContent = HomePage | TicketListPage | SearchResultsPage | TicketPage | PeoplePage | SettingsPage
 
 
 class HomeService:
@@ -104,6 +113,7 @@ class HomeService:
         self._db = db
         self._links = links
         self._lists = ListService(db, links, clock=clock)
+        self._search = TicketSearch(db, links, clock=clock)
         self._accounts = accounts
         self._settings = settings
         self._status_rules = status_rules
@@ -112,7 +122,8 @@ class HomeService:
 
     def get(self, *, actor: Actor, team_id: str, screen: Screen) -> HomeContent:
         """Return the content of the screen for the actor. Raises `NotFound` for a ticket the
-        actor may not see, `PermissionDenied` for a list their role does not have."""
+        actor may not see, `PermissionDenied` for a list their role does not have, `InvalidValue`
+        for a text that cannot be searched for."""
         if screen.ticket_id:
             page = self.ticket_page(actor=actor, team_id=team_id, ticket_id=str(screen.ticket_id))
             return replace(page, screen=screen)
@@ -121,6 +132,11 @@ class HomeService:
                 actor=actor, team_id=team_id, list_query=screen.list_query
             )
             return TicketListPage(replace(screen, list_query=listed.list_query), listed)
+        if search := screen.search:
+            found = self._search.search(
+                actor=actor, team_id=team_id, text=search.text, cursor=search.cursor
+            )
+            return SearchResultsPage(screen, found)
         if screen.people:
             return self._build_people_page(actor, team_id, screen.people)
         if screen.settings:
@@ -136,7 +152,7 @@ class HomeService:
     def page_of_ticket(self, *, actor: Actor, team_id: str, ticket: Ticket) -> TicketPage:
         """Return the page of a ticket that the caller has just loaded, as `ticket_page` does."""
         require_visible(actor, ticket)
-        is_staff = actor.has_permission(Permission.SEE_ANY_TICKET)
+        is_staff = visible_to(actor).covers_as_staff(ticket)
         return TicketPage(
             screen=Screen(ticket_id=ticket.id),
             ticket=ticket if is_staff else for_requester(ticket),
@@ -156,7 +172,7 @@ class HomeService:
         for candidate in (screen, screen.parent):
             try:
                 return self.get(actor=actor, team_id=team_id, screen=candidate)
-            except (NotFound, PermissionDenied):
+            except (NotFound, PermissionDenied, InvalidValue):
                 continue
         return self.get(actor=actor, team_id=team_id, screen=Screen())
 

@@ -27,6 +27,7 @@ from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, ahead, backo
 from services.linking.links import referenced_user_ids
 from services.lists.list_query import ListKind, ListQuery
 from services.models.ticket import Ticket
+from services.search.search_query import SearchPage
 
 # A member who returns later than this starts at the first page.
 SESSION_TIMEOUT = timedelta(hours=1)
@@ -39,35 +40,40 @@ _SETTINGS = "settings"
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """A screen of Home: the first page or a list (`list_query`), with a ticket opened from either;
-    or the accounts (`people`), or the team's `settings`."""
+    """A screen of Home: the first page, a list (`list_query`) or the results of a `search`, with a
+    ticket opened from one of them; or the accounts (`people`), or the team's `settings`."""
 
     list_query: ListQuery | None = None
     ticket_id: ObjectId | None = None
     people: AccountCursor | None = None
     settings: bool = False
+    search: SearchPage | None = None
 
     def encode(self) -> str:
         """Encode for a button's value or a block's id."""
         if self.settings:
             return _SETTINGS
-        people = f"|{self.people.encode()}" if self.people else ""
-        return (
-            f"{self.list_query.encode() if self.list_query else ''}|{self.ticket_id or ''}{people}"
-        )
+        listed = self.list_query.encode() if self.list_query else ""
+        parts = [listed, str(self.ticket_id or "")]
+        if self.people or self.search:
+            parts.append(self.people.encode() if self.people else "")
+        if self.search:
+            parts.append(self.search.encode())
+        return "|".join(parts)
 
     @classmethod
     def decode(cls, text: str) -> "Screen":
         """Return the screen; invalid text is the first page."""
         if text == _SETTINGS:
             return cls(settings=True)
-        listed, ticket_id, people = (text.split("|") + [""] * 3)[:3]
+        listed, ticket_id, people, search = (text.split("|") + [""] * 4)[:4]
         return cls(
             list_query=ListQuery.decode(listed)
             if listed.partition(",")[0] in set(ListKind)
             else None,
             ticket_id=ObjectId(ticket_id) if ObjectId.is_valid(ticket_id) else None,
             people=AccountCursor.decode(people),
+            search=SearchPage.decode(search),
         )
 
     @property

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bson import ObjectId
-from pymongo import DESCENDING
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import Ticket
+from services.tickets.access import visible_to
 from services.tickets.fields import Output, fields_of
+from services.tickets.indexes import NEWEST_INDEX
 
 MAX_PAGE_SIZE = 100
 TICKET_FIELDS = fields_of(Output.API)
@@ -26,6 +27,7 @@ _SEARCH_WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=60))
 _MAX_HORIZONS = 10_000
 _EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)  # MongoDB keeps no less
+_HorizonKey = tuple[ObjectId | None, int, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,10 @@ class TicketPager:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._clock = clock
-        # By requester (None: all tickets) and size, the date of the first page's last ticket; None
-        # for a list that is shorter. The next first page is one query, for these and newer tickets.
-        self._horizons: dict[tuple[ObjectId | None, int], datetime | None] = {}
+        # By requester (None: all tickets), size, and whether the actor sees only some of them, the
+        # date of the first page's last ticket; None for a list that is shorter. The next first page
+        # is one query, for these and newer tickets.
+        self._horizons: dict[_HorizonKey, datetime | None] = {}
 
     def newest_page(
         self, *, actor: Actor, size: int = MAX_PAGE_SIZE, after: PageCursor | None = None
@@ -59,32 +62,33 @@ class TicketPager:
         require_permission(actor, Permission.SEE_OWN_TICKET)
         sees_all = actor.has_permission(Permission.SEE_ANY_TICKET)
         owner_filter: Document = {} if sees_all else {"createdBy": actor.user_id}
-        found = self._read(owner_filter, after, size + 1)
+        sight = visible_to(actor).condition(within=owner_filter)
+        found = self._read(owner_filter, sight, after, size + 1)
         tickets = tuple(map(Ticket.from_doc, found[:size]))
         has_more = len(found) > size
         last = PageCursor(tickets[-1].created_at, tickets[-1].id) if has_more else None
         return NewestPage(tickets, next_cursor=last)
 
     def _read(
-        self, owner_filter: Document, after: PageCursor | None, wanted: int
+        self, owner_filter: Document, sight: Document, after: PageCursor | None, wanted: int
     ) -> list[Document]:
         if after is None:
-            return self._read_first(owner_filter, wanted)
+            return self._read_first(owner_filter, sight, wanted)
         found: list[Document] = []
         for dated in _date_windows(after):
-            found += self._find(owner_filter | dated, wanted - len(found))
+            found += self._find(owner_filter | dated, sight, wanted - len(found))
             if len(found) == wanted:
                 return found
         undated: Document = {"createdAt": None}  # they come last
         if not after.created_at:
             undated["_id"] = {"$lt": after.ticket_id}
-        return found + self._find(owner_filter | undated, wanted - len(found))
+        return found + self._find(owner_filter | undated, sight, wanted - len(found))
 
-    def _read_first(self, owner_filter: Document, wanted: int) -> list[Document]:
-        key = (owner_filter.get("createdBy"), wanted)
+    def _read_first(self, owner_filter: Document, sight: Document, wanted: int) -> list[Document]:
+        key = (owner_filter.get("createdBy"), wanted, bool(sight))
         found: list[Document] = []
         for dated in self._first_windows(key):
-            found = self._find(owner_filter | dated, wanted)
+            found = self._find(owner_filter | dated, sight, wanted)
             if len(found) == wanted:
                 break
         if len(self._horizons) >= _MAX_HORIZONS:
@@ -94,7 +98,7 @@ class TicketPager:
             self._horizons[key] = last
         return found
 
-    def _first_windows(self, key: tuple[ObjectId | None, int]) -> Iterator[Document]:
+    def _first_windows(self, key: _HorizonKey) -> Iterator[Document]:
         if key not in self._horizons:
             now = self._clock()
             yield from ({"createdAt": {"$gte": now - span}} for span in _SEARCH_WINDOWS)
@@ -103,9 +107,13 @@ class TicketPager:
             yield {"createdAt": {"$gt": horizon - _MILLISECOND}}
         yield {}
 
-    def _find(self, query: Document, limit: int) -> list[Document]:
-        cursor = self._db.tickets.find(query, dict.fromkeys(TICKET_FIELDS, True))
-        return list(cursor.sort([("createdAt", DESCENDING), ("_id", DESCENDING)]).limit(limit))
+    def _find(self, query: Document, sight: Document, limit: int) -> list[Document]:
+        read, newest = dict.fromkeys(TICKET_FIELDS, True), dict(NEWEST_INDEX)
+        if not sight:
+            return list(self._db.tickets.find(query, read).sort(newest).limit(limit))
+        page: list[Document] = [{"$match": query}, {"$match": sight}, {"$sort": newest}]
+        page += [{"$limit": limit}, {"$project": read}]
+        return list(self._db.tickets.aggregate(page, batchSize=limit + 1))
 
 
 def _date_windows(after: PageCursor) -> Iterator[Document]:

@@ -6,7 +6,7 @@ list of any length, and a ticket filed between two requests does not shift the p
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +34,7 @@ from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.user import ACTIVE_STAFF, User
 from services.sla.indexes import IN_QUEUE_FILTER
 from services.sla.queue_key import QUEUE_KEY_FIELD, QUEUE_KEY_PATTERN
+from services.tickets.access import visible_to
 from services.tickets.fields import Output, fields_of
 
 PAGE_SIZE = 10
@@ -60,8 +61,8 @@ class _Lookup:
     """What a list looks for, and its order.
 
     `indexed` are the fields that its index begins with, `rest` all others: SecantusDB uses an index
-    only if it begins with every field of a `$match` stage. MongoDB merges the two. `is_team_wide`:
-    it may be as long as the whole queue.
+    only if it begins with every field of a `$match` stage. MongoDB merges the two. `sight` is what
+    the actor may see of that, if not all. `is_team_wide`: it may be as long as the whole queue.
     """
 
     indexed: Document
@@ -69,6 +70,7 @@ class _Lookup:
     sort_field: str
     order: int
     is_team_wide: bool = False
+    sight: Document = field(default_factory=dict)
 
     def in_queue(self, *, first: str = "", last: str = "") -> "_Lookup":
         """Limit the list to queue keys from `first` to `last`."""
@@ -82,7 +84,8 @@ class _Lookup:
 
 
 # Up to which queue key the first `LOOKAHEAD` tickets of a team's list reach, "" if it is shorter.
-# A page within it is read without the rest of the queue, which SecantusDB would sort each time.
+# A page within it is read without the rest of the queue, which SecantusDB would sort each time. One
+# for all readers, because a page that is full before that is right wherever it ends.
 HORIZONS: TTLCache[tuple[Mongo, str], str] = TTLCache(maxsize=1_000, ttl=600)
 _horizons_lock = threading.Lock()
 LOOKAHEAD = 100
@@ -102,6 +105,7 @@ def ticket_list_page(
     """
     require_permission(actor, REQUIRED_PERMISSION[list_query.kind])
     lookup = _build_lookup(actor, list_query, skills)
+    lookup = replace(lookup, sight=visible_to(actor).condition(within=lookup.indexed))
     cursor = list_query.cursor
     ranged = _beside(lookup, cursor) if cursor else None
     if cursor and ranged:
@@ -149,6 +153,7 @@ def _read(
             [
                 {"$match": lookup.indexed},
                 {"$match": lookup.rest},
+                *([{"$match": lookup.sight}] if lookup.sight else []),
                 {"$sort": {lookup.sort_field: order, "_id": order}},
                 {"$limit": size + 1},
                 {"$project": dict.fromkeys(ROW_FIELDS, True)},

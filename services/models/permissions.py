@@ -7,9 +7,8 @@ from typing import ClassVar
 from bson import ObjectId
 
 from services.core import security_events
-from services.core.errors import NotFound, PermissionDenied
+from services.core.errors import PermissionDenied
 from services.core.security_events import SecurityEvent
-from services.models.ticket import Ticket
 from services.models.user import Role, User
 
 
@@ -18,6 +17,7 @@ class Permission(StrEnum):
     FILE_TICKET = "file tickets"
     SEE_OWN_TICKET = "see your own tickets"
     SEE_ANY_TICKET = "see other people's tickets"
+    SEE_PRIVATE_TICKET = "see other people's private tickets"
     WORK_ON_TICKETS = "work on tickets"
     RESOLVE_ANY_TICKET = "resolve tickets"
     MANAGE_USERS = "manage people"
@@ -33,16 +33,17 @@ _MODERATOR = _USER | {
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.USER: _USER,
     Role.MODERATOR: _MODERATOR,
-    Role.ADMIN: _MODERATOR | {Permission.MANAGE_USERS},
+    Role.ADMIN: _MODERATOR | {Permission.SEE_PRIVATE_TICKET, Permission.MANAGE_USERS},
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The account that calls, with its current role."""
+    """The account that calls, with its current role. `gets_private_tickets`: see `User`."""
 
     user_id: ObjectId
     role: Role
+    gets_private_tickets: bool = False
 
     @property
     def event_author(self) -> ObjectId:
@@ -51,7 +52,7 @@ class Actor:
 
     @classmethod
     def from_user(cls, user: User) -> "Actor":
-        return cls(user_id=user.id, role=user.role)
+        return cls(user.id, user.role, user.gets_private_tickets)
 
     def has_permission(self, permission: Permission) -> bool:
         return permission in ROLE_PERMISSIONS[self.role]
@@ -74,28 +75,13 @@ def require_permission(actor: Actor | Operator, permission: Permission) -> None:
     """Raise `PermissionDenied` unless the actor's role grants the permission."""
     if not actor.has_permission(permission):
         account = actor.user_id if isinstance(actor, Actor) else None
-        _record_denial(permission, account)
+        record_denial(permission, account)
         raise PermissionDenied(
             f"Your role does not allow you to {permission}. Ask an admin if it should."
         )
 
 
-def may_see(actor: Actor, ticket: Ticket) -> bool:
-    if actor.has_permission(Permission.SEE_ANY_TICKET):
-        return True
-    return actor.has_permission(Permission.SEE_OWN_TICKET) and ticket.created_by == actor.user_id
-
-
-def require_visible(actor: Actor, ticket: Ticket | None) -> Ticket:
-    """Return the ticket if the actor may see it; otherwise raise `NotFound`."""
-    if ticket is not None:
-        if may_see(actor, ticket):
-            return ticket
-        _record_denial(Permission.SEE_ANY_TICKET, actor.user_id)
-    raise NotFound("There is no such ticket, or you may not see it.")
-
-
-def _record_denial(permission: Permission, account: ObjectId | None) -> None:
+def record_denial(permission: Permission, account: ObjectId | None) -> None:
     security_events.record(
         SecurityEvent.PERMISSION_DENIED, reason=permission.name.lower(), account=account
     )

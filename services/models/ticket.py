@@ -27,8 +27,9 @@ from services.core.coerce import (
 from services.core.database import Document
 from services.models.comment import COMMENT_VALUES, Comment, comments_from_doc
 from services.models.escalation_track import ScheduledStep, TrackStates, track_states_from_doc
-from services.models.events import Event
+from services.models.events import Event, EventType
 from services.models.message_source import MessageSource
+from services.models.search_words import SearchWords
 from services.models.sla_clock import SlaClock
 
 
@@ -182,6 +183,10 @@ class Ticket:
     assignment: Mapping[str, Any] = field(default_factory=dict)
     deliveries: tuple[Mapping[str, Any], ...] = ()
     source: MessageSource | None = None
+    search: SearchWords | None = None
+    # Seen by its people and admins only (services/tickets/access.py).
+    private: bool = False
+    participants: tuple[ObjectId, ...] = ()
     # Why the stored document is malformed, "" if it is not.
     defect: str = ""
 
@@ -189,6 +194,13 @@ class Ticket:
     def text(self) -> str:
         """Title and description, as they are searched and compared."""
         return f"{self.title}\n{self.description}"
+
+    @property
+    def is_queued_unassigned(self) -> bool:
+        """Whether it has not been assigned since no one was available for it."""
+        relevant = (EventType.NOBODY_AVAILABLE, EventType.ASSIGNED)
+        last = next((event for event in reversed(self.events) if event.type in relevant), None)
+        return last is not None and last.type == EventType.NOBODY_AVAILABLE
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> "Ticket":
@@ -207,6 +219,12 @@ def _read_fields(doc: Mapping[str, Any]) -> dict[str, Any]:
             attribute, read = reader
             values[attribute] = read(value)
     return values
+
+
+def _ids(value: Any) -> tuple[ObjectId, ...]:
+    return (
+        tuple(one for one in value if isinstance(one, ObjectId)) if isinstance(value, list) else ()
+    )
 
 
 def _text_or_none(value: Any) -> str | None:
@@ -258,4 +276,7 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "assignment": ("assignment", lambda value: value if isinstance(value, Mapping) else {}),
     "notices": ("deliveries", lambda value: tuple(complete_entries(value, _DELIVERY))),
     "source": ("source", MessageSource.from_doc),
+    "search": ("search", SearchWords.from_doc),
+    "private": ("private", lambda value: value is True),  # as the queries compare it
+    "participants": ("participants", _ids),
 }

@@ -31,7 +31,8 @@ class User:
     """An account. `email` is as its owner wrote it; it is looked up by the stored `emailKey`.
 
     `disowned_at`: when the owner of its former address disowned the account. `password_digest`
-    changes with the password; "" without one.
+    changes with the password; "" without one. `gets_private_tickets`: the settings name the account
+    for private tickets that have no assignee.
     """
 
     id: ObjectId
@@ -50,6 +51,7 @@ class User:
     created_at: datetime | None = None
     email_confirmed_at: datetime | None = None
     disowned_at: datetime | None = None
+    gets_private_tickets: bool = False
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> "User":
@@ -75,6 +77,7 @@ class User:
             created_at=as_datetime(doc.get("createdAt")),
             email_confirmed_at=as_datetime(doc.get("emailConfirmedAt")),
             disowned_at=as_datetime(doc.get("disownedAt")),
+            gets_private_tickets=doc.get("privateTickets") is True,
         )
 
     @property

@@ -44,7 +44,7 @@ ERASED_EMAIL_DOMAIN = "erased.invalid"
 ERASED_PLACEHOLDER = "erased"  # in place of Slack's error code
 
 # The ticket fields that `redaction_update` reads.
-PERSONAL_FIELDS = ("cards", "notices", "comments", "source", "createdBy")
+PERSONAL_FIELDS = ("cards", "notices", "comments", "source", "createdBy", "participants")
 # Account fields that are kept; none identifies the person.
 _RETAINED_FIELDS = ("createdAt", "handBack", "closing", "mergedInto", "__v")
 
@@ -189,6 +189,9 @@ def redaction_update(doc: Document, *, user_id: ObjectId, slack_ids: Collection[
         update["$unset"] = dict.fromkeys(gone, "")
     if any(card.get("recipient") == user_id for card in own_entries(doc.get("cards"), "recipient")):
         update["$pull"] = {"cards": {"recipient": user_id}}
+    listed = doc.get("participants")
+    if isinstance(listed, list) and user_id in listed:
+        update["$pull"] = {**update.get("$pull", {}), "participants": user_id}
     return update
 
 

@@ -46,6 +46,7 @@ _READ = (
     "comments",
     "events",
     "notices",
+    "participants",
 )
 
 
@@ -88,6 +89,7 @@ class DataExport:
             ],
             "tickets": [],
             "assigned": [],
+            "participating": [],
             "comments": [],
             "events": [],
             "corrections": [],
@@ -115,6 +117,9 @@ def _entries(doc: Document) -> Iterator[tuple[str, Any, Document]]:
     filed = {name: doc[name] for name in _REQUESTER_FIELDS if name in doc}
     yield "tickets", doc.get("createdBy"), {"_id": doc["_id"], **filed}
     yield "assigned", doc.get("assignedTo"), which | _assignee_entry(doc)
+    participants = doc.get("participants")
+    for user_id in participants if isinstance(participants, list) else ():
+        yield "participating", user_id, which
     for kind, key in (("comments", "id"), ("events", "seq")):
         for entry in own_entries(doc.get(kind), key):
             yield kind, entry.get("by"), {**which, **entry}

@@ -30,6 +30,7 @@ from services.lists import indexes as lists
 from services.ops import indexes as ops
 from services.outbox import indexes as outbox
 from services.routing import indexes as routing
+from services.search import indexes as search
 from services.sla import indexes as sla
 from services.tickets import indexes as tickets
 
@@ -68,6 +69,7 @@ INDEXES: Declaration = collect_indexes(
     routing.INDEXES,
     digest.INDEXES,
     lists.INDEXES,
+    search.INDEXES,
     assignment.INDEXES,
     home.INDEXES,
     escalation.INDEXES,

@@ -15,6 +15,7 @@ from services.core import database, schema_version
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.outbox.delivery_migration import retry_operator_failures
+from services.tickets.search_index import add_words
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Migration:
 # Version 1 is the data of the first release that stores a version.
 MIGRATIONS: Sequence[Migration] = (
     Migration(2, "send again what failed for an operator's fault", retry_operator_failures),
+    Migration(3, "add the words that tickets are found by", add_words),
 )
 FIRST_VERSION = 1
 PROGRAM_VERSION = max((migration.version for migration in MIGRATIONS), default=FIRST_VERSION)

@@ -36,6 +36,7 @@ from services.outbox.reminders import Reminders
 from services.outbox.replies import Replies
 from services.privacy.erasure import Erasure
 from services.privacy.export import DataExport
+from services.search.search_service import TicketSearch
 from services.team_settings.app_name import app_name
 from services.team_settings.settings_service import TeamSettings
 from services.tickets.actions import TicketActions
@@ -155,6 +156,7 @@ class Services:
     ticket_actions = _lazy(lambda s: TicketActions(s.db, s.users, clock=s.clock))
     comments = _lazy(lambda s: CommentService(s.db, clock=s.clock))
     lists = _lazy(lambda s: ListService(s.db, s.links, clock=s.clock))
+    search = _lazy(lambda s: TicketSearch(s.db, s.links, clock=s.clock))
     ticket_pager = _lazy(lambda s: TicketPager(s.db, clock=s.clock))
     team_settings = _lazy(lambda s: TeamSettings(s.db, clock=s.clock))
     setup_checklists = _lazy(

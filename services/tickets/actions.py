@@ -18,11 +18,12 @@ from services.core.errors import Conflict, InvalidValue, PermissionDenied
 from services.core.optimistic_retry import retry_on_conflict
 from services.core.security_events import SecurityEvent
 from services.models.events import EventType
-from services.models.permissions import Actor, Permission, require_permission, require_visible
+from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import Status, Ticket
 from services.models.user import User, can_work_on_tickets
 from services.outbox import deliveries
 from services.tickets import ticket_store, transitions
+from services.tickets.access import require_visible
 from services.tickets.comments import MAX_COMMENT_LENGTH, CommentService
 from services.tickets.lifecycle import (
     ACTION_PERMISSIONS,

@@ -1,6 +1,6 @@
 """The table of ticket fields: who sees and edits each, and which outputs contain it.
 
-It is the only place that says so: what a requester reads (services/tickets/visibility.py), the edit
+It is the only place that says so: what a requester reads (services/tickets/access.py), the edit
 form, the lists, the API and the data export take their fields from it.
 """
 
@@ -110,11 +110,13 @@ _ROWS = (
     TicketField("completedAt", ALL, EXPORT | ASSIGNEE_EXPORT, other_attribute=""),
     TicketField("resolution", ALL, SHOWN),  # in lists it says what was cancelled
     TicketField("source", ALL, EXPORT),
+    TicketField("private", ALL, SHOWN),
+    TicketField("participants", ALL, EXPORT),
     TicketField("createdBy", ALL, API | LISTS),
     TicketField("assignedTo", ALL, API | LISTS, edited_by=STAFF, check=_plain(checked_assignee_id)),
     TicketField("dueAt", ALL, API | LISTS),
     TicketField("target", ALL, LISTS, other_attribute="sla_clock"),  # says if the clock is paused
-    # Without internal notes and events for the staff, see services/tickets/visibility.py.
+    # Without internal notes and events for the staff, see services/tickets/access.py.
     TicketField("comments", ALL),
     TicketField("events", ALL),
     TicketField("summary", STAFF, API),
@@ -134,6 +136,7 @@ _ROWS = (
     TicketField("alarm", STAFF, other_attribute="next_step"),
     TicketField("ladders", INTERNAL, other_attribute="escalation_tracks"),
     TicketField("queueKey", INTERNAL, LISTS),
+    TicketField("search", INTERNAL),
     TicketField("teamId", INTERNAL),
     TicketField("seq", INTERNAL),
     TicketField("outbox", INTERNAL, other_attribute="is_in_outbox"),

@@ -19,18 +19,13 @@ from services.core.sequences import NumberSequence
 from services.models import events as model_events
 from services.models.events import EventType, NewEvent
 from services.models.message_source import MessageSource
-from services.models.permissions import (
-    Actor,
-    Permission,
-    may_see,
-    require_permission,
-    require_visible,
-)
+from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.outbox.pending import outbox_fields
 from services.sla.policy import cached_policy
 from services.sla.timing import timing_for_new_ticket
-from services.tickets import ticket_store
+from services.tickets import search_index, ticket_store
+from services.tickets.access import require_visible, visible_to
 from services.tickets.fields import FILED_FIELDS, current_value
 from services.tickets.indexes import NEWEST_INDEX
 from services.tickets.queries import WITHOUT_MESSAGES, load_ticket
@@ -208,7 +203,7 @@ class TicketService:
         if doc is None:
             return
         ticket = Ticket.from_doc(doc)
-        visible = ticket if may_see(actor, ticket) else None
+        visible = ticket if visible_to(actor).covers(ticket) else None
         raise AlreadyFiled(ticket.number, visible, is_own=ticket.created_by == actor.user_id)
 
     def _check_stored_tickets(self, actor: Actor, place: "Place") -> None:
@@ -265,8 +260,9 @@ class TicketService:
             doc["source"] = source.to_doc()
         ticket = Ticket.from_doc(doc)
         timing = timing_for_new_ticket(ticket, policy=cached_policy(self._db), now=now).values
-        self._db.tickets.insert_one(doc | timing)
-        return ticket.with_fields(timing)
+        computed = {**search_index.words_of(ticket), **timing}
+        self._db.tickets.insert_one(doc | computed)
+        return ticket.with_fields(computed)
 
     def _check_same_content(self, actor: Actor, ticket: Ticket, fields: TicketFields) -> Ticket:
         """Return the ticket as it is now, if the actor filed it with the same values."""

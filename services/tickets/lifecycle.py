@@ -11,6 +11,7 @@ from services.core.errors import Conflict
 from services.models.events import Event, EventType
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
+from services.tickets.access import visible_to
 
 STATUS_TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.TODO: frozenset({Status.IN_PROGRESS, Status.COMPLETED}),
@@ -60,12 +61,14 @@ ACTION_PERMISSIONS: dict[TicketAction, Permission] = {
 
 def allowed_actions(actor: Actor, ticket: Ticket) -> frozenset[TicketAction]:
     """Return the actions the actor may take now; none for a ticket they may not see."""
-    is_own = ticket.created_by == actor.user_id
-    if not (is_own or actor.has_permission(Permission.SEE_ANY_TICKET)):
+    is_own, sight = ticket.created_by == actor.user_id, visible_to(actor)
+    if not sight.covers(ticket):
         return frozenset()
     actions = {
         action for action in _possible(ticket) if actor.has_permission(ACTION_PERMISSIONS[action])
     }
+    if not sight.covers_as_staff(ticket):
+        actions &= _OF_THE_REQUESTER if is_own else _OF_A_PARTICIPANT
     is_assignee = ticket.assigned_to == actor.user_id
     actions -= {TicketAction.TAKE} if is_assignee else _OF_THE_ASSIGNEE
     if not is_own:
@@ -209,6 +212,9 @@ def _last_of(ticket: Ticket, kind: EventType) -> Event | None:
 
 _MOVES = frozenset({EventType.ASSIGNED, EventType.UNASSIGNED})
 
+# Actions of those who may see the ticket, but not as staff.
+_OF_A_PARTICIPANT = frozenset({TicketAction.COMMENT})
+_OF_THE_REQUESTER = frozenset({TicketAction.COMMENT, TicketAction.REOPEN, TicketAction.CANCEL})
 # Actions of the assignee only.
 _OF_THE_ASSIGNEE = frozenset({TicketAction.ACCEPT, TicketAction.DECLINE})
 _STATUS_PHRASES = {

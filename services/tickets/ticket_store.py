@@ -16,6 +16,7 @@ from services.models.ticket import OPEN_STATUSES, Ticket
 from services.outbox import pending
 from services.sla.policy import cached_policy
 from services.sla.timing import compute_timing
+from services.tickets import search_index
 from services.tickets.transitions import Change
 
 
@@ -49,7 +50,12 @@ def store(db: Mongo, ticket: Ticket, change: Change, *, now: datetime, **conditi
     )
     new_events = event_docs(change.events, seq=ticket.seq, at=now)
     update: Document = {
-        "$set": {**change.values, **sla_update.values, **pending.outbox_fields(now)},
+        "$set": {
+            **change.values,
+            **sla_update.values,
+            **search_index.words_after(ticket, change),
+            **pending.outbox_fields(now),
+        },
         "$inc": {"seq": len(change.events)},
         "$push": {"events": {"$each": new_events}, **change.push},
     }

@@ -151,15 +151,8 @@ def queue_unassigned(ticket: Ticket, *, retry_at: datetime) -> Change:
     The history says so once, and again after an assignment.
     """
     event = NewEvent(EventType.NOBODY_AVAILABLE, by="system")
-    events = () if is_queued_unassigned(ticket) else (event,)
+    events = () if ticket.is_queued_unassigned else (event,)
     return Change({"assignment.next": retry_at}, events, ("assignment.until",))
-
-
-def is_queued_unassigned(ticket: Ticket) -> bool:
-    """Return whether the ticket has not been assigned since it was queued."""
-    relevant = (EventType.NOBODY_AVAILABLE, EventType.ASSIGNED)
-    last = next((event for event in reversed(ticket.events) if event.type in relevant), None)
-    return last is not None and last.type == EventType.NOBODY_AVAILABLE
 
 
 def complete(

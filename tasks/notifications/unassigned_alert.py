@@ -25,7 +25,6 @@ from services.outbox import deliveries
 from services.outbox.deliveries import delivery_key
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX, Reminder, SentMessage
 from services.tickets.queries import load_for_reminders
-from services.tickets.transitions import is_queued_unassigned
 from tasks.notifications.reminder_updates import ALERT_KIND, request_updates_since
 from tasks.notifications.settled_messages import action_sentence, last_action
 from tasks.notifications.slack_delivery import (
@@ -104,7 +103,7 @@ def _alert_event(ticket: Ticket) -> Event | None:
     is_still_unassigned = (
         ticket.assigned_to is None
         and ticket.status in OPEN_STATUSES
-        and is_queued_unassigned(ticket)
+        and ticket.is_queued_unassigned
     )
     return last_event(ticket, EventType.NOBODY_AVAILABLE) if is_still_unassigned else None
 

@@ -10,7 +10,7 @@ from services.outbox import pending
 from services.registry import index_builds
 from services.registry.migrations import Migrations
 from services.sla import recompute
-from services.tickets import legacy, release
+from services.tickets import legacy, release, search_index
 from tasks import escalation, slack_status_sync
 from tasks.notifications import digest
 from tasks.queue.celery_app import (
@@ -118,6 +118,12 @@ def run_migrations(context: JobContext) -> None:
 def count_tickets(context: JobContext) -> None:
     """Count the tickets by status for the metrics."""
     ticket_counts.record_status_counts(context.services.db, now=context.services.clock())
+
+
+@job("search", every=timedelta(minutes=1))
+def refresh_words(context: JobContext) -> None:
+    """Correct the words of tickets whose texts another program has written."""
+    search_index.refresh(context.services.db, limit=SWEEP_BATCH_SIZE)
 
 
 @job("learn", every=timedelta(minutes=1))

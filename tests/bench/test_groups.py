@@ -45,6 +45,10 @@ ROWS = {
         "Home of a moderator among 440 tickets",
         "a page of the queue among 440 open tickets",
     ],
+    "search": [
+        "search for 50 texts among 440 tickets",
+        "search in one's own tickets among 440 tickets",
+    ],
     "change": [
         "change one ticket among 440",
         "file a ticket, 8 at a time, among 440 open",

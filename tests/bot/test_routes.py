@@ -35,6 +35,7 @@ from services.lists.list_query import ListKind, ListQuery
 from services.models.permissions import ROLE_PERMISSIONS
 from services.models.ticket import Ticket
 from services.models.user import Role, User
+from services.search.search_query import SearchPage
 from services.sla.policy import TargetFields, Targets
 from services.team_settings.settings_service import BusinessHoursFields
 from services.tickets.filing import TicketService
@@ -244,6 +245,17 @@ def typed(text: str) -> Callable[[User, Ticket], dict[str, Any]]:
     return lambda user, _: payloads.slash_command(text, user=People.slack_id(user))
 
 
+def in_results(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
+    """Press a button of a search for the user's tickets."""
+    page = Screen(search=SearchPage("from:me")).encode()
+
+    def body(user: User, _: Ticket) -> dict[str, Any]:
+        message = in_a_message(user, blocks.button("Go", action_id, page))
+        return payloads.block_actions(message, action_id, user=People.slack_id(user))
+
+    return body
+
+
 def in_a_list(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
     """Use a list of the user's tickets, or of the queue if the former has no such filter."""
     is_staffs = action_id in (ids.LIST_ASSIGNEE, ids.LIST_SKILL)
@@ -441,6 +453,12 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "options assignedTo": typed_into(ids.ASSIGNED_TO),
     "options relatedSkills": typed_into(ids.RELATED_SKILLS),
     **{f"subcommand {word}": typed(word) for word in ("list", "assigned", "queue")},
+    "subcommand search": typed("search printer"),
+    "action search_tickets": pressed_in_home(ids.SEARCH_BOX),
+    **{
+        f"action {action}": in_results(action)
+        for action in (ids.SEARCH_NEXT, ids.SEARCH_FIRST, ids.SEARCH_PERSON)
+    },
     **{
         f"action {action}": in_a_list(action)
         for action in (

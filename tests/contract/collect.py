@@ -156,7 +156,7 @@ def indexes(db: Mongo) -> Iterator[str]:
                 for key in ("unique", "sparse", "expireAfterSeconds", "partialFilterExpression")
                 if index.get(key) is not None and index[key] is not False
             }
-            told = json.dumps(options, sort_keys=True) if options else ""
+            told = json.dumps(options, sort_keys=True, default=str) if options else ""
             yield f"{collection} {name} ({keys}) {told}".strip()
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bot.views.home.search_results import search_box
 from bot.views.labels import PRIORITY_SIGN
 from bot.views.text import Message
 from demo.block_translation import (
@@ -346,3 +347,12 @@ def test_boxes_that_are_not_are_translated() -> None:
 def test_a_box_that_was_ticked_and_left_alone_stays_ticked() -> None:
     element = {"type": "checkboxes", "options": [VPN], "initial_options": [VPN]}
     assert submitted_state(element, {"type": "checkboxes"})["selected_options"] == [VPN]
+
+
+def test_the_search_box_says_which_command_to_type() -> None:
+    box = search_box("printer")
+
+    (shown,) = translate_blocks([box])
+
+    assert shown["text"]["text"].startswith("Search tickets: type /ticket search and the words")
+    assert original_blocks([shown]) == [box]

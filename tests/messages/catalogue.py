@@ -12,7 +12,7 @@ from bot.slack.form_state import FormState
 from bot.views.cards import ticket_cards
 from bot.views.explain import modal as explain
 from bot.views.explain.terminal import explanation_lines
-from bot.views.home import overview, people_list, ticket_list
+from bot.views.home import overview, people_list, search_results, ticket_list
 from bot.views.home.ticket_page import conversation_modal, ticket_message
 from bot.views.inputs import notice_modal
 from bot.views.messages import address_claim, handover_offer, settled, staff_welcome, ticket_updates
@@ -63,6 +63,7 @@ from services.editing.ticket_edits import EditConflict, EditForm, FieldConflict
 from services.home.home_service import (
     HomePage,
     PeoplePage,
+    SearchResultsPage,
     SettingsPage,
     TicketListPage,
     TicketPage,
@@ -83,11 +84,20 @@ from services.models.sla_clock import SlaClock
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind
+from services.search.match_excerpt import find_excerpt
+from services.search.search_query import (
+    Rank,
+    SearchCursor,
+    SearchFilter,
+    SearchPage,
+    SearchQuery,
+)
+from services.search.search_service import Hit, PersonChoice, SearchResult
 from services.sla.escalation_schedule import NEXT_STEP_FIELD
 from services.sla.policy import TargetFields, Targets
 from services.team_settings.settings_service import BusinessHoursFields, CurrentSettings
+from services.tickets.access import for_requester
 from services.tickets.lifecycle import CANCELLED_RESOLUTION, NO_ANSWER_RESOLUTION, allowed_actions
-from services.tickets.visibility import for_requester
 from tasks.email import compose
 from tests.bot.handlers.test_ticket_page_explanation import PARTS
 from tests.bot.views.cards.test_ticket_cards import ASSIGNED as ASSIGNED_FIELDS
@@ -682,6 +692,25 @@ def _listed(kind: ListKind, *tickets: Ticket, **filters: Any) -> ListResult:
     return ListResult(ListQuery(kind, **filters), page, PEOPLE, (BEN, CLEO), skills, NOW)
 
 
+def _search() -> Iterator[Row]:
+    query = SearchQuery.parse("vpn monday status:open from:ann", now=NOW)
+    found = replace(WAITING, description="The *VPN* drops since Monday, every hour & day.")
+    hits = tuple(Hit(one, True, find_excerpt(one, query)) for one in (ASSIGNED, found))
+    following = SearchCursor(Rank.OLDER, NOW, NEW.id)
+    result = SearchResult(query, hits, PEOPLE, NOW, True, following, following)
+    choice = PersonChoice(SearchFilter.REQUESTER, "ann", (ANN, BEN))
+    results = (
+        ("Search results", result),
+        ("Nothing found", replace(result, hits=(), cursor=None, next_cursor=None)),
+        ("No more results", replace(result, hits=(), next_cursor=None)),
+        ("Several people match", replace(result, hits=(), choice=choice)),
+    )
+    for title, shown in results:
+        screen = Screen(search=SearchPage(query.text, shown.cursor))
+        yield HOME, MODERATOR, title, overview.home_view(SearchResultsPage(screen, shown))
+        yield MESSAGES, MODERATOR, title, search_results.results_message(shown)
+
+
 def _home() -> Iterator[Row]:
     own, assigned = ListPage((NEW, WAITING)), ListPage((ASSIGNED, LATE))
     away = {ADA.id: replace(ADA, away_until=SOON, wants_digest=False)}
@@ -708,6 +737,7 @@ def _home() -> Iterator[Row]:
         "Without an account",
         overview.refusal_view("Guests cannot use this app.", app_name=APP_NAME),
     )
+    yield from _search()
     lists = {
         (ListKind.OWN, EMPLOYEE): (NEW, UNAVAILABLE, WAITING, RESOLVED, CANCELLED),
         (ListKind.ASSIGNED, ASSIGNEE): (ASSIGNED, ACCEPTED, WAITING, LATE, REOPENED),

@@ -76,10 +76,15 @@ def test_the_table_of_trips_is_true(
     trips.end("the form is submitted")
     work(runtime, publisher)
     trips.end("the ticket is analysed and assigned, and its people are notified (worker)")
+    ticket_bot.answer(payloads.slash_command("search vpn", user=staff))
+    trips.begin()
     for action, payload in {
         "`/ticket view`": payloads.slash_command("view 1", user=user),
         "`/ticket list`": payloads.slash_command("list", user=user),
         "`/ticket queue`": payloads.slash_command("queue", user=staff),
+        "`/ticket search` again within ten minutes": payloads.slash_command(
+            "search vpn", user=staff
+        ),
         "a requester opens Home": payloads.home_opened(user),
         "a moderator opens Home": payloads.home_opened(staff),
     }.items():

@@ -12,7 +12,6 @@ from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.ops.job_health import count_failing, find_failing
 from services.outbox import pending
-from services.tickets.transitions import is_queued_unassigned
 from tasks.processes.jobs import ALL_JOBS
 from tasks.queue.job_registry import JobContext
 from tests.conftest import FixedClock, People, file_ticket
@@ -121,7 +120,7 @@ def test_a_ticket_that_cannot_go_back_to_the_outbox(
     odd, usual = (file_ticket(system.tickets, ann, f"Leak {n}") for n in range(2))
     for ticket in (odd, usual):
         system.work(ticket)
-        assert is_queued_unassigned(system.now(ticket))
+        assert system.now(ticket).is_queued_unassigned
     system.db.tickets.update_one({"_id": odd.id}, {"$set": {"seq": "x"}})
     people.add(Role.MODERATOR)
     clock.now += timedelta(minutes=6)

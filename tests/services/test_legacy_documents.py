@@ -67,8 +67,10 @@ from services.outbox.delivery_migration import retry_operator_failures
 from services.registry.indexes import ensure_indexes
 from services.registry.services import Services
 from services.routing import similar_tickets
+from services.search.matching import Matcher
+from services.search.word_sample import word_sample
 from services.sla import recompute
-from services.tickets import legacy, release, ticket_store
+from services.tickets import legacy, release, search_index, ticket_store
 from services.tickets import queries as ticket_queries
 from services.tickets.lifecycle import TicketAction, state_token
 from services.tickets.queries import load_for_reminders, load_ticket
@@ -181,6 +183,11 @@ def each(call: OfTicket, *may: str) -> Entry:
 
 def once(call: OfAll, *may: str) -> Entry:
     return Entry(call, frozenset(may))
+
+
+def matcher(world: World) -> Matcher:
+    sample = word_sample(world.db, now=world.now)
+    return Matcher(world.db, sample, conditions=(), rest=(), since=None)
 
 
 def action(name: str, *may: str, actor: Actor = BOSS, **fields: Any) -> Entry:
@@ -701,6 +708,22 @@ TABLE: Mapping[str, Entry] = {
     ),
     "lists.list_service.ListService.assignees": once(lambda w: w.lists.assignees(actor=BOSS)),
     "lists.list_service.ListService.skills": once(lambda w: w.lists.skills(actor=BOSS)),
+    "search.search_service.TicketSearch.parse": once(lambda w: w.search.parse("printer from:me")),
+    "search.search_service.TicketSearch.search": once(
+        lambda w: [
+            w.search.search(actor=BOSS, team_id=TEAM_ID, text=text)
+            for text in ("the pri", "12", "status:open from:me", "assignee:me")
+        ]
+    ),
+    "search.word_sample.word_sample": once(lambda w: word_sample(w.db, now=w.now)),
+    "search.matching.Matcher.find": once(
+        lambda w: [matcher(w).find(window, 10) for window in matcher(w).windows()]
+    ),
+    "search.matching.Matcher.windows": once(lambda w: list(matcher(w).windows())),
+    "tickets.search_index.add_words": once(
+        lambda w: search_index.add_words(w.db, limit=100, now=w.now), "search"
+    ),
+    "tickets.search_index.refresh": once(lambda w: search_index.refresh(w.db, limit=100), "search"),
     "tickets.actions.TicketActions.get_for_action": action(
         "get_for_action", action=TicketAction.RESOLVE
     ),
@@ -847,6 +870,15 @@ TABLE: Mapping[str, Entry] = {
     ),
     "accounts.account_search.account_page": once(
         lambda w: account_search.account_page(w.db, account_search.AccountCursor(search="mo"))
+    ),
+    "accounts.account_search.accounts_named": once(
+        lambda w: [
+            account_search.accounts_named(w.db, "mo", limit=10, within=within)
+            for within in (None, [MODERATOR])
+        ]
+    ),
+    "accounts.account_search.accounts_with_key": once(
+        lambda w: account_search.accounts_with_key(w.db, "mo", limit=10)
     ),
     "assignment.candidate_pool.Shortlist.is_large": once(lambda w: Shortlist(w.db).is_large(w.now)),
     "assignment.candidate_pool.Shortlist.mark_large": once(

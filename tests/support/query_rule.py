@@ -171,9 +171,15 @@ def _implies(conditions: Sequence[tuple[str, Kind, Any]], name: str, wanted: Any
             continue
         if kind is Kind.EQUALITY and (value == wanted or isinstance(wanted, Mapping)):
             return value is not None or wanted is None
-        if kind is Kind.RANGE and isinstance(wanted, Mapping) and wanted.items() <= value.items():
+        if kind is Kind.RANGE and isinstance(wanted, Mapping) and _is_within(value, wanted):
             return True
     return False
+
+
+def _is_within(value: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    above, limit = value.get("$gte"), wanted.get("$gt")
+    is_above = type(above) is type(limit) and above is not None and above > limit
+    return wanted.items() <= value.items() or (is_above and len(wanted) == 1)
 
 
 @dataclass(eq=False)

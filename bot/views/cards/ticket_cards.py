@@ -39,10 +39,10 @@ from services.models.events import Event, EventType
 from services.models.permissions import Actor
 from services.models.ticket import MANUAL_SOURCE, OPEN_STATUSES, Status, Ticket
 from services.models.user import Role
+from services.tickets.access import for_requester
 from services.tickets.lifecycle import TicketAction, allowed_actions, is_awaiting_acceptance
-from services.tickets.transitions import TAKEN_REASON, is_queued_unassigned
+from services.tickets.transitions import TAKEN_REASON
 from services.tickets.validation import MAX_TITLE_LENGTH
-from services.tickets.visibility import for_requester
 
 NOBODY_YET = "No one has this yet"
 NOBODY_AVAILABLE = "No one is available for this"
@@ -279,7 +279,7 @@ def _triage_phrase(ticket: Ticket, assignee: DisplayPerson | None, is_unassigned
 
 
 def _unassigned_phrase(ticket: Ticket) -> str:
-    if is_queued_unassigned(ticket):
+    if ticket.is_queued_unassigned:
         return _lower(NOBODY_AVAILABLE)
     return _lower(FINDING_SOMEONE if _is_being_assigned(ticket) else NOBODY_YET)
 

@@ -4,6 +4,7 @@ from bot.views import ids
 from bot.views.blocks import actions, button, context, header, mrkdwn_section, text_section
 from bot.views.due_text import away_phrase
 from bot.views.home.people_list import people_page
+from bot.views.home.search_results import results_page, search_box
 from bot.views.home.setup_checklist import setup_blocks
 from bot.views.home.ticket_list import list_page, ticket_row
 from bot.views.home.ticket_page import ticket_page
@@ -15,6 +16,7 @@ from services.home.home_service import (
     HomeContent,
     HomePage,
     PeoplePage,
+    SearchResultsPage,
     SettingsPage,
     TicketListPage,
     TicketPage,
@@ -43,6 +45,8 @@ def home_view(content: HomeContent, *, notice: str = "") -> View:
         return people_page(content)
     if isinstance(content, SettingsPage):
         return settings_page(content.settings, content.status_rules)
+    if isinstance(content, SearchResultsPage):
+        return results_page(content)
     return list_page(content) if isinstance(content, TicketListPage) else overview_page(content)
 
 
@@ -63,6 +67,7 @@ def overview_page(content: HomePage) -> View:
             *own,
             *people,
         ),
+        search_box(),
         context(mrkdwn(HELP)),
         *(_away_notice(content) if is_staff else []),
         *_setup(content),

@@ -11,7 +11,7 @@ from services.models.permissions import ROLE_PERMISSIONS, Permission
 from services.models.user import Role
 from services.tickets.validation import MAX_TITLE_LENGTH
 
-ANY_NUMBER = "NUMBER"  # in a suggested command
+ANY_NUMBER, ANY_WORDS = "NUMBER", "WORDS"  # in a suggested command
 
 
 @dataclass(frozen=True, slots=True)

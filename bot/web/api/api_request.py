@@ -12,10 +12,12 @@ from services.core import security_events
 from services.core.errors import InvalidValue, Unauthenticated
 from services.core.security_events import SecurityEvent
 from services.lists.api_pages import MAX_PAGE_SIZE
-from services.models.permissions import Actor, Permission
+from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import User
 from services.registry.services import Services
+from services.search.search_query import QUERY_FIELD
+from services.tickets.access import visible_to
 
 SIGN_IN_REQUIRED = "Send the token of a sign-in in the Authorization header, as Bearer TOKEN."
 _BAD_LIMIT = f"Give a whole number from 1 to {MAX_PAGE_SIZE}."
@@ -52,9 +54,9 @@ class ApiRequest:
     def actor(self) -> Actor:
         return Actor.from_user(self.user)
 
-    @cached_property
-    def is_staff(self) -> bool:
-        return self.actor.has_permission(Permission.SEE_ANY_TICKET)
+    def is_staff_of(self, ticket: Ticket) -> bool:
+        """Return whether the caller reads what the ticket has for the staff."""
+        return visible_to(self.actor).covers_as_staff(ticket)
 
     @property
     def rate_limit_address(self) -> str | None:
@@ -77,6 +79,10 @@ class ApiRequest:
     @property
     def cursor(self) -> str | None:
         return self._parameter("cursor")
+
+    @property
+    def search_text(self) -> str | None:
+        return self._parameter(QUERY_FIELD)
 
     def _parameter(self, name: str) -> str | None:
         values = self.http_request.args.getlist(name)

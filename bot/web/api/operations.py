@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from bot.web.api import accounts, request_bodies, response_bodies, tickets
 from services.lists.api_pages import MAX_PAGE_SIZE
+from services.search.search_query import MAX_QUERY_LENGTH, QUERY_FIELD
 
 Json = dict[str, Any]
 
@@ -70,6 +71,15 @@ _CURSOR: Json = {
     "in": "query",
     "description": f"The page after an earlier answer. {tickets.BAD_CURSOR}",
     "schema": {"type": "string"},
+}
+_QUERY: Json = {
+    "name": QUERY_FIELD,
+    "in": "query",
+    "description": "Only tickets that match: a number, or words, each of which has to occur, the "
+    "last one as a beginning; and status:, priority:, assignee:, from: and since:. Those with the "
+    "words in the title come first, then those with them in the description, then the newest.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_QUERY_LENGTH},
+    "example": "printer status:open since:7d",
 }
 _IDEMPOTENCY_KEY: Json = {
     "name": tickets.IDEMPOTENCY_KEY_HEADER,
@@ -141,7 +151,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Your own tickets; everyone's for moderators and admins. The newest first.",
         response_bodies.Tickets,
         errors=(400,),
-        parameters=(_LIMIT, _CURSOR),
+        parameters=(_QUERY, _LIMIT, _CURSOR),
     ),
     Operation(
         "createTicket",

@@ -15,7 +15,7 @@ from services.models.ticket import Priority, Status
 from services.models.ticket import Ticket as StoredTicket
 from services.models.user import Role
 from services.models.user import User as StoredUser
-from services.tickets.visibility import hidden_from_requester
+from services.tickets.access import hidden_from_requester
 
 
 def _iso(at: datetime | None) -> str | None:
@@ -96,6 +96,9 @@ class _Ticket(ResponseBody):
         "was reopened does not count."
     )
     created_at: Date | None
+    private: bool = Field(
+        description="Seen by its requester, assignee, participants and admins only."
+    )
     resolution: str | None = Field(
         description='What was done; "cancelled" if not needed any more, "no_answer" if its '
         "requester did not answer."

@@ -12,6 +12,7 @@ from bot.web.api.request_bodies import NewTicket, TicketPatch
 from bot.web.api.response_bodies import OneTicket, Ticket, TicketChanged, Tickets, TicketWithPeople
 from services.core.errors import InvalidValue
 from services.lists.api_pages import PageCursor
+from services.search.search_query import QUERY_FIELD, SearchCursor
 
 IDEMPOTENCY_KEY_HEADER = "Idempotency-Key"
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -23,14 +24,38 @@ _CURSOR = re.compile(r"(-?\d{1,15}|)\.([0-9a-f]{24})", re.ASCII)
 
 
 def list_tickets(req: ApiRequest) -> Tickets:
+    if req.search_text is not None:
+        return _search_tickets(req, req.search_text)
     after = decode_cursor(req.cursor) if req.cursor is not None else None
     page = req.services.ticket_pager.newest_page(actor=req.actor, size=req.limit, after=after)
     return Tickets(
         tickets=[
-            Ticket.from_ticket(ticket, is_staff=req.is_staff, is_listed=True)
+            Ticket.from_ticket(ticket, is_staff=req.is_staff_of(ticket), is_listed=True)
             for ticket in page.tickets
         ],
         next_cursor=encode_cursor(page.next_cursor) if page.next_cursor else None,
+    )
+
+
+def _search_tickets(req: ApiRequest, text: str) -> Tickets:
+    after = SearchCursor.decode(_decoded(req.cursor)) if req.cursor is not None else None
+    if req.cursor is not None and (after is None or _encoded(after.encode()) != req.cursor):
+        raise InvalidValue("cursor", BAD_CURSOR)
+    found = req.services.search.search(
+        actor=req.actor, team_id=req.bot.team_id, text=text, cursor=after, size=req.limit
+    )
+    if choice := found.choice:
+        raise InvalidValue(
+            QUERY_FIELD,
+            f"Several people match {choice.by}:{choice.typed}. Write more of the name, or the "
+            "email address.",
+        )
+    return Tickets(
+        tickets=[
+            Ticket.from_ticket(hit.ticket, is_staff=hit.is_staff, is_listed=True)
+            for hit in found.hits
+        ],
+        next_cursor=_encoded(found.next_cursor.encode()) if found.next_cursor else None,
     )
 
 
@@ -38,7 +63,9 @@ def get_ticket(req: ApiRequest, ticket_id: str) -> OneTicket:
     ticket = req.services.tickets.get(actor=req.actor, ticket_id=ticket_id)
     user_ids = {person for person in (ticket.created_by, ticket.assigned_to) if person}
     people = req.services.users.get_many(user_ids)
-    return OneTicket(ticket=TicketWithPeople.from_ticket(ticket, people, is_staff=req.is_staff))
+    return OneTicket(
+        ticket=TicketWithPeople.from_ticket(ticket, people, is_staff=req.is_staff_of(ticket))
+    )
 
 
 def create_ticket(req: ApiRequest, body: NewTicket) -> TicketChanged:
@@ -56,7 +83,7 @@ def create_ticket(req: ApiRequest, body: NewTicket) -> TicketChanged:
     req.changed_tickets.append(filed.ticket)
     return TicketChanged(
         message=f"Ticket {filed.ticket.number} filed.",
-        ticket=Ticket.from_ticket(filed.ticket, is_staff=req.is_staff),
+        ticket=Ticket.from_ticket(filed.ticket, is_staff=req.is_staff_of(filed.ticket)),
     )
 
 
@@ -66,7 +93,8 @@ def update_ticket(req: ApiRequest, body: TicketPatch, ticket_id: str) -> TicketC
     )
     req.changed_tickets.append(ticket)
     return TicketChanged(
-        message="Ticket updated.", ticket=Ticket.from_ticket(ticket, is_staff=req.is_staff)
+        message="Ticket updated.",
+        ticket=Ticket.from_ticket(ticket, is_staff=req.is_staff_of(ticket)),
     )
 
 
@@ -79,7 +107,7 @@ def _request_id(req: ApiRequest, key: str) -> str:
 
 def encode_cursor(cursor: PageCursor) -> str:
     at = (cursor.created_at - _EPOCH) // _MILLISECOND if cursor.created_at else ""
-    return urlsafe_b64encode(f"{at}.{cursor.ticket_id}".encode()).decode().rstrip("=")
+    return _encoded(f"{at}.{cursor.ticket_id}")
 
 
 def decode_cursor(text: str) -> PageCursor:
@@ -93,13 +121,24 @@ def decode_cursor(text: str) -> PageCursor:
     return cursor
 
 
-def _parse(text: str) -> PageCursor | None:
+def _encoded(text: str) -> str:
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _decoded(text: str) -> str:
+    """Return "" for what is not base64 of ASCII."""
     try:
-        plain = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
-        match = _CURSOR.fullmatch(plain)
-        if match is None:
-            return None
+        return urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
+    except ValueError:
+        return ""
+
+
+def _parse(text: str) -> PageCursor | None:
+    match = _CURSOR.fullmatch(_decoded(text))
+    if match is None:
+        return None
+    try:
         at = _EPOCH + int(match[1]) * _MILLISECOND if match[1] else None
-    except (ValueError, OverflowError):  # not base64, ASCII or a date
+    except OverflowError:  # not a date
         return None
     return PageCursor(at, ObjectId(match[2]))

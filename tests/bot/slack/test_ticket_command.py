@@ -2,7 +2,7 @@ import pytest
 
 from bot.slack.ticket_command import TicketCommand, parse_command
 
-SUBCOMMANDS = ("list", "view", "assigned", "queue", "update", "help")
+SUBCOMMANDS = ("list", "view", "assigned", "queue", "update", "search", "help")
 FORM = TicketCommand()
 
 
@@ -34,8 +34,9 @@ def suggests(usage: str) -> TicketCommand:
         ("close", suggests("/ticket NUMBER")),
         ("status", suggests("/ticket list")),
         ("status 3", suggests("/ticket 3")),
-        ("search", suggests("/ticket list")),
-        ("search 3", suggests("/ticket 3")),
+        ("search", runs("search")),
+        ("find", suggests("/ticket search WORDS")),
+        ("search 3", runs("search")),
         ("lsit", suggests("/ticket list")),
         ("veiw 12", suggests("/ticket view 12")),
         # Titles
@@ -50,7 +51,8 @@ def suggests(usage: str) -> TicketCommand:
         ("update Adobe on my laptop", FORM),
         ("help me with the VPN", FORM),
         ("list of printers", FORM),
-        ("search is broken", FORM),
+        ("search is broken", runs("search")),
+        ("Search vpn status:open", runs("search")),
         ("9999999999", FORM),
     ],
 )

@@ -27,7 +27,12 @@ from services.assignment.candidate import Obstacle
 from services.assignment.explanation import DryRun, Explanation, LastAssignment
 from services.assignment.reassign import ReassignResult
 from services.editing.ticket_edits import EditConflict, EditForm, FieldConflict
-from services.home.home_service import HomePage, TicketListPage, TicketPage
+from services.home.home_service import (
+    HomePage,
+    SearchResultsPage,
+    TicketListPage,
+    TicketPage,
+)
 from services.home.sessions import Screen
 from services.linking.links import Directory
 from services.lists.list_query import ListKind, ListQuery
@@ -36,6 +41,9 @@ from services.models.comment import Comment, FileLink
 from services.models.escalation_track import EscalationStep
 from services.models.events import Event, EventType
 from services.models.ticket import Status, Ticket
+from services.search.match_excerpt import find_excerpt
+from services.search.search_query import SearchQuery
+from services.search.search_service import Hit, SearchResult
 from tests.conftest import sample_ticket
 
 CANARY = "hunter2"
@@ -79,6 +87,8 @@ TICKET_TYPES = (
     TicketPage,
     TicketListPage,
     ListResult,
+    SearchResult,
+    SearchResultsPage,
     HomePage,
     EditForm,
     EditConflict,
@@ -121,6 +131,8 @@ def arguments(status: Status) -> dict[str, Any]:
     one = ticket(status)
     listed = ListResult(ListQuery(ListKind.OWN), ListPage((one,)), NOBODY, (), {}, NOW)
     last = LastAssignment(USER_ID, USER_ID, NOW, WORDS, None, {})
+    query = SearchQuery.parse("password remove", now=NOW)
+    found = SearchResult(query, (Hit(one, True, find_excerpt(one, query)),), NOBODY, NOW, True)
     home = HomePage(Screen(), USER_ID, ListPage((one,)), ListPage((one,)), NOBODY, NOW)
     return {
         "ticket": one,
@@ -135,6 +147,7 @@ def arguments(status: Status) -> dict[str, Any]:
         "page": TicketPage(Screen(), one, True, frozenset(), NOBODY, NOW),
         "content": home,
         "listed": listed,
+        "result": found,
         "max_options": 100,
         "draft": EditForm(one, ("VPN",), None),
         "conflict": EditConflict(
@@ -208,6 +221,8 @@ def output(name: str, status: Status) -> str:
     values, function = arguments(status), FUNCTIONS[name]
     if name.endswith("list_page"):
         values["content"] = TicketListPage(Screen(), values["listed"])
+    if name.endswith("results_page"):
+        values["content"] = SearchResultsPage(Screen(), values["result"])
     required = {
         parameter.name: values[parameter.name]
         for parameter in inspect.signature(function).parameters.values()

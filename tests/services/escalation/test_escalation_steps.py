@@ -17,8 +17,8 @@ from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.outbox import pending
 from services.team_settings.settings_service import TeamSettings
+from services.tickets.access import for_requester
 from services.tickets.comments import CommentService
-from services.tickets.visibility import for_requester
 from tasks.notifications.reminders import MAX_THREADS
 from tasks.queue.celery_app import NOTIFY_TASK
 from tasks.queue.publisher import PublishFailed

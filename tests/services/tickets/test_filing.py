@@ -55,6 +55,7 @@ def test_a_ticket_is_stored_with_its_first_event_and_outbox_flag(
     assert doc.pop("nextTryAt") > clock()
     assert doc.pop("alarm")["at"] > clock()
     assert doc.pop("ladders").keys() == {"due"}
+    assert doc.pop("search")["public"] == ["no", "vpn", "it", "drops", "daily"]
     assert doc == {
         "_id": filed.ticket.id,
         "title": "No VPN",

@@ -29,7 +29,7 @@ from tasks.queue.celery_app import (
     REMINDER_TASK,
     STATUS_SYNC_TASK,
 )
-from tasks.queue.job_registry import JobContext, JobFunction
+from tasks.queue.job_registry import JOBS, JobContext, JobFunction
 from tasks.queue.publisher import CeleryPublisher
 from tasks.queue.waiting_tasks import WaitingTasks
 from tasks.runtime import Runtime
@@ -166,3 +166,13 @@ def test_a_round_that_waits_is_not_published(
     publisher.waiting = WaitingTasks()
     publish(context)
     assert publisher.asked == [(task, "")]
+
+
+def test_the_words_of_a_ticket_without_them_are_added(
+    db: Mongo, context: JobContext, late: Ticket
+) -> None:
+    db.tickets.update_one({"_id": late.id}, {"$unset": {"search": ""}})
+
+    JOBS["search"].run(context)
+
+    assert (db.tickets.find_one() or {})["search"]["public"][:2] == ["the", "printer"]

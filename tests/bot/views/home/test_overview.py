@@ -60,11 +60,16 @@ def pressed(view: dict[str, Any], label: str) -> list[Screen]:
     return [Screen.decode(b["value"]) for b in buttons if b["text"]["text"] == label]
 
 
+# Its label and what to type.
+SEARCH_BOX = ("Search tickets", "Words or a number; Enter searches")
+
+
 def test_an_employee_without_tickets_is_told_what_to_do() -> None:
     assert read(shown()) == [
         "Hello, Ann Employee",
         "File a ticket",
         "My profile",
+        *SEARCH_BOX,
         HELP,
         "---",
         "Your open tickets",
@@ -80,6 +85,7 @@ def test_a_moderator_without_tickets_is_told_what_comes() -> None:
         "The queue",
         "My profile",
         "My availability",
+        *SEARCH_BOX,
         HELP,
         "---",
         "Your open tickets",
@@ -139,7 +145,7 @@ def test_who_is_away_reads_why_no_ticket_comes(until: datetime, said: str | None
 )
 def test_a_row_of_ones_own(fields: dict[str, Any], facts: str) -> None:
     view = shown(own=ListPage((a_ticket(**fields),)))
-    assert read(view)[6:-1] == ["Ticket 12: VPN drops", "Open", facts]
+    assert read(view)[8:-1] == ["Ticket 12: VPN drops", "Open", facts]
 
 
 def test_a_row_of_the_assigned_says_whose_it_is() -> None:
@@ -179,7 +185,7 @@ def test_it_says_where_there_is_more() -> None:
 
 def test_open_says_to_a_screen_reader_what_it_opens() -> None:
     view = shown(own=ListPage((a_ticket(),)))
-    assert view["blocks"][5]["accessory"]["accessibility_label"] == "Open Ticket 12"
+    assert view["blocks"][6]["accessory"]["accessibility_label"] == "Open Ticket 12"
 
 
 def test_a_refusal_is_a_sentence() -> None:

@@ -25,8 +25,8 @@ from services.models.message_source import MessageSource
 from services.models.permissions import Actor
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
+from services.tickets.access import for_requester
 from services.tickets.lifecycle import allowed_actions
-from services.tickets.visibility import for_requester
 from tests.conftest import sample_ticket
 from tests.support.block_text import read
 from tests.support.blockkit import check_message, check_view

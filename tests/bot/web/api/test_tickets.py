@@ -51,6 +51,7 @@ def test_a_ticket_is_filed_and_read(
         "createdBy": str(requester.id),
         "assignedTo": None,
         "createdAt": _iso(clock.now),
+        "private": False,
         "resolution": None,
         "relatedSkills": [],
         "helpfulNotes": None,
