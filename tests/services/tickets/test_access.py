@@ -12,7 +12,7 @@ from services.core.database import Mongo
 from services.core.errors import NotFound
 from services.models.comment import Comment
 from services.models.events import Event, EventType
-from services.models.permissions import OPERATOR, Actor
+from services.models.permissions import OPERATOR, Actor, Operator
 from services.models.ticket import Ticket
 from services.models.user import Role
 from services.tickets.access import for_requester, require_visible, visible_to
@@ -95,7 +95,8 @@ def test_no_ticket_reads_like_one_that_may_not_be_seen(role: Role) -> None:
 
 def test_the_query_finds_what_the_predicate_covers(db: Mongo) -> None:
     db.tickets.insert_many(STORED)
-    for actor in (*ACTORS, OPERATOR):
+    actors: list[Actor | Operator] = [*ACTORS, OPERATOR]
+    for actor in actors:
         sight = visible_to(actor)
         expected = {doc["_id"] for doc in STORED if sight.covers(Ticket.from_doc(doc))}
         found = {doc["_id"] for doc in db.tickets.find(sight.condition(), ["_id"])}
