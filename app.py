@@ -11,9 +11,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from services.core.settings import Settings
     from services.core.slack_gate import SlackGate
     from services.models.slack_member import SlackMember
-    from services.ops.check_runner import Check
+    from services.ops.check_runner import Check, Finding
+    from services.ops.init_command import Probes
 
 logger = logging.getLogger("app")
 
@@ -85,21 +86,18 @@ def _run(command: str, args: argparse.Namespace, hooks: Hooks) -> int:
     load_dotenv(".env")  # in the working directory; dotenv's default is beside this file
     if command == "manifest":
         return _manifest(http=args.http, name=args.name)
-    if command == "doctor":
-        return _doctor(hooks)
     try:
+        if starts := {"doctor": _doctor, "init": _init}.get(command):
+            return starts(hooks)
         config = settings.load_settings(getattr(args, "needs", command))
-    except settings.SettingsError as error:
-        problems = [f"  - {problem}" for problem in error.problems]
-        lines = [f"app.py {command} cannot start:", *problems, *filter(None, [error.advice])]
-        print(*lines, sep="\n", file=sys.stderr)
-        return EXIT_USAGE
-    logs.configure_logging(config.log_level)
-    try:
+        logs.configure_logging(config.log_level)
         if answers := {"users": _users, "audit": _audit, "explain": _explain}.get(command):
             return answers(config, args)
         runs = {"bot": _bot, "worker": _worker, "jobs": _jobs}
         return runs[command](config, hooks)
+    except settings.SettingsError as error:
+        print(*error.lines(command), sep="\n", file=sys.stderr)
+        return EXIT_USAGE
     except (
         DomainError,
         PyMongoError,
@@ -154,7 +152,7 @@ def _bot(config: Settings, hooks: Hooks) -> int:
 
     from bot import bootstrap as bot_bootstrap
     from bot.slack.bot_process import BotProcess
-    from services.core import clock, installation
+    from services.core import clock, installation, sequences
     from services.core.errors import DomainError
     from services.core.metrics import InMemoryMeter
     from services.registry import index_builds
@@ -171,6 +169,7 @@ def _bot(config: Settings, hooks: Hooks) -> int:
     )
     identity = client.auth_test()
     installation.claim_installation(db, team_id=identity["team_id"])
+    sequences.raise_counter(db, team_id=identity["team_id"])
     build = index_builds.build_unique_indexes(db)
     build.start()
     build.wait(lambda: not stop.is_set(), seconds=INDEX_CHECK_SECONDS)
@@ -368,25 +367,139 @@ def _stored_app_name(mongo_uri: str) -> str:
             return load_app_name(db)
 
 
-def _doctor(hooks: Hooks) -> int:
-    """Run with any settings: a missing one is a finding."""
+def _init(hooks: Hooks) -> int:
+    """Ask for the settings, write them, prepare the database, and end in the doctor."""
+    from services.core import settings
+    from services.ops import init_command
+
+    logging.disable()  # print the dialogue only
+    values = init_command.settings_in(os.environ)
+    is_written = False
+    try:
+        if not _ask_settings(values, hooks):
+            return EXIT_FAILED
+        init_command.add_secrets(values)
+        os.environ.update({name: values.get(name, "") for name in settings.VARIABLES})
+        config = settings.load_settings("bot")
+        db = _database(config)
+        with db.client:
+            path = init_command.write_settings(values)
+            is_written = True
+            print(init_command.describe_file(path))
+            _prepare_database(db, config)
+        print("\nThis is what python app.py doctor finds:")
+        status = _doctor(hooks, without=init_command.CHECKS_OF_RUNNING_PROCESSES)
+        print(*init_command.next_steps(path, values), sep="\n")
+    except (KeyboardInterrupt, EOFError):
+        print(init_command.CUT_SHORT if is_written else init_command.STOPPED, file=sys.stderr)
+        return EXIT_FAILED
+    return status
+
+
+def _prepare_database(db: Mongo, config: Settings) -> None:
+    from services.ops import init_command
+    from services.registry import index_builds
+    from services.registry.services import Services
+
+    build = index_builds.build_unique_indexes(db)
+    build.start()
+    build.wait(lambda: True)
+    index_builds.build_other_indexes(db, lambda: True)
+    print("The database has its indexes.")
+    users = Services.build(db, config).users
+    print(*init_command.invite_admins(users, config), sep="\n")
+
+
+def _ask_settings(values: dict[str, str], hooks: Hooks) -> bool:
+    """Complete `values` by what is typed at a terminal, or check those of the environment."""
+    from getpass import getpass
+
+    from services.ops import init_command
+
+    probes = _probes(hooks)
+    if sys.stdin.isatty():
+        if reason := init_command.why_not_writable():
+            print(reason, file=sys.stderr)
+            return False
+        terminal = init_command.Terminal(
+            say=print, ask=input, ask_secret=getpass, without_echo=_without_echo
+        )
+        init_command.Dialogue(terminal, values, probes).run()
+        print()
+        return True
+    try:
+        init_command.read_settings(values, probes)
+    except init_command.ChecksFailed as error:
+        print("app.py init has changed nothing:", *error.lines, sep="\n", file=sys.stderr)
+        return False
+    return True
+
+
+@contextmanager
+def _without_echo() -> Iterator[None]:
+    """Show nothing that is typed during the block, and drop it at the end, as getpass does."""
+    import termios
+
+    shown = termios.tcgetattr(sys.stdin)
+    hidden = [*shown[:3], shown[3] & ~termios.ECHO, *shown[4:]]
+    termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, hidden)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, shown)
+
+
+def _probes(hooks: Hooks) -> Probes:
+    from pymongo.errors import PyMongoError
+
+    from bot import manifest
+    from services.accounts.users import UserService
+    from services.core import database
+    from services.models.user import Role
+    from services.ops import check_runner, init_command
+
+    def run_check(name: str, config: Settings) -> list[Finding]:
+        with ExitStack() as stack:
+            (check,) = (one for one in _checks(config, hooks, stack) if one.name == name)
+            found = check_runner.run_checks([replace(check, depends_on=())])
+            return [finding for _, finding in found]
+
+    def has_admin(mongo_uri: str) -> bool:
+        try:
+            db = database.connect(mongo_uri)
+            with db.client:
+                return bool(UserService(db).active_ids_with_role(Role.ADMIN))
+        except (PyMongoError, ValueError):
+            return False
+
+    return init_command.Probes(
+        run_check=run_check,
+        manifest=lambda url: manifest.manifest_yaml(http_url=url),
+        has_admin=has_admin,
+    )
+
+
+def _doctor(hooks: Hooks, *, without: Collection[str] = ()) -> int:
+    """Run with any settings: a missing one is a finding. `without` names checks to leave out."""
     from services.core import settings
     from services.ops import check_runner
 
     logging.disable()  # print the findings only
     states = []
     config, problems = settings.parse_settings("bot")
-    for about, finding in check_runner.run_checks(_checks(config, hooks)):
-        print(finding.format_line(about), flush=True)
-        states.append(finding.status)
+    with ExitStack() as stack:
+        checks = [one for one in _checks(config, hooks, stack) if one.name not in without]
+        for about, finding in check_runner.run_checks(checks):
+            print(finding.format_line(about), flush=True)
+            states.append(finding.status)
     print(check_runner.summary(states))
     if advice := settings.SettingsError(problems).advice:
         print(advice)
     return EXIT_FAILED if check_runner.CheckStatus.FAIL in states else 0
 
 
-def _checks(config: Settings, hooks: Hooks) -> list[Check]:
-    """Return the checks in the order of their output."""
+def _checks(config: Settings, hooks: Hooks, stack: ExitStack) -> list[Check]:
+    """Return the checks in the order of their output. `stack` closes what they open."""
     from bot import manifest
     from bot.doctor import SlackChecks
     from services.ops import database_checks
@@ -406,6 +519,7 @@ def _checks(config: Settings, hooks: Hooks) -> list[Check]:
         admin_emails=named,
         look_up_member=_lazy_member_lookup(config, hooks),
     )
+    stack.callback(stored.close)
     slack = SlackChecks(
         _web_client(config, hooks, timeout=CHECK_TIMEOUT_SECONDS),
         app_token=config.slack_app_token,
@@ -510,6 +624,9 @@ def _parser(argv: Sequence[str] = ("users", "audit")) -> argparse.ArgumentParser
     commands.add_parser("jobs", help="run the scheduled jobs, such as reminders")
     explain = commands.add_parser("explain", help="explain why a ticket has its assignee")
     explain.add_argument("ticket", help="the ticket's number, for example 12")
+    commands.add_parser(
+        "init", help="set up the help desk: ask for the settings, check them and write .env"
+    )
     commands.add_parser("doctor", help="check the installation, and say what to correct")
     printed = commands.add_parser(
         "manifest", help="print the Slack app manifest, to paste at api.slack.com/apps"

@@ -20,6 +20,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 UNITS = ROOT / "deploy" / "systemd"
 WORKFLOWS = ROOT / ".github" / "workflows"
 PROCESSES = {"bot", "worker", "jobs"}
+SANDBOX = ("NoNewPrivileges", "ProtectHome", "PrivateTmp", "PrivateDevices")
 VARIABLE = re.compile(r"^(# )?([A-Z_]+)=(.*)$", re.MULTILINE)
 
 
@@ -88,6 +89,17 @@ def test_each_process_has_a_unit(name: str) -> None:
     assert service["ExecStart"] == f"/opt/helpdesk/.venv/bin/python app.py {name}"
     assert service["WorkingDirectory"] == "/opt/helpdesk"
     assert service["RestartPreventExitStatus"] == f"{EXIT_USAGE} {EXIT_UNUSABLE_DATA}"
+
+
+def test_processes_have_no_rights_they_do_not_need() -> None:
+    for name in PROCESSES:
+        container = COMPOSE["services"][name]
+        assert (container["read_only"], container["cap_drop"]) == (True, ["ALL"])
+        assert container["security_opt"] == ["no-new-privileges:true"]
+        service = unit(UNITS / f"helpdesk-{name}.service")["Service"]
+        assert (service["User"], service["CapabilityBoundingSet"]) == ("helpdesk", "")
+        assert service["ProtectSystem"] == "strict"
+        assert {service[each] for each in SANDBOX} == {"yes"}
 
 
 def test_the_socket_is_the_bots() -> None:

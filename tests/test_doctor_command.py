@@ -100,8 +100,8 @@ def test_nothing_is_configured() -> None:
         "skip  not checked:   workspace, because of MONGO_URI and SLACK_BOT_TOKEN",
         "skip  not checked:   Redis, sending, worker, because of REDIS_URL",
         "5 FAIL, 0 warn. Correct what says FAIL first.",
-        'The README says where each value comes from ("A real workspace in five steps"). To try '
-        "the product without Slack, run: make demo",
+        "To set them up step by step, run: python app.py init. To do it by hand, copy .env.example "
+        "to .env. To try the product without Slack, run: make demo",
     ]
 
 

@@ -1,4 +1,7 @@
-"""README.md names existing variables, commands, make targets, files and pictures."""
+"""The pages name existing variables, commands, make targets, files, headings, tests and pictures.
+
+Commands run in tests/test_docs_commands.py.
+"""
 
 import argparse
 import re
@@ -8,23 +11,34 @@ from collections.abc import Iterator
 import pytest
 
 from app import _parser
+from bot.routes import ROUTES, RouteKind
 from demo.binaries import ROOT
 from services.core import settings
 from tests.support.processes import run
 
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+SECURITY = (ROOT / "docs" / "security.md").read_text()
+PAGES = {
+    path: path.read_text()
+    for path in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")))
+    # What the bot writes, with links of its own.
+    if path.name != "messages.md"
+}
 MAKEFILE = (ROOT / "Makefile").read_text()
 # Blocks first, so that no backtick in a block starts a span.
-CODE = re.compile(r"^ *```\n(.*?)^ *```$|`([^`\n]+)`", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"^ *```\w*\n(.*?)^ *```$|`([^`\n]+)`", re.MULTILINE | re.DOTALL)
 IMAGE = re.compile(r'<img src="([^"]+)" width="\d+" alt="([^"]+)">')
+CAPITALS = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b")
+SOURCES = ("bench", "bot", "demo", "services", "tasks", "tests")
+READ_BY_LIBRARIES = {"HTTPS_PROXY", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "LISTEN_FDS"}
 LARGEST = 150_000
 PNG = b"\x89PNG\r\n\x1a\n"
 READ_BY_NAME = re.compile(r"(?:environ(?:\.get\(|\[)|getenv\()\s*\"(\w+)\"")
 
 
-def code_lines() -> Iterator[str]:
-    for block, span in CODE.findall(README):
+def code_lines(page: str = README) -> Iterator[str]:
+    for block, span in CODE.findall(page):
         yield from (line.strip() for line in (block or span).splitlines())
 
 
@@ -107,20 +121,69 @@ def test_the_table_of_targets_is_that_of_the_makefile() -> None:
 
 
 def test_every_target_exists() -> None:
-    lines = [*code_lines(), *(span for _, span in CODE.findall(CONTRIBUTING))]
+    lines = [line for page in PAGES.values() for line in code_lines(page)]
     named = {name for line in lines for name in re.findall(r"\bmake ([a-z][\w-]*)", line)}
     assert {"test", "lint", "test-all", "mutations"} <= named
     targets = set(re.findall(r"^([a-z][\w-]*):", MAKEFILE, re.MULTILINE))
     assert named <= targets
 
 
+def anchors(page: str) -> set[str]:
+    """Return the anchors that GitHub gives the headings."""
+    headings = re.findall(r"^#+ (.+)$", CODE.sub("", page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_every_link_leads_somewhere() -> None:
-    linked = re.findall(r"\]\(([^)]+)\)", README + CONTRIBUTING)
-    assert "CONTRIBUTING.md" in linked
-    for link in linked:
-        assert (ROOT / link).exists(), link
+    for path, page in PAGES.items():
+        for link in re.findall(r"\]\(([^)\s]+)\)", page):
+            if re.match(r"https?:", link):
+                continue
+            file, _, heading = link.partition("#")
+            target = (path.parent / file).resolve() if file else path
+            assert target.exists(), (path.name, link)
+            assert not heading or heading in anchors(target.read_text()), (path.name, link)
+    assert "(docs/accounts.md)" in README
+    assert "CONTRIBUTING.md" in README
     for section in re.findall(r"`(\w+/(?:[\w/]+\.py)?)`", README + CONTRIBUTING):
         assert (ROOT / section).exists(), section
+
+
+def test_every_page_is_linked() -> None:
+    linked = {
+        (path.parent / link).resolve()
+        for path, page in PAGES.items()
+        for link in re.findall(r"\]\(([^)#\s]+\.md)", page)
+    }
+    assert PAGES.keys() - linked == set()
+
+
+def test_every_variable_exists() -> None:
+    sources = [*ROOT.glob("*.py")]
+    sources += [p for name in SOURCES for p in (ROOT / name).rglob("*.py")]
+    known = {word for path in sources for word in CAPITALS.findall(path.read_text())}
+    known |= {*CAPITALS.findall(MAKEFILE), *READ_BY_LIBRARIES}
+    for path, page in PAGES.items():
+        names = {line.partition("=")[0] for line in code_lines(page)}
+        named = {name for name in names if CAPITALS.fullmatch(name)}
+        assert named - known == set(), path.name
+
+
+def test_every_subcommand_of_slack_exists() -> None:
+    commands = {route.id for route in ROUTES if route.kind is RouteKind.SUBCOMMAND}
+    for path, page in PAGES.items():
+        if path.name == "CHANGELOG.md":
+            continue
+        spans = [span for _, span in CODE.findall(page)]
+        named = {word for span in spans for word in re.findall(r"^/ticket ([a-z]+)", span)}
+        assert named <= commands, path.name
+
+
+def test_every_test_that_keeps_a_promise_exists() -> None:
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", SECURITY)
+    assert len(named) > 60
+    for file, test in named:
+        assert f"def {test}(" in (ROOT / "tests" / file).read_text(), (file, test)
 
 
 def test_contributing_has_ten_points() -> None:

@@ -4,7 +4,7 @@ import threading
 from dataclasses import dataclass
 from typing import cast
 
-from pymongo import ReturnDocument
+from pymongo import DESCENDING, ReturnDocument
 
 from services.core.database import Document, Mongo
 
@@ -25,6 +25,18 @@ def _count(db: Mongo, team_id: str, count: int) -> Document | None:
         upsert=True,
         return_document=ReturnDocument.AFTER,
     )
+
+
+def raise_counter(db: Mongo, *, team_id: str) -> None:
+    """Raise the counter to the team's highest number: a restored backup may hold tickets that are
+    newer than its counter. Without effect otherwise, and if other processes allocate numbers."""
+    numbered = {"teamId": team_id, "number": {"$gt": 0}}
+    newest = db.tickets.find_one(numbered, {"number": True}, sort=[("number", DESCENDING)])
+    if newest is None:
+        return
+    counter, highest = {"_id": f"tickets:{team_id}"}, newest["number"]
+    if not db.counters.count_documents({**counter, "value": {"$gte": highest}}, limit=1):
+        db.counters.update_one(counter, {"$max": {"value": highest}}, upsert=True)
 
 
 @dataclass(eq=False, slots=True)

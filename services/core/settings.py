@@ -40,21 +40,26 @@ REQUIRED_VARIABLES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-_IS_MISSING = " is missing"
+IS_MISSING = " is missing"
 SETUP_ADVICE = (
-    'The README says where each value comes from ("A real workspace in five steps"). To try the '
-    "product without Slack, run: make demo"
+    "To set them up step by step, run: python app.py init. To do it by hand, copy .env.example to "
+    ".env. To try the product without Slack, run: make demo"
 )
 
 
 class SettingsError(Exception):
-    """Everything that is missing or bad, a sentence each. `advice` says where to begin, if
-    something is missing."""
+    """Everything that is missing or bad, a sentence each. If something is missing, `advice` says
+    where to begin."""
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, problems: list[str], *, advice: str = SETUP_ADVICE) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
-        self.advice = SETUP_ADVICE if any(p.endswith(_IS_MISSING) for p in problems) else ""
+        self.advice = advice if any(p.endswith(IS_MISSING) for p in problems) else ""
+
+    def lines(self, command: str) -> list[str]:
+        """Return what the command prints."""
+        problems = [f"  - {problem}" for problem in self.problems]
+        return [f"app.py {command} cannot start:", *problems, *filter(None, [self.advice])]
 
 
 # The sentence for a value that cannot be used. The checks of a URL bring their own.
@@ -167,6 +172,18 @@ class Settings(BaseModel):
         return self.account_linking == "strict"
 
 
+VARIABLES = tuple(name.upper() for name in Settings.model_fields)
+
+
+def missing_variables(command: str, env: Mapping[str, str]) -> list[str]:
+    """Return the names of `REQUIRED_VARIABLES` that are not set."""
+    return [
+        names
+        for names in REQUIRED_VARIABLES[command]
+        if not any(env.get(name, "").strip() for name in names.split(" or "))
+    ]
+
+
 def load_settings(command: str, env: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings of `command`. Raise `SettingsError` with every missing or bad value."""
     config, problems = parse_settings(command, env)
@@ -182,11 +199,7 @@ def parse_settings(command: str, env: Mapping[str, str] = os.environ) -> tuple[S
     or list has its default there.
     """
     values = {k.lower(): v.strip() for k, v in env.items() if k.isupper() and v.strip()}
-    problems = [
-        f"{names}{_IS_MISSING}"
-        for names in REQUIRED_VARIABLES[command]
-        if not any(name.lower() in values for name in names.split(" or "))
-    ]
+    problems = [f"{names}{IS_MISSING}" for names in missing_variables(command, env)]
     try:
         return Settings.model_validate(values), problems
     except ValidationError as error:

@@ -8,6 +8,7 @@ from pymongo.errors import AutoReconnect
 
 from services.core.database import Mongo
 from services.core.sequences import NumberSequence as core_Sequence
+from services.core.sequences import raise_counter
 from tests.conftest import at_once
 from tests.support.processes import eventually
 
@@ -27,6 +28,23 @@ def test_no_number_is_given_twice(db: Mongo, team_id: str) -> None:
     numbers = [number for five in at_once(*[take_five] * 8) for number in five]
     assert len(set(numbers)) == len(numbers) == 40
     assert min(numbers) >= 1
+
+
+@pytest.mark.parametrize(("counter", "next_number"), [(None, 8), (3, 8), (7, 8), (9, 10)], ids=str)
+def test_a_counter_is_raised_to_the_highest_number(
+    db: Mongo, counter: int | None, next_number: int
+) -> None:
+    db.tickets.insert_many([{"teamId": "T1", "number": number} for number in (2, 7, 5)])
+    db.tickets.insert_one({"teamId": "T2", "number": 20})
+    if counter:
+        db.counters.insert_one({"_id": "tickets:T1", "value": counter})
+    raise_counter(db, team_id="T1")
+    assert core_Sequence(db).next_number(team_id="T1") == next_number
+
+
+def test_no_counter_is_made_without_a_ticket(db: Mongo) -> None:
+    raise_counter(db, team_id="T1")
+    assert db.counters.count_documents({}) == 0
 
 
 class Held(core_Sequence):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.analysis.model_exchange import Analysis, SkillMatch
+from services.analysis.model_exchange import INSTRUCTION, Analysis, SkillMatch
 from services.analysis.urgency import UrgencySignal
 from services.core.database import Mongo
 from services.models.ticket import AnalysisSource, Priority, Ticket
@@ -15,8 +15,8 @@ from services.models.user import Role, User
 from services.tickets.filing import TicketService
 from tasks.assignment.analyse import analyse
 from tasks.gemini import GeminiAnalyst
-from tasks.runtime import Runtime
-from tests.conftest import People, file_ticket
+from tasks.runtime import Runtime, gemini_analyst
+from tests.conftest import People, file_ticket, make_config
 from tests.support.aimock import BareGemini, Reply, answer_text, gemini_body
 
 
@@ -45,6 +45,30 @@ def set_answer(gemini: BareGemini, **answer: Any) -> None:
 def prompt(gemini: BareGemini) -> str:
     text: str = gemini.received[-1].body["contents"][0]["parts"][0]["text"]
     return text
+
+
+def test_without_a_key_there_is_no_model() -> None:
+    assert gemini_analyst(make_config()) is None
+
+
+@pytest.mark.usefixtures("team")
+def test_the_request_has_the_ticket_and_the_skills_and_names_no_one(
+    ai_runtime: Runtime, gemini: BareGemini, tickets: TicketService, requester: User
+) -> None:
+    set_answer(gemini, skills=["VPN"])
+    analyse(ai_runtime, file_ticket(tickets, requester, "VPN drops", "Password: hunter2\nHelp."))
+    body = gemini.received[-1].body
+    assert body.keys() == {"contents", "systemInstruction", "generationConfig"}
+    assert prompt(gemini) == (
+        "The ticket stands between the two lines TICKET-0f0f.\nTICKET-0f0f\n"
+        "Title: VPN drops\n\nPassword: [password removed]\nHelp.\nTICKET-0f0f"
+    )
+    assert str(body["systemInstruction"]["parts"][0]["text"]) == INSTRUCTION
+    schema = body["generationConfig"]["responseSchema"]
+    assert schema["properties"]["relatedSkills"]["items"]["enum"] == ["Printer", "SAP", "VPN"]
+    sent = json.dumps(body)
+    ids = (str(requester.id), People.slack_id(requester), requester.email, str(requester.name))
+    assert [each for each in ids if each in sent] == []
 
 
 @pytest.mark.usefixtures("team")

@@ -64,6 +64,13 @@ def test_nobody_may_do_but_sign_in_and_up(api: Api, people: People) -> None:
         assert (name, whose, answer.status_code) == (name, whose, allowed[0])
 
 
+def test_no_other_site_may_read_an_answer(api: Api, people: People) -> None:
+    asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
+    for method in ("GET", "OPTIONS"):
+        answer = api.call(method, "/api/tickets", by=people.add(), headers=asked)
+        assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+
+
 def body(name: str, owner: User, role: Role) -> dict[str, Any]:
     """The request of such a call, about that account or one of its tickets."""
     bodies: dict[str, dict[str, Any]] = {
