@@ -33,6 +33,8 @@ SKILLS = [f"Skill {number}" for number in range(40)]
 MODERATORS, TICKETS_PER_REQUESTER, CAPACITY = 50, 20, 12
 # Few of the team are below their capacity if more than these are open.
 OPEN = 400
+# Of so many tickets one is private.
+PRIVATE_EVERY = 50
 _BATCH_SIZE = 1_000
 _SYLLABLES = [f"{consonant}{vowel}" for consonant in "bdfgklmnprst" for vowel in "aeiou"]
 # Invented words, the most frequent first: the share of each falls with its place, as in a language.
@@ -151,6 +153,7 @@ class Desk:
             "assignment": {"at": filed_at, "summary": "What does not work. " * 5},
             "seq": 4,
             "events": [event, {**event, "seq": 2}, {**event, "seq": 3}, {**event, "seq": 4}],
+            **({"private": True} if number % PRIVATE_EVERY == 0 else {}),
             **(self._open_fields(number) if number > self.size - self._open_count else {}),
             **self._words(),
         }

@@ -327,6 +327,15 @@ ROUTES = (
     view(ids.EDIT_BUSINESS_HOURS, team_settings.save_business_hours, Permission.MANAGE_USERS),
     action(ids.OPEN_STATUS_WORDS, team_settings.open_status_words_form, Permission.MANAGE_USERS),
     view(ids.EDIT_STATUS_WORDS, team_settings.save_status_words, Permission.MANAGE_USERS),
+    action(
+        ids.OPEN_PRIVATE_TICKETS, team_settings.open_private_tickets_form, Permission.MANAGE_USERS
+    ),
+    view(ids.EDIT_PRIVATE_TICKETS, team_settings.save_private_tickets, Permission.MANAGE_USERS),
+    options(
+        ids.PRIVATE_TICKET_PEOPLE,
+        team_settings.suggest_private_ticket_people,
+        Permission.MANAGE_USERS,
+    ),
     action(ids.OPEN_SEARCH, people.open_search_form, Permission.MANAGE_USERS),
     view(ids.SEARCH_PEOPLE, people.search_people, Permission.MANAGE_USERS),
     action(ids.OPEN_PERSON, people.open_person_form, Permission.MANAGE_USERS),

@@ -10,6 +10,7 @@ from functools import partial
 
 from bson import ObjectId
 
+from services.models.comment import Comment
 from services.models.escalation_track import EscalationStep
 from services.models.events import Event, EventType
 from services.models.ticket import OPEN_STATUSES, Ticket
@@ -21,6 +22,8 @@ THREAD, TRIAGE = "thread", "triage"
 ASKED_AGAIN, UNANSWERED, SOLVED = "asked_again", "unanswered", "solved"
 # For an assignee whose work another user has taken over or done.
 TAKEN_OVER, RESOLVED_BY_OTHER = "taken_over", "resolved_by_other"
+# For the user who made a ticket private, who may have lost sight of it by that.
+STAYS_IN_CHANNEL = "stays_in_channel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,20 @@ def _resolved(event: Event, ticket: Ticket) -> RecipientPairs:
         yield from _notify_assignee(RESOLVED_BY_OTHER, event, ticket)
 
 
+def _edited(event: Event, ticket: Ticket) -> RecipientPairs:
+    """Name what people wrote in channels to the user who made the ticket private: it stays."""
+    if event.field == "private" and any(written_in_channels(ticket)):
+        yield STAYS_IN_CHANNEL, event.by
+
+
+def written_in_channels(ticket: Ticket) -> Iterator[Comment]:
+    """Yield the notes that people wrote in threads of the triage channel."""
+    for comment in ticket.comments:
+        place = comment.slack_message
+        if place and not place.channel.startswith("D") and not comment.deleted:
+            yield comment
+
+
 def _reminded(event: Event, ticket: Ticket) -> RecipientPairs:
     """Remind the requester of a question.
 
@@ -113,6 +130,7 @@ def _reminded(event: Event, ticket: Ticket) -> RecipientPairs:
 RecipientRule = Callable[[Event, Ticket], RecipientPairs]
 RECIPIENT_RULES: dict[str, RecipientRule] = {
     EventType.FILED: _filed,
+    EventType.EDITED: _edited,
     EventType.ASSIGNED: _assigned,
     EventType.UNASSIGNED: _taken_over,
     EventType.RESOLVED: _resolved,

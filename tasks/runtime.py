@@ -24,9 +24,11 @@ from services.core.settings import Settings
 from services.core.tls import client_context
 from services.core.ttl_cache import TTL_SECONDS
 from services.linking.links import Directory
+from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.outbox import pending
 from services.registry.services import Services
+from services.tickets.access import visible_to
 from tasks.email.smtp import EmailConfig, build_email_config
 from tasks.queue.celery_app import BACKLOG_QUEUE, FRESH_QUEUE, configure_celery
 from tasks.queue.publisher import CeleryPublisher, PublishFailed
@@ -73,6 +75,14 @@ class Runtime:
                 ticket.cards or ticket.deliveries or ticket.comments for ticket in tickets
             ),
         )
+
+    def may_show(self, ticket: Ticket, reader: ObjectId | str) -> bool:
+        """Return whether that account may see the ticket. In a channel (a text) anyone reads, so no
+        private one."""
+        if not ticket.private:
+            return True
+        user = self.services.users.get(reader) if isinstance(reader, ObjectId) else None
+        return user is not None and visible_to(Actor.from_user(user)).covers(ticket)
 
 
 class _RuntimeHolder:

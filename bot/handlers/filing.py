@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from bot.handlers.secret_warning import warn_of_secrets
@@ -12,12 +13,14 @@ from bot.slack.request import Request
 from bot.views.inputs import View, notice_modal
 from bot.views.messages.help import HelpEntry, help_message, suggestion_message
 from bot.views.modals import file_ticket as views
+from bot.views.modals.private_choice import PrivateTicketChoice
 from bot.views.text import DisplayPerson, Message
-from services.core.errors import DomainError, InvalidValue
+from services.core.errors import DomainError, InvalidValue, MemberRefused
 from services.models.comment import MessageRef
 from services.models.message_source import MessageSource
 from services.models.ticket import Ticket
 from services.models.user import Role
+from services.team_settings.private_tickets import cached_state
 from services.tickets.filing import AlreadyFiled
 from services.tickets.validation import field_errors
 
@@ -51,7 +54,13 @@ def open_form_with_title(req: Request) -> None:
 
 def _open_form(req: Request, *, title: str) -> None:
     """Open the form before checking the caller, because its trigger expires after three seconds."""
-    req.open_modal(views.file_ticket_modal(is_ai_enabled=req.bot.config.is_ai_enabled, title=title))
+    req.open_modal(
+        views.file_ticket_modal(
+            is_ai_enabled=req.bot.config.is_ai_enabled,
+            title=title,
+            private_tickets=private_ticket_choice(req),
+        )
+    )
     if not req.is_acked:
         req.ack()
     try:
@@ -86,6 +95,7 @@ def fill_form(
     req.update_modal(
         views.file_ticket_modal(
             is_ai_enabled=req.bot.config.is_ai_enabled,
+            private_tickets=private_ticket_choice(req),
             quote=make_quote(),
             metadata=source_messages.encode_source(source),
         )
@@ -116,6 +126,8 @@ def file_ticket(req: Request) -> None:
             description=req.field_value("description"),
             priority=req.field_value("priority") or None,
             deadline=_submitted_deadline(req),
+            private="private" in req.form and bool(req.form.submitted("private")),
+            not_to=_submitted_not_to(req),
             source=source_messages.decode_source(req.bot, req.metadata),
         )
     except AlreadyFiled as error:  # a concurrent submission filed the same message
@@ -143,6 +155,27 @@ def _submitted_deadline(req: Request) -> datetime | None:
     form = req.form  # one opened before an update of the bot may lack the field
     seconds = form.submitted("deadline") if "deadline" in form else None
     return None if seconds is None else parse_timestamp(seconds)
+
+
+def _submitted_not_to(req: Request) -> ObjectId | None:
+    """Return the account of the chosen member; one without an account gets no tickets anyway."""
+    member = req.form.submitted("notTo") if "notTo" in req.form else None
+    if not member:
+        return None
+    try:
+        user = req.services.links.find_user(team_id=req.bot.team_id, slack_user_id=member)
+    except MemberRefused:  # deactivated
+        return None
+    return user.id if user else None
+
+
+def private_ticket_choice(req: Request) -> PrivateTicketChoice:
+    """Without the database the form opens without the choice, because what is typed is not lost."""
+    services = req.services
+    try:
+        return PrivateTicketChoice.of(cached_state(services.db), now=services.clock())
+    except PyMongoError:
+        return PrivateTicketChoice.OFF
 
 
 def _follow_later_changes(req: Request, ticket: Ticket) -> None:

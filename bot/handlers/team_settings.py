@@ -9,6 +9,8 @@ from bot.handlers import app_home
 from bot.slack.form_state import FormState
 from bot.slack.request import Request
 from bot.slack.source_messages import SLACK_ERRORS
+from bot.views import ids
+from bot.views.inputs import MAX_OPTIONS
 from bot.views.modals import team_settings as views
 from services.availability.slack_status import parse_member_status
 from services.calendar.work_week import parse_time_zone
@@ -71,6 +73,28 @@ def save_status_words(req: Request) -> None:
     req.services.status_rules.write(actor=req.actor, away=away, available=available)
     req.ack()
     app_home.refresh_screen(req)
+
+
+def open_private_tickets_form(req: Request) -> None:
+    settings = req.services.private_ticket_settings.get(actor=req.actor)
+    req.open_modal(views.private_tickets_modal(settings))
+
+
+def save_private_tickets(req: Request) -> None:
+    """Store who gets private tickets. The box is in the form only while the old backend is used."""
+    form = req.form
+    req.services.private_ticket_settings.save(
+        actor=req.actor,
+        people=form.submitted(ids.PRIVATE_TICKET_PEOPLE),
+        accepts_legacy=bool(form.submitted("accepted")) if "accepted" in form else None,
+    )
+    req.ack()
+    app_home.refresh_screen(req)
+
+
+def suggest_private_ticket_people(req: Request) -> None:
+    found = req.services.lists.assignees(actor=req.actor, query=req.query)
+    req.ack(options=[views.person_option(user) for user in found[:MAX_OPTIONS]])
 
 
 def _profile_zone(req: Request) -> str:

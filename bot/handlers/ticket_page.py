@@ -11,6 +11,7 @@ from bot.slack.form_state import FormState, parse_timestamp
 from bot.slack.request import Request
 from bot.slack.source_messages import SLACK_ERRORS
 from bot.slack.ticket_command import parse_number
+from bot.views.blocks import text_section
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.explain.modal import MAX_CANDIDATES, explanation_loading_modal, explanation_modal
 from bot.views.home.ticket_page import (
@@ -23,7 +24,7 @@ from bot.views.modals import edit_ticket
 from bot.views.modals.edit_ticket import EditMetadata
 from bot.views.modals.ticket_actions import assignee_option
 from bot.views.text import Message, escape, unescape
-from services.core.errors import Conflict, InvalidValue
+from services.core.errors import Conflict, InvalidValue, NotFound
 from services.editing.ticket_edits import EditConflict
 from services.models.ticket import Ticket
 
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 CHOOSE_AGAIN = "Nothing was changed. Choose again if you still want to."
 CHANGED_UNSEEN = "It is changed, but this page is not. Type /ticket and its number to see it."
+NO_LONGER_VISIBLE = "The ticket is private now, and you can no longer see it."
 CANNOT_SHOW = "The ticket could not be shown here. Type /ticket and its number instead."
 
 
@@ -77,6 +79,8 @@ def refresh_page(req: Request, ticket_id: str, *, notice: str = "", is_taken: bo
             return req.replace_message(_page_message(req, ticket_id, notice=notice))
         if is_taken:
             return req.post_below(_page_message(req, ticket_id))
+    except NotFound:  # the user has made it private, and may not see it any more
+        return req.replace_message(Message(NO_LONGER_VISIBLE, [text_section(NO_LONGER_VISIBLE)]))
     except SLACK_ERRORS:
         logger.warning("ticket %s: could not refresh the page", ticket_id)
     return False
@@ -188,6 +192,8 @@ def changed_fields(form: FormState, metadata: EditMetadata) -> dict[str, Any]:
     """
     changed = form.changed(or_in=metadata.changed_fields)
     changed.pop("noDeadline", None)
+    if "private" in changed:
+        changed["private"] = bool(changed["private"])
     if "noDeadline" in form and form.submitted("noDeadline"):
         changed["deadline"] = None
     elif changed.get("deadline") is not None:

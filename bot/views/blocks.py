@@ -79,9 +79,10 @@ def page_header(ticket: Ticket) -> list[Block]:
 
 
 def numbered(ticket: Ticket, title: str) -> str:
-    """Return "#12 Payroll export fails"."""
+    """Return "#12 Payroll export fails", or "#12 (private) Payroll export fails"."""
     number = f"#{ticket.number} " if ticket.number else ""
-    return f"{number}{' '.join(strip_invisible(title).split()) or '–'}"
+    mark = "(private) " if ticket.private else ""
+    return f"{number}{mark}{' '.join(strip_invisible(title).split()) or '–'}"
 
 
 def facts_section(ticket: Ticket, *facts: str) -> Block:

@@ -11,7 +11,7 @@ from bot.views import labels
 from bot.views.blocks import context
 from bot.views.due_text import format_datetime
 from bot.views.text import Block, DisplayPersonLookup, display_person, escape, mrkdwn
-from services.core.text import truncate
+from services.core.text import join_words, truncate
 from services.linking.links import Directory
 from services.models.escalation_track import STEP_RULES
 from services.models.events import Event, EventType, is_next_of_change
@@ -106,6 +106,8 @@ def _event_phrase(event: Event, lookup: DisplayPersonLookup) -> str:
         return rule.label if rule else "looked at it"
     if event.type == EventType.ASSIGNED:
         return _assignment_phrase(event, lookup)
+    if event.field == "private":
+        return _private_phrase(event, lookup)
     if event.type in (EventType.EDITED, EventType.STATUS_CHANGED):
         return edit_phrase(event.field, event.to)
     phrase = EVENT_PHRASES.get(event.type, "changed the ticket")
@@ -122,6 +124,13 @@ def _assignment_phrase(event: Event, lookup: DisplayPersonLookup) -> str:
     # The note of an automatic assignment is its reason, which the page shows beside it.
     reason = f": {_quoted(event.note)}" if event.note and isinstance(event.by, ObjectId) else ""
     return f"assigned it to {escape(lookup(event.to).name)}{reason}"
+
+
+def _private_phrase(event: Event, lookup: DisplayPersonLookup) -> str:
+    """Name those who had worked on it and no longer see it."""
+    blind = event.from_ if isinstance(event.from_, list) else []
+    names = join_words([escape(lookup(user_id).name) for user_id in blind])
+    return f"made it private; {names} can no longer see it" if names else "made it private"
 
 
 EVENT_PHRASES: dict[str, str] = {
@@ -174,6 +183,7 @@ VALUE_PHRASES: dict[str, Callable[[Any], str]] = {
     "status": _status_phrase,
     "priority": _priority_phrase,
     "deadline": _deadline_phrase,
+    "private": lambda _: "made it private",
 }
 
 # Their note is a reason or a question. The page itself shows a resolution.

@@ -106,14 +106,16 @@ def select(
     return input_block(label, element, optional=optional, hint=hint)
 
 
-def user_select(field: str, label: str, *, placeholder: str) -> Block:
+def user_select(
+    field: str, label: str, *, placeholder: str, optional: bool = False, hint: str = ""
+) -> Block:
     """Return a menu of all members of the workspace, which Slack fills."""
     element: Block = {
         "type": "users_select",
         "action_id": field,
         "placeholder": plain_text(placeholder),
     }
-    return input_block(label, element)
+    return input_block(label, element, optional=optional, hint=hint)
 
 
 def datetime_picker(field: str, at: datetime | None = None) -> Block:

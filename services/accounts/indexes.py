@@ -10,5 +10,9 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel([("role", ASCENDING), ("active", ASCENDING)]),
         IndexModel([("emailKey", ASCENDING), ("_id", ASCENDING)]),
         IndexModel("searchKeys"),
+        IndexModel(
+            [("privateTickets", ASCENDING), ("role", ASCENDING)],
+            partialFilterExpression={"privateTickets": True},
+        ),
     ),
 }

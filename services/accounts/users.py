@@ -18,6 +18,7 @@ from services.accounts.validation import (
 )
 from services.audit import audit_log
 from services.audit.audit_log import AuditAction, AuditEntry
+from services.core import legacy_backend
 from services.core.clock import Clock, utcnow
 from services.core.coerce import as_string_list
 from services.core.database import Document, Mongo
@@ -28,7 +29,14 @@ from services.core.text import strip_invisible
 from services.core.ttl_cache import ReadCache
 from services.models import user as model_user
 from services.models.permissions import Actor, Operator, Permission, require_permission
-from services.models.user import ACTIVE_STAFF, DEFAULT_CAPACITY, Role, User, can_work_on_tickets
+from services.models.user import (
+    ACTIVE_STAFF,
+    DEFAULT_CAPACITY,
+    PRIVATE_TICKET_STAFF,
+    Role,
+    User,
+    can_work_on_tickets,
+)
 from services.outbox import pending
 
 DEACTIVATED_REASON = "the account was deactivated"
@@ -40,13 +48,14 @@ BUSY_MESSAGE = "Another admin is being changed at this moment. Try again."
 # Each removal takes some milliseconds. Longer than this waits only for a process that has died.
 MAX_WAIT_SECONDS = 2.0
 # A change of these may give a queued ticket an assignee.
-_ASSIGNMENT_FIELDS = frozenset({"role", "skills", "capacity", "active"})
+_ASSIGNMENT_FIELDS = frozenset({"role", "skills", "capacity", "active", "privateTickets"})
 # The audit log holds the values of these, and of all others that they were changed.
 _AUDITED_VALUES: Mapping[str, Callable[[User], object]] = {
     "role": lambda user: user.role.value,
     "skills": lambda user: list(user.skills),
     "capacity": lambda user: user.capacity,
     "active": lambda user: user.active,
+    "privateTickets": lambda user: user.gets_private_tickets,
 }
 
 
@@ -120,6 +129,11 @@ class UserService:
         """Return the active accounts of a role, oldest first."""
         query = {"role": role, "active": {"$ne": False}}
         return sorted(doc["_id"] for doc in self._db.users.find(query, {"_id": True}))
+
+    def active_ids_for_private_tickets(self) -> list[ObjectId]:
+        """Return the accounts that the settings name for private tickets without an assignee."""
+        found = self._db.users.find(PRIVATE_TICKET_STAFF, {"_id": True})
+        return sorted(doc["_id"] for doc in found)
 
     def list_all(self, *, actor: Actor | Operator) -> list[User]:
         """Return every account, ordered by address."""
@@ -243,12 +257,15 @@ class UserService:
 
     def _index_legacy_emails(self) -> None:
         """Set the `emailKey` of the legacy backend's accounts, which may still create new ones."""
+        found = list(map(User.from_doc, self._db.users.find({"emailKey": None}, {"email": True})))
+        ids = [user.id for user in found if isinstance(user.id, ObjectId)]
         keys = [
             UpdateOne({"_id": user.id}, {"$set": {"emailKey": email_key(user.email)}})
-            for user in map(User.from_doc, self._db.users.find({"emailKey": None}, {"email": True}))
+            for user in found
         ]
-        if keys:
+        if keys and ids:
             self._db.users.bulk_write(keys, ordered=False)
+            legacy_backend.record_write(self._db, max(user_id.generation_time for user_id in ids))
 
 
 def new_account_doc(

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from bson import ObjectId
 
 from services.analysis.analysis_store import skill_sources
+from services.analysis.model_exchange import NO_SOURCES
 from services.assignment.candidate import (
     NO_SCORES,
     Candidate,
@@ -37,6 +38,7 @@ from services.models.ticket import (
     Ticket,
     parse_priority,
 )
+from services.models.user import ACTIVE_STAFF, PRIVATE_TICKET_STAFF, Role
 from services.outbox import pending
 from services.outbox.pending import UNASSIGNED_RETRY_INTERVAL
 from services.tickets import ticket_store, transitions
@@ -83,6 +85,11 @@ def declined_by(ticket: Ticket) -> frozenset[ObjectId]:
         if event.type in _DECLINE_EVENTS and not event.assignee_was_absent
     )
     return frozenset(user_id for user_id in former_assignees if isinstance(user_id, ObjectId))
+
+
+def not_chosen(ticket: Ticket) -> frozenset[ObjectId]:
+    """Return those who do not get the ticket: `declined_by`, and whom its requester named."""
+    return declined_by(ticket) | ({ticket.not_to} if ticket.not_to else frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +168,8 @@ class AssignmentService:
         depend on the team's size, except if no one on a large team's shortlist matches: then all
         candidates are read.
         """
+        if ticket.private:
+            return self.evaluate(ticket, now=now, history=history).choice
         if ticket.assigned_to is None and (
             choice := self._choose_cached(ticket, now, history, reread)
         ):
@@ -225,6 +234,12 @@ class AssignmentService:
         load."""
         team_id, skills = ticket.team_id or "", ticket.related_skills
         sources, criteria = skill_sources(ticket), self._criteria(ticket, now, history)
+        if ticket.private:
+            pool = self._private_pool(team_id, now)
+            found = _evaluate(ticket, pool, criteria)
+            # There is no one else, so it goes to one of them without the skill, too.
+            anyone: Criteria = {**criteria, "skills": (), "sources": NO_SOURCES}
+            return found if found.choice else _evaluate(ticket, pool, anyone)
         favoured = _top_users(history) | _top_users(criteria["corrections"])
         pool = self._candidate_loader.load_pool(
             team_id=team_id, skills=skills, named=sources.named, favoured=favoured, now=now
@@ -234,6 +249,15 @@ class AssignmentService:
             return evaluation
         whole_team = CandidatePool(self._candidate_loader.load_all(team_id=team_id, now=now))
         return _evaluate(ticket, whole_team, criteria)
+
+    def _private_pool(self, team_id: str, now: datetime) -> CandidatePool:
+        """Return the only candidates for a private ticket: those whom the settings name, or the
+        admins if they name no one. They count as moderators, because there are no others."""
+        docs = list(self._db.users.find(PRIVATE_TICKET_STAFF)) or list(
+            self._db.users.find({**ACTIVE_STAFF, "role": Role.ADMIN.value})
+        )
+        loaded = self._candidate_loader.load(docs, team_id=team_id, now=now)
+        return CandidatePool([replace(one, role=Role.MODERATOR) for one in loaded])
 
     def _criteria(
         self, ticket: Ticket, now: datetime, history: Mapping[ObjectId, float]
@@ -246,7 +270,7 @@ class AssignmentService:
             skills=ticket.related_skills,
             requester=ticket.created_by,
             now=now,
-            declined=declined_by(ticket),
+            declined=not_chosen(ticket),
             history=history,
             corrections=corrections,
             sources=skill_sources(ticket),

@@ -90,6 +90,10 @@ class CandidateLoader:
         staff = {**ACTIVE_STAFF, "active": False} if deactivated else ACTIVE_STAFF
         return self._candidates(self._db.users.find(staff, _CANDIDATE_FIELDS), team_id, now)
 
+    def load(self, docs: Iterable[Document], *, team_id: str, now: datetime) -> list[Candidate]:
+        """Return the candidates of these accounts."""
+        return self._candidates(docs, team_id, now)
+
     def count(self) -> int:
         """Return how many candidates `load_all` returns."""
         return self._db.users.count_documents(ACTIVE_STAFF)

@@ -31,6 +31,7 @@ from services.models.user import STAFF, Role, User
 from services.sla.indexes import IN_QUEUE_FILTER
 from services.sla.queue_key import QUEUE_KEY_FIELD, queue_key_bound
 from services.team_settings.settings_service import TeamSettings
+from services.tickets.access import Sight, visible_to
 from services.tickets.queries import count_open_tickets
 
 # Hours, zone, holidays and absences may change between two checks.
@@ -141,8 +142,9 @@ class DigestCounts:
     def __init__(self, db: Mongo, *, now: datetime) -> None:
         self._db = db
         self._now = now
-        self._queue: QueueCounts | None = None
-        self._activity: dict[tuple[datetime, datetime], TeamActivity] = {}
+        # By what the readers may see, which is the same for all of one role.
+        self._queues: dict[str, QueueCounts] = {}
+        self._activity: dict[tuple[str, datetime, datetime], TeamActivity] = {}
 
     def for_assignee(self, user_id: ObjectId) -> AssigneeCounts:
         late, never = (
@@ -161,29 +163,38 @@ class DigestCounts:
             next_due=ticket.due_at or ticket.deadline if ticket else None,
         )
 
-    def queue(self) -> QueueCounts:
-        if self._queue is None:
+    def queue(self, sight: Sight) -> QueueCounts:
+        key = str(sight.of_team)
+        if key not in self._queues:
             late = {kind: queue_key_bound(self._now, is_assigned=kind) for kind in (False, True)}
             overdue = (_queue_range("0", late[False]), _queue_range("1", late[True]))
-            self._queue = QueueCounts(
-                unassigned=self._count(_queue_range("0", "1")),
-                overdue=sum(self._count(query) for query in overdue),
+            self._queues[key] = QueueCounts(
+                unassigned=self._count(_queue_range("0", "1"), sight),
+                overdue=sum(self._count(query, sight) for query in overdue),
             )
-        return self._queue
+        return self._queues[key]
 
-    def activity(self, since: datetime, until: datetime) -> TeamActivity:
-        if (since, until) not in self._activity:
+    def activity(self, since: datetime, until: datetime, sight: Sight) -> TeamActivity:
+        key = str(sight.of_team), since, until
+        if key not in self._activity:
             within = {"$gte": since, "$lt": until}
             done = {"status": Status.COMPLETED.value, "completedAt": within}
-            self._activity[since, until] = TeamActivity(
-                filed=self._count({"createdAt": within}),
-                closed=self._count(done),
+            self._activity[key] = TeamActivity(
+                filed=self._count({"createdAt": within}, sight),
+                closed=self._count(done, sight),
             )
-        return self._activity[since, until]
+        return self._activity[key]
 
-    def _count(self, query: Document) -> int:
+    def _count(self, query: Document, sight: Sight | None = None) -> int:
         # No hint: with one, SecantusDB scans the whole index.
-        return self._db.tickets.count_documents(query)
+        if sight is None or not sight.of_team:
+            return self._db.tickets.count_documents(query)
+        stages: list[Document] = [
+            {"$match": query},
+            {"$match": sight.of_team},
+            {"$count": "tickets"},
+        ]
+        return sum(found["tickets"] for found in self._db.tickets.aggregate(stages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,12 +302,13 @@ class Digests:
         self, account: Document, today: DigestDay, until: datetime, next_check: datetime
     ) -> Digest:
         user, counts = User.from_doc(account), self._counts
+        sight = visible_to(Actor.from_user(user))
         return Digest(
             user=user,
             today=today,
             assignee=counts.for_assignee(user.id),
-            queue=counts.queue(),
-            activity=counts.activity(today.previous_started_at, today.started_at),
+            queue=counts.queue(sight),
+            activity=counts.activity(today.previous_started_at, today.started_at, sight),
             claimed_until=until,
             next_check=next_check,
         )

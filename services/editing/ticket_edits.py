@@ -8,7 +8,7 @@ A program's edit (`patch`) changes the ticket as it is now.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from bson import ObjectId
 from services.accounts.users import UserService
 from services.analysis.analysis_store import skill_sources
 from services.analysis.model_exchange import NO_SOURCES
-from services.assignment.assignment_service import AssignmentService, declined_by
+from services.assignment.assignment_service import AssignmentService, not_chosen
 from services.assignment.candidate_pool import without_ticket
 from services.assignment.feedback import correction_scores
 from services.assignment.ranking import AssigneeOption, rank_options
@@ -32,10 +32,21 @@ from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import Status, Ticket
 from services.models.user import User
 from services.team_settings.app_name import app_name
+from services.team_settings.private_tickets import (
+    PrivateTicketState,
+    cached_state,
+    prepare_for_private_ticket,
+)
 from services.tickets import ticket_store, transitions
 from services.tickets.access import require_visible, visible_to
 from services.tickets.fields import EDITABLE_FIELDS, current_value, is_equal, validate_field
-from services.tickets.lifecycle import TicketAction, check_allowed, check_transition, describe_state
+from services.tickets.lifecycle import (
+    TicketAction,
+    check_allowed,
+    check_assignee,
+    check_transition,
+    describe_state,
+)
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change, with_change
 from services.tickets.validation import checked_question, checked_resolution
@@ -84,11 +95,13 @@ class EditConflict(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class EditForm:
-    """Initial values of the form to edit a ticket."""
+    """Initial values of the form to edit a ticket. `private_tickets` says if it can be private."""
 
     ticket: Ticket
     team_skills: tuple[str, ...]
     assignee_option: AssigneeOption | None
+    private_tickets: PrivateTicketState | None = None
+    now: datetime | None = None
 
 
 class TicketEdits:
@@ -109,6 +122,8 @@ class TicketEdits:
             ticket=ticket,
             team_skills=tuple(self._users.team_skills()),
             assignee_option=next(assignee, None),
+            private_tickets=cached_state(self._db),
+            now=self._clock(),
         )
 
     def assignee_options(
@@ -206,7 +221,7 @@ class TicketEdits:
             skills=skills,
             requester=ticket.created_by if ticket else None,
             now=now,
-            declined=declined_by(ticket) if ticket else frozenset(),
+            declined=not_chosen(ticket) if ticket else frozenset(),
             corrections=correction_scores(self._db, skills=skills, now=now),
             sources=skill_sources(ticket) if ticket else NO_SOURCES,
             query=query,
@@ -231,7 +246,12 @@ class TicketEdits:
         self, actor: Actor, ticket: Ticket, edit: Mapping[str, Any], message: Any
     ) -> Change:
         by, plain = actor.user_id, [field for field in PLAIN_FIELDS if field in edit]
+        made_private = Change()
+        if "private" in plain:
+            plain.remove("private")
+            made_private = self._make_private(by, ticket)
         assignee_id = edit.get("assignedTo")
+        check_assignee(ticket, assignee_id)
         if assignee_id and not self._users.can_work_on_tickets(assignee_id):
             raise InvalidValue("assignedTo", "Choose a moderator or an admin who is still active.")
         change = Change(
@@ -257,7 +277,26 @@ class TicketEdits:
             keep_assignee=keep_assignee,
             now=self._clock(),
         )
-        return change.then(status_change)
+        return change.then(status_change).then(made_private)
+
+    def _make_private(self, by: ObjectId, ticket: Ticket) -> Change:
+        """Raises `InvalidValue` if there can be no private tickets now."""
+        prepare_for_private_ticket(self._db, now=self._clock())
+        acted = (
+            {by}
+            | {event.by for event in ticket.events}
+            | {comment.by for comment in ticket.comments}
+        )
+        acted |= {event.to for event in ticket.events if event.type == EventType.ASSIGNED}
+        users = self._users.get_many({who for who in acted if isinstance(who, ObjectId)})
+        after = replace(ticket, private=True)
+        blind = [
+            user.id
+            for user in users.values()
+            if visible_to(Actor.from_user(user)).covers(ticket)
+            and not visible_to(Actor.from_user(user)).covers(after)
+        ]
+        return transitions.make_private(by, seen_by=blind)
 
     def _people_in(self, conflicts: Sequence[FieldConflict]) -> dict[ObjectId, User]:
         named = [value for conflict in conflicts for value in (conflict.by, conflict.value)]

@@ -109,7 +109,9 @@ class EscalationSteps:
     def _is_met(self, condition: StepCondition | None, ticket: Ticket) -> bool:
         if condition is StepCondition.ASSIGNEE_CAN_ACCEPT:
             return self._can_accept(ticket)
-        return condition is not StepCondition.HAS_TRIAGE_CHANNEL or self._has_triage
+        # A private ticket is escalated only to those who may see it.
+        has_triage = self._has_triage and not ticket.private
+        return condition is not StepCondition.HAS_TRIAGE_CHANNEL or has_triage
 
     def _can_accept(self, ticket: Ticket) -> bool:
         """Whether the assignee works on tickets and is not away."""

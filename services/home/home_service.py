@@ -7,6 +7,10 @@ from datetime import datetime
 from bson import ObjectId
 
 from services.account_admin.account_admin import AccountAdmin
+from services.account_admin.private_ticket_settings import (
+    PrivateTicketSettings,
+    PrivateTicketSettingsService,
+)
 from services.accounts.account_search import AccountCursor, AccountPage
 from services.availability.slack_status import StatusRules, StatusRulesStore
 from services.core.clock import Clock, utcnow
@@ -93,6 +97,7 @@ class SettingsPage:
     screen: Screen
     settings: CurrentSettings
     status_rules: StatusRules
+    private_tickets: PrivateTicketSettings
 
 
 HomeContent = HomePage | TicketListPage | SearchResultsPage | TicketPage | PeoplePage | SettingsPage
@@ -107,6 +112,7 @@ class HomeService:
         settings: TeamSettings,
         status_rules: StatusRulesStore,
         setup_checklists: SetupChecklists,
+        private_tickets: PrivateTicketSettingsService,
         *,
         clock: Clock = utcnow,
     ) -> None:
@@ -118,6 +124,7 @@ class HomeService:
         self._settings = settings
         self._status_rules = status_rules
         self._setup_checklists = setup_checklists
+        self._private_tickets = private_tickets
         self._clock = clock
 
     def get(self, *, actor: Actor, team_id: str, screen: Screen) -> HomeContent:
@@ -141,7 +148,8 @@ class HomeService:
             return self._build_people_page(actor, team_id, screen.people)
         if screen.settings:
             settings = self._settings.get(actor=actor)
-            return SettingsPage(screen, settings, self._status_rules.read())
+            private_tickets = self._private_tickets.get(actor=actor)
+            return SettingsPage(screen, settings, self._status_rules.read(), private_tickets)
         return self._build_home_page(actor, team_id)
 
     def ticket_page(self, *, actor: Actor, team_id: str, ticket_id: str) -> TicketPage:

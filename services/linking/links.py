@@ -358,6 +358,7 @@ def referenced_user_ids(ticket: Ticket) -> set[ObjectId]:
         named += [event.by if isinstance(event.by, ObjectId) else None]
         named += [event.to if event.type == EventType.ASSIGNED else None]
         named += [event.from_ if event.ends_assignees_work else None]
+        named += event.from_ if event.field == "private" and isinstance(event.from_, list) else []
     return {user_id for user_id in named if isinstance(user_id, ObjectId)}
 
 

@@ -187,6 +187,7 @@ class Ticket:
     # Seen by its people and admins only (services/tickets/access.py).
     private: bool = False
     participants: tuple[ObjectId, ...] = ()
+    not_to: ObjectId | None = None  # the requester does not want this person to get it
     # Why the stored document is malformed, "" if it is not.
     defect: str = ""
 
@@ -279,4 +280,5 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "search": ("search", SearchWords.from_doc),
     "private": ("private", lambda value: value is True),  # as the queries compare it
     "participants": ("participants", _ids),
+    "notTo": ("not_to", as_object_id),
 }

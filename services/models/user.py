@@ -24,6 +24,8 @@ class Role(StrEnum):
 # The roles that work on tickets, as filters of `users`.
 STAFF: Document = {"role": {"$in": [Role.MODERATOR, Role.ADMIN]}}
 ACTIVE_STAFF: Document = {**STAFF, "active": {"$ne": False}}
+# Those whom the settings name for private tickets that have no assignee.
+PRIVATE_TICKET_STAFF: Document = {"privateTickets": True, **ACTIVE_STAFF}
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from services.ops.check_runner import (
     warn,
 )
 from services.outbox import deliveries, pending
+from services.team_settings import private_tickets
 
 MONGODB = "MongoDB"
 # Below the runner's timeout, so that a finding names what did not answer.
@@ -146,6 +147,7 @@ class DatabaseChecks:
                 depends_on=(MONGODB,),
                 seconds=ADDRESS_CHECK_SECONDS,
             ),
+            Check("private tickets", self.check_private_tickets, depends_on=(MONGODB,)),
         ]
 
     def work_checks(self) -> list[Check]:
@@ -202,6 +204,19 @@ class DatabaseChecks:
             found = f"migrations to version {program} are not complete (at {stored.version})"
             return warn(found, "The jobs run them: keep the jobs running, and see their log.")
         return ok(f"version {stored.version}; this program knows {program}")
+
+    def check_private_tickets(self) -> list[Finding]:
+        """Check that the legacy backend does not show private tickets to moderators."""
+        now = self._clock()
+        with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
+            state = private_tickets.load_state(self._db)
+        if not state.is_legacy_in_use(now) or state.legacy_wrote_at is None:
+            return ok("can be filed")
+        found = f"the old backend wrote on {state.legacy_wrote_at:%d %b %Y}"
+        if state.is_accepted:
+            return warn(f"can be filed, but {found}", private_tickets.LEGACY_WARNING)
+        advice = "It does not know them. Stop it for 30 days, or allow them in Home under Settings."
+        return warn(f"off: {found}", advice)
 
     def check_indexes(self) -> list[Finding]:
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):

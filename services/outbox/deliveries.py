@@ -334,6 +334,11 @@ def mark_failed(db: Mongo, ticket_id: ObjectId, key: str, *, error: str) -> None
     _set(db, ticket_id, key, values, only_if=CLAIMED_FILTER)
 
 
+def mark_withdrawn(db: Mongo, ticket_id: ObjectId, key: str) -> None:
+    """Record that the message was deleted in Slack, and is not to be sent again."""
+    _set(db, ticket_id, key, {"state": DeliveryState.FAILED.value, "error": "withdrawn"})
+
+
 def is_operator_failure(delivery: Document) -> bool:
     """Return whether the message was given up for an error that an operator can correct. Not a
     reply in other people's conversations, where the bot may be no member."""

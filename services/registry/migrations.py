@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.core import database, schema_version
+from services.core import database, legacy_backend, schema_version
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.outbox.delivery_migration import retry_operator_failures
+from services.team_settings import private_tickets
 from services.tickets.search_index import add_words
 
 logger = logging.getLogger(__name__)
@@ -35,10 +36,18 @@ class Migration:
     stops_older: bool = False
 
 
+def _find_legacy_writes(db: Mongo, *, limit: int, now: datetime) -> int:  # noqa: ARG001  one read
+    return legacy_backend.record_earlier_writes(db, now=now, window=private_tickets.LEGACY_WINDOW)
+
+
 # Version 1 is the data of the first release that stores a version.
 MIGRATIONS: Sequence[Migration] = (
     Migration(2, "send again what failed for an operator's fault", retry_operator_failures),
-    Migration(3, "add the words that tickets are found by", add_words),
+    # `minReader` is raised by the first private ticket, which an older program would show.
+    Migration(
+        private_tickets.DATA_VERSION, "find the legacy backend's writes", _find_legacy_writes
+    ),
+    Migration(4, "add the words that tickets are found by", add_words),
 )
 FIRST_VERSION = 1
 PROGRAM_VERSION = max((migration.version for migration in MIGRATIONS), default=FIRST_VERSION)

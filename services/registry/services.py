@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from services.account_admin.account_admin import AccountAdmin
 from services.account_admin.audit_trail import AuditTrail
+from services.account_admin.private_ticket_settings import PrivateTicketSettingsService
 from services.accounts.confirmation import EmailConfirmation, MemberLookup
 from services.accounts.users import UserService
 from services.auth.one_time_codes import OneTimeCodes
@@ -148,6 +149,9 @@ class Services:
     staff_invitations = _lazy(lambda s: StaffInvitations(s.db, s.users, s.links, clock=s.clock))
     member_sync = _lazy(lambda s: MemberSync(s.db, s.users, s.codes, clock=s.clock))
     account_admin = _lazy(lambda s: AccountAdmin(s.db, s.users, clock=s.clock))
+    private_ticket_settings = _lazy(
+        lambda s: PrivateTicketSettingsService(s.db, s.users, clock=s.clock)
+    )
     audit_trail = _lazy(lambda s: AuditTrail(s.db, s.users))
     erasure = _lazy(lambda s: Erasure(s.db, s.users, clock=s.clock))
     data_export = _lazy(lambda s: DataExport(s.db, s.users))
@@ -173,6 +177,7 @@ class Services:
             s.team_settings,
             s.status_rules,
             s.setup_checklists,
+            s.private_ticket_settings,
             clock=s.clock,
         )
     )

@@ -15,6 +15,7 @@ from services.core.database import Document, Mongo
 from services.models.ticket import Status, Ticket
 from services.routing.indexes import SKILL_RESOLVED_INDEX
 from services.routing.learned_model import extract_features
+from services.tickets.access import is_for_other_tickets
 from services.tickets.indexes import NEWEST_INDEX, RESOLVED_INDEX
 from services.tickets.lifecycle import RESOLUTION_CODES
 
@@ -31,8 +32,14 @@ REPORT_WINDOW = timedelta(hours=1)
 COMPARED_LENGTH = 500  # characters of a text
 
 _COMPLETED: Document = {"status": Status.COMPLETED.value}
-_SUMMARISED = {"summary": True, "title": True, "relatedSkills": True, "resolution": True}
-_REPORTED = {"title": True, "description": True, "createdBy": True}
+_SUMMARISED = {
+    "summary": True,
+    "title": True,
+    "relatedSkills": True,
+    "resolution": True,
+    "private": True,
+}
+_REPORTED = {"title": True, "description": True, "createdBy": True, "private": True}
 
 
 def find_precedents(
@@ -64,7 +71,11 @@ def count_reporters(db: Mongo, ticket: Ticket, *, now: datetime) -> int:
     found = db.tickets.find({"createdAt": {"$gt": now - REPORT_WINDOW}}, _REPORTED)
     newest = found.sort(list(NEWEST_INDEX)).limit(MAX_COMPARED_TICKETS)
     own = {None, ticket.created_by}
-    others = [doc for doc in newest if as_object_id(doc.get("createdBy")) not in own]
+    others = [
+        doc
+        for doc in newest
+        if as_object_id(doc.get("createdBy")) not in own and is_for_other_tickets(doc)
+    ]
     text = ticket.text[:COMPARED_LENGTH]
     shares = similarities(text, [_beginning(doc, "description") for doc in others])
     alike = zip(shares, others, strict=True)
@@ -88,12 +99,12 @@ def similarities(text: str, others: Sequence[str]) -> list[float]:
 def _resolved_tickets(db: Mongo, skills: Sequence[str]) -> Iterator[Document]:
     if not skills:
         newest = db.tickets.find(_COMPLETED, _SUMMARISED).sort(list(RESOLVED_INDEX)[1:])
-        yield from newest.limit(MAX_COMPARED_TICKETS)
+        yield from filter(is_for_other_tickets, newest.limit(MAX_COMPARED_TICKETS))
     for skill in skills:
         of_skill = db.tickets.find({"relatedSkills": skill, **_COMPLETED}, _SUMMARISED)
-        yield from of_skill.sort(list(SKILL_RESOLVED_INDEX)[2:]).limit(
-            MAX_COMPARED_TICKETS // len(skills)
-        )
+        newest = of_skill.sort(list(SKILL_RESOLVED_INDEX)[2:])
+        amount = MAX_COMPARED_TICKETS // len(skills)
+        yield from filter(is_for_other_tickets, newest.limit(amount))
 
 
 def _summary(doc: Document) -> str:

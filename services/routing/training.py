@@ -22,6 +22,7 @@ from services.models.user import ACTIVE_STAFF
 from services.routing.learned_model import Example
 from services.routing.model_store import ModelKind, ModelStore
 from services.routing.skill_matching import match_skills
+from services.tickets.access import is_for_other_tickets
 from services.tickets.indexes import RESOLVED_INDEX
 from services.tickets.lifecycle import RESOLUTION_CODES
 
@@ -40,6 +41,7 @@ _FIELDS = {
     "relatedSkills": True,
     "assignedTo": True,
     "resolution": True,
+    "private": True,
     "events.type": True,
     "events.field": True,
 }
@@ -100,7 +102,7 @@ class Training:
         taught = [
             (_ticket_text(doc), *_labels(doc, skills, staff))
             for doc in newest.limit(MAX_TICKETS)
-            if doc.get("resolution") not in RESOLUTION_CODES
+            if doc.get("resolution") not in RESOLUTION_CODES and is_for_other_tickets(doc)
         ]
         return taught[::-1]
 

@@ -1,4 +1,4 @@
-"""The app's name, SLA targets and business hours that admins set for the whole team.
+"""The app's name, SLA targets, business hours and private tickets, as admins set them for the team.
 
 Environment variables are read in `services.core.settings`, the words of a Slack status in
 `services.availability`.

@@ -18,6 +18,7 @@ from services.tickets.fields import FIELDS, Access
 # Not `False`: a ticket of the legacy backend or of an earlier release has no such field.
 NOT_PRIVATE: Document = {"private": {"$ne": True}}
 _NO_CONDITION: Document = {}
+CONCEALED_TITLE = "private"
 _HOLDS: Mapping[str, Callable[[Ticket, Any], bool]] = {
     "private": lambda ticket, _: not ticket.private,
     "createdBy": lambda ticket, who: ticket.created_by == who,
@@ -30,11 +31,16 @@ _HOLDS: Mapping[str, Callable[[Ticket, Any], bool]] = {
 class Sight:
     """The tickets that an actor may see: those that match one of the alternatives.
 
-    `as_staff` are those they may also work on, with all that is for the staff.
+    `as_staff` are those they may also work on, with all that is for the staff. `of_team` is the
+    condition for counts of the whole team's tickets, the same for all of one role.
     """
 
     alternatives: tuple[Document, ...]
     as_staff: tuple[Document, ...]
+
+    @property
+    def of_team(self) -> Document:
+        return {} if {} in self.alternatives else NOT_PRIVATE
 
     def covers(self, ticket: Ticket) -> bool:
         return _matches_any(ticket, self.alternatives)
@@ -77,6 +83,32 @@ def require_visible(actor: Actor, ticket: Ticket | None) -> Ticket:
             return ticket
         record_denial(Permission.SEE_ANY_TICKET, actor.user_id)
     raise NotFound("There is no such ticket, or you may not see it.")
+
+
+def is_for_other_tickets(doc: Mapping[str, Any]) -> bool:
+    """Return whether the text of that stored ticket may be compared with other tickets, learned
+    from and sent to the model with them: no one is the reader then, so not if it is private."""
+    return doc.get("private") is not True
+
+
+def concealed(ticket: Ticket) -> Ticket:
+    """Return what a line about the ticket shows to a reader who may not see it: its number, its
+    state, and that it is private. For messages that were sent to them while they could."""
+    return Ticket(
+        id=ticket.id,
+        title=CONCEALED_TITLE,
+        description="",
+        status=ticket.status,
+        created_by=None,
+        assigned_to=ticket.assigned_to,
+        created_at=ticket.created_at,
+        number=ticket.number,
+        team_id=ticket.team_id,
+        queue_key=ticket.queue_key,
+        seq=ticket.seq,
+        events=tuple(replace(event, note=None) for event in ticket.events),
+        private=True,
+    )
 
 
 def _matches_any(ticket: Ticket, alternatives: Iterable[Document]) -> bool:

@@ -32,6 +32,7 @@ from services.tickets.lifecycle import (
     allowed_actions,
     already_done,
     check_allowed,
+    check_assignee,
     completed_by,
     describe_state,
     stale_message,
@@ -108,6 +109,7 @@ class TicketActions:
             TicketAction.TAKE,
             build_change,
             expected_state,
+            validate=lambda ticket: check_assignee(ticket, actor.user_id),
             is_repeatable=False,
         )
 
@@ -132,6 +134,7 @@ class TicketActions:
             return transitions.unassign(actor.user_id, ticket, reason=why)
 
         def validate(ticket: Ticket) -> None:
+            check_assignee(ticket, person.id if person else None)
             if person and person.id == ticket.assigned_to:
                 raise InvalidValue("assignedTo", f"{person.display_name} has this ticket already.")
             if not person and not ticket.assigned_to:

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import Enum, Flag, StrEnum, auto
 from typing import Any
 
+from services.core.errors import InvalidValue
 from services.models.ticket import Ticket
 from services.tickets.validation import (
     TicketFields,
@@ -91,6 +92,12 @@ def _plain(check: Callable[[Any], Any]) -> Callable[[Any, Edit], Any]:
     return lambda value, _: check(value)
 
 
+def _checked_private(value: Any, edit: Edit) -> bool:
+    if edit.ticket.private and value is not True:
+        raise InvalidValue("private", "A private ticket stays private.")
+    return bool(value)
+
+
 _ROWS = (
     TicketField("_id", ALL, API | LISTS, other_attribute="id"),
     TicketField("number", ALL, SHOWN),
@@ -110,7 +117,8 @@ _ROWS = (
     TicketField("completedAt", ALL, EXPORT | ASSIGNEE_EXPORT, other_attribute=""),
     TicketField("resolution", ALL, SHOWN),  # in lists it says what was cancelled
     TicketField("source", ALL, EXPORT),
-    TicketField("private", ALL, SHOWN),
+    TicketField("private", ALL, SHOWN, edited_by=ALL, check=_checked_private),
+    TicketField("notTo", ALL, EXPORT),
     TicketField("participants", ALL, EXPORT),
     TicketField("createdBy", ALL, API | LISTS),
     TicketField("assignedTo", ALL, API | LISTS, edited_by=STAFF, check=_plain(checked_assignee_id)),

@@ -24,12 +24,13 @@ from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.outbox.pending import outbox_fields
 from services.sla.policy import cached_policy
 from services.sla.timing import timing_for_new_ticket
+from services.team_settings.private_tickets import prepare_for_private_ticket
 from services.tickets import search_index, ticket_store
 from services.tickets.access import require_visible, visible_to
 from services.tickets.fields import FILED_FIELDS, current_value
 from services.tickets.indexes import NEWEST_INDEX
 from services.tickets.queries import WITHOUT_MESSAGES, load_ticket
-from services.tickets.transitions import Change
+from services.tickets.transitions import Change, make_private
 from services.tickets.validation import (
     MAX_DESCRIPTION_LENGTH,
     MIN_TITLE_LENGTH,
@@ -83,13 +84,16 @@ class TicketService:
         priority: str | None = None,
         deadline: datetime | None = None,
         source: MessageSource | None = None,
+        private: bool = False,
+        not_to: ObjectId | None = None,
         reject_edits: bool = False,
     ) -> FilingResult:
         """File a ticket, once per `request_id`: a second submission returns the first's ticket.
 
         A second submission with other values is the requester's edit if the ticket is not in
         progress; with `reject_edits` it is a `Conflict`. A message (`source`) makes one ticket for
-        all users. Raises `InvalidValue`, `LimitReached`, `AlreadyFiled`, `Conflict`.
+        all users. `not_to` is an account that it is never assigned to. Raises `InvalidValue`,
+        `LimitReached`, `AlreadyFiled`, `Conflict`.
         """
         require_permission(actor, Permission.FILE_TICKET)
         fields = checked_fields(
@@ -98,7 +102,11 @@ class TicketService:
             priority=priority,
             deadline=deadline,
             now=self._clock(),
+            private=private,
+            not_to=not_to,
         )
+        if private:
+            prepare_for_private_ticket(self._db, now=self._clock())
         content_hash = fields.content_hash() if reject_edits and request_id else None
         subject = (Limit.TICKETS, str(actor.user_id))
         place = self._rate_limiter.try_take(subject)
@@ -254,6 +262,10 @@ class TicketService:
             doc["requestId"] = request_id
         if fields.deadline:
             doc["deadline"] = fields.deadline
+        if fields.private:
+            doc["private"] = True
+        if fields.not_to:
+            doc["notTo"] = fields.not_to
         if content_hash:
             doc["requestDigest"] = content_hash
         if source:
@@ -275,7 +287,8 @@ class TicketService:
         if ticket.created_by != actor.user_id:  # a replayed view of another user
             raise NotFound("This form is not yours. Open a new one with /ticket.")
         edits = _edits(ticket, fields)
-        if not edits:
+        is_made_private = edits.pop("private", None) is not None
+        if not edits and not is_made_private:
             return ticket
         if ticket.status is not Status.TODO:
             raise Conflict(f"Ticket {ticket.number} is being worked on; it can't be edited here.")
@@ -289,6 +302,8 @@ class TicketService:
             ),
             remove=("assignment.next",),  # the new text may match an assignee
         )
+        if is_made_private:
+            change = change.then(make_private(actor.user_id, seen_by=()))  # no one has acted on it
         edited = ticket_store.apply(
             self._db, ticket, change, now=self._clock(), status=Status.TODO.value
         )

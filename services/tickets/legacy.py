@@ -16,6 +16,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo import ReturnDocument, UpdateOne
 
+from services.core import legacy_backend
 from services.core.clock import utcnow
 from services.core.coerce import match_word
 from services.core.database import Document, Mongo
@@ -54,6 +55,7 @@ def adopt(db: Mongo, doc: Document, *, now: datetime | None = None) -> Document:
         return doc
     (number,) = allocate_numbers(db, team_id=workspace.team_id, count=1)
     which, update = _adoption_update(doc, workspace, number, now or utcnow())
+    legacy_backend.record_write(db, _filed_at(doc) or now or utcnow())
     stored = db.tickets.find_one_and_update(
         which, update, return_document=ReturnDocument.AFTER
     ) or db.tickets.find_one({"_id": doc["_id"]})
@@ -80,6 +82,7 @@ def adopt_batch(db: Mongo, *, now: datetime, limit: int = ADOPTION_BATCH_SIZE) -
                 update = UpdateOne(*_adoption_update(doc, workspace, number, now))
                 adoptions.append((doc["_id"], update))
         write_isolated(db, adoptions, now=now)
+        legacy_backend.record_write(db, max(_filed_at(doc) or now for doc in found))
     return len(found)
 
 
@@ -172,6 +175,8 @@ def reconcile(db: Mongo, *, now: datetime, limit: int = RECONCILIATION_BATCH_SIZ
         for doc in db.tickets.find({**query, **not_set_aside(now)}).limit(limit):
             with isolated(db, doc["_id"], now=now):
                 count += _reconcile_ticket(db, doc, change_of(doc, now), now)
+    if count:
+        legacy_backend.record_write(db, now)
     return count
 
 

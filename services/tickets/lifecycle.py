@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from bson import ObjectId
 
-from services.core.errors import Conflict
+from services.core.errors import Conflict, InvalidValue
 from services.models.events import Event, EventType
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
@@ -101,6 +101,12 @@ def check_allowed(
     if action is TicketAction.CANCEL and is_open:
         raise Conflict(f"Only its requester can cancel {name}. Resolve it, and say why.")
     raise Conflict(stale_message(ticket, assignee_name=assignee_name))
+
+
+def check_assignee(ticket: Ticket, assignee: ObjectId | None) -> None:
+    """Raise `InvalidValue` for the person whom the requester does not want to get the ticket."""
+    if assignee is not None and assignee == ticket.not_to:
+        raise InvalidValue("assignedTo", "The requester does not want this person to get it.")
 
 
 def check_transition(ticket: Ticket, to: Status) -> None:

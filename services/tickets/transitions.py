@@ -4,7 +4,7 @@ Two changes may be joined into one update (`Change.then`) if the second is built
 `with_change(ticket, first)`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -153,6 +153,16 @@ def queue_unassigned(ticket: Ticket, *, retry_at: datetime) -> Change:
     event = NewEvent(EventType.NOBODY_AVAILABLE, by="system")
     events = () if ticket.is_queued_unassigned else (event,)
     return Change({"assignment.next": retry_at}, events, ("assignment.until",))
+
+
+def make_private(by: ObjectId, *, seen_by: Iterable[ObjectId]) -> Change:
+    """Show the ticket only to its people and to admins. The event keeps the ids of those who acted
+    on it and lose sight of it (`seen_by`).
+
+    An unassigned one is assigned again: from now on it has other candidates.
+    """
+    event = NewEvent(EventType.EDITED, by=by, field="private", from_=sorted(seen_by), to=True)
+    return Change({"private": True}, (event,), RETRY_FIELDS)
 
 
 def complete(

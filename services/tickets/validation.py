@@ -32,16 +32,28 @@ class TicketFields:
     description: str
     priority: Priority | None
     deadline: datetime | None = None
+    private: bool = False
+    not_to: ObjectId | None = None
 
     def content_hash(self) -> str:
         """Return the same hash for the same values."""
         due = self.deadline.isoformat() if self.deadline else None
-        words = json.dumps([self.title, self.description, self.priority, due])
+        values: list[object] = [self.title, self.description, self.priority, due]
+        if self.private or self.not_to:
+            values += [self.private, str(self.not_to or "")]
+        words = json.dumps(values)
         return hashlib.sha256(words.encode()).hexdigest()
 
 
 def checked_fields(
-    *, title: str, description: str, priority: str | None, deadline: datetime | None, now: datetime
+    *,
+    title: str,
+    description: str,
+    priority: str | None,
+    deadline: datetime | None,
+    now: datetime,
+    private: bool = False,
+    not_to: ObjectId | None = None,
 ) -> TicketFields:
     """Return the fields of a new ticket. Raises `InvalidValue` with the errors of all of them if
     the text or the priority is invalid; the deadline alone is checked when the ticket is stored."""
@@ -55,7 +67,12 @@ def checked_fields(
         field, *_ = errors
         raise InvalidValue(field, errors[field], others={**errors, **deadline_error})
     return TicketFields(
-        checked_title(title), checked_description(description), checked_priority(priority), deadline
+        checked_title(title),
+        checked_description(description),
+        checked_priority(priority),
+        deadline,
+        private=private,
+        not_to=not_to,
     )
 
 

@@ -164,6 +164,12 @@ _TEMPLATES: Mapping[EmailKind, EmailContent] = {
 }
 
 
+# Email is forwarded and stored elsewhere, so of a private ticket it has the number only.
+_PRIVATE_ASSIGNMENT = EmailContent(
+    "{name} is yours", ("{name} is assigned to you. It is private.", "To work on it, {find}.")
+)
+
+
 def render(
     kind: EmailKind, user: User, *, app_name: str, app_url: str | None, **values: str
 ) -> EmailContent:
@@ -171,7 +177,8 @@ def render(
 
     The account's name is left out: at sign-up, anyone can enter any text for any address.
     """
-    template = _TEMPLATES[kind]
+    is_private = kind is EmailKind.ASSIGNED and not values["title"]
+    template = _PRIVATE_ASSIGNMENT if is_private else _TEMPLATES[kind]
     values |= {"email": one_line(user.email), "app": app_name}
     body: list[str | Link] = ["Hello,"]
     for part in template.body:
@@ -184,10 +191,12 @@ def render(
 
 
 def assignment_values(ticket: Ticket, *, requester: str, reason: str) -> dict[str, str]:
-    """The values for `EmailKind.ASSIGNED`. `reason` is a phrase: why the ticket was assigned to
-    this user."""
+    """The values for `EmailKind.ASSIGNED`; the title is "" if the ticket is private. `reason` is a
+    phrase: why the ticket was assigned to this user."""
     return {
-        "title": truncate(one_line(masked(ticket.title)), MAX_TITLE_LENGTH),
+        "title": ""
+        if ticket.private
+        else truncate(one_line(masked(ticket.title)), MAX_TITLE_LENGTH),
         "name": f"Ticket {ticket.number}" if ticket.number else "A ticket",
         "requester": truncate(one_line(requester), MAX_NAME_LENGTH),
         "find": f"type /ticket {ticket.number} in Slack"

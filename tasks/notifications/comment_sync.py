@@ -140,7 +140,10 @@ class CommentSync:
                 yield notice
 
     def _may_see(self, comment: Comment, recipient: str) -> bool:
-        """Former staff see no changes of internal notes, except that they are deleted."""
+        """Former staff see no changes of internal notes, except that they are deleted; who may not
+        see the ticket sees none of any comment."""
+        if not self._runtime.may_show(self._ticket, _reader(recipient)):
+            return False
         if comment.deleted or not comment.internal or _is_channel(recipient):
             return True
         return self._is_staff(ObjectId(recipient))
@@ -173,6 +176,10 @@ class CommentSync:
     def _is_staff(self, user_id: ObjectId) -> bool:
         user = self._people.users.get(user_id)
         return user is not None and can_work_on_tickets(user)
+
+
+def _reader(recipient: str) -> ObjectId | str:
+    return recipient if _is_channel(recipient) else ObjectId(recipient)
 
 
 def _is_channel(recipient: str) -> bool:
@@ -212,7 +219,7 @@ def comment_deliveries(
             if user_id != comment.by:
                 yield CommentDelivery(event.seq, comment, user_id, thread)
         if comment.internal:
-            yield from _for_triage(event, comment, cards)
+            yield from _for_triage(ticket, event, comment, cards)
 
 
 def comment_events(ticket: Ticket) -> list[tuple[Event, Comment]]:
@@ -222,8 +229,12 @@ def comment_events(ticket: Ticket) -> list[tuple[Event, Comment]]:
     return [(e, by_id[e.to]) for e in ticket.events if e.type in written and e.to in by_id]
 
 
-def _for_triage(event: Event, comment: Comment, cards: Sequence[Card]) -> Iterator[CommentDelivery]:
+def _for_triage(
+    ticket: Ticket, event: Event, comment: Comment, cards: Sequence[Card]
+) -> Iterator[CommentDelivery]:
     """Yield the delivery to the triage channel, unless the note was written there."""
+    if ticket.private:
+        return
     card = next((card for card in reversed(cards) if card.kind == TRIAGE), None)
     if card and not (comment.slack_message and comment.slack_message.channel == card.channel):
         thread = SlackThread(card.channel, card.ts)

@@ -22,11 +22,13 @@ from services.core.database import record
 from services.core.leases import BackoffLock
 from services.core.metrics import EMAIL_ATTEMPTS
 from services.models.events import Event, EventType
+from services.models.permissions import Actor
 from services.models.ticket import OPEN_STATUSES, Ticket
-from services.models.user import Role, User
+from services.models.user import User
 from services.outbox import deliveries
 from services.outbox.deliveries import delivery_key
 from services.outbox.emails import MAX_AGE_BY_KIND, Email, EmailKind, Emails
+from services.tickets.access import visible_to
 from services.tickets.queries import load_ticket
 from tasks.email.compose import (
     BadAddressError,
@@ -236,7 +238,7 @@ def _assignment_values(runtime: Runtime, email: Email, user: User) -> dict[str, 
         raise EmailNotNeeded("the ticket has moved on")
     if ticket.assigned_to != user.id or ticket.status not in OPEN_STATUSES:
         raise EmailNotNeeded("the ticket has moved on")
-    if user.role is Role.USER:
+    if not visible_to(Actor.from_user(user)).covers_as_staff(ticket):
         raise EmailNotNeeded("the account may not see the ticket")
     assigner = event.by if isinstance(event.by, ObjectId) else None
     ids = {named for named in (ticket.created_by, assigner) if named}

@@ -17,6 +17,7 @@ from typing import Any
 from bson import ObjectId
 from celery import Task
 
+from bot.views.cards.ticket_cards import private_card
 from bot.views.modals.file_ticket import filed_offer
 from bot.views.text import DisplayPerson, Message, display_person
 from services.assignment import feedback
@@ -28,7 +29,7 @@ from services.linking.links import Directory, referenced_user_ids
 from services.models import set_aside
 from services.models.ticket import Card, Ticket
 from services.outbox import deliveries, pending
-from services.outbox.deliveries import Claim, DeliveryRef, DeliveryState, SentMessage
+from services.outbox.deliveries import COMMENT_KIND, Claim, DeliveryRef, DeliveryState, SentMessage
 from services.tickets.queries import load_several, load_ticket
 from tasks.assignment import assign_ticket
 from tasks.notifications import email_sender, reminders, unassigned_alert
@@ -54,7 +55,7 @@ from tasks.notifications.slack_delivery import (
 from tasks.notifications.ticket_messages import Notice, build_message, build_notices, triage_notice
 from tasks.queue.celery_app import NOTIFY_LIMIT_SECONDS, NOTIFY_TASK, celery
 from tasks.queue.task_instrumentation import tickets_of_message
-from tasks.recipients import THREAD, TRIAGE, Recipient, SlackThread
+from tasks.recipients import STAYS_IN_CHANNEL, THREAD, TRIAGE, Recipient, SlackThread
 from tasks.runtime import Runtime, current_runtime, moved_to_backlog
 
 logger = logging.getLogger(__name__)
@@ -231,7 +232,11 @@ class TicketSender:
 
         Raises `SlackRateLimited` if Slack asks to wait.
         """
-        notices = build_notices(self._ticket, people=self._person)
+        notices = [
+            notice
+            for notice in build_notices(self._ticket, people=self._person)
+            if self._may_show(notice)
+        ]
         channel = self._runtime.triage_channel
         triage_notices = triage_notice(self._ticket, channel=channel, people=self._person)
         self._begin_sequence([*notices, *triage_notices])
@@ -244,11 +249,18 @@ class TicketSender:
         # The channel last: Slack accepts one message a second there, for which no user's card
         # should wait. https://docs.slack.dev/apis/web-api/rate-limits
         outcomes += [self._send(notice) for notice in triage_notices]
-        outcomes += [self._update_card(card) for card in cards if card.kind == TRIAGE]
+        outcomes += [self._update_triage_card(card) for card in cards if card.kind == TRIAGE]
         outcomes.append(comment_sync.send_to_channel(self._cards))
+        outcomes += [self._withdraw_note(delivery) for delivery in self._ticket.deliveries]
         if self._is_contended or comment_sync.is_contended:
             return DeliveryResult.CONTENDED
         return DeliveryResult.DONE if all(outcomes) else DeliveryResult.RETRY
+
+    def _may_show(self, notice: Notice) -> bool:
+        """Return whether the recipient may read the notice; of a private ticket, no channel may."""
+        to = notice.recipient
+        reader = to if isinstance(to, ObjectId) else ""
+        return notice.kind == STAYS_IN_CHANNEL or self._runtime.may_show(self._ticket, reader)
 
     def _begin_sequence(self, notices: Sequence[Notice]) -> None:
         """Claim the first messages of a ticket in one update. They are sent one after the other,
@@ -465,8 +477,13 @@ class TicketSender:
             digest=content_hash(notice.message),
         )
 
+    def _card_message(self, card: Card) -> Message:
+        if self._runtime.may_show(self._ticket, card.recipient):
+            return build_message(card.kind, self._ticket, self._person, recipient=card.recipient)
+        return private_card(self._ticket)
+
     def _update_card(self, card: Card) -> bool:
-        message = build_message(card.kind, self._ticket, self._person, recipient=card.recipient)
+        message = self._card_message(card)
         if content_hash(message) == card.digest:
             return True
         about = f"ticket {self._ticket.id}: card"
@@ -494,11 +511,46 @@ class TicketSender:
             )
         )
 
+    def _update_triage_card(self, card: Card) -> bool:
+        """Delete the card if the ticket has become private since: the next round posts another, if
+        the ticket is open."""
+        is_new = content_hash(self._card_message(card)) == card.digest
+        if not self._ticket.private or is_new:
+            return self._update_card(card)
+        if self._delete(card.channel, card.ts):
+            self._replace(SlackThread(card.channel, card.ts))
+        return False
+
+    def _withdraw_note(self, delivery: Mapping[str, Any]) -> bool:
+        """Delete what was posted about a note in the thread of the triage card, if the ticket has
+        become private since."""
+        _, kind, recipient = deliveries.parse_delivery_key(str(delivery["key"]))
+        is_in_channel = kind == COMMENT_KIND and not ObjectId.is_valid(recipient)
+        if not (self._ticket.private and is_in_channel and delivery["state"] == DeliveryState.SENT):
+            return True
+        if not self._delete(str(delivery["channel"]), str(delivery["ts"])):
+            return False
+        db, key = self._runtime.db, str(delivery["key"])
+        record(lambda: deliveries.mark_withdrawn(db, self._ticket.id, key))
+        return True
+
+    def _delete(self, channel: str, ts: str) -> bool:
+        """Delete a message of the bot. False if that has to be tried again."""
+        slack = self._runtime.slack
+        outcome = call_slack(lambda: slack.chat_delete(channel=channel, ts=ts))
+        if outcome.rate_limit:
+            raise outcome.rate_limit
+        if not outcome.answer:
+            logger.warning("ticket %s: message not deleted: %s", self._ticket.id, outcome.error)
+        return outcome.is_final
+
     def _settle(self, delivery: Mapping[str, Any]) -> bool:
         """Show in a sent message what became of it, if its buttons have been acted on."""
         seq, kind, recipient = deliveries.parse_delivery_key(str(delivery["key"]))
         is_ours = seq.isdecimal() and ObjectId.is_valid(recipient)
         if delivery["state"] != DeliveryState.SENT or not is_ours:
+            return True
+        if not self._runtime.may_show(self._ticket, ObjectId(recipient)):
             return True
         message = settled_message(
             kind, self._ticket, self._person, recipient=ObjectId(recipient), seq=int(seq)

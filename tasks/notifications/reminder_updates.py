@@ -32,7 +32,10 @@ def request_updates_since(runtime: Runtime, sent: Sequence[Reminder]) -> None:
 
 def _request_updates(runtime: Runtime, ticket: Ticket, ids: Sequence[str]) -> None:
     action = last_action(ticket, since=0)
-    if action is None:
+    changes = [action] if action else []
+    changes += [event for event in ticket.events if event.field == "private"]
+    if not changes:
         return
-    for recipient in runtime.services.reminders.request_updates(ids, seq=action.seq):
+    seq = max(event.seq for event in changes)
+    for recipient in runtime.services.reminders.request_updates(ids, seq=seq):
         runtime.publisher.send(REMINDER_TASK, to=recipient)

@@ -35,13 +35,16 @@ from services.outbox.reminders import (
 )
 from services.sla.escalation_schedule import NEXT_STEP_FIELD, is_current_step
 from services.team_settings.settings_service import TeamSettings
+from services.tickets.access import concealed
 from services.tickets.queries import load_for_reminders, load_ticket
 from tasks.notifications import unassigned_alert
 from tasks.notifications.reminder_updates import ALERT_KIND, request_updates_since
 from tasks.notifications.settled_messages import action_sentence, last_action
 from tasks.notifications.slack_delivery import (
     REMINDER_RETRY_DELAY,
+    SlackOutcome,
     SlackRateLimited,
+    call_slack,
     post_message,
     record_outcome,
     update_message,
@@ -81,6 +84,8 @@ def queue_reminders(runtime: Runtime, ticket: Ticket) -> None:
     ):
         was_sent = deliveries.has_finished_delivery(ticket, seq=due.seq, kind=due.kind.value)
         if due.recipient == TRIAGE_RECIPIENT and not runtime.triage_channel:
+            continue
+        if not _may_get(runtime, ticket, due.recipient):
             continue
         if deliveries.is_finished(ticket, due.key) or (was_sent and due.at < oldest):
             continue
@@ -160,33 +165,64 @@ def _update_messages(runtime: Runtime, recipient: str) -> None:
         reminders.release_claim(claim, until=now + REMINDER_RETRY_DELAY)
         return
     for first in {reminder.place: reminder for reminder in claim.reminders}.values():
-        if (message := _updated_message(runtime, first)) is None or first.place is None:
+        if first.place is None:
             continue
-        channel, ts = first.place
-        outcome = update_message(
-            runtime.slack, message, channel=channel, ts=ts, about=f"reminder to {recipient}"
-        )
+        outcome = _update(runtime, first, *first.place)
+        if outcome is None:
+            continue
         if not outcome.is_final:
             record_outcome(reminders, claim, outcome, now=now)
             return
     reminders.finish(claim, why="sent")
 
 
-def _updated_message(runtime: Runtime, reminder: Reminder) -> Message | None:
-    """Return what the message of a sent reminder shows now; None if its tickets are gone."""
+def _update(runtime: Runtime, reminder: Reminder, channel: str, ts: str) -> SlackOutcome | None:
+    """Update the message of a sent reminder to what it shows now, or delete it in a channel if its
+    tickets are all private now. None if its tickets are gone."""
     together = runtime.services.reminders.sent_with(reminder)
     if reminder.kind == ALERT_KIND:
-        return unassigned_alert.build_message(runtime, together)
+        message = unassigned_alert.build_message(runtime, together)
+    else:
+        pairs = _shown(runtime, reminder.recipient, _pairs(runtime, together))
+        if pairs is not None and not pairs:
+            return call_slack(lambda: runtime.slack.chat_delete(channel=channel, ts=ts))
+        message = _message(runtime, reminder.recipient, pairs, count=len(pairs)) if pairs else None
+    if message is None:
+        return None
+    return update_message(
+        runtime.slack, message, channel=channel, ts=ts, about=f"reminder to {reminder.recipient}"
+    )
+
+
+def _shown(
+    runtime: Runtime, recipient: str, pairs: list["ReminderPair"]
+) -> list["ReminderPair"] | None:
+    """Return what the recipient may read of these tickets: a channel nothing of private ones, a
+    user who lost sight of one its number. None if there is no ticket."""
+    if not pairs:
+        return None
+    if recipient == TRIAGE_RECIPIENT:
+        return [pair for pair in pairs if not pair.ticket.private]
+    reader = ObjectId(recipient)
+
+    def shown(pair: ReminderPair) -> ReminderPair:
+        is_shown = runtime.may_show(pair.ticket, reader)
+        return pair if is_shown else pair._replace(ticket=concealed(pair.ticket))
+
+    return [shown(pair) for pair in pairs]
+
+
+def _pairs(runtime: Runtime, together: Sequence[Reminder]) -> list["ReminderPair"]:
+    """Return the reminders that were sent in one message, with their tickets."""
     found = load_for_reminders(runtime.db, (each.ticket_id for each in together))
     tickets = {ticket.id: ticket for ticket in found}
-    pairs = _one_per_ticket(
+    return _one_per_ticket(
         [
             ReminderPair(each, tickets[each.ticket_id])
             for each in together
             if each.ticket_id in tickets
         ]
     )
-    return _message(runtime, reminder.recipient, pairs, count=len(pairs)) if pairs else None
 
 
 class ReminderPair(NamedTuple):
@@ -203,7 +239,8 @@ def _still_relevant(
     ids = (reminder.ticket_id for reminder in claim.reminders)
     for ticket in load_for_reminders(runtime.db, ids):
         for due in due_reminders(ticket, admins=admins):
-            tickets[_key(ticket, due)] = ticket
+            if _may_get(runtime, ticket, due.recipient):
+                tickets[_key(ticket, due)] = ticket
     reminders.discard(
         claim, [reminder for reminder in claim.reminders if reminder.id not in tickets]
     )
@@ -225,6 +262,11 @@ def _relevance(pair: ReminderPair) -> tuple[int, int]:
     if step.rule.is_late:
         return 2, seq
     return (0 if step.track is EscalationTrack.DUE else 1), seq
+
+
+def _may_get(runtime: Runtime, ticket: Ticket, recipient: ObjectId | str) -> bool:
+    """Return whether the recipient may see the ticket, and its requester wants them to get it."""
+    return runtime.may_show(ticket, recipient) and recipient != ticket.not_to
 
 
 def _key(ticket: Ticket, due: DueReminder) -> str:

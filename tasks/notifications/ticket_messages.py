@@ -24,6 +24,7 @@ from tasks.recipients import (
     RESOLVED,
     RESOLVED_BY_OTHER,
     SOLVED,
+    STAYS_IN_CHANNEL,
     TAKEN_OVER,
     THREAD,
     TRIAGE,
@@ -32,6 +33,7 @@ from tasks.recipients import (
     SlackThread,
     last_event,
     recipients,
+    written_in_channels,
 )
 
 CARD_KINDS = (REQUESTER, ASSIGNEE, TRIAGE)
@@ -123,6 +125,28 @@ def _assignee_card(source: _Source) -> Message:
     )
 
 
+def _triage_card(source: _Source) -> Message:
+    if source.ticket.private:
+        return ticket_cards.private_card(source.ticket)
+    return ticket_cards.triage_card(
+        source.ticket,
+        requester=source.people(source.ticket.created_by),
+        assignee=source.assignee,
+        done_by=source.done_by,
+    )
+
+
+def _stays_in_channel_message(source: _Source) -> Message:
+    written = list(written_in_channels(source.ticket))
+    places = (comment.slack_message for comment in written)
+    return ticket_updates.stays_in_channel_message(
+        source.ticket,
+        count=len(written),
+        authors=[source.people(by) for by in dict.fromkeys(comment.by for comment in written)],
+        channels=list(dict.fromkeys(place.channel for place in places if place)),
+    )
+
+
 def _taken_over_message(source: _Source) -> Message:
     event, note = source.event, _note(source.event)
     return ticket_updates.taken_over_message(
@@ -141,12 +165,7 @@ _BUILDERS: Mapping[str, Callable[[_Source], Message]] = {
         is_end_announced=_is_end_announced(source.ticket),
     ),
     ASSIGNEE: _assignee_card,
-    TRIAGE: lambda source: ticket_cards.triage_card(
-        source.ticket,
-        requester=source.people(source.ticket.created_by),
-        assignee=source.assignee,
-        done_by=source.done_by,
-    ),
+    TRIAGE: _triage_card,
     THREAD: lambda source: ticket_updates.filed_message(source.ticket),
     QUESTION: lambda source: ticket_updates.question_message(
         source.ticket, by=source.by, question_text=_note(source.event)
@@ -165,6 +184,7 @@ _BUILDERS: Mapping[str, Callable[[_Source], Message]] = {
         source.ticket, by=source.by
     ),
     TAKEN_OVER: _taken_over_message,
+    STAYS_IN_CHANNEL: _stays_in_channel_message,
 }
 
 

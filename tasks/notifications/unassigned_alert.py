@@ -24,6 +24,7 @@ from services.models.user import Role
 from services.outbox import deliveries
 from services.outbox.deliveries import delivery_key
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX, Reminder, SentMessage
+from services.tickets.access import concealed
 from services.tickets.queries import load_for_reminders
 from tasks.notifications.reminder_updates import ALERT_KIND, request_updates_since
 from tasks.notifications.settled_messages import action_sentence, last_action
@@ -43,11 +44,12 @@ APPEND_WINDOW = timedelta(minutes=5)
 
 
 def queue_alerts(runtime: Runtime, ticket: Ticket) -> None:
-    """Queue an alert for each admin with a Slack account, except the requester."""
+    """Queue an alert for each admin with a Slack account, except the requester. That of a private
+    ticket is for those whom the settings name, if there are any."""
     event = _alert_event(ticket)
     if event is None:
         return
-    admins = set(runtime.services.users.active_ids_with_role(Role.ADMIN)) - {ticket.created_by}
+    admins = _recipients(runtime, ticket)
     reached = runtime.services.links.slack_ids(team_id=ticket.team_id or "", user_ids=admins)
     for admin in sorted(reached):
         key = delivery_key(seq=event.seq, kind=ALERT_KIND, recipient=admin)
@@ -63,6 +65,13 @@ def queue_alerts(runtime: Runtime, ticket: Ticket) -> None:
         deliveries.mark_delegated(runtime.db, ticket.id, key)
 
 
+def _recipients(runtime: Runtime, ticket: Ticket) -> set[ObjectId]:
+    users = runtime.services.users
+    named = users.active_ids_for_private_tickets() if ticket.private else []
+    not_these = (ticket.created_by, ticket.not_to)
+    return set(named or users.active_ids_with_role(Role.ADMIN)).difference(not_these)
+
+
 def send_alerts(runtime: Runtime, recipient: str) -> None:
     """Send what is due for that recipient, or add it to the last message."""
     reminders, now = runtime.services.reminders, runtime.clock()
@@ -73,7 +82,12 @@ def send_alerts(runtime: Runtime, recipient: str) -> None:
         reminders.release_claim(claim, until=now + REMINDER_RETRY_DELAY)
         return
     before = reminders.last_sent(recipient, since=now - APPEND_WINDOW)
-    tickets = _still_relevant(runtime, claim.reminders)
+    reader = ObjectId(_admin_id(recipient))
+    tickets = {
+        reminder_id: ticket
+        for reminder_id, ticket in _still_relevant(runtime, claim.reminders).items()
+        if runtime.may_show(ticket, reader)
+    }
     reminders.discard(
         claim, [reminder for reminder in claim.reminders if reminder.id not in tickets]
     )
@@ -119,10 +133,10 @@ def _still_relevant(runtime: Runtime, reminders: Sequence[Reminder]) -> dict[str
 
 
 def _channel(runtime: Runtime, recipient: str, tickets: Sequence[Ticket]) -> str | None:
-    """Return None if no ticket still needs the alert, or the recipient is no longer an admin linked
-    to Slack."""
+    """Return None if no ticket still needs the alert, or the recipient is no longer one of those
+    who get it, or not linked to Slack."""
     admin = ObjectId(_admin_id(recipient))
-    if not tickets or admin not in runtime.services.users.active_ids_with_role(Role.ADMIN):
+    if not any(admin in _recipients(runtime, ticket) for ticket in tickets):
         return None
     team_id = tickets[0].team_id or ""
     return runtime.services.links.slack_ids(team_id=team_id, user_ids={admin}).get(admin)
@@ -165,6 +179,8 @@ def _waiting_and_settled(
     """Return the tickets that still need the alert, the most urgent first, and of the others those
     that were acted on since it was sent, with the last action."""
     found = load_for_reminders(runtime.db, (reminder.ticket_id for reminder in reminders))
+    reader = ObjectId(_admin_id(reminders[0].recipient)) if reminders else ObjectId()
+    found = [one if runtime.may_show(one, reader) else concealed(one) for one in found]
     last = {reminder.ticket_id: reminder for reminder in sorted(reminders, key=lambda r: r.seq)}
     waiting, acted_on = [], []
     for ticket in sorted(found, key=lambda ticket: (ticket.queue_key or "", ticket.id)):

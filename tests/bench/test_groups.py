@@ -44,6 +44,7 @@ ROWS = {
         "Home of a user among 440 tickets",
         "Home of a moderator among 440 tickets",
         "a page of the queue among 440 open tickets",
+        "a moderator's page of the queue among 440 open tickets",
     ],
     "search": [
         "search for 50 texts among 440 tickets",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from bot.views.modals import (
 )
 from bot.views.modals import file_ticket as modal_file_ticket
 from bot.views.modals.edit_ticket import edit_ticket_modal
+from services.account_admin.private_ticket_settings import PrivateTicketSettings
 from services.availability.availability_service import Availability, WorkHours
 from services.availability.slack_status import StatusRules
 from services.calendar.business_hours import BusinessHours
@@ -37,6 +39,7 @@ from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.search.search_query import SearchPage
 from services.sla.policy import TargetFields, Targets
+from services.team_settings.private_tickets import PrivateTicketState
 from services.team_settings.settings_service import BusinessHoursFields
 from services.tickets.filing import TicketService
 from tests.conftest import APP_URL, Bot, People, file_ticket, pressed, reload, sample_ticket
@@ -536,6 +539,13 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "options country": typed_into(ids.COUNTRY),
     "action open_away_words": pressed_in_home(ids.OPEN_STATUS_WORDS),
     "view edit_away_words": sent(lambda _: team_settings.status_words_modal(StatusRules())),
+    "action open_private_tickets": pressed_in_home(ids.OPEN_PRIVATE_TICKETS),
+    "view edit_private_tickets": sent(
+        lambda _: team_settings.private_tickets_modal(
+            PrivateTicketSettings((), PrivateTicketState(), datetime(2026, 3, 1, tzinfo=UTC))
+        )
+    ),
+    "options privateTicketPeople": typed_into(ids.PRIVATE_TICKET_PEOPLE),
     "action hand_over": button_pressed(ids.HAND_OVER, offer_out_of_date),
     "action keep_tickets": button_pressed(ids.KEEP_TICKETS, offer_out_of_date),
     "view edit_profile": sent(lambda user: person.profile_modal(user, is_staff=True)),

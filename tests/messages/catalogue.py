@@ -29,8 +29,10 @@ from bot.views.modals import (
     team_settings,
     ticket_actions,
 )
+from bot.views.modals.private_choice import PrivateTicketChoice
 from bot.views.text import DisplayPerson, display_person
 from services.account_admin.audit_trail import PersonChanges
+from services.account_admin.private_ticket_settings import PrivateTicketSettings
 from services.accounts.account_search import AccountCursor, AccountPage
 from services.assignment.assignment_service import Unavailability
 from services.assignment.candidate import Candidate, Obstacle
@@ -95,6 +97,7 @@ from services.search.search_query import (
 from services.search.search_service import Hit, PersonChoice, SearchResult
 from services.sla.escalation_schedule import NEXT_STEP_FIELD
 from services.sla.policy import TargetFields, Targets
+from services.team_settings.private_tickets import PrivateTicketState
 from services.team_settings.settings_service import BusinessHoursFields, CurrentSettings
 from services.tickets.access import for_requester
 from services.tickets.lifecycle import CANCELLED_RESOLUTION, NO_ANSWER_RESOLUTION, allowed_actions
@@ -164,6 +167,12 @@ REOPENED = replace(ASSIGNED, status=Status.REOPENED)
 LATE = replace(ASSIGNED, due_at=NOW - timedelta(hours=2))
 
 
+PRIVATE_AS_INSTALLED = PrivateTicketSettings((), PrivateTicketState(), NOW)
+PRIVATE_NAMED = PrivateTicketSettings((BEN, CLEO), PrivateTicketState(), NOW)
+PRIVATE_OFF = PrivateTicketSettings((), PrivateTicketState(NOW), NOW)
+PRIVATE_ACCEPTED = PrivateTicketSettings((BEN,), PrivateTicketState(NOW, is_accepted=True), NOW)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What `reader`, one of `READERS`, sees; `kind` is one of `KINDS`."""
@@ -185,6 +194,14 @@ Row = tuple[str, str, str, Content]
 def _messages() -> Iterator[Row]:
     updates = ticket_updates
     yield MESSAGES, EMPLOYEE, "A ticket was filed from a message", updates.filed_message(NEW)
+    yield (
+        MESSAGES,
+        MODERATOR,
+        "A ticket was made private, and what people wrote stays",
+        updates.stays_in_channel_message(
+            replace(ACCEPTED, private=True), count=2, authors=[BY_BEN, BY_CLEO], channels=[GENERAL]
+        ),
+    )
     question = COMMENT.text
     yield (
         MESSAGES,
@@ -508,6 +525,10 @@ def _cards() -> Iterator[Row]:
             ),
         )
 
+    private = replace(NEW, private=True)
+    yield CARDS, MODERATOR, "of a private ticket, in a channel", ticket_cards.private_card(private)
+    yield CARDS, EMPLOYEE, "private", ticket_cards.requester_card(private, assignee=None)
+
 
 def _modals() -> Iterator[Row]:
     quote = file_ticket.full_quote(
@@ -521,8 +542,15 @@ def _modals() -> Iterator[Row]:
         " from an old direct message": file_ticket.direct_message_quote(None),
     }  # fmt: skip
     for title, filled in quotes.items():
-        form = file_ticket.file_ticket_modal(is_ai_enabled=not filled, quote=filled)
+        form = file_ticket.file_ticket_modal(
+            is_ai_enabled=not filled,
+            quote=filled,
+            private_tickets=PrivateTicketChoice.OFF if filled else PrivateTicketChoice.ON,
+        )
         yield MODALS, EMPLOYEE, f"File a ticket{title}", form
+    choice = PrivateTicketChoice.WITH_WARNING
+    form = file_ticket.file_ticket_modal(is_ai_enabled=False, private_tickets=choice)
+    yield MODALS, EMPLOYEE, "File a ticket, with an old backend", form
     yield MODALS, EMPLOYEE, "Before the form opens", file_ticket.file_ticket_loading_modal()
     yield MODALS, EMPLOYEE, "Ticket filed", file_ticket.filed_modal(NEW)
     yield (
@@ -575,7 +603,9 @@ def _modals() -> Iterator[Row]:
     choices = [ticket_actions.assignee_option(one) for one in (fit, full)]
     yield MODALS, MODERATOR, "People to assign", choices
     form = edit_ticket.edit_ticket_modal(
-        EditForm(replace(ASSIGNED, deadline=SOON), ("DNS", "VPN"), fit)
+        EditForm(
+            replace(ASSIGNED, deadline=SOON), ("DNS", "VPN"), fit, PrivateTicketState(), now=NOW
+        )
     )
     yield MODALS, MODERATOR, "Edit", form
     yield (
@@ -659,6 +689,11 @@ def _admin_modals() -> Iterator[Row]:
     )
     hours = BusinessHoursFields.from_business_hours(BusinessHours(country="DE", subdivision="BY"))
     yield MODALS, ADMIN, "Business hours", team_settings.business_hours_modal(hours)
+    for title, private_tickets in (
+        ("as installed", PRIVATE_AS_INSTALLED), ("with an old backend", PRIVATE_ACCEPTED)
+    ):  # fmt: skip
+        modal = team_settings.private_tickets_modal(private_tickets)
+        yield MODALS, ADMIN, f"Private tickets {title}", modal
     yield (
         MODALS,
         ADMIN,
@@ -673,6 +708,7 @@ def _admin_modals() -> Iterator[Row]:
         account_field("capacity"): (8, 4),
         account_field("active"): (True, False),
         account_field("away"): (None, SOON),
+        account_field("privateTickets"): (False, True),
     }
     authors = (COMMAND_LINE, SYSTEM, ADA.id, ObjectId("65f0c0ffee65f0c0ffee0099"))
     entries = tuple(
@@ -772,13 +808,16 @@ def _home() -> Iterator[Row]:
         shown = PeoplePage(Screen(people=cursor), AccountPage(cursor, users, next=cursor),
                           {BEN.id: "U0Ben"}, NOW)  # fmt: skip
         yield HOME, ADMIN, f"People: {title}", people_list.people_page(shown)
-    for title, hours, rules in (
-        ("as installed", BusinessHours(), StatusRules()),
+    for title, hours, rules, named in (
+        ("as installed", BusinessHours(), StatusRules(), PRIVATE_AS_INSTALLED),
         ("changed", BusinessHours(country="DE", is_configured=True),
-         StatusRules(away=("at the spa", ":sailboat:"), available=("holiday season",))),
+         StatusRules(away=("at the spa", ":sailboat:"), available=("holiday season",)),
+         PRIVATE_NAMED),
+        ("with an old backend", BusinessHours(), StatusRules(), PRIVATE_OFF),
+        ("with an old backend, all the same", BusinessHours(), StatusRules(), PRIVATE_ACCEPTED),
     ):  # fmt: skip
         values = CurrentSettings(APP_NAME, Targets(), hours)
-        settings = SettingsPage(Screen(settings=True), values, rules)
+        settings = SettingsPage(Screen(settings=True), values, rules, named)
         yield HOME, ADMIN, f"Settings {title}", overview.home_view(settings)
 
 
@@ -877,6 +916,10 @@ def _emails() -> Iterator[Row]:
         ),
     }
     sender = compose.parse_address("helpdesk@example.com")
+    private = compose.assignment_values(replace(ASSIGNED, private=True), requester="", reason="")
+    content = compose.render(EmailKind.ASSIGNED, BEN, app_name=APP_NAME, app_url=APP_URL, **private)
+    mail = compose.build_email(content, sender=sender, recipient=sender, message_id="1", now=NOW)
+    yield EMAILS, ASSIGNEE, "assigned, private", mail
     for kind in EmailKind:
         content = compose.render(
             kind, ANN, app_name=APP_NAME, app_url=APP_URL, **values.get(kind, {})

@@ -310,7 +310,7 @@ def test_of_many_a_hundred_are_offered(
     assert len(asked(ticket_bot, view, "relatedSkills", moderator)) == 100
     assert asked(ticket_bot, view, "relatedSkills", moderator, "s119") == ["S119"]
     save(ticket_bot, view, moderator, relatedSkills=["S119", "VPN"])
-    assert form(moderator)["blocks"][-3]["element"]["initial_options"][0]["value"] == "S119"
+    assert form(moderator)["blocks"][-4]["element"]["initial_options"][0]["value"] == "S119"
 
 
 def test_who_may_not_is_offered_nothing(

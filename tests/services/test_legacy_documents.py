@@ -32,6 +32,7 @@ from services.auth.passwords import PasswordHasher
 from services.availability.availability_service import AvailabilityChange
 from services.availability.handover_offers import HandoverOffer, OfferDecision
 from services.availability.slack_status import MemberStatus, SlackStatus
+from services.core import legacy_backend
 from services.core.database import Document, Mongo, connect
 from services.core.errors import DomainError
 from services.digest.digest_service import Digest, DigestCounts, Digests
@@ -70,8 +71,10 @@ from services.routing import similar_tickets
 from services.search.matching import Matcher
 from services.search.word_sample import word_sample
 from services.sla import recompute
+from services.team_settings import private_tickets
 from services.tickets import legacy, release, search_index, ticket_store
 from services.tickets import queries as ticket_queries
+from services.tickets.access import visible_to
 from services.tickets.lifecycle import TicketAction, state_token
 from services.tickets.queries import load_for_reminders, load_ticket
 from services.tickets.transitions import Change
@@ -543,10 +546,12 @@ TABLE: Mapping[str, Entry] = {
         lambda w: [DigestCounts(w.db, now=w.now).for_assignee(doc["_id"]) for doc in USERS]
     ),
     "digest.digest_service.DigestCounts.queue": once(
-        lambda w: DigestCounts(w.db, now=w.now).queue()
+        lambda w: DigestCounts(w.db, now=w.now).queue(visible_to(OPERATOR))
     ),
     "digest.digest_service.DigestCounts.activity": once(
-        lambda w: DigestCounts(w.db, now=w.now).activity(w.now - timedelta(days=1), w.now)
+        lambda w: DigestCounts(w.db, now=w.now).activity(
+            w.now - timedelta(days=1), w.now, visible_to(OPERATOR)
+        )
     ),
     "digest.digest_service.Digests.set_enabled": once(
         lambda w: w.digests.set_enabled(actor=MO, enabled=True)
@@ -753,6 +758,7 @@ TABLE: Mapping[str, Entry] = {
         lambda w, t: deliveries.find_direct_channel(w.db, w.ticket(t), MO.user_id)
     ),
     "outbox.deliveries.mark_failed": delivery("mark_failed", "1:requester:x", error="is_archived"),
+    "outbox.deliveries.mark_withdrawn": delivery("mark_withdrawn", "1:requester:x"),
     "outbox.deliveries.claim_first": delivery("claim_first", ["1:requester:x", "2:x:y"], now=NEW),
     "outbox.deliveries.mark_sent": delivery("mark_sent", SENT),
     "outbox.deliveries.mark_sent_and_claim": delivery(
@@ -942,6 +948,9 @@ TABLE: Mapping[str, Entry] = {
         lambda w, t: kept(w).count_assigned(w.ticket(t))
     ),
     "assignment.candidate_pool.CandidateLoader.count": once(lambda w: w.staff.count()),
+    "assignment.candidate_pool.CandidateLoader.load": once(
+        lambda w: w.staff.load(list(w.db.users.find()), team_id=TEAM_ID, now=w.now)
+    ),
     "assignment.candidate_pool.CandidateLoader.load_all": once(
         lambda w: [
             w.staff.load_all(team_id=TEAM_ID, now=w.now, deactivated=deactivated)
@@ -1063,6 +1072,30 @@ TABLE: Mapping[str, Entry] = {
     ),
     "accounts.users.UserService.active_ids_with_role": once(
         lambda w: w.users.active_ids_with_role(Role.ADMIN)
+    ),
+    "accounts.users.UserService.active_ids_for_private_tickets": once(
+        lambda w: w.users.active_ids_for_private_tickets()
+    ),
+    "account_admin.private_ticket_settings.PrivateTicketSettingsService.get": once(
+        lambda w: w.private_ticket_settings.get(actor=BOSS)
+    ),
+    "account_admin.private_ticket_settings.PrivateTicketSettingsService.save": once(
+        lambda w: w.private_ticket_settings.save(actor=BOSS, people=[str(MODERATOR)])
+    ),
+    "team_settings.private_tickets.load_state": once(lambda w: private_tickets.load_state(w.db)),
+    "team_settings.private_tickets.prepare_for_private_ticket": once(
+        lambda w: (
+            refused(lambda: private_tickets.prepare_for_private_ticket(w.db, now=w.now))
+            if private_tickets.load_state(w.db).is_legacy_in_use(w.now)
+            else private_tickets.prepare_for_private_ticket(w.db, now=w.now)
+        )
+    ),
+    "core.legacy_backend.last_write": once(lambda w: legacy_backend.last_write(w.db)),
+    "core.legacy_backend.record_write": once(lambda w: legacy_backend.record_write(w.db, w.now)),
+    "core.legacy_backend.record_earlier_writes": once(
+        lambda w: legacy_backend.record_earlier_writes(
+            w.db, now=w.now, window=private_tickets.LEGACY_WINDOW
+        )
     ),
     "accounts.users.UserService.list_all": once(lambda w: w.users.list_all(actor=OPERATOR)),
     "accounts.users.UserService.create": once(

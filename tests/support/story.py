@@ -6,6 +6,7 @@ import pytest
 
 from tests.conftest import FixedClock, People
 from tests.support.bot_and_workers import BotAndWorkers
+from tests.support.canary import strangers_private_tickets
 from tests.support.person import Album, Story
 
 pytest_plugins = ["tests.support.scenario"]
@@ -15,5 +16,6 @@ pytest_plugins = ["tests.support.scenario"]
 def story(triage: BotAndWorkers, people: People, clock: FixedClock) -> Iterator[Story]:
     triage.runtime.services.has_triage = True
     album = Album()
-    yield Story(triage, people, clock, album)
+    with strangers_private_tickets(triage):
+        yield Story(triage, people, clock, album)
     album.save()

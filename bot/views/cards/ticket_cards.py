@@ -135,6 +135,12 @@ def former_assignee_card(
     return Message(text=escape(text), blocks=[line])
 
 
+def private_card(ticket: Ticket) -> Message:
+    """Return the card for readers who may not see the ticket: a channel, or someone who had it."""
+    text = f"{labels.ticket_name(ticket)} is private."
+    return Message(text=escape(text), blocks=[text_section(text)])
+
+
 def _last_loss(ticket: Ticket, former: ObjectId) -> Event | None:
     moves = (EventType.ASSIGNED, EventType.UNASSIGNED)
     losses = (event for event in reversed(ticket.events) if event.type in moves)

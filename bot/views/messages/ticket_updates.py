@@ -37,7 +37,7 @@ from bot.views.text import (
 from services.assignment.assignment_service import Unavailability
 from services.assignment.candidate import Obstacle
 from services.availability.slack_status import NO_END
-from services.core.text import truncate
+from services.core.text import join_words, truncate
 from services.lists.list_query import ListKind, ListQuery
 from services.models.comment import Comment
 from services.models.escalation_track import EscalationStep
@@ -64,6 +64,28 @@ def filed_message(ticket: Ticket) -> Message:
     """Return the reply to the message a ticket was filed from. Anyone there may read it."""
     text = f"{labels.ticket_name(ticket)} was filed from this message."
     return Message(text=text, blocks=[text_section(text)])
+
+
+def stays_in_channel_message(
+    ticket: Ticket, *, count: int, authors: Sequence[DisplayPerson], channels: Sequence[str]
+) -> Message:
+    """For the user who made the ticket private: what people wrote about it in `channels`. Without
+    its title, because they may not see it any more."""
+    name = labels.ticket_name(ticket)
+    people = join_words([escape(author.name) for author in authors])
+    messages = f"{count} {'message' if count == 1 else 'messages'} of {people}"
+    where = join_words([f"<#{channel}>" for channel in channels])
+    return Message(
+        text=f"{name} is private, but {count} {'message' if count == 1 else 'messages'} about it "
+        f"{'stays' if count == 1 else 'stay'} in a channel",
+        blocks=[
+            mrkdwn_section(
+                f"*{name}* is private now. My messages about it are gone from {where}, but "
+                f"{messages} {'stays' if count == 1 else 'stay'}. Ask them to delete what should "
+                "not be there."
+            )
+        ],
+    )
 
 
 def question_message(ticket: Ticket, *, by: DisplayPerson, question_text: str) -> Message:

@@ -24,6 +24,7 @@ from bot.views.inputs import (
     select,
     text_input,
 )
+from bot.views.modals.private_choice import PrivateTicketChoice, private_choice
 from bot.views.modals.ticket_actions import assignee_option, modal_title
 from bot.views.text import (
     Block,
@@ -47,6 +48,10 @@ from services.tickets.validation import (
     skill_choices,
 )
 
+MAKE_PRIVATE_HINT = (
+    "Then only the requester, the assignee and admins can see it. You can't undo this, and if you "
+    "are none of them, you no longer see it."
+)
 TRUNCATION_WARNING = "If you change it, the part you do not see is gone for good."
 # In bytes, because a view may have 250 kB in any alphabet.
 MAX_MENU_BYTES, MAX_SELECTED_BYTES = 40_000, 90_000
@@ -130,8 +135,16 @@ def edit_ticket_modal(draft: EditForm) -> View:
         *_skills(ticket, draft.team_skills),
         _assignee(draft),
         _long_text("helpfulNotes", "Notes for moderators", ticket.helpful_notes, MAX_NOTES_LENGTH),
+        *_private(draft),
     ]
     return edit_ticket_frame(ticket, blocks, EditMetadata(ticket_id=str(ticket.id), seq=ticket.seq))
+
+
+def _private(draft: EditForm) -> list[Block]:
+    if draft.ticket.private or draft.now is None or draft.private_tickets is None:
+        return []
+    choice = PrivateTicketChoice.of(draft.private_tickets, now=draft.now)
+    return private_choice(choice, MAKE_PRIVATE_HINT)
 
 
 def edit_ticket_frame(ticket: Ticket, blocks: list[Block], metadata: EditMetadata) -> View:

@@ -17,7 +17,16 @@ from bot.views.blocks import (
 )
 from bot.views.cards.action_buttons import action_button
 from bot.views.cards.ticket_cards import ticket_reference
-from bot.views.inputs import View, datetime_picker, input_block, modal, select, text_input
+from bot.views.inputs import (
+    View,
+    datetime_picker,
+    input_block,
+    modal,
+    select,
+    text_input,
+    user_select,
+)
+from bot.views.modals.private_choice import PrivateTicketChoice, private_choice
 from bot.views.text import (
     Block,
     DisplayPerson,
@@ -52,6 +61,11 @@ PRIORITY_HINT = (
     "Leave it empty if you are not sure; it is set for you. Urgent is for what stops several "
     "people or endangers security."
 )
+PRIVATE_HINT = (
+    "Only you, the person who works on it and admins can see it. Until someone has it, so can "
+    "those whom the admins chose for private tickets."
+)
+NOT_TO_HINT = "This person does not get the ticket."
 AI_DISCLOSURE = (
     "An AI service (Google Gemini) reads the title and this text to find the right person."
 )
@@ -117,11 +131,17 @@ def _single_line(text: str, limit: int = 80) -> str:
 
 
 def file_ticket_modal(
-    *, is_ai_enabled: bool, title: str = "", quote: MessageQuote | None = None, metadata: str = ""
+    *,
+    is_ai_enabled: bool,
+    title: str = "",
+    quote: MessageQuote | None = None,
+    metadata: str = "",
+    private_tickets: PrivateTicketChoice = PrivateTicketChoice.OFF,
 ) -> View:
     """Return the form for a new ticket, with a `title` or the `quote` of a message filled in.
 
-    `metadata` holds that message's ids, for the submission.
+    `metadata` holds that message's ids, for the submission. `private_tickets` says if the ticket
+    can be private.
     """
     hint = f"{NO_SECRETS} {AI_DISCLOSURE}" if is_ai_enabled else NO_SECRETS
     return modal(
@@ -149,6 +169,10 @@ def file_ticket_modal(
             ),
             _priority(),
             _deadline(),
+            *private_choice(private_tickets, PRIVATE_HINT),
+            user_select(
+                "notTo", "Not to", placeholder="Choose someone", optional=True, hint=NOT_TO_HINT
+            ),
         ],
     )
 

@@ -72,6 +72,11 @@ def _capacity_phrase(entry: AuditEntry) -> str:
     return f"changed the capacity from {_shown(entry.from_)} to {_shown(entry.to)}"
 
 
+def _private_tickets_phrase(entry: AuditEntry) -> str:
+    verb = "chose" if entry.to else "no longer chose"
+    return f"{verb} the account for private tickets"
+
+
 def _active_phrase(entry: AuditEntry) -> str:
     return "activated the account" if entry.to else "deactivated the account"
 
@@ -108,6 +113,7 @@ _PHRASES: Mapping[str, Callable[[AuditEntry], str]] = {
     account_field("workHours"): _fixed("changed the working hours"),
     account_field("country"): _fixed("changed the country"),
     account_field("timezone"): _fixed("changed the time zone"),
+    account_field("privateTickets"): _private_tickets_phrase,
 }
 
 

@@ -2,16 +2,21 @@
 
 from bot.views import ids, labels
 from bot.views.blocks import actions, button, context, header, mrkdwn_section, text_section
+from bot.views.due_text import format_date
 from bot.views.inputs import View, input_block, modal, option, select, text_input
 from bot.views.modals.availability import WEEKDAYS, country_select, hours_inputs, hours_text
 from bot.views.text import Block, plain_text
+from services.account_admin.private_ticket_settings import MAX_PEOPLE, PrivateTicketSettings
 from services.availability.slack_status import MAX_TEXT_LENGTH, StatusRules, format_entries
 from services.calendar.business_hours import BusinessHours
 from services.calendar.holidays import country_name
+from services.core.text import join_words
 from services.home.sessions import Screen
 from services.models.ticket import Priority
+from services.models.user import User
 from services.sla.policy import PRIORITIES_BY_URGENCY, CountedHours, TargetFields
 from services.team_settings.app_name import MAX_APP_NAME_LENGTH
+from services.team_settings.private_tickets import LEGACY_WARNING
 from services.team_settings.settings_service import BusinessHoursFields, CurrentSettings
 
 CLOCK_LABELS = {
@@ -30,7 +35,9 @@ STATUS_WORDS_HELP = (
 )
 
 
-def settings_page(settings: CurrentSettings, status_rules: StatusRules) -> View:
+def settings_page(
+    settings: CurrentSettings, status_rules: StatusRules, private_tickets: PrivateTicketSettings
+) -> View:
     return {
         "type": "home",
         "blocks": [
@@ -54,8 +61,71 @@ def settings_page(settings: CurrentSettings, status_rules: StatusRules) -> View:
             text_section(STATUS_WORDS_HELP),
             *_own_words(status_rules),
             actions(button("Change words", ids.OPEN_STATUS_WORDS, "all")),
+            {"type": "divider"},
+            header("Private tickets"),
+            text_section(_private_tickets_text(private_tickets)),
+            *_legacy_notice(private_tickets),
+            actions(button("Change private tickets", ids.OPEN_PRIVATE_TICKETS, "all")),
         ],
     }
+
+
+def _private_tickets_text(settings: PrivateTicketSettings) -> str:
+    names = join_words([user.display_name for user in settings.people]) or "the admins"
+    return (
+        "Only the requester, the assignee and the admins see a private ticket. New ones go to "
+        f"{names}."
+    )
+
+
+def _legacy_notice(settings: PrivateTicketSettings) -> list[Block]:
+    if not settings.is_legacy_in_use or settings.state.legacy_wrote_at is None:
+        return []
+    if settings.state.is_accepted:
+        return [text_section(LEGACY_WARNING)]
+    last = format_date(settings.state.legacy_wrote_at)
+    return [
+        mrkdwn_section(
+            f"Off, because the old backend does not know private tickets. It last wrote to this "
+            f"database: {last}."
+        )
+    ]
+
+
+def private_tickets_modal(settings: PrivateTicketSettings) -> View:
+    people: Block = {
+        "type": "multi_external_select",
+        "action_id": ids.PRIVATE_TICKET_PEOPLE,
+        "placeholder": plain_text("The admins"),
+        "min_query_length": 0,
+        "max_selected_items": MAX_PEOPLE,
+    }
+    if settings.people:
+        people["initial_options"] = [person_option(user) for user in settings.people]
+    blocks = [
+        input_block(
+            "New private tickets go to",
+            people,
+            optional=True,
+            hint="They see private tickets that no one has. Moderators and admins only.",
+        )
+    ]
+    if settings.is_legacy_in_use:
+        accept = option("Allow private tickets all the same", "accepted")
+        box: Block = {"type": "checkboxes", "action_id": "accepted", "options": [accept]}
+        if settings.state.is_accepted:
+            box["initial_options"] = [accept]
+        blocks.append(input_block("Old backend", box, optional=True, hint=LEGACY_WARNING))
+    return modal(
+        callback_id=ids.EDIT_PRIVATE_TICKETS,
+        title="Private tickets",
+        submit="Save",
+        blocks=blocks,
+    )
+
+
+def person_option(user: User) -> Block:
+    return option(user.display_name, str(user.id))
 
 
 def app_name_modal(name: str) -> View:

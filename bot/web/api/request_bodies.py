@@ -120,6 +120,9 @@ class UserPatch(RequestBody):
     current_password: str | None = Field(None, description="Needed with `password`.")
 
 
+_PRIVATE = "Seen by its requester, assignee, participants and admins only."
+
+
 class NewTicket(RequestBody):
     model_config = ConfigDict(
         json_schema_extra=_example(title="The VPN drops", description="Every hour since Monday.")
@@ -129,6 +132,7 @@ class NewTicket(RequestBody):
     description: str = Field(description="1 to 3,000 characters.", json_schema_extra=_NOT_EMPTY)
     priority: Priority | None = Field(None, description="Left out, the analysis sets it.")
     deadline: DateTime | None = Field(None, description="In the future, before 2100.")
+    private: bool = Field(False, description=_PRIVATE)
 
 
 class TicketPatch(RequestBody):
@@ -156,6 +160,9 @@ class TicketPatch(RequestBody):
     assigned_to: Annotated[str, Field(pattern=OBJECT_ID_PATTERN)] | None = Field(
         None,
         description="The _id of a moderator or an admin; null returns the ticket to the queue.",
+    )
+    private: bool = Field(
+        False, description=f"{_PRIVATE} true only: a private ticket stays private."
     )
     message: str = Field(
         "",

@@ -78,6 +78,7 @@ def create_ticket(req: ApiRequest, body: NewTicket) -> TicketChanged:
         description=body.description,
         priority=body.priority,
         deadline=body.deadline,
+        private=body.private,
         reject_edits=True,
     )
     req.changed_tickets.append(filed.ticket)

@@ -78,7 +78,7 @@ def test_the_global_shortcut_opens_the_form(
     form = slack.last_view()
     assert form["callback_id"] == "file_ticket"
     fields = [block["block_id"] for block in form["blocks"]]
-    assert fields == ["title", "description", "priority", "deadline"]
+    assert fields == ["title", "description", "priority", "deadline", "private", "notTo"]
     answer = ticket_bot.answer(submitted(form, employee, title="VPN drops", description="Hourly."))
     assert answer["view"]["blocks"][0]["text"]["text"] == "Ticket 1 is filed"
     assert "source" not in (db.tickets.find_one() or {})

@@ -41,6 +41,7 @@ OTHER_FORMS = {
     "edit_away_words",
     "edit_office",
     "edit_person",
+    "edit_private_tickets",
     "edit_profile",
     "edit_targets",
     "link_account",

@@ -163,6 +163,8 @@ def arguments(status: Status) -> dict[str, Any]:
         "candidate_score": SimpleNamespace(candidate=None, exclusion=Obstacle.REQUESTER),
         "formatter": Formatter(name=str, time=str, quote=str),
         "outcome": ReassignResult(one, None),
+        "authors": [],
+        "channels": [],
         "people": NOBODY,
         "former": USER_ID,
         "field_conflict": FieldConflict("priority", USER_ID, "high"),

@@ -30,7 +30,7 @@ from services.models.user import Role, User
 from services.outbox.emails import EmailKind
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX
 from services.outbox.replies import ReplyKind
-from services.privacy.erasure import Erasure
+from services.privacy.erasure import Erasure, redaction_update
 from services.registry.services import Services
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
@@ -330,3 +330,11 @@ def test_in_between_they_are_locked_out(db: Mongo, erasure: Erasure, zach: User)
 def test_only_who_manages_people_may(erasure: Erasure, zach: User, role: Role) -> None:
     with pytest.raises(PermissionDenied):
         erasure.erase(actor=Actor(ObjectId(), role), email=EMAIL)
+
+
+def test_the_person_takes_part_in_no_ticket_any_more() -> None:
+    person, other = ObjectId(), ObjectId()
+    doc = {"participants": [other, person], "createdBy": other}
+    update = redaction_update(doc, user_id=person, slack_ids=())
+    assert update == {"$pull": {"participants": person}}
+    assert redaction_update({"participants": "malformed"}, user_id=person, slack_ids=()) == {}

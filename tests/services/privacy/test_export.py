@@ -199,3 +199,11 @@ def test_the_commands(db: Mongo, jo: User, ticket: Ticket) -> None:
     )
     gone = run("users export", "jo@example.com", **env)
     assert (gone.returncode, gone.stderr) == (1, "There is no account with that address.\n")
+
+
+def test_it_names_the_tickets_they_take_part_in(
+    db: Mongo, users: UserService, jo: User, ticket: Ticket
+) -> None:
+    db.tickets.update_one({"_id": ticket.id}, {"$set": {"participants": [jo.id]}})
+    (held,) = DataExport(db, users).export(actor=OPERATOR, email=jo.email)["accounts"]
+    assert held["participating"] == [{"ticketId": str(ticket.id), "ticketNumber": 1}]

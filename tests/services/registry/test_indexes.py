@@ -39,6 +39,7 @@ from services.registry.services import Services
 from services.routing import similar_tickets
 from services.sla import recompute
 from services.tickets import legacy, release
+from services.tickets.access import visible_to
 from tests.conftest import FixedClock, at_once, build_services, file_ticket
 from tests.support.query_rule import QueryRecorder, query_faults
 from tests.support.slack_workspace import TEAM_ID, TEAM_URL
@@ -261,8 +262,8 @@ def _send_digests(made: Services, actor: Actor) -> None:
     clock = made.clock
     counts = DigestCounts(made.db, now=clock())
     counts.for_assignee(actor.user_id)
-    counts.queue()
-    counts.activity(clock() - timedelta(days=1), clock())
+    counts.queue(visible_to(OPERATOR))
+    counts.activity(clock() - timedelta(days=1), clock(), visible_to(OPERATOR))
 
 
 def _talk(made: Services, actor: Actor, ticket_id: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bot.views.modals import team_settings as views
+from services.account_admin.private_ticket_settings import PrivateTicketSettings
 from services.availability.slack_status import StatusRules
 from services.calendar.business_hours import BusinessHours
 from services.core.database import Mongo
@@ -13,6 +14,7 @@ from services.core.errors import PermissionDenied
 from services.models.permissions import Actor
 from services.models.user import Role, User
 from services.sla.policy import CountedHours, TargetFields, Targets
+from services.team_settings.private_tickets import PrivateTicketState
 from services.team_settings.settings_service import (
     BusinessHoursFields,
     CurrentSettings,
@@ -27,6 +29,7 @@ from tests.support.home_visitor import Visitor
 from tests.support.recording_slack import RecordingSlack
 from tests.support.view_state import find_element
 
+NO_ONE_NAMED = PrivateTicketSettings((), PrivateTicketState(), datetime(2026, 3, 1, tzinfo=UTC))
 GERMANY = {"value": "DE", "text": {"type": "plain_text", "text": "Germany"}}
 
 
@@ -211,7 +214,7 @@ def test_others_have_no_such_button(ticket_bot: Bot, slack: RecordingSlack, peop
 def test_settings_say_what_the_hours_mean(start: str, end: str, hours: str, low: str) -> None:
     business_hours = BusinessHours(start=start, end=end, is_configured=True)
     page = views.settings_page(
-        CurrentSettings("Help desk", Targets(), business_hours), StatusRules()
+        CurrentSettings("Help desk", Targets(), business_hours), StatusRules(), NO_ONE_NAMED
     )
     texts = [block["text"]["text"] for block in page["blocks"] if block["type"] == "section"]
     assert f"Friday, {hours}, UTC" in str(texts)
@@ -233,7 +236,9 @@ def test_slack_takes_all_of_it() -> None:
     )
     assert (
         check_view(
-            views.settings_page(CurrentSettings("Help desk", Targets(), hours), StatusRules()),
+            views.settings_page(
+                CurrentSettings("Help desk", Targets(), hours), StatusRules(), NO_ONE_NAMED
+            ),
             home=True,
         )
         == []

@@ -70,7 +70,7 @@ def texts(view: View) -> list[str]:
     return [block["text"]["text"] for block in view["blocks"] if "text" in block]
 
 
-FIELDS = ["title", "description", "priority", "deadline"]
+FIELDS = ["title", "description", "priority", "deadline", "notTo"]
 
 
 def test_the_form_asks_for_a_title_a_description_and_perhaps_more() -> None:
@@ -78,7 +78,8 @@ def test_the_form_asks_for_a_title_a_description_and_perhaps_more() -> None:
     assert check_view(view) == []
     assert [b["block_id"] for b in view["blocks"]] == FIELDS
     assert [b["element"]["action_id"] for b in view["blocks"]] == FIELDS
-    assert [b.get("optional", False) for b in view["blocks"]] == [False, False, True, True]
+    optional = [b.get("optional", False) for b in view["blocks"]]
+    assert optional == [False, False, True, True, True]
     assert block(view, "deadline")["element"]["type"] == "datetimepicker"
     options = block(view, "priority")["element"]["options"]
     assert [option["text"]["text"] for option in options] == ["Low", "Medium", "High", "Urgent"]

@@ -1,0 +1,221 @@
+"""Each path on which a ticket is read asks services/tickets/access.py, or has a reason here.
+
+The paths are found in the source and in the registries of routes, operations, tasks, jobs and
+commands, so a new one fails until it is decided.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bot.routes import ROUTES
+from bot.web.api.operations import OPERATIONS
+from tasks.processes.jobs import ALL_JOBS
+from tasks.queue.celery_app import (
+    ASSIGN_TASK,
+    DIGEST_TASK,
+    EMAIL_TASK,
+    HOME_TASK,
+    NOTIFY_TASK,
+    REMINDER_TASK,
+    REPLY_TASK,
+    STATUS_SYNC_TASK,
+    celery,
+)
+
+ROOT = Path(__file__).resolve().parents[1]
+QUERIES = {"find", "find_one", "aggregate", "count_documents", "distinct", "find_one_and_update"}
+LOADERS = {"load_ticket", "load_for_reminders", "iter_tickets", "count_open_tickets"}
+# A function that reads tickets asks by one of these.
+RULES = {
+    "visible_to",
+    "require_visible",
+    "may_show",
+    "_may_get",
+    "is_for_other_tickets",
+    "sight",
+}
+OWN_CHANGE = "a change that the program has decided on; nothing of the ticket is shown"
+COUNT = "counts; nothing of a ticket is shown"
+ID_ONLY = "returns an id; what is done with it asks"
+OF_ITS_READER = "the reader is the requester or the assignee, by the query"
+QUEUE = "finds what is due; what is sent of it asks"
+LOADER = "loads for callers that ask"
+ADMINS = "for admins and operators only, who see every ticket"
+EXEMPT = {
+    "services/assignment/assignment_service.py claim": OWN_CHANGE,
+    "services/assignment/candidate_pool.py _count_by": COUNT,
+    "services/assignment/candidate_pool.py learn": COUNT,
+    "services/assignment/explanation.py _by_id": ADMINS,
+    "services/assignment/explanation.py _by_number": ADMINS,
+    "services/availability/availability_service.py get": COUNT,
+    "services/availability/handover_offers.py _offer": COUNT,
+    "services/availability/handover_offers.py decide": COUNT,
+    "services/core/legacy_backend.py record_earlier_writes": COUNT,
+    "services/core/sequences.py raise_counter": COUNT,
+    "services/digest/digest_service.py for_assignee": OF_ITS_READER,
+    "services/escalation/escalation_steps.py due": QUEUE,
+    "services/linking/account_linking.py preview_code": COUNT,
+    "services/linking/account_linking.py preview_unlink": COUNT,
+    "services/linking/address_claims.py continue_closing": OWN_CHANGE,
+    "services/models/set_aside.py _describe_fault": "names the field that is malformed",
+    "services/models/set_aside.py recheck": OWN_CHANGE,
+    "services/models/set_aside.py set_aside": OWN_CHANGE,
+    "services/ops/database_checks.py count_failed_analyses": COUNT,
+    "services/ops/job_health.py count_failing": COUNT,
+    "services/ops/job_health.py find_failing": "numbers, for operators",
+    "services/ops/ticket_counts.py count_tickets": COUNT,
+    "services/ops/ticket_counts.py record_status_counts": COUNT,
+    "services/outbox/deliveries.py _by_delivery": ID_ONLY,
+    "services/outbox/deliveries.py _by_source": ID_ONLY,
+    "services/outbox/deliveries.py _is_note": ID_ONLY,
+    "services/outbox/deliveries.py check_all_recorded": ID_ONLY,
+    "services/outbox/deliveries.py claim": OWN_CHANGE,
+    "services/outbox/deliveries.py find_by_comment": ID_ONLY,
+    "services/outbox/deliveries.py find_direct_channel": "returns a channel",
+    "services/outbox/deliveries.py find_operator_failures": "numbers, for operators",
+    "services/outbox/deliveries.py find_ticket_of_copy": ID_ONLY,
+    "services/outbox/pending.py count_unassigned": COUNT,
+    "services/outbox/pending.py is_unchanged": COUNT,
+    "services/outbox/pending.py outbox_ages": COUNT,
+    "services/outbox/pending.py retry_due_unassigned": QUEUE,
+    "services/outbox/pending.py retry_unassigned": QUEUE,
+    "services/privacy/erasure.py _erase": OWN_CHANGE,
+    "services/privacy/export.py _add_tickets": "what concerns the person, for an operator",
+    "services/routing/training.py _is_due": COUNT,
+    "services/sla/recompute.py recompute_stale": OWN_CHANGE,
+    "services/tickets/comments.py _sync_with_message": "asks in the change of a comment's author",
+    "services/tickets/filing.py _by_request": OF_ITS_READER,
+    "services/tickets/filing.py _check_same_content": OF_ITS_READER,
+    "services/tickets/filing.py _check_stored_tickets": COUNT,
+    "services/tickets/filing.py follow_message": OF_ITS_READER,
+    "services/tickets/filing.py list_for_message": OF_ITS_READER,
+    "services/tickets/legacy.py adopt": LOADER,
+    "services/tickets/legacy.py adopt_batch": OWN_CHANGE,
+    "services/tickets/legacy.py reconcile": OWN_CHANGE,
+    "services/tickets/queries.py count_open_tickets": COUNT,
+    "services/tickets/queries.py iter_tickets": LOADER,
+    "services/tickets/queries.py load_for_reminders": LOADER,
+    "services/tickets/queries.py load_ticket": LOADER,
+    "services/tickets/release.py release_tickets": OWN_CHANGE,
+    "services/tickets/ticket_store.py apply": OWN_CHANGE,
+    "tasks/assignment/assign_ticket.py _has_waited": QUEUE,
+    "tasks/assignment/assign_ticket.py run": QUEUE,
+    "tasks/notifications/notify.py _deliver": "the sender asks for each reader",
+    "tasks/notifications/notify.py run": QUEUE,
+    "tasks/notifications/reminder_updates.py request_updates_since": QUEUE,
+    "tasks/notifications/reminders.py _pairs": "the message asks for its reader",
+    "tasks/notifications/reminders.py _triage_threads": "of tickets that the channel may show",
+    "tasks/notifications/unassigned_alert.py _still_relevant": "the caller asks for its reader",
+}
+# What each of these shows of tickets, and to whom; the stories and tests/scenarios/
+# test_private_tickets.py let them work with private tickets.
+ASKS, NOTHING = "asks for each reader", "shows nothing of a ticket"
+TASKS = {
+    NOTIFY_TASK: ASKS,
+    ASSIGN_TASK: "shows nothing; the prompt has no other private ticket",
+    HOME_TASK: ASKS,
+    REMINDER_TASK: ASKS,
+    EMAIL_TASK: "the number only",
+    REPLY_TASK: "what a handler has answered",
+    DIGEST_TASK: ASKS,
+    STATUS_SYNC_TASK: NOTHING,
+}
+JOBS = {
+    "alarms": NOTHING,
+    "availability": NOTHING,
+    "closing": NOTHING,
+    "counts": NOTHING,
+    "digest": NOTHING,
+    "handing_back": NOTHING,
+    "indexes": NOTHING,
+    "learn": "learns from no private ticket",
+    "migrations": NOTHING,
+    "sweep": NOTHING,
+    "upkeep": NOTHING,
+    "waiting": NOTHING,
+}
+COMMANDS = {
+    "bot": "routes and operations",
+    "worker": "tasks",
+    "jobs": "jobs",
+    "explain": ADMINS,
+    "doctor": "numbers and counts, for operators",
+    "manifest": NOTHING,
+    "init": NOTHING,
+    "demo": "its own data",
+    "users": "the export of a person, for an operator",
+    "audit": NOTHING,
+}
+
+
+def _functions(path: Path) -> Iterator[tuple[str, ast.AST]]:
+    """Yield the functions of a module and of its classes."""
+    for node in ast.parse(path.read_text()).body:
+        for one in node.body if isinstance(node, ast.ClassDef) else [node]:
+            if isinstance(one, ast.FunctionDef):
+                yield f"{path.relative_to(ROOT)} {one.name}", one
+
+
+def _reads_tickets(function: ast.AST) -> bool:
+    for node in ast.walk(function):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func
+        if isinstance(called, ast.Name) and called.id in LOADERS:
+            return True
+        if isinstance(called, ast.Attribute) and called.attr in QUERIES:
+            read = ast.unparse(called.value)
+            if read.endswith(".tickets"):
+                return True
+    return False
+
+
+def _asks(function: ast.AST) -> bool:
+    names = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+    names |= {node.attr for node in ast.walk(function) if isinstance(node, ast.Attribute)}
+    return bool(names & RULES)
+
+
+def test_each_function_that_reads_tickets_asks_who_may_see_them() -> None:
+    paths = [path for name in ("services", "bot", "tasks") for path in (ROOT / name).rglob("*.py")]
+    readers = [pair for path in paths for pair in _functions(path) if _reads_tickets(pair[1])]
+    assert len(readers) > 60
+    unasked = {place for place, function in readers if not _asks(function)}
+    assert unasked - EXEMPT.keys() == set(), "they read tickets without services/tickets/access.py"
+    assert EXEMPT.keys() - unasked == set(), "they ask now, or are gone"
+
+
+def test_a_function_without_the_rule_is_found() -> None:
+    source = "def show(self):\n    return self._db.tickets.find_one({'number': 1})"
+    assert _reads_tickets(ast.parse(source))
+    assert not _asks(ast.parse(source))
+
+
+def test_no_one_reads_the_collection_by_another_way() -> None:
+    found = subprocess.run(
+        ["grep", "-rnE", r"\[.tickets.\]|from.: .tickets", "services", "bot", "tasks"],  # noqa: S607
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    known = ("INDEXES", "facts[", "indexes")
+    lines = [line for line in found.stdout.splitlines() if not any(one in line for one in known)]
+    assert [line for line in lines if ".py:" in line and "db[" in line] == []
+
+
+def test_what_each_task_job_and_command_shows_is_decided() -> None:
+    own = {name for name in celery.tasks if not name.startswith("celery.")}
+    assert own == TASKS.keys()
+    assert {job.name for job in ALL_JOBS} == JOBS.keys()
+    shown = subprocess.run(
+        [sys.executable, "app.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert set(re.findall(r"^    (\w+)  ", shown, re.MULTILINE)) == COMMANDS.keys()
+
+
+def test_routes_and_operations_are_walked() -> None:
+    """tests/bot/test_private_routes.py and tests/bot/web/api/test_private_tickets.py use each."""
+    assert ROUTES
+    assert OPERATIONS
