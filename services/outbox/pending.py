@@ -18,7 +18,7 @@ from pymongo.errors import WriteError
 
 from services.core.coerce import as_datetime, as_int
 from services.core.database import Document, Mongo
-from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff, past
+from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff, latest_date, past
 from services.models.set_aside import is_data_fault, not_set_aside, write_isolated
 from services.models.ticket import Priority, Ticket
 
@@ -115,7 +115,9 @@ def back_off(db: Mongo, ticket: Ticket, *, now: datetime) -> None:
 
 def _is_early(ticket: Ticket, now: datetime) -> bool:
     """Whether the wait after an attempt is not over."""
-    return ticket.attempts > 0 and ticket.next_try_at is not None and now < ticket.next_try_at
+    if not ticket.attempts or ticket.next_try_at is None:
+        return False
+    return now < ticket.next_try_at <= latest_date(now, longest=MAX_DELIVERY_DELAY)
 
 
 def next_attempt(ticket: Ticket, *, now: datetime) -> datetime:

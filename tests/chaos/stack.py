@@ -58,6 +58,7 @@ class ChaosStack:
                 self._open.enter_context(part)
             self.slack.add_channel(TRIAGE, is_member=True, members=None)
             self.db: Mongo = connect(self.mongo.uri_for("chaos"))
+            self._open.enter_context(self.db.client)
             ensure_indexes(self.db)
             self._start_product()
             self._open.enter_context(self.leaks)

@@ -138,7 +138,7 @@ def test_assigning_and_its_first_messages(
     requester: User,
     commands: Commands,
 ) -> None:
-    """A worker that has read the team a moment ago: thirteen queries from the filed ticket to the
+    """A worker that has read the team a moment ago: twelve queries from the filed ticket to the
     last message."""
     slack.add_channel(TRIAGE, is_member=True, members=None)
     worker = Runtime(
@@ -155,10 +155,9 @@ def test_assigning_and_its_first_messages(
     notify.run(worker, str(ticket.id))
     assert asked(commands) == [
         "find tickets",
-        "update tickets",  # the claim, and the next attempt of the outbox
         WHO,  # the requester, and again the one to be chosen
         "aggregate tickets",  # their load
-        "update tickets",  # the analysis and the assignment; ends the claim
+        "update tickets",  # the analysis and the assignment
         "find tickets",
         "find links",
         "find links",  # who has the ticket's page open, or the queue

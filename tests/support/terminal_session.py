@@ -5,6 +5,7 @@ import pty
 import select
 import subprocess
 import sys
+import termios
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
@@ -17,6 +18,7 @@ _START = (
     "os.execv(sys.argv[1], sys.argv[1:])"
 )
 CTRL_C = "\x03"
+LOCAL_MODES = 3  # the place of c_lflag in what termios returns
 SECONDS = 60.0  # only bounds a test that fails
 
 
@@ -25,6 +27,10 @@ class TerminalSession:
 
     def __init__(self, args: Sequence[str], *, env: Mapping[str, str], directory: Path) -> None:
         self._terminal, inner = pty.openpty()
+        # Ctrl-C would drop output that has not been read yet, also what is written after it.
+        modes = termios.tcgetattr(inner)
+        modes[LOCAL_MODES] |= termios.NOFLSH
+        termios.tcsetattr(inner, termios.TCSANOW, modes)
         self._process = subprocess.Popen(  # noqa: S603  the product
             [sys.executable, "-c", _START, sys.executable, *args],
             stdin=inner,

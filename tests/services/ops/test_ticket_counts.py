@@ -46,8 +46,9 @@ def test_tickets_outbox_and_leader(
     first, second, third = (file_ticket(tickets, employee, f"Number {n}") for n in range(3))
     db.tickets.update_one({"_id": third.id}, {"$set": {"status": "COMPLETED"}})
     pending.mark_delivered(db, third.id, expected_seq=third.seq)
-    pending.back_off(db, reload(db, second), now=clock())
-    pending.back_off(db, reload(db, second), now=clock())
+    for _ in range(2):
+        waiting = reload(db, second)
+        pending.back_off(db, waiting, now=waiting.next_try_at or clock())
     lease = Lease(db, "jobs", clock=clock)
     lease.acquire()
     record_status_counts(db, now=clock())
