@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NoReturn, Self
 from urllib.parse import parse_qsl, unquote_plus
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from bot.views.inputs import INPUT_VALUE_KEYS
 
@@ -94,7 +94,10 @@ class _InputBlock(_Block):
 
 
 class _State(_Part):
-    values: dict[str, dict[str, _Entered]]
+    # Slack sends an empty list if there are none: https://github.com/slack-go/slack/issues/943
+    values: Annotated[
+        dict[str, dict[str, _Entered]], BeforeValidator(lambda sent: {} if sent == [] else sent)
+    ]
 
 
 class _SubmittedView(_View):

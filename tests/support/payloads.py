@@ -98,7 +98,7 @@ def view_submission(
         "type": "view_submission",
         **_base(user, team),
         "trigger_id": trigger_id(),
-        "view": {**view, "state": {"values": state_values(view, values or {})}},
+        "view": {**view, "state": {"values": state_values(view, values or {}) or []}},
         "response_urls": [],
         "is_enterprise_install": False,
         **overrides,
@@ -261,7 +261,7 @@ def _base(user: str, team: str) -> Json:
 
 def _place(source: Mapping[str, Any], response_url: str) -> Json:
     if "ts" not in source:
-        view = {**source, "state": {"values": state_values(source, {})}}
+        view = {**source, "state": {"values": state_values(source, {}) or []}}
         return {"container": {"type": "view", "view_id": source["id"]}, "view": view}
     channel, ts = source["channel"], source["ts"]
     return {
@@ -273,7 +273,7 @@ def _place(source: Mapping[str, Any], response_url: str) -> Json:
         },
         "channel": {"id": channel, "name": _channel_name(channel)},
         "message": {key: value for key, value in source.items() if key != "channel"},
-        "state": {"values": state_values(source, {})},
+        "state": {"values": state_values(source, {}) or []},
         "response_url": response_url,
     }
 

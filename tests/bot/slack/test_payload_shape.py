@@ -22,6 +22,7 @@ VIEW = {
         },
     ],
 }
+EMPTY_FORM = payloads.view_submission({**VIEW, "blocks": []}, user="U0EMMA")
 MESSAGE = {"type": "message", "channel": "D0EMMA", "user": "U0EMMA", "ts": "1700000000.000100"}
 PRESS = {
     **payloads.shortcut("any", user="U0EMMA"),
@@ -54,6 +55,7 @@ def without(payload: dict[str, Any], *path: Any, value: Any = ...) -> dict[str, 
         payloads.slash_command("The payload is lost", user="U0EMMA"),
         payloads.view_submission(VIEW, {"title": "VPN"}, user="U0EMMA"),
         payloads.view_submission(VIEW, {"title": None}, user="U0EMMA") | {"team": None},
+        without(EMPTY_FORM, "view", "state", "values", value=[]),
         PRESS,
         payloads.shortcut("any", user="U0EMMA"),
         payloads.message_shortcut("any", "Help", user="U0EMMA"),
