@@ -29,6 +29,7 @@ from bot.slack.request import Request
 logger = logging.getLogger(__name__)
 
 _ACKS_LAST = frozenset(route.id for route in ROUTES if route.acks_last)
+MAX_KNOWN_MEMBERS = 10_000
 
 
 def create_app(
@@ -42,10 +43,11 @@ def create_app(
     # Bolt would log a warning at every start.
     for variable in ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_BOT_TOKEN"):
         os.environ.pop(variable, None)
+    members = _KnownMembers()
     app = InstrumentedApp(
         meter=bot.meter,
         process=bot.name,
-        runs_inline=_acks_last,
+        runs_inline=members.runs_inline,
         name=bot.name,  # without a name Bolt reads the source of every caller to find one
         client=bot.client,
         signing_secret=bot.config.slack_signing_secret,
@@ -62,14 +64,27 @@ def create_app(
     app.use(_Step.on_body(drop_repeated_events(bot)))
 
     app.error(error_response)
-    _register(app, bot)
+    _register(app, bot, members)
     return app
 
 
-def _acks_last(body: dict[str, Any]) -> bool:
-    """Return whether the route of a command or a form is `Route.acks_last`."""
-    form = body.get("view") if body.get("type") == "view_submission" else None
-    return body.get("command") in _ACKS_LAST or bool(form and form["callback_id"] in _ACKS_LAST)
+class _KnownMembers:
+    """The members whose account was found at their last command. About others, Slack may be called
+    after the acknowledgement, so their commands do not run inline (`Route.acks_last`)."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+
+    def runs_inline(self, body: dict[str, Any]) -> bool:
+        if body.get("type") == "view_submission":
+            return body["view"]["callback_id"] in _ACKS_LAST
+        return body.get("command") in _ACKS_LAST and body.get("user_id") in self._ids
+
+    def record(self, req: Request) -> None:
+        if not req.has_account:
+            self._ids.discard(req.slack_user_id)
+        elif len(self._ids) < MAX_KNOWN_MEMBERS:
+            self._ids.add(req.slack_user_id)
 
 
 def _form_url(body: dict[str, Any]) -> str:
@@ -120,12 +135,12 @@ _MATCHERS: Mapping[RouteKind, Callable[[re.Pattern[str]], Any]] = {
 }
 
 
-def _register(app: App, bot: BotProcess) -> None:
+def _register(app: App, bot: BotProcess, members: _KnownMembers) -> None:
     """Register one listener for each kind of payload: Bolt asks them one after the other."""
     routes = list(top_level_routes())
     check_sender = sender_check(bot)
     for kind, matcher in _MATCHERS.items():
-        listener = _listener(kind, routes, bot, check_sender)
+        listener = _listener(kind, routes, bot, check_sender, members)
         for has_own_ack in (False, True):
             known = [r for r in routes if r.kind is kind and r.has_own_ack is has_own_ack]
             if known:
@@ -147,6 +162,7 @@ def _listener(
     routes: Sequence[Route],
     bot: BotProcess,
     check_sender: Callable[[Request], None],
+    members: _KnownMembers,
 ) -> Callable[..., None]:
     by_id = {route.id: route for route in routes if route.kind is kind}
 
@@ -167,6 +183,9 @@ def _listener(
                 show_error(error, req)
             else:
                 logger.exception("%s failed after its acknowledgement", route.id)
+        finally:
+            if kind is RouteKind.COMMAND:
+                members.record(req)
 
     return listener
 

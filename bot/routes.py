@@ -60,8 +60,10 @@ class Route:
     `has_own_permission_check`: the handler opens its modal before it reads `req.actor`, because a
     trigger expires after three seconds. Everywhere else the permission is checked before the
     handler runs. `has_own_ack`: the handler acknowledges the payload itself, once it is stored.
-    `acks_last`: once the handler has acknowledged, it calls Slack only to refuse. So it runs in the
-    thread that received the payload: another would cost a tenth of the processor time.
+    `acks_last`: once the handler has acknowledged, it calls Slack only about a new member or to
+    refuse one. So it runs in the thread that received the payload, and is answered when it ends:
+    another thread would cost a tenth of the processor time. The commands of a member whose account
+    the process has not found before run in another.
 
     `help`: the lines of `/ticket help`, by what the user types. `manifest`: the entry's texts in
     the Slack manifest. `subscriptions`: the event types to subscribe to, if not `id`.

@@ -70,6 +70,11 @@ class Request:
             require_permission(self._actor, self.permission)
         return self._actor
 
+    @property
+    def has_account(self) -> bool:
+        """Whether `actor` was read, and not refused."""
+        return self._actor is not None
+
     def ack(self, **answer: Any) -> None:
         """Acknowledge. A later error no longer fails the user's action."""
         self._ack(**answer)

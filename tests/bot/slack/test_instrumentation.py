@@ -161,6 +161,7 @@ def test_a_form_is_filed_in_the_thread_that_received_it(
     people.add(Role.MODERATOR)
     employee = People.slack_id(people.add())
     app = build(replace(bot_process, publisher=noting), meter, pool)
+    send(app, payloads.slash_command(user=employee))
     pool.shutdown()  # it would refuse a listener
     send(app, payloads.slash_command(user=employee))
     view = slack.last_view()
@@ -229,6 +230,30 @@ def test_slack_has_its_answer_while_the_handler_goes_on(
     pool.shutdown(wait=True)
     assert handled(meter)[handler] == 1
     assert slept == []
+
+
+def test_a_new_members_command_is_answered_before_slack_says_who_they_are(
+    bot_process: BotProcess,
+    meter: InMemoryMeter,
+    pool: ThreadPoolExecutor,
+    slack: RecordingSlack,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Slack shows an error if it waits for more than three seconds, though the form is open."""
+    slack.add_member("U0NEW", email="new@example.com", name="New")
+    ask_slack, go_on = bot_process.client.users_info, threading.Event()
+
+    def users_info(**arguments: str) -> object:
+        go_on.wait(10)
+        return ask_slack(**arguments)
+
+    monkeypatch.setattr(bot_process.client, "users_info", users_info)
+    app = build(bot_process, meter, pool)
+    send(app, payloads.slash_command(user="U0NEW"))
+    assert handled(meter) == {}
+    go_on.set()
+    pool.shutdown(wait=True)
+    assert handled(meter) == {("subcommand:bare", "ok"): 1}
 
 
 def test_bolt_asks_few_matchers_before_it_finds_a_listener(
