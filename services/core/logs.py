@@ -40,6 +40,8 @@ _LINE_ENDS = {ord(sign): f"\\u{ord(sign):04x}" for sign in "\x85\u2028\u2029"}
 _CONTROL_CHARACTERS = {
     number: f"\\x{number:02x}" for number in (*range(0x20), *range(0x7F, 0xA0)) if number != 0x09
 } | _LINE_ENDS
+# Above this, threads wait for the stream: while it takes nothing, memory must not grow.
+MAX_WAITING_LINES = 1_000
 # Of a record: fields besides the message.
 _STRUCTURED = "structured"
 
@@ -114,7 +116,8 @@ class JsonFormatter(_Formatter):
 
 class _Handler(logging.StreamHandler[TextIO]):
     """Writes what waits in one piece. No thread waits for another's write, as in the library: a
-    line that is logged during a write is left to the thread that writes."""
+    line that is logged during a write is left to the thread that writes, unless
+    `MAX_WAITING_LINES` wait already."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
@@ -135,7 +138,9 @@ class _Handler(logging.StreamHandler[TextIO]):
         except Exception:  # noqa: BLE001  as the library: logging must not fail
             self.handleError(record)
         # Again after the release: others leave their lines here until then.
-        while self._waiting and self._write_lock.acquire(blocking=False):
+        while (waiting := len(self._waiting)) and self._write_lock.acquire(
+            blocking=waiting > MAX_WAITING_LINES
+        ):
             try:
                 self._write_waiting()
             finally:

@@ -243,9 +243,9 @@ def test_a_new_members_command_is_answered_before_slack_says_who_they_are(
     slack.add_member("U0NEW", email="new@example.com", name="New")
     ask_slack, go_on = bot_process.client.users_info, threading.Event()
 
-    def users_info(**arguments: str) -> object:
+    def users_info(*, user: str) -> object:
         go_on.wait(10)
-        return ask_slack(**arguments)
+        return ask_slack(user=user)
 
     monkeypatch.setattr(bot_process.client, "users_info", users_info)
     app = build(bot_process, meter, pool)

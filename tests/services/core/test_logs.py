@@ -248,6 +248,33 @@ def test_no_thread_waits_for_the_line_of_another(monkeypatch: pytest.MonkeyPatch
     assert len(later) == 1
 
 
+def test_threads_wait_if_the_stream_takes_no_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise memory would grow until the stream's reader goes on."""
+    stream = HeldStream()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(logs, "MAX_WAITING_LINES", 3)
+    logs.configure_logging("INFO")
+    writer = threading.Thread(target=logging.getLogger("app").info, args=("first",))
+    writer.start()
+    assert stream.has_begun.wait(10)
+    numbers = iter(range(10))
+
+    def log_each() -> None:
+        for number in numbers:
+            logging.getLogger("app").info("line %s", number)
+
+    other = threading.Thread(target=log_each)
+    other.start()
+    other.join(0.3)
+    left = list(numbers)
+    stream.release.set()
+    other.join(10)
+    writer.join(10)
+    assert left == [4, 5, 6, 7, 8, 9]
+    lines = [json.loads(line)["message"] for line in "".join(stream.writes).splitlines()]
+    assert lines == ["first", "line 0", "line 1", "line 2", "line 3"]
+
+
 def test_the_last_flush_waits_for_the_line_of_another_thread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
