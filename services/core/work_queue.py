@@ -54,6 +54,11 @@ def ahead(now: datetime, *, longest: timedelta) -> Document:
     return {"$gt": now, "$lte": latest_date(now, longest=longest)}
 
 
+def is_ahead(date: datetime | None, now: datetime, *, longest: timedelta) -> bool:
+    """Whether a date that was read fulfils the condition `ahead`."""
+    return date is not None and now < date <= latest_date(now, longest=longest)
+
+
 def past(now: datetime, *, longest: timedelta) -> tuple[Document, Document]:
     """The conditions for a date that is past or, as in `ahead`, counts as past. An index serves
     each."""

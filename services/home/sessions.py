@@ -23,7 +23,7 @@ from pymongo import ReturnDocument
 from services.accounts.account_search import AccountCursor
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, ahead, backoff, latest_date
+from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, ahead, backoff, is_ahead
 from services.linking.links import referenced_user_ids
 from services.lists.list_query import ListKind, ListQuery
 from services.models.ticket import Ticket
@@ -114,7 +114,7 @@ def view_digest(view: Mapping[str, Any]) -> str:
 
 def _is_requested(home: Document, now: datetime) -> bool:
     due = home.get("due")
-    return due is not None and now < due <= latest_date(now, longest=REFRESH_DELAY)
+    return is_ahead(due, now, longest=REFRESH_DELAY)
 
 
 _RETRY = {"home.retryAt": "", "home.tries": ""}

@@ -18,7 +18,7 @@ from pymongo.errors import BulkWriteError, OperationFailure
 
 from services.core.coerce import as_datetime
 from services.core.database import Document, Mongo
-from services.core.work_queue import ahead, latest_date, past
+from services.core.work_queue import ahead, is_ahead, past
 from services.models.ticket import find_defect
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def not_set_aside(now: datetime) -> Document:
 def is_set_aside(doc: Document, now: datetime) -> bool:
     aside = doc.get("aside")
     until = as_datetime(aside.get("until")) if isinstance(aside, dict) else None
-    return until is not None and now < until <= latest_date(now, longest=RECHECK_INTERVAL)
+    return is_ahead(until, now, longest=RECHECK_INTERVAL)
 
 
 def is_data_fault(error: Exception) -> bool:

@@ -18,7 +18,7 @@ from pymongo.errors import WriteError
 
 from services.core.coerce import as_datetime, as_int
 from services.core.database import Document, Mongo
-from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff, latest_date, past
+from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff, is_ahead, past
 from services.models.set_aside import is_data_fault, not_set_aside, write_isolated
 from services.models.ticket import Priority, Ticket
 
@@ -106,18 +106,17 @@ def back_off(db: Mongo, ticket: Ticket, *, now: datetime) -> None:
     task that comes before the date does not count either: a ticket that is changed often is
     published often, and a dozen such tasks would postpone it by 15 minutes.
     """
-    if ticket.is_in_outbox and not _is_early(ticket, now):
+    is_early = ticket.attempts > 0 and is_waiting(ticket, now=now)
+    if ticket.is_in_outbox and not is_early:
         db.tickets.update_one(
             {"_id": ticket.id, "outbox": True, "nextTryAt": ticket.next_try_at},
             {"$set": {"nextTryAt": next_attempt(ticket, now=now)}, "$inc": {"attempts": 1}},
         )
 
 
-def _is_early(ticket: Ticket, now: datetime) -> bool:
-    """Whether the wait after an attempt is not over."""
-    if not ticket.attempts or ticket.next_try_at is None:
-        return False
-    return now < ticket.next_try_at <= latest_date(now, longest=MAX_DELIVERY_DELAY)
+def is_waiting(ticket: Ticket, *, now: datetime) -> bool:
+    """Whether the sweep does not look for the ticket yet."""
+    return is_ahead(ticket.next_try_at, now, longest=MAX_DELIVERY_DELAY)
 
 
 def next_attempt(ticket: Ticket, *, now: datetime) -> datetime:

@@ -135,8 +135,8 @@ def assign_new(runtime: Runtime, tickets: Sequence[Ticket]) -> list[Ticket]:
 def _is_new(ticket: Ticket, now: datetime) -> bool:
     """Whether no task has tried to assign the ticket, and the sweep does not look for it yet."""
     is_tried = ticket.attempts or "until" in ticket.assignment or is_analysed(ticket)
-    is_waiting = ticket.is_in_outbox and not is_tried and needs_assignment(ticket)
-    return is_waiting and ticket.next_try_at is not None and ticket.next_try_at > now
+    is_untried = ticket.is_in_outbox and not is_tried and needs_assignment(ticket)
+    return is_untried and pending.is_waiting(ticket, now=now)
 
 
 @contextmanager

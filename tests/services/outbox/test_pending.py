@@ -108,6 +108,18 @@ def test_a_task_before_the_date_does_not_lengthen_the_wait(
     assert next_try(db, ticket.id) == date + SWEEP_GRACE_PERIOD * 2
 
 
+def test_a_date_of_a_wrong_clock_does_not_stop_the_back_off(
+    db: Mongo, clock: FixedClock, tickets: TicketService, requester: User
+) -> None:
+    """The sweep takes such a date for past: without a new one it publishes the ticket each time."""
+    ticket = file_ticket(tickets, requester)
+    back_off(db, reload(db, ticket), now=clock() + timedelta(hours=1))
+    assert list(due_tickets(db, now=clock(), limit=9)) == [ticket.id]
+    back_off(db, reload(db, ticket), now=clock())
+    assert next_try(db, ticket.id) == clock() + SWEEP_GRACE_PERIOD * 2
+    assert list(due_tickets(db, now=clock(), limit=9)) == []
+
+
 def test_a_hundred_attempts_do_not_overflow(
     db: Mongo, clock: FixedClock, tickets: TicketService, requester: User
 ) -> None:
