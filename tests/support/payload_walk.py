@@ -24,6 +24,8 @@ Json = dict[str, Any]
 
 # Recorded and not sent: it would end the walk of that member.
 ENDS_THE_WALK = (ids.UNLINK_ACCOUNT,)
+# What is sent with a press, or typed before Enter; None for the button's own value.
+VALUES = {"button": None, "plain_text_input": "vpn"}
 MENU_TYPES = ("static_select", "overflow", "radio_buttons")
 COMMANDS = (
     ("/ticket", ""),
@@ -31,6 +33,7 @@ COMMANDS = (
     ("/ticket", "list"),
     ("/ticket", "assigned"),
     ("/ticket", "queue"),
+    ("/ticket", "search vpn"),
     ("/ticket", "help"),
     ("/ticket", "1"),
     ("/ticket", "view 2"),
@@ -168,8 +171,8 @@ class Walk:
             return  # sent with the form only
         if "ts" in source:
             where["response_url"] = self._slack.response_url()
-        if kind == "button":
-            body = payloads.block_actions(source, action, **where)
+        if kind in VALUES:
+            body = payloads.block_actions(source, action, VALUES[kind], **where)
             yield Template(("block_actions", action, place), body)
         elif kind in MENU_TYPES:
             for option in _options(element):

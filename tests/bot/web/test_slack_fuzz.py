@@ -64,7 +64,8 @@ READS = {"find", "aggregate", "count", "distinct", "getMore", "ping", "hello", "
 BOOKKEEPING = {"inbox"}
 # A link to a page in the browser; the status of a member who is not assigned tickets.
 IDLE = {("block_actions", "link_page"), ("event", "member")}
-# Rendered for an address claim, a reminder, an offer to hand over, or hundreds of accounts.
+# Rendered for an address claim, a reminder, an offer to hand over, people of one name, or hundreds
+# of accounts.
 UNREACHED = {
     "list_clear",
     "list_previous",
@@ -78,6 +79,7 @@ UNREACHED = {
     "people_back",
     "people_on",
     "relatedSkills",
+    "search_person",
     "set_assignee",
     "show_assigned",
     "show_history",
