@@ -18,7 +18,6 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -166,28 +165,20 @@ def _answer(request: Mapping[str, Any]) -> int | None:
 
 
 def _become_app(request: Mapping[str, Any]) -> NoReturn:
-    status = 1
-    try:
-        os.setsid()
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        for stream, path in zip((1, 2), request["outputs"], strict=True):
-            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), stream)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.environ.clear()
-        os.environ.update(request["env"])
-        os.chdir(request["cwd"])
-        sys.argv = [APP, *request["args"]]
-        runpy.run_path(APP, run_name="__main__")
-        status = 0
-    except SystemExit as ended:
-        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-    except BaseException:  # noqa: BLE001  as the interpreter does with what nobody caught
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+    """Run the command. The interpreter then ends as after `python app.py`: it waits for threads,
+    calls what is registered for its end, and prints an error that was not caught."""
+    os.setsid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    for stream, path in zip((1, 2), request["outputs"], strict=True):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), stream)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.environ.clear()
+    os.environ.update(request["env"])
+    os.chdir(request["cwd"])
+    sys.argv = [APP, *request["args"]]
+    runpy.run_path(APP, run_name="__main__")
+    sys.exit()
 
 
 if __name__ == "__main__":
