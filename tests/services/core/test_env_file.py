@@ -4,6 +4,7 @@ import os
 import re
 import stat
 import subprocess
+from fnmatch import fnmatch
 from io import StringIO
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from dotenv import dotenv_values
 from hypothesis import given
 from hypothesis import strategies as st
 
+from demo.binaries import ROOT
 from services.core import env_file
 
 VALUES = [
@@ -113,6 +115,13 @@ def test_the_file_is_private_and_whole(tmp_path: Path, monkeypatch: pytest.Monke
     os.umask(before)
     assert path.read_text() == "A=1\n"
     assert [*modes, stat.S_IMODE(path.stat().st_mode)] == [0o600, 0o600]
+
+
+@pytest.mark.parametrize("name", [".env", ".env.new", ".env.k3_x9", ".env.new.k3_x9"])
+def test_git_ignores_it_and_what_a_killed_write_leaves(name: str) -> None:
+    patterns = (ROOT / ".gitignore").read_text().split()
+    assert any(fnmatch(name, pattern) for pattern in patterns)
+    assert "!.env.example" in patterns
 
 
 def test_a_write_that_is_interrupted_leaves_nothing(
