@@ -17,6 +17,7 @@ from bench.bare_servers import PAGE, SIGNING_SECRET
 from bench.measure import Limit, Round, Row, Work, compare
 from bench.serving import http_request, send_all
 from bench.stand import JWT_SECRET, Stand
+from bot.views.inputs import INPUT_VALUE_KEYS
 from bot.views.modals.file_ticket import file_ticket_modal
 from services.auth.session_tokens import SessionTokens
 from services.core import rate_limit
@@ -159,13 +160,14 @@ def _load(
 
 def submission(slack_user_id: str) -> tuple[bytes, dict[str, str]]:
     """A new form, filled in and submitted: the body and the headers."""
-    state: Document = {
-        name: {name: {"type": "plain_text_input", "value": text}}
-        for name, text in (("title", TITLE), ("description", DESCRIPTION))
-    }
-    state["priority"] = {"priority": {"type": "static_select", "selected_option": None}}
-    state["deadline"] = {"deadline": {"type": "datetimepicker", "selected_date_time": None}}
     view = file_ticket_modal(is_ai_enabled=False)
+    typed = {"title": TITLE, "description": DESCRIPTION}
+    state: Document = {}
+    for block in view["blocks"]:
+        if block["type"] == "input":
+            element, name = block["element"], block["block_id"]
+            entered = {INPUT_VALUE_KEYS[element["type"]][0]: typed.get(name)}
+            state[name] = {element["action_id"]: {"type": element["type"], **entered}}
     payload = {
         "type": "view_submission",
         "team": {"id": TEAM_ID, "domain": "bench"},

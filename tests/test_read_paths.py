@@ -28,7 +28,13 @@ from tasks.queue.celery_app import (
 
 ROOT = Path(__file__).resolve().parents[1]
 QUERIES = {"find", "find_one", "aggregate", "count_documents", "distinct", "find_one_and_update"}
-LOADERS = {"load_ticket", "load_for_reminders", "iter_tickets", "count_open_tickets"}
+LOADERS = {
+    "load_ticket",
+    "load_several",
+    "load_for_reminders",
+    "iter_tickets",
+    "count_open_tickets",
+}
 # A function that reads tickets asks by one of these.
 RULES = {
     "visible_to",
@@ -46,6 +52,7 @@ QUEUE = "finds what is due; what is sent of it asks"
 LOADER = "loads for callers that ask"
 ADMINS = "for admins and operators only, who see every ticket"
 EXEMPT = {
+    "services/assignment/assignment_service.py assign": OWN_CHANGE,
     "services/assignment/assignment_service.py claim": OWN_CHANGE,
     "services/assignment/candidate_pool.py _count_by": COUNT,
     "services/assignment/candidate_pool.py learn": COUNT,
@@ -86,6 +93,9 @@ EXEMPT = {
     "services/privacy/erasure.py _erase": OWN_CHANGE,
     "services/privacy/export.py _add_tickets": "what concerns the person, for an operator",
     "services/routing/training.py _is_due": COUNT,
+    "services/search/matching.py _read": "the caller's filters have the condition of its reader",
+    "services/search/search_service.py _people_in_tickets": OF_ITS_READER,
+    "services/search/word_sample.py word_sample": COUNT,
     "services/sla/recompute.py recompute_stale": OWN_CHANGE,
     "services/tickets/comments.py _sync_with_message": "asks in the change of a comment's author",
     "services/tickets/filing.py _by_request": OF_ITS_READER,
@@ -100,10 +110,15 @@ EXEMPT = {
     "services/tickets/queries.py iter_tickets": LOADER,
     "services/tickets/queries.py load_for_reminders": LOADER,
     "services/tickets/queries.py load_ticket": LOADER,
+    "services/tickets/queries.py load_several": LOADER,
     "services/tickets/release.py release_tickets": OWN_CHANGE,
+    "services/tickets/search_index.py _add_words": OWN_CHANGE,
+    "services/tickets/search_index.py refresh": OWN_CHANGE,
     "services/tickets/ticket_store.py apply": OWN_CHANGE,
     "tasks/assignment/assign_ticket.py _has_waited": QUEUE,
+    "tasks/assignment/assign_ticket.py assign_new": QUEUE,
     "tasks/assignment/assign_ticket.py run": QUEUE,
+    "tasks/notifications/notify.py _assign_new": QUEUE,
     "tasks/notifications/notify.py _deliver": "the sender asks for each reader",
     "tasks/notifications/notify.py run": QUEUE,
     "tasks/notifications/reminder_updates.py request_updates_since": QUEUE,
@@ -134,6 +149,7 @@ JOBS = {
     "indexes": NOTHING,
     "learn": "learns from no private ticket",
     "migrations": NOTHING,
+    "search": NOTHING,
     "sweep": NOTHING,
     "upkeep": NOTHING,
     "waiting": NOTHING,

@@ -66,6 +66,11 @@ def test_the_screen(ada: Visitor) -> None:
         "Who is away",
         views.STATUS_WORDS_HELP,
         "Change words",
+        "---",
+        "Private tickets",
+        "Only the requester, the assignee and the admins see a private ticket. New ones go to the "
+        "admins.",
+        "Change private tickets",
     ]
     assert ada.press("Back")[0] == "Hello, Admin 1"
 
@@ -107,7 +112,9 @@ def test_an_admin_changes_the_hours(ada: Visitor, db: Mongo) -> None:
     assert TeamSettings(db).business_hours() == BusinessHours(
         "Europe/Berlin", frozenset({0, 1, 2}), "08:30", "17:00", "DE", "BY", is_configured=True
     )
-    assert ada.see()[-7:-5] == [
+    seen = ada.see()
+    hours = seen.index("Business hours")
+    assert seen[hours + 1 : hours + 3] == [
         "Monday, Tuesday, Wednesday, 08:30 to 17:00, Europe/Berlin",
         "Public holidays of Germany, BY are days off.",
     ]

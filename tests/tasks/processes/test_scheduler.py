@@ -45,6 +45,7 @@ EVERY = {
     "indexes": 3600,
     "migrations": 30,
     "counts": 60,
+    "search": 60,
     "learn": 60,
 }
 
