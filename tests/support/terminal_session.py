@@ -5,20 +5,20 @@ import pty
 import select
 import subprocess
 import sys
-import termios
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
 from typing import Self
 
-# The terminal becomes the controlling one, so that Ctrl-C and getpass work as at a keyboard.
+# The terminal becomes the controlling one, so that Ctrl-C and getpass work as at a keyboard. Tests
+# that a shell runs in the background ignore Ctrl-C.
 _START = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "import fcntl, os, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "signal.signal(signal.SIGINT, signal.SIG_DFL); "
     "os.execv(sys.argv[1], sys.argv[1:])"
 )
 CTRL_C = "\x03"
-LOCAL_MODES = 3  # the place of c_lflag in what termios returns
 SECONDS = 60.0  # only bounds a test that fails
 
 
@@ -27,10 +27,6 @@ class TerminalSession:
 
     def __init__(self, args: Sequence[str], *, env: Mapping[str, str], directory: Path) -> None:
         self._terminal, inner = pty.openpty()
-        # Ctrl-C would drop output that has not been read yet, also what is written after it.
-        modes = termios.tcgetattr(inner)
-        modes[LOCAL_MODES] |= termios.NOFLSH
-        termios.tcsetattr(inner, termios.TCSANOW, modes)
         self._process = subprocess.Popen(  # noqa: S603  the product
             [sys.executable, "-c", _START, sys.executable, *args],
             stdin=inner,
