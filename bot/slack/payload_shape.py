@@ -171,6 +171,7 @@ class _BlockActions(_Triggered):
 
 
 class _ViewSubmission(_Interaction):
+    response_urls: list[Json] | None = None
     view: _SubmittedView
 
 

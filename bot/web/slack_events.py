@@ -104,8 +104,10 @@ def _bolt_request(wsgi_request: WSGIEnvironment, body: bytes) -> BoltRequest:
     payload = parse_payload(body.decode(), is_json="json" in content_type)
     try:
         # With "http", Bolt would parse the text again. Otherwise only the check of the signature
-        # depends on the mode.
-        return BoltRequest(body=payload, headers=headers, mode="socket_mode")
+        # depends on the mode. Bolt logs several response_urls before it has its own logger.
+        return BoltRequest(
+            body=payload, headers=headers, mode="socket_mode", context={"logger": logger}
+        )
     except (TypeError, AttributeError):  # Bolt looks for ids in fields that the app does not read
         raise MalformedPayload("an id has the wrong type.") from None
 

@@ -103,6 +103,17 @@ def test_a_form_arrives_as_the_standard_library_reads_it(text: str) -> None:
         assert json.loads(unescape_json(lower)) == {"text": text}
 
 
+def test_a_form_with_several_response_urls_is_answered(
+    url: str, people: People, slack: RecordingSlack
+) -> None:
+    user = people.slack_id(people.add())
+    post(url, payloads.slash_command(user=user))
+    form = payloads.view_submission(slack.last_view(), {"title": "VPN drops"}, user=user)
+    urls = [{"response_url": f"{url}/{number}", "channel_id": "C1"} for number in range(2)]
+    answer = post(url, {**form, "response_urls": urls})
+    assert (answer.status_code, answer.json()["response_action"]) == (200, "errors")
+
+
 def test_a_url_verification_gets_its_challenge(url: str) -> None:
     challenge = {"type": "url_verification", "token": "t", "challenge": "3eZbrw1aB"}
     assert post(url, challenge).json() == {"challenge": "3eZbrw1aB"}
