@@ -59,16 +59,23 @@ MUTATIONS = (
     Mutation(
         "admin-cannot-manage-users",
         "services/models/permissions.py",
-        "_MODERATOR | {Permission.MANAGE_USERS}",
-        "_MODERATOR",
+        "_MODERATOR | {Permission.SEE_PRIVATE_TICKET, Permission.MANAGE_USERS}",
+        "_MODERATOR | {Permission.SEE_PRIVATE_TICKET}",
         ("tests/services/models/test_permissions.py",),
     ),
     Mutation(
         "any-requester-sees-any-ticket",
-        "services/models/permissions.py",
-        " and ticket.created_by == actor.user_id",
-        "",
-        ("tests/services/models/test_permissions.py",),
+        "services/tickets/access.py",
+        "return Sight(involved, ())",
+        "return Sight(({},), ())",
+        ("tests/services/tickets/test_access.py",),
+    ),
+    Mutation(
+        "every-moderator-sees-private-tickets",
+        "services/tickets/access.py",
+        "as_staff: tuple[Document, ...] = (NOT_PRIVATE, ",
+        "as_staff: tuple[Document, ...] = ({}, ",
+        ("tests/services/tickets/test_access.py",),
     ),
     Mutation(
         "staff-cancel-for-the-requester",
@@ -376,7 +383,7 @@ def main(names: Sequence[str] = ()) -> int:
     with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
         copy = Path(folder)
         _copy_tree(copy)
-        problems = list(_not_applicable(copy, wanted)) or list(_failing_before(copy, wanted))
+        problems = list(not_applicable(copy, wanted)) or list(_failing_before(copy, wanted))
         for problem in problems:
             _say(problem)
         if problems:
@@ -408,7 +415,7 @@ def _copy_tree(copy: Path) -> None:
             (copy / name).symlink_to(ROOT / name)
 
 
-def _not_applicable(copy: Path, mutations: Sequence[Mutation]) -> Iterator[str]:
+def not_applicable(copy: Path, mutations: Sequence[Mutation]) -> Iterator[str]:
     """Yield what to correct in the table before a run."""
     for mutation in mutations:
         missing = [name for name in (mutation.file, *mutation.tests) if not (copy / name).is_file()]

@@ -1,4 +1,5 @@
-"""docs/architecture.md names existing paths and names; each package has a docstring."""
+"""docs/architecture.md names existing paths and names; each package has a docstring; each mutation
+of tests/mutations.py finds the text that it replaces."""
 
 import ast
 import importlib
@@ -12,6 +13,7 @@ import pytest
 from app import _parser
 from bot.routes import ROUTES
 from demo.binaries import ROOT
+from tests.mutations import MUTATIONS, not_applicable
 
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -159,3 +161,7 @@ def test_a_package_holds_a_docstring_of_two_sentences_and_no_code(path: Path) ->
     assert len(module.body) == 1
     assert docstring.endswith(".")
     assert len(SENTENCE_END.findall(docstring)) == 2
+
+
+def test_each_mutation_finds_what_it_replaces() -> None:
+    assert list(not_applicable(ROOT, MUTATIONS)) == []
