@@ -75,6 +75,7 @@ from tasks.runtime import Runtime
 from tests.support import payloads, servers
 from tests.support.api_client import Api
 from tests.support.blockkit import check_answer
+from tests.support.canary import private_tickets_of_strangers
 from tests.support.query_rule import QueryRecorder, query_faults, unused_exceptions
 from tests.support.recording_slack import TOKEN, RecordingSlack
 from tests.support.slack_workspace import TEAM_ID, TEAM_URL
@@ -383,7 +384,16 @@ def publisher() -> RecordingPublisher:
 
 
 @pytest.fixture
-def runtime(services: Services, slack: RecordingSlack, publisher: RecordingPublisher) -> Runtime:
+def strangers(db: Mongo, slack: RecordingSlack, clock: FixedClock) -> Iterator[None]:
+    """Private tickets of strangers, which only admins may see, beside those that the test files."""
+    with private_tickets_of_strangers(db, slack, clock):
+        yield
+
+
+@pytest.fixture
+def runtime(
+    services: Services, slack: RecordingSlack, publisher: RecordingPublisher, strangers: None
+) -> Runtime:
     """The runtime of a worker, without a model."""
     return Runtime(services, slack=web_client(slack), publisher=publisher)
 
@@ -408,7 +418,7 @@ class Bot:
 
 @pytest.fixture
 def bot_process(
-    services: Services, slack: RecordingSlack, publisher: RecordingPublisher
+    services: Services, slack: RecordingSlack, publisher: RecordingPublisher, strangers: None
 ) -> BotProcess:
     return BotProcess(
         services,

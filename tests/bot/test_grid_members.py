@@ -16,6 +16,7 @@ from services.models.user import Role, User
 from services.tickets.filing import TicketService
 from tests.conftest import Bot, People, file_ticket, filled_in, pressed, reload
 from tests.support import payloads
+from tests.support.canary import FILED
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import ENTERPRISE_ID, SISTER_TEAM_ID, TEAM_ID
 
@@ -98,7 +99,7 @@ def test_a_grid_member_gets_an_account_at_the_first_use(
         "W0GWEN", email="gwen@example.com", name="Gwen", teams=BOTH, team_id=team_id
     )
     ticket_bot.answer(filled_in(ticket_bot, slack, "W0GWEN"))
-    assert db.tickets.count_documents({}) == 1
+    assert db.tickets.count_documents(FILED) == 1
     assert db.links.count_documents({"slackUserId": "W0GWEN"}) == 1
 
 
@@ -116,7 +117,7 @@ def test_a_colleague_of_another_workspace_gets_none(
     form = filled_in(ticket_bot, slack, People.slack_id(moderator)) | {"user": {"id": "W0GWEN"}}
     assert ticket_bot.answer(form)["errors"] == {"title": OTHER_WORKSPACE}
     assert db.links.count_documents({"slackUserId": "W0GWEN"}) == 0
-    assert db.tickets.count_documents({}) == 0
+    assert db.tickets.count_documents(FILED) == 0
 
 
 # Foreign members: those of another workspace of the Grid, of another organisation, and unknown ones
@@ -167,7 +168,7 @@ def test_a_foreign_form_is_refused(
     becomes_foreign(slack, moderator)
     foreign = payloads.sent_from(form, home=SISTER_TEAM_ID)
     assert ticket_bot.answer(foreign)["errors"] == {"title": FOREIGN}
-    assert db.tickets.count_documents({}) == 0
+    assert db.tickets.count_documents(FILED) == 0
 
 
 def test_foreign_shortcuts_and_menus_are_refused(

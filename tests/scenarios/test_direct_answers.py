@@ -23,6 +23,7 @@ from tests.support import payloads
 from tests.support.action_helpers import by
 from tests.support.block_text import read
 from tests.support.bot_and_workers import BotAndWorkers, buttons
+from tests.support.canary import FILED
 from tests.support.comment_helpers import card_of, changed, deleted, event_of, in_thread, said
 
 pytest_plugins = ["tests.support.scenario"]
@@ -110,7 +111,7 @@ def test_the_ticket_that_waits_comes_first_and_the_last_changed_beside_it(
     assert buttons(offer) == ["Answer ticket 1", "Add to ticket 3", "New ticket"]
     assert "Or is it about Ticket 3 “Chair &lt;squeaks&gt;”?" in read(offer)
     press(system, ann, offer, "add_to_ticket")
-    third = Ticket.from_doc(system.db.tickets.find_one(sort=[("number", -1)]) or {})
+    third = Ticket.from_doc(system.db.tickets.find_one(FILED, sort=[("number", -1)]) or {})
     assert [c.text for c in third.comments] == ["It is broken again"]
     assert system.now(asked).status is Status.WAITING
 
@@ -177,7 +178,7 @@ def test_a_stale_press_says_where_the_message_went(
     assert told(system) == [already]
     press(system, ann, offer, "file_this")
     assert read(system.slack.last_view())[-1] == already
-    assert system.db.tickets.count_documents({}) == 2
+    assert system.db.tickets.count_documents(FILED) == 2
     happens(system, written(system, ann, "My chair squeaks"))
     second = offers(system, ann)[0]
     press(system, ann, second, "file_this")
@@ -337,7 +338,7 @@ def test_further_lines_change_the_first_lines_offer(
     assert description == "The VPN drops\nEvery hour\nThanks!"
     happens(system, written(system, ann, "Since Monday", later=5))  # while the form is open
     system.submit(ann, title="The VPN drops", description=description)
-    (doc,) = db.tickets.find()
+    (doc,) = db.tickets.find(FILED)
     assert doc["description"] == "The VPN drops\nEvery hour\nThanks!\nSince Monday"
     happens(system, written(system, ann, "My chair squeaks", later=5))
     assert read(offers(system, ann)[-1])[0] == "“My chair squeaks”"

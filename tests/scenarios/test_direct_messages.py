@@ -12,6 +12,7 @@ from tests.conftest import FixedClock, People
 from tests.support import payloads
 from tests.support.bot_and_workers import BotAndWorkers
 from tests.support.bot_and_workers import said as shown
+from tests.support.canary import FILED
 from tests.support.comment_helpers import changed, deleted, event_of, message_of, said
 from tests.support.slack_workspace import TRIAGE
 
@@ -49,7 +50,7 @@ def submit(system: BotAndWorkers, user: User, view: Json, **values: str) -> Tick
         if "errors" not in answer:
             break
     system.work()
-    return Ticket.from_doc(system.db.tickets.find_one(sort=[("number", -1)]) or {})
+    return Ticket.from_doc(system.db.tickets.find_one(FILED, sort=[("number", -1)]) or {})
 
 
 def begun(view: Json) -> tuple[str, str]:
@@ -235,7 +236,7 @@ def test_a_filed_ticket_follows_its_message(
     )
     assert [event.type for event in now.events].count("edited") == 2
     system.deliver()
-    assert "hunter2" not in str(system.db.tickets.find_one())
+    assert "hunter2" not in str(system.db.tickets.find_one(FILED))
     assert "hunter2" not in str([sent(system, user) for user in (ann, ben)])
 
 

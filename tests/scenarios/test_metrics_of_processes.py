@@ -16,6 +16,7 @@ from tasks.queue.celery_app import NOTIFY_TASK
 from tests.conftest import People
 from tests.support import payloads
 from tests.support.aimock import AIMock
+from tests.support.canary import FILED
 from tests.support.processes import Product, celery_for, eventually, is_outbox_empty
 from tests.support.recording_slack import TOKEN, RecordingSlack
 
@@ -128,7 +129,7 @@ def test_counts_of_all_processes_in_one_scrape_and_one_id_in_their_logs(
     assert sum("ticket_bot_tickets" in name for name in shown) == 5
     assert any(name.startswith("ticket_bot_jobs_leader") for name in shown)
 
-    ticket = str((db.tickets.find_one({}) or {})["_id"])
+    ticket = str((db.tickets.find_one(FILED) or {})["_id"])
     (request,) = {
         line["request_id"] for line in lines(bot.process) if line.get("ticket_id") == ticket
     }

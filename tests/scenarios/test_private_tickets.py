@@ -26,6 +26,7 @@ from tests.conftest import FixedClock, People, file_ticket, filled_in, sample_ti
 from tests.support import payloads
 from tests.support.action_helpers import by
 from tests.support.bot_and_workers import BotAndWorkers
+from tests.support.canary import FILED
 from tests.support.comment_helpers import said
 from tests.support.home_visitor import Visitor
 from tests.support.slack_workspace import TRIAGE
@@ -65,7 +66,7 @@ def file_privately(triage: BotAndWorkers, requester: User, **values: Any) -> Tic
     body = payloads.view_submission(form["view"], answers, user=slack_id)
     assert triage.bot.answer(body)["response_action"] == "update"
     triage.work()
-    newest = triage.db.tickets.find_one({}, sort=[("number", -1)])
+    newest = triage.db.tickets.find_one(FILED, sort=[("number", -1)])
     assert newest is not None
     return Ticket.from_doc(newest)
 

@@ -8,6 +8,7 @@ from services.models.ticket import Ticket
 from services.models.user import Role, User
 from tests.conftest import FixedClock, People, file_ticket
 from tests.support.bot_and_workers import BotAndWorkers
+from tests.support.canary import FILED
 from tests.support.escalation_day import texts
 
 pytest_plugins = ["tests.support.scenario"]
@@ -43,7 +44,7 @@ def test_it_names_who_is_out_and_who_is_full(
     people.add(Role.MODERATOR, "Printer", name="Cleo")
     asker = people.add(Role.MODERATOR, "VPN", name="Zoe")
     file(system, ann, "The VPN drops")
-    system.db.tickets.update_many({}, {"$set": {"assignedTo": lara.id}})
+    system.db.tickets.update_many(FILED, {"$set": {"assignedTo": lara.id}})
     file(system, asker, "The VPN is slow")
     day = f"<!date^{int(back.timestamp())}^{{date_short_pretty}}|{back:%-d %b %Y}>"
     time = (

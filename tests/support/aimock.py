@@ -25,6 +25,7 @@ import requests
 from demo.binaries import NPM_PACKAGES, ROOT
 from demo.process import ProcessError
 from demo.servers import HOST, Server
+from tests.support.canary import CANARY
 
 PROGRAM = ROOT / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
 
@@ -76,7 +77,8 @@ class AIMock(Server):
         self._add(when, {"content": answer_text(**answer)}, chaos=latency)
 
     def reset(self) -> None:
-        """Forget every answer and every request."""
+        """Forget every answer and every request, none of which may name a private ticket."""
+        assert CANARY not in str(self.prompts())
         self._control("POST", "reset", {})
 
     def prompts(self) -> list[str]:
@@ -224,3 +226,4 @@ class BareGemini:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        assert CANARY not in str([received.body for received in self.received])

@@ -9,7 +9,8 @@ import schemathesis
 from bot.web.api.openapi import openapi_document
 from bot.web.api.operations import OPERATIONS
 from services.auth.sign_in import SignInService
-from services.models.user import User
+from services.models.user import Role, User
+from tests.support.canary import CANARY
 
 Json = dict[str, Any]
 
@@ -41,6 +42,8 @@ class Api:
             headers["Authorization"] = f"Bearer {self.token(by)}"
         answer = self._session.request(method, self.url + path, headers=headers, timeout=30, **sent)
         self.check(method, path, answer)
+        if isinstance(by, User) and by.role is not Role.ADMIN:
+            assert CANARY not in answer.text
         return answer
 
     def token(self, by: User | str) -> str:

@@ -14,6 +14,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 from demo.servers import free_port
 from tasks.email.smtp import SmtpServer
+from tests.support.canary import CANARY
 
 HOST = "127.0.0.1"
 MAIL_USER, MAIL_PASSWORD = "desk", "pa55word"
@@ -94,6 +95,7 @@ class MailServer:
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
         self.stop()
+        assert CANARY not in str([mail.as_string() for mail in self.mails])
 
     # What aiosmtpd calls, by its names.
 

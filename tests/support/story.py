@@ -6,7 +6,6 @@ import pytest
 
 from tests.conftest import FixedClock, People
 from tests.support.bot_and_workers import BotAndWorkers
-from tests.support.canary import strangers_private_tickets
 from tests.support.person import Album, Story
 
 pytest_plugins = ["tests.support.scenario"]
@@ -16,6 +15,5 @@ pytest_plugins = ["tests.support.scenario"]
 def story(triage: BotAndWorkers, people: People, clock: FixedClock) -> Iterator[Story]:
     triage.runtime.services.has_triage = True
     album = Album()
-    with strangers_private_tickets(triage):
-        yield Story(triage, people, clock, album)
+    yield Story(triage, people, clock, album)
     album.save()

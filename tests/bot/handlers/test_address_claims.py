@@ -30,6 +30,7 @@ from tests.conftest import (
 )
 from tests.support import payloads
 from tests.support.block_text import read
+from tests.support.canary import FILED
 from tests.support.comment_helpers import card_of, event_of
 from tests.support.recording_slack import RecordingSlack
 
@@ -93,7 +94,7 @@ def test_the_member_works_at_once_and_is_asked_once(
     account = own(users, squatter)
     assert (account.name, account.role) == ("Jo Real", Role.USER)
     assert users.confirmation.is_confirmed(account)
-    assert (db.tickets.find_one() or {})["createdBy"] == account.id
+    assert (db.tickets.find_one(FILED) or {})["createdBy"] == account.id
     assert read(question(slack)) == [QUESTION, "It's mine", "It's not mine", *CONFIRMATION]
     files(jo, "Printer is broken again")
     question(slack)
@@ -260,7 +261,7 @@ def test_mine_links_the_older_account_and_moves_the_tickets_to_it(
     linked = services.links.find_user(team_id="T0TEAM", slack_user_id=JO)
     assert linked is not None
     assert (linked.id, linked.email_confirmed_at) == (squatter.id, clock())
-    [moved] = [doc for doc in db.tickets.find() if doc["_id"] != before.id]
+    [moved] = [doc for doc in db.tickets.find(FILED) if doc["_id"] != before.id]
     assert moved["createdBy"] == squatter.id
     event = moved["events"][-1]
     assert (event["type"], event["by"], event["to"]) == (
@@ -323,7 +324,7 @@ def test_an_account_confirmed_since_is_merged_too_and_keeps_its_password(
     [left] = users.find_by_email(ADDRESS)
     assert (left.id, left.role, left.has_password) == (squatter.id, Role.MODERATOR, True)
     assert services.sign_in.sign_in(email=ADDRESS, password="the owner's own password")
-    assert (services.db.tickets.find_one() or {})["createdBy"] == squatter.id
+    assert (services.db.tickets.find_one(FILED) or {})["createdBy"] == squatter.id
 
 
 @pytest.mark.parametrize("roles", [("moderator", "admin"), ("admin", "moderator")])
@@ -356,7 +357,7 @@ def test_a_code_of_another_address_merges_nothing(
     assert kept is not None
     assert kept.active
     assert not services.users.confirmation.is_confirmed(services.users.get(other.id) or other)
-    assert (services.db.tickets.find_one() or {})["createdBy"] == account.id
+    assert (services.db.tickets.find_one(FILED) or {})["createdBy"] == account.id
 
 
 @pytest.mark.parametrize("is_deactivated", [False, True])

@@ -34,6 +34,7 @@ from tests.conftest import (
 )
 from tests.support import payloads
 from tests.support.block_text import read
+from tests.support.canary import FILED
 from tests.support.home_visitor import Visitor
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
@@ -350,7 +351,7 @@ def test_handed_over_tickets_go_to_another_moderator(
         seen = press(ticket_bot, slack, offered, ids.HAND_OVER, user=his.slack_id)
         assert seen == [done]
     work(runtime, publisher)
-    found = list(db.tickets.find({}, ["assignedTo", "status"]))
+    found = list(db.tickets.find(FILED, ["assignedTo", "status"]))
     assert {doc["assignedTo"] for doc in found} == {lara.id}
     assert {doc["status"] for doc in found} == {Status.IN_PROGRESS}
     assert len(slack.messages(People.slack_id(lara))) == 2

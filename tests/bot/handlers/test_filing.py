@@ -14,6 +14,7 @@ from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
 from tests.conftest import Bot, People, RecordingPublisher, file_ticket
 from tests.support import payloads
+from tests.support.canary import FILED
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import GENERAL
 
@@ -81,7 +82,7 @@ def test_the_global_shortcut_opens_the_form(
     assert fields == ["title", "description", "priority", "deadline", "private", "notTo"]
     answer = ticket_bot.answer(submitted(form, employee, title="VPN drops", description="Hourly."))
     assert answer["view"]["blocks"][0]["text"]["text"] == "Ticket 1 is filed"
-    assert "source" not in (db.tickets.find_one() or {})
+    assert "source" not in (db.tickets.find_one(FILED) or {})
 
 
 def typed(user: User, text: str) -> dict[str, Any]:
@@ -299,7 +300,7 @@ def test_the_longest_message_fits(
     view = use(ticket_bot, slack, employee, written("😀 &amp; <@U0WRITER> " * 1_900))
     answer = ticket_bot.answer(submitted(view, employee))
     assert answer["view"]["blocks"][0]["text"]["text"] == "Ticket 1 is filed"
-    assert (db.tickets.find_one() or {})["description"].endswith(f"…\n\n{LINK}")
+    assert (db.tickets.find_one(FILED) or {})["description"].endswith(f"…\n\n{LINK}")
 
 
 # File as a ticket: the ticket
@@ -318,7 +319,7 @@ def test_the_ticket_knows_its_message(
     view = use(ticket_bot, slack, employee, written(thread_ts=thread_ts))
     answer = ticket_bot.answer(submitted(view, employee, title="VPN", description="My words."))
     assert answer["view"]["blocks"][0]["text"]["text"] == "Ticket 1 is filed"
-    (doc,) = db.tickets.find()
+    (doc,) = db.tickets.find(FILED)
     is_reply = thread_ts not in (None, TS)
     assert (doc["title"], doc["description"]) == ("VPN", "My words.")
     assert doc["source"] == {
@@ -368,7 +369,7 @@ def test_a_forged_message_files_nothing(
         "title": "This form has lost the message it belongs to. Close it, then use “File as a "
         "ticket” again."
     }
-    assert db.tickets.count_documents({}) == 0
+    assert db.tickets.count_documents(FILED) == 0
 
 
 def test_no_form_leads_into_another_workspace(
@@ -382,7 +383,7 @@ def test_no_form_leads_into_another_workspace(
         "teamId": "T0OTHER",
     }
     ticket_bot.answer(submitted({**view, "private_metadata": json.dumps(forged)}, employee))
-    (doc,) = db.tickets.find()
+    (doc,) = db.tickets.find(FILED)
     assert (doc["teamId"], doc["source"]["permalink"]) == ("T0TEAM", LINK)
 
 
@@ -396,7 +397,7 @@ def taken(
     """The employee has filed a ticket from the message; it is unassigned."""
     view = use(ticket_bot, slack, employee, written())
     ticket_bot.answer(submitted(view, employee, title="<!channel> VPN"))
-    return db.tickets.find_one() or {}
+    return db.tickets.find_one(FILED) or {}
 
 
 ALREADY_FILED = "Someone has already filed this as ticket 1."
@@ -418,7 +419,7 @@ def test_who_may_see_the_ticket_is_shown_it(
     looking = "*Open* · Finding someone…"
     assert texts(use(ticket_bot, slack, person, written())) == [*heading, looking]
     expert = people.add(Role.MODERATOR)
-    db.tickets.update_one({}, {"$set": {"assignedTo": expert.id, "status": "IN_PROGRESS"}})
+    db.tickets.update_one(FILED, {"$set": {"assignedTo": expert.id, "status": "IN_PROGRESS"}})
     assigned = f"*Assigned* to <@{People.slack_id(expert)}>"
     assert texts(use(ticket_bot, slack, person, written())) == [*heading, assigned]
     db.links.delete_one({"userId": expert.id})
@@ -472,7 +473,7 @@ def test_the_slower_of_two_is_told_in_the_modal(
         "What you typed was not filed. Copy it if it says something new:",
         "Also since Monday.",
     ]
-    assert db.tickets.count_documents({}) == 1
+    assert db.tickets.count_documents(FILED) == 1
     assert len(publisher.asked) == 1
 
 
@@ -485,7 +486,7 @@ def test_of_two_at_once_one_files(
         bodies.append(submitted(use(ticket_bot, slack, person, written()), person))
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(ticket_bot.answer, bodies))
-    (doc,) = db.tickets.find()
+    (doc,) = db.tickets.find(FILED)
     said = sorted(answer["view"]["blocks"][0]["text"]["text"] for answer in answers)
     told = f"Someone has already filed this as ticket {doc['number']}."
     assert said == [told] * 3 + [f"Ticket {doc['number']} is filed"]
@@ -498,7 +499,7 @@ def test_the_same_form_twice_is_no_race(
     answers = [ticket_bot.answer(body) for _ in range(2)]
     said = [answer["view"]["blocks"][0]["text"]["text"] for answer in answers]
     assert said == ["Ticket 1 is filed"] * 2
-    assert db.tickets.count_documents({}) == 1
+    assert db.tickets.count_documents(FILED) == 1
 
 
 def test_a_modal_closed_too_soon_is_only_logged(

@@ -28,6 +28,7 @@ from tests.conftest import (
     filled_in,
 )
 from tests.support import payloads
+from tests.support.canary import FILED
 from tests.support.processes import celery_for
 from tests.support.recording_slack import RecordingSlack
 
@@ -57,7 +58,7 @@ def test_a_ticket_is_filed(
 ) -> None:
     body = form(title="VPN drops", description="Every hour.", priority="urgent")
     assert headline(ticket_bot.answer(body)) == "Ticket 1 is filed"
-    (doc,) = db.tickets.find()
+    (doc,) = db.tickets.find(FILED)
     stored = ("number", "title", "description", "priority", "status", "createdBy", "requestId")
     assert [doc[name] for name in stored] == [
         1,
@@ -80,7 +81,7 @@ def test_a_deadline_goes_with_it(
     due = clock.now.replace(second=0, microsecond=0) + timedelta(minutes=2)
     body = form(deadline=int(due.timestamp()))
     assert headline(ticket_bot.answer(body)) == "Ticket 1 is filed"
-    (doc,) = db.tickets.find()
+    (doc,) = db.tickets.find(FILED)
     assert (doc["deadline"], doc["dueAt"]) == (due, due)
     clock.advance(minutes=5)  # submitted again after the deadline
     assert headline(ticket_bot.answer(body)) == "Ticket 1 is filed"
@@ -88,7 +89,7 @@ def test_a_deadline_goes_with_it(
     later = {**words, "deadline": int((due + timedelta(days=1)).timestamp())}
     again = payloads.view_submission(body["view"], later, user=body["user"]["id"])
     assert headline(ticket_bot.answer(again)) == "Ticket 1 is filed"
-    (doc,) = db.tickets.find()
+    (doc,) = db.tickets.find(FILED)
     assert doc["deadline"] == due + timedelta(days=1)
 
 
@@ -103,7 +104,7 @@ def test_a_deadline_that_passed_while_the_form_was_open_is_refused(
     assert errors(ticket_bot.answer(form(deadline=10**18))) == {
         "deadline": "Choose a day and a time."
     }
-    assert db.tickets.count_documents({}) == 0
+    assert db.tickets.count_documents(FILED) == 0
 
 
 def test_all_that_is_wrong_is_said_at_once_beside_its_field(
@@ -124,7 +125,7 @@ def test_all_that_is_wrong_is_said_at_once_beside_its_field(
         "deadline": "Choose a day and a time.",
         "title": warning,
     }
-    assert db.tickets.count_documents({}) == 0
+    assert db.tickets.count_documents(FILED) == 0
 
 
 def test_a_form_opened_before_it_asked_for_a_deadline_files_too(
@@ -170,7 +171,7 @@ def test_an_error_stands_beside_its_field(
     expected: dict[str, str],
 ) -> None:
     assert errors(ticket_bot.answer(form(**values))) == expected
-    assert db.tickets.count_documents({}) == 0
+    assert db.tickets.count_documents(FILED) == 0
     assert publisher.asked == []
 
 
@@ -199,7 +200,7 @@ def test_after_twenty_tickets_an_hour_it_says_so(
         "title": "You have filed 20 tickets within an hour, which is the limit. Try again later; "
         "for an emergency, speak to a moderator."
     }
-    assert db.tickets.count_documents({}) == 20
+    assert db.tickets.count_documents(FILED) == 20
     clock.advance(hours=1, seconds=1)
     assert headline(ticket_bot.answer(form())) == "Ticket 21 is filed"
 
@@ -208,7 +209,7 @@ def test_a_double_submit_is_one_ticket(ticket_bot: Bot, form: FilledIn, db: Mong
     body = form()
     answers = [ticket_bot.answer(body) for _ in range(2)]
     assert [headline(answer) for answer in answers] == ["Ticket 1 is filed"] * 2
-    assert db.tickets.count_documents({}) == 1
+    assert db.tickets.count_documents(FILED) == 1
 
 
 def resent(body: dict[str, Any], **values: str) -> dict[str, Any]:
@@ -225,7 +226,7 @@ def test_a_changed_resubmission_is_an_edit(ticket_bot: Bot, form: FilledIn, db: 
     body = form()
     ticket_bot.answer(body)
     assert headline(ticket_bot.answer(resent(body, title="VPN is gone"))) == "Ticket 1 is filed"
-    (doc,) = db.tickets.find()
+    (doc,) = db.tickets.find(FILED)
     assert doc["title"] == "VPN is gone"
     assert [event["type"] for event in doc["events"]] == ["filed", "edited", "edited"]
 
@@ -233,11 +234,11 @@ def test_a_changed_resubmission_is_an_edit(ticket_bot: Bot, form: FilledIn, db: 
 def test_a_changed_resubmission_comes_too_late(ticket_bot: Bot, form: FilledIn, db: Mongo) -> None:
     body = form()
     ticket_bot.answer(body)
-    db.tickets.update_one({}, {"$set": {"status": "IN_PROGRESS"}})
+    db.tickets.update_one(FILED, {"$set": {"status": "IN_PROGRESS"}})
     assert errors(ticket_bot.answer(resent(body, title="VPN is gone"))) == {
         "title": "Ticket 1 is being worked on; it can't be edited here."
     }
-    assert db.tickets.distinct("title") == ["VPN drops"]
+    assert db.tickets.distinct("title", FILED) == ["VPN drops"]
 
 
 def test_another_users_form_is_not_found(
@@ -249,7 +250,7 @@ def test_another_users_form_is_not_found(
     assert errors(ticket_bot.answer(body)) == {
         "title": "This form is not yours. Open a new one with /ticket."
     }
-    assert db.tickets.count_documents({}) == 1
+    assert db.tickets.count_documents(FILED) == 1
 
 
 def test_a_guest_who_replays_a_form_is_refused(
@@ -262,7 +263,7 @@ def test_a_guest_who_replays_a_form_is_refused(
         "title": "Guests cannot use this app. Ask a full member of this workspace to file the "
         "ticket."
     }
-    assert db.tickets.count_documents({}) == 0
+    assert db.tickets.count_documents(FILED) == 0
 
 
 def test_a_submission_says_that_it_was_not_saved(
@@ -328,4 +329,4 @@ def test_a_fault_before_the_answer_names_a_reference(
     assert sentence.startswith(f"{known}reference: ")
     (record,) = [r for r in caplog.records if sentence[-8:] in r.getMessage()]
     assert record.exc_info
-    assert db.tickets.count_documents({}) == 0
+    assert db.tickets.count_documents(FILED) == 0

@@ -11,6 +11,7 @@ from services.models.ticket import Ticket
 from services.models.user import Role, User
 from tests.conftest import Bot, People
 from tests.support import payloads
+from tests.support.canary import FILED
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import BOT_ID, GENERAL
 
@@ -93,7 +94,7 @@ def test_from_a_message_to_the_ticket(
     assert begun(view) == (file_ticket.FILLED_IN, "The VPN drops", words)
     filed = desk.answer(payloads.view_submission(view, {}, user=ann))
     assert filed["view"]["blocks"][0]["text"]["text"] == "Ticket 1 is filed"
-    doc = db.tickets.find_one() or {}
+    doc = db.tickets.find_one(FILED) or {}
     assert (doc["title"], doc["description"]) == ("The VPN drops", words)
     assert (doc["createdBy"], doc["source"]["ts"]) == (employee.id, event["event"]["ts"])
     # No one else could open a link to it.
@@ -207,7 +208,7 @@ def test_from_a_mark_to_the_ticket(
     words = f"From a message of @wilma in #general:\n\nThe VPN drops.\nEvery hour.\n\n{link}"
     assert begun(view) == (file_ticket.FILLED_IN, "The VPN drops.", words)
     desk.answer(payloads.view_submission(view, {}, user=ann))
-    assert (db.tickets.find_one() or {})["source"]["permalink"] == link
+    assert (db.tickets.find_one(FILED) or {})["source"]["permalink"] == link
 
 
 def test_a_reply_is_found_in_its_thread(
@@ -221,7 +222,7 @@ def test_a_reply_is_found_in_its_thread(
     assert begun(view)[1] == "By the way, the VPN drops."
     assert f"thread_ts={root['ts']}" in begun(view)[2]
     desk.answer(payloads.view_submission(view, {}, user=ann))
-    assert (db.tickets.find_one() or {})["source"]["threadTs"] == root["ts"]
+    assert (db.tickets.find_one(FILED) or {})["source"]["threadTs"] == root["ts"]
 
 
 @pytest.mark.parametrize(

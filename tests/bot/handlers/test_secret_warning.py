@@ -14,6 +14,7 @@ from services.models.user import User
 from tests.conftest import Bot, People, filled_in, pressed
 from tests.support import payloads
 from tests.support.bot_and_workers import BotAndWorkers
+from tests.support.canary import FILED
 from tests.support.comment_helpers import card_of, changed, said
 from tests.support.recording_slack import RecordingSlack
 
@@ -66,10 +67,10 @@ def test_the_second_submission_files_the_ticket(
 ) -> None:
     form = filled_in(ticket_bot, slack, People.slack_id(employee), title=SECRET)
     assert ticket_bot.answer(form) == warned("File", "title")
-    assert db.tickets.find_one() is None
+    assert db.tickets.find_one(FILED) is None
     assert "hunter2" not in str(list(db.inbox.find()))
     assert ticket_bot.answer(form)["view"]["blocks"][0]["text"]["text"] == "Ticket 1 is filed"
-    assert db.tickets.find_one({}, {"title": True})["title"] == SECRET  # type: ignore[index]
+    assert db.tickets.find_one(FILED, {"title": True})["title"] == SECRET  # type: ignore[index]
 
 
 def test_each_field_is_marked_and_other_content_warned_about_again(
@@ -86,7 +87,7 @@ def test_each_field_is_marked_and_other_content_warned_about_again(
     assert ticket_bot.answer(other) == warned("File", "description")
     clean = {"title": "VPN drops", "description": "Every hour."}
     ticket_bot.answer(payloads.view_submission(view, clean, user=user))
-    assert db.tickets.count_documents({}) == 1
+    assert db.tickets.count_documents(FILED) == 1
 
 
 def test_the_form_made_of_a_message_warns_about_what_it_quotes(
@@ -98,7 +99,7 @@ def test_the_form_made_of_a_message_warns_about_what_it_quotes(
     form = payloads.view_submission(slack.last_view(), {}, user=People.slack_id(employee))
     assert ticket_bot.answer(form) == warned("File", "title", "description")
     assert "errors" not in ticket_bot.answer(form)
-    assert db.tickets.count_documents({}) == 1
+    assert db.tickets.count_documents(FILED) == 1
 
 
 @pytest.mark.parametrize(

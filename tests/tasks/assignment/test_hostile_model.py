@@ -29,6 +29,7 @@ from tasks.gemini import GeminiAnalyst
 from tasks.runtime import Runtime
 from tests.conftest import People, RecordingPublisher, file_ticket, reload, work
 from tests.support.aimock import BareGemini, Reply, gemini_body
+from tests.support.canary import FILED
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
 
@@ -90,7 +91,7 @@ class ModelScenario:
             for message in self._slack.messages(People.slack_id(user)):
                 found += [message["text"], *_mrkdwn(message["blocks"])]
         home = self._runtime.services.home
-        for doc in self._runtime.db.tickets.find({}, ["_id"]):
+        for doc in self._runtime.db.tickets.find(FILED, ["_id"]):
             page = home.ticket_page(
                 actor=Actor.from_user(self.expert), team_id=TEAM_ID, ticket_id=str(doc["_id"])
             )

@@ -22,6 +22,7 @@ from tasks.runtime import Runtime
 from tests.conftest import Commands, FixedClock, People, RecordingPublisher, file_ticket
 from tests.support.block_text import read
 from tests.support.bot_and_workers import BotAndWorkers
+from tests.support.canary import FILED
 from tests.support.processes import Product, celery_for, eventually
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
@@ -309,7 +310,7 @@ def test_a_publish_is_seven_commands_however_many_tickets(
     open_home(system.runtime, expert)
     for _ in range(count):
         file_ticket(system.tickets, expert)
-    system.db.tickets.update_many({}, {"$set": {"assignedTo": expert.id}})
+    system.db.tickets.update_many(FILED, {"$set": {"assignedTo": expert.id}})
     asked(system.runtime, expert)
     watched = replace(system.runtime.services, db=watched_db, clock=utcnow)
     home_refresh.run(replace(system.runtime, services=watched), link_of(expert))

@@ -31,6 +31,7 @@ from tasks.queue.celery_app import FRESH_QUEUE, NOTIFY_TASK
 from tasks.queue.publisher import CeleryPublisher
 from tests.conftest import JWT_SECRET, People, file_ticket, reload
 from tests.support.aimock import AIMock
+from tests.support.canary import FILED
 from tests.support.processes import Product, celery_for, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
 
@@ -320,7 +321,7 @@ def test_a_fresh_ticket_overtakes_those_that_wait(
     one, other = people.add(), people.add()
     people.add(Role.MODERATOR, "VPN", capacity=100)
     late = [file_ticket(tickets, one) for _ in range(20)]
-    db.tickets.update_many({}, {"$set": {"nextTryAt": utcnow() - timedelta(minutes=1)}})
+    db.tickets.update_many(FILED, {"$set": {"nextTryAt": utcnow() - timedelta(minutes=1)}})
     db.tickets.update_one({"_id": late[-1].id}, {"$set": {"priority": "urgent"}})
     fresh = file_ticket(tickets, other)
     in_time = {"nextTryAt": utcnow() + timedelta(minutes=1)}
@@ -331,7 +332,7 @@ def test_a_fresh_ticket_overtakes_those_that_wait(
     eventually(
         lambda: all(reload(db, ticket).assigned_to for ticket in late), what="all are assigned"
     )
-    order = [doc["_id"] for doc in db.tickets.find().sort("assignment.at")]
+    order = [doc["_id"] for doc in db.tickets.find(FILED).sort("assignment.at")]
     assert {order.index(fresh.id), order.index(late[-1].id)} <= set(range(6))
 
 
@@ -456,7 +457,7 @@ def test_a_process_stops_in_time_when_redis_hangs(
     pool = children(process)
     for _ in range(10):  # the jobs are publishing them when they are stopped
         file_ticket(tickets, people.add())
-    db.tickets.update_many({}, {"$set": {"nextTryAt": utcnow()}})
+    db.tickets.update_many(FILED, {"$set": {"nextTryAt": utcnow()}})
     assert own_redis.process is not None
     os.kill(own_redis.process.pid, signal.SIGSTOP)
     time.sleep(3)  # so long that the worker's next call has begun
