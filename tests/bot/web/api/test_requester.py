@@ -46,7 +46,7 @@ def test_an_address_without_a_confirmed_active_account_is_refused(
     api: Api, people: People, db: Mongo, address: str
 ) -> None:
     moderator, claimed = people.add(Role.MODERATOR), people.add(linked=False)
-    # A password makes it an account of someone who only says that the address is theirs.
+    # A password, but no proof that its owner has the address.
     values = {"email": "claimed@example.com", "emailKey": "claimed@example.com", "password": "x"}
     db.users.update_one({"_id": claimed.id}, {"$set": values, "$unset": {"emailConfirmedAt": ""}})
     if address == "gone":
