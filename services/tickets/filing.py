@@ -228,11 +228,14 @@ class TicketService:
         since = now - rule.window
         if place.counts_since and place.counts_since <= since:
             return
+        own: list[Document] = [{"createdBy": actor.user_id, "filedBy": None}]
+        if actor.has_permission(Permission.FILE_FOR_OTHERS):
+            own.append({"filedBy": actor.user_id})
         filed = [
             doc["createdAt"]
-            for own in ({"createdBy": actor.user_id, "filedBy": None}, {"filedBy": actor.user_id})
+            for one in own
             for doc in self._db.tickets.find(
-                {**own, "createdAt": {"$gt": since}}, {"_id": False, "createdAt": True}
+                {**one, "createdAt": {"$gt": since}}, {"_id": False, "createdAt": True}
             )
             .sort("createdAt", -1)
             .limit(rule.amount)
