@@ -183,8 +183,11 @@ def with_options(content: Json, offered: Callable[[Json, Json], list[Json]]) -> 
     def completed(block: Json, element: Json) -> Json:
         if element.get("type") not in ("external_select", "users_select"):
             return element
-        initial = element.get("initial_option")
-        return {**element, "options": offered(block, element) or ([initial] if initial else [])}
+        initial, options = element.get("initial_option"), offered(block, element)
+        if member := element.get("initial_user"):
+            initial = next((option for option in options if option["value"] == member), None)
+            element = {**element, **({"initial_option": initial} if initial else {})}
+        return {**element, "options": options or ([initial] if initial else [])}
 
     def block_with_options(block: Json) -> Json:
         if isinstance(block.get("element"), dict):
@@ -313,7 +316,9 @@ def _filled(element: Json, state: Json) -> Json:
     if kind in TEXT_PARSERS and "selected_options" not in state:  # else it was not replaced
         return {"type": kind, **TEXT_PARSERS[kind](element, state.get("value"))}
     if kind == "users_select":
-        return {"type": kind, "selected_user": (state.get("selected_option") or {}).get("value")}
+        chosen = state.get("selected_option") or {"value": element.get("initial_user")}
+        member = None if chosen == NONE_OPTION else chosen.get("value")
+        return {"type": kind, "selected_user": member}
     if kind not in INITIAL_VALUE_KEYS:
         return state
     key, initial = INITIAL_VALUE_KEYS[kind]

@@ -1,7 +1,8 @@
 """The recipients of an event's notifications. Pure.
 
 Users are not notified of their own actions, except that a requester gets the ticket's card, which
-says who has it. Who takes a ticket gets no card: its page shows the same.
+says who has it. Who takes a ticket gets no card: its page shows the same. Nor does who files one
+for another person.
 """
 
 from collections.abc import Callable, Iterator
@@ -48,6 +49,14 @@ def recipients(event: Event, ticket: Ticket) -> RecipientPairs:
 def last_event(ticket: Ticket, kind: str) -> Event | None:
     """Return the newest event of that type."""
     return next((event for event in reversed(ticket.events) if event.type == kind), None)
+
+
+def is_former_requester(ticket: Ticket, reader: Recipient | None) -> bool:
+    """Return whether the ticket was this account's until its requester was changed."""
+    return reader != ticket.created_by and any(
+        event.type == EventType.EDITED and event.field == "createdBy" and event.from_ == reader
+        for event in ticket.events
+    )
 
 
 def _filed(_: Event, ticket: Ticket) -> RecipientPairs:

@@ -1,11 +1,13 @@
 """Filing a ticket: `/ticket` and its help, the shortcuts, and the submitted form."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
+from bot.handlers.requester import claim_of, first_choice, submitted_requester
 from bot.handlers.secret_warning import warn_of_secrets
 from bot.slack import source_messages
 from bot.slack.form_state import parse_timestamp
@@ -14,8 +16,9 @@ from bot.views.inputs import View, notice_modal
 from bot.views.messages.help import HelpEntry, help_message, suggestion_message
 from bot.views.modals import file_ticket as views
 from bot.views.modals.private_choice import PrivateTicketChoice
-from bot.views.text import DisplayPerson, Message
+from bot.views.text import DisplayPerson, Message, display_person
 from services.core.errors import DomainError, InvalidValue, MemberRefused
+from services.linking.requesters import MessageOwner
 from services.models.comment import MessageRef
 from services.models.message_source import MessageSource
 from services.models.ticket import Ticket
@@ -59,6 +62,7 @@ def _open_form(req: Request, *, title: str) -> None:
             is_ai_enabled=req.bot.config.is_ai_enabled,
             title=title,
             private_tickets=private_ticket_choice(req),
+            requester=first_choice(req),
         )
     )
     if not req.is_acked:
@@ -84,7 +88,8 @@ def fill_form(
     req: Request, source: MessageSource, make_quote: Callable[[], views.MessageQuote]
 ) -> AlreadyFiled | None:
     """Replace the loading modal with the form, or with the ticket that the message already has,
-    which is returned."""
+    which is returned. A caller who may not make a ticket of the message gets a form with its link.
+    """
     try:
         req.services.tickets.check_not_filed(
             actor=req.actor, team_id=req.bot.team_id, source=source
@@ -92,14 +97,24 @@ def fill_form(
     except AlreadyFiled as error:
         req.update_modal(already_filed_view(req, error))
         return error
-    req.update_modal(
-        views.file_ticket_modal(
-            is_ai_enabled=req.bot.config.is_ai_enabled,
-            private_tickets=private_ticket_choice(req),
-            quote=make_quote(),
-            metadata=source_messages.encode_source(source),
-        )
+    claim, metadata = claim_of(req, source), source_messages.encode_source(source)
+    if claim.owner is MessageOwner.AUTHOR:
+        quote = views.link_only_quote(source.permalink, note=views.OTHERS_MESSAGE)
+        metadata = ""
+    else:
+        quote = make_quote()
+    if claim.without_account:
+        note = views.BECOMES_YOURS.format(reason=claim.without_account)
+        quote = replace(quote, note=f"{note} {quote.note}")
+    is_for_author = claim.owner is MessageOwner.AUTHOR_BY_STAFF
+    form = views.file_ticket_modal(
+        is_ai_enabled=req.bot.config.is_ai_enabled,
+        private_tickets=private_ticket_choice(req),
+        quote=quote,
+        metadata=metadata,
+        requester=first_choice(req, source.slack_user_id if is_for_author else None),
     )
+    req.update_modal(form)
     return None
 
 
@@ -117,6 +132,8 @@ def file_ticket(req: Request) -> None:
     view = req.body["view"]
     if warn_of_secrets(req, "title", "description", find_errors=lambda: _field_errors(req)):
         return
+    source = source_messages.decode_source(req.bot, req.metadata)
+    requester, source = submitted_requester(req, source)
     try:
         filed = req.services.tickets.create(
             actor=req.actor,
@@ -128,7 +145,8 @@ def file_ticket(req: Request) -> None:
             deadline=_submitted_deadline(req),
             private="private" in req.form and bool(req.form.submitted("private")),
             not_to=_submitted_not_to(req),
-            source=source_messages.decode_source(req.bot, req.metadata),
+            requester=requester,
+            source=source,
         )
     except AlreadyFiled as error:  # a concurrent submission filed the same message
         entered_text = req.field_value("description")
@@ -136,8 +154,19 @@ def file_ticket(req: Request) -> None:
         req.ack(response_action="update", view=view)
         return
     _follow_later_changes(req, filed.ticket)
-    req.ack(response_action="update", view=views.filed_modal(filed.ticket))
+    view = views.filed_modal(filed.ticket, requester=_other_requester(req, filed.ticket))
+    req.ack(response_action="update", view=view)
     req.bot.publisher.publish_ticket(str(filed.ticket.id))
+
+
+def _other_requester(req: Request, ticket: Ticket) -> DisplayPerson | None:
+    """Return the requester if that is not the caller."""
+    if ticket.created_by in (None, req.actor.user_id):
+        return None
+    people = req.services.links.resolve_people(
+        team_id=req.bot.team_id, user_ids={ticket.created_by}
+    )
+    return display_person(people, ticket.created_by)
 
 
 def _field_errors(req: Request) -> dict[str, str]:

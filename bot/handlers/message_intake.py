@@ -5,9 +5,11 @@ stored before the event is acknowledged.
 """
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 from bot.handlers import filing
+from bot.handlers.requester import claim_of
 from bot.slack import source_messages
 from bot.slack.event_replies import may_answer, queue_reply
 from bot.slack.message_events import MessageChange, MessageEvent
@@ -17,6 +19,7 @@ from bot.views.inputs import notice_modal
 from bot.views.modals import file_ticket
 from bot.views.text import Message, escape
 from services.core.errors import Conflict, DomainError, MemberInactive
+from services.linking.requesters import MessageOwner
 from services.models.comment import MessageRef
 from services.models.message_source import MessageSource, checked_source
 from services.models.ticket import Ticket
@@ -30,6 +33,8 @@ logger = logging.getLogger(__name__)
 NOTHING_TO_FILE = (
     "I can't read anything in this message. Write in words what you need, or type /ticket."
 )
+# An author who wrote this lately reads the channel still.
+RECENT_SECONDS = 60
 TOO_OLD_TO_ADD = "Your message is too old to be added. Write it again."
 ALREADY_ADDED = (
     "This message is in ticket {number} already. For something new, write a new message."
@@ -202,7 +207,8 @@ def _find_ticket(req: Request, first: MessageRef) -> TicketThread | None:
 
 
 def on_reaction(req: Request) -> None:
-    """Offer the member who added the emoji to file the message; no one else sees that.
+    """Offer to file the message: to the member who added the emoji if they may make a ticket of it,
+    else to its author. No one else sees that.
 
     A member without an account is not answered, because the emoji may have another meaning to them.
     """
@@ -230,17 +236,41 @@ def _answer_reaction(req: Request, source: MessageSource) -> None:
         message = Message(text=escape(str(error)), blocks=view["blocks"])
         queue_reply(req, ReplyKind.NOTICE, message, event=event, recipient=user)
         return
+    emoji, value = req.bot.config.ticket_emoji, source_messages.encode_source(source)
+    claim = claim_of(req, source)
+    if claim.owner is MessageOwner.AUTHOR:
+        _offer_to_author(req, source, value)
+        return
     offer = file_ticket.reaction_offer(
-        source.permalink,
-        emoji=req.bot.config.ticket_emoji,
-        value=source_messages.encode_source(source),
+        source.permalink, emoji=emoji, value=value, without_account=claim.without_account
     )
     queue_reply(req, ReplyKind.REACTION_OFFER, offer, event=event, recipient=user)
 
 
+def _offer_to_author(req: Request, source: MessageSource, value: str) -> None:
+    """Offer the author to file the message, once, however many members mark it: in the channel if
+    they wrote just now, else in a direct message."""
+    author = str(source.slack_user_id)
+    age = req.services.clock().timestamp() - float(source.ts)
+    is_here = age <= RECENT_SECONDS
+    offer = file_ticket.author_offer(
+        source.permalink, emoji=req.bot.config.ticket_emoji, value=value
+    )
+    queue_reply(
+        req,
+        ReplyKind.REACTION_OFFER,
+        offer,
+        event=f"{_event_key(source)}:{author}:author",
+        recipient=source.channel if is_here else author,
+        is_ephemeral=is_here,
+        reader=author,
+    )
+
+
 def file_direct_message(req: Request) -> None:
     req.open_modal(file_ticket.file_ticket_loading_modal())
-    source = _source_from_button(req)
+    # An offer is in its author's own conversation with the bot.
+    source = replace(_source_from_button(req), slack_user_id=req.slack_user_id)
     first = filing.message_ref(source)
     found = req.services.ticket_threads.find_by_comment(team_id=req.bot.team_id, message=first)
     if found:

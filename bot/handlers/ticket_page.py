@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from bot.handlers import app_home
+from bot.handlers.requester import chosen_requester
 from bot.handlers.secret_warning import warn_of_secrets
 from bot.slack.form_origin import OriginKind
 from bot.slack.form_state import FormState, parse_timestamp
@@ -159,6 +160,10 @@ def save_ticket(req: Request) -> None:
     form, actor = req.form, req.actor
     metadata = EditMetadata.decode(req.metadata)
     changes = changed_fields(form, metadata)
+    if "createdBy" in changes:
+        member = changes.pop("createdBy")
+        if member:  # an emptied field changes nothing
+            changes["createdBy"] = chosen_requester(req, str(member))
     if warn_of_secrets(req, *changes):
         return
     try:

@@ -21,14 +21,15 @@ def queue_reply(
     recipient: str,
     thread_ts: str | None = None,
     is_ephemeral: bool = False,
+    reader: str = "",
 ) -> None:
-    """Queue one reply of that kind to `event`. Call it before the event is acknowledged: Slack
-    repeats an event that could not be stored."""
+    """Queue one reply of that kind to `event`, for the sender or for another member (`reader`).
+    Call it before the event is acknowledged: Slack repeats an event that could not be stored."""
     reply_id = req.services.replies.queue(
         kind,
         event=event,
         recipient=recipient,
-        slack_user_id=req.slack_user_id,
+        slack_user_id=reader or req.slack_user_id,
         message=message.as_args(),
         thread_ts=thread_ts,
         is_ephemeral=is_ephemeral,

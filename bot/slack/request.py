@@ -160,6 +160,13 @@ class Request:
             team_id=self.bot.team_id, slack_user_id=self.slack_user_id
         )
 
+    def find_actor(self) -> Actor | None:
+        """As `actor`, but None for a member without an account: Slack is not asked. Raises
+        `MemberRefused` for a deactivated account."""
+        if self._actor is None and (user := self.find_user()):
+            self._actor = Actor.from_user(user)
+        return self._actor
+
     def fetch_member(self) -> SlackMember:
         """Raises `UnknownMember`."""
         try:
@@ -178,16 +185,17 @@ class Request:
             self.ask_about_claim(user)
         return user
 
-    def ask_about_claim(self, user: User) -> None:
+    def ask_about_claim(self, user: User, *, slack_user_id: str = "") -> None:
         """Ask the member, once, about the unconfirmed account that holds the user's address."""
+        member_id = slack_user_id or self.slack_user_id
         claim = self.services.address_claims.find(user)
         if claim is None:
             return
         reply_id = self.services.replies.queue(
             ReplyKind.ADDRESS_CLAIM,
-            event=address_claim.claim_event(claim, slack_user_id=self.slack_user_id),
-            recipient=self.slack_user_id,
-            slack_user_id=self.slack_user_id,
+            event=address_claim.claim_event(claim, slack_user_id=member_id),
+            recipient=member_id,
+            slack_user_id=member_id,
             message=address_claim.claim_message(claim).as_args(),
         )
         self.bot.publisher.publish_reply(reply_id)

@@ -122,6 +122,7 @@ def ticket_fields(
     *,
     requester: DisplayPerson,
     assignee: DisplayPerson | None,
+    filed_by: DisplayPerson | None = None,
     done_by: DisplayPerson | None = None,
     due: str = "",
     is_for_requester: bool = False,
@@ -129,13 +130,15 @@ def ticket_fields(
 ) -> Block:
     """Return status, priority, people and due date in two columns.
 
-    `done_by` resolved or cancelled the ticket; `due` is a phrase of `bot.views.due_text`.
-    `has_menus`: menus show priority and assignee.
+    `filed_by` filed the ticket for the requester; `done_by` resolved or cancelled it; `due` is a
+    phrase of `bot.views.due_text`. `has_menus`: menus show priority and assignee.
     """
     fields = {
         "Status": labels.status(ticket, is_for_requester=is_for_requester),
         "Requester": requester.mention if is_for_requester else requester.noted_mention,
     }
+    if filed_by:
+        fields["Filed by"] = filed_by.mention
     if not has_menus:
         priority = labels.signed_priority(ticket.priority) if ticket.priority else "Not set"
         who = assignee.mention if assignee else labels.NOT_ASSIGNED

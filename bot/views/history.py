@@ -106,6 +106,11 @@ def _event_phrase(event: Event, lookup: DisplayPersonLookup) -> str:
         return rule.label if rule else "looked at it"
     if event.type == EventType.ASSIGNED:
         return _assignment_phrase(event, lookup)
+    if event.type == EventType.FILED and event.field == "createdBy":
+        return f"filed the ticket for {escape(lookup(event.to).name)}"
+    if event.type == EventType.EDITED and event.field == "createdBy":
+        former, now = escape(lookup(event.from_).name), escape(lookup(event.to).name)
+        return f"changed the requester from {former} to {now}"
     if event.field == "private":
         return _private_phrase(event, lookup)
     if event.type in (EventType.EDITED, EventType.STATUS_CHANGED):

@@ -107,14 +107,22 @@ def select(
 
 
 def user_select(
-    field: str, label: str, *, placeholder: str, optional: bool = False, hint: str = ""
+    field: str,
+    label: str,
+    *,
+    placeholder: str,
+    chosen: str = "",
+    optional: bool = False,
+    hint: str = "",
 ) -> Block:
-    """Return a menu of all members of the workspace, which Slack fills."""
+    """Return a menu of all members of the workspace, which Slack fills; `chosen` is a member."""
     element: Block = {
         "type": "users_select",
         "action_id": field,
         "placeholder": plain_text(placeholder),
     }
+    if chosen:
+        element["initial_user"] = chosen
     return input_block(label, element, optional=optional, hint=hint)
 
 

@@ -36,7 +36,7 @@ _KIND_BY_CODE = {
             restricted_action_thread_only_channel""",
         ErrorKind.RECIPIENT: """cannot_dm_bot cannot_reply_to_message cant_update_message
             edit_window_closed message_not_found thread_not_found user_disabled user_not_found
-            user_not_visible""",
+            user_not_in_channel user_not_visible""",
         ErrorKind.MESSAGE: """invalid_arguments invalid_blocks invalid_blocks_format
             msg_blocks_too_long msg_too_long no_text""",
     }.items()

@@ -49,13 +49,13 @@ from services.tickets.lifecycle import (
 )
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change, with_change
-from services.tickets.validation import checked_question, checked_resolution
+from services.tickets.validation import NO_REQUESTER, checked_question, checked_resolution
 
 MESSAGE_NOT_ALLOWED = (
     "This goes out with the status Resolved or Waiting. For anything else, add a comment."
 )
 # These change the ticket as the buttons do, not only their own field.
-_ACTION_FIELDS = ("status", "assignedTo")
+_ACTION_FIELDS = ("status", "assignedTo", "createdBy")
 PLAIN_FIELDS = [field for field in EDITABLE_FIELDS if field not in _ACTION_FIELDS]
 # `message` is for the requester: what was done, or a question.
 UPDATABLE_FIELDS = frozenset({*EDITABLE_FIELDS, "message"})
@@ -95,11 +95,13 @@ class EditConflict(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class EditForm:
-    """Initial values of the form to edit a ticket. `private_tickets` says if it can be private."""
+    """Initial values of the form to edit a ticket. `private_tickets` says if it can be private;
+    `requester_slack_id` is "" if the requester is not in Slack."""
 
     ticket: Ticket
     team_skills: tuple[str, ...]
     assignee_option: AssigneeOption | None
+    requester_slack_id: str = ""
     private_tickets: PrivateTicketState | None = None
     now: datetime | None = None
 
@@ -110,6 +112,7 @@ class TicketEdits:
     ) -> None:
         self._db = db
         self._users = users
+        self._links = links
         self._assignments = AssignmentService(db, links)
         self._clock = clock
 
@@ -118,10 +121,15 @@ class TicketEdits:
         ticket = self._editable(actor, ticket_id)
         options = self._options(team_id, ticket) if ticket.assigned_to else []
         assignee = (option for option in options if option.user.id == ticket.assigned_to)
+        requester = ticket.created_by
+        linked = self._links.slack_ids(
+            team_id=team_id, user_ids={requester} if requester else set()
+        )
         return EditForm(
             ticket=ticket,
             team_skills=tuple(self._users.team_skills()),
             assignee_option=next(assignee, None),
+            requester_slack_id=next(iter(linked.values()), ""),
             private_tickets=cached_state(self._db),
             now=self._clock(),
         )
@@ -246,14 +254,16 @@ class TicketEdits:
         self, actor: Actor, ticket: Ticket, edit: Mapping[str, Any], message: Any
     ) -> Change:
         by, plain = actor.user_id, [field for field in PLAIN_FIELDS if field in edit]
-        made_private = Change()
-        if "private" in plain:
+        is_made_private = "private" in plain
+        if is_made_private:
             plain.remove("private")
-            made_private = self._make_private(by, ticket)
         assignee_id = edit.get("assignedTo")
         check_assignee(ticket, assignee_id)
         if assignee_id and not self._users.can_work_on_tickets(assignee_id):
             raise InvalidValue("assignedTo", "Choose a moderator or an admin who is still active.")
+        requester = edit.get("createdBy")
+        if requester and not self._is_active(requester):
+            raise InvalidValue("createdBy", NO_REQUESTER)
         change = Change(
             values={field: edit[field] for field in plain},
             events=tuple(
@@ -277,7 +287,18 @@ class TicketEdits:
             keep_assignee=keep_assignee,
             now=self._clock(),
         )
-        return change.then(status_change).then(made_private)
+        change = change.then(status_change)
+        if requester:
+            change = change.then(
+                transitions.change_requester(by, with_change(ticket, change), requester)
+            )
+        if is_made_private:
+            change = change.then(self._make_private(by, with_change(ticket, change)))
+        return change
+
+    def _is_active(self, user_id: ObjectId) -> bool:
+        user = self._users.get(user_id)
+        return user is not None and user.active
 
     def _make_private(self, by: ObjectId, ticket: Ticket) -> Change:
         """Raises `InvalidValue` if there can be no private tickets now."""

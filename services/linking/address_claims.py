@@ -211,16 +211,18 @@ class AddressClaims:
             return []
         if closing["into"] and "mergedInto" not in doc:
             return self._continue_merge(User.from_doc(doc), closing, now=now)
-        left: Document = {"createdBy": user_id}
-        if not closing["into"]:
-            left["events.type"] = {"$ne": EventType.REQUESTER_DISOWNED.value}
-        found = list(self._db.tickets.find(left).limit(BATCH_SIZE))
+        left: list[Document] = [{"createdBy": user_id}]
+        if closing["into"]:
+            left.append({"filedBy": user_id})
+        else:
+            left[0]["events.type"] = {"$ne": EventType.REQUESTER_DISOWNED.value}
+        found = [ticket for one in left for ticket in self._db.tickets.find(one).limit(BATCH_SIZE)]
         changed = []
         for ticket in found:
             if is_set_aside(ticket, now):
                 continue
             with isolated(self._db, ticket["_id"], now=now):
-                if _close_ticket(self._db, ticket, closing, now=now):
+                if _close_ticket(self._db, ticket, user_id, closing, now=now):
                     changed.append(ticket["_id"])
         if not found and now >= closing["at"] + LATE_FILING_WINDOW:
             self._end_closing(user_id)
@@ -262,14 +264,19 @@ def moves_role(own: User, *, into: User) -> bool:
     return ranks.index(own.role) > ranks.index(into.role)
 
 
-def _close_ticket(db: Mongo, doc: Document, closing: Document, *, now: datetime) -> bool:
+def _close_ticket(
+    db: Mongo, doc: Document, former: ObjectId, closing: Document, *, now: datetime
+) -> bool:
     ticket, by, into = Ticket.from_doc(doc), closing["by"], closing["into"]
-    former = doc["createdBy"]
     if into is None:
         change = Change(events=(NewEvent(EventType.REQUESTER_DISOWNED, by=by),))
         return ticket_store.apply(db, ticket, change, now=now, createdBy=former) is not None
-    conditions: Document = {"createdBy": former}
-    values: Document = {"createdBy": into}
+    field = "createdBy" if ticket.created_by == former else "filedBy"
+    conditions: Document = {field: former}
+    values: Document = {field: into}
+    is_own = into == (ticket.filed_by if field == "createdBy" else ticket.created_by)
+    if is_own and field == "filedBy":
+        values = {}
     for position, card in enumerate(_entries(doc, "cards")):
         if card.get("recipient") == former:
             conditions[f"cards.{position}.recipient"] = former
@@ -282,8 +289,8 @@ def _close_ticket(db: Mongo, doc: Document, closing: Document, *, now: datetime)
             return False  # a worker is sending it, and records the result by this key
         conditions[f"notices.{position}.key"] = delivery["key"]
         values[f"notices.{position}.key"] = delivery_key(seq=int(seq), kind=kind, recipient=into)
-    moved = NewEvent(EventType.REQUESTER_MERGED, by=by, field="createdBy", from_=former, to=into)
-    change = Change(values, (moved,))
+    moved = NewEvent(EventType.REQUESTER_MERGED, by=by, field=field, from_=former, to=into)
+    change = Change(values, (moved,), ("filedBy",) if is_own else ())
     return ticket_store.apply(db, ticket, change, now=now, **conditions) is not None
 
 

@@ -28,7 +28,8 @@ class EventType(StrEnum):
     ANSWERED = "answered"
     CANCELLED = "cancelled"
     REOPENED = "reopened"
-    # The account that filed it was merged into another of the same person (`field` "createdBy").
+    # The account of its requester or its filer (`field` "createdBy" or "filedBy") was merged into
+    # another of the same person.
     REQUESTER_MERGED = "requester_merged"
     # The owner of the requester's address disowned the account.
     REQUESTER_DISOWNED = "requester_disowned"

@@ -15,6 +15,7 @@ from services.models.user import Role, User
 class Permission(StrEnum):
     # They end the sentence "Your role does not allow you to …".
     FILE_TICKET = "file tickets"
+    FILE_FOR_OTHERS = "file tickets for other people"
     SEE_OWN_TICKET = "see your own tickets"
     SEE_ANY_TICKET = "see other people's tickets"
     SEE_PRIVATE_TICKET = "see other people's private tickets"
@@ -26,6 +27,7 @@ class Permission(StrEnum):
 
 _USER = frozenset({Permission.FILE_TICKET, Permission.SEE_OWN_TICKET, Permission.EDIT_OWN_PROFILE})
 _MODERATOR = _USER | {
+    Permission.FILE_FOR_OTHERS,
     Permission.SEE_ANY_TICKET,
     Permission.WORK_ON_TICKETS,
     Permission.RESOLVE_ANY_TICKET,

@@ -188,6 +188,7 @@ class Ticket:
     private: bool = False
     participants: tuple[ObjectId, ...] = ()
     not_to: ObjectId | None = None  # the requester does not want this person to get it
+    filed_by: ObjectId | None = None  # who filed it for the requester; None: the requester did
     # Why the stored document is malformed, "" if it is not.
     defect: str = ""
 
@@ -195,6 +196,11 @@ class Ticket:
     def text(self) -> str:
         """Title and description, as they are searched and compared."""
         return f"{self.title}\n{self.description}"
+
+    @property
+    def filer(self) -> ObjectId | None:
+        """Who filed it: the requester, if no one did so for them."""
+        return self.filed_by or self.created_by
 
     @property
     def is_queued_unassigned(self) -> bool:
@@ -281,4 +287,5 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "private": ("private", lambda value: value is True),  # as the queries compare it
     "participants": ("participants", _ids),
     "notTo": ("not_to", as_object_id),
+    "filedBy": ("filed_by", as_object_id),
 }

@@ -196,7 +196,13 @@ class Replies:
         if self._db.replies.update_one(waiting, change).matched_count:
             return True  # a worker that sends it now updates it afterwards
         change["$set"] |= {"state": ReplyState.WAITING.value, "nextTryAt": self._clock()}
-        sent = {**this, "state": ReplyState.SENT.value, **_UNSETTLED}
+        # An ephemeral message can be changed only by the press of its button.
+        sent = {
+            **this,
+            "state": ReplyState.SENT.value,
+            "ephemeral": {"$ne": True},
+            **_UNSETTLED,
+        }
         return self._db.replies.update_one(sent, change).matched_count == 1
 
     def next_due_id(self) -> str | None:
@@ -242,7 +248,7 @@ class Replies:
         else:
             result["expiresAt"] = now + retention
         finished = {"$set": result, "$unset": gone}
-        unrevised = {**claimed, "revision": reply.revision}
+        unrevised = claimed if reply.is_ephemeral else {**claimed, "revision": reply.revision}
         if not self._db.replies.update_one(unrevised, finished).matched_count:
             # Revised while it was sent: due again, as an update.
             self._db.replies.update_one(claimed, {"$set": {"nextTryAt": now, **values}})

@@ -44,7 +44,7 @@ ERASED_EMAIL_DOMAIN = "erased.invalid"
 ERASED_PLACEHOLDER = "erased"  # in place of Slack's error code
 
 # The ticket fields that `redaction_update` reads.
-PERSONAL_FIELDS = ("cards", "notices", "comments", "source", "createdBy", "participants")
+PERSONAL_FIELDS = ("cards", "notices", "comments", "source", "createdBy", "filedBy", "participants")
 # Account fields that are kept; none identifies the person.
 _RETAINED_FIELDS = ("createdAt", "handBack", "closing", "mergedInto", "__v")
 
@@ -137,10 +137,13 @@ class Erasure:
     def _redact_ticket(self, doc: Document, user_id: ObjectId, slack_ids: list[str]) -> bool:
         """Redact one ticket; return whether it referred to the person."""
         update = redaction_update(doc, user_id=user_id, slack_ids=slack_ids)
-        if not update:
+        is_named = user_id in (doc.get("createdBy"), doc.get("filedBy"))
+        is_shown = is_named and doc.get("status") in OPEN_STATUSES
+        is_filer_shown = is_shown and doc.get("filedBy") == user_id
+        if not update and not is_filer_shown:
             return False
-        if doc.get("createdBy") == user_id and doc.get("status") in OPEN_STATUSES:
-            # Cards of other people show the requester's name, so they have to be updated.
+        if is_shown:
+            # Cards of other people show the name, so they have to be updated.
             update["$set"] = {**update.get("$set", {}), **outbox_fields(self._clock())}
             update["$inc"] = {"seq": 1}
         self._db.tickets.update_one({"_id": doc["_id"]}, update)
@@ -175,8 +178,9 @@ def redaction_update(doc: Document, *, user_id: ObjectId, slack_ids: Collection[
     Positions in `notices` and `comments` are stable, because entries are never removed.
     """
     source: Document = doc["source"] if isinstance(doc.get("source"), dict) else {}
-    # A direct message to the bot is in the person's own conversation with it.
-    is_direct = doc.get("createdBy") == user_id and _is_direct(source.get("channel"))
+    # A direct message to the bot is in the conversation with it of the person who filed it.
+    is_authors = (doc.get("filedBy") or doc.get("createdBy")) == user_id
+    is_direct = is_authors and _is_direct(source.get("channel"))
     recipients = {str(user_id), str(source["channel"])} if is_direct else {str(user_id)}
     values, gone = _redact_deliveries(doc, recipients)
     values |= _redact_comments(doc, user_id, slack_ids)

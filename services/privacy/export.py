@@ -41,6 +41,7 @@ _READ = (
     *_REQUESTER_FIELDS,
     *_ASSIGNEE_FIELDS,
     "createdBy",
+    "filedBy",
     "assignedTo",
     "assignment",
     "comments",
@@ -90,6 +91,7 @@ class DataExport:
             "tickets": [],
             "assigned": [],
             "participating": [],
+            "filedForOthers": [],
             "comments": [],
             "events": [],
             "corrections": [],
@@ -117,6 +119,7 @@ def _entries(doc: Document) -> Iterator[tuple[str, Any, Document]]:
     filed = {name: doc[name] for name in _REQUESTER_FIELDS if name in doc}
     yield "tickets", doc.get("createdBy"), {"_id": doc["_id"], **filed}
     yield "assigned", doc.get("assignedTo"), which | _assignee_entry(doc)
+    yield "filedForOthers", doc.get("filedBy"), which
     participants = doc.get("participants")
     for user_id in participants if isinstance(participants, list) else ():
         yield "participating", user_id, which

@@ -28,6 +28,7 @@ from services.linking.account_linking import AccountLinking
 from services.linking.address_claims import AddressClaims
 from services.linking.links import LinkService
 from services.linking.member_sync import MemberSync
+from services.linking.requesters import Requesters
 from services.linking.staff_invitations import StaffInvitations
 from services.lists.api_pages import TicketPager
 from services.lists.list_service import ListService
@@ -131,6 +132,7 @@ class Services:
             clock=s.clock,
         )
     )
+    requesters = _lazy(lambda s: Requesters(s.db, s.users, s.links))
     codes = _lazy(lambda s: OneTimeCodes(s.db, s.jwt_secret, s.clock))
     emails = _lazy(lambda s: Emails(s.db, clock=s.clock))
     address_claims = _lazy(lambda s: AddressClaims(s.db, s.users, s.codes, s.emails, clock=s.clock))

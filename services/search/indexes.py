@@ -2,19 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
-from services.tickets.indexes import NEWEST_INDEX
-
-# Not `$exists`: SecantusDB does not use such an index.
-_FIRST_ID = ObjectId("0" * 24)
+from services.tickets.indexes import FIRST_ID, NEWEST_INDEX
 
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "tickets": (
         IndexModel(
             (("participants", ASCENDING), *NEWEST_INDEX),
-            partialFilterExpression={"participants": {"$gt": _FIRST_ID}},
+            partialFilterExpression={"participants": {"$gt": FIRST_ID}},
         ),
     ),
 }

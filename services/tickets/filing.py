@@ -30,7 +30,7 @@ from services.tickets.access import require_visible, visible_to
 from services.tickets.fields import FILED_FIELDS, current_value
 from services.tickets.indexes import NEWEST_INDEX
 from services.tickets.queries import WITHOUT_MESSAGES, load_ticket
-from services.tickets.transitions import Change, make_private
+from services.tickets.transitions import Change, change_requester, make_private
 from services.tickets.validation import (
     MAX_DESCRIPTION_LENGTH,
     MIN_TITLE_LENGTH,
@@ -86,16 +86,22 @@ class TicketService:
         source: MessageSource | None = None,
         private: bool = False,
         not_to: ObjectId | None = None,
+        requester: ObjectId | None = None,
         reject_edits: bool = False,
     ) -> FilingResult:
         """File a ticket, once per `request_id`: a second submission returns the first's ticket.
 
         A second submission with other values is the requester's edit if the ticket is not in
         progress; with `reject_edits` it is a `Conflict`. A message (`source`) makes one ticket for
-        all users. `not_to` is an account that it is never assigned to. Raises `InvalidValue`,
-        `LimitReached`, `AlreadyFiled`, `Conflict`.
+        all users. `not_to` is an account that it is never assigned to. `requester` is whose ticket
+        it is, if not the actor's; the hourly limit counts for the actor. Raises `InvalidValue`,
+        `PermissionDenied`, `LimitReached`, `AlreadyFiled`, `Conflict`.
         """
         require_permission(actor, Permission.FILE_TICKET)
+        if requester == actor.user_id:
+            requester = None
+        if requester:
+            require_permission(actor, Permission.FILE_FOR_OTHERS)
         fields = checked_fields(
             title=title,
             description=description,
@@ -104,6 +110,7 @@ class TicketService:
             now=self._clock(),
             private=private,
             not_to=not_to,
+            requester=requester,
         )
         if private:
             prepare_for_private_ticket(self._db, now=self._clock())
@@ -156,7 +163,8 @@ class TicketService:
                 {"teamId": team_id, "source.ts": source.ts, "source.channel": source.channel}
             )
             ticket = Ticket.from_doc(doc) if doc else None
-            if ticket is None or ticket.created_by is None:
+            author = ticket.filer if ticket else None
+            if ticket is None or author is None:
                 return (None,)
             values = _replaced_words(ticket, before, after)
             if not values:
@@ -164,8 +172,7 @@ class TicketService:
             change = Change(
                 values=values,
                 events=tuple(
-                    NewEvent(EventType.EDITED, by=ticket.created_by, field=name)
-                    for name in sorted(values)
+                    NewEvent(EventType.EDITED, by=author, field=name) for name in sorted(values)
                 ),
                 remove=("summary", "assignment.next"),  # both are of the words before
             )
@@ -212,7 +219,7 @@ class TicketService:
             return
         ticket = Ticket.from_doc(doc)
         visible = ticket if visible_to(actor).covers(ticket) else None
-        raise AlreadyFiled(ticket.number, visible, is_own=ticket.created_by == actor.user_id)
+        raise AlreadyFiled(ticket.number, visible, is_own=ticket.filer == actor.user_id)
 
     def _check_stored_tickets(self, actor: Actor, place: "Place") -> None:
         """Count the stored tickets, unless Redis has counted all of them. Concurrent submissions
@@ -221,11 +228,20 @@ class TicketService:
         since = now - rule.window
         if place.counts_since and place.counts_since <= since:
             return
-        recent = {"createdBy": actor.user_id, "createdAt": {"$gt": since}}
-        found = self._db.tickets.find(recent, {"_id": False, "createdAt": True})
-        latest = list(found.sort("createdAt", -1).limit(rule.amount))
-        if len(latest) == rule.amount:
-            oldest: datetime = latest[-1]["createdAt"]
+        own: list[Document] = [{"createdBy": actor.user_id, "filedBy": None}]
+        if actor.has_permission(Permission.FILE_FOR_OTHERS):
+            own.append({"filedBy": actor.user_id})
+        filed = [
+            doc["createdAt"]
+            for one in own
+            for doc in self._db.tickets.find(
+                {**one, "createdAt": {"$gt": since}}, {"_id": False, "createdAt": True}
+            )
+            .sort("createdAt", -1)
+            .limit(rule.amount)
+        ]
+        if len(filed) >= rule.amount:
+            oldest: datetime = sorted(filed, reverse=True)[rule.amount - 1]
             wait = (oldest - since).total_seconds()
             refuse(Limit.TICKETS, subject=str(actor.user_id), retry_after=wait)
         if place.counts_since is None:
@@ -242,14 +258,19 @@ class TicketService:
         content_hash: str | None,
     ) -> Ticket:
         now = self._clock()
-        filed = NewEvent(EventType.FILED, by=actor.user_id)
+        filed = NewEvent(
+            EventType.FILED,
+            by=actor.user_id,
+            field="createdBy" if fields.requester else None,
+            to=fields.requester,
+        )
         doc: Document = {
             "_id": ObjectId(),
             "title": fields.title,
             "description": fields.description,
             "status": Status.TODO.value,
             "priority": fields.priority.value if fields.priority else None,
-            "createdBy": actor.user_id,
+            "createdBy": fields.requester or actor.user_id,
             "assignedTo": None,
             "createdAt": now,
             "teamId": team_id,
@@ -260,6 +281,8 @@ class TicketService:
         }
         if request_id:
             doc["requestId"] = request_id
+        if fields.requester:
+            doc["filedBy"] = actor.user_id
         if fields.deadline:
             doc["deadline"] = fields.deadline
         if fields.private:
@@ -279,17 +302,21 @@ class TicketService:
     def _check_same_content(self, actor: Actor, ticket: Ticket, fields: TicketFields) -> Ticket:
         """Return the ticket as it is now, if the actor filed it with the same values."""
         doc = self._db.tickets.find_one({"_id": ticket.id}, {"requestDigest": True}) or {}
-        if ticket.created_by != actor.user_id or doc.get("requestDigest") != fields.content_hash():
+        if ticket.filer != actor.user_id or doc.get("requestDigest") != fields.content_hash():
             raise Conflict(REQUEST_ID_REUSED)
         return ticket
 
     def _apply_resubmission(self, actor: Actor, ticket: Ticket, fields: TicketFields) -> Ticket:
-        if ticket.created_by != actor.user_id:  # a replayed view of another user
+        if ticket.filer != actor.user_id:  # a replayed view of another user
             raise NotFound("This form is not yours. Open a new one with /ticket.")
         edits = _edits(ticket, fields)
         is_made_private = edits.pop("private", None) is not None
-        if not edits and not is_made_private:
+        requester = fields.requester or actor.user_id
+        may_move = actor.has_permission(Permission.FILE_FOR_OTHERS)
+        is_moved = may_move and requester != ticket.created_by
+        if not edits and not is_made_private and not is_moved:
             return ticket
+        require_visible(actor, ticket)
         if ticket.status is not Status.TODO:
             raise Conflict(f"Ticket {ticket.number} is being worked on; it can't be edited here.")
         if "deadline" in edits:
@@ -302,6 +329,8 @@ class TicketService:
             ),
             remove=("assignment.next",),  # the new text may match an assignee
         )
+        if is_moved:
+            change = change.then(change_requester(actor.user_id, ticket, requester))
         if is_made_private:
             change = change.then(make_private(actor.user_id, seen_by=()))  # no one has acted on it
         edited = ticket_store.apply(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.core.database import Document
@@ -9,6 +10,7 @@ from services.core.database import Document
 # Newest first, used by several packages: all tickets, a requester's, an assignee's by status.
 NEWEST_INDEX = (("createdAt", DESCENDING), ("_id", DESCENDING))
 REQUESTER_NEWEST_INDEX = (("createdBy", ASCENDING), *NEWEST_INDEX)
+FILER_NEWEST_INDEX = (("filedBy", ASCENDING), *NEWEST_INDEX)
 ASSIGNEE_STATUS_NEWEST_INDEX = (("assignedTo", ASCENDING), ("status", ASCENDING), *NEWEST_INDEX)
 # Resolved tickets, newest first: the router learns from them, the digest counts them.
 RESOLVED_INDEX = (("status", ASCENDING), ("completedAt", DESCENDING), ("_id", DESCENDING))
@@ -18,6 +20,8 @@ VERSION_INDEX = (("_id", ASCENDING), ("status", ASCENDING), ("assignedTo", ASCEN
 # For each word of a ticket, the newest first: services/models/search_words.py.
 PUBLIC_WORDS_INDEX = (("search.public", ASCENDING), *NEWEST_INDEX)
 INTERNAL_WORDS_INDEX = (("search.internal", ASCENDING), *NEWEST_INDEX)
+# For the filter of a partial index. Not `$exists`: SecantusDB does not use such an index.
+FIRST_ID = ObjectId("0" * 24)
 _HAS_VERSION: Document = {"seq": {"$gt": 0}}
 
 
@@ -36,6 +40,8 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "tickets": (
         IndexModel(NEWEST_INDEX),
         IndexModel(REQUESTER_NEWEST_INDEX),
+        # Tickets that a person filed for others: for the hourly limit, and merged accounts.
+        IndexModel(FILER_NEWEST_INDEX, partialFilterExpression={"filedBy": {"$gt": FIRST_ID}}),
         IndexModel(ASSIGNEE_STATUS_NEWEST_INDEX),
         IndexModel(RESOLVED_INDEX),
         IndexModel(PUBLIC_WORDS_INDEX),

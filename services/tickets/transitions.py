@@ -17,6 +17,7 @@ from services.models.ticket import MANUAL_SOURCE, AnalysisSource, AssigneeChoice
 from services.tickets.lifecycle import NO_ANSWER_RESOLUTION
 
 TAKEN_REASON = "took it"  # the reason of an assignment by taking the ticket
+NOW_REQUESTER_REASON = "is its requester now"  # the reason why an assignee loses a ticket
 MAX_COMMENTS_PER_TICKET = 500
 # The field of a comment's events: a requester does not read those of internal notes.
 EVENT_FIELD_BY_INTERNAL = {False: "comments", True: "notes"}
@@ -55,6 +56,8 @@ def with_change(ticket: Ticket, change: Change) -> Ticket:
     return replace(
         ticket,
         status=Status(values.get("status", ticket.status)),
+        created_by=values.get("createdBy", ticket.created_by),
+        filed_by=values.get("filedBy", None if "filedBy" in change.remove else ticket.filed_by),
         assigned_to=values.get("assignedTo", ticket.assigned_to),
         accepted_at=values.get("acceptedAt", accepted),
     )
@@ -101,7 +104,7 @@ def assign(
 def unassign(by: ObjectId, ticket: Ticket, *, reason: str, absent: bool = False) -> Change:
     """Return the ticket to assignment; one in progress becomes Open again.
 
-    `absent`: the assignee is away or gone, so this says nothing about their skills.
+    `absent`: the assignee is away, gone or the requester, so this says nothing about their skills.
     """
     event = NewEvent(
         EventType.UNASSIGNED,
@@ -163,6 +166,26 @@ def make_private(by: ObjectId, *, seen_by: Iterable[ObjectId]) -> Change:
     """
     event = NewEvent(EventType.EDITED, by=by, field="private", from_=sorted(seen_by), to=True)
     return Change({"private": True}, (event,), RETRY_FIELDS)
+
+
+def change_requester(by: ObjectId, ticket: Ticket, requester: ObjectId) -> Change:
+    """Make it another person's ticket. Who filed it stays the same. No one works on their own
+    ticket, so an open one that is assigned to the new requester is assigned again."""
+    former, filer = ticket.created_by, ticket.filer
+    event = NewEvent(EventType.EDITED, by=by, field="createdBy", from_=former, to=requester)
+    is_filer = filer in (None, requester)
+    values: dict[str, Any] = {"createdBy": requester}
+    changed = Change(
+        values if is_filer else {**values, "filedBy": filer},
+        (event,),
+        ("filedBy", *RETRY_FIELDS) if is_filer else RETRY_FIELDS,
+    )
+    if ticket.assigned_to != requester or ticket.status is Status.COMPLETED:
+        return changed
+    if ticket.status is Status.WAITING:  # a waiting ticket cannot be unassigned
+        resumed = resume(by, ticket)
+        changed, ticket = changed.then(resumed), with_change(ticket, resumed)
+    return changed.then(unassign(by, ticket, reason=NOW_REQUESTER_REASON, absent=True))
 
 
 def complete(

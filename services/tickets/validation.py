@@ -24,6 +24,7 @@ MAX_SKILLS = 100
 # https://docs.slack.dev/reference/block-kit/composition-objects/option-object
 MAX_SKILL_VALUE_LENGTH = 150
 LAST_YEAR = 2099
+NO_REQUESTER = "Choose someone whose account is active."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class TicketFields:
     deadline: datetime | None = None
     private: bool = False
     not_to: ObjectId | None = None
+    requester: ObjectId | None = None  # None: who files it
 
     def content_hash(self) -> str:
         """Return the same hash for the same values."""
@@ -41,6 +43,8 @@ class TicketFields:
         values: list[object] = [self.title, self.description, self.priority, due]
         if self.private or self.not_to:
             values += [self.private, str(self.not_to or "")]
+        if self.requester:
+            values.append({"requester": str(self.requester)})
         words = json.dumps(values)
         return hashlib.sha256(words.encode()).hexdigest()
 
@@ -54,6 +58,7 @@ def checked_fields(
     now: datetime,
     private: bool = False,
     not_to: ObjectId | None = None,
+    requester: ObjectId | None = None,
 ) -> TicketFields:
     """Return the fields of a new ticket. Raises `InvalidValue` with the errors of all of them if
     the text or the priority is invalid; the deadline alone is checked when the ticket is stored."""
@@ -73,6 +78,7 @@ def checked_fields(
         deadline,
         private=private,
         not_to=not_to,
+        requester=requester,
     )
 
 
@@ -193,6 +199,12 @@ def checked_assignee_id(value: Any) -> ObjectId | None:
         return None
     if not ObjectId.is_valid(value):
         raise InvalidValue("assignedTo", "Choose someone from the list.")
+    return ObjectId(value)
+
+
+def checked_requester_id(value: Any) -> ObjectId:
+    if not ObjectId.is_valid(value):
+        raise InvalidValue("createdBy", NO_REQUESTER)
     return ObjectId(value)
 
 

@@ -157,7 +157,7 @@ _TEMPLATES: Mapping[EmailKind, EmailContent] = {
         (
             "{name} is assigned to you:",
             "“{title}”",
-            "Filed by {requester}. Why you: {reason}.",
+            "{origin}. Why you: {reason}.",
             "To work on it, {find}.",
         ),
     ),
@@ -190,15 +190,20 @@ def render(
     return EmailContent(template.subject.format_map(values), tuple(body), app_name)
 
 
-def assignment_values(ticket: Ticket, *, requester: str, reason: str) -> dict[str, str]:
+def assignment_values(
+    ticket: Ticket, *, requester: str, reason: str, filed_by: str = ""
+) -> dict[str, str]:
     """The values for `EmailKind.ASSIGNED`; the title is "" if the ticket is private. `reason` is a
-    phrase: why the ticket was assigned to this user."""
+    phrase: why the ticket was assigned to this user. `filed_by` filed it for the requester."""
+    requester, filer = (truncate(one_line(name), MAX_NAME_LENGTH) for name in (requester, filed_by))
     return {
         "title": ""
         if ticket.private
         else truncate(one_line(masked(ticket.title)), MAX_TITLE_LENGTH),
         "name": f"Ticket {ticket.number}" if ticket.number else "A ticket",
-        "requester": truncate(one_line(requester), MAX_NAME_LENGTH),
+        "origin": f"Requested by {requester}, filed by {filer}"
+        if filer
+        else f"Filed by {requester}",
         "find": f"type /ticket {ticket.number} in Slack"
         if ticket.number
         else "open the app's Home in Slack",

@@ -32,6 +32,7 @@ from tasks.recipients import (
     TRIAGE,
     Recipient,
     SlackThread,
+    is_former_requester,
     last_event,
     recipients,
 )
@@ -142,8 +143,11 @@ class CommentSync:
     def _may_see(self, comment: Comment, recipient: str) -> bool:
         """Former staff see no changes of internal notes, except that they are deleted; who may not
         see the ticket sees none of any comment."""
-        if not self._runtime.may_show(self._ticket, _reader(recipient)):
+        reader = _reader(recipient)
+        if not self._runtime.may_show(self._ticket, reader):
             return False
+        if is_former_requester(self._ticket, reader) and not comment.deleted:
+            return self._is_staff(ObjectId(recipient))
         if comment.deleted or not comment.internal or _is_channel(recipient):
             return True
         return self._is_staff(ObjectId(recipient))

@@ -241,10 +241,11 @@ def _assignment_values(runtime: Runtime, email: Email, user: User) -> dict[str, 
     if not visible_to(Actor.from_user(user)).covers_as_staff(ticket):
         raise EmailNotNeeded("the account may not see the ticket")
     assigner = event.by if isinstance(event.by, ObjectId) else None
-    ids = {named for named in (ticket.created_by, assigner) if named}
+    ids = {named for named in (ticket.created_by, ticket.filed_by, assigner) if named}
     people = runtime.people([ticket], ids)
     return assignment_values(
         ticket,
         requester=display_person(people, ticket.created_by).noted_name,
+        filed_by=display_person(people, ticket.filed_by).name if ticket.filed_by else "",
         reason=assignment_reason(ticket, display_person(people, assigner) if assigner else None),
     )

@@ -55,7 +55,15 @@ from tasks.notifications.slack_delivery import (
 from tasks.notifications.ticket_messages import Notice, build_message, build_notices, triage_notice
 from tasks.queue.celery_app import NOTIFY_LIMIT_SECONDS, NOTIFY_TASK, celery
 from tasks.queue.task_instrumentation import tickets_of_message
-from tasks.recipients import STAYS_IN_CHANNEL, THREAD, TRIAGE, Recipient, SlackThread
+from tasks.recipients import (
+    REQUESTER,
+    STAYS_IN_CHANNEL,
+    THREAD,
+    TRIAGE,
+    Recipient,
+    SlackThread,
+    is_former_requester,
+)
 from tasks.runtime import Runtime, current_runtime, moved_to_backlog
 
 logger = logging.getLogger(__name__)
@@ -478,7 +486,8 @@ class TicketSender:
         )
 
     def _card_message(self, card: Card) -> Message:
-        if self._runtime.may_show(self._ticket, card.recipient):
+        is_former = is_former_requester(self._ticket, card.recipient) and card.kind == REQUESTER
+        if is_former or self._runtime.may_show(self._ticket, card.recipient):
             return build_message(card.kind, self._ticket, self._person, recipient=card.recipient)
         return private_card(self._ticket)
 
@@ -550,7 +559,9 @@ class TicketSender:
         is_ours = seq.isdecimal() and ObjectId.is_valid(recipient)
         if delivery["state"] != DeliveryState.SENT or not is_ours:
             return True
-        if not self._runtime.may_show(self._ticket, ObjectId(recipient)):
+        reader = ObjectId(recipient)
+        is_former = is_former_requester(self._ticket, reader)
+        if not is_former and not self._runtime.may_show(self._ticket, reader):
             return True
         message = settled_message(
             kind, self._ticket, self._person, recipient=ObjectId(recipient), seq=int(seq)

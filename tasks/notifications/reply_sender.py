@@ -86,9 +86,14 @@ def _post(runtime: Runtime, reply: Reply) -> SlackOutcome:
         )
     sent = {**reply.message, "channel": reply.recipient, "thread_ts": reply.thread_ts}
     if reply.is_ephemeral:
-        return call_slack(
+        outcome = call_slack(
             lambda: runtime.slack.chat_postEphemeral(**sent, user=reply.slack_user_id)
         )
+        is_refused = outcome.kind in (OutcomeKind.PERMANENT, OutcomeKind.BLOCKED)
+        if not is_refused or reply.kind is not ReplyKind.REACTION_OFFER:
+            return outcome
+        # The author has left the channel since, or the bot was removed.
+        sent = {**sent, "channel": reply.slack_user_id, "thread_ts": None}
     return call_slack(
         lambda: runtime.slack.chat_postMessage(**sent, unfurl_links=False, unfurl_media=False)
     )

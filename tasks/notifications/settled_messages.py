@@ -14,7 +14,7 @@ from bot.views.text import Block, Message, escape
 from services.models.events import Event, EventType
 from services.models.ticket import Ticket
 from tasks.notifications.comment_sync import comment_events
-from tasks.notifications.ticket_messages import PersonLookup
+from tasks.notifications.ticket_messages import PersonLookup, former_requester_message
 from tasks.recipients import (
     ASKED_AGAIN,
     QUESTION,
@@ -22,12 +22,14 @@ from tasks.recipients import (
     RESOLVED,
     UNANSWERED,
     Recipient,
+    is_former_requester,
 )
 
 # With these, the assignee who was asked to accept has answered, or no longer has the ticket.
 _ENDS_REOPENED_NOTICE = frozenset({EventType.ACCEPTED, EventType.ASSIGNED, EventType.UNASSIGNED})
 
 _QUESTIONS = frozenset({QUESTION, ASKED_AGAIN})
+_FOR_REQUESTER = _QUESTIONS | {RESOLVED, UNANSWERED}
 
 
 def settled_message(
@@ -37,6 +39,8 @@ def settled_message(
     still of use, and for kinds without such buttons."""
     if kind not in _ENDED_BY:
         return None
+    if kind in _FOR_REQUESTER and is_former_requester(ticket, recipient):
+        return former_requester_message(ticket, people, recipient)
     later = (event for event in ticket.events if event.seq > seq)
     end = next((event for event in later if _ENDED_BY[kind](event)), None)
     if end is None:

@@ -31,6 +31,7 @@ from tasks.recipients import (
     UNANSWERED,
     Recipient,
     SlackThread,
+    is_former_requester,
     last_event,
     recipients,
     written_in_channels,
@@ -105,9 +106,37 @@ class _Source(NamedTuple):
         return self.people(self.ticket.assigned_to) if self.ticket.assigned_to else None
 
     @property
+    def filed_by(self) -> DisplayPerson | None:
+        return self.people(self.ticket.filed_by) if self.ticket.filed_by else None
+
+    @property
     def done_by(self) -> DisplayPerson | None:
         by = completed_by(self.ticket)
         return self.people(by) if by else None
+
+
+def _requester_card(source: _Source) -> Message:
+    """Build the card of the requester, or of a former one."""
+    ticket, people, recipient, _ = source
+    if is_former_requester(ticket, recipient):
+        return former_requester_message(ticket, people, recipient)
+    return ticket_cards.requester_card(
+        ticket,
+        assignee=source.assignee,
+        filed_by=source.filed_by,
+        done_by=source.done_by,
+        is_end_announced=_is_end_announced(ticket),
+    )
+
+
+def former_requester_message(
+    ticket: Ticket, people: PersonLookup, recipient: Recipient | None
+) -> Message:
+    """Build what replaces each message that a former requester got as the requester."""
+    sees_it = isinstance(recipient, ObjectId) and people(recipient).sees_all_tickets
+    return ticket_cards.former_requester_card(
+        ticket, is_shown_ticket=sees_it and not ticket.private
+    )
 
 
 def _assignee_card(source: _Source) -> Message:
@@ -120,6 +149,7 @@ def _assignee_card(source: _Source) -> Message:
     return ticket_cards.assignee_card(
         ticket,
         requester=people(ticket.created_by),
+        filed_by=source.filed_by,
         assigned_by=people(assigned.by) if assigned and by_other_user else None,
         done_by=source.done_by,
     )
@@ -132,6 +162,7 @@ def _triage_card(source: _Source) -> Message:
         source.ticket,
         requester=source.people(source.ticket.created_by),
         assignee=source.assignee,
+        filed_by=source.filed_by,
         done_by=source.done_by,
     )
 
@@ -158,12 +189,7 @@ def _taken_over_message(source: _Source) -> Message:
 
 
 _BUILDERS: Mapping[str, Callable[[_Source], Message]] = {
-    REQUESTER: lambda source: ticket_cards.requester_card(
-        source.ticket,
-        assignee=source.assignee,
-        done_by=source.done_by,
-        is_end_announced=_is_end_announced(source.ticket),
-    ),
+    REQUESTER: _requester_card,
     ASSIGNEE: _assignee_card,
     TRIAGE: _triage_card,
     THREAD: lambda source: ticket_updates.filed_message(source.ticket),

@@ -356,3 +356,23 @@ def test_the_search_box_says_which_command_to_type() -> None:
 
     assert shown["text"]["text"].startswith("Search tickets: type /ticket search and the words")
     assert original_blocks([shown]) == [box]
+
+
+def test_a_chosen_member_is_shown_and_stays_chosen() -> None:
+    options = [_choice("Emma", "U0EMMA"), _choice("Nils", "U0NILS")]
+    element = {"type": "users_select", "action_id": "createdBy", "initial_user": "U0NILS"}
+    block = {"type": "input", "block_id": "createdBy", "element": element}
+    view = with_options({"type": "modal", "blocks": [block]}, lambda *_: options)
+    shown = translate_view(view)["blocks"][0]["element"]
+    assert "Nils" in str(shown["placeholder"])
+    for state, member in (({}, "U0NILS"), ({"selected_option": options[0]}, "U0EMMA")):
+        sent_back = {
+            **translate_view(view),
+            "state": {"values": {"createdBy": {"createdBy": state}}},
+        }
+        restored = restore_view(sent_back)["state"]["values"]["createdBy"]["createdBy"]
+        assert restored == {"type": "users_select", "selected_user": member}
+
+
+def _choice(name: str, member: str) -> Json:
+    return {"text": {"type": "plain_text", "text": name}, "value": member}

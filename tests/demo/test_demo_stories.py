@@ -157,7 +157,7 @@ def test_a_marked_message_is_filed(workspace: SlackPage, emma: SlackUser, nils: 
     assert form.text.startswith("Filled in from the message.")
     assert nils.submit().errors == {}
     nils.dismiss()
-    nils.wait_for_dm("The projector shows nothing", "*Assigned* to")
+    emma.wait_for_dm("The projector shows nothing", "Filed for you by Nils")
 
 
 def test_an_admin_edits_somebody_in_home(ada: SlackUser, nils: SlackUser) -> None:

@@ -306,6 +306,21 @@ def _offers() -> Iterator[Row]:
         "An emoji on a message",
         file_ticket.reaction_offer(SOURCE.permalink, emoji="ticket", value="v"),
     )
+    guest = "Wilma Writer is a guest, and guests get no account."
+    yield (
+        MESSAGES,
+        EMPLOYEE,
+        "An emoji on a guest's message",
+        file_ticket.reaction_offer(
+            SOURCE.permalink, emoji="ticket", value="v", without_account=guest
+        ),
+    )
+    yield (
+        MESSAGES,
+        EMPLOYEE,
+        "A colleague's emoji on one's message",
+        file_ticket.author_offer(SOURCE.permalink, emoji="ticket", value="v"),
+    )
 
 
 def _assignee_messages() -> Iterator[Row]:
@@ -501,6 +516,33 @@ def _cards() -> Iterator[Row]:
         "given by a moderator",
         ticket_cards.assignee_card(ASSIGNED, requester=REQUESTER, assigned_by=BY_CLEO),
     )
+    for_another: dict[str, Any] = {"filed_by": BY_CLEO}
+    yield (
+        CARDS,
+        EMPLOYEE,
+        "filed by a moderator",
+        ticket_cards.requester_card(ASSIGNED, assignee=BY_BEN, **for_another),
+    )
+    for_another["requester"] = REQUESTER
+    yield (
+        CARDS,
+        ASSIGNEE,
+        "filed by a moderator",
+        ticket_cards.assignee_card(ASSIGNED, **for_another),
+    )
+    yield (
+        CARDS,
+        MODERATOR,
+        "In the triage channel: filed by a moderator",
+        ticket_cards.triage_card(ASSIGNED, assignee=BY_BEN, **for_another),
+    )
+    for reader, is_shown in ((EMPLOYEE, False), (MODERATOR, True)):
+        yield (
+            CARDS,
+            reader,
+            "of a former requester",
+            ticket_cards.former_requester_card(ASSIGNED, is_shown_ticket=is_shown),
+        )
     given_back = Event(3, NOW, BEN.id, EventType.UNASSIGNED, from_=BEN.id)
     ways = {
         "gave it back": given_back,
@@ -553,6 +595,13 @@ def _modals() -> Iterator[Row]:
     yield MODALS, EMPLOYEE, "File a ticket, with an old backend", form
     yield MODALS, EMPLOYEE, "Before the form opens", file_ticket.file_ticket_loading_modal()
     yield MODALS, EMPLOYEE, "Ticket filed", file_ticket.filed_modal(NEW)
+    form = file_ticket.file_ticket_modal(is_ai_enabled=False, requester="U0ANA")
+    yield MODALS, MODERATOR, "File a ticket for someone", form
+    for_other = file_ticket.filed_modal(NEW, requester=REQUESTER)
+    yield MODALS, MODERATOR, "Ticket filed for someone", for_other
+    others = file_ticket.link_only_quote(SOURCE.permalink, note=file_ticket.OTHERS_MESSAGE)
+    form = file_ticket.file_ticket_modal(is_ai_enabled=False, quote=others)
+    yield MODALS, EMPLOYEE, "File a ticket, with a link to someone's message", form
     yield (
         MODALS,
         EMPLOYEE,
@@ -604,7 +653,11 @@ def _modals() -> Iterator[Row]:
     yield MODALS, MODERATOR, "People to assign", choices
     form = edit_ticket.edit_ticket_modal(
         EditForm(
-            replace(ASSIGNED, deadline=SOON), ("DNS", "VPN"), fit, PrivateTicketState(), now=NOW
+            replace(ASSIGNED, deadline=SOON),
+            ("DNS", "VPN"),
+            fit,
+            private_tickets=PrivateTicketState(),
+            now=NOW,
         )
     )
     yield MODALS, MODERATOR, "Edit", form

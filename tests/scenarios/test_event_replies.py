@@ -53,11 +53,11 @@ def direct_message(slack: RecordingSlack, user: User, text: str = "Help") -> Jso
 
 
 def reaction(slack: RecordingSlack, user: User) -> Json:
-    slack.add_member("U0WRITER", email="writer@example.com", name="Wilma Writer")
-    message = slack.say(GENERAL, "The VPN drops.", user="U0WRITER")
+    author = People.slack_id(user)
+    message = slack.say(GENERAL, "The VPN drops.", user=author)
     item = {"type": "message", "channel": GENERAL, "ts": message["ts"]}
-    body = {"type": "reaction_added", "user": People.slack_id(user), "reaction": "ticket"}
-    return payloads.event({**body, "item": item, "item_user": "U0WRITER"})
+    body = {"type": "reaction_added", "user": author, "reaction": "ticket"}
+    return payloads.event({**body, "item": item, "item_user": author})
 
 
 def answers(slack: RecordingSlack, user: User) -> list[str]:

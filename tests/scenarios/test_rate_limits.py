@@ -266,8 +266,9 @@ def test_a_flood_of_refused_replies_in_a_thread_is_answered_no_longer(
 def test_reactions_count_as_messages(system: BotAndWorkers, ann: User) -> None:
     for number in range(FULL + 10):
         item = {"type": "message", "channel": "C0GENERAL", "ts": f"1700000000.0000{number:02}"}
-        mark = {"type": "reaction_added", "user": People.slack_id(ann), "reaction": "ticket"}
-        system.bot.answer(payloads.event({**mark, "item": item, "item_user": "U0BEN"}))
+        user = People.slack_id(ann)
+        mark = {"type": "reaction_added", "user": user, "reaction": "ticket"}
+        system.bot.answer(payloads.event({**mark, "item": item, "item_user": user}))
         system.work()
     said = answers(system, ann)
     assert (len(said), said[-1]) == (FULL + 1, PAUSED)

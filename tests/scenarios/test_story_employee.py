@@ -61,13 +61,14 @@ def test_an_employee_files_follows_and_closes_tickets(story: Story) -> None:
     emma.presses("Reopen").presses("Reopen").sees_not("Cancelled")
     emma.writes("thanks!").opens_message().sees_not("File this as a ticket")
 
-    # What others wrote
-    beamer = story.says(omar, "The projector shows nothing")
+    # What they and others wrote in a channel
+    beamer = story.says(emma, "The projector shows nothing")
     emma.uses_shortcut("make_ticket", beamer).sees("The projector shows nothing").presses("File")
     emma.sees("filed").closes()
     emma.uses_shortcut("make_ticket", beamer).sees("Already a ticket").closes()
-    emma.reacts("ticket", story.says(omar, "The door is stuck")).opens_message("You marked")
+    emma.reacts("ticket", story.says(emma, "The door is stuck")).opens_message("You marked")
     emma.presses("File this as a ticket").sees("The door is stuck").closes()
+    emma.uses_shortcut("make_ticket", story.says(omar, "The tap drips")).sees_not("tap").closes()
 
     # Lists and Home
     emma.types("/ticket", "list").sees("VPN drops", "My chair squeaks")

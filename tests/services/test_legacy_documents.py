@@ -669,6 +669,21 @@ TABLE: Mapping[str, Entry] = {
         lambda w: links.adopt_name(w.db, w.user(MODERATOR), w.member(name="Mo"), now=w.now),
         "name",
     ),
+    "linking.requesters.Requesters.of_message": once(
+        lambda w: w.requesters.of_message(
+            actor=MO, team_id=TEAM_ID, author=SLACK_ID, look_up=lambda *_: w.member()
+        )
+    ),
+    "linking.requesters.Requesters.of_member": once(
+        lambda w: refused(
+            lambda: w.requesters.of_member(
+                actor=MO, team_id=TEAM_ID, slack_user_id=SLACK_ID, look_up=lambda *_: w.member()
+            )
+        )
+    ),
+    "linking.requesters.Requesters.of_address": once(
+        lambda w: w.requesters.of_address(actor=MO, address=MO_ADDRESS)
+    ),
     "linking.staff_invitations.StaffInvitations.invite": once(
         lambda w: w.staff_invitations.invite(
             actor=BOSS, member=w.member(), role="admin", skills="VPN"

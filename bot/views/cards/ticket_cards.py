@@ -52,11 +52,13 @@ def requester_card(
     ticket: Ticket,
     *,
     assignee: DisplayPerson | None,
+    filed_by: DisplayPerson | None = None,
     done_by: DisplayPerson | None = None,
     is_end_announced: bool = False,
 ) -> Message:
-    """Return the requester's card. `is_end_announced`: another message says what was done and has
-    the button Reopen, so the card does not repeat them."""
+    """Return the requester's card. `filed_by` filed the ticket for them. `is_end_announced`:
+    another message says what was done and has the button Reopen, so the card does not repeat them.
+    """
     # The due phrase and the buttons depend on fields that the requester does not see.
     due = due_phrase_for_card(ticket)
     # A requester's actions, even for staff: the ticket's page has the others.
@@ -74,24 +76,44 @@ def requester_card(
         ),
         *description_section(ticket),
         *([] if is_end_announced else resolution_section(ticket)),
-        *small_print(*source_link(ticket)),
+        *small_print(
+            *([plain_text(f"Filed for you by {filed_by.name}")] if filed_by else []),
+            *source_link(ticket),
+        ),
         actions(*buttons),
     ]
     state = _status_phrase(ticket, assignee, done_by, is_for_requester=True)
-    return Message(text=f"{ticket_reference(ticket)}: {state}", blocks=fit_to_limit(blocks))
+    filed = f", filed for you by {escape(filed_by.name)}" if filed_by else ""
+    text = f"{ticket_reference(ticket)}: {state}{filed}"
+    return Message(text=text, blocks=fit_to_limit(blocks))
+
+
+def former_requester_card(ticket: Ticket, *, is_shown_ticket: bool) -> Message:
+    """Return what replaces a message to a former requester, who may no longer see the ticket.
+    `is_shown_ticket`: they may, as staff."""
+    text = f"{labels.ticket_name(ticket)}: you are no longer its requester."
+    line = text_section(text)
+    if is_shown_ticket:
+        line["accessory"] = action_button(ticket, ids.DETAILS)
+    return Message(text=escape(text), blocks=[line])
+
+
+def _from_phrase(requester: str, filed_by: str) -> str:
+    return f"Requested by {requester}, filed by {filed_by}" if filed_by else f"From {requester}"
 
 
 def assignee_card(
     ticket: Ticket,
     *,
     requester: DisplayPerson,
+    filed_by: DisplayPerson | None = None,
     assigned_by: DisplayPerson | None = None,
     done_by: DisplayPerson | None = None,
 ) -> Message:
     """Return the assignee's card, with the reason for the assignment.
 
-    `assigned_by` is the person who chose the assignee; None after an automatic assignment or a
-    Take.
+    `filed_by` filed it for the requester. `assigned_by` is the person who chose the assignee; None
+    after an automatic assignment or a Take.
     """
     status, due = f"*{labels.status(ticket)}*", due_phrase_for_card(ticket)
     blocks = [
@@ -99,7 +121,7 @@ def assignee_card(
         facts_section(
             ticket,
             f"{status} by {done_by.mention}" if done_by else status,
-            f"From {requester.noted_mention}",
+            _from_phrase(requester.noted_mention, filed_by.mention if filed_by else ""),
             due,
         ),
         *description_section(ticket),
@@ -238,6 +260,7 @@ def triage_card(
     *,
     requester: DisplayPerson,
     assignee: DisplayPerson | None,
+    filed_by: DisplayPerson | None = None,
     done_by: DisplayPerson | None = None,
 ) -> Message:
     due = due_phrase_for_card(ticket)
@@ -245,6 +268,7 @@ def triage_card(
     is_open = ticket.status in OPEN_STATUSES
     is_unassigned = is_open and assignee is None
     state = _triage_state(ticket, assignee, done_by)
+    origin = _from_phrase(escape(requester.noted_name), escape(filed_by.name) if filed_by else "")
     card_actions = (ids.TAKE, ids.REASSIGN, ids.DETAILS) if is_open else (ids.DETAILS,)
     buttons = [
         action_button(
@@ -254,7 +278,7 @@ def triage_card(
     ]
     blocks = [
         ticket_header(ticket),
-        facts_section(ticket, state, f"From {escape(requester.noted_name)}", due),
+        facts_section(ticket, state, origin, due),
         *small_print(*source_link(ticket)),
         actions(*buttons),
     ]

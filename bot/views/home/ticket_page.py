@@ -148,6 +148,7 @@ def _page_blocks(
         ticket_fields(
             ticket,
             requester=display_person(page.people, ticket.created_by),
+            filed_by=display_person(page.people, ticket.filed_by) if ticket.filed_by else None,
             assignee=display_person(page.people, ticket.assigned_to)
             if ticket.assigned_to
             else None,

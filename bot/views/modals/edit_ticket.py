@@ -23,6 +23,7 @@ from bot.views.inputs import (
     own_metadata,
     select,
     text_input,
+    user_select,
 )
 from bot.views.modals.private_choice import PrivateTicketChoice, private_choice
 from bot.views.modals.ticket_actions import assignee_option, modal_title
@@ -51,6 +52,9 @@ from services.tickets.validation import (
 MAKE_PRIVATE_HINT = (
     "Then only the requester, the assignee and admins can see it. You can't undo this, and if you "
     "are none of them, you no longer see it."
+)
+REQUESTER_HINT = (
+    "The new requester gets its messages. If they are its assignee, it is assigned again."
 )
 TRUNCATION_WARNING = "If you change it, the part you do not see is gone for good."
 # In bytes, because a view may have 250 kB in any alphabet.
@@ -134,6 +138,7 @@ def edit_ticket_modal(draft: EditForm) -> View:
         *_deadline(ticket.deadline),
         *_skills(ticket, draft.team_skills),
         _assignee(draft),
+        _requester(draft),
         _long_text("helpfulNotes", "Notes for moderators", ticket.helpful_notes, MAX_NOTES_LENGTH),
         *_private(draft),
     ]
@@ -279,6 +284,18 @@ def _assignee(draft: EditForm) -> Block:
     )
 
 
+def _requester(draft: EditForm) -> Block:
+    """Return a menu of members; empty if the requester is not in Slack."""
+    return user_select(
+        "createdBy",
+        "Requester",
+        placeholder="Choose someone",
+        chosen=draft.requester_slack_id,
+        optional=not draft.requester_slack_id,
+        hint=REQUESTER_HINT,
+    )
+
+
 def conflict_modal(
     inputs: Sequence[Block],
     conflict: EditConflict,
@@ -313,7 +330,7 @@ def _notice(
 ) -> list[Block]:
     text = f"Since you opened this form, {conflict_phrase(field_conflict, conflict, reader_id)}."
     blocks: list[Block] = [mrkdwn_section(text)]
-    if field_conflict.field not in (*VALUE_PHRASES, "assignedTo"):
+    if field_conflict.field not in (*VALUE_PHRASES, "assignedTo", "createdBy"):
         value = field_conflict.value
         shown = truncate(", ".join(value), MAX_LIST_LENGTH) if isinstance(value, list) else value
         blocks.append(text_section(shown or EMPTY_NOW))
@@ -337,6 +354,10 @@ def _name(by: ObjectId | str, conflict: EditConflict) -> str:
 def _change_phrase(
     field_conflict: FieldConflict, conflict: EditConflict, reader_id: ObjectId
 ) -> str:
+    if field_conflict.field == "createdBy":
+        requester = field_conflict.value
+        name = "you" if requester == reader_id else escape(_name(requester, conflict))
+        return f"made {name} its requester"
     if field_conflict.field != "assignedTo":
         return edit_phrase(field_conflict.field, field_conflict.value)
     if field_conflict.value is None:

@@ -65,6 +65,16 @@ PRIVATE_HINT = (
     "Only you, the person who works on it and admins can see it. Until someone has it, so can "
     "those whom the admins chose for private tickets."
 )
+PRIVATE_HINT_FOR_STAFF = (
+    "Only the requester, the person who works on it and admins can see it. Until someone has it, "
+    "so can those whom the admins chose for private tickets."
+)
+REQUESTER_HINT = "Whose ticket it is. This person gets its messages."
+OTHERS_MESSAGE = (
+    "Only a link to the message is filled in, because only its author and moderators can make a "
+    "ticket of it. Say in your own words what you need."
+)
+BECOMES_YOURS = "{reason} The ticket becomes yours."
 NOT_TO_HINT = "This person does not get the ticket."
 AI_DISCLOSURE = (
     "An AI service (Google Gemini) reads the title and this text to find the right person."
@@ -137,11 +147,13 @@ def file_ticket_modal(
     quote: MessageQuote | None = None,
     metadata: str = "",
     private_tickets: PrivateTicketChoice = PrivateTicketChoice.OFF,
+    requester: str | None = None,
 ) -> View:
     """Return the form for a new ticket, with a `title` or the `quote` of a message filled in.
 
     `metadata` holds that message's ids, for the submission. `private_tickets` says if the ticket
-    can be private.
+    can be private. `requester` is the member whose ticket it is at first; None if the reader may
+    not choose one.
     """
     hint = f"{NO_SECRETS} {AI_DISCLOSURE}" if is_ai_enabled else NO_SECRETS
     return modal(
@@ -167,9 +179,10 @@ def file_ticket_modal(
                 hint=hint,
                 placeholder="What happens, since when, and what you have tried",
             ),
+            *([_requester(requester)] if requester else []),
             _priority(),
             _deadline(),
-            *private_choice(private_tickets, PRIVATE_HINT),
+            *private_choice(private_tickets, PRIVATE_HINT_FOR_STAFF if requester else PRIVATE_HINT),
             user_select(
                 "notTo", "Not to", placeholder="Choose someone", optional=True, hint=NOT_TO_HINT
             ),
@@ -177,14 +190,30 @@ def file_ticket_modal(
     )
 
 
-def filed_modal(ticket: Ticket) -> View:
-    """Return what replaces the form once the ticket is stored."""
+def _requester(slack_user_id: str) -> Block:
+    return user_select(
+        "createdBy",
+        "Requester",
+        placeholder="Choose someone",
+        chosen=slack_user_id,
+        hint=REQUESTER_HINT,
+    )
+
+
+def filed_modal(ticket: Ticket, *, requester: DisplayPerson | None = None) -> View:
+    """Return what replaces the form once the ticket is stored. `requester` is whose ticket it is,
+    if it is not the reader's."""
+    messages = (
+        f"{requester.mention} gets its messages, and sees that you filed it."
+        if requester
+        else "You'll get a message when someone has it."
+    )
     return modal(
         title="Ticket filed",
         blocks=[
             header(f"{labels.ticket_name(ticket)} is filed"),
             ticket_title(ticket),
-            text_section("You'll get a message when someone has it."),
+            mrkdwn_section(messages) if requester else text_section(messages),
         ],
     )
 
@@ -302,10 +331,16 @@ def filed_offer(number: int | None) -> Message:
     return Message(text=text, blocks=[text_section(text)])
 
 
-def reaction_offer(permalink: str, *, emoji: str, value: str) -> Message:
-    """For a member who added the emoji to a message."""
+def reaction_offer(permalink: str, *, emoji: str, value: str, without_account: str = "") -> Message:
+    """For a member who added the emoji to a message. `without_account` says why its author gets no
+    ticket."""
+    question = (
+        f"{escape(without_account)} Shall I file it as your ticket?"
+        if without_account
+        else "Shall I file it as a ticket?"
+    )
     text = (
-        f"You marked <{escape(permalink)}|a message> with :{emoji}:. Shall I file it as a ticket? "
+        f"You marked <{escape(permalink)}|a message> with :{emoji}:. {question} "
         "You can change everything before it is filed."
     )
     blocks: list[Block] = [
@@ -313,3 +348,18 @@ def reaction_offer(permalink: str, *, emoji: str, value: str) -> Message:
         actions(button(FILE_BUTTON_LABEL, ids.FILE_REACTED_MESSAGE, value, primary=True)),
     ]
     return Message(text="You marked a message. Shall I file it as a ticket?", blocks=blocks)
+
+
+def author_offer(permalink: str, *, emoji: str, value: str) -> Message:
+    """For the author of a message to which a colleague added the emoji."""
+    text = (
+        f"A colleague marked <{escape(permalink)}|your message> with :{emoji}:. Shall I file it as "
+        "your ticket? You can change everything before it is filed."
+    )
+    blocks: list[Block] = [
+        mrkdwn_section(text),
+        actions(button(FILE_BUTTON_LABEL, ids.FILE_REACTED_MESSAGE, value, primary=True)),
+    ]
+    return Message(
+        text="A colleague marked your message. Shall I file it as your ticket?", blocks=blocks
+    )

@@ -120,6 +120,10 @@ class UserPatch(RequestBody):
     current_password: str | None = Field(None, description="Needed with `password`.")
 
 
+_REQUESTER = (
+    "The confirmed address of the account whose ticket it is. For moderators and admins; left out, "
+    "it is the caller's."
+)
 _PRIVATE = "Seen by its requester, assignee, participants and admins only."
 
 
@@ -133,6 +137,7 @@ class NewTicket(RequestBody):
     priority: Priority | None = Field(None, description="Left out, the analysis sets it.")
     deadline: DateTime | None = Field(None, description="In the future, before 2100.")
     private: bool = Field(False, description=_PRIVATE)
+    requester: str | None = Field(None, description=_REQUESTER, json_schema_extra=_ADDRESS)
 
 
 class TicketPatch(RequestBody):
@@ -163,6 +168,12 @@ class TicketPatch(RequestBody):
     )
     private: bool = Field(
         False, description=f"{_PRIVATE} true only: a private ticket stays private."
+    )
+    requester: str = Field(
+        "",
+        description="The confirmed address of the account whose ticket it becomes. If that is its "
+        "assignee, it is assigned again.",
+        json_schema_extra=_ADDRESS,
     )
     message: str = Field(
         "",

@@ -117,10 +117,15 @@ class Person(ResponseBody):
         return cls(id=str(user.id), email=user.email) if user else None
 
 
-class Ticket(_Ticket):
-    """A ticket; `createdBy` and `assignedTo` are accounts' ids."""
+_CREATED_BY = "The requester."
+_FILED_BY = "Who filed it: the requester, or a colleague for them."
 
-    created_by: Id | None
+
+class Ticket(_Ticket):
+    """A ticket; `createdBy`, `filedBy` and `assignedTo` are accounts' ids."""
+
+    created_by: Id | None = Field(description=_CREATED_BY)
+    filed_by: Id | None = Field(description=_FILED_BY)
     assigned_to: Id | None
 
     @classmethod
@@ -128,9 +133,10 @@ class Ticket(_Ticket):
         cls, ticket: StoredTicket, *, is_staff: bool, is_listed: bool = False
     ) -> "Ticket":
         """Without secrets if it `is_listed`."""
-        by, to = ticket.created_by, ticket.assigned_to
+        by, filer, to = ticket.created_by, ticket.filer, ticket.assigned_to
         return cls(
             created_by=str(by) if by else None,
+            filed_by=str(filer) if filer else None,
             assigned_to=str(to) if to else None,
             **_values(ticket, is_staff=is_staff, is_listed=is_listed),
         )
@@ -139,16 +145,18 @@ class Ticket(_Ticket):
 class TicketWithPeople(_Ticket):
     """A ticket with the accounts of its people, null for one that is no more."""
 
-    created_by: Person | None
+    created_by: Person | None = Field(description=_CREATED_BY)
+    filed_by: Person | None = Field(description=_FILED_BY)
     assigned_to: Person | None
 
     @classmethod
     def from_ticket(
         cls, ticket: StoredTicket, people: Mapping[ObjectId, StoredUser], *, is_staff: bool
     ) -> "TicketWithPeople":
-        by, to = ticket.created_by, ticket.assigned_to
+        by, filer, to = ticket.created_by, ticket.filer, ticket.assigned_to
         return cls(
             created_by=Person.from_user(people.get(by) if by else None),
+            filed_by=Person.from_user(people.get(filer) if filer else None),
             assigned_to=Person.from_user(people.get(to) if to else None),
             **_values(ticket, is_staff=is_staff),
         )

@@ -61,7 +61,9 @@ def _search_tickets(req: ApiRequest, text: str) -> Tickets:
 
 def get_ticket(req: ApiRequest, ticket_id: str) -> OneTicket:
     ticket = req.services.tickets.get(actor=req.actor, ticket_id=ticket_id)
-    user_ids = {person for person in (ticket.created_by, ticket.assigned_to) if person}
+    user_ids = {
+        person for person in (ticket.created_by, ticket.filer, ticket.assigned_to) if person
+    }
     people = req.services.users.get_many(user_ids)
     return OneTicket(
         ticket=TicketWithPeople.from_ticket(ticket, people, is_staff=req.is_staff_of(ticket))
@@ -79,6 +81,7 @@ def create_ticket(req: ApiRequest, body: NewTicket) -> TicketChanged:
         priority=body.priority,
         deadline=body.deadline,
         private=body.private,
+        requester=_requester(req, body.requester),
         reject_edits=True,
     )
     req.changed_tickets.append(filed.ticket)
@@ -89,14 +92,22 @@ def create_ticket(req: ApiRequest, body: NewTicket) -> TicketChanged:
 
 
 def update_ticket(req: ApiRequest, body: TicketPatch, ticket_id: str) -> TicketChanged:
-    ticket = req.services.ticket_edits.patch(
-        actor=req.actor, ticket_id=ticket_id, changes=body.sent_fields()
-    )
+    changes = body.sent_fields()
+    if "requester" in changes:
+        changes["createdBy"] = _requester(req, changes.pop("requester"))
+    ticket = req.services.ticket_edits.patch(actor=req.actor, ticket_id=ticket_id, changes=changes)
     req.changed_tickets.append(ticket)
     return TicketChanged(
         message="Ticket updated.",
         ticket=Ticket.from_ticket(ticket, is_staff=req.is_staff_of(ticket)),
     )
+
+
+def _requester(req: ApiRequest, address: str | None) -> ObjectId | None:
+    """Return the account of that address; None if a new ticket names none."""
+    if address is None:
+        return None
+    return req.services.requesters.of_address(actor=req.actor, address=address).id
 
 
 def _request_id(req: ApiRequest, key: str) -> str:

@@ -155,10 +155,10 @@ def test_it_says_that_the_database_is_away(
 
 
 def test_a_public_message_is_filled_in(
-    ticket_bot: Bot, slack: RecordingSlack, employee: User, author: str
+    ticket_bot: Bot, slack: RecordingSlack, moderator: User, author: str
 ) -> None:
     slack.clear()
-    view = use(ticket_bot, slack, employee, written("The VPN drops.\nEvery hour."))
+    view = use(ticket_bot, slack, moderator, written("The VPN drops.\nEvery hour."))
     assert initial(view) == (
         "The VPN drops.",
         f"From a message of @wilma in #general:\n\nThe VPN drops.\nEvery hour.\n\n{LINK}",
@@ -168,6 +168,7 @@ def test_a_public_message_is_filled_in(
     assert [block["text"]["text"] for block in opened["blocks"]] == ["One moment…"]
     assert [call.method for call in slack.calls] == [
         "views.open",
+        "users.info",  # whether the author gets an account
         "conversations.info",
         "users.info",
         "views.update",
@@ -175,17 +176,17 @@ def test_a_public_message_is_filled_in(
 
 
 def test_a_reply_is_linked_in_its_thread(
-    ticket_bot: Bot, slack: RecordingSlack, employee: User, author: str
+    ticket_bot: Bot, slack: RecordingSlack, moderator: User, author: str
 ) -> None:
-    view = use(ticket_bot, slack, employee, written(thread_ts="1690000000.000009"))
+    view = use(ticket_bot, slack, moderator, written(thread_ts="1690000000.000009"))
     assert initial(view)[1].endswith(f"\n\n{LINK}?thread_ts=1690000000.000009&cid={GENERAL}")
 
 
 def test_an_archived_public_channel_is_public(
-    ticket_bot: Bot, slack: RecordingSlack, employee: User, author: str
+    ticket_bot: Bot, slack: RecordingSlack, moderator: User, author: str
 ) -> None:
     slack.add_channel("C0OLD", is_archived=True)
-    assert note(use(ticket_bot, slack, employee, written(), "C0OLD")) == form_views.FILLED_IN
+    assert note(use(ticket_bot, slack, moderator, written(), "C0OLD")) == form_views.FILLED_IN
 
 
 @pytest.mark.parametrize(
@@ -208,7 +209,7 @@ def test_an_archived_public_channel_is_public(
 def test_elsewhere_only_the_link_is_taken(
     ticket_bot: Bot,
     slack: RecordingSlack,
-    employee: User,
+    moderator: User,
     author: str,
     channel: str,
     info: dict[str, Any] | None,
@@ -216,26 +217,27 @@ def test_elsewhere_only_the_link_is_taken(
     if info is not None:
         slack.add_channel(channel, **info)
     slack.clear()
-    view = use(ticket_bot, slack, employee, written("canary"), channel)
+    view = use(ticket_bot, slack, moderator, written("canary"), channel)
     assert initial(view) == ("", f"https://example.slack.com/archives/{channel}/p1700000000000001")
     assert note(view) == form_views.NOT_PUBLIC
     assert "canary" not in str([call.args for call in slack.calls])
-    assert slack.calls_to("users.info") == []
+    asked = [call.args["user"] for call in slack.calls_to("users.info")]
+    assert asked == ["U0WRITER"]  # whether the author gets an account
 
 
 def test_a_conversation_with_the_bot_is_private_too(
-    ticket_bot: Bot, slack: RecordingSlack, employee: User
+    ticket_bot: Bot, slack: RecordingSlack, moderator: User, author: str
 ) -> None:
-    channel = f"D{People.slack_id(employee)[1:]}"
-    assert note(use(ticket_bot, slack, employee, written(), channel)) == form_views.NOT_PUBLIC
+    channel = f"D{People.slack_id(moderator)[1:]}"
+    assert note(use(ticket_bot, slack, moderator, written(), channel)) == form_views.NOT_PUBLIC
 
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 429}, {"error": "missing_scope"}])
 def test_what_slack_does_not_tell_counts_as_private(
-    ticket_bot: Bot, slack: RecordingSlack, employee: User, fault: dict[str, Any]
+    ticket_bot: Bot, slack: RecordingSlack, moderator: User, author: str, fault: dict[str, Any]
 ) -> None:
     slack.fail("conversations.info", **fault)
-    view = use(ticket_bot, slack, employee, written("canary"))
+    view = use(ticket_bot, slack, moderator, written("canary"))
     assert (initial(view), note(view)) == (("", LINK), form_views.NOT_PUBLIC)
 
 
@@ -249,9 +251,9 @@ def test_what_slack_does_not_tell_counts_as_private(
     ids=["file", "blocks", "attachment"],
 )
 def test_a_message_without_text_gives_the_link(
-    ticket_bot: Bot, slack: RecordingSlack, employee: User, fields: dict[str, Any]
+    ticket_bot: Bot, slack: RecordingSlack, moderator: User, author: str, fields: dict[str, Any]
 ) -> None:
-    view = use(ticket_bot, slack, employee, written(**fields))
+    view = use(ticket_bot, slack, moderator, written(**fields))
     assert (initial(view), note(view)) == (("", LINK), form_views.WITHOUT_TEXT)
 
 
@@ -265,40 +267,40 @@ def test_a_message_without_text_gives_the_link(
     ],
 )
 def test_its_author_is_named(
-    ticket_bot: Bot, slack: RecordingSlack, employee: User, fields: dict[str, Any], name: str
+    ticket_bot: Bot, slack: RecordingSlack, moderator: User, fields: dict[str, Any], name: str
 ) -> None:
-    view = use(ticket_bot, slack, employee, written(**fields))
+    view = use(ticket_bot, slack, moderator, written(**fields))
     assert initial(view)[1].startswith(f"From a message of {name} in #general:\n\n")
 
 
 def test_markup_is_made_readable(
-    ticket_bot: Bot, slack: RecordingSlack, employee: User, author: str
+    ticket_bot: Bot, slack: RecordingSlack, moderator: User, author: str
 ) -> None:
     slack.add_member("U0BEN", email="ben@example.com", name="Ben Builder")
     text = (
         "<!channel> <@U0BEN> and <@U0GONE|zoe>: <https://x.example|the page> in <#C1|it> "
         "is &lt;slow&gt;"
     )
-    title, description = initial(use(ticket_bot, slack, employee, written(text)))
+    title, description = initial(use(ticket_bot, slack, moderator, written(text)))
     assert title == "@channel @ben and @zoe: the page (https://x.example) in #it is <slow>"
     assert f"\n\n{title}\n\n" in description
 
 
 def test_of_many_mentioned_a_few_are_asked_for(
-    ticket_bot: Bot, slack: RecordingSlack, employee: User, author: str
+    ticket_bot: Bot, slack: RecordingSlack, moderator: User, author: str
 ) -> None:
     slack.clear()
     text = " ".join(f"<@U{number}>" for number in range(100))
-    view = use(ticket_bot, slack, employee, written(text))
-    assert len(slack.calls_to("users.info")) == 5
+    view = use(ticket_bot, slack, moderator, written(text))
+    assert len(slack.calls_to("users.info")) == 1 + 5  # the author's account
     assert "@someone @someone" in initial(view)[1]
 
 
 def test_the_longest_message_fits(
-    ticket_bot: Bot, slack: RecordingSlack, employee: User, author: str, db: Mongo
+    ticket_bot: Bot, slack: RecordingSlack, moderator: User, author: str, db: Mongo
 ) -> None:
-    view = use(ticket_bot, slack, employee, written("😀 &amp; <@U0WRITER> " * 1_900))
-    answer = ticket_bot.answer(submitted(view, employee))
+    view = use(ticket_bot, slack, moderator, written("😀 &amp; <@U0WRITER> " * 1_900))
+    answer = ticket_bot.answer(submitted(view, moderator))
     assert answer["view"]["blocks"][0]["text"]["text"] == "Ticket 1 is filed"
     assert (db.tickets.find_one(FILED) or {})["description"].endswith(f"…\n\n{LINK}")
 
@@ -310,14 +312,14 @@ def test_the_longest_message_fits(
 def test_the_ticket_knows_its_message(
     ticket_bot: Bot,
     slack: RecordingSlack,
-    employee: User,
+    moderator: User,
     author: str,
     db: Mongo,
     publisher: RecordingPublisher,
     thread_ts: str | None,
 ) -> None:
-    view = use(ticket_bot, slack, employee, written(thread_ts=thread_ts))
-    answer = ticket_bot.answer(submitted(view, employee, title="VPN", description="My words."))
+    view = use(ticket_bot, slack, moderator, written(thread_ts=thread_ts))
+    answer = ticket_bot.answer(submitted(view, moderator, title="VPN", description="My words."))
     assert answer["view"]["blocks"][0]["text"]["text"] == "Ticket 1 is filed"
     (doc,) = db.tickets.find(FILED)
     is_reply = thread_ts not in (None, TS)
@@ -333,9 +335,9 @@ def test_the_ticket_knows_its_message(
 
 
 def test_a_form_carries_ids_only(
-    ticket_bot: Bot, slack: RecordingSlack, employee: User, author: str
+    ticket_bot: Bot, slack: RecordingSlack, moderator: User, author: str
 ) -> None:
-    view = use(ticket_bot, slack, employee, written("canary"))
+    view = use(ticket_bot, slack, moderator, written("canary"))
     assert json.loads(view["private_metadata"]) == {
         "channel": GENERAL,
         "ts": TS,
@@ -361,10 +363,10 @@ def test_a_form_carries_ids_only(
     ],
 )
 def test_a_forged_message_files_nothing(
-    ticket_bot: Bot, slack: RecordingSlack, employee: User, author: str, db: Mongo, metadata: str
+    ticket_bot: Bot, slack: RecordingSlack, moderator: User, author: str, db: Mongo, metadata: str
 ) -> None:
-    view = use(ticket_bot, slack, employee, written())
-    answer = ticket_bot.answer(submitted({**view, "private_metadata": metadata}, employee))
+    view = use(ticket_bot, slack, moderator, written())
+    answer = ticket_bot.answer(submitted({**view, "private_metadata": metadata}, moderator))
     assert answer["errors"] == {
         "title": "This form has lost the message it belongs to. Close it, then use “File as a "
         "ticket” again."
@@ -373,16 +375,16 @@ def test_a_forged_message_files_nothing(
 
 
 def test_no_form_leads_into_another_workspace(
-    ticket_bot: Bot, slack: RecordingSlack, employee: User, author: str, db: Mongo
+    ticket_bot: Bot, slack: RecordingSlack, moderator: User, author: str, db: Mongo
 ) -> None:
-    view = use(ticket_bot, slack, employee, written())
+    view = use(ticket_bot, slack, moderator, written())
     forged = {
         **json.loads(view["private_metadata"]),
         "permalink": "https://evil.example/archives/C0GENERAL/p1",
         "team_url": "https://evil.example/",
         "teamId": "T0OTHER",
     }
-    ticket_bot.answer(submitted({**view, "private_metadata": json.dumps(forged)}, employee))
+    ticket_bot.answer(submitted({**view, "private_metadata": json.dumps(forged)}, moderator))
     (doc,) = db.tickets.find(FILED)
     assert (doc["teamId"], doc["source"]["permalink"]) == ("T0TEAM", LINK)
 
@@ -392,29 +394,29 @@ def test_no_form_leads_into_another_workspace(
 
 @pytest.fixture
 def taken(
-    ticket_bot: Bot, slack: RecordingSlack, employee: User, author: str, db: Mongo
+    ticket_bot: Bot, slack: RecordingSlack, moderator: User, author: str, db: Mongo
 ) -> dict[str, Any]:
-    """The employee has filed a ticket from the message; it is unassigned."""
-    view = use(ticket_bot, slack, employee, written())
-    ticket_bot.answer(submitted(view, employee, title="<!channel> VPN"))
+    """The moderator has filed a ticket from the message; it is unassigned."""
+    view = use(ticket_bot, slack, moderator, written())
+    ticket_bot.answer(submitted(view, moderator, title="<!channel> VPN"))
     return db.tickets.find_one(FILED) or {}
 
 
 ALREADY_FILED = "Someone has already filed this as ticket 1."
 
 
-@pytest.mark.parametrize("asker", ["creator", "moderator", "admin"])
+@pytest.mark.parametrize("asker", ["filer", "moderator", "admin"])
 def test_who_may_see_the_ticket_is_shown_it(
     ticket_bot: Bot,
     slack: RecordingSlack,
-    employee: User,
+    moderator: User,
     people: People,
     taken: dict[str, Any],
     db: Mongo,
     asker: str,
 ) -> None:
-    person = employee if asker == "creator" else people.add(Role(asker))
-    who = "You have" if asker == "creator" else "Someone has"
+    person = moderator if asker == "filer" else people.add(Role(asker))
+    who = "You have" if asker == "filer" else "Someone has"
     heading = [f"{who} already filed this as ticket 1.", "#1 <!channel> VPN"]
     looking = "*Open* · Finding someone…"
     assert texts(use(ticket_bot, slack, person, written())) == [*heading, looking]
@@ -438,21 +440,21 @@ def test_a_stranger_learns_the_number(
 def test_a_closed_ticket_is_shown_as_well(
     ticket_bot: Bot,
     slack: RecordingSlack,
-    employee: User,
+    moderator: User,
     ticket_actions: TicketActions,
     people: People,
     taken: dict[str, Any],
 ) -> None:
     expert = Actor.from_user(people.add(Role.MODERATOR))
     ticket_actions.resolve(actor=expert, ticket_id=str(taken["_id"]), resolution="Done.")
-    assert texts(use(ticket_bot, slack, employee, written()))[-1] == "*Resolved*"
+    assert texts(use(ticket_bot, slack, moderator, written()))[-1] == "*Resolved*"
 
 
-@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("role", [Role.MODERATOR, Role.ADMIN])
 def test_the_slower_of_two_is_told_in_the_modal(
     ticket_bot: Bot,
     slack: RecordingSlack,
-    employee: User,
+    moderator: User,
     people: People,
     author: str,
     db: Mongo,
@@ -460,16 +462,16 @@ def test_the_slower_of_two_is_told_in_the_modal(
     role: Role,
 ) -> None:
     slower = people.add(role)
-    first = use(ticket_bot, slack, employee, written())
+    first = use(ticket_bot, slack, moderator, written())
     second = use(ticket_bot, slack, slower, written())
-    ticket_bot.answer(submitted(first, employee, title="First"))
+    ticket_bot.answer(submitted(first, moderator, title="First"))
     answer = ticket_bot.answer(submitted(second, slower, description="Also since Monday."))
     assert answer["response_action"] == "update"
     shown = texts({"submit": None, **answer["view"]})
     ticket = ["#1 First", "*Open* · Finding someone…"]
     assert shown == [
         ALREADY_FILED,
-        *([] if role is Role.USER else ticket),
+        *ticket,
         "What you typed was not filed. Copy it if it says something new:",
         "Also since Monday.",
     ]
@@ -482,7 +484,7 @@ def test_of_two_at_once_one_files(
 ) -> None:
     bodies = []
     for _ in range(4):
-        person = people.add()
+        person = people.add(Role.MODERATOR)
         bodies.append(submitted(use(ticket_bot, slack, person, written()), person))
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(ticket_bot.answer, bodies))
@@ -493,9 +495,9 @@ def test_of_two_at_once_one_files(
 
 
 def test_the_same_form_twice_is_no_race(
-    ticket_bot: Bot, slack: RecordingSlack, employee: User, author: str, db: Mongo
+    ticket_bot: Bot, slack: RecordingSlack, moderator: User, author: str, db: Mongo
 ) -> None:
-    body = submitted(use(ticket_bot, slack, employee, written()), employee)
+    body = submitted(use(ticket_bot, slack, moderator, written()), moderator)
     answers = [ticket_bot.answer(body) for _ in range(2)]
     said = [answer["view"]["blocks"][0]["text"]["text"] for answer in answers]
     assert said == ["Ticket 1 is filed"] * 2

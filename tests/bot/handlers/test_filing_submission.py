@@ -330,3 +330,25 @@ def test_a_fault_before_the_answer_names_a_reference(
     (record,) = [r for r in caplog.records if sentence[-8:] in r.getMessage()]
     assert record.exc_info
     assert db.tickets.count_documents(FILED) == 0
+
+
+def test_staff_file_for_a_colleague(
+    ticket_bot: Bot, slack: RecordingSlack, people: People, moderator: User, db: Mongo
+) -> None:
+    colleague = people.add()
+    chosen = {"createdBy": People.slack_id(colleague)}
+    answer = ticket_bot.answer(filled_in(ticket_bot, slack, People.slack_id(moderator), **chosen))
+    assert headline(answer) == "Ticket 1 is filed"
+    (doc,) = db.tickets.find(FILED)
+    assert (doc["createdBy"], doc["filedBy"]) == (colleague.id, moderator.id)
+    (filed,) = doc["events"]
+    assert (filed["by"], filed["field"], filed["to"]) == (moderator.id, "createdBy", colleague.id)
+
+
+def test_staff_file_their_own(
+    ticket_bot: Bot, slack: RecordingSlack, moderator: User, db: Mongo
+) -> None:
+    ticket_bot.answer(filled_in(ticket_bot, slack, People.slack_id(moderator)))
+    (doc,) = db.tickets.find(FILED)
+    assert (doc["createdBy"], "filedBy" in doc) == (moderator.id, False)
+    assert "field" not in doc["events"][0]

@@ -193,6 +193,9 @@ def arguments(status: Status) -> dict[str, Any]:
         "value": "a message",
         "sentence": "Ticket 12 exists.",
         "is_outside_thread": True,
+        "is_shown_ticket": True,
+        "permalink": "https://example.slack.com/archives/C1/p1700000000000001",
+        "emoji": "ticket",
         **dict.fromkeys(
             ("requester", "assignee", "assigned_by", "done_by", "by", "author", "to"), ANN
         ),

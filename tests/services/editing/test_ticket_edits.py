@@ -141,8 +141,8 @@ def test_a_deadline_that_has_passed_may_stay_but_not_be_set(
 
 def test_an_unknown_field_is_refused(update: Editor) -> None:
     with pytest.raises(InvalidValue) as refused:
-        update(createdBy="me")
-    assert (refused.value.field, str(refused.value)) == ("createdBy", "A ticket has no such field.")
+        update(summary="me")
+    assert (refused.value.field, str(refused.value)) == ("summary", "A ticket has no such field.")
 
 
 # Status and assignee

@@ -338,7 +338,7 @@ def test_a_ticket_without_a_number() -> None:
 
 
 def test_without_pages_no_email_has_a_link() -> None:
-    values = {"reset_path": "/x", "member": "Jo", "title": "x", "requester": "Jo"}
+    values = {"reset_path": "/x", "member": "Jo", "title": "x", "origin": "Filed by Jo"}
     values |= {"name": "Ticket 1", "reason": "x", "find": "", "confirmation_path": "/x"}
     emails = [render(kind, EMMA, app_name=NAME, app_url=None, **values) for kind in EmailKind]
     assert [part for email in emails for part in email.body if isinstance(part, Link)] == []
@@ -346,7 +346,7 @@ def test_without_pages_no_email_has_a_link() -> None:
 
 @pytest.mark.parametrize("kind", EmailKind)
 def test_a_sign_up_name_is_in_no_email_to_the_account(kind: EmailKind) -> None:
-    values = {"reset_path": "/x", "member": "Jo", "title": "x", "requester": "Jo"}
+    values = {"reset_path": "/x", "member": "Jo", "title": "x", "origin": "Filed by Jo"}
     values |= {"name": "Ticket 1", "reason": "x", "find": "", "confirmation_path": "/x"}
     squatter = replace(EMMA, name="http://evil.test/click win a prize")
     email = render(kind, squatter, app_name=NAME, app_url=URL, **values)

@@ -63,8 +63,10 @@ def test_its_tickets_have_the_fields_of_the_table(described: Json) -> None:
     read = set(fields_of(Output.API))
     assert set(schemas["Ticket"]["properties"]) == read
     assert set(schemas["TicketWithPeople"]["properties"]) == read
-    assert set(schemas["NewTicket"]["properties"]) == set(FILED_FIELDS)
-    assert set(schemas["TicketPatch"]["properties"]) == {*EDITABLE_FIELDS, "message"}
+    # An address in place of the account's id.
+    assert set(schemas["NewTicket"]["properties"]) == {*FILED_FIELDS, "requester"}
+    editable = {"requester" if name == "createdBy" else name for name in EDITABLE_FIELDS}
+    assert set(schemas["TicketPatch"]["properties"]) == {*editable, "message"}
 
 
 def test_its_references_lead_somewhere(described: Json) -> None:

@@ -50,6 +50,7 @@ def test_a_ticket_is_filed_and_read(
         "deadline": _iso(due),
         "dueAt": _iso(min(due, target)),
         "createdBy": str(requester.id),
+        "filedBy": str(requester.id),
         "assignedTo": None,
         "createdAt": _iso(clock.now),
         "private": False,
@@ -63,7 +64,8 @@ def test_a_ticket_is_filed_and_read(
         "tickets": [expected],
         "nextCursor": None,
     }
-    one = {**expected, "createdBy": {"_id": str(requester.id), "email": requester.email}}
+    person = {"_id": str(requester.id), "email": requester.email}
+    one = {**expected, "createdBy": person, "filedBy": person}
     for path in (f"/api/tickets/{ticket['_id']}", f"/api/tickets/{ticket['_id']}/"):
         assert problem(api.get(path, by=requester)) == (200, {"ticket": one})
     doc = db.tickets.find_one({"_id": ObjectId(ticket["_id"])}) or {}
