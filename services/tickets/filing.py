@@ -271,10 +271,8 @@ class TicketService:
         for ticket in map(Ticket.from_doc, docs):
             if source and ticket.source == source:
                 return
-            if not ticket.number or not ticket.search:
-                continue
-            other = TicketWords.of_search(ticket.search)
-            if words.is_alike(other) and (similarity := words.similarity(other)) > most:
+            other = TicketWords.of_ticket(ticket) if ticket.number else None
+            if other and words.is_alike(other) and (similarity := words.similarity(other)) > most:
                 most, found = similarity, ticket
         if found:
             raise SimilarTicketOpen(found)
