@@ -47,8 +47,8 @@ def filing(stand: Stand) -> Iterator[Row]:
         at_most=MAX_RATIO,
         baseline="/polling",
         limits=lambda ours, bare: {
-            "CPU time, times the baseline's": Limit(ours.cpu_ms / bare.cpu_ms, 1.7),
-            "trips, rounded": Limit(round(ours.trips or 0), 3),
+            "CPU time, times the baseline's": Limit(ours.cpu_ms / bare.cpu_ms, 1.8),
+            "trips, rounded": Limit(round(ours.trips or 0), 4),
         },
     )
     yield _filed(
@@ -74,10 +74,14 @@ def _filed(
     bot, bare = stand.bot, stand.bare
     uses = (stand.sizes.rounds + 1) * number
     people = _spread(lambda: _person(stand), rate_limit.Limit.TICKETS, uses)
-    own = [http_request("POST", EVENTS_PATH, *submission(person)) for person in people]
-    other = [http_request("POST", baseline, *submission("U0BARE")) for _ in range(uses)]
+    own = [
+        http_request("POST", EVENTS_PATH, *submission(person, room))
+        for room, person in enumerate(people)
+    ]
+    other = [http_request("POST", baseline, *submission("U0BARE", room)) for room in range(uses)]
     together = f"{connections} at a time" if connections > 1 else "one at a time, median"
-    return compare(
+    filed_before = stand.services.db.tickets.estimated_document_count()
+    row = compare(
         f"file a ticket, {together}",
         _load(bot.port, own, number=number, connections=connections),
         to=_load(bare.port, other, number=number, connections=connections),
@@ -88,6 +92,10 @@ def _filed(
         other_meter=bare.meter,
         limits=limits,
     )
+    filed = stand.services.db.tickets.estimated_document_count() - filed_before
+    if filed != uses:
+        raise RuntimeError(f"of {uses} tickets, {filed} are filed")
+    return row
 
 
 def api(stand: Stand) -> Iterator[Row]:
@@ -158,10 +166,11 @@ def _load(
     return run
 
 
-def submission(slack_user_id: str) -> tuple[bytes, dict[str, str]]:
-    """A new form, filled in and submitted: the body and the headers."""
+def submission(slack_user_id: str, room: int) -> tuple[bytes, dict[str, str]]:
+    """A new form, filled in and submitted: the body and the headers. Tickets of other rooms are
+    not alike."""
     view = file_ticket_modal(is_ai_enabled=False)
-    typed = {"title": TITLE, "description": DESCRIPTION}
+    typed = {"title": f"{TITLE} in room {room}", "description": DESCRIPTION}
     state: Document = {}
     for block in view["blocks"]:
         if block["type"] == "input":

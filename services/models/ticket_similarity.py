@@ -15,8 +15,8 @@ from services.core.stop_words import STOP_WORDS
 from services.models.search_words import fold, iter_words, normalized, unique_words
 from services.models.ticket import Ticket
 
-# From here on two tickets are about the same problem: `bench/alike.py` measures it. Texts that share
-# at most two informative words must share more of all their words.
+# From here on two tickets are about the same problem: `bench/alike.py` measures it. Texts that
+# share at most two informative words must share more of all their words.
 MIN_ALIKE = 0.45
 _MIN_ALIKE_BY_COUNT: Mapping[int, float] = {0: 0.8, 1: 0.8, 2: 0.55}
 
@@ -121,9 +121,14 @@ class TicketWords:
         return any(not _is_among(word, known) for word in words)
 
 
+def informative_words(words: Iterable[str]) -> list[str]:
+    """Return those of the folded words that say what a ticket is about."""
+    return [word for word in words if _analyse(word)[1] >= 1]
+
+
 def _title_words(title: str) -> tuple[str, ...]:
     """Return stems, numbers of any length, and names, also those that are stop words, as "Mia"."""
-    found = {}
+    found: dict[str, None] = {}
     text = normalized(title)
     for word in iter_words(text):
         stem, weight, _ = _analyse(word.text)
