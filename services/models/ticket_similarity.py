@@ -7,13 +7,20 @@ two texts that differ only in such a place are told apart.
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from services.core.coerce import as_str
+from services.core.database import Document
 from services.core.stop_words import STOP_WORDS
-from services.models.search_words import fold, iter_words, normalized, unique_words
-from services.models.ticket import Ticket
+from services.models.search_words import (
+    fold,
+    iter_words,
+    normalized,
+    stored_words,
+    unique_words,
+)
 
 # From here on two tickets are about the same problem: `bench/alike.py` measures it. Texts that
 # share at most two informative words must share more of all their words.
@@ -22,7 +29,7 @@ _MIN_ALIKE_BY_COUNT: Mapping[int, float] = {0: 0.8, 1: 0.8, 2: 0.55}
 
 _TITLE_WEIGHT = 1.5
 _WEAK_WEIGHT = 0.5
-_CODE_WEIGHT = 1.5
+_NUMBER_WEIGHT = 1.5
 _MIN_CODE_DIGITS = 3  # an error code, an invoice, a room
 _MIN_STEM_LENGTH = 3
 _SUFFIXES = (
@@ -44,12 +51,11 @@ _WEAK_WORDS = """
 
 @dataclass(frozen=True, slots=True)
 class TicketWords:
-    """The stems of a ticket's words with their weights, in the order of the text; those of the
-    title that tell which thing it is about; and its codes."""
+    """The title of a ticket, and the stems of its words with their weights, in the order of the
+    text. `length` is that of the vector of weights."""
 
+    title: str
     weights: Mapping[str, float]
-    title: tuple[str, ...]
-    codes: frozenset[str]
     length: float
 
     @classmethod
@@ -58,33 +64,26 @@ class TicketWords:
         return cls._of(title, unique_words([description], own), len(own))
 
     @classmethod
-    def of_ticket(cls, ticket: Ticket) -> "TicketWords | None":
-        """Return the words that are stored for search, without those of comments; None if there
-        are none."""
-        search = ticket.search
-        if search is None:
-            return None
-        return cls._of(ticket.title, search.public[: search.text_count], search.title_count)
+    def of_doc(cls, doc: Document) -> "TicketWords":
+        """Return the words that a stored ticket is found by, without those of comments."""
+        words, (title_count, text_count) = stored_words(doc.get("search"))
+        return cls._of(as_str(doc.get("title")), words[:text_count], title_count)
 
     @classmethod
-    def _of(cls, title: str, words: Iterable[str], title_count: int) -> "TicketWords":
-        weights: dict[str, float] = {}
-        codes = set()
-        for place, word in enumerate(words):
-            stem, weight, is_code = _analyse(word)
-            if is_code:
-                codes.add(stem)
-            if place < title_count:
-                weight *= _TITLE_WEIGHT
-            if weight > weights.get(stem, 0):
-                weights[stem] = weight
-        length = math.sqrt(math.fsum(weight * weight for weight in weights.values()))
-        return cls(weights, _title_words(title), frozenset(codes), length)
+    def _of(cls, title: str, words: Sequence[str], title_count: int) -> "TicketWords":
+        in_title = {
+            stem: weight * _TITLE_WEIGHT
+            for stem, weight in map(_analyse, words[:title_count])
+            if weight
+        }
+        elsewhere = {stem: weight for stem, weight in map(_analyse, words[title_count:]) if weight}
+        weights = {**in_title, **elsewhere, **in_title}  # the order of the first
+        return cls(title, weights, math.hypot(*weights.values()))
 
     def similarity(self, other: "TicketWords") -> float:
         """Return the cosine of the angle between the two, 0 to 1."""
         shared = self.weights.keys() & other.weights.keys()
-        product = math.fsum(self.weights[stem] * other.weights[stem] for stem in shared)
+        product = sum([self.weights[stem] * other.weights[stem] for stem in shared])
         return product / (self.length * other.length or 1.0)
 
     def is_alike(self, other: "TicketWords") -> bool:
@@ -97,16 +96,19 @@ class TicketWords:
     def _is_about_another_thing(self, other: "TicketWords") -> bool:
         """Return whether the two say the same about different things, such as "Access to the
         Finance share" and "Access to the Legal share"."""
-        numbers = [frozenset(filter(str.isdigit, each.title)) for each in (self, other)]
-        for mine, theirs in ((self.codes, other.codes), numbers):
-            if mine and theirs and not mine & theirs:
+        mine, theirs = _title_words(self.title), _title_words(other.title)
+        numbers = [frozenset(filter(str.isdigit, title)) for title in (mine, theirs)]
+        codes = [frozenset(filter(_is_code, each.weights)) for each in (self, other)]
+        for own, others in (codes, numbers):
+            if own and others and not own & others:
                 return True
-        if self._has_own(self.title, other) and other._has_own(other.title, self):
-            ours = [word for word in self.title if _is_among(word, other.title)]
-            theirs_too = [word for word in other.title if _is_among(word, self.title)]
-            if len(ours) == len(theirs_too) > 0 and all(map(_is_same, ours, theirs_too)):
+        known, known_to_other = (*self.weights, *mine), (*other.weights, *theirs)
+        if _has_more(mine, known_to_other) and _has_more(theirs, known):
+            both = [word for word in mine if _is_among(word, theirs)]
+            both_of_other = [word for word in theirs if _is_among(word, mine)]
+            if len(both) == len(both_of_other) > 0 and all(map(_is_same, both, both_of_other)):
                 return True
-        if self._has_own(self._informative, other) and other._has_own(other._informative, self):
+        if _has_more(self._informative, known_to_other) and _has_more(other._informative, known):
             shared = [stem for stem in self.weights if stem in other.weights]
             is_in_order = shared == [stem for stem in other.weights if stem in self.weights]
             return is_in_order and len(shared) >= _MIN_FORM_WORDS
@@ -115,10 +117,6 @@ class TicketWords:
     @property
     def _informative(self) -> Iterable[str]:
         return (stem for stem, weight in self.weights.items() if weight >= 1)
-
-    def _has_own(self, words: Iterable[str], other: "TicketWords") -> bool:
-        known = (*other.weights, *other.title)
-        return any(not _is_among(word, known) for word in words)
 
 
 def informative_words(words: Iterable[str]) -> list[str]:
@@ -131,11 +129,15 @@ def _title_words(title: str) -> tuple[str, ...]:
     found: dict[str, None] = {}
     text = normalized(title)
     for word in iter_words(text):
-        stem, weight, _ = _analyse(word.text)
+        stem, weight = _analyse(word.text)
         is_name = word.start > 0 and word.end - word.start > 2 and text[word.start].isupper()
         if word.text.isdigit() or weight >= 1 or (weight == 0 and is_name):
             found[stem] = None
     return tuple(found)
+
+
+def _has_more(words: Iterable[str], known: Collection[str]) -> bool:
+    return any(not _is_among(word, known) for word in words)
 
 
 def _is_among(word: str, others: Collection[str]) -> bool:
@@ -148,15 +150,18 @@ def _is_same(word: str, other: str) -> bool:
 
 
 @lru_cache(8_192)
-def _analyse(word: str) -> tuple[str, float, bool]:
-    """Return the stem of a folded word, its weight, and whether it is a code."""
+def _analyse(word: str) -> tuple[str, float]:
+    """Return the stem of a folded word and its weight."""
     if word in _STOP_WORDS:
-        return word, 0.0, False
-    digits = sum(map(str.isdigit, word))
-    if digits:
-        return word, _CODE_WEIGHT, digits >= _MIN_CODE_DIGITS
+        return word, 0.0
+    if any(map(str.isdigit, word)):
+        return word, _NUMBER_WEIGHT
     stem = _stem(word)
-    return stem, _WEAK_WEIGHT if stem in _WEAK_STEMS else 1.0, False
+    return stem, _WEAK_WEIGHT if stem in _WEAK_STEMS else 1.0
+
+
+def _is_code(stem: str) -> bool:
+    return sum(map(str.isdigit, stem)) >= _MIN_CODE_DIGITS
 
 
 def _stem(word: str) -> str:

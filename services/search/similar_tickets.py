@@ -14,6 +14,7 @@ from pymongo.errors import PyMongoError
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
+from services.core.redaction import mask_visible
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import Status, Ticket
 from services.models.ticket_similarity import TicketWords, informative_words
@@ -55,21 +56,20 @@ class SimilarTickets:
         """Return the most similar ones of the tickets that the actor may see, best first; none if
         MongoDB is slow."""
         require_permission(actor, Permission.SEE_ANY_TICKET)
-        own = TicketWords.of_ticket(ticket)
-        if own is None or not own.weights:
+        if ticket.search is None:
             return ()
         try:
             sample = word_sample(self._db, now=self._clock())
             with pymongo.timeout(MAX_SECONDS):
                 candidates = self._candidates(ticket, sample, visible_to(actor))
-            best = _most_similar(own, candidates)
+            best = _most_similar(ticket, candidates)
             with pymongo.timeout(MAX_SECONDS):
                 return self._load(best, visible_to(actor))
         except PyMongoError as error:
             logger.info("shown without similar tickets: %s", type(error).__name__)
             return ()
 
-    def _candidates(self, ticket: Ticket, sample: WordSample, sight: Sight) -> list[Ticket]:
+    def _candidates(self, ticket: Ticket, sample: WordSample, sight: Sight) -> list[Document]:
         words, share = _rarest_words(ticket, sample)
         first: Document = {"search.public": {"$in": words}}
         if share * sample.total > _MAX_COMPARED and not sample.is_complete:
@@ -78,6 +78,8 @@ class SimilarTickets:
         rest: list[Document] = [{"_id": {"$ne": ticket.id}}]
         if condition := sight.condition():
             rest.append(condition)
+        if not words:
+            return []
         found = self._db.tickets.aggregate(
             [
                 {"$match": first},
@@ -88,7 +90,7 @@ class SimilarTickets:
             ],
             batchSize=_MAX_COMPARED + 1,
         )
-        return list(map(Ticket.from_doc, found))
+        return list(found)
 
     def _load(self, ticket_ids: Sequence[ObjectId], sight: Sight) -> tuple[SimilarTicket, ...]:
         if not ticket_ids:
@@ -120,14 +122,11 @@ def _rarest_words(ticket: Ticket, sample: WordSample) -> tuple[list[str], float]
     return chosen, total
 
 
-def _most_similar(own: TicketWords, candidates: Sequence[Ticket]) -> list[ObjectId]:
+def _most_similar(ticket: Ticket, candidates: Sequence[Document]) -> list[ObjectId]:
     """Return the ids of the most similar; of equal ones the newest first, as they were read."""
-    found = []
-    for candidate in candidates:
-        words = TicketWords.of_ticket(candidate)
-        similarity = own.similarity(words) if words else 0.0
-        if similarity >= MIN_SIMILARITY:
-            found.append((similarity, candidate.id))
+    own = TicketWords.of_texts(mask_visible(ticket.title), mask_visible(ticket.description))
+    rated = ((own.similarity(TicketWords.of_doc(doc)), doc["_id"]) for doc in candidates)
+    found = [pair for pair in rated if pair[0] >= MIN_SIMILARITY]
     found.sort(key=lambda pair: -pair[0])
     return [ticket_id for _, ticket_id in found[:MAX_SHOWN]]
 

@@ -56,7 +56,8 @@ MAX_COMPARING_SECONDS = 0.3
 _COMPARED_FIELDS = dict.fromkeys(
     (
         *("number", "title", "status", "createdBy", "assignedTo", "createdAt", "private"),
-        *("acceptedAt", "search.public", "search.parts", "requestId", "source"),
+        *("acceptedAt", "search.public", "search.parts", "teamId", "requestId"),
+        *("source.channel", "source.ts"),
     ),
     True,
 )
@@ -252,11 +253,7 @@ class TicketService:
     ) -> None:
         """Raise `SimilarTicketOpen` if the actor has such a ticket: the most similar one. Nothing
         is raised if MongoDB is slow, or if this form or message has been filed already."""
-        own = {
-            "createdBy": actor.user_id,
-            "status": {"$in": list(OPEN_STATUSES)},
-            "teamId": team_id,
-        }
+        own = {"createdBy": actor.user_id, "status": {"$in": list(OPEN_STATUSES)}}
         try:
             with pymongo.timeout(MAX_COMPARING_SECONDS):
                 newest = self._db.tickets.find(own, _COMPARED_FIELDS).sort(NEWEST_INDEX)
@@ -264,18 +261,23 @@ class TicketService:
         except PyMongoError as error:
             logger.info("filed without a look at similar tickets: %s", type(error).__name__)
             return
-        if request_id and any(doc.get("requestId") == request_id for doc in docs):
+        message = {"channel": source.channel, "ts": source.ts} if source else None
+        if any(
+            (request_id and doc.get("requestId") == request_id)
+            or (message and doc.get("source") == message)
+            for doc in docs
+        ):
             return
         words = TicketWords.of_texts(fields.title, fields.description)
         most, found = 0.0, None
-        for ticket in map(Ticket.from_doc, docs):
-            if source and ticket.source == source:
-                return
-            other = TicketWords.of_ticket(ticket) if ticket.number else None
-            if other and words.is_alike(other) and (similarity := words.similarity(other)) > most:
-                most, found = similarity, ticket
+        for doc in docs:
+            if not doc.get("number") or doc.get("teamId") != team_id:
+                continue
+            other = TicketWords.of_doc(doc)
+            if words.is_alike(other) and (similarity := words.similarity(other)) > most:
+                most, found = similarity, doc
         if found:
-            raise SimilarTicketOpen(found)
+            raise SimilarTicketOpen(Ticket.from_doc(found))
 
     def _check_stored_tickets(self, actor: Actor, place: "Place") -> None:
         """Count the stored tickets, unless Redis has counted all of them. Concurrent submissions

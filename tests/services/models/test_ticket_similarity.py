@@ -4,7 +4,6 @@ import pytest
 
 from services.models.search_words import SearchWords, unique_words
 from services.models.ticket_similarity import TicketWords
-from tests.conftest import sample_ticket
 
 Text = tuple[str, str]
 
@@ -50,7 +49,8 @@ def test_stored_words_count_without_those_of_comments() -> None:
     title, text = "VPN drops", "At home the tunnel closes."
     own = unique_words([title])
     words = unique_words([text], own)
-    search = SearchWords((*words, "router", "cable"), (), len(own), len(words))
-    ticket = sample_ticket(title=title, description=text, search=search)
-    assert TicketWords.of_ticket(ticket) == TicketWords.of_texts(title, text)
-    assert TicketWords.of_ticket(sample_ticket()) is None
+    search = SearchWords((*words, "router", "cable"), (), len(own), len(words)).to_doc()
+    stored = TicketWords.of_doc({"title": title, "search": search})
+    assert stored == TicketWords.of_texts(title, text)
+    for malformed in ({}, {"title": title}, {"search": {"public": "vpn"}}, {"search": None}):
+        assert not TicketWords.of_doc(malformed).is_alike(stored)
