@@ -66,8 +66,9 @@ class TicketWords:
     @classmethod
     def of_doc(cls, doc: Document) -> "TicketWords":
         """Return the words that a stored ticket is found by, without those of comments."""
-        words, (title_count, text_count) = stored_words(doc.get("search"))
-        return cls._of(as_str(doc.get("title")), words[:text_count], title_count)
+        stored, (title_count, text_count) = stored_words(doc.get("search"))
+        words = [word for word in stored[:text_count] if isinstance(word, str)]
+        return cls._of(as_str(doc.get("title")), words, title_count)
 
     @classmethod
     def _of(cls, title: str, words: Sequence[str], title_count: int) -> "TicketWords":

@@ -52,5 +52,11 @@ def test_stored_words_count_without_those_of_comments() -> None:
     search = SearchWords((*words, "router", "cable"), (), len(own), len(words)).to_doc()
     stored = TicketWords.of_doc({"title": title, "search": search})
     assert stored == TicketWords.of_texts(title, text)
-    for malformed in ({}, {"title": title}, {"search": {"public": "vpn"}}, {"search": None}):
+    for malformed in (
+        {},
+        {"title": 7},
+        {"search": None},
+        {"search": {"public": "vpn"}},
+        {"search": {"public": [["vpn"], None, 3], "parts": [3, 3]}},
+    ):
         assert not TicketWords.of_doc(malformed).is_alike(stored)
