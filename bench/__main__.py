@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from bench.alike import alike
 from bench.answers import api, filing
 from bench.assignment import assignment
 from bench.choosing import choosing
@@ -33,6 +34,7 @@ GROUPS: Mapping[str, Group] = {
     "memory": memory,
     "lists": lists,
     "search": search,
+    "alike": alike,
     "change": change,
     "metrics": metrics,
     "choosing": choosing,

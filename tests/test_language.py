@@ -45,7 +45,7 @@ NO_TEXTS = {
     "services/analysis/model_exchange.py",
     "services/analysis/urgency.py",
     "services/core/password_words.py",
-    "services/routing/stop_words.py",
+    "services/core/stop_words.py",
 }
 PRODUCT = ("app.py", "bot", "services", "tasks", "demo")
 FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)

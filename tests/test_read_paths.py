@@ -99,6 +99,7 @@ EXEMPT = {
     "services/sla/recompute.py recompute_stale": OWN_CHANGE,
     "services/tickets/comments.py _sync_with_message": "asks in the change of a comment's author",
     "services/tickets/filing.py _by_request": OF_ITS_READER,
+    "services/tickets/filing.py _check_not_similar": OF_ITS_READER,
     "services/tickets/filing.py _check_same_content": OF_ITS_READER,
     "services/tickets/filing.py _check_stored_tickets": COUNT,
     "services/tickets/filing.py follow_message": OF_ITS_READER,

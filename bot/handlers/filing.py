@@ -24,7 +24,7 @@ from services.models.message_source import MessageSource
 from services.models.ticket import Ticket
 from services.models.user import Role
 from services.team_settings.private_tickets import cached_state
-from services.tickets.filing import AlreadyFiled
+from services.tickets.filing import AlreadyFiled, SimilarTicketOpen
 from services.tickets.validation import field_errors
 
 
@@ -147,7 +147,18 @@ def file_ticket(req: Request) -> None:
             not_to=_submitted_not_to(req),
             requester=requester,
             source=source,
+            reject_similar=not views.shows_similar_ticket(view),
         )
+    except SimilarTicketOpen as error:
+        question = views.similar_ticket_modal(
+            req.form.filled_inputs(),
+            error.ticket,
+            title=req.field_value("title"),
+            metadata=req.metadata,
+            now=req.services.clock(),
+        )
+        req.ack(response_action="update", view=req.origin.attached_to(question))
+        return
     except AlreadyFiled as error:  # a concurrent submission filed the same message
         entered_text = req.field_value("description")
         view = already_filed_view(req, error, entered_text=entered_text)

@@ -24,6 +24,7 @@ from services.lists.list_service import ListPage, ListResult, ListService, ticke
 from services.models.permissions import Actor, Permission
 from services.models.ticket import Ticket
 from services.search.search_service import SearchResult, TicketSearch
+from services.search.similar_tickets import SimilarTicket, SimilarTickets
 from services.team_settings.settings_service import CurrentSettings, TeamSettings
 from services.tickets.access import for_requester, require_visible, visible_to
 from services.tickets.lifecycle import TicketAction, allowed_actions
@@ -68,7 +69,7 @@ class SearchResultsPage:
 class TicketPage:
     """A ticket's page. For a requester, `ticket` has only what they may see.
 
-    `actions` are what the reader may do now.
+    `actions` are what the reader may do now; `similar` are tickets like this one, for staff.
     """
 
     screen: Screen
@@ -78,6 +79,7 @@ class TicketPage:
     people: Directory
     now: datetime
     can_explain: bool = False
+    similar: tuple[SimilarTicket, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class HomeService:
         self._links = links
         self._lists = ListService(db, links, clock=clock)
         self._search = TicketSearch(db, links, clock=clock)
+        self._similar_tickets = SimilarTickets(db, clock=clock)
         self._accounts = accounts
         self._settings = settings
         self._status_rules = status_rules
@@ -173,6 +176,7 @@ class HomeService:
             ),
             now=self._clock(),
             can_explain=actor.has_permission(Permission.MANAGE_USERS),
+            similar=self._similar_tickets.find(actor=actor, ticket=ticket) if is_staff else (),
         )
 
     def get_or_parent(self, *, actor: Actor, team_id: str, screen: Screen) -> HomeContent:

@@ -26,8 +26,8 @@ from bson import Binary
 
 from services.core.database import Document
 from services.core.redaction import mask
+from services.core.stop_words import STOP_WORDS
 from services.core.text import UNSPACED_SCRIPT_RANGES
-from services.routing.stop_words import STOP_WORDS
 
 # A ticket has at most 3,150 characters; the legacy backend's may be of any length.
 MAX_TEXT_LENGTH = 20_000
@@ -51,6 +51,8 @@ _SHARPNESS = 4.0
 _MIN_KNOWN_WORDS = 2
 # This many tickets cover most subjects; the bound would cost 2% of the right predictions.
 _LARGE_HISTORY = 500
+# As `extract_features` hashes them.
+STOP_FEATURES = frozenset(zlib.crc32(word.encode()) for word in STOP_WORDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ class LearnedModel:
         """Return the number of known informative words, their weight, and that of the unknown
         ones."""
         informative = [
-            (n, self._row_of(word)) for word, n in counts.items() if word not in STOP_WORDS
+            (n, self._row_of(word)) for word, n in counts.items() if word not in STOP_FEATURES
         ]
         known = [(n * self.weights[row]) ** 2 for n, row in informative if row >= 0]
         strange = [(n * self.unknown_word_weight) ** 2 for n, row in informative if row < 0]

@@ -1,14 +1,17 @@
 """Filing and reading tickets.
 
-A form files one ticket even if it is submitted twice, and a Slack message even if two users ask.
+A form files one ticket even if it is submitted twice, and a Slack message even if two users ask. It
+is asked about an own open ticket that looks like the same.
 """
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import pymongo
 from bson import ObjectId
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
@@ -21,6 +24,7 @@ from services.models.events import EventType, NewEvent
 from services.models.message_source import MessageSource
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
+from services.models.ticket_similarity import TicketWords
 from services.outbox.pending import outbox_fields
 from services.sla.policy import cached_policy
 from services.sla.timing import timing_for_new_ticket
@@ -42,8 +46,21 @@ from services.tickets.validation import (
 if TYPE_CHECKING:
     from services.core.rate_limiter import Place, RateLimiter
 
+logger = logging.getLogger(__name__)
+
 # Of a requester's open tickets, the newest.
 MAX_TICKETS_FOR_MESSAGE = 50
+# Of a requester's open tickets, the newest are compared with a new one, if they are read in time.
+MAX_COMPARED_TICKETS = 20
+MAX_COMPARING_SECONDS = 0.3
+_COMPARED_FIELDS = dict.fromkeys(
+    (
+        *("number", "title", "status", "createdBy", "assignedTo", "createdAt", "private"),
+        *("acceptedAt", "search.public", "search.parts", "teamId", "requestId"),
+        *("source.channel", "source.ts"),
+    ),
+    True,
+)
 REQUEST_ID_REUSED = "This key has filed another ticket already. Take a new one for each ticket."
 
 
@@ -55,6 +72,14 @@ class AlreadyFiled(Conflict):
         who = "You have" if is_own else "Someone has"
         super().__init__(f"{who} already filed this as ticket {number}.")
         self.number = number
+        self.ticket = ticket
+
+
+class SimilarTicketOpen(Conflict):
+    """The user's own `ticket` is open and looks like the one that they are about to file."""
+
+    def __init__(self, ticket: Ticket) -> None:
+        super().__init__(f"Looks like your ticket {ticket.number}.")
         self.ticket = ticket
 
 
@@ -88,20 +113,20 @@ class TicketService:
         not_to: ObjectId | None = None,
         requester: ObjectId | None = None,
         reject_edits: bool = False,
+        reject_similar: bool = False,
     ) -> FilingResult:
         """File a ticket, once per `request_id`: a second submission returns the first's ticket.
 
         A second submission with other values is the requester's edit if the ticket is not in
         progress; with `reject_edits` it is a `Conflict`. A message (`source`) makes one ticket for
         all users. `not_to` is an account that it is never assigned to. `requester` is whose ticket
-        it is, if not the actor's; the hourly limit counts for the actor. Raises `InvalidValue`,
-        `PermissionDenied`, `LimitReached`, `AlreadyFiled`, `Conflict`.
+        it is, if not the actor's; the hourly limit counts for the actor. With `reject_similar`, a
+        ticket that looks like an open one of the actor's own is not filed for the actor. Raises
+        `InvalidValue`, `PermissionDenied`, `LimitReached`, `AlreadyFiled`, `SimilarTicketOpen`,
+        `Conflict`.
         """
         require_permission(actor, Permission.FILE_TICKET)
-        if requester == actor.user_id:
-            requester = None
-        if requester:
-            require_permission(actor, Permission.FILE_FOR_OTHERS)
+        requester = _other_requester(actor, requester)
         fields = checked_fields(
             title=title,
             description=description,
@@ -114,6 +139,8 @@ class TicketService:
         )
         if private:
             prepare_for_private_ticket(self._db, now=self._clock())
+        if reject_similar and requester is None:
+            self._check_not_similar(actor, team_id, request_id, fields, source)
         content_hash = fields.content_hash() if reject_edits and request_id else None
         subject = (Limit.TICKETS, str(actor.user_id))
         place = self._rate_limiter.try_take(subject)
@@ -220,6 +247,42 @@ class TicketService:
         ticket = Ticket.from_doc(doc)
         visible = ticket if visible_to(actor).covers(ticket) else None
         raise AlreadyFiled(ticket.number, visible, is_own=ticket.filer == actor.user_id)
+
+    def _check_not_similar(
+        self,
+        actor: Actor,
+        team_id: str,
+        request_id: str | None,
+        fields: TicketFields,
+        source: MessageSource | None,
+    ) -> None:
+        """Raise `SimilarTicketOpen` if the actor has such a ticket: the most similar one. Nothing
+        is raised if MongoDB is slow, or if this form or message has been filed already."""
+        own = {"createdBy": actor.user_id, "status": {"$in": list(OPEN_STATUSES)}}
+        try:
+            with pymongo.timeout(MAX_COMPARING_SECONDS):
+                newest = self._db.tickets.find(own, _COMPARED_FIELDS).sort(NEWEST_INDEX)
+                docs = list(newest.limit(MAX_COMPARED_TICKETS))
+        except PyMongoError as error:
+            logger.info("filed without a look at similar tickets: %s", type(error).__name__)
+            return
+        message = {"channel": source.channel, "ts": source.ts} if source else None
+        if any(
+            (request_id and doc.get("requestId") == request_id)
+            or (message and doc.get("source") == message)
+            for doc in docs
+        ):
+            return
+        words = TicketWords.of_texts(fields.title, fields.description)
+        most, found = 0.0, None
+        for doc in docs:
+            if not doc.get("number") or doc.get("teamId") != team_id:
+                continue
+            other = TicketWords.of_doc(doc)
+            if words.is_alike(other) and (similarity := words.similarity(other)) > most:
+                most, found = similarity, doc
+        if found:
+            raise SimilarTicketOpen(Ticket.from_doc(found))
 
     def _check_stored_tickets(self, actor: Actor, place: "Place") -> None:
         """Count the stored tickets, unless Redis has counted all of them. Concurrent submissions
@@ -373,3 +436,11 @@ def _edits(ticket: Ticket, fields: TicketFields) -> dict[str, tuple[Any, Any]]:
         if new and new != old:
             edits[name] = (old, new)
     return edits
+
+
+def _other_requester(actor: Actor, requester: ObjectId | None) -> ObjectId | None:
+    """Return the requester for whom the actor files a ticket, None if it is the actor's own."""
+    if requester in (None, actor.user_id):
+        return None
+    require_permission(actor, Permission.FILE_FOR_OTHERS)
+    return requester

@@ -50,6 +50,7 @@ ROWS = {
         "search for 50 texts among 440 tickets",
         "search in one's own tickets among 440 tickets",
     ],
+    "alike": ["compare 212 pairs of tickets"],
     "change": [
         "change one ticket among 440",
         "file a ticket, 8 at a time, among 440 open",

@@ -95,6 +95,7 @@ from services.search.search_query import (
     SearchQuery,
 )
 from services.search.search_service import Hit, PersonChoice, SearchResult
+from services.search.similar_tickets import SimilarTicket
 from services.sla.escalation_schedule import NEXT_STEP_FIELD
 from services.sla.policy import TargetFields, Targets
 from services.team_settings.private_tickets import PrivateTicketState
@@ -594,6 +595,18 @@ def _modals() -> Iterator[Row]:
     form = file_ticket.file_ticket_modal(is_ai_enabled=False, private_tickets=choice)
     yield MODALS, EMPLOYEE, "File a ticket, with an old backend", form
     yield MODALS, EMPLOYEE, "Before the form opens", file_ticket.file_ticket_loading_modal()
+    yield (
+        MODALS,
+        EMPLOYEE,
+        "File a ticket like an open one",
+        file_ticket.similar_ticket_modal(
+            [block for block in form["blocks"] if block["type"] == "input"],
+            replace(NEW, created_at=NOW - timedelta(days=3)),
+            title="VPN drops again",
+            metadata="",
+            now=NOW,
+        ),
+    )
     yield MODALS, EMPLOYEE, "Ticket filed", file_ticket.filed_modal(NEW)
     form = file_ticket.file_ticket_modal(is_ai_enabled=False, requester="U0ANA")
     yield MODALS, MODERATOR, "File a ticket for someone", form
@@ -893,11 +906,21 @@ def _ticket_pages() -> Iterator[Row]:
             PEOPLE,
             NOW,
             can_explain=user is ADA,
+            similar=_similar_tickets() if user is BEN else (),
         )
         yield HOME, reader, f"Ticket: {ticket.status.value.lower()}", overview.home_view(page)
         if ticket is talked:
             yield MESSAGES, reader, "Ticket", ticket_message(page)
             yield MODALS, reader, "Show all", conversation_modal(page)
+
+
+def _similar_tickets() -> tuple[SimilarTicket, ...]:
+    return (
+        SimilarTicket(
+            replace(RESOLVED, number=7, title="VPN drops at night"), str(RESOLVED.resolution)
+        ),
+        SimilarTicket(replace(ASSIGNED, number=9, private=True), ""),
+    )
 
 
 def _history() -> tuple[Event, ...]:

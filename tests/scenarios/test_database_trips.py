@@ -86,6 +86,7 @@ def test_the_table_of_trips_is_true(
     trips.begin()
     for action, payload in {
         "`/ticket view`": payloads.slash_command("view 1", user=user),
+        "`/ticket view` of a moderator": payloads.slash_command("view 1", user=staff),
         "`/ticket list`": payloads.slash_command("list", user=user),
         "`/ticket queue`": payloads.slash_command("queue", user=staff),
         "`/ticket search` again within ten minutes": payloads.slash_command(

@@ -36,6 +36,7 @@ LINKED_ACCOUNT = "aggregate links"
 FILING = ["findAndModify counters", "insert tickets"]
 # While it is not known that Redis has counted all tickets of the last hour.
 OWN_TICKETS_OF_AN_HOUR, ANY_OF_AN_HOUR = "find tickets", "find tickets"
+OWN_OPEN_TICKETS = "find tickets"  # that a form may look like
 
 
 @pytest.fixture
@@ -93,15 +94,21 @@ def test_filing_in_slack(
 ) -> None:
     user = people.slack_id(requester)
     asked(commands)
-    for expected in (
-        [LINKED_ACCOUNT, OWN_TICKETS_OF_AN_HOUR, ANY_OF_AN_HOUR, *FILING],
-        [LINKED_ACCOUNT, *FILING],
-    ):
+    for title, expected in {
+        "VPN drops": [
+            LINKED_ACCOUNT,
+            OWN_OPEN_TICKETS,
+            OWN_TICKETS_OF_AN_HOUR,
+            ANY_OF_AN_HOUR,
+            *FILING,
+        ],
+        "No toner": [LINKED_ACCOUNT, OWN_OPEN_TICKETS, *FILING],
+    }.items():
         command = payloads.slash_command(user=user)
         ticket_bot.answer(command)
         assert asked(commands) == [LINKED_ACCOUNT]
         view = opened_by(slack, command["trigger_id"])
-        ticket_bot.answer(payloads.view_submission(view, FINE, user=user))
+        ticket_bot.answer(payloads.view_submission(view, FINE | {"title": title}, user=user))
         assert asked(commands) == expected
 
 

@@ -69,6 +69,7 @@ from services.registry.indexes import ensure_indexes
 from services.registry.services import Services
 from services.routing import similar_tickets
 from services.search.matching import Matcher
+from services.search.similar_tickets import SimilarTickets
 from services.search.word_sample import word_sample
 from services.sla import recompute
 from services.team_settings import private_tickets
@@ -734,6 +735,11 @@ TABLE: Mapping[str, Entry] = {
             w.search.search(actor=BOSS, team_id=TEAM_ID, text=text)
             for text in ("the pri", "12", "status:open from:me", "assignee:me")
         ]
+    ),
+    "search.similar_tickets.SimilarTickets.find": each(
+        lambda w, ticket_id: SimilarTickets(w.db).find(
+            actor=BOSS, ticket=w.tickets.get(actor=BOSS, ticket_id=str(ticket_id))
+        ),
     ),
     "search.word_sample.word_sample": once(lambda w: word_sample(w.db, now=w.now)),
     "search.matching.Matcher.find": once(

@@ -1,5 +1,5 @@
 """Proxies between the product and a test's servers: a company's, one that adds TLS, one that plays
-a full disk, and one whose server can be replaced."""
+a full disk, one that plays a slow database, and one whose server can be replaced."""
 
 import contextlib
 import socket
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import BaseRequestHandler, BaseServer, ThreadingTCPServer
 from threading import Thread
+from time import sleep
 from types import TracebackType
 from typing import Any, Self
 
@@ -127,18 +128,13 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
             side.shutdown(socket.SHUT_RDWR)
 
 
-class FullDiskProxy(_Proxy):
-    """Passes on to the MongoDB server at `port`. While `is_full`, it answers commands that write as
-    a server whose disk is full: at once, with the error `code`."""
+class _MongoProxy(_Proxy):
+    """Passes on to the MongoDB server at `port`, after `_intercept` has seen the command."""
 
-    WRITES = frozenset({"insert", "update", "delete", "findAndModify", "createIndexes"})
     _HEADER = struct.Struct("<iiii")  # length, request id, the request answered, operation
     _OP_MSG = 2013
 
     def __init__(self, port: int) -> None:
-        self.is_full = False
-        self.code = 14031
-        self.refused: list[str] = []
         proxy = self
 
         class Handler(BaseRequestHandler):
@@ -150,8 +146,9 @@ class FullDiskProxy(_Proxy):
                         while header := messages.read(proxy._HEADER.size):
                             length, request_id, _, operation = proxy._HEADER.unpack(header)
                             body = messages.read(length - len(header))
-                            refusal = proxy._refusal(operation, request_id, body)
-                            (client if refusal else server).sendall(refusal or header + body)
+                            error = proxy._error(operation, body)
+                            answer = proxy._answer(request_id, error) if error else b""
+                            (client if answer else server).sendall(answer or header + body)
 
         super().__init__(ThreadingTCPServer((HOST, 0), Handler))
 
@@ -159,15 +156,52 @@ class FullDiskProxy(_Proxy):
         # Direct, or the driver would go on to the host that the server names.
         return f"mongodb://{HOST}:{self.port}/{database}?directConnection=true"
 
-    def _refusal(self, operation: int, request_id: int, body: bytes) -> bytes:
-        if not self.is_full or operation != self._OP_MSG:
-            return b""
+    def _intercept(self, command: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the error to answer with; None to pass the command on."""
+        raise NotImplementedError
+
+    def _error(self, operation: int, body: bytes) -> Mapping[str, Any] | None:
+        if operation != self._OP_MSG:
+            return None
         size = int.from_bytes(body[5:9], "little")  # after the flags and the kind of section
-        command = next(iter(bson.decode(body[5 : 5 + size])))
-        if command not in self.WRITES:
-            return b""
-        self.refused.append(command)
-        error = {"ok": 0.0, "errmsg": "no space left on device", "code": self.code}
+        return self._intercept(bson.decode(body[5 : 5 + size]))
+
+    def _answer(self, request_id: int, error: Mapping[str, Any]) -> bytes:
         answer = bytes(5) + bson.encode(error)
         length = self._HEADER.size + len(answer)
         return self._HEADER.pack(length, 0, request_id, self._OP_MSG) + answer
+
+
+class FullDiskProxy(_MongoProxy):
+    """While `is_full`, it answers commands that write as a server whose disk is full: at once, with
+    the error `code`."""
+
+    WRITES = frozenset({"insert", "update", "delete", "findAndModify", "createIndexes"})
+
+    def __init__(self, port: int) -> None:
+        self.is_full = False
+        self.code = 14031
+        self.refused: list[str] = []
+        super().__init__(port)
+
+    def _intercept(self, command: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        name = next(iter(command))
+        if not self.is_full or name not in self.WRITES:
+            return None
+        self.refused.append(name)
+        return {"ok": 0.0, "errmsg": "no space left on device", "code": self.code}
+
+
+class SlowReadsProxy(_MongoProxy):
+    """While `seconds` is not 0, reads of tickets take so long; `delayed` counts them."""
+
+    def __init__(self, port: int) -> None:
+        self.seconds = 0.0
+        self.delayed = 0
+        super().__init__(port)
+
+    def _intercept(self, command: Mapping[str, Any]) -> None:
+        reads = {command.get("find"), command.get("aggregate")}
+        if self.seconds and "tickets" in reads:
+            self.delayed += 1
+            sleep(self.seconds)

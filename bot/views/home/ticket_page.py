@@ -1,6 +1,7 @@
 """A ticket's page with its conversation, in Home or as an ephemeral message."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from bson import ObjectId
 
@@ -17,11 +18,12 @@ from bot.views.blocks import (
     source_link,
     text_section,
     ticket_fields,
+    ticket_section,
     titled_section,
 )
 from bot.views.cards.action_buttons import accepted_sentence, action_buttons
 from bot.views.cards.ticket_cards import ticket_reference
-from bot.views.due_text import due_phrase, format_datetime
+from bot.views.due_text import due_phrase, format_datetime, time_ago
 from bot.views.history import MAX_ACTS, acts, history_blocks
 from bot.views.inputs import View, modal, option
 from bot.views.text import (
@@ -34,6 +36,7 @@ from bot.views.text import (
     fit_view_to_limit,
     fits_limit,
     fits_view_limit,
+    masked,
     mrkdwn,
     plain_text,
 )
@@ -47,6 +50,7 @@ from services.tickets.lifecycle import TicketAction, completed_by
 from services.tickets.transitions import TAKEN_REASON
 
 MAX_SHORT_TEXT_LENGTH = 500
+MAX_SOLUTION_LENGTH = 300
 MAX_FILES, MAX_FILE_NAME_LENGTH = 3, 60
 # Tried in turn until a message fits: the number of comments and of acts in the history.
 MESSAGE_SIZES = ((10, 20), (10, 10), (5, 5), (2, 2), (0, 1))
@@ -59,16 +63,27 @@ def ticket_page(page: TicketPage, *, notice: str = "") -> View:
     as mrkdwn, such as why a change was refused."""
     back = button("Back", ids.HOME_BACK, page.screen.parent.encode())
     buttons = [back, *_buttons(page)]
-    blocks = _page_blocks(page, buttons, notice=notice)
+
+    def open_button(ticket: Ticket) -> Block:
+        to = replace(page.screen, ticket_id=ticket.id)
+        return button("Open", ids.HOME_OPEN, to.encode())
+
+    blocks = _page_blocks(page, buttons, open_button, notice=notice)
     return {"type": "home", "blocks": fit_view_to_limit(blocks)}
 
 
 def ticket_message(page: TicketPage, *, notice: str = "") -> Message:
     """Return the page as an answer to a command or a button; `notice` as in `ticket_page`."""
     buttons = _buttons(page)
+
+    def open_button(ticket: Ticket) -> Block:
+        return button("Open", ids.LIST_OPEN, str(ticket.id))
+
     for comments, past in MESSAGE_SIZES:
         blocks = fit_to_limit(
-            _page_blocks(page, buttons, notice=notice, max_comments=comments, max_acts=past)
+            _page_blocks(
+                page, buttons, open_button, notice=notice, max_comments=comments, max_acts=past
+            )
         )
         if fits_limit(blocks):
             break
@@ -134,6 +149,7 @@ def ticket_from_block_id(block_id: str) -> tuple[str, int]:
 def _page_blocks(
     page: TicketPage,
     buttons: Iterable[Block],
+    open_button: Callable[[Ticket], Block],
     *,
     notice: str = "",
     max_comments: int = 10,
@@ -164,6 +180,7 @@ def _page_blocks(
     ]
     if page.is_staff:
         blocks += _staff_section(ticket, page.people)
+    blocks += _similar_tickets(page, open_button)
     blocks += conversation_blocks(ticket.comments, page.people, max_comments=max_comments)
     if ticket.events:
         blocks += _history_section(page, max_acts=max_acts)
@@ -218,6 +235,31 @@ def _staff_section(ticket: Ticket, people: Directory) -> list[Block]:
     if ticket.assignment.get("analysis"):
         blocks += [context(plain_text(sentence)) for sentence in labels.analysis_notes(ticket)]
     return blocks
+
+
+def _similar_tickets(page: TicketPage, open_button: Callable[[Ticket], Block]) -> list[Block]:
+    """Return the tickets like this one, and how each was solved."""
+    if not page.similar:
+        return []
+    blocks: list[Block] = [{"type": "divider"}, header("Similar tickets")]
+    for similar in page.similar:
+        ticket, solution = similar.ticket, _shortened(similar.solution)
+        what = "What was done" if ticket.resolution else "Last answer"
+        facts = [f"*{labels.status(ticket)}*"]
+        if ticket.private:
+            facts.append("private")
+        if ticket.created_at:
+            facts.append(f"filed {time_ago(ticket.created_at, now=page.now)}")
+        blocks += [
+            ticket_section(ticket, open_button(ticket), verb="Open"),
+            context(mrkdwn(" · ".join(facts))),
+            *([context(plain_text(f"{what}: {solution}"))] if solution else []),
+        ]
+    return blocks
+
+
+def _shortened(text: str) -> str:
+    return truncate(" ".join(masked(text).split()), MAX_SOLUTION_LENGTH)
 
 
 def _assignment_reason(ticket: Ticket, people: Directory) -> str:

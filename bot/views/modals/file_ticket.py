@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.views import ids, labels
 from bot.views.blocks import (
     actions,
     button,
     context,
+    fields_section,
     header,
     mrkdwn_section,
     status_line,
@@ -17,6 +19,7 @@ from bot.views.blocks import (
 )
 from bot.views.cards.action_buttons import action_button
 from bot.views.cards.ticket_cards import ticket_reference
+from bot.views.due_text import time_ago
 from bot.views.inputs import (
     View,
     datetime_picker,
@@ -81,6 +84,12 @@ AI_DISCLOSURE = (
 )
 NO_TICKET_THREAD = "This thread is not about one ticket, so no one else reads your message."
 WITHDRAWN = "You deleted this message, so there is nothing to file."
+FILE_ANYWAY_LABEL = "File it anyway"
+SAME_PROBLEM = (
+    "If it is the same problem, press Cancel and comment on that ticket. If not, press "
+    f"{FILE_ANYWAY_LABEL}: what you typed is below."
+)
+_SIMILAR_TICKET_BLOCK = "similar_ticket"  # by which the submission is recognised
 MAX_SNIPPET_LENGTH = 200
 FILE_QUESTION = "Shall I file this as a ticket? You can change everything before it is filed."
 FILE_BUTTON_LABEL = "File this as a ticket"
@@ -198,6 +207,40 @@ def _requester(slack_user_id: str) -> Block:
         chosen=slack_user_id,
         hint=REQUESTER_HINT,
     )
+
+
+def similar_ticket_modal(
+    inputs: Sequence[Block], ticket: Ticket, *, title: str, metadata: str, now: datetime
+) -> View:
+    """Return the submitted form below the reader's own open ticket that it looks like.
+
+    `inputs` are filled in as submitted, `title` is what was typed.
+    """
+    name = f"ticket {ticket.number}"
+    status = f"*{labels.status(ticket, is_for_requester=True)}*"
+    filed = f"filed {time_ago(ticket.created_at, now=now)}" if ticket.created_at else ""
+    titles = fields_section(
+        {f"Your {name}": escape(masked(ticket.title)), "This one": escape(masked(title))}
+    )
+    return modal(
+        callback_id=ids.FILE_TICKET,
+        title="File a ticket",
+        submit=FILE_ANYWAY_LABEL,
+        private_metadata=metadata,
+        blocks=[
+            header(f"Looks like your {name}"),
+            {**titles, "block_id": _SIMILAR_TICKET_BLOCK},
+            context(mrkdwn(" · ".join(filter(None, (status, filed))))),
+            text_section(SAME_PROBLEM),
+            {"type": "divider"},
+            *inputs,
+        ],
+    )
+
+
+def shows_similar_ticket(view: View) -> bool:
+    """Return whether the submitted form is `similar_ticket_modal`."""
+    return any(block.get("block_id") == _SIMILAR_TICKET_BLOCK for block in view["blocks"])
 
 
 def filed_modal(ticket: Ticket, *, requester: DisplayPerson | None = None) -> View:

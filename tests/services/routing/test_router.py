@@ -5,9 +5,13 @@ import pytest
 
 from services.analysis.model_exchange import Analysis, FailureReason, SkillMatch
 from services.models.ticket import AnalysisSource
-from services.routing.learned_model import Example, LearnedModel, extract_features
+from services.routing.learned_model import (
+    STOP_FEATURES,
+    Example,
+    LearnedModel,
+    extract_features,
+)
 from services.routing.router import rank_skills, route
-from services.routing.stop_words import STOP_WORDS
 from services.routing.trainer import Trainer
 
 
@@ -160,7 +164,7 @@ def test_in_other_languages_too(taught: str, alike: str, other: str) -> None:
 
 def test_what_tells_nothing_is_found_as_it_is_written() -> None:
     text = "HELLO, since Monday können wir nicht: s'il vous plaît, można? ÊTRE"
-    strange = extract_features(text).keys() - STOP_WORDS
+    strange = extract_features(text).keys() - STOP_FEATURES
     assert strange == extract_features("można").keys()
 
 

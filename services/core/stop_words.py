@@ -6,8 +6,6 @@ Not `stopwordsiso`: it lists "computer", "system", "page" and "web", which are s
 lacks 187 of these words.
 """
 
-import zlib
-
 _ENGLISH = """
     a about after again all already also always am an and another any anybody anyhow anymore anyone
     anything are as ask asked asks at away back be because been before being best bit both but by
@@ -103,7 +101,4 @@ _POLISH = """
 """
 _LANGUAGES = (_ENGLISH, _GERMAN, _FRENCH, _SPANISH, _ITALIAN, _PORTUGUESE, _DUTCH, _POLISH)
 
-# Hashed as in `services.routing.learned_model`.
-STOP_WORDS = frozenset(
-    zlib.crc32(word.encode()) for language in _LANGUAGES for word in language.split()
-)
+STOP_WORDS = frozenset(word for language in _LANGUAGES for word in language.split())
