@@ -67,6 +67,7 @@ def overview_page(content: HomePage) -> View:
             *own,
             *people,
         ),
+        *([_work_buttons()] if is_staff else []),
         search_box(),
         context(mrkdwn(HELP)),
         *(_away_notice(content) if is_staff else []),
@@ -95,6 +96,14 @@ def refusal_view(sentence: str, *, app_name: str) -> View:
     """Return what a member without an account sees."""
     blocks = [header(app_name), text_section(sentence)]
     return {"type": "home", "blocks": blocks}
+
+
+def _work_buttons() -> Block:
+    return actions(
+        _list_button("Waiting for me", ids.HOME_WAITING, ListKind.WAITING_FOR_ME),
+        _list_button("Unassigned", ids.HOME_UNASSIGNED, ListKind.UNASSIGNED),
+        _list_button("Overdue", ids.HOME_OVERDUE, ListKind.OVERDUE),
+    )
 
 
 def _setup(content: HomePage) -> list[Block]:
