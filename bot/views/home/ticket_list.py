@@ -92,9 +92,7 @@ ORDER_NOTES = {
     ),
 }
 CONTENT_NOTES = {
-    ListKind.WAITING_FOR_ME: (
-        "Your tickets that you have not accepted, or in which the requester wrote last."
-    ),
+    ListKind.WAITING_FOR_ME: "Your tickets that you have to accept, or that have a new message.",
 }
 EMPTY_MESSAGES = {
     ListKind.OWN: "You have no open tickets. When something does not work, type /ticket.",
@@ -104,8 +102,8 @@ EMPTY_MESSAGES = {
     ),
     ListKind.QUEUE: "No ticket is open. New ones appear here as soon as they are filed.",
     ListKind.WAITING_FOR_ME: (
-        "Nothing waits for you. Tickets that you have to accept, and those with a new message from "
-        "their requester, appear here."
+        "Nothing waits for you. Your tickets that you have to accept, and those with a new "
+        "message, appear here."
     ),
     ListKind.UNASSIGNED: "Every open ticket has an assignee.",
     ListKind.OVERDUE: "No ticket is overdue.",

@@ -114,7 +114,7 @@ def bulk_review(review: BulkReview) -> View:
     action, count = review.change.action, len(review.tickets)
     blocks: list[Block] = []
     if review.tickets:
-        blocks.append(text_section(f"{_tickets(count)} will be {_outcome(action, _name(review))}."))
+        blocks.append(text_section(_will_happen(action, count, _name(review))))
         for ticket in review.tickets:
             blocks += _row(ticket, _facts(ticket, review.people))
     if left := len(review.refused) + review.hidden_count:
@@ -123,8 +123,7 @@ def bulk_review(review: BulkReview) -> View:
         for ticket, refusal in review.refused:
             blocks += _row(ticket, refusal)
         if review.hidden_count:
-            hidden = f"{_tickets(review.hidden_count)}: not there any more, or not visible to you."
-            blocks.append(context(plain_text(hidden)))
+            blocks.append(context(plain_text(_hidden(review.hidden_count))))
     if not review.tickets:
         return modal(title=_TITLES[action], blocks=[text_section(NOTHING_TO_CHANGE), *blocks])
     if action is BulkAction.RESOLVE:
@@ -149,10 +148,7 @@ def bulk_results(reviewed: ReviewMetadata, results: Sequence[BulkResult]) -> Vie
     left = len(reviewed.tickets) - len(results)
     blocks: list[Block] = []
     if done:
-        are = "is" if len(done) == 1 else "are"
-        blocks.append(
-            text_section(f"{_tickets(len(done))} {are} {_outcome(action, reviewed.name)}.")
-        )
+        blocks.append(text_section(_has_happened(action, len(done), reviewed.name)))
         blocks += [section(plain_text(numbered(one, masked(one.title)))) for one in done]
     if refused:
         were = "was" if len(refused) == 1 else "were"
@@ -161,7 +157,7 @@ def bulk_results(reviewed: ReviewMetadata, results: Sequence[BulkResult]) -> Vie
             blocks.append(section(plain_text(f"#{result.number}")))
             blocks.append(context(plain_text(result.refusal)))
     if left:
-        blocks.append(context(plain_text(f"Working on {_tickets(left)} more…")))
+        blocks.append(context(plain_text(f"Working on {left} more…")))
     return modal(title=_TITLES[action], blocks=blocks)
 
 
@@ -169,10 +165,29 @@ def _tickets(count: int) -> str:
     return "1 ticket" if count == 1 else f"{count} tickets"
 
 
-def _outcome(action: BulkAction, name: str) -> str:
-    if action is BulkAction.ASSIGN:
-        return f"assigned to {name}"
-    return "resolved" if action is BulkAction.RESOLVE else f"set to the priority {name}"
+def _hidden(count: int) -> str:
+    if count == 1:
+        return "One of them is not there any more, or you may not see it."
+    return f"{count} of them are not there any more, or you may not see them."
+
+
+def _will_happen(action: BulkAction, count: int, name: str) -> str:
+    change = {
+        BulkAction.ASSIGN: f"be assigned to {name}",
+        BulkAction.SET_PRIORITY: f"get the priority {name}",
+        BulkAction.RESOLVE: "be resolved",
+    }[action]
+    return f"{_tickets(count)} will {change}."
+
+
+def _has_happened(action: BulkAction, count: int, name: str) -> str:
+    are, have = ("is", "has") if count == 1 else ("are", "have")
+    change = {
+        BulkAction.ASSIGN: f"{are} assigned to {name} now",
+        BulkAction.SET_PRIORITY: f"{have} the priority {name} now",
+        BulkAction.RESOLVE: f"{are} resolved now",
+    }[action]
+    return f"{_tickets(count)} {change}."
 
 
 def _name(review: BulkReview) -> str:
@@ -204,9 +219,7 @@ def _resolution_input(count: int) -> Block:
         max_length=MAX_RESOLUTION_LENGTH,
         multiline=True,
         optional=True,
-        hint="The requester reads this."
-        if count == 1
-        else "The requesters of all of them read it.",
+        hint="The requester reads this." if count == 1 else "All their requesters read this.",
     )
 
 
