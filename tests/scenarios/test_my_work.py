@@ -89,12 +89,12 @@ def test_a_moderator_assigns_what_no_one_has(
     slack_id = people.slack_id(ben)
     answer = bot.answer(payloads.view_submission(form, chosen, user=slack_id))
     assert read(answer["view"]) == [
-        "2 tickets will be assigned to Nils Berg.",
+        "*2 tickets will be assigned to Nils Berg.*",
         "#1 Printer",
         "Open",
         "#3 Sound",
         "Open",
-        "2 tickets stay as they are.",
+        "*2 tickets stay as they are.*",
         "#2 VPN",
         "The ticket is resolved.",
         "One of them is not there any more, or you may not see it.",
@@ -105,7 +105,7 @@ def test_a_moderator_assigns_what_no_one_has(
     press = payloads.view_submission({**form, **answer["view"]}, {}, user=slack_id)
     for shown in at_once(*[lambda: bot.answer(press)] * 2):
         assert read(shown["view"]) == [
-            "2 tickets are assigned to Nils Berg now.",
+            "*2 tickets are assigned to Nils Berg now.*",
             "#1 Printer",
             "#3 Sound",
         ]

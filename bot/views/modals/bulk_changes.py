@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 from bot.views import ids, labels
-from bot.views.blocks import context, numbered, section, text_section
+from bot.views.blocks import context, mrkdwn_section, numbered, section, text_section
 from bot.views.inputs import (
     MAX_OPTION_TEXT_LENGTH,
     View,
@@ -20,6 +20,7 @@ from bot.views.text import (
     MAX_NAME_LENGTH,
     Block,
     display_person,
+    escape,
     masked,
     plain_text,
 )
@@ -114,12 +115,12 @@ def bulk_review(review: BulkReview) -> View:
     action, count = review.change.action, len(review.tickets)
     blocks: list[Block] = []
     if review.tickets:
-        blocks.append(text_section(_will_happen(action, count, _name(review))))
+        blocks.append(_heading(_will_happen(action, count, _name(review))))
         for ticket in review.tickets:
             blocks += _row(ticket, _facts(ticket, review.people))
     if left := len(review.refused) + review.hidden_count:
         stay = "stays as it is" if left == 1 else "stay as they are"
-        blocks.append(text_section(f"{_tickets(left)} {stay}."))
+        blocks.append(_heading(f"{_tickets(left)} {stay}."))
         for ticket, refusal in review.refused:
             blocks += _row(ticket, refusal)
         if review.hidden_count:
@@ -148,17 +149,21 @@ def bulk_results(reviewed: ReviewMetadata, results: Sequence[BulkResult]) -> Vie
     left = len(reviewed.tickets) - len(results)
     blocks: list[Block] = []
     if done:
-        blocks.append(text_section(_has_happened(action, len(done), reviewed.name)))
+        blocks.append(_heading(_has_happened(action, len(done), reviewed.name)))
         blocks += [section(plain_text(numbered(one, masked(one.title)))) for one in done]
     if refused:
         were = "was" if len(refused) == 1 else "were"
-        blocks.append(text_section(f"{_tickets(len(refused))} {were} not changed."))
+        blocks.append(_heading(f"{_tickets(len(refused))} {were} not changed."))
         for result in refused:
             blocks.append(section(plain_text(f"#{result.number}")))
             blocks.append(context(plain_text(result.refusal)))
     if left:
         blocks.append(context(plain_text(f"Working on {left} more…")))
     return modal(title=_TITLES[action], blocks=blocks)
+
+
+def _heading(sentence: str) -> Block:
+    return mrkdwn_section(f"*{escape(sentence)}*")
 
 
 def _tickets(count: int) -> str:

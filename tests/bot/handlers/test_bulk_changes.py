@@ -92,12 +92,12 @@ def test_they_are_assigned(
     publisher.asked.clear()
     ben.submits(tickets=ids_of(*three), assignedTo=str(nils.id))
     assert ben.reads() == [
-        f"2 tickets will be assigned to {nils.display_name}.",
+        f"*2 tickets will be assigned to {nils.display_name}.*",
         "#1 Printer jams",
         "Open",
         "#3 No sound",
         "Open",
-        "1 ticket stays as it is.",
+        "*1 ticket stays as it is.*",
         "#2 VPN drops",
         "The ticket is resolved.",
     ]
@@ -105,7 +105,7 @@ def test_they_are_assigned(
     assert (reload(db, three[0]).assigned_to, publisher.asked) == (None, [])
     ben.submits()
     assert ben.reads() == [
-        f"2 tickets are assigned to {nils.display_name} now.",
+        f"*2 tickets are assigned to {nils.display_name} now.*",
         "#1 Printer jams",
         "#3 No sound",
     ]
@@ -117,9 +117,9 @@ def test_they_are_assigned(
 def test_they_get_a_priority(ben: Moderator, three: list[Ticket], db: Mongo) -> None:
     ben.opens("The queue", "Set priorities")
     ben.submits(tickets=ids_of(*three[:2]), priority="urgent")
-    assert ben.reads()[0] == "2 tickets will get the priority Urgent."
+    assert ben.reads()[0] == "*2 tickets will get the priority Urgent.*"
     ben.submits()
-    assert ben.reads()[0] == "2 tickets have the priority Urgent now."
+    assert ben.reads()[0] == "*2 tickets have the priority Urgent now.*"
     priorities = [reload(db, ticket).priority for ticket in three]
     assert priorities == ["urgent", "urgent", None]
 
@@ -134,7 +134,7 @@ def test_they_are_resolved_with_one_note(
     assert "This looks like a password" in errors["resolution"]
     assert reload(db, three[0]).status == "TODO"
     ben.submits(resolution="A new cable.")
-    assert ben.reads()[0] == "2 tickets are resolved now."
+    assert ben.reads()[0] == "*2 tickets are resolved now.*"
     assert [reload(db, ticket).resolution for ticket in three] == ["A new cable."] * 2 + [None]
     assert slack.calls_to("views.update") == []
 
@@ -149,9 +149,9 @@ def test_a_ticket_that_changed_in_between_is_reported(
     db.tickets.update_one({"_id": three[1].id}, {"$set": hidden})
     ben.submits(resolution="Done.")
     assert ben.reads() == [
-        "1 ticket is resolved now.",
+        "*1 ticket is resolved now.*",
         "#3 No sound",
-        "2 tickets were not changed.",
+        "*2 tickets were not changed.*",
         "#1",
         f"Ticket 1 is in progress and {nils.display_name} has it now, so this was not done. Look "
         "at it again, then decide.",
@@ -192,7 +192,7 @@ def test_what_takes_long_follows_the_acknowledgement(
         "Working on 1 more…",
         "#3 No sound",
     ]
-    assert shown[-1][0] == "3 tickets are resolved now."
+    assert shown[-1][0] == "*3 tickets are resolved now.*"
     assert {reload(db, ticket).status for ticket in three} == {"COMPLETED"}
 
 
@@ -227,7 +227,7 @@ def test_a_failure_of_the_database_stands_beside_its_ticket(
 
     monkeypatch.setattr(BulkChanges, "apply", fails_once)
     ben.submits()
-    assert ben.reads()[0] == "2 tickets are resolved now."
+    assert ben.reads()[0] == "*2 tickets are resolved now.*"
     assert ben.reads()[-2:] == ["#2", NOT_SAVED_DATABASE_UNAVAILABLE]
     statuses = [reload(db, ticket).status for ticket in three]
     assert statuses == ["COMPLETED", "TODO", "COMPLETED"]
@@ -239,7 +239,7 @@ def test_nothing_to_do(ben: Moderator, three: list[Ticket], db: Mongo) -> None:
     answer = ben.submits(tickets=ids_of(*three))
     assert ben.reads()[:2] == [
         "None of these tickets can be changed in this way.",
-        "3 tickets stay as they are.",
+        "*3 tickets stay as they are.*",
     ]
     assert "submit" not in answer["view"]
 
