@@ -76,7 +76,7 @@ def test_a_moderator_assigns_what_no_one_has(
     assert numbers(moderator.press_in_home("list_sort", "age")) == [1, 2, 3]
     assert numbers(open_home(bot, slack, admin).press_in_home("home_unassigned")) == [1, 2, 3, 4]
 
-    # The form, and what it will do: one ticket is resolved meanwhile.
+    # The form, and what it will do. One ticket is resolved while it is open.
     form = open_form(bot, slack, ben, "bulk_assign")
     (boxes,) = (e for e, _ in elements(form) if e["type"] == "checkboxes")
     assert [box["text"]["text"] for box in boxes["options"]] == ["#1 Printer", "#2 VPN", "#3 Sound"]

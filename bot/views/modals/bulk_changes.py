@@ -54,7 +54,7 @@ _VERBS = {
     BulkAction.SET_PRIORITY: "Change",
     BulkAction.RESOLVE: "Resolve",
 }
-NOTHING_TO_CHANGE = "None of these tickets can be changed in this way."
+NOTHING_TO_CHANGE = "Nothing can be changed in this way."
 
 
 @dataclass(frozen=True, slots=True)

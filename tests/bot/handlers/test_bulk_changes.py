@@ -238,7 +238,7 @@ def test_nothing_to_do(ben: Moderator, three: list[Ticket], db: Mongo) -> None:
     db.tickets.update_many({}, {"$set": {"status": "COMPLETED"}})
     answer = ben.submits(tickets=ids_of(*three))
     assert ben.reads()[:2] == [
-        "None of these tickets can be changed in this way.",
+        "Nothing can be changed in this way.",
         "*3 tickets stay as they are.*",
     ]
     assert "submit" not in answer["view"]

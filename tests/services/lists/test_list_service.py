@@ -194,7 +194,11 @@ def test_by_status(db: Mongo, clock: FixedClock, kind: ListKind, status: Status)
 @pytest.mark.parametrize("kind", ListKind)
 def test_by_priority(db: Mongo, clock: FixedClock, kind: ListKind) -> None:
     is_mine = kind is not ListKind.UNASSIGNED
-    held = {"assignedTo": ME if is_mine else None, "status": "IN_PROGRESS", "dueAt": clock()}
+    held: dict[str, Any] = {
+        "assignedTo": ME if is_mine else None,
+        "status": "IN_PROGRESS",
+        "dueAt": clock(),
+    }
     for number, each in enumerate(Priority):
         put(db, clock, number, priority=each.value, **held)
     for number, each in enumerate(Priority):
@@ -329,7 +333,7 @@ def put_mixed(db: Mongo, clock: FixedClock) -> None:
     start = clock()
     due = {1: ("low", 30), 2: ("low", 10), 3: ("urgent", 40), 4: ("high", 20)}
     for number, (priority, minutes) in due.items():
-        at = {"dueAt": start + timedelta(minutes=minutes)}
+        at: dict[str, Any] = {"dueAt": start + timedelta(minutes=minutes)}
         put(db, clock, number, priority=priority, status="REOPENED", **at)
 
 
@@ -357,7 +361,7 @@ def test_sorted_there_and_back(
     late = clock()
     for number in range(23):
         assignee = None if kind is ListKind.UNASSIGNED else ME
-        held = {"assignedTo": assignee, "status": "REOPENED", "dueAt": late}
+        held: dict[str, Any] = {"assignedTo": assignee, "status": "REOPENED", "dueAt": late}
         put(db, clock, number, apart=apart, priority=list(Priority)[number % 4].value, **held)
     clock.advance(seconds=1)
     whole = seen(db, ListQuery(kind, sort=sort), size=100, clock=clock)
@@ -397,7 +401,8 @@ def test_unassigned_are_the_open_ones_of_no_one(db: Mongo, clock: FixedClock) ->
 
 def test_overdue_are_the_open_ones_after_their_due_time(db: Mongo, clock: FixedClock) -> None:
     now = clock()
-    late, soon = {"dueAt": now - timedelta(minutes=1)}, {"dueAt": now + timedelta(hours=1)}
+    late: dict[str, Any] = {"dueAt": now - timedelta(minutes=1)}
+    soon: dict[str, Any] = {"dueAt": now + timedelta(hours=1)}
     mine: dict[str, Any] = {"assignedTo": ME, "status": "IN_PROGRESS"}
     put(db, clock, 1, **late)
     put(db, clock, 2, **late, **mine)
