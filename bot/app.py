@@ -12,7 +12,6 @@ from slack_bolt.listener_matcher import ListenerMatcher, builtins
 from slack_bolt.middleware import Middleware
 
 from bot.middleware import (
-    HANDLER_TIMEOUT_SECONDS,
     BodyMiddleware,
     drop_repeated_events,
     reject_other_workspaces,
@@ -172,9 +171,12 @@ def _listener(
         if kind in ACKED_IMMEDIATELY and not route.has_own_ack:
             req.ack()
         try:
-            with count_outcome(), bot.database.deadline(HANDLER_TIMEOUT_SECONDS):
-                check_sender(req)
-                run_route(route, req)
+            with count_outcome():
+                with bot.handler_deadline():
+                    check_sender(req)
+                    run_route(route, req)
+                if req.follow_up:
+                    req.follow_up()
         except Exception as error:  # shown to the user or, if it is too late for that, logged
             if not req.is_acked:
                 raise  # the error handler answers

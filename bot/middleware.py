@@ -23,9 +23,6 @@ from services.linking.links import ExclusionReason, exclusion_reason
 
 logger = logging.getLogger(__name__)
 
-# For all queries of a handler together, so that Slack has its answer within 3 s.
-HANDLER_TIMEOUT_SECONDS = 2.0
-
 SELF_ACKED_EVENTS = frozenset(route.id for route in ROUTES if route.has_own_ack)
 
 OTHER_WORKSPACE = (
@@ -110,7 +107,7 @@ def drop_repeated_events(bot: BotProcess) -> BodyMiddleware:
 def _repeated_event_response(event_id: str, bot: BotProcess) -> BoltResponse | None:
     """Return the response to a repeated event, None if this process should handle the event."""
     try:
-        with bot.database.deadline(HANDLER_TIMEOUT_SECONDS):
+        with bot.handler_deadline():
             is_first_delivery = bot.services.processed_events.claim(event_id)
     except PyMongoError as error:
         logger.error("an event is left for Slack to send again: %s", type(error).__name__)

@@ -76,8 +76,10 @@ def menu_as_select(element: Json) -> Json:
 
 
 def ticked_as_text(element: Json) -> Json:
-    """local-slack shows checkboxes, but none is ticked initially."""
-    return choices_as_text(element) if element.get("initial_options") else element
+    """local-slack shows checkboxes, but none is ticked initially, and no descriptions."""
+    if element.get("initial_options"):
+        return choices_as_text(element)
+    return {**element, "options": [_with_description(option) for option in element["options"]]}
 
 
 def date_as_text(element: Json) -> Json:

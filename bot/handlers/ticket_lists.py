@@ -21,7 +21,9 @@ LIST_KINDS = {
     "assigned": ListKind.ASSIGNED,
     "queue": ListKind.QUEUE,
 }
-LIST_COMMANDS = {kind: f"/ticket {subcommand}" for subcommand, kind in LIST_KINDS.items()}
+LIST_COMMANDS = dict.fromkeys(ListKind, "/ticket queue") | {
+    kind: f"/ticket {subcommand}" for subcommand, kind in LIST_KINDS.items()
+}
 FILTER_BY_ACTION_ID = {action_id: by for by, action_id in FILTER_ACTION_IDS.items()}
 
 
@@ -52,6 +54,11 @@ def apply_filter(req: Request) -> None:
     _navigate(
         req, list_query.with_filter(FILTER_BY_ACTION_ID[action["action_id"]], req.selected_value)
     )
+
+
+def apply_sort(req: Request) -> None:
+    list_query = query_from_block_id(req.body["actions"][0]["block_id"])
+    _navigate(req, list_query.with_sort(req.selected_value))
 
 
 def open_ticket(req: Request) -> None:

@@ -1,6 +1,7 @@
 """Dependencies that the handlers, HTTP API and account pages of a bot process share."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,6 +12,9 @@ from services.core.metrics import InMemoryMeter
 from services.core.settings import Settings
 from services.outbox.pending import Publisher
 from services.registry.services import Services
+
+# For all queries of a handler together, so that Slack has its answer within 3 s.
+HANDLER_TIMEOUT_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -35,3 +39,7 @@ class BotProcess:
     def database(self) -> CircuitBreaker:
         """The deadline of all work with MongoDB in this process."""
         return CircuitBreaker(self.services.db, pending_indexes=self.pending_indexes)
+
+    def handler_deadline(self) -> AbstractContextManager[None]:
+        """Limit the work with MongoDB in the block to the time of a handler."""
+        return self.database.deadline(HANDLER_TIMEOUT_SECONDS)

@@ -32,7 +32,10 @@ class UnknownMember(MemberRefused):
 
 @dataclass(slots=True)
 class Request:
-    """`permission` is the one that the route requires, None if it requires none."""
+    """`permission` is the one that the route requires, None if it requires none.
+
+    `follow_up` runs after the handler, which has acknowledged, and without its deadline.
+    """
 
     body: dict[str, Any]
     bot: BotProcess
@@ -41,6 +44,7 @@ class Request:
     _respond: Respond | None = None
     is_acked: bool = False
     opened_view: dict[str, Any] | None = None
+    follow_up: Callable[[], None] | None = None
     _actor: Actor | None = None
 
     @property

@@ -1,7 +1,8 @@
 """Home sessions: which screen of Home each member has open, and when to refresh it.
 
 The link of a member who has opened Home holds `home`: `screen`, `ticket` (on a ticket's page),
-`at` (of the last navigation), `queueAt` (the same, on the queue), `turn` (counts the navigations),
+`at` (of the last navigation), `queueAt` (the same, on a list of the team's), `turn` (counts the
+navigations),
 `hash` (Slack's, of the view published last), `content` (a digest of what Slack shows), `due` (of a
 requested refresh), and `retryAt` and `tries` (of a view that Slack has not confirmed).
 
@@ -25,7 +26,7 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, ahead, backoff, is_ahead
 from services.linking.links import referenced_user_ids
-from services.lists.list_query import ListKind, ListQuery
+from services.lists.list_query import TEAM_LISTS, ListKind, ListQuery
 from services.models.ticket import Ticket
 from services.search.search_query import SearchPage
 
@@ -141,8 +142,8 @@ class HomeSessions:
     def navigate(self, link_id: str, *, screen: Screen) -> int:
         """Store the screen that a member opens; return the new sequence number."""
         now = self._clock()
-        in_queue = (
-            screen.list_query and screen.list_query.kind is ListKind.QUEUE and not screen.ticket_id
+        shows_team = (
+            screen.list_query and screen.list_query.kind in TEAM_LISTS and not screen.ticket_id
         )
         doc = self._db.links.find_one_and_update(
             {"_id": link_id},
@@ -150,7 +151,7 @@ class HomeSessions:
                 "$set": {
                     "home.screen": screen.encode(),
                     "home.ticket": screen.ticket_id,
-                    "home.queueAt": now if in_queue else None,
+                    "home.queueAt": now if shows_team else None,
                     "home.at": now,
                     "home.retryAt": now + PUBLISH_TIMEOUT,
                 },

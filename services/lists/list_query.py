@@ -10,7 +10,7 @@ from typing import Self
 from bson import ObjectId
 
 from services.models.ticket import OPEN_STATUSES, Priority, Status
-from services.sla.queue_key import QUEUE_KEY_PATTERN
+from services.sla.queue_key import QUEUE_KEY_PATTERN, Sort
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CURSOR_PATTERN = re.compile(rf"([<>])([0-9]{{1,14}}|{QUEUE_KEY_PATTERN.pattern})~([0-9a-f]{{24}})")
@@ -20,6 +20,9 @@ class ListKind(StrEnum):
     OWN = "own"
     ASSIGNED = "assigned"
     QUEUE = "queue"
+    WAITING_FOR_ME = "waiting"
+    UNASSIGNED = "unassigned"
+    OVERDUE = "overdue"
 
 
 class Filter(StrEnum):
@@ -31,16 +34,26 @@ class Filter(StrEnum):
     SKILL = "skill"
 
 
+# The lists that can be sorted. Each has open tickets only, and few of them.
+SORTABLE = (ListKind.WAITING_FOR_ME, ListKind.UNASSIGNED, ListKind.OVERDUE)
+# The lists that may have any open ticket.
+TEAM_LISTS = (ListKind.QUEUE, ListKind.UNASSIGNED, ListKind.OVERDUE)
 # Skills are not for the requester; assigned tickets have one assignee.
 FILTERS: dict[ListKind, tuple[Filter, ...]] = {
     ListKind.OWN: (Filter.STATUS, Filter.PRIORITY),
     ListKind.ASSIGNED: (Filter.STATUS, Filter.PRIORITY, Filter.SKILL),
     ListKind.QUEUE: tuple(Filter),
+    ListKind.WAITING_FOR_ME: (Filter.PRIORITY, Filter.SKILL),
+    ListKind.UNASSIGNED: (Filter.PRIORITY, Filter.SKILL),
+    ListKind.OVERDUE: tuple(Filter),
 }
 STATUSES: dict[ListKind, tuple[Status, ...]] = {
     ListKind.OWN: tuple(Status),
     ListKind.ASSIGNED: (Status.IN_PROGRESS, Status.WAITING, Status.REOPENED, Status.COMPLETED),
     ListKind.QUEUE: OPEN_STATUSES,
+    ListKind.WAITING_FOR_ME: (),
+    ListKind.UNASSIGNED: (),
+    ListKind.OVERDUE: OPEN_STATUSES,
 }
 NO_ASSIGNEE = "nobody"
 
@@ -80,6 +93,7 @@ class ListQuery:
     assignee: str = ""
     skill: str = ""
     cursor: ListCursor | None = None
+    sort: Sort = Sort.DUE
 
     @property
     def has_filters(self) -> bool:
@@ -87,7 +101,7 @@ class ListQuery:
 
     @property
     def without_filters(self) -> "ListQuery":
-        return ListQuery(self.kind)
+        return ListQuery(self.kind, sort=self.sort)
 
     @property
     def is_queue_order(self) -> bool:
@@ -102,18 +116,27 @@ class ListQuery:
     def with_filter(self, by: Filter, value: str) -> "ListQuery":
         """Set a filter to a value from Slack; a value that is not allowed removes the filter."""
         words = {name.value: str(getattr(self, name) or "") for name in Filter}
-        return _parse(self.kind.value, **{**words, by.value: value})
+        return _parse(self.kind.value, **{**words, by.value: value}, sort=self.sort)
+
+    def with_sort(self, value: str) -> "ListQuery":
+        """Sort by a value from Slack, from the first page on."""
+        return replace(self, sort=_parse_sort(self.kind, value), cursor=None)
 
     def encode(self) -> str:
-        """Return at most 130 characters, for a button's value or a block_id."""
+        """Return at most 140 characters, for a button's value or a block_id."""
         words = [str(getattr(self, name) or "") for name in Filter]
-        return ",".join([self.kind, *words, self.cursor.encode() if self.cursor else ""])
+        words += [self.cursor.encode() if self.cursor else ""]
+        words += [] if self.sort is Sort.DUE else [self.sort]
+        return ",".join([self.kind, *words])
 
     @classmethod
     def decode(cls, text: str) -> "ListQuery":
         """Ignore what is not valid; a forged text becomes the reader's own list."""
-        kind, status, priority, assignee, skill, cursor = (text.split(",") + [""] * 6)[:6]
-        read = _parse(kind, status=status, priority=priority, assignee=assignee, skill=skill)
+        words = (text.split(",") + [""] * 7)[:7]
+        kind, status, priority, assignee, skill, cursor, sort = words
+        read = _parse(
+            kind, status=status, priority=priority, assignee=assignee, skill=skill, sort=sort
+        )
         return read.with_cursor(ListCursor.decode(cursor))
 
 
@@ -132,7 +155,13 @@ def parse_created_at_key(key: str) -> datetime | None:
     return _EPOCH + timedelta(milliseconds=int(key)) if key.isdecimal() else None
 
 
-def _parse(kind: str, *, status: str, priority: str, assignee: str, skill: str) -> ListQuery:
+def _parse_sort(kind: ListKind, value: str) -> Sort:
+    return Sort(value) if value in set(Sort) and kind in SORTABLE else Sort.DUE
+
+
+def _parse(
+    kind: str, *, status: str, priority: str, assignee: str, skill: str, sort: str
+) -> ListQuery:
     listed = ListKind(kind) if kind in set(ListKind) else ListKind.OWN
     may = FILTERS[listed]
     is_person = assignee == NO_ASSIGNEE or re.fullmatch("[0-9a-f]{24}", assignee)
@@ -143,4 +172,5 @@ def _parse(kind: str, *, status: str, priority: str, assignee: str, skill: str) 
         priority=Priority(priority) if priority in set(Priority) else None,
         assignee=assignee if is_person and Filter.ASSIGNEE in may else "",
         skill=skill if is_skill and Filter.SKILL in may else "",
+        sort=_parse_sort(listed, sort),
     )

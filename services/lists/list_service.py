@@ -29,11 +29,20 @@ from services.lists.list_query import (
     parse_created_at_key,
     skill_key,
 )
+from services.lists.next_move import WAITS_FOR_ITS_ASSIGNEE
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.user import ACTIVE_STAFF, User
 from services.sla.indexes import IN_QUEUE_FILTER
-from services.sla.queue_key import QUEUE_KEY_FIELD, QUEUE_KEY_PATTERN
+from services.sla.queue_key import (
+    QUEUE_KEY_FIELD,
+    QUEUE_KEY_PATTERN,
+    Sort,
+    queue_key_bound,
+    sort_key,
+    sort_key_expression,
+)
+from services.sla.timing import DUE_AT_FIELD
 from services.tickets.access import visible_to
 from services.tickets.fields import Output, fields_of
 
@@ -41,10 +50,11 @@ PAGE_SIZE = 10
 # A ticket's arrays and long texts stay in the database.
 ROW_FIELDS = fields_of(Output.LISTS)
 REQUIRED_PERMISSION = {
-    ListKind.OWN: Permission.SEE_OWN_TICKET,
-    ListKind.ASSIGNED: Permission.SEE_ANY_TICKET,
-    ListKind.QUEUE: Permission.SEE_ANY_TICKET,
+    kind: Permission.SEE_OWN_TICKET if kind is ListKind.OWN else Permission.SEE_ANY_TICKET
+    for kind in ListKind
 }
+_CREATED_AT_FIELD = "createdAt"
+_SORT_KEY_FIELD = "sortKey"  # of the pipeline only
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,9 @@ class _Lookup:
     `indexed` are the fields that its index begins with, `rest` all others: SecantusDB uses an index
     only if it begins with every field of a `$match` stage. MongoDB merges the two. `sight` is what
     the actor may see of that, if not all. `is_team_wide`: it may be as long as the whole queue.
+
+    `computed_sort` is an order that no index has: all that is found is sorted, then `beyond` is the
+    part after the cursor.
     """
 
     indexed: Document
@@ -71,6 +84,8 @@ class _Lookup:
     order: int
     is_team_wide: bool = False
     sight: Document = field(default_factory=dict)
+    computed_sort: Sort | None = None
+    beyond: Document = field(default_factory=dict)
 
     def in_queue(self, *, first: str = "", last: str = "") -> "_Lookup":
         """Limit the list to queue keys from `first` to `last`."""
@@ -98,13 +113,14 @@ def ticket_list_page(
     list_query: ListQuery,
     skills: Sequence[str] = (),
     size: int = PAGE_SIZE,
+    clock: Clock = utcnow,
 ) -> ListPage:
     """Return the page at the query's cursor, or the first page if that one is empty now.
 
     `skills` are the spellings of the query's skill.
     """
     require_permission(actor, REQUIRED_PERMISSION[list_query.kind])
-    lookup = _build_lookup(actor, list_query, skills)
+    lookup = _build_lookup(actor, list_query, skills, clock())
     lookup = replace(lookup, sight=visible_to(actor).condition(within=lookup.indexed))
     cursor = list_query.cursor
     ranged = _beside(lookup, cursor) if cursor else None
@@ -154,6 +170,7 @@ def _read(
                 {"$match": lookup.indexed},
                 {"$match": lookup.rest},
                 *([{"$match": lookup.sight}] if lookup.sight else []),
+                *_computed_sort_key(lookup),
                 {"$sort": {lookup.sort_field: order, "_id": order}},
                 {"$limit": size + 1},
                 {"$project": dict.fromkeys(ROW_FIELDS, True)},
@@ -165,16 +182,18 @@ def _read(
     return tickets[::-1] if backwards else tickets, len(docs) > size
 
 
-def _build_lookup(actor: Actor, list_query: ListQuery, skills: Sequence[str]) -> _Lookup:
-    indexed: Document = {}
+def _computed_sort_key(lookup: _Lookup) -> list[Document]:
+    if lookup.computed_sort is None:
+        return []
+    keyed: Document = {"$addFields": {_SORT_KEY_FIELD: sort_key_expression(lookup.computed_sort)}}
+    return [keyed, {"$match": lookup.beyond}] if lookup.beyond else [keyed]
+
+
+def _build_lookup(
+    actor: Actor, list_query: ListQuery, skills: Sequence[str], now: datetime
+) -> _Lookup:
+    indexed = _whose(actor, list_query)
     rest: Document = {}
-    if list_query.kind is ListKind.OWN:
-        indexed["createdBy"] = actor.user_id
-    elif list_query.kind is ListKind.ASSIGNED:
-        indexed["assignedTo"] = actor.user_id
-    elif list_query.assignee:
-        is_person = list_query.assignee != NO_ASSIGNEE
-        indexed["assignedTo"] = ObjectId(list_query.assignee) if is_person else None
     if list_query.priority:
         rest["priority"] = list_query.priority.value
     if skills:
@@ -182,15 +201,45 @@ def _build_lookup(actor: Actor, list_query: ListQuery, skills: Sequence[str]) ->
         (indexed if is_first else rest)["relatedSkills"] = (
             skills[0] if len(skills) == 1 else {"$in": list(skills)}
         )
-    if not list_query.is_queue_order:
-        statuses = {"$in": [status.value for status in OPEN_STATUSES]}
-        indexed["status"] = list_query.status.value if list_query.status else statuses
-        return _Lookup(indexed, rest, "createdAt", DESCENDING)
+    if list_query.is_queue_order:
+        return _lookup_in_queue(list_query, indexed, rest, now)
+    statuses = {"$in": [status.value for status in OPEN_STATUSES]}
+    indexed["status"] = list_query.status.value if list_query.status else statuses
+    return _Lookup(indexed, rest, _CREATED_AT_FIELD, DESCENDING)
+
+
+def _whose(actor: Actor, list_query: ListQuery) -> Document:
+    """Return the condition on the requester or the assignee, {} if the list has tickets of all."""
+    kind, assignee = list_query.kind, list_query.assignee
+    if kind is ListKind.OWN:
+        return {"createdBy": actor.user_id}
+    if kind in (ListKind.ASSIGNED, ListKind.WAITING_FOR_ME):
+        return {"assignedTo": actor.user_id}
+    if kind is ListKind.UNASSIGNED or assignee == NO_ASSIGNEE:
+        return {"assignedTo": None}
+    return {"assignedTo": ObjectId(assignee)} if assignee else {}
+
+
+def _lookup_in_queue(
+    list_query: ListQuery, indexed: Document, rest: Document, now: datetime
+) -> _Lookup:
+    """Return the lookup of a list of open tickets."""
+    kind, sort = list_query.kind, list_query.sort
+    in_queue = {**indexed, QUEUE_KEY_FIELD: dict(IN_QUEUE_FILTER[QUEUE_KEY_FIELD])}
     # Completed tickets have no queue key, but for those that the legacy backend has completed.
     done = {"$ne": Status.COMPLETED.value}
     rest["status"] = list_query.status.value if list_query.status else done
-    is_team_wide = indexed.get("assignedTo") is None
-    return _Lookup(indexed | IN_QUEUE_FILTER, rest, QUEUE_KEY_FIELD, ASCENDING, is_team_wide)
+    if kind is ListKind.WAITING_FOR_ME:
+        rest |= WAITS_FOR_ITS_ASSIGNEE
+    if kind is ListKind.OVERDUE:  # without the assigned tickets that are due later
+        in_queue[QUEUE_KEY_FIELD]["$lt"] = queue_key_bound(now, is_assigned=True)
+        rest[DUE_AT_FIELD] = {"$lt": now}
+    # The key has unassigned tickets before all others; apart from that it is in the order of
+    # `Sort.DUE`.
+    if kind is ListKind.OVERDUE or sort is not Sort.DUE:
+        return _Lookup(in_queue, rest, _SORT_KEY_FIELD, ASCENDING, computed_sort=sort)
+    is_team_wide = in_queue.get("assignedTo") is None
+    return _Lookup(in_queue, rest, QUEUE_KEY_FIELD, ASCENDING, is_team_wide)
 
 
 def _beside(lookup: _Lookup, cursor: ListCursor) -> _Lookup | None:
@@ -200,15 +249,19 @@ def _beside(lookup: _Lookup, cursor: ListCursor) -> _Lookup | None:
         if QUEUE_KEY_PATTERN.fullmatch(cursor.sort_key)
         else parse_created_at_key(cursor.sort_key)
     )
-    is_queue_order = lookup.sort_field == QUEUE_KEY_FIELD
-    if value is None or isinstance(value, str) != is_queue_order:
+    if value is None or isinstance(value, str) != (lookup.sort_field != _CREATED_AT_FIELD):
         return None
+    if lookup.computed_sort:
+        value = sort_key(value, lookup.computed_sort)
     is_up = (lookup.order == ASCENDING) != cursor.is_backward
     to, past = ("gte", "gt") if is_up else ("lte", "lt")
     beyond: Document = {
         "$or": [{lookup.sort_field: {f"${past}": value}}, {"_id": {f"${past}": cursor.ticket_id}}]
     }
-    if is_queue_order:
+    if lookup.computed_sort:
+        in_order = {_SORT_KEY_FIELD: {f"${to}": value}}
+        return replace(lookup, beyond=in_order | beyond)
+    if lookup.sort_field == QUEUE_KEY_FIELD:
         ranged = lookup.in_queue(**{"first" if is_up else "last": value})
     else:
         ranged = replace(lookup, rest=lookup.rest | {lookup.sort_field: {f"${to}": value}})
@@ -226,7 +279,7 @@ def _build_page(lookup: _Lookup, tickets: list[Ticket], *, before: bool, after: 
 def _cursor_at(lookup: _Lookup, ticket: Ticket, *, is_before: bool) -> ListCursor | None:
     at = ticket.created_at
     newest = created_at_key(at) if at else None
-    key = ticket.queue_key if lookup.sort_field == QUEUE_KEY_FIELD else newest
+    key = newest if lookup.sort_field == _CREATED_AT_FIELD else ticket.queue_key
     if key is None:  # only a direct write leaves no date
         return None
     return ListCursor(is_backward=is_before, sort_key=key, ticket_id=ticket.id)
@@ -266,7 +319,12 @@ class ListService:
             list_query = replace(list_query, skill="")
         spellings = skills.get(list_query.skill, ())
         page = ticket_list_page(
-            self._db, actor=actor, list_query=list_query, skills=spellings, size=size
+            self._db,
+            actor=actor,
+            list_query=list_query,
+            skills=spellings,
+            size=size,
+            clock=self._clock,
         )
         named = {user_id for ticket in page.tickets for user_id in referenced_user_ids(ticket)}
         if list_query.assignee not in ("", NO_ASSIGNEE):

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from services.auth.profile import ProfileService
     from services.auth.sign_in import AuthDependencies, SignInService
     from services.core.rate_limiter import RateLimiter
+    from services.editing.bulk_changes import BulkChanges
     from services.editing.ticket_edits import TicketEdits
     from services.escalation.escalation_steps import EscalationSteps
     from services.routing.model_store import ModelStore
@@ -211,6 +212,14 @@ class Services:
         from services.editing.ticket_edits import TicketEdits
 
         return TicketEdits(self.db, self.users, self.links, clock=self.clock)
+
+    @cached_property
+    def bulk_changes(self) -> "BulkChanges":
+        from services.editing.bulk_changes import BulkChanges
+
+        return BulkChanges(
+            self.db, self.links, self.ticket_actions, self.ticket_edits, clock=self.clock
+        )
 
     @cached_property
     def models(self) -> "ModelStore":

@@ -126,7 +126,7 @@ class TicketActions:
         choose the same assignee again. Raises `InvalidValue` for either field."""
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.REASSIGN])
         why = checked_reason(reason)
-        person = None if assignee_id is None else self._assignable(assignee_id)
+        person = None if assignee_id is None else self.assignable(assignee_id)
 
         def build_change(ticket: Ticket, now: datetime) -> Change:
             if person:
@@ -134,9 +134,8 @@ class TicketActions:
             return transitions.unassign(actor.user_id, ticket, reason=why)
 
         def validate(ticket: Ticket) -> None:
-            check_assignee(ticket, person.id if person else None)
-            if person and person.id == ticket.assigned_to:
-                raise InvalidValue("assignedTo", f"{person.display_name} has this ticket already.")
+            if person:
+                check_new_assignee(ticket, person)
             if not person and not ticket.assigned_to:
                 raise InvalidValue("assignedTo", "No one has this ticket. Choose someone for it.")
             if not person and ticket.status is Status.WAITING:
@@ -171,7 +170,9 @@ class TicketActions:
             ),
         )
 
-    def resolve(self, *, actor: Actor, ticket_id: str, resolution: str = "") -> Ticket:
+    def resolve(
+        self, *, actor: Actor, ticket_id: str, resolution: str = "", expected_state: str = ""
+    ) -> Ticket:
         """Complete it, with an optional note for the requester. Raises `InvalidValue` for it."""
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.RESOLVE])
         note = checked_resolution(resolution, field="resolution")
@@ -180,7 +181,9 @@ class TicketActions:
             by, done = actor.user_id, EventType.RESOLVED
             return transitions.complete(by, ticket, done, resolution=note, note=note, now=now)
 
-        return self._apply_action(actor, ticket_id, TicketAction.RESOLVE, build_change)
+        return self._apply_action(
+            actor, ticket_id, TicketAction.RESOLVE, build_change, expected_state
+        )
 
     def cancel(self, *, actor: Actor, ticket_id: str) -> Ticket:
         def build_change(ticket: Ticket, now: datetime) -> Change:
@@ -313,13 +316,21 @@ class TicketActions:
         assignee = self._users.get(ticket.assigned_to)
         return assignee.display_name if assignee else ""
 
-    def _assignable(self, user_id: str) -> User:
+    def assignable(self, user_id: str) -> User:
+        """Return the account if it may be assigned tickets. Raises `InvalidValue`."""
         if not user_id:
             raise InvalidValue("assignedTo", "Choose who gets this ticket.")
         user = self._users.get(ObjectId(user_id)) if ObjectId.is_valid(user_id) else None
         if user is None or not can_work_on_tickets(user):
             raise InvalidValue("assignedTo", "Choose a moderator or an admin who is still active.")
         return user
+
+
+def check_new_assignee(ticket: Ticket, person: User) -> None:
+    """Raise `InvalidValue` unless the ticket may be reassigned to that person."""
+    check_assignee(ticket, person.id)
+    if person.id == ticket.assigned_to:
+        raise InvalidValue("assignedTo", f"{person.display_name} has this ticket already.")
 
 
 def was_returned(ticket: Ticket, *, by: ObjectId, former: str, note: str) -> bool:

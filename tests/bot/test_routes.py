@@ -17,6 +17,7 @@ from bot.views.cards.action_buttons import button_value
 from bot.views.modals import (
     account,
     availability,
+    bulk_changes,
     person,
     team_settings,
     ticket_actions,
@@ -28,12 +29,14 @@ from services.availability.availability_service import Availability, WorkHours
 from services.availability.slack_status import StatusRules
 from services.calendar.business_hours import BusinessHours
 from services.core.database import Mongo
+from services.editing.bulk_changes import BulkAction, BulkChange, BulkReview
 from services.editing.ticket_edits import EditForm
 from services.home.sessions import Screen
 from services.linking.account_linking import WRONG_CODE, LinkPreview, UnlinkPreview
 from services.linking.address_claims import CLAIM_SETTLED
-from services.linking.links import ACCOUNT_UNLINKED
+from services.linking.links import ACCOUNT_UNLINKED, Directory
 from services.lists.list_query import ListKind, ListQuery
+from services.lists.list_service import ListPage, ListResult
 from services.models.permissions import ROLE_PERMISSIONS
 from services.models.ticket import Ticket
 from services.models.user import Role, User
@@ -261,20 +264,37 @@ def in_results(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
 
 def in_a_list(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
     """Use a list of the user's tickets, or of the queue if the former has no such filter."""
-    is_staffs = action_id in (ids.LIST_ASSIGNEE, ids.LIST_SKILL)
+    is_staffs = action_id in (ids.LIST_ASSIGNEE, ids.LIST_SKILL, ids.LIST_SORT)
     screen = Screen(list_query=ListQuery(ListKind.QUEUE if is_staffs else ListKind.OWN)).encode()
     menu = {"type": "static_select", "options": [{"text": {}, "value": "any"}]}
+    is_menu = action_id in (*FILTER_BY_ACTION_ID, ids.LIST_SORT)
 
     def body(user: User, ticket: Ticket) -> dict[str, Any]:
         value = str(ticket.id) if action_id == ids.LIST_OPEN else screen
         button = blocks.button("Go", action_id, value)
-        element = {**menu, "action_id": action_id} if action_id in FILTER_BY_ACTION_ID else button
+        element = {**menu, "action_id": action_id} if is_menu else button
         message = in_a_message(user, element)
         message["blocks"][0]["block_id"] = f"filters|{screen}"
-        chosen = "any" if action_id in FILTER_BY_ACTION_ID else None
+        chosen = "any" if is_menu else None
         return payloads.block_actions(message, action_id, chosen, user=People.slack_id(user))
 
     return body
+
+
+def bulk_form_sent(user: User, ticket: Ticket) -> dict[str, Any]:
+    """Choose the ticket, and oneself as its assignee."""
+    page, now = ListPage((ticket,)), datetime(2026, 3, 1, tzinfo=UTC)
+    listed = ListResult(ListQuery(ListKind.QUEUE), page, Directory({}, {}), (), {}, now)
+    view = {**bulk_changes.bulk_form(BulkAction.ASSIGN, listed), "id": "V1"}
+    values = {"tickets": [str(ticket.id)], "assignedTo": str(user.id)}
+    return payloads.view_submission(view, values, user=People.slack_id(user))
+
+
+def bulk_review_sent(user: User, ticket: Ticket) -> dict[str, Any]:
+    change, now = BulkChange(BulkAction.ASSIGN, str(user.id)), datetime(2026, 3, 1, tzinfo=UTC)
+    review = BulkReview(change, (ticket,), (), 0, user, Directory({}, {}), now)
+    view = {**bulk_changes.bulk_review(review), "id": "V1"}
+    return payloads.view_submission(view, {}, user=People.slack_id(user))
 
 
 def chosen_on_the_page(
@@ -466,6 +486,7 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
         f"action {action}": in_a_list(action)
         for action in (
             *FILTER_BY_ACTION_ID,
+            ids.LIST_SORT,
             ids.LIST_PREVIOUS,
             ids.LIST_NEXT,
             ids.LIST_CLEAR,
@@ -476,8 +497,17 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "options list_skill": typed_into(ids.LIST_SKILL),
     **{
         f"action {action}": pressed_in_home(action)
-        for action in (ids.HOME_ASSIGNED, ids.HOME_QUEUE)
+        for action in (
+            ids.HOME_ASSIGNED,
+            ids.HOME_QUEUE,
+            ids.HOME_WAITING,
+            ids.HOME_UNASSIGNED,
+            ids.HOME_OVERDUE,
+            *bulk_changes.BULK_ACTIONS,
+        )
     },
+    "view bulk_form": bulk_form_sent,
+    "view bulk_review": bulk_review_sent,
     "action show_list": button_pressed(ids.SHOW_LIST, the_whole(ListKind.OWN)),
     "action show_assigned": button_pressed(ids.SHOW_ASSIGNED, the_whole(ListKind.ASSIGNED)),
     "action turn_digest": pressed_in_home(ids.SET_DIGEST),

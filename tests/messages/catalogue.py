@@ -22,6 +22,7 @@ from bot.views.messages.reminder_message import ReminderLine, reminder_message
 from bot.views.modals import (
     account,
     availability,
+    bulk_changes,
     edit_ticket,
     file_ticket,
     person,
@@ -29,6 +30,7 @@ from bot.views.modals import (
     team_settings,
     ticket_actions,
 )
+from bot.views.modals.bulk_changes import BulkResult, ReviewMetadata
 from bot.views.modals.private_choice import PrivateTicketChoice
 from bot.views.text import DisplayPerson, display_person
 from services.account_admin.audit_trail import PersonChanges
@@ -61,6 +63,7 @@ from services.digest.digest_service import (
     QueueCounts,
     TeamActivity,
 )
+from services.editing.bulk_changes import BulkAction, BulkChange, BulkReview, ReviewedTicket
 from services.editing.ticket_edits import EditConflict, EditForm, FieldConflict
 from services.home.home_service import (
     HomePage,
@@ -101,7 +104,12 @@ from services.sla.policy import TargetFields, Targets
 from services.team_settings.private_tickets import PrivateTicketState
 from services.team_settings.settings_service import BusinessHoursFields, CurrentSettings
 from services.tickets.access import for_requester
-from services.tickets.lifecycle import CANCELLED_RESOLUTION, NO_ANSWER_RESOLUTION, allowed_actions
+from services.tickets.lifecycle import (
+    CANCELLED_RESOLUTION,
+    NO_ANSWER_RESOLUTION,
+    allowed_actions,
+    stale_message,
+)
 from tasks.email import compose
 from tests.bot.handlers.test_ticket_page_explanation import PARTS
 from tests.bot.views.cards.test_ticket_cards import ASSIGNED as ASSIGNED_FIELDS
@@ -661,6 +669,7 @@ def _modals() -> Iterator[Row]:
         ticket_actions.reassign_ticket_modal(ASSIGNED, [full]),
     )
     yield MODALS, MODERATOR, "Assign", ticket_actions.reassign_ticket_modal(UNAVAILABLE)
+    yield from _bulk_changes()
     yield MODALS, MODERATOR, "Back to the queue", ticket_actions.returned_to_queue_modal()
     choices = [ticket_actions.assignee_option(one) for one in (fit, full)]
     yield MODALS, MODERATOR, "People to assign", choices
@@ -787,6 +796,40 @@ def _admin_modals() -> Iterator[Row]:
     yield MODALS, ADMIN, "No changes", person_changes.person_changes_modal(empty)
 
 
+def _bulk_changes() -> Iterator[Row]:
+    listed = _listed(ListKind.QUEUE, UNAVAILABLE, LATE, replace(NEW, private=True))
+    for action in BulkAction:
+        yield (
+            MODALS,
+            MODERATOR,
+            f"Several tickets: {action}",
+            bulk_changes.bulk_form(action, listed),
+        )
+    assign = BulkChange(BulkAction.ASSIGN, str(CLEO.id))
+    already = (RESOLVED, "The ticket is resolved.")
+    review = BulkReview(assign, (UNAVAILABLE, LATE), (already,), 1, CLEO, PEOPLE, NOW)
+    urgent = BulkChange(BulkAction.SET_PRIORITY, Priority.URGENT)
+    done = BulkChange(BulkAction.RESOLVE)
+    for title, shown in {
+        "assign": review,
+        "priority": replace(review, change=urgent, assignee=None, refused=(), hidden_count=0),
+        "resolve": replace(
+            review, change=done, assignee=None, tickets=(LATE,), refused=(), hidden_count=0
+        ),
+        "nothing can be changed": replace(review, tickets=()),
+    }.items():
+        yield MODALS, MODERATOR, f"Review: {title}", bulk_changes.bulk_review(shown)
+    reviewed = tuple(map(ReviewedTicket.of, (UNAVAILABLE, LATE, RESOLVED)))
+    stale = stale_message(RESOLVED)
+    results = [BulkResult(12, LATE), BulkResult(12, refusal=stale)]
+    for title, change, name in (
+        ("assign", assign, "Cleo Vogt"), ("priority", urgent, "Urgent"), ("resolve", done, "")
+    ):  # fmt: skip
+        metadata = ReviewMetadata(change, name, reviewed)
+        so_far = results if change is assign else results[:1] * 3
+        yield MODALS, MODERATOR, f"Results: {title}", bulk_changes.bulk_results(metadata, so_far)
+
+
 def _listed(kind: ListKind, *tickets: Ticket, **filters: Any) -> ListResult:
     at = ListCursor(is_backward=False, sort_key="1", ticket_id=NEW.id)
     page = ListPage(tickets, at if tickets else None, at if tickets else None)
@@ -844,6 +887,9 @@ def _home() -> Iterator[Row]:
         (ListKind.OWN, EMPLOYEE): (NEW, UNAVAILABLE, WAITING, RESOLVED, CANCELLED),
         (ListKind.ASSIGNED, ASSIGNEE): (ASSIGNED, ACCEPTED, WAITING, LATE, REOPENED),
         (ListKind.QUEUE, MODERATOR): (UNAVAILABLE, ASSIGNED, ACCEPTED, LATE),
+        (ListKind.WAITING_FOR_ME, ASSIGNEE): (ASSIGNED, ACCEPTED, REOPENED),
+        (ListKind.UNASSIGNED, MODERATOR): (UNAVAILABLE, NEW),
+        (ListKind.OVERDUE, MODERATOR): (LATE,),
     }
     for (kind, reader), tickets in lists.items():
         listed = _listed(kind, *tickets)

@@ -15,15 +15,17 @@ from pymongo import MongoClient
 
 from demo.servers import MongoServer
 from services.core.database import Mongo
+from services.editing.bulk_changes import BulkAction, BulkChange, ReviewedTicket
 from services.models.permissions import Actor
 from services.models.user import Role, User
 from services.ops.ticket_counts import count_tickets
 from services.registry.indexes import ensure_indexes
 from services.registry.services import Services
 from tasks.runtime import Runtime
-from tests.conftest import Bot, Commands, People, RecordingPublisher, work
+from tests.conftest import Bot, Commands, People, RecordingPublisher, file_ticket, work
 from tests.support import payloads
 from tests.support.api_client import FINE, Api
+from tests.support.home_visitor import Visitor
 from tests.support.http_bot import opened_by
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
@@ -82,6 +84,7 @@ def test_the_table_of_trips_is_true(
     trips.end("the form is submitted")
     work(runtime, publisher)
     trips.end("the ticket is analysed and assigned, and its people are notified (worker)")
+    visitor = Visitor(ticket_bot, slack, moderator)
     ticket_bot.answer(payloads.slash_command("search vpn", user=staff))
     trips.begin()
     for action, payload in {
@@ -97,6 +100,13 @@ def test_the_table_of_trips_is_true(
     }.items():
         ticket_bot.answer(payload)
         trips.end(action)
+    for view in ("Waiting for me", "Unassigned", "Overdue"):
+        visitor.open()
+        trips.begin()
+        visitor.press(view)
+        trips.end(f'a moderator opens "{view}" in Home')
+        visitor.press("Back")
+    trips.begin()
     api.filed(requester)
     trips.end("`POST /api/tickets`")
     api.get("/api/tickets", by=requester)
@@ -112,6 +122,17 @@ def test_the_table_of_trips_is_true(
         trips.end(action)
         work(runtime, publisher, ticket)
         trips.end(f"{action}, messages (worker)")
+    several = [str(file_ticket(services.tickets, requester).id) for _ in range(3)]
+    urgent = BulkChange(BulkAction.SET_PRIORITY, "urgent")
+    trips.begin()
+    review = services.bulk_changes.review(
+        actor=actor, team_id=TEAM_ID, change=urgent, ticket_ids=several
+    )
+    trips.end("the review of a change of three tickets")
+    for one in review.tickets:
+        reviewed = ReviewedTicket.of(one)
+        services.bulk_changes.apply(actor=actor, change=urgent, reviewed=reviewed)
+    trips.end("the priority of three tickets is changed")
     count_tickets(services.db)
     trips.end("`/metrics`, at most every 15 s")
     table = HEADER + "".join(f"| {action} | {count} |\n" for action, count in trips.counts.items())

@@ -36,6 +36,7 @@ from services.core import legacy_backend
 from services.core.database import Document, Mongo, connect
 from services.core.errors import DomainError
 from services.digest.digest_service import Digest, DigestCounts, Digests
+from services.editing.bulk_changes import BulkAction, BulkChange, ReviewedTicket
 from services.home.sessions import Screen
 from services.linking import links
 from services.linking.links import ExclusionReason
@@ -569,6 +570,19 @@ TABLE: Mapping[str, Entry] = {
     "digest.digest_service.Digests.retry_later": once(
         lambda w: digest_service(w).retry_later(digest(w), wait=timedelta(1))
     ),
+    "editing.bulk_changes.BulkChanges.review": each(
+        lambda w, t: w.bulk_changes.review(
+            actor=BOSS, team_id=TEAM_ID, change=BulkChange(BulkAction.RESOLVE), ticket_ids=[str(t)]
+        )
+    ),
+    "editing.bulk_changes.BulkChanges.apply": each(
+        lambda w, t: w.bulk_changes.apply(
+            actor=BOSS,
+            change=BulkChange(BulkAction.SET_PRIORITY, "urgent"),
+            reviewed=ReviewedTicket.of(w.ticket(t)),
+        ),
+        "priority",
+    ),
     "editing.ticket_edits.TicketEdits.get_form": each(
         lambda w, t: w.ticket_edits.get_form(actor=MO, team_id=TEAM_ID, ticket_id=str(t))
     ),
@@ -759,6 +773,9 @@ TABLE: Mapping[str, Entry] = {
         )
     ),
     "tickets.actions.TicketActions.accept": action("accept", actor=MO),
+    "tickets.actions.TicketActions.assignable": once(
+        lambda w: w.ticket_actions.assignable(str(SECOND))
+    ),
     "tickets.actions.TicketActions.take": action("take", *GROUNDS),
     "tickets.actions.TicketActions.reassign": action("reassign", *GROUNDS, assignee_id=str(SECOND)),
     "tickets.actions.TicketActions.ask_requester": action(

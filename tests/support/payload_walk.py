@@ -13,7 +13,7 @@ from typing import Any
 import requests
 
 from bot.views import ids
-from services.models.user import User
+from services.models.user import Role, User
 from tests.conftest import People
 from tests.support import payloads
 from tests.support.recording_slack import RecordingSlack
@@ -60,6 +60,7 @@ class Walk:
     def __init__(self, send: Send, slack: RecordingSlack, users: Sequence[User]) -> None:
         self._send, self._slack = send, slack
         self._roles = {People.slack_id(user): user.role.value for user in users}
+        self._assignee = next(str(user.id) for user in users if user.role is Role.MODERATOR)
         self._due: deque[Template] = deque()
         self.templates: dict[tuple[str, ...], Template] = {}
 
@@ -154,7 +155,9 @@ class Walk:
             for template in self._presses(source, element, block, user, place):
                 self._add(template)
         if source.get("submit"):
-            form = payloads.view_submission(source, _filled_in(source), user=user)
+            form = payloads.view_submission(
+                source, _filled_in(source, assignee=self._assignee), user=user
+            )
             self._add(Template(("view_submission", place), form))
 
     def _presses(
@@ -194,12 +197,19 @@ def _options(menu: Json) -> list[Json]:
     return [option for group in groups for option in group["options"]]
 
 
-def _filled_in(view: Mapping[str, Any]) -> Json:
-    """Return a text for each empty text input, and the first option of each menu without one."""
+def _filled_in(view: Mapping[str, Any], *, assignee: str) -> Json:
+    """Return a text for each empty text input, the first option of each menu without one, the first
+    box if one has to be ticked, and the assignee if one has to be chosen."""
     values: Json = {}
+    inputs = (block for block in view["blocks"] if block["type"] == "input")
+    required = {block["block_id"] for block in inputs if not block.get("optional")}
     for element, block in elements(view):
         if element["type"] == "plain_text_input" and "initial_value" not in element:
             values[block] = "Some words"
         elif element["type"] == "static_select" and "initial_option" not in element:
             values[block] = _options(element)[0]["value"]
+        elif element["type"] == "checkboxes" and block in required:
+            values[block] = [_options(element)[0]["value"]]
+        elif block == ids.ASSIGNED_TO and block in required:
+            values[block] = assignee
     return values

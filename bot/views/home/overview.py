@@ -52,7 +52,6 @@ def home_view(content: HomeContent, *, notice: str = "") -> View:
 
 def overview_page(content: HomePage) -> View:
     is_staff = content.assigned is not None
-    queue = [_list_button("The queue", ids.HOME_QUEUE, ListKind.QUEUE)] if is_staff else []
     everybody = Screen(people=AccountCursor()).encode()
     people = [button("People", ids.HOME_PEOPLE, everybody)] if content.can_manage_people else []
     if content.can_manage_people:
@@ -62,11 +61,11 @@ def overview_page(content: HomePage) -> View:
         header(f"Hello, {display_person(content.people, content.user_id).name}"),
         actions(
             button("File a ticket", ids.HOME_FILE, "file", primary=True),
-            *queue,
             button("My profile", ids.OPEN_PROFILE, "own"),
             *own,
             *people,
         ),
+        *([_work_buttons()] if is_staff else []),
         search_box(),
         context(mrkdwn(HELP)),
         *(_away_notice(content) if is_staff else []),
@@ -95,6 +94,15 @@ def refusal_view(sentence: str, *, app_name: str) -> View:
     """Return what a member without an account sees."""
     blocks = [header(app_name), text_section(sentence)]
     return {"type": "home", "blocks": blocks}
+
+
+def _work_buttons() -> Block:
+    return actions(
+        _list_button("Waiting for me", ids.HOME_WAITING, ListKind.WAITING_FOR_ME),
+        _list_button("Unassigned", ids.HOME_UNASSIGNED, ListKind.UNASSIGNED),
+        _list_button("Overdue", ids.HOME_OVERDUE, ListKind.OVERDUE),
+        _list_button("The queue", ids.HOME_QUEUE, ListKind.QUEUE),
+    )
 
 
 def _setup(content: HomePage) -> list[Block]:

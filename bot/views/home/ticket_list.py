@@ -20,6 +20,7 @@ from bot.views.blocks import (
 from bot.views.cards.ticket_cards import ticket_reference
 from bot.views.due_text import due_phrase, time_ago
 from bot.views.inputs import View, option
+from bot.views.modals.bulk_changes import BULK_BUTTONS
 from bot.views.text import (
     MAX_NAME_LENGTH,
     Block,
@@ -36,10 +37,19 @@ from services.core.text import truncate
 from services.home.home_service import TicketListPage
 from services.home.sessions import Screen
 from services.linking.links import Directory
-from services.lists.list_query import FILTERS, NO_ASSIGNEE, STATUSES, Filter, ListKind, ListQuery
+from services.lists.list_query import (
+    FILTERS,
+    NO_ASSIGNEE,
+    SORTABLE,
+    STATUSES,
+    Filter,
+    ListKind,
+    ListQuery,
+)
 from services.lists.list_service import ListResult
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import User
+from services.sla.queue_key import Sort
 from services.tickets.lifecycle import is_awaiting_acceptance
 
 FILTER_ACTION_IDS = {
@@ -61,13 +71,28 @@ LIST_TITLES = {
     ListKind.OWN: "Your tickets",
     ListKind.ASSIGNED: "Assigned to you",
     ListKind.QUEUE: "The queue",
+    ListKind.WAITING_FOR_ME: "Waiting for me",
+    ListKind.UNASSIGNED: "Unassigned",
+    ListKind.OVERDUE: "Overdue",
+}
+SORT_NOTES = {
+    Sort.DUE: "What is due first, then the most urgent, then the oldest.",
+    Sort.PRIORITY: "The most urgent first, then what is due first, then the oldest.",
+    Sort.AGE: "The oldest first.",
+}
+SORT_LABELS = {
+    Sort.DUE: "Sort by due date",
+    Sort.PRIORITY: "Sort by priority",
+    Sort.AGE: "Sort by age",
 }
 ORDER_NOTES = {
     ListKind.OWN: "The newest first.",
-    ListKind.ASSIGNED: "What is due first, then the most urgent, then the oldest.",
     ListKind.QUEUE: (
         "Unassigned tickets first, then what is due first, then the most urgent, then the oldest."
     ),
+}
+CONTENT_NOTES = {
+    ListKind.WAITING_FOR_ME: "Your tickets that you have to accept, or that have a new message.",
 }
 EMPTY_MESSAGES = {
     ListKind.OWN: "You have no open tickets. When something does not work, type /ticket.",
@@ -76,6 +101,12 @@ EMPTY_MESSAGES = {
         "shows what you could take."
     ),
     ListKind.QUEUE: "No ticket is open. New ones appear here as soon as they are filed.",
+    ListKind.WAITING_FOR_ME: (
+        "Nothing waits for you. Your tickets that you have to accept, and those with a new "
+        "message, appear here."
+    ),
+    ListKind.UNASSIGNED: "Every open ticket has an assignee.",
+    ListKind.OVERDUE: "No ticket is overdue.",
 }
 NO_MATCH = "No ticket here matches these filters. Press Clear filters to see all that are open."
 # Tried in turn until the message fits: the options in a menu, and the length of names. In a message
@@ -135,7 +166,9 @@ def _state(
     """Return the status, and the assignee if the status does not name them; in the reader's own
     work, the requester."""
     status = labels.status(ticket, is_for_requester=kind is ListKind.OWN)
-    if kind is ListKind.ASSIGNED:
+    if kind in (ListKind.ASSIGNED, ListKind.WAITING_FOR_ME):
+        if kind is ListKind.WAITING_FOR_ME and accepted_time(ticket):
+            status = f"{status}, new message"
         return status, f"From {format_name(display_person(people, ticket.created_by))}"
     if ticket.assigned_to is None:
         retry_at = ticket.assignment.get("next")
@@ -154,6 +187,8 @@ def filter_menus(listed: ListResult, max_options: int) -> Block:
     """
     list_query = listed.list_query.with_cursor(None)
     elements = [_filter_menu(by, listed, max_options) for by in FILTERS[list_query.kind]]
+    if list_query.kind in SORTABLE:
+        elements.append(_sort_menu(list_query.sort))
     if list_query.has_filters:
         everything = Screen(list_query=list_query.without_filters)
         elements.append(button("Clear filters", ids.LIST_CLEAR, everything.encode()))
@@ -175,6 +210,17 @@ def _filter_menu(by: Filter, listed: ListResult, max_options: int) -> Block:
     if by in SEARCHABLE_FILTERS and len(options) > max_options:
         return {**element, "type": "external_select", "min_query_length": 0}
     return {**element, "type": "static_select", "options": options}
+
+
+def _sort_menu(sort: Sort) -> Block:
+    options = {one: option(label, one.value) for one, label in SORT_LABELS.items()}
+    return {
+        "type": "static_select",
+        "action_id": ids.LIST_SORT,
+        "placeholder": plain_text("Sort"),
+        "options": list(options.values()),
+        "initial_option": options[sort],
+    }
 
 
 def query_from_block_id(block_id: str) -> ListQuery:
@@ -245,10 +291,19 @@ def list_page(content: TicketListPage) -> View:
 
     blocks = [
         header(LIST_TITLES[listed.list_query.kind]),
-        actions(button("Back", ids.HOME_BACK, Screen().encode())),
+        actions(button("Back", ids.HOME_BACK, Screen().encode()), *_bulk_buttons(listed)),
         *_list(listed, open_button, max_options=MAX_HOME_OPTIONS),
     ]
     return {"type": "home", "blocks": blocks}
+
+
+def _bulk_buttons(listed: ListResult) -> list[Block]:
+    """Return the buttons that change several of the page's tickets: open ones, for the staff."""
+    list_query = listed.list_query
+    if not (listed.page.tickets and list_query.is_queue_order):
+        return []
+    page = Screen(list_query=list_query).encode()
+    return [button(label, action_id, page) for label, action_id in BULK_BUTTONS.values()]
 
 
 def _list(
@@ -263,11 +318,10 @@ def _list(
     if not page.tickets:
         text = NO_MATCH if list_query.has_filters else EMPTY_MESSAGES[list_query.kind]
         return [*blocks, text_section(text)]
-    blocks.append(
-        context(
-            plain_text(ORDER_NOTES[list_query.kind if list_query.is_queue_order else ListKind.OWN])
-        )
-    )
+    listed_kind = list_query.kind if list_query.is_queue_order else ListKind.OWN
+    order = ORDER_NOTES.get(listed_kind, SORT_NOTES[list_query.sort])
+    notes = filter(None, (CONTENT_NOTES.get(listed_kind), order))
+    blocks.append(context(plain_text(" ".join(notes))))
     for ticket in page.tickets:
         blocks += ticket_row(
             ticket,

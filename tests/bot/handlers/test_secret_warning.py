@@ -28,6 +28,7 @@ WARNING_FORMS = {
     "write_note",
     "ask_requester",
     "resolve_ticket",
+    "bulk_review",
     "hand_on",
     "reassign_ticket",
     "reopen_ticket",
@@ -35,6 +36,7 @@ WARNING_FORMS = {
 }
 OTHER_FORMS = {
     "add_moderator",
+    "bulk_form",
     "cancel_ticket",
     "confirm_link",
     "edit_app_name",

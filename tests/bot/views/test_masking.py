@@ -20,12 +20,14 @@ from bson import ObjectId
 from bot import views
 from bot.views.explain.wording import Formatter
 from bot.views.messages.reminder_message import ReminderLine
+from bot.views.modals.bulk_changes import BulkResult, ReviewMetadata
 from bot.views.modals.edit_ticket import EditMetadata
 from bot.views.modals.file_ticket import direct_message_quote, file_ticket_modal
 from bot.views.text import DisplayPerson, Message
 from services.assignment.candidate import Obstacle
 from services.assignment.explanation import DryRun, Explanation, LastAssignment
 from services.assignment.reassign import ReassignResult
+from services.editing.bulk_changes import BulkAction, BulkChange, BulkReview, ReviewedTicket
 from services.editing.ticket_edits import EditConflict, EditForm, FieldConflict
 from services.home.home_service import (
     HomePage,
@@ -52,6 +54,8 @@ NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
 ANN = DisplayPerson("Ann", "U0ANN")
 NOBODY = Directory({}, {})
 USER_ID = ObjectId("65f0c0ffee65f0c0ffee0002")
+
+RESOLVE = BulkChange(BulkAction.RESOLVE)
 
 # Their readers may see the ticket, and read it in full there.
 SHOW_SECRETS = {
@@ -96,6 +100,8 @@ TICKET_TYPES = (
     LastAssignment,
     ReminderLine,
     ReassignResult,
+    BulkReview,
+    BulkResult,
 )
 
 
@@ -156,6 +162,8 @@ def arguments(status: Status) -> dict[str, Any]:
         "inputs": [],
         "blocks": [],
         "metadata": EditMetadata(str(one.id), 1),
+        "review": BulkReview(RESOLVE, (one,), ((one, "It is resolved."),), 0, None, NOBODY, NOW),
+        "reviewed": ReviewMetadata(RESOLVE, "", (ReviewedTicket.of(one),)),
         "changed_fields": frozenset(),
         "reader_id": USER_ID,
         "dry_run": DryRun(one, True, False, True, Explanation((), ()), last, (), NOBODY, NOW),
@@ -226,6 +234,10 @@ def output(name: str, status: Status) -> str:
     values, function = arguments(status), FUNCTIONS[name]
     if name.endswith("list_page"):
         values["content"] = TicketListPage(Screen(), values["listed"])
+    if name.endswith("bulk_form"):
+        values["action"] = BulkAction.ASSIGN
+    if name.endswith("bulk_results"):
+        values["results"] = [BulkResult(12, values["ticket"])]
     if name.endswith("results_page"):
         values["content"] = SearchResultsPage(Screen(), values["result"])
     required = {

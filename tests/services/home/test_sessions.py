@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from services.core.database import Mongo
 from services.home.sessions import REFRESH_DELAY, SESSION_TIMEOUT, HomeSessions, Screen
-from services.lists.list_query import ListCursor, ListKind, ListQuery
+from services.lists.list_query import TEAM_LISTS, ListCursor, ListKind, ListQuery
 from services.models.ticket import Priority, Ticket
 from services.models.user import Role, User
 from services.tickets.filing import TicketService
@@ -161,11 +161,17 @@ def test_whom_a_change_concerns(
     assert watchers(home_sessions, db, reload(db, ticket)) == [link_of(former)]
 
 
-def test_a_change_concerns_members_who_have_the_queue_open(
-    home_sessions: HomeSessions, people: People, ticket: Ticket, clock: FixedClock, db: Mongo
+@pytest.mark.parametrize("kind", TEAM_LISTS)
+def test_a_change_concerns_members_who_have_a_list_of_the_team_open(
+    home_sessions: HomeSessions,
+    people: People,
+    ticket: Ticket,
+    clock: FixedClock,
+    db: Mongo,
+    kind: ListKind,
 ) -> None:
     here, elsewhere, inside, gone = (people.add(Role.MODERATOR) for _ in range(4))
-    queue = Screen(list_query=ListQuery(ListKind.QUEUE))
+    queue = Screen(list_query=ListQuery(kind))
     for user in (gone, elsewhere, inside):
         home_sessions.navigate(link_of(user), screen=queue)
     home_sessions.navigate(link_of(elsewhere), screen=Screen(list_query=ListQuery(ListKind.OWN)))

@@ -1,5 +1,6 @@
 """List queries as encoded in buttons and block_ids."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,6 +21,7 @@ from services.lists.list_query import (
     skill_key,
 )
 from services.models.ticket import OPEN_STATUSES, Priority, Status
+from services.sla.queue_key import Sort
 
 ID = "65f0c0ffee65f0c0ffee0012"
 KEY = "0-999999999999999-4-000001700000000"
@@ -31,6 +33,7 @@ EVERYTHING = ListQuery(
     skill=skill_key("VPN"),
     cursor=ListCursor(is_backward=True, sort_key=KEY, ticket_id=ObjectId(ID)),
 )
+SORTED = replace(EVERYTHING, kind=ListKind.OVERDUE, sort=Sort.PRIORITY)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +41,7 @@ EVERYTHING = ListQuery(
     [
         *(ListQuery(kind) for kind in ListKind),
         EVERYTHING,
+        SORTED,
         ListQuery(ListKind.QUEUE, assignee=NO_ASSIGNEE),
         ListQuery(ListKind.OWN, status=Status.COMPLETED),
         ListQuery(ListKind.OWN, cursor=ListCursor(False, "1700000000000", ObjectId(ID))),
@@ -45,7 +49,7 @@ EVERYTHING = ListQuery(
 )
 def test_it_survives_a_button(selection: ListQuery) -> None:
     assert ListQuery.decode(selection.encode()) == selection
-    assert len(selection.encode()) <= 130  # leaves room for the rest of a block_id
+    assert len(selection.encode()) <= 140  # leaves room for the rest of a block_id
 
 
 @settings(deadline=None)
@@ -71,6 +75,9 @@ def test_a_forged_one_is_read_as_one_of_ours(forged: str) -> None:
         (f"assigned,,,{ID}", ListQuery(ListKind.ASSIGNED)),
         (f"queue,,,{ID}0", ListQuery(ListKind.QUEUE)),
         ("queue,,,nobody,VPN", ListQuery(ListKind.QUEUE, assignee=NO_ASSIGNEE)),
+        ("queue,,,,,,age", ListQuery(ListKind.QUEUE)),
+        ("overdue,,,,,,size", ListQuery(ListKind.OVERDUE)),
+        ("unassigned,TODO,,nobody", ListQuery(ListKind.UNASSIGNED)),
     ],
 )
 def test_what_a_list_has_no_filter_for_is_left_away(forged: str, read: ListQuery) -> None:
@@ -107,6 +114,14 @@ def test_a_filter_changes_the_list_and_leads_to_its_first_page() -> None:
     for by in Filter:
         assert getattr(EVERYTHING.with_filter(by, "any"), by) in (None, "")
     assert EVERYTHING.without_filters == ListQuery(ListKind.QUEUE)
+
+
+def test_filters_keep_the_order() -> None:
+    assert SORTED.with_filter(Filter.PRIORITY, "low").sort is Sort.PRIORITY
+    assert SORTED.without_filters == ListQuery(ListKind.OVERDUE, sort=Sort.PRIORITY)
+    by_age = SORTED.with_sort("age")
+    assert (by_age.sort, by_age.cursor, by_age.priority) == (Sort.AGE, None, Priority.URGENT)
+    assert not ListQuery(ListKind.OVERDUE, sort=Sort.AGE).has_filters
 
 
 def test_whether_it_is_narrowed() -> None:

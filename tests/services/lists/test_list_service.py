@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from services.core.errors import PermissionDenied
 from services.linking.links import LinkService
 from services.lists.list_query import (
     NO_ASSIGNEE,
+    SORTABLE,
     Filter,
     ListCursor,
     ListKind,
@@ -31,7 +33,7 @@ from services.lists.list_service import (
 from services.models.permissions import Actor
 from services.models.ticket import OPEN_STATUSES, Priority, Status, Ticket
 from services.models.user import Role, User
-from services.sla.queue_key import queue_key
+from services.sla.queue_key import Sort, queue_key
 from services.tickets.filing import TicketService
 from tests.conftest import Commands, FixedClock, People, file_ticket
 from tests.support.query_rule import NOT_ALL_INDEXED, fault, queries
@@ -39,7 +41,9 @@ from tests.support.slack_workspace import TEAM_ID
 
 ME, SOMEBODY = ObjectId(), ObjectId()
 EMPLOYEE, MODERATOR = Actor(ME, Role.USER), Actor(ME, Role.MODERATOR)
-OWN, ASSIGNED, QUEUE = (ListQuery(kind) for kind in ListKind)
+WITH_STATUS = (ListKind.OWN, ListKind.ASSIGNED, ListKind.QUEUE)
+OF_STAFF = [kind for kind in ListKind if kind is not ListKind.OWN]
+OWN, ASSIGNED, QUEUE, WAITING_FOR_ME, UNASSIGNED, OVERDUE = (ListQuery(kind) for kind in ListKind)
 
 
 def put(db: Mongo, clock: FixedClock, *numbers: int, apart: float = 60, **fields: Any) -> None:
@@ -178,7 +182,7 @@ def test_only_open_tickets_of_the_reader(db: Mongo, clock: FixedClock) -> None:
 
 
 @pytest.mark.parametrize("status", Status)
-@pytest.mark.parametrize("kind", ListKind)
+@pytest.mark.parametrize("kind", WITH_STATUS)
 def test_by_status(db: Mongo, clock: FixedClock, kind: ListKind, status: Status) -> None:
     for number, each in enumerate(Status):
         put(db, clock, number, status=each.value, assignedTo=ME)
@@ -189,10 +193,16 @@ def test_by_status(db: Mongo, clock: FixedClock, kind: ListKind, status: Status)
 
 @pytest.mark.parametrize("kind", ListKind)
 def test_by_priority(db: Mongo, clock: FixedClock, kind: ListKind) -> None:
+    is_mine = kind is not ListKind.UNASSIGNED
+    held: dict[str, Any] = {
+        "assignedTo": ME if is_mine else None,
+        "status": "IN_PROGRESS",
+        "dueAt": clock(),
+    }
     for number, each in enumerate(Priority):
-        put(db, clock, number, priority=each.value, assignedTo=ME, status="WAITING")
+        put(db, clock, number, priority=each.value, **held)
     for number, each in enumerate(Priority):
-        assert seen(db, ListQuery(kind, priority=each)) == [number]
+        assert seen(db, ListQuery(kind, priority=each), clock=clock) == [number]
 
 
 def test_by_assignee(db: Mongo, clock: FixedClock) -> None:
@@ -230,7 +240,7 @@ def test_pages_keep_the_filters(db: Mongo, clock: FixedClock) -> None:
     assert seen(db, narrow.with_cursor(first.next_cursor)) == [21, 23]
 
 
-@pytest.mark.parametrize("kind", [ListKind.ASSIGNED, ListKind.QUEUE])
+@pytest.mark.parametrize("kind", OF_STAFF)
 def test_only_staff_sees_more_than_their_own(db: Mongo, kind: ListKind) -> None:
     with pytest.raises(PermissionDenied, match="see other people's tickets"):
         ticket_list_page(db, actor=EMPLOYEE, list_query=ListQuery(kind))
@@ -264,6 +274,14 @@ SELECTIONS = {
     "queue, somebody's": ListQuery(ListKind.QUEUE, assignee=str(ME)),
     "queue, by skill": ListQuery(ListKind.QUEUE, skill="skill"),
     "queue, somebody's by skill": ListQuery(ListKind.QUEUE, assignee=str(ME), skill="skill"),
+    "waiting for me": WAITING_FOR_ME,
+    "waiting for me, by age": replace(WAITING_FOR_ME, sort=Sort.AGE),
+    "unassigned": UNASSIGNED,
+    "unassigned, by priority": replace(UNASSIGNED, sort=Sort.PRIORITY),
+    "overdue": OVERDUE,
+    "overdue, by age": replace(OVERDUE, sort=Sort.AGE),
+    "overdue, waiting": replace(OVERDUE, status=Status.WAITING),
+    "overdue, somebody's by priority": replace(OVERDUE, assignee=str(ME), sort=Sort.PRIORITY),
 }
 
 
@@ -277,9 +295,11 @@ def test_one_query_of_its_index_that_fetches_no_arrays(
     db: Mongo, watched_db: Mongo, commands: Commands, clock: FixedClock, name: str, side: str
 ) -> None:
     selection = SELECTIONS[name]
-    put(db, clock, *range(33), status=(selection.status or Status.WAITING).value, priority="high")
+    status = selection.status or Status.REOPENED
+    put(db, clock, *range(33), status=status.value, priority="high", dueAt=clock())
     long = {"events": [{"seq": 1}] * 100, "description": "long", "relatedSkills": ["VPN"]}
-    assignee = None if selection.assignee == NO_ASSIGNEE else ME
+    is_free = selection.assignee == NO_ASSIGNEE or selection.kind is ListKind.UNASSIGNED
+    assignee = None if is_free else ME
     db.tickets.update_many({}, {"$set": {**long, "assignedTo": assignee}})
     skills = ["VPN"] if selection.skill else []
     first = ticket_list_page(db, actor=MODERATOR, list_query=selection, skills=skills)
@@ -303,6 +323,119 @@ def test_one_query_of_its_index_that_fetches_no_arrays(
     assert limit["$limit"] == PAGE_SIZE + 1
     (query,) = queries(sent, command)
     assert fault(query) == (NOT_ALL_INDEXED if name in OF_FEW else "")
+
+
+# Waiting for me, unassigned, overdue
+
+
+def put_mixed(db: Mongo, clock: FixedClock) -> None:
+    """Four tickets: filed in the order 1, 2, 3, 4, due in the order 2, 4, 1, 3."""
+    start = clock()
+    due = {1: ("low", 30), 2: ("low", 10), 3: ("urgent", 40), 4: ("high", 20)}
+    for number, (priority, minutes) in due.items():
+        at: dict[str, Any] = {"dueAt": start + timedelta(minutes=minutes)}
+        put(db, clock, number, priority=priority, status="REOPENED", **at)
+
+
+SORTED = {Sort.DUE: [2, 4, 1, 3], Sort.PRIORITY: [3, 4, 2, 1], Sort.AGE: [1, 2, 3, 4]}
+
+
+@pytest.mark.parametrize("kind", SORTABLE)
+@pytest.mark.parametrize("sort", Sort)
+def test_by_due_time_priority_and_age(
+    db: Mongo, clock: FixedClock, kind: ListKind, sort: Sort
+) -> None:
+    put_mixed(db, clock)
+    if kind is not ListKind.UNASSIGNED:
+        db.tickets.update_many({}, {"$set": {"assignedTo": ME}})
+    clock.advance(hours=2)
+    assert seen(db, ListQuery(kind, sort=sort), clock=clock) == SORTED[sort]
+
+
+@pytest.mark.parametrize("kind", SORTABLE)
+@pytest.mark.parametrize("sort", Sort)
+@pytest.mark.parametrize("apart", [60, 0])
+def test_sorted_there_and_back(
+    db: Mongo, clock: FixedClock, kind: ListKind, sort: Sort, apart: float
+) -> None:
+    late = clock()
+    for number in range(23):
+        assignee = None if kind is ListKind.UNASSIGNED else ME
+        held: dict[str, Any] = {"assignedTo": assignee, "status": "REOPENED", "dueAt": late}
+        put(db, clock, number, apart=apart, priority=list(Priority)[number % 4].value, **held)
+    clock.advance(seconds=1)
+    whole = seen(db, ListQuery(kind, sort=sort), size=100, clock=clock)
+    assert sorted(map(int, map(str, whole))) == list(range(23))
+
+    def turn(to: ListCursor | None) -> ListPage:
+        query = ListQuery(kind, sort=sort, cursor=to)
+        return ticket_list_page(db, actor=MODERATOR, list_query=query, clock=clock)
+
+    first = turn(None)
+    second = turn(first.next_cursor)
+    third = turn(second.next_cursor)
+    pages = [read(page) for page in (first, second, third)]
+    assert pages == [whole[:10], whole[10:20], whole[20:]]
+    assert third.next_cursor is None
+    assert read(turn(third.previous_cursor)) == whole[10:20]
+    assert read(turn(second.previous_cursor)) == whole[:10]
+
+
+def test_a_cursor_of_another_order_is_a_place_in_this_one(db: Mongo, clock: FixedClock) -> None:
+    for number in range(12):
+        put(db, clock, number, priority="urgent" if number == 11 else "low")
+    by_age = ticket_list_page(db, actor=MODERATOR, list_query=replace(UNASSIGNED, sort=Sort.AGE))
+    assert read(by_age)[-1] == 9
+    by_priority = replace(UNASSIGNED, sort=Sort.PRIORITY, cursor=by_age.next_cursor)
+    assert seen(db, by_priority) == [10]
+    assert by_priority.with_sort("age").cursor is None
+
+
+def test_unassigned_are_the_open_ones_of_no_one(db: Mongo, clock: FixedClock) -> None:
+    for number, status in enumerate(Status):
+        put(db, clock, number, status=status.value)
+        put(db, clock, number + 10, status=status.value, assignedTo=ME)
+    is_open = [n for n, status in enumerate(Status) if status in OPEN_STATUSES]
+    assert seen(db, UNASSIGNED) == is_open
+
+
+def test_overdue_are_the_open_ones_after_their_due_time(db: Mongo, clock: FixedClock) -> None:
+    now = clock()
+    late: dict[str, Any] = {"dueAt": now - timedelta(minutes=1)}
+    soon: dict[str, Any] = {"dueAt": now + timedelta(hours=1)}
+    mine: dict[str, Any] = {"assignedTo": ME, "status": "IN_PROGRESS"}
+    put(db, clock, 1, **late)
+    put(db, clock, 2, **late, **mine)
+    put(db, clock, 3, **soon)
+    put(db, clock, 4, **soon, **mine)
+    put(db, clock, 5, status="COMPLETED", **late)
+    put(db, clock, 6, status="WAITING", assignedTo=SOMEBODY)  # its clock is stopped
+    put(db, clock, 7, status="WAITING", assignedTo=SOMEBODY, **late)  # it has a deadline
+    at = FixedClock()
+    assert seen(db, OVERDUE, clock=at) == [1, 2, 7]
+    assert seen(db, replace(OVERDUE, assignee=str(ME)), clock=at) == [2]
+    assert seen(db, replace(OVERDUE, assignee=NO_ASSIGNEE), clock=at) == [1]
+    at.advance(hours=2)
+    assert seen(db, OVERDUE, clock=at) == [1, 2, 7, 3, 4]
+
+
+@pytest.mark.parametrize("selection", [WAITING_FOR_ME, UNASSIGNED, OVERDUE])
+def test_private_tickets_of_others_are_in_none(
+    db: Mongo, clock: FixedClock, selection: ListQuery
+) -> None:
+    """Each is in its list for an admin, or for the moderator who is its assignee."""
+    hidden: dict[str, Any] = {"private": True, "createdBy": SOMEBODY, "dueAt": clock()}
+    put(db, clock, 1, **hidden)
+    put(db, clock, 2, **hidden, assignedTo=SOMEBODY, status="IN_PROGRESS")
+    put(db, clock, 3, **hidden, assignedTo=ME, status="IN_PROGRESS")
+    for sort in Sort:
+        sorted_query = replace(selection, sort=sort)
+        mine = [] if selection is UNASSIGNED else [3]
+        assert seen(db, sorted_query, clock=clock) == mine
+        admin = Actor(SOMEBODY, Role.ADMIN)
+        page = ticket_list_page(db, actor=admin, list_query=sorted_query, clock=clock)
+        expected = {WAITING_FOR_ME: [2], UNASSIGNED: [1], OVERDUE: [1, 2, 3]}
+        assert sorted(map(int, map(str, read(page)))) == expected[selection]
 
 
 # The pages of a long list
@@ -380,7 +513,7 @@ def test_each_list_holds_the_readers_tickets(
     assert ids_in(open_list(lists, moderator, QUEUE)) == [ticket.id]
 
 
-@pytest.mark.parametrize("kind", [ListKind.ASSIGNED, ListKind.QUEUE])
+@pytest.mark.parametrize("kind", OF_STAFF)
 def test_a_plain_user_has_one_list(lists: ListService, employee: User, kind: ListKind) -> None:
     with pytest.raises(PermissionDenied, match="see other people's tickets"):
         open_list(lists, employee, ListQuery(kind))

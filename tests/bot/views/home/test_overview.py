@@ -82,9 +82,12 @@ def test_a_moderator_without_tickets_is_told_what_comes() -> None:
     assert read(shown(user_id=BEN, assigned=ListPage(()))) == [
         "Hello, Ben",
         "File a ticket",
-        "The queue",
         "My profile",
         "My availability",
+        "Waiting for me",
+        "Unassigned",
+        "Overdue",
+        "The queue",
         *SEARCH_BOX,
         HELP,
         "---",
@@ -170,6 +173,9 @@ def test_its_buttons_lead_into_the_lists_and_to_the_tickets() -> None:
     lists = {
         "All your tickets": ListKind.OWN,
         "All assigned to you": ListKind.ASSIGNED,
+        "Waiting for me": ListKind.WAITING_FOR_ME,
+        "Unassigned": ListKind.UNASSIGNED,
+        "Overdue": ListKind.OVERDUE,
         "The queue": ListKind.QUEUE,
     }
     for label, kind in lists.items():

@@ -93,7 +93,9 @@ def leads(shown: dict[str, Any], label: str) -> list[Screen]:
     return [Screen.decode(b["value"]) for b in buttons if b["text"]["text"] == label]
 
 
-OWN, ASSIGNED, QUEUE = (ListQuery(kind) for kind in ListKind)
+OWN, ASSIGNED, QUEUE = (
+    ListQuery(kind) for kind in (ListKind.OWN, ListKind.ASSIGNED, ListKind.QUEUE)
+)
 
 
 def test_the_queue_in_a_message() -> None:
