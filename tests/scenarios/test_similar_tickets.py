@@ -16,12 +16,12 @@ from services.tickets.filing import TicketService
 from tests.conftest import FixedClock, People, file_ticket
 from tests.support import payloads
 from tests.support.block_text import read
+from tests.support.canary import FILED
 from tests.support.http_bot import HttpBot
 from tests.support.processes import Product
 from tests.support.proxies import SlowReadsProxy
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
-from tests.support.canary import FILED
 from tests.support.view_state import elements
 
 pytest_plugins = ["tests.support.product"]
