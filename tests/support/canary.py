@@ -21,7 +21,7 @@ from tests.support.recording_slack import Call, RecordingSlack
 
 CANARY = "Canaryofastranger"
 # Beyond those of the tickets that the tests file.
-FIRST_NUMBER = 900_001
+FIRST_NUMBER = 900_000_001
 # Finds the tickets that a test files.
 FILED: dict[str, Any] = {"number": {"$lt": FIRST_NUMBER}}
 STRANGERS = 3  # tickets

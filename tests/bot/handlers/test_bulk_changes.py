@@ -19,6 +19,7 @@ from services.tickets.filing import TicketService
 from tests.conftest import Bot, FixedClock, People, RecordingPublisher, file_ticket, reload
 from tests.support import payloads
 from tests.support.block_text import read
+from tests.support.canary import FILED
 from tests.support.home_visitor import Visitor
 from tests.support.recording_slack import RecordingSlack
 from tests.support.view_state import elements
@@ -235,7 +236,7 @@ def test_a_failure_of_the_database_stands_beside_its_ticket(
 
 def test_nothing_to_do(ben: Moderator, three: list[Ticket], db: Mongo) -> None:
     ben.opens("Unassigned", "Resolve several")
-    db.tickets.update_many({}, {"$set": {"status": "COMPLETED"}})
+    db.tickets.update_many(FILED, {"$set": {"status": "COMPLETED"}})
     answer = ben.submits(tickets=ids_of(*three))
     assert ben.reads()[:2] == [
         "Nothing can be changed in this way.",
@@ -273,11 +274,11 @@ def test_metadata_of_ten_tickets_fits(
     for _ in range(10):
         file_ticket(tickets, requester)
     held = {"assignedTo": nils.id, "status": "IN_PROGRESS", "seq": 999_999}
-    db.tickets.update_many({}, {"$set": held})
-    db.tickets.update_many({}, [{"$set": {"number": {"$add": ["$number", 1_000_000]}}}])
+    db.tickets.update_many(FILED, {"$set": held})
+    db.tickets.update_many(FILED, [{"$set": {"number": {"$add": ["$number", 1_000_000]}}}])
     db.users.update_one({"_id": nils.id}, {"$set": {"name": "💡" * 100}})
     ben.opens("The queue", "Set priorities")
-    ben.submits(tickets=[str(doc["_id"]) for doc in db.tickets.find()], priority="low")
+    ben.submits(tickets=[str(doc["_id"]) for doc in db.tickets.find(FILED)], priority="low")
     assert ben.modal["submit"]["text"] == "Change 10 tickets"
     assert len(own_metadata(ben.modal)) <= 1_500
 
