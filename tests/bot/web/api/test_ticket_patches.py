@@ -74,7 +74,8 @@ def test_what_is_not_sent_or_as_it_was_stays(
     seq = (db.tickets.find_one() or {})["seq"]
     for changes in ({}, {"title": before["title"], "status": "TODO", "assignedTo": None}):
         ticket = patched(api, path, moderator, **changes)
-        assert ticket == {**before, "createdBy": before["createdBy"]["_id"]}
+        people = {name: before[name]["_id"] for name in ("createdBy", "filedBy")}
+        assert ticket == {**before, **people}
     assert (db.tickets.find_one() or {})["seq"] == seq
 
 
