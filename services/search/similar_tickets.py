@@ -31,6 +31,7 @@ MIN_SIMILARITY = 0.3
 MAX_SECONDS = 0.3  # for each of the two queries; a page does not wait longer
 _MAX_WORDS = 8
 _MAX_COMPARED = 300  # about as many tickets are read
+_COUNT_IF_UNSEEN = 0.1  # of a word that is not in the sample: most are in hardly any ticket
 _COMPARED_FIELDS = ("title", "search.public", "search.parts")
 _SHOWN_FIELDS = (
     *("number", "title", "status", "resolution", "private", "comments", "createdBy"),
@@ -109,7 +110,7 @@ def _rarest_words(ticket: Ticket, sample: WordSample) -> tuple[list[str], float]
     search = ticket.search
     words = search.public[: search.text_count] if search else ()
     counted = sorted(
-        (max(sample.count("search.public", word), 0.5) / max(sample.size, 1), word)
+        (max(sample.count("search.public", word), _COUNT_IF_UNSEEN) / max(sample.size, 1), word)
         for word in informative_words(words)
     )
     chosen: list[str] = []
