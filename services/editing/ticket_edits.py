@@ -95,13 +95,15 @@ class EditConflict(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class EditForm:
-    """Initial values of the form to edit a ticket. `private_tickets` says if it can be private."""
+    """Initial values of the form to edit a ticket. `private_tickets` says if it can be private, and
+    `participants` who would see it then."""
 
     ticket: Ticket
     team_skills: tuple[str, ...]
     assignee_option: AssigneeOption | None
     private_tickets: PrivateTicketState | None = None
     now: datetime | None = None
+    participants: tuple[User, ...] = ()
 
 
 class TicketEdits:
@@ -124,7 +126,12 @@ class TicketEdits:
             assignee_option=next(assignee, None),
             private_tickets=cached_state(self._db),
             now=self._clock(),
+            participants=self._participants(ticket),
         )
+
+    def _participants(self, ticket: Ticket) -> tuple[User, ...]:
+        people = self._users.get_many(set(ticket.participants)) if ticket.participants else {}
+        return tuple(people[one] for one in ticket.participants if one in people)
 
     def assignee_options(
         self, *, actor: Actor, team_id: str, ticket_id: str | None = None, query: str = ""

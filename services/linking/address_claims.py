@@ -211,20 +211,27 @@ class AddressClaims:
             return []
         if closing["into"] and "mergedInto" not in doc:
             return self._continue_merge(User.from_doc(doc), closing, now=now)
-        left: Document = {"createdBy": user_id}
-        if not closing["into"]:
-            left["events.type"] = {"$ne": EventType.REQUESTER_DISOWNED.value}
-        found = list(self._db.tickets.find(left).limit(BATCH_SIZE))
+        found = self._tickets_left(user_id, closing)
         changed = []
         for ticket in found:
             if is_set_aside(ticket, now):
                 continue
             with isolated(self._db, ticket["_id"], now=now):
-                if _close_ticket(self._db, ticket, closing, now=now):
+                if _close_ticket(self._db, ticket, closing, former=user_id, now=now):
                     changed.append(ticket["_id"])
         if not found and now >= closing["at"] + LATE_FILING_WINDOW:
             self._end_closing(user_id)
         return changed
+
+    def _tickets_left(self, user_id: ObjectId, closing: Document) -> list[Document]:
+        """Return a batch of the account's tickets; of a merged one, also those it takes part in."""
+        filed: Document = {"createdBy": user_id}
+        if not closing["into"]:
+            filed["events.type"] = {"$ne": EventType.REQUESTER_DISOWNED.value}
+        found = list(self._db.tickets.find(filed).limit(BATCH_SIZE))
+        if found or not closing["into"]:
+            return found
+        return list(self._db.tickets.find({"participants": user_id}).limit(BATCH_SIZE))
 
     def _continue_merge(self, own: User, closing: Document, *, now: datetime) -> list[ObjectId]:
         if now < closing["at"] + MERGE_TIMEOUT:
@@ -262,14 +269,16 @@ def moves_role(own: User, *, into: User) -> bool:
     return ranks.index(own.role) > ranks.index(into.role)
 
 
-def _close_ticket(db: Mongo, doc: Document, closing: Document, *, now: datetime) -> bool:
+def _close_ticket(
+    db: Mongo, doc: Document, closing: Document, *, former: ObjectId, now: datetime
+) -> bool:
     ticket, by, into = Ticket.from_doc(doc), closing["by"], closing["into"]
-    former = doc["createdBy"]
     if into is None:
         change = Change(events=(NewEvent(EventType.REQUESTER_DISOWNED, by=by),))
         return ticket_store.apply(db, ticket, change, now=now, createdBy=former) is not None
-    conditions: Document = {"createdBy": former}
-    values: Document = {"createdBy": into}
+    moved = _moved_roles(ticket, former, by=by, into=into)
+    values = dict(moved.values)
+    conditions: Document = {"createdBy": former} if "createdBy" in values else {}
     for position, card in enumerate(_entries(doc, "cards")):
         if card.get("recipient") == former:
             conditions[f"cards.{position}.recipient"] = former
@@ -282,9 +291,28 @@ def _close_ticket(db: Mongo, doc: Document, closing: Document, *, now: datetime)
             return False  # a worker is sending it, and records the result by this key
         conditions[f"notices.{position}.key"] = delivery["key"]
         values[f"notices.{position}.key"] = delivery_key(seq=int(seq), kind=kind, recipient=into)
-    moved = NewEvent(EventType.REQUESTER_MERGED, by=by, field="createdBy", from_=former, to=into)
-    change = Change(values, (moved,))
+    change = Change(values, moved.events)
     return ticket_store.apply(db, ticket, change, now=now, **conditions) is not None
+
+
+def _moved_roles(ticket: Ticket, former: ObjectId, *, by: ObjectId, into: ObjectId) -> Change:
+    """Return the change of requester and participants. A requester is no participant, too."""
+    values: Document = {}
+    events: list[NewEvent] = []
+    requester = ticket.created_by
+    if requester == former:
+        requester = values["createdBy"] = into
+        moved = EventType.REQUESTER_MERGED
+        events.append(NewEvent(moved, by=by, field="createdBy", from_=former, to=into))
+    people = [into if one == former else one for one in ticket.participants]
+    people = [one for one in dict.fromkeys(people) if one != requester]
+    if people != list(ticket.participants):
+        values["participants"] = people
+        is_requester, name = requester == into, "participants"
+        moved = EventType.PARTICIPANT_REMOVED if is_requester else EventType.PARTICIPANT_ADDED
+        from_, to = (into, None) if is_requester else (former, into)
+        events.append(NewEvent(moved, by=by, field=name, from_=from_, to=to))
+    return Change(values, tuple(events))
 
 
 def _entries(doc: Document, name: str) -> list[Document]:

@@ -42,6 +42,7 @@ PAGE_SIZE = 10
 ROW_FIELDS = fields_of(Output.LISTS)
 REQUIRED_PERMISSION = {
     ListKind.OWN: Permission.SEE_OWN_TICKET,
+    ListKind.PARTICIPATING: Permission.SEE_OWN_TICKET,
     ListKind.ASSIGNED: Permission.SEE_ANY_TICKET,
     ListKind.QUEUE: Permission.SEE_ANY_TICKET,
 }
@@ -170,6 +171,8 @@ def _build_lookup(actor: Actor, list_query: ListQuery, skills: Sequence[str]) ->
     rest: Document = {}
     if list_query.kind is ListKind.OWN:
         indexed["createdBy"] = actor.user_id
+    elif list_query.kind is ListKind.PARTICIPATING:
+        indexed["participants"] = actor.user_id
     elif list_query.kind is ListKind.ASSIGNED:
         indexed["assignedTo"] = actor.user_id
     elif list_query.assignee:
@@ -184,7 +187,9 @@ def _build_lookup(actor: Actor, list_query: ListQuery, skills: Sequence[str]) ->
         )
     if not list_query.is_queue_order:
         statuses = {"$in": [status.value for status in OPEN_STATUSES]}
-        indexed["status"] = list_query.status.value if list_query.status else statuses
+        # No index has participants and the status.
+        by_status = rest if list_query.kind is ListKind.PARTICIPATING else indexed
+        by_status["status"] = list_query.status.value if list_query.status else statuses
         return _Lookup(indexed, rest, "createdAt", DESCENDING)
     # Completed tickets have no queue key, but for those that the legacy backend has completed.
     done = {"$ne": Status.COMPLETED.value}

@@ -139,6 +139,8 @@ class Erasure:
         update = redaction_update(doc, user_id=user_id, slack_ids=slack_ids)
         if not update:
             return False
+        if "participants" in update.get("$pull", {}):
+            update["$inc"] = {"seq": 1}  # a concurrent change of the participants reads them again
         if doc.get("createdBy") == user_id and doc.get("status") in OPEN_STATUSES:
             # Cards of other people show the requester's name, so they have to be updated.
             update["$set"] = {**update.get("$set", {}), **outbox_fields(self._clock())}

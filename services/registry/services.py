@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from services.auth.profile import ProfileService
     from services.auth.sign_in import AuthDependencies, SignInService
     from services.core.rate_limiter import RateLimiter
+    from services.editing.participants import Participants
     from services.editing.ticket_edits import TicketEdits
     from services.escalation.escalation_steps import EscalationSteps
     from services.routing.model_store import ModelStore
@@ -209,6 +210,12 @@ class Services:
         from services.editing.ticket_edits import TicketEdits
 
         return TicketEdits(self.db, self.users, self.links, clock=self.clock)
+
+    @cached_property
+    def participants(self) -> "Participants":
+        from services.editing.participants import Participants
+
+        return Participants(self.db, self.users, self.links, clock=self.clock)
 
     @cached_property
     def models(self) -> "ModelStore":

@@ -119,7 +119,7 @@ _ROWS = (
     TicketField("source", ALL, EXPORT),
     TicketField("private", ALL, SHOWN, edited_by=ALL, check=_checked_private),
     TicketField("notTo", ALL, EXPORT),
-    TicketField("participants", ALL, EXPORT),
+    TicketField("participants", ALL, API | EXPORT),
     TicketField("createdBy", ALL, API | LISTS),
     TicketField("assignedTo", ALL, API | LISTS, edited_by=STAFF, check=_plain(checked_assignee_id)),
     TicketField("dueAt", ALL, API | LISTS),

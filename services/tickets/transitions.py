@@ -165,6 +165,22 @@ def make_private(by: ObjectId, *, seen_by: Iterable[ObjectId]) -> Change:
     return Change({"private": True}, (event,), RETRY_FIELDS)
 
 
+def change_participants(
+    by: ObjectId,
+    ticket: Ticket,
+    *,
+    added: Iterable[ObjectId] = (),
+    removed: Iterable[ObjectId] = (),
+) -> Change:
+    """Remove participants, then add some; an event names each."""
+    added, removed = tuple(added), tuple(removed)
+    kept = [user_id for user_id in ticket.participants if user_id not in removed]
+    leave, join = EventType.PARTICIPANT_REMOVED, EventType.PARTICIPANT_ADDED
+    events = [NewEvent(leave, by=by, field="participants", from_=user_id) for user_id in removed]
+    events += [NewEvent(join, by=by, field="participants", to=user_id) for user_id in added]
+    return Change({"participants": [*kept, *added]}, tuple(events))
+
+
 def complete(
     by: ObjectId | str,
     ticket: Ticket,

@@ -154,7 +154,7 @@ class Walk:
             for template in self._presses(source, element, block, user, place):
                 self._add(template)
         if source.get("submit"):
-            form = payloads.view_submission(source, _filled_in(source), user=user)
+            form = payloads.view_submission(source, self._filled_in(source), user=user)
             self._add(Template(("view_submission", place), form))
 
     def _presses(
@@ -180,6 +180,19 @@ class Walk:
                 step = option["value"].partition(":")[0] if kind == "overflow" else ""
                 yield Template(("block_actions", action, step, place), body)
 
+    def _filled_in(self, view: Mapping[str, Any]) -> Json:
+        """Return a text for each empty text input, a member for each menu of members, and the first
+        option of each other menu without one."""
+        values: Json = {}
+        for element, block in elements(view):
+            if element["type"] == "plain_text_input" and "initial_value" not in element:
+                values[block] = "Some words"
+            elif element["type"] == "multi_users_select":
+                values[block] = [*self._roles][-1:]
+            elif element["type"] == "static_select" and "initial_option" not in element:
+                values[block] = _options(element)[0]["value"]
+        return values
+
 
 def _inputs(source: Mapping[str, Any]) -> set[str]:
     return {
@@ -192,14 +205,3 @@ def _inputs(source: Mapping[str, Any]) -> set[str]:
 def _options(menu: Json) -> list[Json]:
     groups = menu.get("option_groups") or [menu]
     return [option for group in groups for option in group["options"]]
-
-
-def _filled_in(view: Mapping[str, Any]) -> Json:
-    """Return a text for each empty text input, and the first option of each menu without one."""
-    values: Json = {}
-    for element, block in elements(view):
-        if element["type"] == "plain_text_input" and "initial_value" not in element:
-            values[block] = "Some words"
-        elif element["type"] == "static_select" and "initial_option" not in element:
-            values[block] = _options(element)[0]["value"]
-    return values

@@ -59,6 +59,7 @@ SEARCHABLE_FILTERS = (Filter.ASSIGNEE, Filter.SKILL)
 CLOSED_LABEL = "Resolved or cancelled"
 LIST_TITLES = {
     ListKind.OWN: "Your tickets",
+    ListKind.PARTICIPATING: "Tickets you take part in",
     ListKind.ASSIGNED: "Assigned to you",
     ListKind.QUEUE: "The queue",
 }
@@ -71,6 +72,7 @@ ORDER_NOTES = {
 }
 EMPTY_MESSAGES = {
     ListKind.OWN: "You have no open tickets. When something does not work, type /ticket.",
+    ListKind.PARTICIPATING: "You take part in no open ticket of someone else.",
     ListKind.ASSIGNED: (
         "Nothing is assigned to you. A new ticket comes to you as a direct message; /ticket queue "
         "shows what you could take."

@@ -62,8 +62,8 @@ PRIORITY_HINT = (
     "people or endangers security."
 )
 PRIVATE_HINT = (
-    "Only you, the person who works on it and admins can see it. Until someone has it, so can "
-    "those whom the admins chose for private tickets."
+    "Only you, the person who works on it, people you add to it and admins can see it. Until "
+    "someone has it, so can those whom the admins chose for private tickets."
 )
 NOT_TO_HINT = "This person does not get the ticket."
 AI_DISCLOSURE = (

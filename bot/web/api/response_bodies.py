@@ -118,10 +118,11 @@ class Person(ResponseBody):
 
 
 class Ticket(_Ticket):
-    """A ticket; `createdBy` and `assignedTo` are accounts' ids."""
+    """A ticket; `createdBy`, `assignedTo` and `participants` are accounts' ids."""
 
     created_by: Id | None
     assigned_to: Id | None
+    participants: list[Id]
 
     @classmethod
     def from_ticket(
@@ -132,6 +133,7 @@ class Ticket(_Ticket):
         return cls(
             created_by=str(by) if by else None,
             assigned_to=str(to) if to else None,
+            participants=[str(user_id) for user_id in ticket.participants],
             **_values(ticket, is_staff=is_staff, is_listed=is_listed),
         )
 
@@ -141,6 +143,10 @@ class TicketWithPeople(_Ticket):
 
     created_by: Person | None
     assigned_to: Person | None
+    participants: list[Person] = Field(
+        description="Whom the requester or the staff have added: they read it, comment on it, and "
+        "do not change it."
+    )
 
     @classmethod
     def from_ticket(
@@ -150,6 +156,11 @@ class TicketWithPeople(_Ticket):
         return cls(
             created_by=Person.from_user(people.get(by) if by else None),
             assigned_to=Person.from_user(people.get(to) if to else None),
+            participants=[
+                person
+                for user_id in ticket.participants
+                if (person := Person.from_user(people.get(user_id)))
+            ],
             **_values(ticket, is_staff=is_staff),
         )
 

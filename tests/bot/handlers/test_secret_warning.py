@@ -35,6 +35,7 @@ WARNING_FORMS = {
 OTHER_FORMS = {
     "add_moderator",
     "cancel_ticket",
+    "change_participants",
     "confirm_link",
     "edit_app_name",
     "edit_availability",

@@ -39,7 +39,7 @@ from tests.support.slack_workspace import TEAM_ID
 
 ME, SOMEBODY = ObjectId(), ObjectId()
 EMPLOYEE, MODERATOR = Actor(ME, Role.USER), Actor(ME, Role.MODERATOR)
-OWN, ASSIGNED, QUEUE = (ListQuery(kind) for kind in ListKind)
+OWN, PARTICIPATING, ASSIGNED, QUEUE = (ListQuery(kind) for kind in ListKind)
 
 
 def put(db: Mongo, clock: FixedClock, *numbers: int, apart: float = 60, **fields: Any) -> None:
@@ -91,14 +91,16 @@ def test_so_does_what_is_assigned(db: Mongo, clock: FixedClock) -> None:
 
 WALKS = [
     pytest.param(selection, apart, id=f"{selection.kind} {how}")
-    for selection in (OWN, ASSIGNED, QUEUE)
+    for selection in (OWN, PARTICIPATING, ASSIGNED, QUEUE)
     for how, apart in (("at different times", 60), ("all at once", 0))
 ]
 
 
 @pytest.mark.parametrize(("selection", "apart"), WALKS)
 def test_there_and_back(db: Mongo, clock: FixedClock, selection: ListQuery, apart: float) -> None:
-    put(db, clock, *range(1, 24), apart=apart, assignedTo=ME, status="IN_PROGRESS")
+    mine: dict[str, Any] = {"assignedTo": ME, "participants": [SOMEBODY, ME]}
+    mine["status"] = "IN_PROGRESS"
+    put(db, clock, *range(1, 24), apart=apart, **mine)
     order = list(range(1, 24)) if selection.is_queue_order else list(range(23, 0, -1))
 
     def turn(to: ListCursor | None) -> ListPage:
@@ -181,7 +183,7 @@ def test_only_open_tickets_of_the_reader(db: Mongo, clock: FixedClock) -> None:
 @pytest.mark.parametrize("kind", ListKind)
 def test_by_status(db: Mongo, clock: FixedClock, kind: ListKind, status: Status) -> None:
     for number, each in enumerate(Status):
-        put(db, clock, number, status=each.value, assignedTo=ME)
+        put(db, clock, number, status=each.value, assignedTo=ME, participants=[ME])
     done_in_queue = kind is ListKind.QUEUE and status is Status.COMPLETED
     expected = [] if done_in_queue else [list(Status).index(status)]
     assert seen(db, ListQuery(kind, status=status)) == expected
@@ -190,7 +192,8 @@ def test_by_status(db: Mongo, clock: FixedClock, kind: ListKind, status: Status)
 @pytest.mark.parametrize("kind", ListKind)
 def test_by_priority(db: Mongo, clock: FixedClock, kind: ListKind) -> None:
     for number, each in enumerate(Priority):
-        put(db, clock, number, priority=each.value, assignedTo=ME, status="WAITING")
+        mine: dict[str, Any] = {"assignedTo": ME, "participants": [ME]}
+        put(db, clock, number, priority=each.value, status="WAITING", **mine)
     for number, each in enumerate(Priority):
         assert seen(db, ListQuery(kind, priority=each)) == [number]
 
@@ -254,6 +257,7 @@ def test_what_the_legacy_app_completed_is_no_longer_in_the_queue(
 SELECTIONS = {
     "own": OWN,
     "own, done": ListQuery(ListKind.OWN, status=Status.COMPLETED),
+    "participating": PARTICIPATING,
     "assigned": ASSIGNED,
     "assigned, done": ListQuery(ListKind.ASSIGNED, status=Status.COMPLETED),
     "assigned, by skill": ListQuery(ListKind.ASSIGNED, skill="skill"),
@@ -268,7 +272,7 @@ SELECTIONS = {
 
 
 # Filters within the tickets of one person.
-OF_FEW = {"assigned, by skill", "queue, somebody's by skill"}
+OF_FEW = {"participating", "assigned, by skill", "queue, somebody's by skill"}
 
 
 @pytest.mark.parametrize("side", ["first", "before", "after"])
@@ -280,7 +284,7 @@ def test_one_query_of_its_index_that_fetches_no_arrays(
     put(db, clock, *range(33), status=(selection.status or Status.WAITING).value, priority="high")
     long = {"events": [{"seq": 1}] * 100, "description": "long", "relatedSkills": ["VPN"]}
     assignee = None if selection.assignee == NO_ASSIGNEE else ME
-    db.tickets.update_many({}, {"$set": {**long, "assignedTo": assignee}})
+    db.tickets.update_many({}, {"$set": {**long, "assignedTo": assignee, "participants": [ME]}})
     skills = ["VPN"] if selection.skill else []
     first = ticket_list_page(db, actor=MODERATOR, list_query=selection, skills=skills)
     second = ticket_list_page(

@@ -50,6 +50,7 @@ def test_a_ticket_is_filed_and_read(
         "dueAt": _iso(min(due, target)),
         "createdBy": str(requester.id),
         "assignedTo": None,
+        "participants": [],
         "createdAt": _iso(clock.now),
         "private": False,
         "resolution": None,
