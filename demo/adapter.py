@@ -15,6 +15,7 @@ from slack_sdk.web import SlackResponse
 
 from bot.slack.transport import SlackClient
 from demo.block_translation import (
+    MEMBER_MENUS,
     Json,
     restore_view,
     translate_message,
@@ -116,7 +117,7 @@ def _translate(arguments: Json, member_options: Callable[[], list[Json]] = list)
     view = arguments.get("view")
 
     def offered(block: Json, menu: Json) -> list[Json]:
-        if menu["type"] == "users_select":
+        if menu["type"] in MEMBER_MENUS:
             return member_options()
         return _offered(view if isinstance(view, dict) else {}, block, menu)
 

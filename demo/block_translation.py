@@ -135,12 +135,18 @@ def _line(element: Json, shown: str, placeholder: str) -> Json:
     return {**line, "initial_value": shown} if shown else line
 
 
+def members_as_menu(element: Json) -> Json:
+    """A menu of several members becomes one of a single one: local-slack has none of several."""
+    return {**element, "type": "static_select"}
+
+
 # How each element that local-slack cannot render is replaced.
 ELEMENT_TRANSLATIONS: dict[str, Callable[[Json], Json]] = {
     "static_select": show_initial_option,
     "radio_buttons": radio_as_select,
     "external_select": search_as_menu,
     "users_select": search_as_menu,
+    "multi_users_select": members_as_menu,
     "overflow": menu_as_select,
     "datetimepicker": date_as_text,
     "checkboxes": ticked_as_text,
@@ -170,6 +176,7 @@ INITIAL_VALUE_KEYS: dict[str, tuple[str, str]] = {
 # A menu of local-slack cannot be cleared.
 NONE_OPTION: Json = {"text": {"type": "plain_text", "text": "(none)"}, "value": "none_of_them"}
 _MENUS = ("static_select", "external_select")
+MEMBER_MENUS = ("users_select", "multi_users_select")
 
 
 def translate_view(view: Json) -> Json:
@@ -183,7 +190,7 @@ def with_options(content: Json, offered: Callable[[Json, Json], list[Json]]) -> 
     """
 
     def completed(block: Json, element: Json) -> Json:
-        if element.get("type") not in ("external_select", "users_select"):
+        if element.get("type") not in ("external_select", *MEMBER_MENUS):
             return element
         initial, options = element.get("initial_option"), offered(block, element)
         if member := element.get("initial_user"):
@@ -321,6 +328,9 @@ def _filled(element: Json, state: Json) -> Json:
         chosen = state.get("selected_option") or {"value": element.get("initial_user")}
         member = None if chosen == NONE_OPTION else chosen.get("value")
         return {"type": kind, "selected_user": member}
+    if kind == "multi_users_select":
+        chosen = state.get("selected_option") or {}
+        return {"type": kind, "selected_users": [chosen["value"]] if chosen else []}
     if kind not in INITIAL_VALUE_KEYS:
         return state
     key, initial = INITIAL_VALUE_KEYS[kind]

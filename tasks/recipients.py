@@ -17,7 +17,7 @@ from services.models.events import Event, EventType
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.sla.escalation_schedule import is_current_step
 
-REQUESTER, ASSIGNEE = "requester", "assignee"
+REQUESTER, ASSIGNEE, PARTICIPANT = "requester", "assignee", "participant"
 RESOLVED, QUESTION, REOPENED, CANCELLED = "resolved", "question", "reopened", "cancelled"
 THREAD, TRIAGE = "thread", "triage"
 ASKED_AGAIN, UNANSWERED, SOLVED = "asked_again", "unanswered", "solved"
@@ -136,6 +136,15 @@ def _reminded(event: Event, ticket: Ticket) -> RecipientPairs:
         yield ASKED_AGAIN, ticket.created_by
 
 
+def _participant_added(event: Event, ticket: Ticket) -> RecipientPairs:
+    """Send each person one card, even if they are removed and added again: the card says so. With a
+    merged account (`from_`), its card moved."""
+    additions = (past for past in ticket.events if past.type == event.type and past.to == event.to)
+    is_first = next(additions, None) == event
+    if is_first and event.from_ is None and event.to in ticket.participants:
+        yield PARTICIPANT, event.to
+
+
 RecipientRule = Callable[[Event, Ticket], RecipientPairs]
 RECIPIENT_RULES: dict[str, RecipientRule] = {
     EventType.FILED: _filed,
@@ -148,6 +157,7 @@ RECIPIENT_RULES: dict[str, RecipientRule] = {
     EventType.WAITING: partial(_notify_requester, QUESTION),
     EventType.REOPENED: partial(_notify_assignee, REOPENED),
     EventType.CANCELLED: partial(_notify_assignee, CANCELLED),
+    EventType.PARTICIPANT_ADDED: _participant_added,
 }
 
 

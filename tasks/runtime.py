@@ -28,7 +28,7 @@ from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.outbox import pending
 from services.registry.services import Services
-from services.tickets.access import visible_to
+from services.tickets.access import visible_to, was_removed
 from tasks.email.smtp import EmailConfig, build_email_config
 from tasks.queue.celery_app import BACKLOG_QUEUE, FRESH_QUEUE, configure_celery
 from tasks.queue.publisher import CeleryPublisher, PublishFailed
@@ -77,11 +77,13 @@ class Runtime:
         )
 
     def may_show(self, ticket: Ticket, reader: ObjectId | str) -> bool:
-        """Return whether that account may see the ticket. In a channel (a text) anyone reads, so no
-        private one."""
-        if not ticket.private:
+        """Return whether that account may see the ticket, of those who could when it was sent to
+        them. In a channel (a text) anyone reads, so no private one."""
+        if not isinstance(reader, ObjectId):
+            return not ticket.private
+        if not ticket.private and not was_removed(ticket, reader):
             return True
-        user = self.services.users.get(reader) if isinstance(reader, ObjectId) else None
+        user = self.services.users.get(reader)
         return user is not None and visible_to(Actor.from_user(user)).covers(ticket)
 
 

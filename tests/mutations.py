@@ -78,6 +78,13 @@ MUTATIONS = (
         ("tests/services/tickets/test_access.py",),
     ),
     Mutation(
+        "participant-adds-and-removes-others",
+        "services/tickets/access.py",
+        "return ticket.created_by == actor.user_id or visible_to(actor).covers_as_staff(ticket)",
+        "return visible_to(actor).covers(ticket)",
+        ("tests/services/tickets/test_access.py",),
+    ),
+    Mutation(
         "staff-cancel-for-the-requester",
         "services/tickets/lifecycle.py",
         "if not is_own:",

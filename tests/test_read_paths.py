@@ -67,7 +67,7 @@ EXEMPT = {
     "services/escalation/escalation_steps.py due": QUEUE,
     "services/linking/account_linking.py preview_code": COUNT,
     "services/linking/account_linking.py preview_unlink": COUNT,
-    "services/linking/address_claims.py continue_closing": OWN_CHANGE,
+    "services/linking/address_claims.py _tickets_left": OWN_CHANGE,
     "services/models/set_aside.py _describe_fault": "names the field that is malformed",
     "services/models/set_aside.py recheck": OWN_CHANGE,
     "services/models/set_aside.py set_aside": OWN_CHANGE,

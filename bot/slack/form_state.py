@@ -9,11 +9,12 @@ from bot.views.text import Block
 from services.core.errors import InvalidValue
 from services.core.text import strip_invisible
 
-_EMPTY_VALUES: Mapping[str, Any] = {"value": "", "selected_options": []}
+_EMPTY_VALUES: Mapping[str, Any] = {"value": "", "selected_options": [], "selected_users": []}
 
 
 class FormState:
-    """A value is a stripped text, an option's value, a list of those, or a time in seconds.
+    """A value is a stripped text, an option's value, a member's id, a list of those, or a time in
+    seconds.
 
     An empty text is "", an empty list [], anything else None. Initial values are known because
     Slack sends a view back with its blocks.
@@ -85,7 +86,7 @@ def _read(value: Any, value_key: str) -> Any:
     if value is None:
         return _EMPTY_VALUES.get(value_key)
     if isinstance(value, list):
-        return [str(option["value"]) for option in value]
+        return [str(one["value"] if isinstance(one, dict) else one) for one in value]
     if isinstance(value, dict):
         return str(value["value"])
     return strip_invisible(value).strip() if isinstance(value, str) else int(value)

@@ -66,6 +66,8 @@ JOINED = frozenset(
     {
         (EventType.EDITED, EventType.EDITED),
         (EventType.REASSIGNED_BY_ESCALATION, EventType.ASSIGNED),
+        (EventType.PARTICIPANT_ADDED, EventType.PARTICIPANT_ADDED),
+        (EventType.PARTICIPANT_REMOVED, EventType.PARTICIPANT_REMOVED),
     }
 )
 # The same, if the second says nothing new.
@@ -91,6 +93,8 @@ def _act_phrase(act: Sequence[Event], lookup: DisplayPersonLookup) -> str:
     if len(act) > 1 and act[0].type == EventType.REASSIGNED_BY_ESCALATION:
         assignee = escape(lookup(act[1].to).name)
         return f"reassigned it to {assignee}, because it was not accepted in time"
+    if act[0].field == "participants":
+        return _participants_phrase(act, lookup)
     *phrases, last = [_event_phrase(one, lookup) for one in act]
     return f"{', '.join(phrases)} and {last}" if phrases else last
 
@@ -129,6 +133,18 @@ def _assignment_phrase(event: Event, lookup: DisplayPersonLookup) -> str:
     # The note of an automatic assignment is its reason, which the page shows beside it.
     reason = f": {_quoted(event.note)}" if event.note and isinstance(event.by, ObjectId) else ""
     return f"assigned it to {escape(lookup(event.to).name)}{reason}"
+
+
+def _participants_phrase(act: Sequence[Event], lookup: DisplayPersonLookup) -> str:
+    first = act[0]
+    if first.from_ and first.to:
+        return "moved to their older account"
+    is_added = first.type == EventType.PARTICIPANT_ADDED
+    if not is_added and first.from_ == first.by:
+        return "left"
+    people = [event.to if is_added else event.from_ for event in act]
+    names = join_words([escape(lookup(user_id).name) for user_id in people])
+    return f"added {names}" if is_added else f"removed {names}"
 
 
 def _private_phrase(event: Event, lookup: DisplayPersonLookup) -> str:

@@ -24,6 +24,7 @@ INPUT_VALUE_KEYS = {
     "multi_external_select": ("selected_options", "initial_options"),
     "checkboxes": ("selected_options", "initial_options"),
     "users_select": ("selected_user", "initial_user"),
+    "multi_users_select": ("selected_users", "initial_users"),
     "datetimepicker": ("selected_date_time", "initial_date_time"),
 }
 
@@ -123,6 +124,25 @@ def user_select(
     }
     if chosen:
         element["initial_user"] = chosen
+    return input_block(label, element, optional=optional, hint=hint)
+
+
+def multi_user_select(
+    field: str,
+    label: str,
+    *,
+    placeholder: str,
+    most: int,
+    optional: bool = False,
+    hint: str = "",
+) -> Block:
+    """As `user_select`, for several members: `most` of them."""
+    element: Block = {
+        "type": "multi_users_select",
+        "action_id": field,
+        "placeholder": plain_text(placeholder),
+        "max_selected_items": most,
+    }
     return input_block(label, element, optional=optional, hint=hint)
 
 

@@ -148,12 +148,14 @@ class Message:
 @dataclass(frozen=True, slots=True)
 class DisplayPerson:
     """How a person is named: by mention if they are in Slack. `note` says, of a requester, what
-    is not confirmed. `sees_all_tickets`: their role may see any ticket."""
+    is not confirmed. `sees_all_tickets`: their role may see any ticket; `is_active`: their account
+    is not deactivated."""
 
     name: str
     slack_user_id: str | None = None
     note: str = ""
     sees_all_tickets: bool = False
+    is_active: bool = True
 
     @property
     def mention(self) -> str:
@@ -183,5 +185,6 @@ def display_person(directory: Directory, user_id: ObjectId | str | None) -> Disp
         truncate(name, MAX_NAME_LENGTH),
         directory.slack_ids.get(user.id),
         note,
+        is_active=user.active,
         sees_all_tickets=Actor.from_user(user).has_permission(Permission.SEE_ANY_TICKET),
     )

@@ -95,8 +95,9 @@ class EditConflict(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class EditForm:
-    """Initial values of the form to edit a ticket. `private_tickets` says if it can be private;
-    `requester_slack_id` is "" if the requester is not in Slack."""
+    """Initial values of the form to edit a ticket. `private_tickets` says if it can be private, and
+    `participants` who would see it then; `requester_slack_id` is "" if the requester is not in
+    Slack."""
 
     ticket: Ticket
     team_skills: tuple[str, ...]
@@ -104,6 +105,7 @@ class EditForm:
     requester_slack_id: str = ""
     private_tickets: PrivateTicketState | None = None
     now: datetime | None = None
+    participants: tuple[User, ...] = ()
 
 
 class TicketEdits:
@@ -132,7 +134,12 @@ class TicketEdits:
             requester_slack_id=next(iter(linked.values()), ""),
             private_tickets=cached_state(self._db),
             now=self._clock(),
+            participants=self._participants(ticket),
         )
+
+    def _participants(self, ticket: Ticket) -> tuple[User, ...]:
+        people = self._users.get_many(set(ticket.participants)) if ticket.participants else {}
+        return tuple(people[one] for one in ticket.participants if one in people)
 
     def assignee_options(
         self, *, actor: Actor, team_id: str, ticket_id: str | None = None, query: str = ""

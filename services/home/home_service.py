@@ -26,7 +26,12 @@ from services.models.ticket import Ticket
 from services.search.search_service import SearchResult, TicketSearch
 from services.search.similar_tickets import SimilarTicket, SimilarTickets
 from services.team_settings.settings_service import CurrentSettings, TeamSettings
-from services.tickets.access import for_requester, require_visible, visible_to
+from services.tickets.access import (
+    for_requester,
+    may_change_participants,
+    require_visible,
+    visible_to,
+)
 from services.tickets.lifecycle import TicketAction, allowed_actions
 from services.tickets.queries import load_ticket
 
@@ -36,12 +41,13 @@ PREVIEW_SIZE = 5
 
 @dataclass(frozen=True, slots=True)
 class HomePage:
-    """The first page: the beginnings of two lists. `assigned` is None if the role gets no
+    """The first page: the beginnings of three lists. `assigned` is None if the role gets no
     tickets assigned, `setup` if there are no steps to show."""
 
     screen: Screen
     user_id: ObjectId
     own: ListPage
+    participating: ListPage
     assigned: ListPage | None
     people: Directory
     now: datetime
@@ -80,6 +86,9 @@ class TicketPage:
     now: datetime
     can_explain: bool = False
     similar: tuple[SimilarTicket, ...] = ()
+    may_change_participants: bool = False
+    takes_part: bool = False
+    is_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +186,9 @@ class HomeService:
             now=self._clock(),
             can_explain=actor.has_permission(Permission.MANAGE_USERS),
             similar=self._similar_tickets.find(actor=actor, ticket=ticket) if is_staff else (),
+            may_change_participants=may_change_participants(actor, ticket),
+            takes_part=actor.user_id in ticket.participants,
+            is_own=ticket.created_by == actor.user_id,
         )
 
     def get_or_parent(self, *, actor: Actor, team_id: str, screen: Screen) -> HomeContent:
@@ -191,13 +203,15 @@ class HomeService:
     def _build_home_page(self, actor: Actor, team_id: str) -> HomePage:
         is_staff = actor.has_permission(Permission.SEE_ANY_TICKET)
         own = self._preview(actor, ListKind.OWN)
+        participating = self._preview(actor, ListKind.PARTICIPATING)
         assigned = self._preview(actor, ListKind.ASSIGNED) if is_staff else None
-        tickets = own.tickets + (assigned.tickets if assigned else ())
+        tickets = own.tickets + participating.tickets + (assigned.tickets if assigned else ())
         named = {user_id for ticket in tickets for user_id in referenced_user_ids(ticket)}
         return HomePage(
             screen=Screen(),
             user_id=actor.user_id,
             own=own,
+            participating=participating,
             assigned=assigned,
             people=self._links.resolve_people(team_id=team_id, user_ids=named | {actor.user_id}),
             now=self._clock(),

@@ -211,22 +211,29 @@ class AddressClaims:
             return []
         if closing["into"] and "mergedInto" not in doc:
             return self._continue_merge(User.from_doc(doc), closing, now=now)
-        left: list[Document] = [{"createdBy": user_id}]
-        if closing["into"]:
-            left.append({"filedBy": user_id})
-        else:
-            left[0]["events.type"] = {"$ne": EventType.REQUESTER_DISOWNED.value}
-        found = [ticket for one in left for ticket in self._db.tickets.find(one).limit(BATCH_SIZE)]
+        found = self._tickets_left(user_id, closing)
         changed = []
         for ticket in found:
             if is_set_aside(ticket, now):
                 continue
             with isolated(self._db, ticket["_id"], now=now):
-                if _close_ticket(self._db, ticket, user_id, closing, now=now):
+                if _close_ticket(self._db, ticket, closing, former=user_id, now=now):
                     changed.append(ticket["_id"])
         if not found and now >= closing["at"] + LATE_FILING_WINDOW:
             self._end_closing(user_id)
         return changed
+
+    def _tickets_left(self, user_id: ObjectId, closing: Document) -> list[Document]:
+        """Return a batch of the account's tickets; of a merged one, also those that it filed for
+        others or takes part in."""
+        own: Document = {"createdBy": user_id}
+        if not closing["into"]:
+            own["events.type"] = {"$ne": EventType.REQUESTER_DISOWNED.value}
+            return list(self._db.tickets.find(own).limit(BATCH_SIZE))
+        for part in (own, {"filedBy": user_id}, {"participants": user_id}):
+            if found := list(self._db.tickets.find(part).limit(BATCH_SIZE)):
+                return found
+        return []
 
     def _continue_merge(self, own: User, closing: Document, *, now: datetime) -> list[ObjectId]:
         if now < closing["at"] + MERGE_TIMEOUT:
@@ -265,18 +272,17 @@ def moves_role(own: User, *, into: User) -> bool:
 
 
 def _close_ticket(
-    db: Mongo, doc: Document, former: ObjectId, closing: Document, *, now: datetime
+    db: Mongo, doc: Document, closing: Document, *, former: ObjectId, now: datetime
 ) -> bool:
     ticket, by, into = Ticket.from_doc(doc), closing["by"], closing["into"]
     if into is None:
         change = Change(events=(NewEvent(EventType.REQUESTER_DISOWNED, by=by),))
         return ticket_store.apply(db, ticket, change, now=now, createdBy=former) is not None
-    field = "createdBy" if ticket.created_by == former else "filedBy"
-    conditions: Document = {field: former}
-    values: Document = {field: into}
-    is_own = into == (ticket.filed_by if field == "createdBy" else ticket.created_by)
-    if is_own and field == "filedBy":
-        values = {}
+    moved = _moved_roles(ticket, former, by=by, into=into)
+    values = dict(moved.values)
+    conditions: Document = {
+        field: former for field in ("createdBy", "filedBy") if doc.get(field) == former
+    }
     for position, card in enumerate(_entries(doc, "cards")):
         if card.get("recipient") == former:
             conditions[f"cards.{position}.recipient"] = former
@@ -289,9 +295,35 @@ def _close_ticket(
             return False  # a worker is sending it, and records the result by this key
         conditions[f"notices.{position}.key"] = delivery["key"]
         values[f"notices.{position}.key"] = delivery_key(seq=int(seq), kind=kind, recipient=into)
-    moved = NewEvent(EventType.REQUESTER_MERGED, by=by, field=field, from_=former, to=into)
-    change = Change(values, (moved,), ("filedBy",) if is_own else ())
+    change = Change(values, moved.events, moved.remove)
     return ticket_store.apply(db, ticket, change, now=now, **conditions) is not None
+
+
+def _moved_roles(ticket: Ticket, former: ObjectId, *, by: ObjectId, into: ObjectId) -> Change:
+    """Return the change of requester, filer and participants. A requester is no participant, too,
+    and only another filer is stored."""
+    values: Document = {}
+    events: list[NewEvent] = []
+    requester, filer = ticket.created_by, ticket.filed_by
+    if requester == former:
+        requester = values["createdBy"] = into
+    if filer == former:
+        filer = values["filedBy"] = into
+    for field in values:
+        moved = EventType.REQUESTER_MERGED
+        events.append(NewEvent(moved, by=by, field=field, from_=former, to=into))
+    is_own = filer is not None and filer == requester
+    if is_own:
+        values.pop("filedBy", None)
+    people = [into if one == former else one for one in ticket.participants]
+    people = [one for one in dict.fromkeys(people) if one != requester]
+    if people != list(ticket.participants):
+        values["participants"] = people
+        is_requester, name = requester == into, "participants"
+        moved = EventType.PARTICIPANT_REMOVED if is_requester else EventType.PARTICIPANT_ADDED
+        from_, to = (into, None) if is_requester else (former, into)
+        events.append(NewEvent(moved, by=by, field=name, from_=from_, to=to))
+    return Change(values, tuple(events), ("filedBy",) if is_own else ())
 
 
 def _entries(doc: Document, name: str) -> list[Document]:

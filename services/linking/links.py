@@ -352,13 +352,14 @@ def adopt_name(db: Mongo, user: User, member: SlackMember, *, now: datetime) -> 
 
 def referenced_user_ids(ticket: Ticket) -> set[ObjectId]:
     """Return all accounts in a ticket and its history."""
-    named = [ticket.created_by, ticket.filed_by, ticket.assigned_to]
+    named = [ticket.created_by, ticket.filed_by, ticket.assigned_to, *ticket.participants]
     named += [comment.by for comment in ticket.comments]
     for event in ticket.events:
         named += [event.by if isinstance(event.by, ObjectId) else None]
         named += [event.to if event.type == EventType.ASSIGNED else None]
         named += [event.from_, event.to] if event.field == "createdBy" else []
         named += [event.from_ if event.ends_assignees_work else None]
+        named += [event.from_, event.to] if event.field == "participants" else []
         named += event.from_ if event.field == "private" and isinstance(event.from_, list) else []
     return {user_id for user_id in named if isinstance(user_id, ObjectId)}
 

@@ -58,16 +58,29 @@ class TicketPager:
     def newest_page(
         self, *, actor: Actor, size: int = MAX_PAGE_SIZE, after: PageCursor | None = None
     ) -> NewestPage:
-        """Return the actor's tickets after the cursor; all tickets if the actor may see them."""
+        """Return the actor's tickets after the cursor, also those they take part in; all tickets if
+        the actor may see them."""
         require_permission(actor, Permission.SEE_OWN_TICKET)
-        sees_all = actor.has_permission(Permission.SEE_ANY_TICKET)
-        owner_filter: Document = {} if sees_all else {"createdBy": actor.user_id}
-        sight = visible_to(actor).condition(within=owner_filter)
-        found = self._read(owner_filter, sight, after, size + 1)
+        if actor.has_permission(Permission.SEE_ANY_TICKET):
+            found = self._read({}, visible_to(actor).condition(), after, size + 1)
+        else:
+            found = self._read_own(actor, after, size + 1)
         tickets = tuple(map(Ticket.from_doc, found[:size]))
         has_more = len(found) > size
         last = PageCursor(tickets[-1].created_at, tickets[-1].id) if has_more else None
         return NewestPage(tickets, next_cursor=last)
+
+    def _read_own(self, actor: Actor, after: PageCursor | None, wanted: int) -> list[Document]:
+        """Read what the actor has filed and what they take part in, each by its index, and merge
+        them."""
+        sight, filed = visible_to(actor), {"createdBy": actor.user_id}
+        found = self._read(filed, sight.condition(within=filed), after, wanted)
+        shared = {"participants": actor.user_id}
+        taking_part = sight.condition(within=shared)
+        for dated in _participation_filters(after):
+            found += self._find(shared | dated, taking_part, wanted)
+        by_id = {doc["_id"]: doc for doc in found}
+        return sorted(by_id.values(), key=_newest_first, reverse=True)[:wanted]
 
     def _read(
         self, owner_filter: Document, sight: Document, after: PageCursor | None, wanted: int
@@ -79,10 +92,7 @@ class TicketPager:
             found += self._find(owner_filter | dated, sight, wanted - len(found))
             if len(found) == wanted:
                 return found
-        undated: Document = {"createdAt": None}  # they come last
-        if not after.created_at:
-            undated["_id"] = {"$lt": after.ticket_id}
-        return found + self._find(owner_filter | undated, sight, wanted - len(found))
+        return found + self._find(owner_filter | _undated(after), sight, wanted - len(found))
 
     def _read_first(self, owner_filter: Document, sight: Document, wanted: int) -> list[Document]:
         key = (owner_filter.get("createdBy"), wanted, bool(sight))
@@ -116,11 +126,39 @@ class TicketPager:
         return list(self._db.tickets.aggregate(page, batchSize=limit + 1))
 
 
+def _participation_filters(after: PageCursor | None) -> Iterator[Document]:
+    """Yield filters without windows: one takes part in few tickets."""
+    if after is None:
+        yield {}
+        return
+    if at := after.created_at:
+        yield {"createdAt": {"$lte": at}, **_beyond(at, after)}
+    yield _undated(after)
+
+
+def _beyond(at: datetime, after: PageCursor) -> Document:
+    """Return the condition that excludes the page before, of the tickets of that date."""
+    return {"$or": [{"createdAt": {"$lt": at}}, {"_id": {"$lt": after.ticket_id}}]}
+
+
+def _undated(after: PageCursor) -> Document:
+    """Return the filter for the tickets without a date, which come last."""
+    if after.created_at:
+        return {"createdAt": None}
+    return {"createdAt": None, "_id": {"$lt": after.ticket_id}}
+
+
+def _newest_first(doc: Document) -> tuple[datetime, ObjectId]:
+    """Return the key of the order of `NEWEST_INDEX`."""
+    at = doc.get("createdAt")
+    return (at if isinstance(at, datetime) else _EARLIEST), doc["_id"]
+
+
 def _date_windows(after: PageCursor) -> Iterator[Document]:
     """Yield filters for dated tickets in windows that follow one another, the last one without a
     limit."""
     if at := after.created_at:
-        beyond = {"$or": [{"createdAt": {"$lt": at}}, {"_id": {"$lt": after.ticket_id}}]}
+        beyond = _beyond(at, after)
         latest = at
         for span in _SEARCH_WINDOWS:
             if span < at - _EARLIEST:

@@ -18,6 +18,7 @@ _CURSOR_PATTERN = re.compile(rf"([<>])([0-9]{{1,14}}|{QUEUE_KEY_PATTERN.pattern}
 
 class ListKind(StrEnum):
     OWN = "own"
+    PARTICIPATING = "participating"
     ASSIGNED = "assigned"
     QUEUE = "queue"
     WAITING_FOR_ME = "waiting"
@@ -41,6 +42,7 @@ TEAM_LISTS = (ListKind.QUEUE, ListKind.UNASSIGNED, ListKind.OVERDUE)
 # Skills are not for the requester; assigned tickets have one assignee.
 FILTERS: dict[ListKind, tuple[Filter, ...]] = {
     ListKind.OWN: (Filter.STATUS, Filter.PRIORITY),
+    ListKind.PARTICIPATING: (Filter.STATUS, Filter.PRIORITY),
     ListKind.ASSIGNED: (Filter.STATUS, Filter.PRIORITY, Filter.SKILL),
     ListKind.QUEUE: tuple(Filter),
     ListKind.WAITING_FOR_ME: (Filter.PRIORITY, Filter.SKILL),
@@ -49,6 +51,7 @@ FILTERS: dict[ListKind, tuple[Filter, ...]] = {
 }
 STATUSES: dict[ListKind, tuple[Status, ...]] = {
     ListKind.OWN: tuple(Status),
+    ListKind.PARTICIPATING: tuple(Status),
     ListKind.ASSIGNED: (Status.IN_PROGRESS, Status.WAITING, Status.REOPENED, Status.COMPLETED),
     ListKind.QUEUE: OPEN_STATUSES,
     ListKind.WAITING_FOR_ME: (),
@@ -105,10 +108,11 @@ class ListQuery:
 
     @property
     def is_queue_order(self) -> bool:
-        """Whether the list is in the order of work. Completed tickets are not in the
-        queue, and requesters look for a ticket by its date: these lists have the newest first."""
+        """Whether the list is in the order of work. Completed tickets are not in the queue, and
+        requesters and participants look for a ticket by its date: these lists have the newest
+        first."""
         is_done = self.kind is ListKind.ASSIGNED and self.status is Status.COMPLETED
-        return self.kind is not ListKind.OWN and not is_done
+        return self.kind in (ListKind.ASSIGNED, ListKind.QUEUE) and not is_done
 
     def with_cursor(self, cursor: ListCursor | None) -> "ListQuery":
         return replace(self, cursor=cursor)

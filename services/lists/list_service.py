@@ -50,7 +50,9 @@ PAGE_SIZE = 10
 # A ticket's arrays and long texts stay in the database.
 ROW_FIELDS = fields_of(Output.LISTS)
 REQUIRED_PERMISSION = {
-    kind: Permission.SEE_OWN_TICKET if kind is ListKind.OWN else Permission.SEE_ANY_TICKET
+    kind: Permission.SEE_OWN_TICKET
+    if kind in (ListKind.OWN, ListKind.PARTICIPATING)
+    else Permission.SEE_ANY_TICKET
     for kind in ListKind
 }
 _CREATED_AT_FIELD = "createdAt"
@@ -204,7 +206,9 @@ def _build_lookup(
     if list_query.is_queue_order:
         return _lookup_in_queue(list_query, indexed, rest, now)
     statuses = {"$in": [status.value for status in OPEN_STATUSES]}
-    indexed["status"] = list_query.status.value if list_query.status else statuses
+    # No index has participants and the status.
+    by_status = rest if list_query.kind is ListKind.PARTICIPATING else indexed
+    by_status["status"] = list_query.status.value if list_query.status else statuses
     return _Lookup(indexed, rest, _CREATED_AT_FIELD, DESCENDING)
 
 
@@ -213,6 +217,8 @@ def _whose(actor: Actor, list_query: ListQuery) -> Document:
     kind, assignee = list_query.kind, list_query.assignee
     if kind is ListKind.OWN:
         return {"createdBy": actor.user_id}
+    if kind is ListKind.PARTICIPATING:
+        return {"participants": actor.user_id}
     if kind in (ListKind.ASSIGNED, ListKind.WAITING_FOR_ME):
         return {"assignedTo": actor.user_id}
     if kind is ListKind.UNASSIGNED or assignee == NO_ASSIGNEE:

@@ -33,6 +33,10 @@ class EventType(StrEnum):
     REQUESTER_MERGED = "requester_merged"
     # The owner of the requester's address disowned the account.
     REQUESTER_DISOWNED = "requester_disowned"
+    # The field is "participants"; `to` or `from_` is the person. Both, if the account of `from_`
+    # was merged into that of `to`.
+    PARTICIPANT_ADDED = "participant_added"
+    PARTICIPANT_REMOVED = "participant_removed"
     COMMENTED = "commented"
     NOTED = "noted"
     COMMENT_EDITED = "comment_edited"

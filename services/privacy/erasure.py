@@ -142,6 +142,8 @@ class Erasure:
         is_filer_shown = is_shown and doc.get("filedBy") == user_id
         if not update and not is_filer_shown:
             return False
+        if "participants" in update.get("$pull", {}):
+            update["$inc"] = {"seq": 1}  # a concurrent change of the participants reads them again
         if is_shown:
             # Cards of other people show the name, so they have to be updated.
             update["$set"] = {**update.get("$set", {}), **outbox_fields(self._clock())}

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from services.auth.sign_in import AuthDependencies, SignInService
     from services.core.rate_limiter import RateLimiter
     from services.editing.bulk_changes import BulkChanges
+    from services.editing.participants import Participants
     from services.editing.ticket_edits import TicketEdits
     from services.escalation.escalation_steps import EscalationSteps
     from services.routing.model_store import ModelStore
@@ -220,6 +221,12 @@ class Services:
         return BulkChanges(
             self.db, self.links, self.ticket_actions, self.ticket_edits, clock=self.clock
         )
+
+    @cached_property
+    def participants(self) -> "Participants":
+        from services.editing.participants import Participants
+
+        return Participants(self.db, self.users, self.links, clock=self.clock)
 
     @cached_property
     def models(self) -> "ModelStore":

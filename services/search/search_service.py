@@ -61,12 +61,14 @@ _LAST_ID = ObjectId("f" * 24)
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A ticket that was found. `is_staff`: the reader works on it. `excerpt` None: its words are
-    not in a text, but in a name or a skill, or it was found by its number."""
+    """A ticket that was found. `is_staff`: the reader works on it; `is_own`: they filed it.
+    `excerpt` None: its words are not in a text, but in a name or a skill, or it was found by its
+    number."""
 
     ticket: Ticket
     is_staff: bool
     excerpt: Excerpt | None
+    is_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ class TicketSearch:
             page, following = self._page(matcher, query, cursor, size - len(first))
         found_ids = [match.ticket_id for match in page]
         tickets = [*first, *self._load(sight, found_ids, without=numbered)]
-        hits = tuple(_hit(sight, ticket, query) for ticket in tickets)
+        hits = tuple(_hit(actor, ticket, query) for ticket in tickets)
         return self._result(
             actor,
             team_id,
@@ -323,7 +325,8 @@ def _rank_of(match: Match, query: SearchQuery) -> Rank:
     return Rank.ELSEWHERE
 
 
-def _hit(sight: Sight, ticket: Ticket, query: SearchQuery) -> Hit:
-    is_staff = sight.covers_as_staff(ticket)
+def _hit(actor: Actor, ticket: Ticket, query: SearchQuery) -> Hit:
+    is_staff = visible_to(actor).covers_as_staff(ticket)
     seen = ticket if is_staff else for_requester(ticket)
-    return Hit(seen, is_staff, find_excerpt(seen, query))
+    is_own = ticket.created_by == actor.user_id
+    return Hit(seen, is_staff, find_excerpt(seen, query), is_own=is_own)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
+from bson import ObjectId
+
 from services.core.database import Document
 from services.core.errors import NotFound
 from services.models.events import Event, EventType, is_next_of_change
@@ -85,6 +87,19 @@ def require_visible(actor: Actor, ticket: Ticket | None) -> Ticket:
     raise NotFound("There is no such ticket, or you may not see it.")
 
 
+def may_change_participants(actor: Actor, ticket: Ticket) -> bool:
+    """Return whether the actor may add and remove others: the requester and the staff."""
+    return ticket.created_by == actor.user_id or visible_to(actor).covers_as_staff(ticket)
+
+
+def was_removed(ticket: Ticket, user_id: ObjectId) -> bool:
+    """Return whether the user took part in the ticket and no longer does."""
+    return user_id not in ticket.participants and any(
+        event.type == EventType.PARTICIPANT_REMOVED and event.from_ == user_id
+        for event in ticket.events
+    )
+
+
 def is_for_other_tickets(doc: Mapping[str, Any]) -> bool:
     """Return whether the text of that stored ticket may be compared with other tickets, learned
     from and sent to the model with them: no one is the reader then, so not if it is private."""
@@ -139,6 +154,8 @@ _EVENT_TYPES = frozenset(
         EventType.COMMENT_EDITED,
         EventType.COMMENT_DELETED,
         EventType.UNANSWERED,
+        EventType.PARTICIPANT_ADDED,
+        EventType.PARTICIPANT_REMOVED,
     }
 )
 

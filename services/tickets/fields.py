@@ -120,7 +120,7 @@ _ROWS = (
     TicketField("source", ALL, EXPORT),
     TicketField("private", ALL, SHOWN, edited_by=ALL, check=_checked_private),
     TicketField("notTo", ALL, EXPORT),
-    TicketField("participants", ALL, EXPORT),
+    TicketField("participants", ALL, API | EXPORT),
     TicketField(
         "createdBy",
         ALL,

@@ -170,7 +170,8 @@ def make_private(by: ObjectId, *, seen_by: Iterable[ObjectId]) -> Change:
 
 def change_requester(by: ObjectId, ticket: Ticket, requester: ObjectId) -> Change:
     """Make it another person's ticket. Who filed it stays the same. No one works on their own
-    ticket, so an open one that is assigned to the new requester is assigned again."""
+    ticket, so an open one that is assigned to the new requester is assigned again; and a requester
+    is no participant."""
     former, filer = ticket.created_by, ticket.filer
     event = NewEvent(EventType.EDITED, by=by, field="createdBy", from_=former, to=requester)
     is_filer = filer in (None, requester)
@@ -180,12 +181,30 @@ def change_requester(by: ObjectId, ticket: Ticket, requester: ObjectId) -> Chang
         (event,),
         ("filedBy", *RETRY_FIELDS) if is_filer else RETRY_FIELDS,
     )
+    if requester in ticket.participants:
+        changed = changed.then(change_participants(by, ticket, removed=[requester]))
     if ticket.assigned_to != requester or ticket.status is Status.COMPLETED:
         return changed
     if ticket.status is Status.WAITING:  # a waiting ticket cannot be unassigned
         resumed = resume(by, ticket)
         changed, ticket = changed.then(resumed), with_change(ticket, resumed)
     return changed.then(unassign(by, ticket, reason=NOW_REQUESTER_REASON, absent=True))
+
+
+def change_participants(
+    by: ObjectId,
+    ticket: Ticket,
+    *,
+    added: Iterable[ObjectId] = (),
+    removed: Iterable[ObjectId] = (),
+) -> Change:
+    """Remove participants, then add some; an event names each."""
+    added, removed = tuple(added), tuple(removed)
+    kept = [user_id for user_id in ticket.participants if user_id not in removed]
+    leave, join = EventType.PARTICIPANT_REMOVED, EventType.PARTICIPANT_ADDED
+    events = [NewEvent(leave, by=by, field="participants", from_=user_id) for user_id in removed]
+    events += [NewEvent(join, by=by, field="participants", to=user_id) for user_id in added]
+    return Change({"participants": [*kept, *added]}, tuple(events))
 
 
 def complete(

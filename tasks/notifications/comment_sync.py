@@ -9,6 +9,7 @@ another thread: below one message for each ticket, which the first note begins.
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bson import ObjectId
@@ -23,9 +24,10 @@ from services.models.user import can_work_on_tickets
 from services.outbox import deliveries
 from services.outbox.deliveries import COMMENT_KIND, NOTES_KIND, DeliveryState, delivery_key
 from tasks.notifications.message_updates import DeliveryResult, update_delivery
-from tasks.notifications.ticket_messages import Notice
+from tasks.notifications.ticket_messages import Notice, takes_part
 from tasks.recipients import (
     ASSIGNEE,
+    PARTICIPANT,
     QUESTION,
     REOPENED,
     REQUESTER,
@@ -43,6 +45,7 @@ MAX_EARLIER_COMMENTS = 10
 
 SendNotice = Callable[[Notice], bool]
 IsStaff = Callable[[ObjectId], bool]
+TakesPart = Callable[[ObjectId], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,9 @@ class CommentSync:
 
     def _due(self, cards: Sequence[Card]) -> Iterable[CommentDelivery]:
         done = (DeliveryState.SENT, DeliveryState.FAILED)
-        for reply in comment_deliveries(self._ticket, cards, is_staff=self._is_staff):
+        for reply in comment_deliveries(
+            self._ticket, cards, is_staff=self._is_staff, takes_part=self._takes_part
+        ):
             notice = self._notices.get(reply.key)
             if not reply.comment.deleted and not (notice and notice["state"] in done):
                 yield reply
@@ -142,15 +147,18 @@ class CommentSync:
 
     def _may_see(self, comment: Comment, recipient: str) -> bool:
         """Former staff see no changes of internal notes, except that they are deleted; who may not
-        see the ticket sees none of any comment."""
+        see the ticket, or is a participant who is no longer reached, sees none of any comment."""
         reader = _reader(recipient)
         if not self._runtime.may_show(self._ticket, reader):
             return False
         if is_former_requester(self._ticket, reader) and not comment.deleted:
             return self._is_staff(ObjectId(recipient))
-        if comment.deleted or not comment.internal or _is_channel(recipient):
+        if _is_channel(recipient):
             return True
-        return self._is_staff(ObjectId(recipient))
+        user_id = ObjectId(recipient)
+        if user_id in self._ticket.participants and not self._takes_part(user_id):
+            return False
+        return comment.deleted or not comment.internal or self._is_staff(user_id)
 
     def _update_message(self, notice: Mapping[str, Any]) -> bool:
         seq, _, recipient = deliveries.parse_delivery_key(str(notice["key"]))
@@ -181,6 +189,9 @@ class CommentSync:
         user = self._people.users.get(user_id)
         return user is not None and can_work_on_tickets(user)
 
+    def _takes_part(self, user_id: ObjectId) -> bool:
+        return takes_part(self._ticket, user_id, partial(display_person, self._people))
+
 
 def _reader(recipient: str) -> ObjectId | str:
     return recipient if _is_channel(recipient) else ObjectId(recipient)
@@ -200,20 +211,25 @@ def _version(comment: Comment, *, is_channel: bool) -> str:
 
 
 def comment_deliveries(
-    ticket: Ticket, cards: Sequence[Card], *, is_staff: IsStaff
+    ticket: Ticket, cards: Sequence[Card], *, is_staff: IsStaff, takes_part: TakesPart
 ) -> Iterator[CommentDelivery]:
     """Yield every comment for each of its recipients, delivered already or not.
 
     Not for its author, wherever they wrote it; an internal note only for staff, even if the
-    assignee is none.
+    assignee is none. For participants, those since they were added.
     """
     for_assignee = _for_assignee(ticket) - _announced(
         ticket, EventType.REOPENED, REOPENED, ticket.assigned_to
     )
     questions = _announced(ticket, EventType.WAITING, QUESTION, ticket.created_by)
     notes = notes_threads(ticket)
+    joined = {
+        user_id: added
+        for user_id in ticket.participants
+        if takes_part(user_id) and (added := _added_seq(ticket, user_id))
+    }
     for event, comment in comment_events(ticket):
-        to = {}
+        to = {} if comment.internal else _participants_at(event, joined)
         if event.seq in for_assignee and ticket.assigned_to and is_staff(ticket.assigned_to):
             to[ticket.assigned_to] = ASSIGNEE
         if ticket.created_by and not comment.internal and event.seq not in questions:
@@ -224,6 +240,17 @@ def comment_deliveries(
                 yield CommentDelivery(event.seq, comment, user_id, thread)
         if comment.internal:
             yield from _for_triage(ticket, event, comment, cards)
+
+
+def _added_seq(ticket: Ticket, user_id: ObjectId) -> int:
+    """Return the `seq` of the event that added the participant last; 0 if there is none."""
+    events = (event for event in reversed(ticket.events) if event.to == user_id)
+    added = (event.seq for event in events if event.type == EventType.PARTICIPANT_ADDED)
+    return next(added, 0)
+
+
+def _participants_at(event: Event, joined: Mapping[ObjectId, int]) -> dict[ObjectId, str]:
+    return {user_id: PARTICIPANT for user_id, seq in joined.items() if seq < event.seq}
 
 
 def comment_events(ticket: Ticket) -> list[tuple[Event, Comment]]:

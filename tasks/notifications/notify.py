@@ -52,10 +52,17 @@ from tasks.notifications.slack_delivery import (
     post_message,
     update_message,
 )
-from tasks.notifications.ticket_messages import Notice, build_message, build_notices, triage_notice
+from tasks.notifications.ticket_messages import (
+    Notice,
+    build_message,
+    build_notices,
+    takes_part,
+    triage_notice,
+)
 from tasks.queue.celery_app import NOTIFY_LIMIT_SECONDS, NOTIFY_TASK, celery
 from tasks.queue.task_instrumentation import tickets_of_message
 from tasks.recipients import (
+    PARTICIPANT,
     REQUESTER,
     STAYS_IN_CHANNEL,
     THREAD,
@@ -267,6 +274,8 @@ class TicketSender:
     def _may_show(self, notice: Notice) -> bool:
         """Return whether the recipient may read the notice; of a private ticket, no channel may."""
         to = notice.recipient
+        if notice.kind == PARTICIPANT:
+            return takes_part(self._ticket, to, self._person)
         reader = to if isinstance(to, ObjectId) else ""
         return notice.kind == STAYS_IN_CHANNEL or self._runtime.may_show(self._ticket, reader)
 
@@ -487,7 +496,9 @@ class TicketSender:
 
     def _card_message(self, card: Card) -> Message:
         is_former = is_former_requester(self._ticket, card.recipient) and card.kind == REQUESTER
-        if is_former or self._runtime.may_show(self._ticket, card.recipient):
+        # Who takes part may see it, and the card of one who no longer does shows nothing of it.
+        is_safe = is_former or card.kind == PARTICIPANT
+        if is_safe or self._runtime.may_show(self._ticket, card.recipient):
             return build_message(card.kind, self._ticket, self._person, recipient=card.recipient)
         return private_card(self._ticket)
 

@@ -18,6 +18,7 @@ from tasks.recipients import (
     ASKED_AGAIN,
     ASSIGNEE,
     CANCELLED,
+    PARTICIPANT,
     QUESTION,
     REOPENED,
     REQUESTER,
@@ -37,7 +38,7 @@ from tasks.recipients import (
     written_in_channels,
 )
 
-CARD_KINDS = (REQUESTER, ASSIGNEE, TRIAGE)
+CARD_KINDS = (REQUESTER, ASSIGNEE, PARTICIPANT, TRIAGE)
 PersonLookup = Callable[[ObjectId | str | None], DisplayPerson]
 
 
@@ -155,6 +156,31 @@ def _assignee_card(source: _Source) -> Message:
     )
 
 
+def _participant_card(source: _Source) -> Message:
+    """Build the card of a participant, or of one who is no longer reached."""
+    ticket, people, recipient, _ = source
+    if not takes_part(ticket, recipient, people):
+        return ticket_cards.former_participant_card(ticket)
+    is_join = (event for event in reversed(ticket.events) if event.to == recipient)
+    added = next((one for one in is_join if one.type == EventType.PARTICIPANT_ADDED), None)
+    return ticket_cards.participant_card(
+        ticket,
+        requester=people(ticket.created_by),
+        assignee=source.assignee,
+        added_by=people(added.by if added else None),
+        done_by=source.done_by,
+    )
+
+
+def takes_part(ticket: Ticket, recipient: Recipient | None, people: PersonLookup) -> bool:
+    """Return whether that person is a participant whose account is active, and linked to a member
+    of Slack."""
+    if not isinstance(recipient, ObjectId) or recipient not in ticket.participants:
+        return False
+    person = people(recipient)
+    return person.is_active and person.slack_user_id is not None
+
+
 def _triage_card(source: _Source) -> Message:
     if source.ticket.private:
         return ticket_cards.private_card(source.ticket)
@@ -191,6 +217,7 @@ def _taken_over_message(source: _Source) -> Message:
 _BUILDERS: Mapping[str, Callable[[_Source], Message]] = {
     REQUESTER: _requester_card,
     ASSIGNEE: _assignee_card,
+    PARTICIPANT: _participant_card,
     TRIAGE: _triage_card,
     THREAD: lambda source: ticket_updates.filed_message(source.ticket),
     QUESTION: lambda source: ticket_updates.question_message(

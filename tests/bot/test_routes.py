@@ -24,12 +24,14 @@ from bot.views.modals import (
 )
 from bot.views.modals import file_ticket as modal_file_ticket
 from bot.views.modals.edit_ticket import edit_ticket_modal
+from bot.views.modals.participants import participants_modal
 from services.account_admin.private_ticket_settings import PrivateTicketSettings
 from services.availability.availability_service import Availability, WorkHours
 from services.availability.slack_status import StatusRules
 from services.calendar.business_hours import BusinessHours
 from services.core.database import Mongo
 from services.editing.bulk_changes import BulkAction, BulkChange, BulkReview
+from services.editing.participants import NOT_A_PARTICIPANT, ParticipantsForm
 from services.editing.ticket_edits import EditForm
 from services.home.sessions import Screen
 from services.linking.account_linking import WRONG_CODE, LinkPreview, UnlinkPreview
@@ -52,7 +54,7 @@ from tests.support.slack_workspace import GENERAL
 
 GUEST = "Guests cannot use this app. Ask a full member of this workspace to file the ticket."
 # Buttons of App Home that open the ticket in their value.
-TO_A_TICKET = (ids.HOME_OPEN, ids.HOME_BACK, ids.HOME_OWN)
+TO_A_TICKET = (ids.HOME_OPEN, ids.HOME_BACK, ids.HOME_OWN, ids.HOME_PARTICIPATING)
 NO_SUCH = "There is no such ticket, or you may not see it."
 # Actions for the ticket's requester only, in any role.
 OF_THE_REQUESTER = (ids.CANCEL, ids.CANCEL_TICKET, ids.ACTIONS_MENU)
@@ -65,6 +67,9 @@ ABOUT_A_TICKET = (
     ids.COMMENT,
     ids.WRITE_COMMENT,
     ids.LIST_OPEN,
+    ids.ADD_PEOPLE,
+    ids.CHANGE_PARTICIPANTS,
+    ids.LEAVE,
 )
 # Buttons that add a message to a ticket. The message that the tests name is not stored.
 ADDING = (ids.ANSWER_TICKET, ids.ADD_TO_TICKET)
@@ -80,10 +85,12 @@ FOREIGN: dict[Role, dict[str, str]] = {
     Role.MODERATOR: {
         **dict.fromkeys(OF_THE_REQUESTER, NOT_THEIRS),
         **dict.fromkeys(ANSWERS, NOT_ASKED),
+        ids.LEAVE: NOT_A_PARTICIPANT,
     },
     Role.ADMIN: {
         **dict.fromkeys(OF_THE_REQUESTER, NOT_THEIRS),
         **dict.fromkeys(ANSWERS, NOT_ASKED),
+        ids.LEAVE: NOT_A_PARTICIPANT,
     },
 }
 # Open to every full member. The code that the tests send is wrong.
@@ -92,6 +99,13 @@ FOR_MEMBERS = {
     ids.OPEN_LINK: None,
     ids.LINK_ACCOUNT: WRONG_CODE,
     ids.CONFIRM_LINK: WRONG_CODE,
+}
+# Refused to everyone for what is their own.
+OWN_REFUSED = {
+    ids.CLAIM_OWN: CLAIM_SETTLED,  # no other account has their address
+    ids.CLAIM_DISOWN: CLAIM_SETTLED,
+    ids.UNLINK_ACCOUNT: ACCOUNT_UNLINKED,  # unlinked, as App Home then says
+    ids.LEAVE: NOT_A_PARTICIPANT,
 }
 NOTHING = "nothing to choose from"
 # The kind of caller and their role; None: they get no account.
@@ -430,6 +444,12 @@ def the_whole(kind: ListKind) -> Callable[[User, Ticket], str]:
     return lambda _, __: ListQuery(kind).encode()
 
 
+def removed_oneself(user: User, ticket: Ticket) -> dict[str, Any]:
+    """Choose oneself to be removed, who takes no part."""
+    view = {**participants_modal(ParticipantsForm(ticket, (user,))), "id": "V1"}
+    return payloads.view_submission(view, {"removed": [str(user.id)]}, user=People.slack_id(user))
+
+
 # A payload for each route.
 USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "command /ticket": lambda user, _: payloads.slash_command("lsit", user=People.slack_id(user)),
@@ -456,6 +476,9 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
         ticket_actions.comment_modal, lambda _: {"text": "It is back."}
     ),
     "view write_note": step_form(ticket_actions.note_modal, lambda _: {"text": "Second time."}),
+    "action add_people": button_pressed(ids.ADD_PEOPLE, about_the_ticket),
+    "view change_participants": removed_oneself,
+    "action leave": button_pressed(ids.LEAVE, about_the_ticket),
     "view cancel_ticket": step_form(ticket_actions.cancel_ticket_modal, lambda _: {}),
     "view reopen_ticket": step_form(ticket_actions.reopen_ticket_modal, lambda _: {}),
     "event app_home_opened": home_opened,
@@ -626,10 +649,8 @@ def refused_words(route: Route, role: Role | None, owner: str) -> str | None:
         return FOR_MEMBERS[route.id] if role else GUEST
     if route.permission is None:
         return None
-    if role and route.id in (ids.CLAIM_OWN, ids.CLAIM_DISOWN):
-        return CLAIM_SETTLED  # no other account has their address
-    if role and route.id == ids.UNLINK_ACCOUNT:
-        return ACCOUNT_UNLINKED  # unlinked, as App Home then says
+    if role and owner == "own" and route.id in OWN_REFUSED:
+        return OWN_REFUSED[route.id]
     if role is None:
         return None if route.id == "reaction_added" else GUEST
     if owner == "foreign" and route.id in FOREIGN[role]:

@@ -195,8 +195,7 @@ def _recording_api(call: Callable[..., Any]) -> Callable[..., Any]:
 def operation_of(method: str, path: str) -> str:
     """Return the operation's method and path as in the OpenAPI document."""
     place = path.partition("?")[0]
-    is_ticket = place.startswith("/api/tickets/")
-    return f"{method} {'/api/tickets/{ticket_id}' if is_ticket else place}"
+    return f"{method} {api_client.path_template(place)}"
 
 
 def http_answer(response: Any) -> Json:

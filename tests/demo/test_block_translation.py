@@ -290,6 +290,18 @@ def test_a_search_is_a_menu_of_what_the_app_offers() -> None:
     assert shown["placeholder"] == VPN["text"]
 
 
+@pytest.mark.parametrize(("chosen", "users"), [(VPN, [VPN["value"]]), (None, [])])
+def test_a_menu_of_several_members_is_one_of_a_single_one(
+    chosen: Json | None, users: list[str]
+) -> None:
+    menu = {"type": "multi_users_select", "max_selected_items": 20}
+    offered = with_options(optional_view(menu), lambda *_: [DNS, VPN])
+    shown = translate_view(offered)["blocks"][0]["element"]
+    assert (shown["type"], shown["options"]) == ("static_select", [DNS, VPN])
+    held = submitted_state(menu, {"type": "static_select", "selected_option": chosen})
+    assert held == {"type": "multi_users_select", "selected_users": users}
+
+
 def test_signs_of_priorities_are_drawn() -> None:
     urgent = {"text": {"type": "plain_text", "text": ":red_circle: Urgent", "emoji": True}}
     menu = {"type": "static_select", "options": [urgent], "initial_option": urgent}

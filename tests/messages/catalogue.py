@@ -31,6 +31,7 @@ from bot.views.modals import (
     ticket_actions,
 )
 from bot.views.modals.bulk_changes import BulkResult, ReviewMetadata
+from bot.views.modals.participants import participants_modal
 from bot.views.modals.private_choice import PrivateTicketChoice
 from bot.views.text import DisplayPerson, display_person
 from services.account_admin.audit_trail import PersonChanges
@@ -64,6 +65,7 @@ from services.digest.digest_service import (
     TeamActivity,
 )
 from services.editing.bulk_changes import BulkAction, BulkChange, BulkReview, ReviewedTicket
+from services.editing.participants import ParticipantsForm
 from services.editing.ticket_edits import EditConflict, EditForm, FieldConflict
 from services.home.home_service import (
     HomePage,
@@ -578,6 +580,16 @@ def _cards() -> Iterator[Row]:
 
     private = replace(NEW, private=True)
     yield CARDS, MODERATOR, "of a private ticket, in a channel", ticket_cards.private_card(private)
+    joined = replace(ACCEPTED, participants=(DAN.id,))
+    yield (
+        CARDS,
+        EMPLOYEE,
+        "of a participant",
+        ticket_cards.participant_card(
+            joined, requester=REQUESTER, assignee=BY_BEN, added_by=BY_CLEO
+        ),
+    )
+    yield CARDS, EMPLOYEE, "of one who left", ticket_cards.former_participant_card(joined)
     yield CARDS, EMPLOYEE, "private", ticket_cards.requester_card(private, assignee=None)
 
 
@@ -644,6 +656,19 @@ def _modals() -> Iterator[Row]:
     )
     yield MODALS, EMPLOYEE, "Reopen", ticket_actions.reopen_ticket_modal(RESOLVED)
     yield MODALS, EMPLOYEE, "Answer", ticket_actions.answer_modal(WAITING, question=COMMENT.text)
+    joined = replace(ASSIGNED, participants=(DAN.id,))
+    for title, members in (
+        ("Add people", ParticipantsForm(NEW, ())),
+        ("Add people, private", ParticipantsForm(replace(joined, private=True), (DAN,))),
+        (
+            "Add people, no room",
+            ParticipantsForm(replace(joined, participants=20 * (DAN.id,)), (DAN,)),
+        ),
+    ):
+        yield MODALS, EMPLOYEE, title, participants_modal(members)
+    yield MODALS, EMPLOYEE, "Comment, participants read it", ticket_actions.comment_modal(joined)
+    asking = ticket_actions.ask_requester_modal(joined)
+    yield MODALS, ASSIGNEE, "Ask the requester, participants read it", asking
     yield MODALS, ASSIGNEE, "Internal note", ticket_actions.note_modal(ASSIGNED)
     yield MODALS, ASSIGNEE, "Resolve", ticket_actions.resolve_ticket_modal(ASSIGNED)
     yield MODALS, ASSIGNEE, "Ask the requester", ticket_actions.ask_requester_modal(ASSIGNED)
@@ -683,6 +708,10 @@ def _modals() -> Iterator[Row]:
         )
     )
     yield MODALS, MODERATOR, "Edit", form
+    of_several = EditForm(
+        joined, ("VPN",), fit, PrivateTicketState(), now=NOW, participants=(DAN, CLEO)
+    )
+    yield MODALS, MODERATOR, "Edit, participants", edit_ticket.edit_ticket_modal(of_several)
     yield (
         MODALS,
         MODERATOR,
@@ -859,11 +888,13 @@ def _search() -> Iterator[Row]:
 def _home() -> Iterator[Row]:
     own, assigned = ListPage((NEW, WAITING)), ListPage((ASSIGNED, LATE))
     away = {ADA.id: replace(ADA, away_until=SOON, wants_digest=False)}
-    start = HomePage(Screen(), ANN.id, own, None, PEOPLE, NOW)
+    start = HomePage(Screen(), ANN.id, own, ListPage(()), None, PEOPLE, NOW)
     more = ListCursor(is_backward=False, sort_key="1", ticket_id=NEW.id)
     pages = (
         (EMPLOYEE, "Start", start),
         (EMPLOYEE, "Start without tickets", replace(start, own=ListPage(()))),
+        (EMPLOYEE, "Start, with tickets of others", replace(
+            start, participating=ListPage((ASSIGNED,)))),
         (MODERATOR, "Start", replace(
             start, user_id=BEN.id, assigned=replace(assigned, next_cursor=more))),
         (ADMIN, "Start, away", replace(
@@ -936,14 +967,17 @@ def _home() -> Iterator[Row]:
 def _ticket_pages() -> Iterator[Row]:
     comments = (COMMENT, FILE, replace(NOTE, edited_at=NOW), replace(COMMENT, deleted=True))
     talked = replace(LATE, events=_history(), comments=comments, deadline=SOON)
+    joined = replace(RESOLVED, participants=(DAN.id, CLEO.id))
     for reader, user, ticket in (
         (EMPLOYEE, ANN, talked),
         (EMPLOYEE, ANN, RESOLVED),
+        (EMPLOYEE, DAN, joined),
+        (ASSIGNEE, BEN, joined),
         (ASSIGNEE, BEN, talked),
         (MODERATOR, CLEO, UNAVAILABLE),
         (ADMIN, ADA, ACCEPTED),
     ):
-        is_staff = user is not ANN
+        is_staff = user not in (ANN, DAN)
         page = TicketPage(
             Screen(ticket_id=ticket.id),
             ticket if is_staff else for_requester(ticket),
@@ -953,8 +987,13 @@ def _ticket_pages() -> Iterator[Row]:
             NOW,
             can_explain=user is ADA,
             similar=_similar_tickets() if user is BEN else (),
+            may_change_participants=user is not DAN,
+            takes_part=user is DAN,
+            is_own=user is ANN,
         )
-        yield HOME, reader, f"Ticket: {ticket.status.value.lower()}", overview.home_view(page)
+        title = f"Ticket: {ticket.status.value.lower()}"
+        title = f"{title}, with participants" if ticket.participants else title
+        yield HOME, reader, title, overview.home_view(page)
         if ticket is talked:
             yield MESSAGES, reader, "Ticket", ticket_message(page)
             yield MODALS, reader, "Show all", conversation_modal(page)
@@ -977,6 +1016,18 @@ def _history() -> tuple[Event, ...]:
         Event(0, NOW, ANN.id, kind, note="Which client?")
         for kind in EventType
         if kind not in (EventType.ASSIGNED, EventType.EDITED, EventType.STATUS_CHANGED)
+        and not kind.startswith("participant")
+    ]
+    join, leave = EventType.PARTICIPANT_ADDED, EventType.PARTICIPANT_REMOVED
+    made += [
+        Event(0, NOW, by, kind, "participants", from_, to)
+        for by, kind, from_, to in (
+            (ANN.id, join, None, DAN.id),
+            (ANN.id, join, None, CLEO.id),
+            (DAN.id, join, ADA.id, DAN.id),
+            (BEN.id, leave, CLEO.id, None),
+            (DAN.id, leave, DAN.id, None),
+        )
     ]
     made += [
         Event(0, NOW, by, EventType.ASSIGNED, None, None, to, note="knows VPN")

@@ -42,9 +42,10 @@ def press_and_submit(
 
 
 def test_a_ticket_from_filed_to_resolved(
-    triage: BotAndWorkers, ann: User, ben: User, cleo: User
+    triage: BotAndWorkers, ann: User, ben: User, cleo: User, people: People
 ) -> None:
-    """Filed, assigned, accepted, asked, answered and resolved, by the forms in Slack."""
+    """Filed, assigned, accepted, asked, answered and resolved, by the forms in Slack. A participant
+    gets one card and the comments, and no one else more than without them."""
     slack_id = People.slack_id(ann)
     triage.bot.answer(payloads.slash_command(user=slack_id))
     answer = triage.submit(ann, title="VPN is down", description="Since Monday.")
@@ -55,6 +56,11 @@ def test_a_ticket_from_filed_to_resolved(
     ]
     assert answer["view"]["close"]["text"] == "Close"
     triage.work()
+    dan, filed = people.add(), triage.db.tickets.find_one({}) or {}
+    triage.runtime.services.participants.change(
+        actor=Actor.from_user(ann), ticket_id=str(filed["_id"]), added=[dan.id]
+    )
+    triage.deliver()
     triage.press(ben, triage.card(ben), "accept")
     triage.work()
     press_and_submit(triage, ben, triage.card(ben), "wait", question="Which office?")
@@ -72,6 +78,11 @@ def test_a_ticket_from_filed_to_resolved(
         f"Ticket 1: {ann.name} wrote: Berlin",
     ]
     assert notifications(triage, TRIAGE) == [f"{name}: resolved ({ben.name})"]
+    assert notifications(triage, dan) == [
+        f"{name}: {ann.name} added you",
+        f"Ticket 1: {ben.name} wrote: Which office?",
+        f"Ticket 1: {ann.name} wrote: Berlin",
+    ]
     assert notifications(triage, cleo) == []
 
 

@@ -129,8 +129,8 @@ def test_the_form_says_who_sees_it(triage: BotAndWorkers, ann: User) -> None:
         if "hint" in block
     }
     assert hints["private"] == (
-        "Only you, the person who works on it and admins can see it. Until someone has it, so can "
-        "those whom the admins chose for private tickets."
+        "Only you, the person who works on it, people you add to it and admins can see it. Until "
+        "someone has it, so can those whom the admins chose for private tickets."
     )
 
 
@@ -319,8 +319,8 @@ def test_an_edit_makes_it_private_and_the_page_says_so(
     view = triage.slack.last_view()
     hints = [block["hint"]["text"] for block in view["blocks"] if block["block_id"] == "private"]
     assert hints == [
-        "Then only the requester, the assignee and admins can see it. You can't undo this, and if "
-        "you are none of them, you no longer see it."
+        "Then only the requester, the assignee, the participants and admins can see it. You can't "
+        "undo this, and if you are none of them, you no longer see it."
     ]
     body = payloads.view_submission(view, {"private": ["private"]}, user=slack_id)
     assert triage.bot.answer(body) == {}

@@ -84,7 +84,8 @@ def test_reading_over_the_api(api: Api, requester: User, commands: Commands) -> 
     api.get("/api/tickets", by=requester)  # so that the list is known to be short
     asked(commands)
     assert len(api.get("/api/tickets", by=requester).json()["tickets"]) == 1
-    assert asked(commands) == [WHO, "find tickets"]
+    # Those that they have filed, and those that they take part in.
+    assert asked(commands) == [WHO, "find tickets", "find tickets"]
     assert api.get(path, by=requester).status_code == 200
     assert asked(commands) == [WHO, "find tickets", WHO]
 

@@ -234,6 +234,30 @@ def said(world: World, ticket_id: ObjectId) -> str:
     return str(ticket_id)
 
 
+def joined(world: World, ticket_id: ObjectId) -> str:
+    world.participants.change(actor=BOSS, ticket_id=str(ticket_id), added=[MODERATOR])
+    return str(ticket_id)
+
+
+def members_chosen(world: World, ticket_id: ObjectId) -> Any:
+    if world.db.links.count_documents({}) == 0:
+        linked(world)
+    return world.participants.accounts_of_members(
+        actor=BOSS,
+        team_id=TEAM_ID,
+        ticket_id=str(ticket_id),
+        slack_user_ids=[SLACK_ID],
+        look_up=lambda _, __: None,
+    )
+
+
+def addresses_chosen(world: World, ticket_id: ObjectId) -> Any:
+    world.users.confirmation.record(world.user(MODERATOR), by=SYSTEM)
+    return world.participants.accounts_of_addresses(
+        actor=BOSS, ticket_id=str(ticket_id), emails=[MO_ADDRESS]
+    )
+
+
 def unlinked_and_recorded(world: World) -> None:
     linked(world)
     links.record_removal(world.db, world.link, by="self", now=world.now)
@@ -582,6 +606,15 @@ TABLE: Mapping[str, Entry] = {
             reviewed=ReviewedTicket.of(w.ticket(t)),
         ),
         "priority",
+    ),
+    "editing.participants.Participants.get_form": each(
+        lambda w, t: w.participants.get_form(actor=BOSS, ticket_id=str(t))
+    ),
+    "editing.participants.Participants.accounts_of_members": each(members_chosen),
+    "editing.participants.Participants.accounts_of_addresses": each(addresses_chosen),
+    "editing.participants.Participants.change": each(joined),
+    "editing.participants.Participants.leave": each(
+        lambda w, t: w.participants.leave(actor=MO, ticket_id=joined(w, t))
     ),
     "editing.ticket_edits.TicketEdits.get_form": each(
         lambda w, t: w.ticket_edits.get_form(actor=MO, team_id=TEAM_ID, ticket_id=str(t))

@@ -20,6 +20,15 @@ PASSWORD = "correct horse battery"
 FINE = {"title": "VPN drops", "description": "Every hour since Monday."}
 
 
+def path_template(path: str) -> str:
+    """Return the path with the names of its parameters."""
+    parts = path.split("/")
+    if path.startswith("/api/tickets/"):
+        parts[3:4] = ["{ticket_id}"]
+        parts[5:6] = ["{user_id}"] * len(parts[5:6])
+    return "/".join(parts)
+
+
 class Api:
     """A client of the API for any number of users, with its own client address."""
 
@@ -77,7 +86,7 @@ class Api:
         if answer.status_code == 401:
             assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
         place = path.partition("?")[0]
-        template = "/api/tickets/{ticket_id}" if place.startswith("/api/tickets/") else place
+        template = path_template(place)
         if described := DESCRIBED.get((method, template)):
             described.validate_response(answer)
 

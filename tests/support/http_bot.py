@@ -50,7 +50,7 @@ class HttpBot:
         assert check_answer(payload, answer) == []
         return answer
 
-    def filled_in(self, slack: RecordingSlack, user: str, **values: str) -> Json:
+    def filled_in(self, slack: RecordingSlack, user: str, **values: Any) -> Json:
         """Return the payload of a form that the user opens, fills in and submits."""
         command = payloads.slash_command(user=user)
         self.answer(command)

@@ -155,9 +155,7 @@ class Walk:
             for template in self._presses(source, element, block, user, place):
                 self._add(template)
         if source.get("submit"):
-            form = payloads.view_submission(
-                source, _filled_in(source, assignee=self._assignee), user=user
-            )
+            form = payloads.view_submission(source, self._filled_in(source), user=user)
             self._add(Template(("view_submission", place), form))
 
     def _presses(
@@ -183,6 +181,26 @@ class Walk:
                 step = option["value"].partition(":")[0] if kind == "overflow" else ""
                 yield Template(("block_actions", action, step, place), body)
 
+    def _filled_in(self, view: Mapping[str, Any]) -> Json:
+        """Return a text for each empty text input, a member for each menu of members, the first
+        option of each other menu without one, the first box if one has to be ticked, and the
+        assignee if one has to be chosen."""
+        values: Json = {}
+        inputs = (block for block in view["blocks"] if block["type"] == "input")
+        required = {block["block_id"] for block in inputs if not block.get("optional")}
+        for element, block in elements(view):
+            if element["type"] == "plain_text_input" and "initial_value" not in element:
+                values[block] = "Some words"
+            elif element["type"] == "multi_users_select":
+                values[block] = [*self._roles][-1:]
+            elif element["type"] == "static_select" and "initial_option" not in element:
+                values[block] = _options(element)[0]["value"]
+            elif element["type"] == "checkboxes" and block in required:
+                values[block] = [_options(element)[0]["value"]]
+            elif block == ids.ASSIGNED_TO and block in required:
+                values[block] = self._assignee
+        return values
+
 
 def _inputs(source: Mapping[str, Any]) -> set[str]:
     return {
@@ -195,21 +213,3 @@ def _inputs(source: Mapping[str, Any]) -> set[str]:
 def _options(menu: Json) -> list[Json]:
     groups = menu.get("option_groups") or [menu]
     return [option for group in groups for option in group["options"]]
-
-
-def _filled_in(view: Mapping[str, Any], *, assignee: str) -> Json:
-    """Return a text for each empty text input, the first option of each menu without one, the first
-    box if one has to be ticked, and the assignee if one has to be chosen."""
-    values: Json = {}
-    inputs = (block for block in view["blocks"] if block["type"] == "input")
-    required = {block["block_id"] for block in inputs if not block.get("optional")}
-    for element, block in elements(view):
-        if element["type"] == "plain_text_input" and "initial_value" not in element:
-            values[block] = "Some words"
-        elif element["type"] == "static_select" and "initial_option" not in element:
-            values[block] = _options(element)[0]["value"]
-        elif element["type"] == "checkboxes" and block in required:
-            values[block] = [_options(element)[0]["value"]]
-        elif block == ids.ASSIGNED_TO and block in required:
-            values[block] = assignee
-    return values

@@ -13,8 +13,10 @@ from bot.views.blocks import (
     FINDING_SOMEONE,
     accepted_time,
     actions,
+    button,
     description_section,
     facts_section,
+    mrkdwn_section,
     resolution_section,
     small_print,
     source_link,
@@ -46,6 +48,7 @@ from services.tickets.validation import MAX_TITLE_LENGTH
 
 NOBODY_YET = "No one has this yet"
 NOBODY_AVAILABLE = "No one is available for this"
+PARTICIPANT_HELP = "New comments come to this message's thread. Reply there to comment."
 
 
 def requester_card(
@@ -155,6 +158,54 @@ def former_assignee_card(
     if lookup(former).sees_all_tickets or ticket.created_by == former:
         line["accessory"] = action_button(ticket, ids.DETAILS)
     return Message(text=escape(text), blocks=[line])
+
+
+def participant_card(
+    ticket: Ticket,
+    *,
+    requester: DisplayPerson,
+    assignee: DisplayPerson | None,
+    added_by: DisplayPerson,
+    done_by: DisplayPerson | None = None,
+) -> Message:
+    """Return the card of someone whom `added_by` has added to the ticket."""
+    due = due_phrase_for_card(ticket)
+    ticket = for_requester(ticket)
+    blocks = [
+        ticket_header(ticket),
+        mrkdwn_section(f"From {requester.mention}"),
+        status_line(ticket, assignee=assignee, done_by=done_by, due=due),
+        *description_section(ticket),
+        *resolution_section(ticket),
+        *small_print(plain_text(f"{added_by.name} added you. {PARTICIPANT_HELP}")),
+        actions(
+            action_button(ticket, ids.COMMENT),
+            action_button(ticket, ids.DETAILS),
+            leave_button(ticket),
+        ),
+    ]
+    text = f"{ticket_reference(ticket)}: {escape(added_by.name)} added you"
+    return Message(text=text, blocks=fit_to_limit(blocks))
+
+
+def leave_button(ticket: Ticket) -> Block:
+    """Return the button by which a participant leaves, which asks for confirmation."""
+    confirmation = {
+        "title": plain_text("Leave?"),
+        "text": plain_text(
+            f"You get no more comments on {_lower(labels.ticket_name(ticket))}, and others have to "
+            "add you again."
+        ),
+        "confirm": plain_text("Leave"),
+        "deny": plain_text("Cancel"),
+    }
+    return {**button("Leave", ids.LEAVE, str(ticket.id)), "confirm": confirmation}
+
+
+def former_participant_card(ticket: Ticket) -> Message:
+    """Return what replaces the card of someone who no longer takes part, and may not see it."""
+    text = f"{labels.ticket_name(ticket)}: you no longer take part in it."
+    return Message(text=escape(text), blocks=[text_section(text)])
 
 
 def private_card(ticket: Ticket) -> Message:

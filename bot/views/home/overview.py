@@ -1,4 +1,4 @@
-"""The first page of Home: the reader's open and assigned tickets. Also chooses the page to show."""
+"""The first page of Home: the reader's open tickets. Also chooses the page to show."""
 
 from bot.views import ids
 from bot.views.blocks import actions, button, context, header, mrkdwn_section, text_section
@@ -87,7 +87,20 @@ def overview_page(content: HomePage) -> View:
                 *_digest_button(content.people.users.get(content.user_id)),
             ),
         ]
-    return {"type": "home", "blocks": blocks}
+    return {"type": "home", "blocks": [*blocks, *_participating(content)]}
+
+
+def _participating(content: HomePage) -> list[Block]:
+    """Return other people's tickets that the reader takes part in, if there are any."""
+    page, kind = content.participating, ListKind.PARTICIPATING
+    if not page.tickets:
+        return []
+    return [
+        {"type": "divider"},
+        header("Open tickets you take part in"),
+        *_ticket_preview(content, page, kind, empty=""),
+        actions(_list_button("All you take part in", ids.HOME_PARTICIPATING, kind)),
+    ]
 
 
 def refusal_view(sentence: str, *, app_name: str) -> View:

@@ -149,7 +149,9 @@ def _row(hit: Hit, result: SearchResult, open_button: Block) -> list[Block]:
 
 
 def _kind(hit: Hit) -> ListKind:
-    return ListKind.QUEUE if hit.is_staff else ListKind.OWN
+    if hit.is_staff:
+        return ListKind.QUEUE
+    return ListKind.OWN if hit.is_own else ListKind.PARTICIPATING
 
 
 def excerpt_text(excerpt: Excerpt) -> str:

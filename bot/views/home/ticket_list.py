@@ -69,6 +69,7 @@ SEARCHABLE_FILTERS = (Filter.ASSIGNEE, Filter.SKILL)
 CLOSED_LABEL = "Resolved or cancelled"
 LIST_TITLES = {
     ListKind.OWN: "Your tickets",
+    ListKind.PARTICIPATING: "Tickets you take part in",
     ListKind.ASSIGNED: "Assigned to you",
     ListKind.QUEUE: "The queue",
     ListKind.WAITING_FOR_ME: "Waiting for me",
@@ -96,6 +97,7 @@ CONTENT_NOTES = {
 }
 EMPTY_MESSAGES = {
     ListKind.OWN: "You have no open tickets. When something does not work, type /ticket.",
+    ListKind.PARTICIPATING: "You take part in no open ticket of someone else.",
     ListKind.ASSIGNED: (
         "Nothing is assigned to you. A new ticket comes to you as a direct message; /ticket queue "
         "shows what you could take."

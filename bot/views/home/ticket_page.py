@@ -22,7 +22,7 @@ from bot.views.blocks import (
     titled_section,
 )
 from bot.views.cards.action_buttons import accepted_sentence, action_buttons
-from bot.views.cards.ticket_cards import ticket_reference
+from bot.views.cards.ticket_cards import leave_button, ticket_reference
 from bot.views.due_text import due_phrase, format_datetime, time_ago
 from bot.views.history import MAX_ACTS, acts, history_blocks
 from bot.views.inputs import View, modal, option
@@ -51,6 +51,8 @@ from services.tickets.transitions import TAKEN_REASON
 
 MAX_SHORT_TEXT_LENGTH = 500
 MAX_SOLUTION_LENGTH = 300
+MAX_NAMES_LENGTH = 2_900  # Slack's limit for a section is 3,000
+NO_PARTICIPANTS = "No one else takes part in this ticket."
 MAX_FILES, MAX_FILE_NAME_LENGTH = 3, 60
 # Tried in turn until a message fits: the number of comments and of acts in the history.
 MESSAGE_SIZES = ((10, 20), (10, 10), (5, 5), (2, 2), (0, 1))
@@ -87,7 +89,7 @@ def ticket_message(page: TicketPage, *, notice: str = "") -> Message:
         )
         if fits_limit(blocks):
             break
-    state = labels.status_in_sentence(page.ticket, is_for_requester=not page.is_staff)
+    state = labels.status_in_sentence(page.ticket, is_for_requester=_is_for_requester(page))
     return Message(text=f"{ticket_reference(page.ticket)}: {state}", blocks=blocks)
 
 
@@ -97,6 +99,11 @@ def _buttons(page: TicketPage) -> list[Block]:
     if page.can_explain:
         buttons.append(button("Why?", ids.EXPLAIN_ASSIGNMENT, str(page.ticket.id)))
     return buttons
+
+
+def _is_for_requester(page: TicketPage) -> bool:
+    """Whether "Waiting for you" is meant for the reader."""
+    return page.is_own and not page.is_staff
 
 
 def _has_menus(page: TicketPage) -> bool:
@@ -170,10 +177,11 @@ def _page_blocks(
             else None,
             done_by=_done_by(page),
             due=due_phrase(ticket, now=page.now),
-            is_for_requester=not page.is_staff,
+            is_for_requester=_is_for_requester(page),
             has_menus=has_menus,
         ),
         *_dates(ticket),
+        *_participants(page),
         *titled_section("Description", ticket.description),
         *small_print(*source_link(ticket)),
         *resolution_section(ticket, titled_section),
@@ -218,6 +226,31 @@ def _dates(ticket: Ticket) -> list[Block]:
     filed = [f"Filed {format_datetime(ticket.created_at)}"] if ticket.created_at else []
     deadline = [f"Deadline {format_datetime(ticket.deadline)}"] if ticket.deadline else []
     return [context(mrkdwn(" · ".join(filed + deadline)))] if filed or deadline else []
+
+
+def _participants(page: TicketPage) -> list[Block]:
+    """Return who takes part, with the button to change that or to leave."""
+    ticket = page.ticket
+    people = [display_person(page.people, user_id) for user_id in ticket.participants]
+    if not people and not page.may_change_participants:
+        return []
+    line = mrkdwn_section(f"*Participants*\n{_names(people) or NO_PARTICIPANTS}")
+    if page.may_change_participants:
+        label = "Add or remove people" if people else "Add people"
+        line["accessory"] = button(label, ids.ADD_PEOPLE, str(ticket.id))
+    elif page.takes_part:
+        line["accessory"] = leave_button(ticket)
+    return [line]
+
+
+def _names(people: Sequence[DisplayPerson]) -> str:
+    """Return the names as mrkdwn, as many as a section may have."""
+    names = [f"{one.mention}{'' if one.is_active else ' (deactivated)'}" for one in people]
+    while len(", ".join(names)) > MAX_NAMES_LENGTH:
+        names.pop()
+    if more := len(people) - len(names):
+        names.append(f"and {more} more")
+    return ", ".join(names)
 
 
 def _staff_section(ticket: Ticket, people: Directory) -> list[Block]:

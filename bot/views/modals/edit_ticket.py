@@ -35,7 +35,7 @@ from bot.views.text import (
     plain_text,
     utf16_length,
 )
-from services.core.text import strip_invisible, truncate
+from services.core.text import join_words, strip_invisible, truncate
 from services.editing.ticket_edits import EditConflict, EditForm, FieldConflict
 from services.linking.links import Directory
 from services.models.ticket import Priority, Status, Ticket
@@ -50,8 +50,8 @@ from services.tickets.validation import (
 )
 
 MAKE_PRIVATE_HINT = (
-    "Then only the requester, the assignee and admins can see it. You can't undo this, and if you "
-    "are none of them, you no longer see it."
+    "Then only the requester, the assignee, the participants and admins can see it. You can't undo "
+    "this, and if you are none of them, you no longer see it."
 )
 REQUESTER_HINT = (
     "The new requester gets its messages. If they are its assignee, it is assigned again."
@@ -149,7 +149,11 @@ def _private(draft: EditForm) -> list[Block]:
     if draft.ticket.private or draft.now is None or draft.private_tickets is None:
         return []
     choice = PrivateTicketChoice.of(draft.private_tickets, now=draft.now)
-    return private_choice(choice, MAKE_PRIVATE_HINT)
+    box = private_choice(choice, MAKE_PRIVATE_HINT)
+    if not box or not draft.participants:
+        return box
+    names = join_words([" ".join(user.display_name.split()) for user in draft.participants])
+    return [*box, context(plain_text(f"Participants, who still see it then: {names}."))]
 
 
 def edit_ticket_frame(ticket: Ticket, blocks: list[Block], metadata: EditMetadata) -> View:

@@ -65,8 +65,8 @@ PRIORITY_HINT = (
     "people or endangers security."
 )
 PRIVATE_HINT = (
-    "Only you, the person who works on it and admins can see it. Until someone has it, so can "
-    "those whom the admins chose for private tickets."
+    "Only you, the person who works on it, people you add to it and admins can see it. Until "
+    "someone has it, so can those whom the admins chose for private tickets."
 )
 PRIVATE_HINT_FOR_STAFF = (
     "Only the requester, the person who works on it and admins can see it. Until someone has it, "

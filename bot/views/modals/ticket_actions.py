@@ -114,6 +114,7 @@ def declined_modal(outcome: ReassignResult) -> View:
 
 
 def ask_requester_modal(ticket: Ticket) -> View:
+    who = "the requester has" if ticket.participants else "they have"
     return _ticket_modal(
         ticket,
         ids.ASK_REQUESTER,
@@ -125,7 +126,7 @@ def ask_requester_modal(ticket: Ticket) -> View:
                 "What do you need to know?",
                 max_length=MAX_QUESTION_LENGTH,
                 multiline=True,
-                hint="The requester reads this. The ticket waits until they have answered.",
+                hint=f"{_requester_reads(ticket)} The ticket waits until {who} answered.",
             ),
         ],
     )
@@ -144,7 +145,7 @@ def resolve_ticket_modal(ticket: Ticket) -> View:
                 max_length=MAX_RESOLUTION_LENGTH,
                 multiline=True,
                 optional=True,
-                hint="The requester reads this.",
+                hint=_requester_reads(ticket),
             ),
         ],
     )
@@ -179,17 +180,14 @@ def reopen_ticket_modal(ticket: Ticket) -> View:
                 max_length=MAX_COMMENT_LENGTH,
                 multiline=True,
                 optional=True,
-                hint="The requester and everyone who works on the ticket read this.",
+                hint=f"{_readers(ticket)} this.",
             ),
         ],
     )
 
 
 def comment_modal(ticket: Ticket) -> View:
-    hint = (
-        "The requester and everyone who works on the ticket read this, and what you write in the "
-        "thread of its card."
-    )
+    hint = f"{_readers(ticket)} this, and what you write in the thread of its card."
     return _ticket_modal(
         ticket,
         ids.WRITE_COMMENT,
@@ -200,6 +198,7 @@ def comment_modal(ticket: Ticket) -> View:
 
 
 def answer_modal(ticket: Ticket, *, question: str) -> View:
+    reads = "and its participants read" if ticket.participants else "reads"
     return _ticket_modal(
         ticket,
         ids.WRITE_COMMENT,
@@ -207,7 +206,7 @@ def answer_modal(ticket: Ticket, *, question: str) -> View:
         submit="Send",
         blocks=[
             *(quoted_section("Question", question) if question else []),
-            _comment_input("Your answer", "Everyone who works on the ticket reads this."),
+            _comment_input("Your answer", f"Everyone who works on the ticket {reads} this."),
         ],
     )
 
@@ -221,6 +220,17 @@ def note_modal(ticket: Ticket) -> View:
         submit="Add note",
         blocks=[_comment_input("Internal note", hint)],
     )
+
+
+def _readers(ticket: Ticket) -> str:
+    """Return who reads a comment, as the beginning of a sentence."""
+    participants = ", the participants" if ticket.participants else ""
+    return f"The requester{participants} and everyone who works on the ticket read"
+
+
+def _requester_reads(ticket: Ticket) -> str:
+    with_participants = "The requester and the participants read this."
+    return with_participants if ticket.participants else "The requester reads this."
 
 
 def modal_title(action_label: str, ticket: Ticket) -> str:

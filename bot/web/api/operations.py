@@ -60,6 +60,13 @@ _TICKET_ID: Json = {
     "description": "A ticket's _id. What cannot be one is not found.",
     "schema": {"type": "string", "pattern": request_bodies.OBJECT_ID_PATTERN},
 }
+_USER_ID: Json = {
+    "name": "user_id",
+    "in": "path",
+    "required": True,
+    "description": "An account's _id, such as one of the ticket's participants.",
+    "schema": {"type": "string", "pattern": request_bodies.OBJECT_ID_PATTERN},
+}
 _LIMIT: Json = {
     "name": "limit",
     "in": "query",
@@ -148,7 +155,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/api/tickets",
         tickets.list_tickets,
-        "Your own tickets; everyone's for moderators and admins. The newest first.",
+        "Your own tickets and those you take part in; everyone's for moderators and admins. The "
+        "newest first.",
         response_bodies.Tickets,
         errors=(400,),
         parameters=(_QUERY, _LIMIT, _CURSOR),
@@ -170,7 +178,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/api/tickets/{ticket_id}",
         tickets.get_ticket,
-        "One ticket. Someone else's is not found, except by moderators and admins.",
+        "One ticket. Someone else's is not found, except by its participants and by moderators and "
+        "admins.",
         response_bodies.OneTicket,
         errors=(404,),
         parameters=(_TICKET_ID,),
@@ -185,5 +194,27 @@ OPERATIONS: tuple[Operation, ...] = (
         request_model=request_bodies.TicketPatch,
         errors=(403, 404, 409),
         parameters=(_TICKET_ID,),
+    ),
+    Operation(
+        "addParticipants",
+        "POST",
+        "/api/tickets/{ticket_id}/participants",
+        tickets.add_participants,
+        "Add people who read and comment on a ticket, for its requester, moderators and admins.",
+        response_bodies.TicketChanged,
+        request_model=request_bodies.NewParticipants,
+        errors=(403, 404),
+        parameters=(_TICKET_ID,),
+    ),
+    Operation(
+        "removeParticipant",
+        "DELETE",
+        "/api/tickets/{ticket_id}/participants/{user_id}",
+        tickets.remove_participant,
+        "Remove a participant; anyone may remove themselves. Who takes no part is no error, but "
+        "your own _id then is a conflict.",
+        response_bodies.Done,
+        errors=(403, 404, 409),
+        parameters=(_TICKET_ID, _USER_ID),
     ),
 )

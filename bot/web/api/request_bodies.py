@@ -24,6 +24,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 from bot.web.http_errors import MalformedBody
 from services.core.errors import InvalidValue
 from services.core.text import EMAIL_PATTERN
+from services.editing.participants import MAX_PARTICIPANTS
 from services.models.ticket import Priority, Status
 from services.models.user import Role
 
@@ -179,6 +180,19 @@ class TicketPatch(RequestBody):
         "",
         description="With the status COMPLETED: what was done; may be empty. With WAITING: a "
         "question, also stored as a comment. The requester reads it. At most 1,000 characters.",
+    )
+
+
+class NewParticipants(RequestBody):
+    model_config = ConfigDict(json_schema_extra=_example(people=["ben@example.com"]))
+
+    people: list[str] = Field(
+        description="Addresses of accounts, whose owners have confirmed them. A ticket has at "
+        f"most {MAX_PARTICIPANTS} participants.",
+        json_schema_extra={"minItems": 1, "maxItems": MAX_PARTICIPANTS},
+    )
+    may_see_private: bool = Field(
+        False, description="true is needed for a private ticket, which they see then."
     )
 
 

@@ -122,11 +122,12 @@ _FILED_BY = "Who filed it: the requester, or a colleague for them."
 
 
 class Ticket(_Ticket):
-    """A ticket; `createdBy`, `filedBy` and `assignedTo` are accounts' ids."""
+    """A ticket; `createdBy`, `filedBy`, `assignedTo` and `participants` are accounts' ids."""
 
     created_by: Id | None = Field(description=_CREATED_BY)
     filed_by: Id | None = Field(description=_FILED_BY)
     assigned_to: Id | None
+    participants: list[Id]
 
     @classmethod
     def from_ticket(
@@ -138,6 +139,7 @@ class Ticket(_Ticket):
             created_by=str(by) if by else None,
             filed_by=str(filer) if filer else None,
             assigned_to=str(to) if to else None,
+            participants=[str(user_id) for user_id in ticket.participants],
             **_values(ticket, is_staff=is_staff, is_listed=is_listed),
         )
 
@@ -148,6 +150,10 @@ class TicketWithPeople(_Ticket):
     created_by: Person | None = Field(description=_CREATED_BY)
     filed_by: Person | None = Field(description=_FILED_BY)
     assigned_to: Person | None
+    participants: list[Person] = Field(
+        description="Whom the requester or the staff have added: they read it, comment on it, and "
+        "do not change it."
+    )
 
     @classmethod
     def from_ticket(
@@ -158,6 +164,11 @@ class TicketWithPeople(_Ticket):
             created_by=Person.from_user(people.get(by) if by else None),
             filed_by=Person.from_user(people.get(filer) if filer else None),
             assigned_to=Person.from_user(people.get(to) if to else None),
+            participants=[
+                person
+                for user_id in ticket.participants
+                if (person := Person.from_user(people.get(user_id)))
+            ],
             **_values(ticket, is_staff=is_staff),
         )
 

@@ -8,8 +8,15 @@ from datetime import UTC, datetime, timedelta
 from bson import ObjectId
 
 from bot.web.api.api_request import ApiRequest
-from bot.web.api.request_bodies import NewTicket, TicketPatch
-from bot.web.api.response_bodies import OneTicket, Ticket, TicketChanged, Tickets, TicketWithPeople
+from bot.web.api.request_bodies import NewParticipants, NewTicket, TicketPatch
+from bot.web.api.response_bodies import (
+    Done,
+    OneTicket,
+    Ticket,
+    TicketChanged,
+    Tickets,
+    TicketWithPeople,
+)
 from services.core.errors import InvalidValue
 from services.lists.api_pages import PageCursor
 from services.search.search_query import QUERY_FIELD, SearchCursor
@@ -61,9 +68,8 @@ def _search_tickets(req: ApiRequest, text: str) -> Tickets:
 
 def get_ticket(req: ApiRequest, ticket_id: str) -> OneTicket:
     ticket = req.services.tickets.get(actor=req.actor, ticket_id=ticket_id)
-    user_ids = {
-        person for person in (ticket.created_by, ticket.filer, ticket.assigned_to) if person
-    }
+    named = (ticket.created_by, ticket.filer, ticket.assigned_to, *ticket.participants)
+    user_ids = {person for person in named if person}
     people = req.services.users.get_many(user_ids)
     return OneTicket(
         ticket=TicketWithPeople.from_ticket(ticket, people, is_staff=req.is_staff_of(ticket))
@@ -108,6 +114,36 @@ def _requester(req: ApiRequest, address: str | None) -> ObjectId | None:
     if address is None:
         return None
     return req.services.requesters.of_address(actor=req.actor, address=address).id
+
+
+def add_participants(req: ApiRequest, body: NewParticipants, ticket_id: str) -> TicketChanged:
+    participants = req.services.participants
+    added = participants.accounts_of_addresses(
+        actor=req.actor, ticket_id=ticket_id, emails=body.people
+    )
+    ticket = participants.change(
+        actor=req.actor,
+        ticket_id=ticket_id,
+        added=added,
+        may_see_private=body.may_see_private,
+    )
+    req.changed_tickets.append(ticket)
+    return TicketChanged(
+        message="Participants added.",
+        ticket=Ticket.from_ticket(ticket, is_staff=req.is_staff_of(ticket)),
+    )
+
+
+def remove_participant(req: ApiRequest, ticket_id: str, user_id: str) -> Done:
+    """Remove a participant, or let the caller leave."""
+    participants = req.services.participants
+    if user_id == str(req.user.id):
+        ticket = participants.leave(actor=req.actor, ticket_id=ticket_id)
+    else:
+        removed = [ObjectId(user_id)] if ObjectId.is_valid(user_id) else []
+        ticket = participants.change(actor=req.actor, ticket_id=ticket_id, removed=removed)
+    req.changed_tickets.append(ticket)
+    return Done(message="No longer a participant.")
 
 
 def _request_id(req: ApiRequest, key: str) -> str:

@@ -451,3 +451,38 @@ def test_two_answers_at_once_have_one_effect(
     )
     assert sorted(str(outcome) == SETTLED for outcome in done) == [False, True, True, True]
     assert services.db.letters.count_documents({"kind": "account_disowned"}) == 1
+
+
+def test_what_one_takes_part_in_moves_to_the_older_account(
+    jo: Visitor,
+    squatter: User,
+    services: Services,
+    slack: RecordingSlack,
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    people: People,
+) -> None:
+    """With the card, which is not sent again. Who filed a ticket is no participant of it, too."""
+    files(jo, "Printer is slow")
+    account, requester = own(services.users, squatter), people.add()
+    others = file_ticket(services.tickets, requester)
+    services.participants.change(
+        actor=Actor.from_user(requester), ticket_id=str(others.id), added=[account.id]
+    )
+    publisher.publish_ticket(str(others.id))
+    work(runtime, publisher)
+    filed = file_ticket(services.tickets, squatter)
+    services.db.tickets.update_one({"_id": filed.id}, {"$set": {"participants": [account.id]}})
+    mine(jo, services, slack, squatter)
+    while services.address_claims.continue_closing(account.id):
+        pass
+    work(runtime, publisher)
+    moved, kept = reload(services.db, others), reload(services.db, filed)
+    assert (moved.participants, kept.participants) == ((squatter.id,), ())
+    event = moved.events[-1]
+    assert (event.type, event.by) == ("participant_added", squatter.id)
+    assert (event.from_, event.to) == (account.id, squatter.id)
+    cards = [card.recipient for card in moved.cards if card.kind == "participant"]
+    assert cards == [squatter.id]
+    shown = [message["text"] for message in slack.messages(JO)]
+    assert len([text for text in shown if "added you" in text]) == 1

@@ -38,6 +38,7 @@ OTHER_FORMS = {
     "add_moderator",
     "bulk_form",
     "cancel_ticket",
+    "change_participants",
     "confirm_link",
     "edit_app_name",
     "edit_availability",

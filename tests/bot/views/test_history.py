@@ -110,6 +110,19 @@ SENTENCES = [
         an_event("requester_disowned", BEN),
         "Ben &lt;b&gt; said that someone else filed it with their address",
     ),
+    (
+        an_event("participant_added", field="participants", to=BEN),
+        "VPN Moderator added ben &lt;b&gt;",
+    ),
+    (
+        an_event("participant_removed", field="participants", from_=BEN),
+        "VPN Moderator removed ben &lt;b&gt;",
+    ),
+    (an_event("participant_removed", BEN, field="participants", from_=BEN), "Ben &lt;b&gt; left"),
+    (
+        an_event("participant_added", BEN, field="participants", from_=VERA, to=BEN),
+        "Ben &lt;b&gt; moved to their older account",
+    ),
     (an_event("commented"), "VPN Moderator commented"),
     (an_event("noted", note="secret"), "VPN Moderator wrote an internal note"),
     (an_event("comment_edited"), "VPN Moderator edited a comment"),

@@ -139,7 +139,9 @@ def arguments(status: Status) -> dict[str, Any]:
     last = LastAssignment(USER_ID, USER_ID, NOW, WORDS, None, {})
     query = SearchQuery.parse("password remove", now=NOW)
     found = SearchResult(query, (Hit(one, True, find_excerpt(one, query)),), NOBODY, NOW, True)
-    home = HomePage(Screen(), USER_ID, ListPage((one,)), ListPage((one,)), NOBODY, NOW)
+    home = HomePage(
+        Screen(), USER_ID, ListPage((one,)), ListPage((one,)), ListPage((one,)), NOBODY, NOW
+    )
     return {
         "ticket": one,
         "tickets": [one, one],
@@ -205,7 +207,8 @@ def arguments(status: Status) -> dict[str, Any]:
         "permalink": "https://example.slack.com/archives/C1/p1700000000000001",
         "emoji": "ticket",
         **dict.fromkeys(
-            ("requester", "assignee", "assigned_by", "done_by", "by", "author", "to"), ANN
+            ("requester", "assignee", "assigned_by", "added_by", "done_by", "by", "author", "to"),
+            ANN,
         ),
     }
 

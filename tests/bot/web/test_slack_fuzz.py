@@ -185,7 +185,8 @@ class Fuzzed:
         self._views = set(self.slack.workspace.views)
 
     def _change_states(self) -> None:
-        """Let the employee have tickets that are resolved, reopened and waiting."""
+        """Let the employee have tickets that are resolved, reopened and waiting, and take part in
+        others."""
         admin, employee = Actor.from_user(self.users[0]), self.users[2]
         actions = self._runtime.services.ticket_actions
         first, second, third, *_ = [
@@ -194,6 +195,11 @@ class Fuzzed:
         actions.resolve(actor=admin, ticket_id=first, resolution="Done.")
         actions.resolve(actor=admin, ticket_id=second, resolution="Done.")
         actions.ask_requester(actor=admin, ticket_id=third, question="Since when?")
+        for doc in self.db.tickets.find({"createdBy": {"$ne": employee.id}}):
+            self._runtime.services.participants.change(
+                actor=admin, ticket_id=str(doc["_id"]), added=[employee.id]
+            )
+            self._publisher.publish_ticket(str(doc["_id"]))
         for ticket_id in (first, second, third):
             self._publisher.publish_ticket(ticket_id)
         self._work()

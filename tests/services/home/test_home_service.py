@@ -221,6 +221,7 @@ def test_the_number_of_queries_is_always_the_same(
     assert [command[name] for name, command in commands.sent] == [
         "tickets",
         "tickets",
+        "tickets",
         "users",
         "links",
     ]

@@ -35,10 +35,11 @@ def pile(db: Mongo, creator: ObjectId, number: int, *, apart: timedelta) -> None
     )
 
 
-def queries(commands: Commands) -> list[dict[str, Any]]:
+def queries(commands: Commands, of: str = "createdBy") -> list[dict[str, Any]]:
+    """Return the queries for what the requester has filed, or `of` participants."""
     found = [command for name, command in commands.sent if name == "find"]
     commands.sent.clear()
-    return found
+    return [command for command in found if of in command["filter"]]
 
 
 def test_a_page_of_ten_thousand_tickets(
@@ -115,6 +116,30 @@ def test_no_ticket_of_a_page_is_read_twice(watched_db: Mongo, commands: Commands
     assert [ticket.title for ticket in page.tickets] == [f"Ticket {n}" for n in range(100, 200)]
     hour, day = queries(commands)
     assert (hour["limit"], day["limit"]) == (101, 101 - 59)
+
+
+def test_what_one_takes_part_in_is_one_query_more(watched_db: Mongo, commands: Commands) -> None:
+    """Of later pages two: the second for tickets without a date, which come last."""
+    actor, pages = Actor(ObjectId(), Role.USER), TicketPager(watched_db)
+    pile(watched_db, actor.user_id, 5, apart=timedelta(days=31))
+    pile(watched_db, ObjectId(), 5, apart=timedelta(days=30))
+    others = {"createdBy": {"$ne": actor.user_id}}
+    watched_db.tickets.update_many(others, {"$set": {"participants": [actor.user_id]}})
+    titles: list[str] = []
+    counts: list[int] = []
+    edge: PageCursor | None = None
+    while edge or not titles:
+        commands.sent.clear()
+        page = pages.newest_page(actor=actor, size=4, after=edge)
+        titles += [ticket.title for ticket in page.tickets]
+        asked = queries(commands, of="participants")
+        counts.append(len(asked))
+        for command in asked:
+            (query,) = query_rule.queries("find", command)
+            assert query_rule.fault(query) == ""
+        edge = page.next_cursor
+    assert titles[2:] == [f"Ticket {n}" for n in (1, 1, 2, 2, 3, 3, 4, 4)]
+    assert counts == [1, 2, 2]
 
 
 @pytest.mark.parametrize("role", [Role.USER, Role.ADMIN])

@@ -41,9 +41,11 @@ from tests.support.slack_workspace import TEAM_ID
 
 ME, SOMEBODY = ObjectId(), ObjectId()
 EMPLOYEE, MODERATOR = Actor(ME, Role.USER), Actor(ME, Role.MODERATOR)
-WITH_STATUS = (ListKind.OWN, ListKind.ASSIGNED, ListKind.QUEUE)
-OF_STAFF = [kind for kind in ListKind if kind is not ListKind.OWN]
-OWN, ASSIGNED, QUEUE, WAITING_FOR_ME, UNASSIGNED, OVERDUE = (ListQuery(kind) for kind in ListKind)
+WITH_STATUS = (ListKind.OWN, ListKind.PARTICIPATING, ListKind.ASSIGNED, ListKind.QUEUE)
+OF_STAFF = [kind for kind in ListKind if kind not in (ListKind.OWN, ListKind.PARTICIPATING)]
+OWN, PARTICIPATING, ASSIGNED, QUEUE, WAITING_FOR_ME, UNASSIGNED, OVERDUE = (
+    ListQuery(kind) for kind in ListKind
+)
 
 
 def put(db: Mongo, clock: FixedClock, *numbers: int, apart: float = 60, **fields: Any) -> None:
@@ -95,14 +97,16 @@ def test_so_does_what_is_assigned(db: Mongo, clock: FixedClock) -> None:
 
 WALKS = [
     pytest.param(selection, apart, id=f"{selection.kind} {how}")
-    for selection in (OWN, ASSIGNED, QUEUE)
+    for selection in (OWN, PARTICIPATING, ASSIGNED, QUEUE)
     for how, apart in (("at different times", 60), ("all at once", 0))
 ]
 
 
 @pytest.mark.parametrize(("selection", "apart"), WALKS)
 def test_there_and_back(db: Mongo, clock: FixedClock, selection: ListQuery, apart: float) -> None:
-    put(db, clock, *range(1, 24), apart=apart, assignedTo=ME, status="IN_PROGRESS")
+    mine: dict[str, Any] = {"assignedTo": ME, "participants": [SOMEBODY, ME]}
+    mine["status"] = "IN_PROGRESS"
+    put(db, clock, *range(1, 24), apart=apart, **mine)
     order = list(range(1, 24)) if selection.is_queue_order else list(range(23, 0, -1))
 
     def turn(to: ListCursor | None) -> ListPage:
@@ -185,7 +189,7 @@ def test_only_open_tickets_of_the_reader(db: Mongo, clock: FixedClock) -> None:
 @pytest.mark.parametrize("kind", WITH_STATUS)
 def test_by_status(db: Mongo, clock: FixedClock, kind: ListKind, status: Status) -> None:
     for number, each in enumerate(Status):
-        put(db, clock, number, status=each.value, assignedTo=ME)
+        put(db, clock, number, status=each.value, assignedTo=ME, participants=[ME])
     done_in_queue = kind is ListKind.QUEUE and status is Status.COMPLETED
     expected = [] if done_in_queue else [list(Status).index(status)]
     assert seen(db, ListQuery(kind, status=status)) == expected
@@ -200,7 +204,7 @@ def test_by_priority(db: Mongo, clock: FixedClock, kind: ListKind) -> None:
         "dueAt": clock(),
     }
     for number, each in enumerate(Priority):
-        put(db, clock, number, priority=each.value, **held)
+        put(db, clock, number, priority=each.value, participants=[ME], **held)
     for number, each in enumerate(Priority):
         assert seen(db, ListQuery(kind, priority=each), clock=clock) == [number]
 
@@ -264,6 +268,7 @@ def test_what_the_legacy_app_completed_is_no_longer_in_the_queue(
 SELECTIONS = {
     "own": OWN,
     "own, done": ListQuery(ListKind.OWN, status=Status.COMPLETED),
+    "participating": PARTICIPATING,
     "assigned": ASSIGNED,
     "assigned, done": ListQuery(ListKind.ASSIGNED, status=Status.COMPLETED),
     "assigned, by skill": ListQuery(ListKind.ASSIGNED, skill="skill"),
@@ -286,7 +291,7 @@ SELECTIONS = {
 
 
 # Filters within the tickets of one person.
-OF_FEW = {"assigned, by skill", "queue, somebody's by skill"}
+OF_FEW = {"participating", "assigned, by skill", "queue, somebody's by skill"}
 
 
 @pytest.mark.parametrize("side", ["first", "before", "after"])
@@ -300,7 +305,7 @@ def test_one_query_of_its_index_that_fetches_no_arrays(
     long = {"events": [{"seq": 1}] * 100, "description": "long", "relatedSkills": ["VPN"]}
     is_free = selection.assignee == NO_ASSIGNEE or selection.kind is ListKind.UNASSIGNED
     assignee = None if is_free else ME
-    db.tickets.update_many({}, {"$set": {**long, "assignedTo": assignee}})
+    db.tickets.update_many({}, {"$set": {**long, "assignedTo": assignee, "participants": [ME]}})
     skills = ["VPN"] if selection.skill else []
     first = ticket_list_page(db, actor=MODERATOR, list_query=selection, skills=skills)
     second = ticket_list_page(

@@ -15,7 +15,13 @@ from services.models.events import Event, EventType
 from services.models.permissions import OPERATOR, Actor, Operator
 from services.models.ticket import Ticket
 from services.models.user import Role
-from services.tickets.access import for_requester, require_visible, visible_to
+from services.tickets.access import (
+    for_requester,
+    may_change_participants,
+    require_visible,
+    visible_to,
+    was_removed,
+)
 from services.tickets.fields import FIELDS, Access
 from tests.conftest import sample_ticket
 
@@ -69,12 +75,21 @@ def test_who_sees_a_ticket(role: Role, private: bool, relation: str) -> None:
     }[role]
     as_staff = {U: False, M: not private or relation == "assignee", A: True}[role]
     sight = visible_to(Actor(ME, role))
+    may_change = as_staff or relation == "requester"
+    assert may_change_participants(Actor(ME, role), ticket) is may_change
     assert (sight.covers(ticket), sight.covers_as_staff(ticket)) == (expected, as_staff)
     if expected:
         assert require_visible(Actor(ME, role), ticket) is ticket
     else:
         with pytest.raises(NotFound, match=NO_TICKET):
             require_visible(Actor(ME, role), ticket)
+
+
+def test_who_was_removed_takes_no_part_again() -> None:
+    gone = Event(2, AT, OTHER, EventType.PARTICIPANT_REMOVED, "participants", from_=ME)
+    removed = sample_ticket(events=(gone,), participants=(OTHER,))
+    assert (was_removed(removed, ME), was_removed(removed, OTHER)) == (True, False)
+    assert not was_removed(replace(removed, participants=(ME,)), ME)
 
 
 @pytest.mark.parametrize(("role", "expected"), [(U, False), (M, True), (A, True)])
@@ -101,7 +116,8 @@ def test_the_query_finds_what_the_predicate_covers(db: Mongo) -> None:
         expected = {doc["_id"] for doc in STORED if sight.covers(Ticket.from_doc(doc))}
         found = {doc["_id"] for doc in db.tickets.find(sight.condition(), ["_id"])}
         assert found == expected, actor
-        for within in ({"createdBy": ME}, {"assignedTo": ME}, {"assignedTo": OTHER}):
+        people = ("createdBy", ME), ("assignedTo", ME), ("assignedTo", OTHER), ("participants", ME)
+        for within in ({name: who} for name, who in people):
             condition = sight.condition(within=within)
             stages = [{"$match": within}, {"$match": condition}]
             found = {doc["_id"] for doc in db.tickets.aggregate(stages)}

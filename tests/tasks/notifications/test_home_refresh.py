@@ -304,7 +304,7 @@ def test_a_long_wait_is_left_to_the_sweep(
 
 
 @pytest.mark.parametrize("count", [0, 1, 12])
-def test_a_publish_is_seven_commands_however_many_tickets(
+def test_a_publish_is_eight_commands_however_many_tickets(
     system: BotAndWorkers, expert: User, watched_db: Mongo, commands: Commands, count: int
 ) -> None:
     open_home(system.runtime, expert)
@@ -318,6 +318,7 @@ def test_a_publish_is_seven_commands_however_many_tickets(
     assert [(name, command[name]) for name, command in commands.sent] == [
         ("findAndModify", "links"),
         ("aggregate", "links"),
+        ("aggregate", "tickets"),
         ("aggregate", "tickets"),
         ("aggregate", "tickets"),
         ("find", "users"),

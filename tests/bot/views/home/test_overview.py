@@ -44,7 +44,8 @@ def a_ticket(**fields: Any) -> Ticket:
 
 def shown(**fields: Any) -> dict[str, Any]:
     empty = {"screen": Screen(), "user_id": ANN, "own": ListPage(()), "assigned": None}
-    view = overview.home_view(HomePage(**{**empty, "people": PEOPLE, "now": NOW, **fields}))
+    empty |= {"participating": ListPage(()), "people": PEOPLE, "now": NOW}
+    view = overview.home_view(HomePage(**{**empty, **fields}))
     assert check_view(view, home=True) == []
     return view
 

@@ -93,8 +93,9 @@ def leads(shown: dict[str, Any], label: str) -> list[Screen]:
     return [Screen.decode(b["value"]) for b in buttons if b["text"]["text"] == label]
 
 
-OWN, ASSIGNED, QUEUE = (
-    ListQuery(kind) for kind in (ListKind.OWN, ListKind.ASSIGNED, ListKind.QUEUE)
+OWN, PARTICIPATING, ASSIGNED, QUEUE = (
+    ListQuery(kind)
+    for kind in (ListKind.OWN, ListKind.PARTICIPATING, ListKind.ASSIGNED, ListKind.QUEUE)
 )
 
 
@@ -179,6 +180,7 @@ def test_what_was_cancelled_is_not_called_resolved() -> None:
             "Nothing is assigned to you. A new ticket comes to you as a direct message; "
             "/ticket queue shows what you could take.",
         ),
+        (PARTICIPATING, "You take part in no open ticket of someone else."),
         (QUEUE, "No ticket is open. New ones appear here as soon as they are filed."),
         (
             replace(QUEUE, priority=Priority.LOW),

@@ -70,7 +70,18 @@ def page_of(ticket: Ticket, *, staff: bool = False, people: Directory = PEOPLE) 
         actions=allowed_actions(reader, ticket),
         people=people,
         now=AT,
+        is_own=not staff,
     )
+
+
+def test_long_names_of_participants_fit() -> None:
+    people = [User(ObjectId(), "x@example.com", Role.USER, name="&" * 80) for _ in range(20)]
+    directory = replace(PEOPLE, users={**PEOPLE.users, **{user.id: user for user in people}})
+    ticket = sample_ticket(**KNOWN, participants=tuple(user.id for user in people))
+    shown = replace(page_of(ticket, people=directory), may_change_participants=True)
+    view = ticket_page(shown)
+    assert check_view(view, home=True) == []
+    assert "and 13 more" in str(view)
 
 
 def page(ticket: Ticket, *, staff: bool = False, people: Directory = PEOPLE) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.web.api.operations import OPERATIONS
+from bot.web.api.operations import OPERATIONS, Operation
 from services.models.user import Role, User
 from tests.conftest import People
 from tests.support.api_client import FINE, Api
@@ -25,8 +25,13 @@ TABLE: dict[tuple[str, str], tuple[int, int, int, int]] = {
     ("getTicket", "foreign"): (NO_TOKEN, HIDDEN, OK, OK),
     ("updateTicket", "own"): (NO_TOKEN, DENIED, OK, OK),
     ("updateTicket", "foreign"): (NO_TOKEN, HIDDEN, OK, OK),
+    ("addParticipants", "own"): (NO_TOKEN, OK, OK, OK),
+    ("addParticipants", "foreign"): (NO_TOKEN, HIDDEN, OK, OK),
+    ("removeParticipant", "own"): (NO_TOKEN, OK, OK, OK),
+    ("removeParticipant", "foreign"): (NO_TOKEN, HIDDEN, OK, OK),
 }
 ROUTES = {one.operation_id: one for one in OPERATIONS}
+FIRST_ADMIN = "admin1@example.com"
 ACCOUNT = {"email": "new@example.com", "password": "correct horse"}
 
 
@@ -36,7 +41,7 @@ def test_the_table_has_every_route() -> None:
 
 @pytest.mark.parametrize("role", list(Role))
 def test_everybody_may_do_what_the_table_says(api: Api, people: People, role: Role) -> None:
-    people.add(Role.ADMIN)
+    assert people.add(Role.ADMIN).email == FIRST_ADMIN
     me, other = people.add(role), people.add()
     for about, owner in (("own", me), ("foreign", other), ("", me)):
         ticket_id = api.filed(owner)["_id"]
@@ -44,7 +49,7 @@ def test_everybody_may_do_what_the_table_says(api: Api, people: People, role: Ro
             if whose != about or name == "signOut":
                 continue
             route = ROUTES[name]
-            path = route.path.replace("{ticket_id}", ticket_id)
+            path = path_to(route, ticket_id)
             sent = body(name, owner, role) if route.request_model else None
             answer = api.call(route.method, path, by=me, json=sent)
             expected = allowed[1 + [*Role].index(role)]
@@ -58,7 +63,7 @@ def test_nobody_may_do_but_sign_in_and_up(api: Api, people: People) -> None:
     ticket_id = api.filed(owner)["_id"]
     for (name, whose), allowed in TABLE.items():
         route = ROUTES[name]
-        path = route.path.replace("{ticket_id}", ticket_id)
+        path = path_to(route, ticket_id)
         sent = body(name, owner, Role.USER) if route.request_model else None
         answer = api.call(route.method, path, json=sent)
         assert (name, whose, answer.status_code) == (name, whose, allowed[0])
@@ -71,6 +76,11 @@ def test_no_other_site_may_read_an_answer(api: Api, people: People) -> None:
         assert not [name for name in answer.headers if name.lower().startswith("access-control")]
 
 
+def path_to(operation: Operation, ticket_id: str) -> str:
+    """Return the path for that ticket, and for a user who takes no part in it."""
+    return operation.path.replace("{ticket_id}", ticket_id).replace("{user_id}", "0" * 24)
+
+
 def body(name: str, owner: User, role: Role) -> dict[str, Any]:
     """The request of such a call, about that account or one of its tickets."""
     bodies: dict[str, dict[str, Any]] = {
@@ -79,5 +89,6 @@ def body(name: str, owner: User, role: Role) -> dict[str, Any]:
         "updateUser": {"email": owner.email, "skills": ["VPN"]},
         "createTicket": FINE,
         "updateTicket": {"priority": "high"},
+        "addParticipants": {"people": [FIRST_ADMIN]},
     }
     return bodies[name]

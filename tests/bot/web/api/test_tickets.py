@@ -52,6 +52,7 @@ def test_a_ticket_is_filed_and_read(
         "createdBy": str(requester.id),
         "filedBy": str(requester.id),
         "assignedTo": None,
+        "participants": [],
         "createdAt": _iso(clock.now),
         "private": False,
         "resolution": None,
