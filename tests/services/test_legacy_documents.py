@@ -721,10 +721,8 @@ TABLE: Mapping[str, Entry] = {
         ]
     ),
     "search.word_sample.word_sample": once(lambda w: word_sample(w.db, now=w.now)),
-    "search.matching.Matcher.find": once(
-        lambda w: [matcher(w).find(window, 10) for window in matcher(w).windows()]
-    ),
-    "search.matching.Matcher.windows": once(lambda w: list(matcher(w).windows())),
+    "search.matching.Matcher.newest": once(lambda w: matcher(w).newest(10)),
+    "search.matching.Matcher.older": once(lambda w: matcher(w).older((w.now, ObjectId()), 10)),
     "tickets.search_index.add_words": once(
         lambda w: search_index.add_words(w.db, limit=100, now=w.now), "search"
     ),
