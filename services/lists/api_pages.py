@@ -75,20 +75,20 @@ class TicketPager:
         if after is None:
             return self._read_first(owner_filter, sight, wanted)
         found: list[Document] = []
-        for dated in _date_windows(after):
-            found += self._find(owner_filter | dated, sight, wanted - len(found))
+        for dated, behind in _date_windows(after):
+            found += self._find(owner_filter | dated, wanted - len(found), sight, behind)
             if len(found) == wanted:
                 return found
         undated: Document = {"createdAt": None}  # they come last
         if not after.created_at:
             undated["_id"] = {"$lt": after.ticket_id}
-        return found + self._find(owner_filter | undated, sight, wanted - len(found))
+        return found + self._find(owner_filter | undated, wanted - len(found), sight)
 
     def _read_first(self, owner_filter: Document, sight: Document, wanted: int) -> list[Document]:
         key = (owner_filter.get("createdBy"), wanted, bool(sight))
         found: list[Document] = []
         for dated in self._first_windows(key):
-            found = self._find(owner_filter | dated, sight, wanted)
+            found = self._find(owner_filter | dated, wanted, sight)
             if len(found) == wanted:
                 break
         if len(self._horizons) >= _MAX_HORIZONS:
@@ -107,23 +107,26 @@ class TicketPager:
             yield {"createdAt": {"$gt": horizon - _MILLISECOND}}
         yield {}
 
-    def _find(self, query: Document, sight: Document, limit: int) -> list[Document]:
+    def _find(self, query: Document, limit: int, *further: Document) -> list[Document]:
+        """Return the newest that match; SecantusDB uses an index for the query, and not for the
+        `$or` of further conditions."""
         read, newest = dict.fromkeys(TICKET_FIELDS, True), dict(NEWEST_INDEX)
-        if not sight:
+        then = [{"$match": one} for one in further if one]
+        if not then:
             return list(self._db.tickets.find(query, read).sort(newest).limit(limit))
-        page: list[Document] = [{"$match": query}, {"$match": sight}, {"$sort": newest}]
+        page: list[Document] = [{"$match": query}, *then, {"$sort": newest}]
         page += [{"$limit": limit}, {"$project": read}]
         return list(self._db.tickets.aggregate(page, batchSize=limit + 1))
 
 
-def _date_windows(after: PageCursor) -> Iterator[Document]:
+def _date_windows(after: PageCursor) -> Iterator[tuple[Document, Document]]:
     """Yield filters for dated tickets in windows that follow one another, the last one without a
-    limit."""
+    limit, each with a condition for the tickets behind the cursor."""
     if at := after.created_at:
-        beyond = {"$or": [{"createdAt": {"$lt": at}}, {"_id": {"$lt": after.ticket_id}}]}
+        behind = {"$or": [{"createdAt": {"$lt": at}}, {"_id": {"$lt": after.ticket_id}}]}
         latest = at
         for span in _SEARCH_WINDOWS:
             if span < at - _EARLIEST:
-                yield {"createdAt": {"$gt": at - span, "$lte": latest}, **beyond}
-                latest, beyond = at - span, {}
-        yield {"createdAt": {"$lte": latest}, **beyond}
+                yield {"createdAt": {"$gt": at - span, "$lte": latest}}, behind
+                latest, behind = at - span, {}
+        yield {"createdAt": {"$lte": latest}}, behind
