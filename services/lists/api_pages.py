@@ -24,6 +24,7 @@ TICKET_FIELDS = fields_of(Output.API)
 # MongoDB reads them in index order either way.
 _SEARCH_WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=60))
 # How far the first page reaches is remembered for this many requesters.
+_NO_CONDITION: Document = {}
 _MAX_HORIZONS = 10_000
 _EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)  # MongoDB keeps no less
@@ -76,19 +77,19 @@ class TicketPager:
             return self._read_first(owner_filter, sight, wanted)
         found: list[Document] = []
         for dated, behind in _date_windows(after):
-            found += self._find(owner_filter | dated, wanted - len(found), sight, behind)
+            found += self._find(owner_filter | dated, sight, wanted - len(found), behind)
             if len(found) == wanted:
                 return found
         undated: Document = {"createdAt": None}  # they come last
         if not after.created_at:
             undated["_id"] = {"$lt": after.ticket_id}
-        return found + self._find(owner_filter | undated, wanted - len(found), sight)
+        return found + self._find(owner_filter | undated, sight, wanted - len(found))
 
     def _read_first(self, owner_filter: Document, sight: Document, wanted: int) -> list[Document]:
         key = (owner_filter.get("createdBy"), wanted, bool(sight))
         found: list[Document] = []
         for dated in self._first_windows(key):
-            found = self._find(owner_filter | dated, wanted, sight)
+            found = self._find(owner_filter | dated, sight, wanted)
             if len(found) == wanted:
                 break
         if len(self._horizons) >= _MAX_HORIZONS:
@@ -107,11 +108,13 @@ class TicketPager:
             yield {"createdAt": {"$gt": horizon - _MILLISECOND}}
         yield {}
 
-    def _find(self, query: Document, limit: int, *further: Document) -> list[Document]:
-        """Return the newest that match; SecantusDB uses an index for the query, and not for the
-        `$or` of further conditions."""
+    def _find(
+        self, query: Document, sight: Document, limit: int, behind: Document = _NO_CONDITION
+    ) -> list[Document]:
+        """Return the newest that match. With the `$or` of `sight` or `behind` in the query,
+        SecantusDB would use no index."""
         read, newest = dict.fromkeys(TICKET_FIELDS, True), dict(NEWEST_INDEX)
-        then = [{"$match": one} for one in further if one]
+        then = [{"$match": one} for one in (sight, behind) if one]
         if not then:
             return list(self._db.tickets.find(query, read).sort(newest).limit(limit))
         page: list[Document] = [{"$match": query}, *then, {"$sort": newest}]

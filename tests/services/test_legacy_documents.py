@@ -897,6 +897,9 @@ TABLE: Mapping[str, Entry] = {
     "assignment.candidate_pool.Shortlist.least_recently_assigned": once(
         lambda w: large(w).least_recently_assigned(now=w.now)
     ),
+    "models.set_aside.find_processable": once(
+        lambda w: set_aside.find_processable(w.db, {"number": None}, now=w.now, limit=100)
+    ),
     "models.set_aside.isolated": each(
         lambda w, t: set_aside.isolated(w.db, t, now=w.now).__enter__()
     ),
