@@ -18,7 +18,7 @@ from services.tickets.indexes import NEWEST_INDEX
 RANKED = 1_000
 # About as many tickets are read first; and before the matches among them are all that is ranked, if
 # they fill a page.
-FIRST_READ, MAX_READ = 650, 6_000
+FIRST_READ, MAX_READ = 650, 5_000
 _GROWTH = 4  # of what is read next, if the matches do not fill a page
 _MARGIN = 1.1
 _TRIP = 30  # as many tickets are read in the time of a trip
@@ -181,7 +181,8 @@ class Matcher:
             _, by = found
             dated = self._read_by(by, is_dated=True, among=reach)
             undated = self._read_by(by, is_dated=False, among=total)
-            return min(dated, MAX_READ) + undated * (2 if dated else 1) + len(by) * _TRIP
+            windows = 2 if any(one.is_dated for one in by) else 1
+            return min(dated, MAX_READ) + windows * (undated + len(by) * _TRIP)
 
         all_of_them = (*conditions, is_any())
         ways = [(one, one.alternatives) for one in all_of_them]
