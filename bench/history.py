@@ -61,7 +61,6 @@ def lists(stand: Stand) -> Iterator[Row]:
         )
     for name, work in (
         ("a moderator's page of the queue", _team_queue_page),
-        ("a page of assigned tickets", _assigned_list),
         ("a page of one's own tickets", _own_list),
     ):
         yield desks.compare(

@@ -46,7 +46,6 @@ ROWS = {
         "a page of the queue among 440 open tickets",
         "a moderator's page of the queue among 440 open tickets",
         "a moderator's page of the queue, a third of 440 private",
-        "a page of assigned tickets, a third of 440 private",
         "a page of one's own tickets, a third of 440 private",
     ],
     "search": [
