@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, time, timedelta
+from functools import cached_property
 from itertools import accumulate, cycle, islice
 from typing import Any, Self
 from zoneinfo import ZoneInfo
@@ -33,8 +34,8 @@ SKILLS = [f"Skill {number}" for number in range(40)]
 MODERATORS, TICKETS_PER_REQUESTER, CAPACITY = 50, 20, 12
 # Few of the team are below their capacity if more than these are open.
 OPEN = 400
-# Of so many tickets one is private.
-PRIVATE_EVERY = 50
+# Of so many tickets one is private: usually, and at a desk with many.
+PRIVATE_EVERY, OFTEN_PRIVATE_EVERY = 50, 3
 _BATCH_SIZE = 1_000
 _SYLLABLES = [f"{consonant}{vowel}" for consonant in "bdfgklmnprst" for vowel in "aeiou"]
 # Invented words, the most frequent first: the share of each falls with its place, as in a language.
@@ -97,10 +98,13 @@ def add_team(db: Mongo, count: int) -> list[ObjectId]:
 
 class Desk:
     """A team of 50 moderators, and `size` tickets, the last `is_open` of them open: these are due
-    from `FIRST_DUE_AT`, one each second."""
+    from `FIRST_DUE_AT`, one each second. `private_every`: one of so many is private (0: none)."""
 
-    def __init__(self, db: Mongo, *, size: int, is_open: int, has_words: bool = False) -> None:
+    def __init__(
+        self, db: Mongo, *, size: int, is_open: int, private_every: int, has_words: bool = False
+    ) -> None:
         self.db = db
+        self._private_every = private_every
         self._drawn = random.Random(4) if has_words else None  # noqa: S311  the same in each run
         self.now = NOW
         self.services = Services(db, clock=lambda: self.now, has_triage=True)
@@ -153,10 +157,13 @@ class Desk:
             "assignment": {"at": filed_at, "summary": "What does not work. " * 5},
             "seq": 4,
             "events": [event, {**event, "seq": 2}, {**event, "seq": 3}, {**event, "seq": 4}],
-            **({"private": True} if number % PRIVATE_EVERY == 0 else {}),
+            **({"private": True} if self._is_private(number) else {}),
             **(self._open_fields(number) if number > self.size - self._open_count else {}),
             **self._words(),
         }
+
+    def _is_private(self, number: int) -> bool:
+        return self._private_every > 0 and number % self._private_every == 0
 
     def _words(self) -> Document:
         if self._drawn is None:
@@ -195,8 +202,15 @@ class Desks:
     `has_words`: their texts differ, and can be searched."""
 
     def __init__(
-        self, few: int, many: int, *, is_open: int | None, has_words: bool = False
+        self,
+        few: int,
+        many: int,
+        *,
+        is_open: int | None,
+        private_every: int = PRIVATE_EVERY,
+        has_words: bool = False,
     ) -> None:
+        self._private_every = private_every
         self._has_words = has_words
         self._sizes = few, many
         self._is_open = is_open
@@ -205,22 +219,30 @@ class Desks:
     def __enter__(self) -> Self:
         mongo = self._exit.enter_context(MongoServer())
         trips = Trips()
-        client: MongoClient[Document] = MongoClient(
+        self._client: MongoClient[Document] = MongoClient(
             mongo.uri, tz_aware=True, event_listeners=[trips]
         )
-        self._exit.callback(client.close)
+        self._exit.callback(self._client.close)
         processes = [mongo.process.pid] if mongo.process else []
         self._meter = Meter(processes=processes, trips=trips)
-        self._small, self.large = (
-            Desk(
-                client[f"desk-{size}"],
-                size=size,
-                is_open=self._is_open or size,
-                has_words=self._has_words,
-            )
-            for size in self._sizes
-        )
+        few, many = self._sizes
+        self._small, self.large = self._desk(few), self._desk(many)
         return self
+
+    def _desk(self, size: int, private_every: int | None = None) -> Desk:
+        every = self._private_every if private_every is None else private_every
+        return Desk(
+            self._client[f"desk-{size}-{every}"],
+            size=size,
+            is_open=self._is_open or size,
+            private_every=every,
+            has_words=self._has_words,
+        )
+
+    @cached_property
+    def often_private(self) -> Desk:
+        """As many tickets as the large desk has, but a third of them private."""
+        return self._desk(self.large.size, OFTEN_PRIVATE_EVERY)
 
     def __exit__(self, *_: object) -> None:
         self._exit.close()
@@ -229,8 +251,11 @@ class Desks:
     def both(self) -> tuple[Desk, Desk]:
         return self._small, self.large
 
-    def compare(self, name: str, work: DeskWork, **options: Any) -> Row:
-        """Measure the work with many tickets, and with few."""
+    def compare(
+        self, name: str, work: DeskWork, *, desks: tuple[Desk, Desk] | None = None, **options: Any
+    ) -> Row:
+        """Measure the work with many tickets, and with few; or at two other desks, and say what the
+        second is `called`."""
 
         def at(desk: Desk) -> Callable[[], Round | None]:
             def run() -> Round | None:
@@ -239,10 +264,9 @@ class Desks:
 
             return run
 
-        called = f"among {self._small.size:,}"
-        meter = self._meter
-        return compare(name, at(self.large), to=at(self._small), called=called, meter=meter,
-                       **options)  # fmt: skip
+        ours, other = desks or (self.large, self._small)
+        options = {"called": f"among {other.size:,}", "meter": self._meter, **options}
+        return compare(name, at(ours), to=at(other), **options)
 
 
 def repeat(work: DeskWork, number: int) -> DeskWork:

@@ -49,20 +49,26 @@ def lists(stand: Stand) -> Iterator[Row]:
             is_embedded=at_most > 2,
             rounds=stand.sizes.rounds,
         )
-    # The moderator reads it without the private tickets among them.
-    readers: Sequence[tuple[str, DeskWork]] = (
-        ("a page of the queue", lambda desk: _queue_page(desk, BOSS)),
-        (
-            "a moderator's page of the queue",
-            lambda desk: _queue_page(desk, Actor(desk.team[0], Role.MODERATOR)),
-        ),
-    )
-    for name, work in readers:
-        yield stand.open_desks.compare(
-            f"{name} among {stand.sizes.many:,} open tickets",
+    desks = stand.open_desks
+    queue = f"page of the queue among {stand.sizes.many:,} open tickets"
+    for name, work in ((f"a {queue}", _queue_page), (f"a moderator's {queue}", _team_queue_page)):
+        yield desks.compare(
+            name,
             repeat(work, stand.sizes.operations),
             at_most=4,
             is_embedded=True,
+            rounds=stand.sizes.rounds,
+        )
+    for name, work in (
+        ("a moderator's page of the queue", _team_queue_page),
+        ("a page of one's own tickets", _own_list),
+    ):
+        yield desks.compare(
+            f"{name}, a third of {stand.sizes.many:,} private",
+            repeat(work, stand.sizes.operations),
+            desks=(desks.often_private, desks.large),
+            called="none private",
+            at_most=2,
             rounds=stand.sizes.rounds,
         )
 
@@ -128,8 +134,13 @@ def _assigned_list(desk: Desk) -> object:
     return ticket_list_page(desk.db, actor=actor, list_query=ListQuery(ListKind.ASSIGNED))
 
 
-def _queue_page(desk: Desk, actor: Actor) -> object:
+def _queue_page(desk: Desk, actor: Actor = BOSS) -> object:
     return ticket_list_page(desk.db, actor=actor, list_query=ListQuery(ListKind.QUEUE))
+
+
+def _team_queue_page(desk: Desk) -> object:
+    """Read it as a moderator, without the private tickets of others."""
+    return _queue_page(desk, Actor(desk.team[0], Role.MODERATOR))
 
 
 def _home(desk: Desk, user_id: ObjectId, role: Role) -> object:

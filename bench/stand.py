@@ -174,8 +174,9 @@ class Stand:
 
     @cached_property
     def open_desks(self) -> Desks:
-        """Few and many tickets, all of them open."""
-        return self._exit.enter_context(Desks(self.sizes.few, self.sizes.many, is_open=None))
+        """Few and many tickets, all of them open, none private."""
+        desks = Desks(self.sizes.few, self.sizes.many, is_open=None, private_every=0)
+        return self._exit.enter_context(desks)
 
     def services_of(self, database: str, redis: RedisServer) -> Services:
         db = connect(self.mongo.uri_for(database))

@@ -21,6 +21,7 @@ from bson import ObjectId
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pymongo import DeleteMany, IndexModel, MongoClient, message, monitoring
+from pymongo.collection import Collection
 from pymongo.monitoring import (
     CommandFailedEvent,
     CommandListener,
@@ -184,6 +185,25 @@ class Commands(CommandListener):
     def succeeded(self, event: CommandSucceededEvent) -> None: ...
 
     def failed(self, event: CommandFailedEvent) -> None: ...
+
+    def scans(self, collection: Collection[dict[str, Any]]) -> list[Any]:
+        """Return the conditions of the reads for which SecantusDB scans the whole collection. Its
+        planner needs more than the rule of tests/support/query_rule.py."""
+        read = [
+            (one["filter"], one.get("sort", {}))
+            for name, one in self.sent
+            if name == "find" and one["find"] == collection.name
+        ]
+        read += [
+            (one["pipeline"][0]["$match"], {})
+            for name, one in self.sent
+            if name == "aggregate" and one["aggregate"] == collection.name
+        ]
+        assert read
+        plans = (
+            (wanted, collection.find(wanted, sort=dict(sort)).explain()) for wanted, sort in read
+        )
+        return [wanted for wanted, plan in plans if "COLLSCAN" in str(plan["queryPlanner"])]
 
 
 @pytest.fixture

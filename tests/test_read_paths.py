@@ -32,6 +32,7 @@ LOADERS = {
     "load_ticket",
     "load_several",
     "load_for_reminders",
+    "find_processable",
     "iter_tickets",
     "count_open_tickets",
 }
@@ -69,6 +70,7 @@ EXEMPT = {
     "services/linking/account_linking.py preview_unlink": COUNT,
     "services/linking/address_claims.py _tickets_left": OWN_CHANGE,
     "services/models/set_aside.py _describe_fault": "names the field that is malformed",
+    "services/models/set_aside.py find_processable": LOADER,
     "services/models/set_aside.py recheck": OWN_CHANGE,
     "services/models/set_aside.py set_aside": OWN_CHANGE,
     "services/ops/database_checks.py count_failed_analyses": COUNT,

@@ -25,6 +25,7 @@ TICKET_FIELDS = fields_of(Output.API)
 _SEARCH_WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=60))
 # How far the first page reaches is remembered for this many requesters.
 _MAX_HORIZONS = 10_000
+_NO_CONDITION: Document = {}
 _EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)  # MongoDB keeps no less
 _HorizonKey = tuple[ObjectId | None, int, bool]
@@ -77,8 +78,8 @@ class TicketPager:
         found = self._read(filed, sight.condition(within=filed), after, wanted)
         shared = {"participants": actor.user_id}
         taking_part = sight.condition(within=shared)
-        for dated in _participation_filters(after):
-            found += self._find(shared | dated, taking_part, wanted)
+        for dated, behind in _participation_filters(after):
+            found += self._find(shared | dated, taking_part, wanted, behind)
         by_id = {doc["_id"]: doc for doc in found}
         return sorted(by_id.values(), key=_newest_first, reverse=True)[:wanted]
 
@@ -88,8 +89,8 @@ class TicketPager:
         if after is None:
             return self._read_first(owner_filter, sight, wanted)
         found: list[Document] = []
-        for dated in _date_windows(after):
-            found += self._find(owner_filter | dated, sight, wanted - len(found))
+        for dated, behind in _date_windows(after):
+            found += self._find(owner_filter | dated, sight, wanted - len(found), behind)
             if len(found) == wanted:
                 return found
         return found + self._find(owner_filter | _undated(after), sight, wanted - len(found))
@@ -117,27 +118,32 @@ class TicketPager:
             yield {"createdAt": {"$gt": horizon - _MILLISECOND}}
         yield {}
 
-    def _find(self, query: Document, sight: Document, limit: int) -> list[Document]:
+    def _find(
+        self, query: Document, sight: Document, limit: int, behind: Document = _NO_CONDITION
+    ) -> list[Document]:
+        """Return the newest that match. With the `$or` of `sight` or `behind` in the query,
+        SecantusDB would use no index."""
         read, newest = dict.fromkeys(TICKET_FIELDS, True), dict(NEWEST_INDEX)
-        if not sight:
+        then = [{"$match": one} for one in (sight, behind) if one]
+        if not then:
             return list(self._db.tickets.find(query, read).sort(newest).limit(limit))
-        page: list[Document] = [{"$match": query}, {"$match": sight}, {"$sort": newest}]
+        page: list[Document] = [{"$match": query}, *then, {"$sort": newest}]
         page += [{"$limit": limit}, {"$project": read}]
         return list(self._db.tickets.aggregate(page, batchSize=limit + 1))
 
 
-def _participation_filters(after: PageCursor | None) -> Iterator[Document]:
-    """Yield filters without windows: one takes part in few tickets."""
+def _participation_filters(after: PageCursor | None) -> Iterator[tuple[Document, Document]]:
+    """Yield the same as `_date_windows`, without windows: one takes part in few tickets."""
     if after is None:
-        yield {}
+        yield {}, {}
         return
     if at := after.created_at:
-        yield {"createdAt": {"$lte": at}, **_beyond(at, after)}
-    yield _undated(after)
+        yield {"createdAt": {"$lte": at}}, _behind(at, after)
+    yield _undated(after), {}
 
 
-def _beyond(at: datetime, after: PageCursor) -> Document:
-    """Return the condition that excludes the page before, of the tickets of that date."""
+def _behind(at: datetime, after: PageCursor) -> Document:
+    """Return the condition for the tickets behind the cursor, of those up to its date."""
     return {"$or": [{"createdAt": {"$lt": at}}, {"_id": {"$lt": after.ticket_id}}]}
 
 
@@ -154,14 +160,14 @@ def _newest_first(doc: Document) -> tuple[datetime, ObjectId]:
     return (at if isinstance(at, datetime) else _EARLIEST), doc["_id"]
 
 
-def _date_windows(after: PageCursor) -> Iterator[Document]:
+def _date_windows(after: PageCursor) -> Iterator[tuple[Document, Document]]:
     """Yield filters for dated tickets in windows that follow one another, the last one without a
-    limit."""
+    limit, each with a condition for the tickets behind the cursor."""
     if at := after.created_at:
-        beyond = _beyond(at, after)
+        behind = _behind(at, after)
         latest = at
         for span in _SEARCH_WINDOWS:
             if span < at - _EARLIEST:
-                yield {"createdAt": {"$gt": at - span, "$lte": latest}, **beyond}
-                latest, beyond = at - span, {}
-        yield {"createdAt": {"$lte": latest}, **beyond}
+                yield {"createdAt": {"$gt": at - span, "$lte": latest}}, behind
+                latest, behind = at - span, {}
+        yield {"createdAt": {"$lte": latest}}, behind

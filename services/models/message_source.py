@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from services.core.database import Document
 from services.core.errors import Conflict
 
 _ID = re.compile(r"[A-Z][A-Z0-9]{1,29}")
@@ -89,3 +90,9 @@ def checked_source(
         thread_ts=reply_to,
         slack_user_id=slack_user_id,
     )
+
+
+def filed_from(*, team_id: str, channel: str, ts: str) -> Document:
+    """Return the condition for the ticket that was filed from that message."""
+    # `$eq`, because SecantusDB scans all tickets if a partial index has values for all fields.
+    return {"teamId": team_id, "source.ts": ts, "source.channel": {"$eq": channel}}

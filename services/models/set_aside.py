@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 RECHECK_INTERVAL = timedelta(minutes=15)
 RECHECK_BATCH_SIZE = 100
+_ALL_FIELDS: Document = {}
 # What a malformed value raises in code that reads it.
 DATA_ERRORS = (ArithmeticError, AttributeError, BSONError, LookupError, TypeError, ValueError)
 # MongoDB's codes for an update that the stored value does not allow: BadValue, TypeMismatch,
@@ -35,6 +36,25 @@ _DATA_CODES = frozenset({2, 14, 28, 40, 10334, 10141, 17419})
 def not_set_aside(now: datetime) -> Document:
     """Return the condition for tickets that are not set aside."""
     return {"aside.until": {"$not": ahead(now, longest=RECHECK_INTERVAL)}}
+
+
+def find_processable(
+    db: Mongo,
+    indexed: Document,
+    *further: Document,
+    now: datetime,
+    limit: int,
+    fields: Document = _ALL_FIELDS,
+    sort: str = "",
+) -> list[Document]:
+    """Return tickets that match all conditions and are not set aside. An index has to begin with
+    the `indexed` fields: SecantusDB uses one for these only."""
+    conditions = (indexed, *further, not_set_aside(now))
+    stages: list[Document] = [{"$match": one} for one in conditions if one]
+    stages += [{"$sort": {sort: 1}}] if sort else []
+    stages += [{"$limit": limit}]
+    stages += [{"$project": fields}] if fields else []
+    return list(db.tickets.aggregate(stages))
 
 
 def is_set_aside(doc: Document, now: datetime) -> bool:

@@ -28,6 +28,7 @@ from services.core.slack_errors import CHANNEL_NOT_FOUND, OPERATOR_CODES
 from services.core.work_queue import MAX_DELIVERY_DELAY, ahead
 from services.models.comment import MessageRef, comments_from_doc
 from services.models.events import EventType
+from services.models.message_source import filed_from
 from services.models.ticket import OPEN_STATUSES, Card, Ticket
 from services.outbox import pending
 from services.outbox.pending import ANY_TIME, outbox_fields
@@ -198,7 +199,7 @@ class TicketThreads:
         channel, ts = str(offer["_id"]).split(":")[:2] if offer else (message.channel, message.ts)
         if not offer and not channel.startswith("D"):
             return None  # below a message in a channel: other people's conversation
-        filed = {"teamId": team_id, "source.ts": ts, "source.channel": channel}
+        filed = filed_from(team_id=team_id, channel=channel, ts=ts)
         if doc := self._db.tickets.find_one(filed, ["_id"]):
             return TicketThread(str(doc["_id"]), internal=False)
         return self.find_by_comment(team_id=team_id, message=MessageRef(channel, ts))
@@ -206,12 +207,12 @@ class TicketThreads:
     def find_by_comment(self, *, team_id: str, message: MessageRef) -> TicketThread | None:
         """Return the ticket that has the message as a comment. No permission check, as above."""
         found = self._db.tickets.find(
-            {"comments.slack.ts": message.ts, "teamId": team_id},
-            {"comments": {"$elemMatch": {"slack.ts": message.ts}}},
+            {"comments.slack.ts": message.ts},
+            {"teamId": True, "comments": {"$elemMatch": {"slack.ts": message.ts}}},
         )
         for doc in found:
             for comment in comments_from_doc(doc["comments"]):
-                if comment.slack_message == message:
+                if (doc.get("teamId"), comment.slack_message) == (team_id, message):
                     return TicketThread(str(doc["_id"]), internal=comment.internal)
         return None
 

@@ -19,7 +19,12 @@ from pymongo.errors import WriteError
 from services.core.coerce import as_datetime, as_int
 from services.core.database import Document, Mongo
 from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff, is_ahead, past
-from services.models.set_aside import is_data_fault, not_set_aside, write_isolated
+from services.models.set_aside import (
+    find_processable,
+    is_data_fault,
+    not_set_aside,
+    write_isolated,
+)
 from services.models.ticket import Priority, Ticket
 
 # How long the sweep waits for a change's own publication to take effect.
@@ -144,10 +149,10 @@ def retry_due_unassigned(db: Mongo, *, now: datetime, limit: int = UNASSIGNED_BA
     """Retry the unassigned tickets that are due, at most `limit`; return how many."""
     count = 0
     for at in past(now, longest=UNASSIGNED_RETRY_INTERVAL):
-        due = {"assignment.next": at, **not_set_aside(now)}
-        ids = [doc["_id"] for doc in db.tickets.find(due, {"_id": True}).limit(limit)]
-        if ids:
-            _back_to_outbox(db, ids, due, now)
+        due = {"assignment.next": at}
+        found = find_processable(db, due, now=now, limit=limit, fields={"_id": True})
+        if ids := [doc["_id"] for doc in found]:
+            _back_to_outbox(db, ids, due | not_set_aside(now), now)
         count += len(ids)
     return count
 

@@ -14,6 +14,7 @@ from services.models.ticket import Status
 from services.search.word_sample import WordSample
 from services.tickets.access import Sight
 
+_FIRST_LETTER = "0"  # of those that words consist of, in the order of the index
 ANY_STATUS: Document = {"$in": [status.value for status in Status]}
 
 
@@ -37,17 +38,14 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """At least one alternative has to match."""
+    """At least one alternative has to match. `also_by` are others that find the same tickets."""
 
     alternatives: tuple[Alternative, ...]
+    also_by: tuple[Alternative, ...] = ()
 
     @property
     def filter(self) -> Document:
         return {"$or": [one.filter for one in self.alternatives]}
-
-    @property
-    def is_dated(self) -> bool:
-        return all(one.is_dated for one in self.alternatives)
 
     def share(self, sample: WordSample) -> float:
         """Return the share of the tickets that match, more than 0."""
@@ -68,22 +66,30 @@ def has_word(word: str, sight: Sight, people: Iterable[ObjectId] = ()) -> Condit
 
 
 def has_beginning(beginning: str, sight: Sight, people: Iterable[ObjectId] = ()) -> Condition:
-    """As `has_word`, for the beginning of a word."""
+    """As `has_word`, for the beginning of a word; or for that whole word, and the longer ones."""
     after = beginning[:-1] + chr(ord(beginning[-1]) + 1)
-    bounds = {"$gte": beginning, "$lt": after}
 
-    def alternative(field: str, rest: Document) -> Alternative:
-        def count(sample: WordSample) -> int:
-            return sample.count_beginning(field, beginning)
+    def words_from(first: str) -> Callable[[str, Document], Alternative]:
+        bounds = {"$gte": first, "$lt": after}
 
-        # The range alone would also match a word below it and another above it.
-        one_word = {field: {"$elemMatch": bounds}}
-        return Alternative(
-            {field: bounds}, count, {**one_word, **rest}, is_dated=False, repeats=True
-        )
+        def alternative(field: str, rest: Document) -> Alternative:
+            # The range alone would also match a word below it and another above it.
+            one_word = {field: {"$elemMatch": bounds}}
+            return Alternative(
+                {field: bounds},
+                lambda sample: sample.count_between(field, first, after),
+                {**one_word, **rest},
+                is_dated=False,
+                repeats=True,
+            )
+
+        return alternative
 
     named = [one for who in people for one in (*is_from(who).alternatives, *_assigned(who))]
-    return Condition((*_in_words(alternative, sight), *named))
+    begun = (*_in_words(words_from(beginning), sight), *named)
+    whole = has_word(beginning, sight, people).alternatives
+    longer = _in_words(words_from(beginning + _FIRST_LETTER), sight)
+    return Condition(begun, also_by=(*whole, *longer))
 
 
 def _in_words(

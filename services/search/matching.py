@@ -1,8 +1,9 @@
 """Finds the tickets that match all conditions, the newest first, by the rarest of these."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import ceil, prod
 from typing import NamedTuple
 
 from bson import ObjectId
@@ -14,13 +15,26 @@ from services.search.conditions import Alternative, Condition, is_any
 from services.search.word_sample import WordSample
 from services.tickets.indexes import NEWEST_INDEX
 
-# An index that does not go on with createdAt is read as a whole: only if it has few tickets.
-MAX_UNDATED_SHARE = 0.01
-# About as many tickets are read one after another, then all others.
-WINDOW_SIZES = (650, 650, 4_000, 24_000)
+RANKED = 1_000
+# About as many tickets are read first; and before the matches among them are all that is ranked, if
+# they fill a page.
+FIRST_READ, MAX_READ = 650, 5_000
+_GROWTH = 4  # of what is read next, if the matches do not fill a page
+_MARGIN = 1.1
+_TRIP = 30  # as many tickets are read in the time of a trip
 _MILLISECOND = timedelta(milliseconds=1)  # MongoDB keeps no less
 _NO_DATE = datetime.min.replace(tzinfo=UTC)
-_FIELDS: Document = {"createdAt": True, "public": "$search.public", "parts": "$search.parts"}
+_LAST_ID = ObjectId("f" * 24)
+# SecantusDB reads these fields alone for a `$group`, and whole tickets for `$sort` and `$project`.
+_FIELDS: Document = {
+    "_id": "$_id",
+    "createdAt": {"$first": "$createdAt"},
+    "public": {"$first": "$search.public"},
+    "parts": {"$first": "$search.parts"},
+}
+
+Edge = tuple[datetime | None, ObjectId]
+"""The date and id of the ticket before, in the order of age."""
 
 
 class Match(NamedTuple):  # of which a search makes a thousand
@@ -33,18 +47,20 @@ class Match(NamedTuple):  # of which a search makes a thousand
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class _Window:
     """Tickets filed after `after`, until `until`; None: without that limit. `is_undated`: those
-    without a date."""
+    without a date. `read`: about how many tickets are read with it and those before."""
 
     after: datetime | None = None
     until: datetime | None = None
     is_undated: bool = False
+    read: int = 0
 
     @property
     def filter(self) -> Document:
         if self.is_undated:
-            return {"createdAt": None}
+            # Not `None` alone: with a partial index, SecantusDB would scan all tickets.
+            return {"createdAt": {"$eq": None}}
         # Not `$gte` and `$lt`: SecantusDB leaves out what is equal then.
         bounds = {"$gt": self.after, "$lte": self.until}
         dated = {name: at for name, at in bounds.items() if at}
@@ -66,67 +82,119 @@ class Matcher:
         self._db = db
         self._sample = sample
         self._since = since - _MILLISECOND if since else None
-        self._rarest, self._share = self._choose(conditions)
-        others = [one.filter for one in conditions if one is not self._rarest]
+        by_share = sorted(conditions, key=lambda one: one.share(sample))
+        rarest, self._alternatives = self._choose(by_share)
+        self._count = self._read_by(self._alternatives, is_dated=True, among=sample.total)
+        others = [one.filter for one in by_share if one is not rarest]
         self._rest: list[Document] = [{"$or": [one]} for one in (*others, *rest) if one]
 
-    def windows(self, until: datetime | None = None) -> Iterator[Window]:
-        """Yield windows that follow one another, from the newest ticket, or from `until`, back."""
-        count = self._share * self._sample.total
-        latest, start = until, until or self._sample.read_at
-        for wanted in WINDOW_SIZES:
-            if self._sample.is_complete or count <= wanted:
+    def newest(self, wanted: int) -> tuple[list[Match], Edge | None]:
+        """Return the newest matches, at most `RANKED`, and behind what older ones may follow: None
+        if there are no more. Fewer, but as many as `wanted`, if they are among `MAX_READ` tickets.
+        """
+        found: list[Match] = []
+
+        def next_size(read: int) -> int:
+            if read >= MAX_READ:
+                return read * _GROWTH
+            needed = (RANKED + 1 - len(found)) * read / max(len(found), 1) * _MARGIN
+            return min(max(ceil(needed), FIRST_READ // 2), MAX_READ - read) if read else FIRST_READ
+
+        for window in self._windows(None, next_size):
+            found += self._find(window, RANKED + 1 - len(found))
+            if len(found) > RANKED:
+                last = found[RANKED - 1]
+                return found[:RANKED], (last.created_at, last.ticket_id)
+            if window.after and window.read >= MAX_READ and len(found) >= wanted:
+                return found, (window.after, _LAST_ID)
+        return found, None
+
+    def older(self, edge: Edge, limit: int) -> list[Match]:
+        """Return the newest matches behind the edge."""
+        at, _ = edge
+        windows = self._windows(at, lambda read: read * _GROWTH or FIRST_READ)
+        found: list[Match] = []
+        for window in windows if at else [_Window(is_undated=True)]:
+            found += self._find(window, limit - len(found), behind=[_behind(*edge)])
+            if len(found) == limit:
                 break
-            span = self._sample.span_of(wanted / self._share)
-            if span > start - (self._since or datetime.min.replace(tzinfo=start.tzinfo)):
+        return found
+
+    def _windows(
+        self, until: datetime | None, next_size: Callable[[int], int]
+    ) -> Iterator[_Window]:
+        """Yield windows that follow one another, from the newest ticket, or from `until`, back. An
+        index that does not go on with createdAt is read as a whole."""
+        if not any(one.is_dated for one in self._alternatives):
+            yield _Window(self._since)
+            return
+        read, latest, start = 0, until, until or self._sample.read_at
+        while not self._sample.is_complete and (size := next_size(read)) < self._count - read:
+            span = self._sample.span_of(size / self._count * self._sample.total)
+            if span > start - (self._since or _NO_DATE):
                 break
             start -= span
-            yield Window(start, latest)
+            read += size
+            yield _Window(start, latest, read=read)
             latest = start
-        yield Window(self._since, latest)
-        if latest and not self._since:
-            yield Window(is_undated=True)
+        # A date for MongoDB to use an index, if there is no word.
+        oldest = self._since or (None if self._alternatives[0].indexed else _NO_DATE)
+        yield _Window(oldest, latest)
+        if not self._since and (latest or oldest):
+            yield _Window(is_undated=True)
 
-    def find(
-        self, window: Window, limit: int, *, after: tuple[datetime | None, ObjectId] | None = None
-    ) -> list[Match]:
-        """Return the newest matches in the window, those behind `after` in the order of age."""
-        beyond = [_behind(*after)] if after else []
+    def _find(self, window: _Window, limit: int, *, behind: Sequence[Document] = ()) -> list[Match]:
         found: dict[ObjectId, Document] = {}
-        for one in self._rarest.alternatives:
-            docs = self._read(one, window, beyond, limit)
+        for one in self._alternatives:
+            docs = self._read(one, window, behind, limit)
             found |= {doc["_id"]: doc for doc in docs}
         newest = list(found.values())
-        if len(self._rarest.alternatives) > 1:
+        if len(self._alternatives) > 1:
             newest.sort(key=_age, reverse=True)
         return [_match(doc) for doc in newest[:limit]]
 
     def _read(
-        self, one: Alternative, window: Window, beyond: Sequence[Document], limit: int
+        self, one: Alternative, window: _Window, behind: Sequence[Document], limit: int
     ) -> Iterable[Document]:
         dated = window.filter
         first = {**one.indexed, **(dated if one.is_dated else {})}
-        rest = [part for part in (one.rest, *self._rest, *beyond) if part]
+        rest = [part for part in (one.rest, *self._rest, *behind) if part]
         if not one.is_dated and dated:
             rest.append(dated)
         stages: list[Document] = [{"$match": first}] if first else []
         stages += [{"$match": {"$and": rest}}] if rest else []
         stages += [
+            {"$group": _FIELDS},
             {"$sort": dict(NEWEST_INDEX)},
             {"$limit": limit},
-            {"$project": _FIELDS},
         ]
         return self._db.tickets.aggregate(stages, batchSize=limit + 1)
 
-    def _choose(self, conditions: Sequence[Condition]) -> tuple[Condition, float]:
-        everything = is_any()
-        best, least = everything, 1.0
-        for condition in conditions:
-            share = condition.share(self._sample)
-            is_usable = condition.is_dated or share <= MAX_UNDATED_SHARE
-            if share < least and (is_usable or self._sample.is_complete):
-                best, least = condition, share
-        return best, least
+    def _choose(self, conditions: Sequence[Condition]) -> tuple[Condition, tuple[Alternative, ...]]:
+        """Return the condition, and those of its alternatives, by which the fewest tickets are
+        read: until `RANKED` match, or all that an index has without a date."""
+        total = self._sample.total
+        joint = prod(one.share(self._sample) for one in conditions)
+        reach = min(total, RANKED / joint)
+
+        def cost(found: tuple[Condition, tuple[Alternative, ...]]) -> float:
+            _, by = found
+            dated = self._read_by(by, is_dated=True, among=reach)
+            undated = self._read_by(by, is_dated=False, among=total)
+            windows = 2 if any(one.is_dated for one in by) else 1
+            return min(dated, MAX_READ) + windows * (undated + len(by) * _TRIP)
+
+        all_of_them = (*conditions, is_any())
+        ways = [(one, one.alternatives) for one in all_of_them]
+        ways += [(one, one.also_by) for one in all_of_them if one.also_by]
+        return min(ways, key=cost)
+
+    def _read_by(
+        self, alternatives: Iterable[Alternative], *, is_dated: bool, among: float
+    ) -> float:
+        """Return about how many of so many tickets are read."""
+        counts = [one.count(self._sample) for one in alternatives if one.is_dated == is_dated]
+        return sum(counts) / max(self._sample.size, 1) * among
 
 
 def _match(doc: Document) -> Match:

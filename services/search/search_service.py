@@ -30,7 +30,7 @@ from services.search.conditions import (
     is_involved,
 )
 from services.search.match_excerpt import Excerpt, find_excerpt
-from services.search.matching import Match, Matcher, Window
+from services.search.matching import Edge, Match, Matcher
 from services.search.search_query import (
     ME,
     QUERY_FIELD,
@@ -45,10 +45,6 @@ from services.tickets.access import Sight, for_requester, visible_to
 from services.tickets.fields import Output, fields_of
 
 PAGE_SIZE = 10
-RANKED = 1_000
-# With common words that are rarely in one ticket, the matches in as many windows are ranked, once
-# they fill a page.
-RANKED_WINDOWS = 2
 MAX_CHOICES = 10
 # A word is read as a name if no more people have it.
 MAX_NAMESAKES = 3
@@ -56,7 +52,6 @@ _MIN_NAME_LENGTH = 3
 _FIELDS = dict.fromkeys(
     [*fields_of(Output.LISTS), *fields_of(Output.API), "comments", "private", "participants"], True
 )
-_LAST_ID = ObjectId("f" * 24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,13 +241,17 @@ class TicketSearch:
         """Return the matches behind the cursor, and the cursor of what follows."""
         wanted = size + 1
         found: list[tuple[Rank, Match]] = []
-        edge = cursor if cursor and cursor.rank is Rank.OLDER else None
-        if edge is None:
-            found, edge = _rank(matcher, query, wanted)
-        if cursor and cursor.rank is not Rank.OLDER:
-            found = [one for one in found if _cursor(*one).sort_key > cursor.sort_key]
+        edge: Edge | None = None
+        if cursor and cursor.rank is Rank.OLDER:
+            edge = cursor.created_at, cursor.ticket_id
+        else:
+            newest, edge = matcher.newest(wanted)
+            found = sorted(((_rank_of(match, query), match) for match in newest), key=itemgetter(0))
+            if cursor:
+                found = [one for one in found if _cursor(*one).sort_key > cursor.sort_key]
         if edge and len(found) < wanted:
-            found += _older(matcher, edge, wanted - len(found))
+            older = matcher.older(edge, wanted - len(found))
+            found += [(Rank.OLDER, match) for match in older]
         following = _cursor(*found[size - 1]) if len(found) > size else None
         return [match for _, match in found[:size]], following
 
@@ -279,36 +278,6 @@ def _filters(query: SearchQuery) -> Iterator[Document]:
         yield {"priority": query.priority.value}
     if query.since:
         yield {"createdAt": {"$gte": query.since}}
-
-
-def _rank(
-    matcher: Matcher, query: SearchQuery, wanted: int
-) -> tuple[list[tuple[Rank, Match]], SearchCursor | None]:
-    """Return the newest matches by rank and age, and the cursor behind the last one by age; None if
-    there are no more."""
-    found: list[Match] = []
-    edge: SearchCursor | None = None
-    for number, window in enumerate(matcher.windows(), start=1):
-        found += matcher.find(window, RANKED + 1 - len(found))
-        if len(found) > RANKED:
-            found = found[:RANKED]
-            edge = _cursor(Rank.OLDER, found[-1])
-            break
-        if number >= RANKED_WINDOWS and len(found) >= wanted and window.after:
-            edge = SearchCursor(Rank.OLDER, window.after, _LAST_ID)
-            break
-    ranked = [(_rank_of(match, query), match) for match in found]
-    return sorted(ranked, key=itemgetter(0)), edge  # stable: by age within a rank
-
-
-def _older(matcher: Matcher, edge: SearchCursor, wanted: int) -> list[tuple[Rank, Match]]:
-    found: list[Match] = []
-    after, at = (edge.created_at, edge.ticket_id), edge.created_at
-    for window in matcher.windows(at) if at else [Window(is_undated=True)]:
-        found += matcher.find(window, wanted - len(found), after=after)
-        if len(found) == wanted:
-            break
-    return [(Rank.OLDER, match) for match in found]
 
 
 def _cursor(rank: Rank, match: Match) -> SearchCursor:

@@ -40,16 +40,11 @@ class WordSample:
     def count(self, field: str, value: Hashable) -> int:
         return self.counts[field][value] if field in self.counts else 0
 
-    def count_beginning(self, field: str, beginning: str) -> int:
-        """Return the sum for the words that begin so: a ticket may have several."""
+    def count_between(self, field: str, first: str, after: str) -> int:
+        """Return the sum for the words from `first`, before `after`: a ticket may have several."""
         words = self._sorted_words[field]
-        first = bisect_left(words, beginning)
-        found = 0
-        for word in words[first:]:
-            if not word.startswith(beginning):
-                break
-            found += self.counts[field][word]
-        return found
+        between = words[bisect_left(words, first) : bisect_left(words, after)]
+        return sum(self.counts[field][word] for word in between)
 
     def span_of(self, count: float) -> timedelta:
         """Return about how long it took until that many tickets were filed."""

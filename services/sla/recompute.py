@@ -13,7 +13,7 @@ from pymongo import UpdateOne
 
 from services.core.clock import utcnow
 from services.core.database import Document, Mongo
-from services.models.set_aside import isolated, not_set_aside, write_isolated
+from services.models.set_aside import find_processable, isolated, write_isolated
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.sla.indexes import IN_QUEUE_FILTER
 from services.sla.policy import SlaPolicy, load_policy
@@ -42,8 +42,8 @@ def recompute_stale(
     for query in _stale_queries(policy):
         is_helpful = True
         while is_helpful and count < limit and time.monotonic() < end:
-            stale = {**query, **not_set_aside(at)}
-            docs = list(db.tickets.find(stale, _PROJECTION).limit(min(_CHUNK, limit - count)))
+            chunk = min(_CHUNK, limit - count)
+            docs = find_processable(db, query, now=at, limit=chunk, fields=_PROJECTION)
             updates = []
             for doc in docs:
                 with isolated(db, doc["_id"], now=at):
@@ -57,7 +57,8 @@ def recompute_stale(
 
 def _stale_queries(policy: SlaPolicy) -> Iterator[Document]:
     """One query per index range: "another policy" is a lower or a higher fingerprint."""
-    yield {"status": {"$in": list(OPEN_STATUSES)}, QUEUE_KEY_FIELD: None}
+    for status in OPEN_STATUSES:
+        yield {"status": status, QUEUE_KEY_FIELD: None}
     yield {**IN_QUEUE_FILTER, _POLICY_FIELD: None}
     yield {**IN_QUEUE_FILTER, _POLICY_FIELD: {"$lt": policy.fingerprint}}
     # The next text after the fingerprint. `$gt` would scan every ticket that has the fingerprint.

@@ -21,7 +21,7 @@ from services.core.rate_limit import RULES, Limit, refuse
 from services.core.sequences import NumberSequence
 from services.models import events as model_events
 from services.models.events import EventType, NewEvent
-from services.models.message_source import MessageSource
+from services.models.message_source import MessageSource, filed_from
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.ticket_similarity import TicketWords
@@ -185,10 +185,10 @@ class TicketService:
         does not repeat the words, because the author may have taken back a secret.
         """
 
+        filed = filed_from(team_id=team_id, channel=source.channel, ts=source.ts)
+
         def attempt() -> tuple[tuple[Ticket, bool] | None] | None:
-            doc = self._db.tickets.find_one(
-                {"teamId": team_id, "source.ts": source.ts, "source.channel": source.channel}
-            )
+            doc = self._db.tickets.find_one(filed)
             ticket = Ticket.from_doc(doc) if doc else None
             author = ticket.filer if ticket else None
             if ticket is None or author is None:
@@ -240,8 +240,8 @@ class TicketService:
     def _check_not_filed(self, actor: Actor, team_id: str, source: MessageSource | None) -> None:
         if source is None:
             return
-        same = {"source.ts": source.ts, "source.channel": source.channel}
-        doc = self._db.tickets.find_one({"teamId": team_id, **same})
+        filed = filed_from(team_id=team_id, channel=source.channel, ts=source.ts)
+        doc = self._db.tickets.find_one(filed)
         if doc is None:
             return
         ticket = Ticket.from_doc(doc)

@@ -23,7 +23,7 @@ from services.core.database import Document, Mongo
 from services.core.installation import Installation, get_installation
 from services.core.sequences import allocate_numbers
 from services.models.events import EventType, NewEvent, event_docs
-from services.models.set_aside import isolated, not_set_aside, write_isolated
+from services.models.set_aside import find_processable, isolated, write_isolated
 from services.models.ticket import MANUAL_SOURCE, Status, Ticket, parse_status
 from services.outbox.pending import outbox_fields
 from services.sla.queue_key import QUEUE_KEY_FIELD, queue_key
@@ -72,8 +72,7 @@ def adopt_batch(db: Mongo, *, now: datetime, limit: int = ADOPTION_BATCH_SIZE) -
     if workspace is None:
         return 0
     read = dict.fromkeys(_ADOPTION_FIELDS, True)
-    unadopted = {**UNADOPTED, **not_set_aside(now)}
-    found = list(db.tickets.find(unadopted, read).sort("_id").limit(limit))
+    found = find_processable(db, UNADOPTED, now=now, limit=limit, fields=read, sort="_id")
     if found:
         numbers = allocate_numbers(db, team_id=workspace.team_id, count=len(found))
         adoptions: list[tuple[ObjectId, UpdateOne]] = []
@@ -171,8 +170,8 @@ def sync_legacy_tickets(db: Mongo, *, now: datetime) -> None:
 def reconcile(db: Mongo, *, now: datetime, limit: int = RECONCILIATION_BATCH_SIZE) -> int:
     """Reconcile up to `limit` tickets of each kind; return how many. Safe to run concurrently."""
     count = 0
-    for query, change_of in _RECONCILIATIONS:
-        for doc in db.tickets.find({**query, **not_set_aside(now)}).limit(limit):
+    for query, further, change_of in _RECONCILIATIONS:
+        for doc in find_processable(db, query, further, now=now, limit=limit):
             with isolated(db, doc["_id"], now=now):
                 count += _reconcile_ticket(db, doc, change_of(doc, now), now)
     if count:
@@ -234,20 +233,18 @@ def _unknown_status_queries() -> list[Document]:
     return [{"status": words} for words in ranges]
 
 
-# (query, change), all served by the index of status and queueKey.
-_RECONCILIATIONS: tuple[tuple[Document, Callable[[Document, datetime], Change]], ...] = (
-    *((query, _status_change) for query in _unknown_status_queries()),
-    ({"status": Status.COMPLETED, "queueKey": {"$gt": ""}}, _status_change),
+# (query, further condition, change): the index of status and queueKey serves each query.
+_RECONCILIATIONS: tuple[tuple[Document, Document, Callable[[Document, datetime], Change]], ...] = (
+    *((query, {}, _status_change) for query in _unknown_status_queries()),
+    ({"status": Status.COMPLETED, "queueKey": {"$gt": ""}}, {}, _status_change),
     (
-        {
-            "status": Status.IN_PROGRESS,
-            "queueKey": {"$gt": "", "$lt": _ASSIGNED},
-            "assignedTo": _ANY_ASSIGNEE,
-        },
+        {"status": Status.IN_PROGRESS, "queueKey": {"$gt": "", "$lt": _ASSIGNED}},
+        {"assignedTo": _ANY_ASSIGNEE},
         _assignment_change,
     ),
     (
-        {"status": Status.TODO, "queueKey": {"$gte": _ASSIGNED}, "assignedTo": None},
+        {"status": Status.TODO, "queueKey": {"$gte": _ASSIGNED}},
+        {"assignedTo": None},
         _unassignment_change,
     ),
 )

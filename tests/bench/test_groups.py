@@ -45,6 +45,8 @@ ROWS = {
         "Home of a moderator among 440 tickets",
         "a page of the queue among 440 open tickets",
         "a moderator's page of the queue among 440 open tickets",
+        "a moderator's page of the queue, a third of 440 private",
+        "a page of one's own tickets, a third of 440 private",
     ],
     "search": [
         "search for 50 texts among 440 tickets",

@@ -789,10 +789,8 @@ TABLE: Mapping[str, Entry] = {
         ),
     ),
     "search.word_sample.word_sample": once(lambda w: word_sample(w.db, now=w.now)),
-    "search.matching.Matcher.find": once(
-        lambda w: [matcher(w).find(window, 10) for window in matcher(w).windows()]
-    ),
-    "search.matching.Matcher.windows": once(lambda w: list(matcher(w).windows())),
+    "search.matching.Matcher.newest": once(lambda w: matcher(w).newest(10)),
+    "search.matching.Matcher.older": once(lambda w: matcher(w).older((w.now, ObjectId()), 10)),
     "tickets.search_index.add_words": once(
         lambda w: search_index.add_words(w.db, limit=100, now=w.now), "search"
     ),
@@ -969,6 +967,9 @@ TABLE: Mapping[str, Entry] = {
     ),
     "assignment.candidate_pool.Shortlist.least_recently_assigned": once(
         lambda w: large(w).least_recently_assigned(now=w.now)
+    ),
+    "models.set_aside.find_processable": once(
+        lambda w: set_aside.find_processable(w.db, {"number": None}, now=w.now, limit=100)
     ),
     "models.set_aside.isolated": each(
         lambda w, t: set_aside.isolated(w.db, t, now=w.now).__enter__()

@@ -111,11 +111,13 @@ def test_no_ticket_of_a_page_is_read_twice(watched_db: Mongo, commands: Commands
     actor, pages = Actor(ObjectId(), Role.USER), TicketPager(watched_db)
     pile(watched_db, actor.user_id, 400, apart=timedelta(minutes=1))
     edge = pages.newest_page(actor=actor).next_cursor
-    queries(commands)
+    commands.sent.clear()
     page = pages.newest_page(actor=actor, after=edge)
     assert [ticket.title for ticket in page.tickets] == [f"Ticket {n}" for n in range(100, 200)]
-    hour, day = queries(commands)
-    assert (hour["limit"], day["limit"]) == (101, 101 - 59)
+    (_, hour), (_, day) = commands.sent
+    assert hour["pipeline"][-2] == {"$limit": 101}
+    assert day["limit"] == 101 - 59
+    assert commands.scans(watched_db.tickets) == []
 
 
 def test_what_one_takes_part_in_is_one_query_more(watched_db: Mongo, commands: Commands) -> None:

@@ -14,12 +14,12 @@ from services.models.permissions import Actor
 from services.models.search_words import SearchWords, unique_words
 from services.models.user import Role, User
 from services.registry.services import Services
-from services.search import matching, search_service, word_sample
+from services.search import matching, word_sample
 from services.search.search_query import SearchCursor, SearchFilter
 from services.search.search_service import SearchResult
 from services.search.word_sample import SAMPLES
 from services.tickets.filing import TicketService
-from tests.conftest import FixedClock, People, file_ticket
+from tests.conftest import Commands, FixedClock, People, file_ticket
 from tests.support.slack_workspace import TEAM_ID
 
 Search = Callable[..., SearchResult]
@@ -295,19 +295,21 @@ def test_a_colon_in_words_is_no_filter(
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """As among many tickets: windows, and results that are not ranked."""
     monkeypatch.setattr(word_sample, "SAMPLE_SIZE", 8)
-    monkeypatch.setattr(matching, "WINDOW_SIZES", (5, 5, 10))
-    monkeypatch.setattr(search_service, "RANKED", 8)
+    monkeypatch.setattr(matching, "FIRST_READ", 5)
+    monkeypatch.setattr(matching, "MAX_READ", 10)
+    monkeypatch.setattr(matching, "RANKED", 8)
 
 
 def store(db: Mongo, requester: User, count: int, clock: FixedClock) -> None:
-    """Every ticket has "all", each fourth in the title, and each third "third". Two have no
-    date."""
+    """Every ticket has "all", each fourth in the title, and each third "third"; each twelfth has
+    both in the title. Two have no date."""
     docs = []
     for number in range(1, count + 1):
         title = "all here" if number % 4 == 0 else "something"
+        title += " third" if number % 12 == 0 else ""
         description = "all third" if number % 3 == 0 else "all"
         own = unique_words([title, description])
-        words = SearchWords(own, title_count=2 if "all" in title else 1, text_count=len(own))
+        words = SearchWords(own, title_count=len(title.split()), text_count=len(own))
         doc = {
             "_id": ObjectId(),
             "number": number,
@@ -363,6 +365,46 @@ def test_pages_have_every_match_once(
         assert older == sorted(older, reverse=True)
     if "third" not in text:
         assert {ticket.number for ticket in found[-2:]} == {1, 2}
+
+
+@pytest.mark.usefixtures("small_windows")
+def test_the_newest_matches_of_several_words_are_ranked(
+    db: Mongo,
+    requester: User,
+    moderator: User,
+    search: Search,
+    clock: FixedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(matching, "MAX_READ", 100)
+    monkeypatch.setattr(matching, "RANKED", 20)
+    store(db, requester, 240, clock)
+
+    found = numbers(search(moderator, "third all", size=7))
+
+    assert found == [240, 228, 216, 204, 192, 237, 234]
+
+
+@pytest.mark.parametrize("text", ["all", "al", "third all", "status:open"])
+@pytest.mark.parametrize("role", ["moderator", "requester"])
+@pytest.mark.usefixtures("small_windows")
+def test_an_index_serves_each_read_of_tickets(
+    db: Mongo,
+    watched_db: Mongo,
+    commands: Commands,
+    requester: User,
+    moderator: User,
+    clock: FixedClock,
+    text: str,
+    role: str,
+) -> None:
+    store(db, requester, 60, clock)
+    service = Services(watched_db, clock=clock).search
+    reader = requester if role == "requester" else moderator
+
+    service.search(actor=Actor.from_user(reader), team_id=TEAM_ID, text=text, size=100)
+
+    assert commands.scans(db.tickets) == []
 
 
 @pytest.mark.usefixtures("small_windows")

@@ -14,16 +14,18 @@ from services.core.errors import Conflict, InvalidValue, LimitReached, NotFound
 from services.core.rate_limiter import RateLimiter
 from services.core.redis_client import connect_redis
 from services.core.sequences import NumberSequence
+from services.models.comment import MessageRef
 from services.models.message_source import MessageSource, checked_source
 from services.models.permissions import Actor
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
+from services.registry.services import Services
 from services.sla.policy import load_policy
 from services.sla.queue_key import queue_key
 from services.tickets.actions import TicketActions
 from services.tickets.filing import AlreadyFiled, FilingResult, TicketService
 from services.tickets.queries import load_ticket
-from tests.conftest import FixedClock, People, at_once, file_ticket, reload
+from tests.conftest import Commands, FixedClock, People, at_once, file_ticket, reload
 from tests.support.action_helpers import refusal
 from tests.support.slack_workspace import TEAM_ID, TEAM_URL
 
@@ -314,6 +316,7 @@ def test_an_unknown_id_is_not_found(tickets: TicketService) -> None:
 SOURCE = checked_source(
     team_url=TEAM_URL, channel="C0GENERAL", ts="1700000000.000001", slack_user_id="U0ANN"
 )
+DIRECT = checked_source(team_url=TEAM_URL, channel="D0ANN", ts="1700000000.000002")
 
 
 def file_from_message(tickets: TicketService, user: User, **fields: Any) -> Ticket:
@@ -388,6 +391,23 @@ def test_existing_ticket_is_shown_only_to_its_readers(
     assert [str(asked.value), str(filed.value)] == [sentence, sentence]
     found = [error.value.ticket and error.value.ticket.id for error in (asked, filed)]
     assert found == [ticket.id if sees else None] * 2
+
+
+def test_an_index_finds_the_ticket_of_a_message(
+    tickets: TicketService, people: People, watched_db: Mongo, commands: Commands
+) -> None:
+    actor, watched = Actor.from_user(people.add()), Services(watched_db)
+    file(tickets, actor, team_id=TEAM_ID, source=DIRECT)
+    with pytest.raises(AlreadyFiled):
+        watched.tickets.check_not_filed(actor=actor, team_id=TEAM_ID, source=DIRECT)
+    words = ("No VPN", "It drops.")
+    watched.tickets.follow_message(team_id=TEAM_ID, source=DIRECT, before=words, after=words)
+    found = [
+        watched.ticket_threads.find_ticket(team_id=TEAM_ID, message=MessageRef("D0ANN", ts))
+        for ts in (DIRECT.ts, SOURCE.ts)
+    ]
+    assert [thread is None for thread in found] == [False, True]
+    assert commands.scans(watched_db.tickets) == []
 
 
 def test_a_message_without_ticket_may_be_used(tickets: TicketService, people: People) -> None:

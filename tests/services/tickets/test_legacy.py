@@ -10,12 +10,21 @@ from services.core.database import Mongo
 from services.core.sequences import NumberSequence
 from services.models.events import EventType
 from services.models.ticket import Status, Ticket, parse_priority, parse_status
+from services.outbox import pending
 from services.registry.services import Services
+from services.sla.recompute import recompute_stale
 from services.tickets import legacy
 from services.tickets.filing import TicketService
 from services.tickets.queries import load_ticket
 from tasks.processes.scheduler import Scheduler
-from tests.conftest import FixedClock, People, RecordingPublisher, at_once, file_ticket
+from tests.conftest import (
+    Commands,
+    FixedClock,
+    People,
+    RecordingPublisher,
+    at_once,
+    file_ticket,
+)
 from tests.support import legacy_app
 from tests.support.legacy_app import ENTERING, MODERATOR, NEW, OLD, SINCE, TICKETS, USER, number
 from tests.support.slack_workspace import TEAM_ID
@@ -42,6 +51,16 @@ def test_each_gets_a_number_the_oldest_first(shared: Mongo) -> None:
     assert all(doc["seq"] >= 1 for doc in docs)
     assert legacy.adopt_batch(shared, now=NEW) == 0
     assert NumberSequence(shared).next_number(team_id=TEAM_ID) == len(TICKETS) + 1
+
+
+def test_an_index_serves_the_reads_of_the_jobs(
+    shared: Mongo, watched_db: Mongo, commands: Commands
+) -> None:
+    watched = watched_db.with_options(codec_options=shared.codec_options)
+    legacy.sync_legacy_tickets(watched, now=NEW)
+    recompute_stale(watched, now=NEW)
+    pending.retry_due_unassigned(watched, now=NEW)
+    assert commands.scans(shared.tickets) == []
 
 
 def test_only_what_waits_and_is_newer_is_to_be_assigned(shared: Mongo) -> None:
