@@ -151,10 +151,12 @@ def _bot(config: Settings, hooks: Hooks) -> int:
     from pymongo.errors import PyMongoError
 
     from bot import bootstrap as bot_bootstrap
+    from bot.slack.app_watch import AppWatch
     from bot.slack.bot_process import BotProcess
     from services.core import clock, installation, sequences
     from services.core.errors import DomainError
     from services.core.metrics import InMemoryMeter
+    from services.core.slack_scopes import GrantedScopes
     from services.registry import index_builds
     from services.registry.services import Services
     from tasks.queue.celery_app import configure_celery
@@ -198,7 +200,8 @@ def _bot(config: Settings, hooks: Hooks) -> int:
         except (DomainError, PyMongoError):
             stop.set()
 
-    with watch, clock.ClockSync(config.mongo_uri):
+    app_watch = AppWatch(bot, GrantedScopes.from_headers(identity.headers))
+    with watch, clock.ClockSync(config.mongo_uri), app_watch:
         bot_bootstrap.serve(
             server, stop, on_ready=lambda: threading.Thread(target=announce, daemon=True).start()
         )
@@ -524,6 +527,8 @@ def _checks(config: Settings, hooks: Hooks, stack: ExitStack) -> list[Check]:
         _web_client(config, hooks, timeout=CHECK_TIMEOUT_SECONDS),
         app_token=config.slack_app_token,
         scopes=manifest.SCOPES,
+        optional_scopes=manifest.OPTIONAL_SCOPES,
+        events=manifest.subscriptions(),
         triage_channel=config.triage_channel,
     )
     gemini = task_runtime.gemini_analyst(config)
@@ -532,7 +537,9 @@ def _checks(config: Settings, hooks: Hooks, stack: ExitStack) -> list[Check]:
         Check("settings", lambda: database_checks.check_settings(os.environ)),
         *stored.checks(),
         Check("linking", lambda: database_checks.check_linking(app_url=app_url, is_strict=strict)),
-        *slack.checks(get_database_team_id=stored.team_id),
+        *slack.checks(
+            get_database_team_id=stored.team_id, get_event_arrivals=stored.event_arrivals
+        ),
         *task_doctor.checks(
             config,
             configure_celery(redis_url=config.redis_url),

@@ -21,6 +21,7 @@ from services.core.clock import Clock
 from services.core.database import Document, Mongo
 from services.core.metrics import NOOP_METER, Meter
 from services.core.settings import Settings
+from services.core.slack_scopes import granted_scopes
 from services.core.tls import client_context
 from services.core.ttl_cache import TTL_SECONDS
 from services.linking.links import Directory
@@ -75,6 +76,10 @@ class Runtime:
                 ticket.cards or ticket.deliveries or ticket.comments for ticket in tickets
             ),
         )
+
+    def are_replies_read(self) -> bool:
+        """Return whether Slack sends the replies in the threads of direct messages."""
+        return "im:history" in granted_scopes(self.db)
 
     def may_show(self, ticket: Ticket, reader: ObjectId | str) -> bool:
         """Return whether that account may see the ticket. In a channel (a text) anyone reads, so no

@@ -9,6 +9,7 @@ from slack_sdk import WebClient
 from services.core.database import CircuitBreaker
 from services.core.metrics import InMemoryMeter
 from services.core.settings import Settings
+from services.ops.event_arrivals import EventArrivals
 from services.outbox.pending import Publisher
 from services.registry.services import Services
 
@@ -30,6 +31,7 @@ class BotProcess:
     name: str = "bot"
     meter: InMemoryMeter = field(default_factory=InMemoryMeter)
     pending_indexes: Callable[[], Sequence[str]] = lambda: ()
+    event_arrivals: EventArrivals = field(default_factory=EventArrivals)
 
     @cached_property
     def database(self) -> CircuitBreaker:

@@ -4,7 +4,7 @@ import platform
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from urllib.parse import urlsplit
 
@@ -20,7 +20,7 @@ from services.core.database import Document, Mongo, connect, is_failing
 from services.core.version import program_version
 from services.core.work_queue import MAX_DELIVERY_DELAY
 from services.models.user import Role, User
-from services.ops import job_health
+from services.ops import event_arrivals, job_health
 from services.ops.check_runner import (
     Check,
     CheckStatus,
@@ -297,6 +297,11 @@ class DatabaseChecks:
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
             known = self._db.meta.find_one({"_id": "installation"})
         return str(known["teamId"]) if known else None
+
+    def event_arrivals(self) -> dict[str, datetime]:
+        """Return when each kind of event last came."""
+        with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
+            return event_arrivals.load_event_arrivals(self._db)
 
     def check_jobs(self) -> list[Finding]:
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):

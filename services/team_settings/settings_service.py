@@ -3,7 +3,7 @@
 A form sends all of its fields; a field that the admin did not change keeps its current value.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from services.calendar.business_hours import (
     BUSINESS_HOURS_ID,
@@ -16,6 +16,7 @@ from services.calendar.business_hours import (
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.form_changes import changed_fields
+from services.core.slack_scopes import GrantedScopes, load_granted_scopes
 from services.core.ttl_cache import invalidate_caches
 from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.sla.policy import (
@@ -63,6 +64,7 @@ class CurrentSettings:
     app_name: str
     targets: Targets
     business_hours: BusinessHours
+    granted_scopes: GrantedScopes = field(default_factory=GrantedScopes)
 
 
 class TeamSettings:
@@ -72,7 +74,12 @@ class TeamSettings:
 
     def get(self, *, actor: Actor) -> CurrentSettings:
         require_permission(actor, Permission.MANAGE_USERS)
-        return CurrentSettings(load_app_name(self._db), self.targets(), self.business_hours())
+        return CurrentSettings(
+            load_app_name(self._db),
+            self.targets(),
+            self.business_hours(),
+            load_granted_scopes(self._db),
+        )
 
     def targets(self) -> Targets:
         """Return the stored targets, with the defaults for what is not set."""

@@ -234,7 +234,11 @@ class TicketSender:
         """
         notices = [
             notice
-            for notice in build_notices(self._ticket, people=self._person)
+            for notice in build_notices(
+                self._ticket,
+                people=self._person,
+                are_replies_read=self._runtime.are_replies_read,
+            )
             if self._may_show(notice)
         ]
         channel = self._runtime.triage_channel

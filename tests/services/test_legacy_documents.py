@@ -104,6 +104,8 @@ ELSEWHERE = frozenset(
         "core.processed_events",
         "tickets.direct_messages",
         "core.schema_version",
+        "core.slack_scopes",
+        "ops.event_arrivals",
         "registry.migrations",
         "outbox.replies",
         "ops.job_health.JobRuns",

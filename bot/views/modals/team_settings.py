@@ -26,6 +26,10 @@ CLOCK_LABELS = {
 RECALCULATION_NOTICE = (
     "Open tickets get new due times within minutes. Cards show them after the ticket's next change."
 )
+SCOPE_ADVICE = (
+    "Add them at api.slack.com/apps under “OAuth & Permissions”, and install the app again. It "
+    "notices within ten minutes."
+)
 SUGGESTED_ZONE_HINT = "From your Slack profile. It counts once you save it."
 ALSO_AWAY, NOT_AWAY = "Also away", "Not away"
 STATUS_WORDS_HELP = (
@@ -66,8 +70,22 @@ def settings_page(
             text_section(_private_tickets_text(private_tickets)),
             *_legacy_notice(private_tickets),
             actions(button("Change private tickets", ids.OPEN_PRIVATE_TICKETS, "all")),
+            *_missing_scopes(settings),
         ],
     }
+
+
+def _missing_scopes(settings: CurrentSettings) -> list[Block]:
+    missing = settings.granted_scopes.missing(labels.SCOPE_EFFECTS)
+    if not missing:
+        return []
+    lines = [f"`{scope}`: {labels.SCOPE_EFFECTS[scope]}" for scope in missing]
+    return [
+        {"type": "divider"},
+        header("Missing permissions"),
+        mrkdwn_section("\n".join(lines)),
+        context(plain_text(SCOPE_ADVICE)),
+    ]
 
 
 def _private_tickets_text(settings: PrivateTicketSettings) -> str:
