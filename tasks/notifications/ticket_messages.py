@@ -56,7 +56,7 @@ class Notice:
 
 
 def build_notices(
-    ticket: Ticket, *, people: PersonLookup, are_replies_read: Callable[[], bool]
+    ticket: Ticket, *, people: PersonLookup, are_replies_read: Callable[[], bool] = lambda: True
 ) -> list[Notice]:
     """Build every message that the ticket's events call for, sent already or not."""
     return [

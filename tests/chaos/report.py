@@ -176,9 +176,7 @@ class Report:
 
     def _due_keys(self, ticket: Ticket) -> set[str]:
         """Return the deliveries that the product's own rules call for."""
-        notices = build_notices(
-            ticket, people=lambda _: DisplayPerson(""), are_replies_read=lambda: True
-        )
+        notices = build_notices(ticket, people=lambda _: DisplayPerson(""))
         comments = comment_deliveries(ticket, ticket.cards, is_staff=self._staff.__contains__)
         return {each.key for each in notices} | {
             each.key for each in comments if not each.comment.deleted

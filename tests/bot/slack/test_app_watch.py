@@ -48,7 +48,7 @@ def test_a_change_of_the_scopes_is_stored(
     slack.scopes = "chat:write,commands"
     for _ in range(2):
         watch.read_scopes()
-    assert load_granted_scopes(db).names == {"chat:write", "commands"}
+    assert load_granted_scopes(db) == GrantedScopes(frozenset({"chat:write", "commands"}))
     missing = [scope for scope in SCOPE_EFFECTS if scope not in ("chat:write", "commands")]
     assert [record.getMessage() for record in caplog.records] == [
         f"the Slack app lacks scopes: {', '.join(missing)}"
