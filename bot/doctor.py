@@ -9,6 +9,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from bot.slack.app_watch import JOIN_SCOPE
+from bot.slack.source_messages import SHARED_CHANNEL_FLAGS
 from bot.views.labels import SCOPE_EFFECTS
 from services.core.clock import utcnow
 from services.core.slack_errors import error_name
@@ -16,11 +17,12 @@ from services.core.slack_scopes import GrantedScopes
 from services.ops.check_runner import Check, CheckStatus, Finding, fail, ok, skip, warn
 from services.ops.database_checks import MONGODB
 from services.ops.event_arrivals import describe_arrivals
+from services.team_settings.slack_settings import SlackSettings
 
 TOKEN_CHECK = "Slack token"  # noqa: S105  a check's name
 # A malformed URL is a ValueError.
 CALL_ERRORS = (SlackClientError, OSError, ValueError)
-SHARED_CHANNEL_FLAGS = ("is_shared", "is_ext_shared", "is_org_shared")
+NO_TRIAGE_CHANNEL = "off, because TRIAGE_CHANNEL is not set, nor a channel in Settings"
 REINSTALL_ADVICE = 'reinstall the app under "Install App"'
 # Without them hardly anything works.
 ESSENTIAL_SCOPES = frozenset({"commands", "chat:write", "users:read"})
@@ -38,9 +40,13 @@ class SlackChecks:
         optional_scopes: Collection[str] = (),
         events: Collection[str] = (),
         triage_channel: str = "",
+        get_slack_settings: Callable[[], SlackSettings] = SlackSettings,
     ) -> None:
+        """`triage_channel` is the value of TRIAGE_CHANNEL; `get_slack_settings` returns what is
+        stored."""
         self._client = client
         self._triage_channel = triage_channel
+        self._get_slack_settings = get_slack_settings
         self._app_token = app_token
         self._scopes = list(scopes)
         self._optional_scopes = optional_scopes
@@ -55,14 +61,13 @@ class SlackChecks:
     ) -> list[Check]:
         check_workspace = partial(self.check_workspace, get_database_team_id)
         check_events = partial(self.check_events, get_event_arrivals)
-        needed_for_triage = (TOKEN_CHECK,) if self._triage_channel else ()
         return [
             Check(TOKEN_CHECK, self.check_token),
             Check("scopes", self.check_scopes, depends_on=(TOKEN_CHECK,)),
             Check("events", check_events, depends_on=(MONGODB,)),
             Check("workspace", check_workspace, depends_on=(MONGODB, TOKEN_CHECK)),
             Check("app token", self.check_app_token),
-            Check("triage", self.check_triage_channel, depends_on=needed_for_triage),
+            Check("triage", self.check_triage_channel),
         ]
 
     def check_token(self) -> list[Finding]:
@@ -135,17 +140,22 @@ class SlackChecks:
 
     def check_triage_channel(self) -> list[Finding]:
         """Check that the bot can post cards to the channel and receives the replies to them."""
-        if not self._triage_channel:
-            return ok("off, because TRIAGE_CHANNEL is not set")
+        stored = self._get_slack_settings().triage_channel
+        channel_id = self._triage_channel if stored is None else stored
+        source = "TRIAGE_CHANNEL" if stored is None else "Settings"
+        if not channel_id:
+            return ok(NO_TRIAGE_CHANNEL if stored is None else "off, as chosen in Settings")
+        if not self._client.token:
+            return skip("SLACK_BOT_TOKEN")
         try:
-            channel = self._client.conversations_info(channel=self._triage_channel)["channel"]
+            channel = self._client.conversations_info(channel=channel_id)["channel"]
         except CALL_ERRORS as error:
             if _error_code(error) == "channel_not_found":
                 found = "the bot finds no such channel"
-                return fail(found, "Check TRIAGE_CHANNEL; if it is private, invite the bot to it.")
+                return fail(found, f"Check {source}; if it is private, invite the bot to it.")
             advice = f"Compare the scopes with manifest.yml, then {REINSTALL_ADVICE}."
             return _failed_call(error, advice)
-        name = f"#{channel.get('name') or self._triage_channel}"
+        name = f"#{channel.get('name') or channel_id}"
         if channel.get("is_archived"):
             return fail(f"{name} is archived", "Unarchive it, or use another channel.")
         findings = []
@@ -158,7 +168,7 @@ class SlackChecks:
         if any(channel.get(flag) for flag in SHARED_CHANNEL_FLAGS):
             found = f"{name} is shared with other organisations, and they read the tickets' titles"
             findings += warn(found, "Use a channel of this workspace alone.")
-        return findings or ok(f"the bot is in {name}")
+        return findings or ok(f"the bot is in {name}, from {source}")
 
 
 def _failed_call(error: Exception, advice: str) -> list[Finding]:

@@ -91,7 +91,8 @@ def test_nothing_is_configured() -> None:
         "ok    linking:       by Slack's email address; without APP_URL there is no page that "
         "shows codes",
         "ok    app token:     none, so Slack has to reach the bot over HTTP",
-        "ok    triage:        off, because TRIAGE_CHANNEL is not set",
+        "ok    triage:        off, because TRIAGE_CHANNEL is not set, nor a channel in Settings",
+        "ok    emoji:         :ticket:, from TICKET_EMOJI or its default",
         "ok    Gemini:        no GEMINI_API_KEY, so the offline router analyses the tickets",
         "ok    mail:          off, because MAILTRAP_SMTP_HOST is not set",
         "skip  not checked:   MongoDB, clock, data version, indexes, accounts, addresses, private "

@@ -232,7 +232,7 @@ def _answer_reaction(req: Request, source: MessageSource) -> None:
         return
     offer = file_ticket.reaction_offer(
         source.permalink,
-        emoji=req.bot.config.ticket_emoji,
+        emoji=req.bot.ticket_emoji,
         value=source_messages.encode_source(source),
     )
     queue_reply(req, ReplyKind.REACTION_OFFER, offer, event=event, recipient=user)
@@ -306,7 +306,7 @@ def _reacted_message(req: Request, event: dict[str, Any]) -> MessageSource | Non
     """Return the message if the emoji is ours, in any skin tone."""
     item = event.get("item") or {}
     name = str(event.get("reaction")).partition("::")[0]
-    if name != req.bot.config.ticket_emoji or item.get("type") != "message":
+    if name != req.bot.ticket_emoji or item.get("type") != "message":
         return None
     return _checked_source(req, {**item, "user": event.get("item_user")})
 

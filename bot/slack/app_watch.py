@@ -77,7 +77,7 @@ class AppWatch:
 
     def join_triage_channel(self) -> None:
         """Join it if it is public, so that the bot receives the replies to its cards."""
-        channel = self._bot.config.triage_channel
+        channel = self._bot.triage_channel
         if channel and JOIN_SCOPE in self._granted:
             join_channel(self._bot.client, channel)
 

@@ -12,6 +12,7 @@ from services.core.settings import Settings
 from services.ops.event_arrivals import EventArrivals
 from services.outbox.pending import Publisher
 from services.registry.services import Services
+from services.team_settings import slack_settings
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,16 @@ class BotProcess:
     meter: InMemoryMeter = field(default_factory=InMemoryMeter)
     pending_indexes: Callable[[], Sequence[str]] = lambda: ()
     event_arrivals: EventArrivals = field(default_factory=EventArrivals)
+
+    @property
+    def triage_channel(self) -> str:
+        """The id of the channel that admins have set, or of TRIAGE_CHANNEL; "" for none."""
+        return slack_settings.triage_channel(self.services.db, variable=self.config.triage_channel)
+
+    @property
+    def ticket_emoji(self) -> str:
+        """The name of the emoji that admins have set, or of TICKET_EMOJI."""
+        return slack_settings.ticket_emoji(self.services.db, variable=self.config.ticket_emoji)
 
     @cached_property
     def database(self) -> CircuitBreaker:

@@ -24,6 +24,7 @@ INPUT_VALUE_KEYS = {
     "multi_external_select": ("selected_options", "initial_options"),
     "checkboxes": ("selected_options", "initial_options"),
     "users_select": ("selected_user", "initial_user"),
+    "conversations_select": ("selected_conversation", "initial_conversation"),
     "datetimepicker": ("selected_date_time", "initial_date_time"),
 }
 
@@ -116,6 +117,21 @@ def user_select(
         "placeholder": plain_text(placeholder),
     }
     return input_block(label, element, optional=optional, hint=hint)
+
+
+def channel_select(
+    field: str, label: str, *, placeholder: str, chosen: str, hint: str = ""
+) -> Block:
+    """Return a menu of the workspace's own channels, which Slack fills. It may be left empty."""
+    element: Block = {
+        "type": "conversations_select",
+        "action_id": field,
+        "placeholder": plain_text(placeholder),
+        "filter": {"include": ["public", "private"], "exclude_external_shared_channels": True},
+    }
+    if chosen:
+        element["initial_conversation"] = chosen
+    return input_block(label, element, optional=True, hint=hint)
 
 
 def datetime_picker(field: str, at: datetime | None = None) -> Block:

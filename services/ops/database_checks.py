@@ -34,10 +34,12 @@ from services.ops.check_runner import (
 )
 from services.outbox import deliveries, pending
 from services.team_settings import private_tickets
+from services.team_settings.slack_settings import SlackSettings, load_slack_settings
 
 MONGODB = "MongoDB"
 # Below the runner's timeout, so that a finding names what did not answer.
 QUERY_TIMEOUT_SECONDS = 4.0
+SETTINGS_TIMEOUT_SECONDS = 1.0
 LATE_OUTBOX_AGE = timedelta(minutes=1)
 STUCK_OUTBOX_AGE = MAX_DELIVERY_DELAY
 FAILURE_PERIOD = timedelta(days=1)
@@ -302,6 +304,22 @@ class DatabaseChecks:
         """Return when each kind of event last came."""
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
             return event_arrivals.load_event_arrivals(self._db)
+
+    def slack_settings(self) -> SlackSettings:
+        """Return what admins have set; without MongoDB nothing, as other checks say why."""
+        if not self._uri:
+            return SlackSettings()
+        try:
+            with pymongo.timeout(SETTINGS_TIMEOUT_SECONDS):
+                return load_slack_settings(self._db)
+        except (PyMongoError, ValueError):
+            return SlackSettings()
+
+    def check_emoji(self, variable: str) -> list[Finding]:
+        """Name the emoji that files a message. `variable` is the value of TICKET_EMOJI."""
+        stored = self.slack_settings().ticket_emoji
+        source = "Settings" if stored else "TICKET_EMOJI or its default"
+        return ok(f":{stored or variable}:, from {source}")
 
     def check_jobs(self) -> list[Finding]:
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):

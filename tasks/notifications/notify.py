@@ -241,7 +241,9 @@ class TicketSender:
             )
             if self._may_show(notice)
         ]
-        channel = self._runtime.triage_channel
+        # A ticket's card stays in the channel where it was posted.
+        posted = (card.channel for card in self._ticket.cards if card.kind == TRIAGE)
+        channel = next(posted, "") or self._runtime.current_triage_channel()
         triage_notices = triage_notice(self._ticket, channel=channel, people=self._person)
         self._begin_sequence([*notices, *triage_notices])
         outcomes = [self._send(notice) for notice in notices]

@@ -8,6 +8,7 @@ from bot.manifest import OPTIONAL_SCOPES, SCOPES, subscriptions
 from bot.slack.transport import SlackClient
 from services.core.clock import utcnow
 from services.ops.check_runner import CheckStatus, Finding, fail, ok, skip, warn
+from services.team_settings.slack_settings import SlackSettings
 from tests.conftest import web_client
 from tests.support.recording_slack import TOKEN, RecordingSlack
 
@@ -149,7 +150,7 @@ def check_triage(slack: RecordingSlack, channel: str = "C0TRIAGE") -> list[Findi
 
 
 def test_no_triage_channel_is_fine(slack: RecordingSlack) -> None:
-    found = "off, because TRIAGE_CHANNEL is not set"
+    found = "off, because TRIAGE_CHANNEL is not set, nor a channel in Settings"
     assert check_triage(slack, "") == ok(found)
     assert slack.calls == []
 
@@ -160,8 +161,8 @@ YET = ": until then it posts there, but does not receive the replies to its card
 @pytest.mark.parametrize(
     ("about", "expected"),
     [
-        ({"is_member": True}, ok("the bot is in #triage")),
-        ({"is_member": True, "is_private": True}, ok("the bot is in #triage")),
+        ({"is_member": True}, ok("the bot is in #triage, from TRIAGE_CHANNEL")),
+        ({"is_member": True, "is_private": True}, ok("the bot is in #triage, from TRIAGE_CHANNEL")),
         ({}, warn("the bot is not in #triage", f"A running bot joins it within ten minutes{YET}")),
         (
             {"is_archived": True},
@@ -189,6 +190,42 @@ def test_the_triage_channel(
 ) -> None:
     slack.add_channel("C0TRIAGE", **about)
     assert check_triage(slack) == expected
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        ("C0CHOSEN", ok("the bot is in #chosen, from Settings")),
+        (
+            "C0GONE",
+            fail(
+                "the bot finds no such channel",
+                "Check Settings; if it is private, invite the bot to it.",
+            ),
+        ),
+        ("", ok("off, as chosen in Settings")),
+    ],
+)
+def test_a_channel_of_settings_wins(
+    slack: RecordingSlack, stored: str, expected: list[Finding]
+) -> None:
+    slack.add_channel("C0CHOSEN", name="chosen", is_member=True)
+    checks = SlackChecks(
+        web_client(slack),
+        scopes=SCOPES,
+        triage_channel="C0TRIAGE",
+        get_slack_settings=lambda: SlackSettings(triage_channel=stored),
+    )
+    assert checks.check_triage_channel() == expected
+
+
+def test_without_a_token_a_channel_of_settings_is_not_checked() -> None:
+    checks = SlackChecks(
+        WebClient(token=""),
+        scopes=SCOPES,
+        get_slack_settings=lambda: SlackSettings(triage_channel="C0CHOSEN"),
+    )
+    assert checks.check_triage_channel() == skip("SLACK_BOT_TOKEN")
 
 
 def test_without_the_scope_the_bot_has_to_be_invited(slack: RecordingSlack) -> None:

@@ -694,6 +694,8 @@ def _admin_modals() -> Iterator[Row]:
     yield MODALS, ADMIN, "Add moderator", person.add_moderator_modal()
     yield MODALS, ADMIN, "Add moderator: added", person.moderator_added_modal(BEN)
     yield MODALS, ADMIN, "Name", team_settings.app_name_modal(APP_NAME)
+    current = CurrentSettings(APP_NAME, Targets(), BusinessHours())
+    yield MODALS, ADMIN, "Channel and emoji", team_settings.slack_settings_modal(current)
     yield (
         MODALS,
         ADMIN,
@@ -832,7 +834,7 @@ def _home() -> Iterator[Row]:
         values = CurrentSettings(APP_NAME, Targets(), hours)
         settings = SettingsPage(Screen(settings=True), values, rules, named)
         yield HOME, ADMIN, f"Settings {title}", overview.home_view(settings)
-    lacking = replace(values, granted_scopes=GrantedScopes(frozenset()))
+    lacking = replace(values, granted_scopes=GrantedScopes(frozenset()), triage_channel="C0TRIAGE")
     settings = replace(settings, settings=lacking)
     yield HOME, ADMIN, "Settings, without permissions in Slack", overview.home_view(settings)
 

@@ -116,6 +116,7 @@ ELSEWHERE = frozenset(
         "team_settings.app_name",
         "team_settings.settings_service",
         "team_settings.settings_store",
+        "team_settings.slack_settings",
         "sla.policy",
         "availability.slack_status",
         "core.ttl_cache",
