@@ -1,7 +1,8 @@
-"""Team settings, for admins: the app's name, SLA targets, business hours, and words of a Slack
-status."""
+"""Team settings, for admins: the app's name, SLA targets, business hours, words of a Slack status,
+private tickets, the triage channel and the emoji."""
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields, replace
 from typing import Any, TypeVar
@@ -64,12 +65,11 @@ def open_slack_settings_form(req: Request) -> None:
 def save_slack_settings(req: Request) -> None:
     """Store what was changed, and join the chosen channel if it is public."""
     actor, changed = req.actor, req.form.changed()
-    channel = changed.get(slack_settings.TRIAGE_CHANNEL, "") or ""
-    if channel:
-        _check_channel(req, channel)
+    channel_id = changed.get(slack_settings.TRIAGE_CHANNEL) or ""
+    channel = _usable_channel(req, channel_id) if channel_id else None
     req.services.team_settings.set_slack_settings(
         actor=actor,
-        triage_channel=channel if slack_settings.TRIAGE_CHANNEL in changed else None,
+        triage_channel=channel_id if slack_settings.TRIAGE_CHANNEL in changed else None,
         ticket_emoji=changed.get(slack_settings.TICKET_EMOJI),
     )
     req.ack()
@@ -79,13 +79,15 @@ def save_slack_settings(req: Request) -> None:
     app_home.refresh_screen(req)
 
 
-def _check_channel(req: Request, channel_id: str) -> None:
-    """Raise `InvalidValue` for a channel in which the cards could not stand."""
+def _usable_channel(req: Request, channel_id: str) -> Mapping[str, Any] | None:
+    """Return the channel, None if the app lacks the scope to read it. Raise `InvalidValue` for one
+    that cannot show cards."""
+    channel: Mapping[str, Any]
     try:
         channel = req.bot.client.conversations_info(channel=channel_id)["channel"]
     except SlackApiError as error:
         if missing_scope(error):
-            return
+            return None
         if error.response.get("error") != CHANNEL_NOT_FOUND:
             raise
         raise InvalidValue(slack_settings.TRIAGE_CHANNEL, NOT_INVITED) from None
@@ -93,6 +95,7 @@ def _check_channel(req: Request, channel_id: str) -> None:
         raise InvalidValue(slack_settings.TRIAGE_CHANNEL, ARCHIVED)
     if any(channel.get(flag) for flag in SHARED_CHANNEL_FLAGS):
         raise InvalidValue(slack_settings.TRIAGE_CHANNEL, SHARED)
+    return channel
 
 
 def open_business_hours_form(req: Request) -> None:

@@ -3,8 +3,9 @@ and joins the triage channel."""
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 import pymongo
 from pymongo.errors import PyMongoError
@@ -79,7 +80,8 @@ class AppWatch:
         """Join it if it is public, so that the bot receives the replies to its cards."""
         channel = self._bot.triage_channel
         if channel and JOIN_SCOPE in self._granted:
-            join_channel(self._bot.client, channel)
+            client = self._bot.client
+            join_channel(client, client.conversations_info(channel=channel)["channel"])
 
     def _store_scopes(self) -> None:
         record_granted_scopes(self._bot.services.db, self._granted)
@@ -92,13 +94,12 @@ class AppWatch:
             logger.warning("the Slack app lacks scopes: %s", ", ".join(missing))
 
 
-def join_channel(client: WebClient, channel_id: str) -> None:
+def join_channel(client: WebClient, channel: Mapping[str, Any]) -> None:
     """Join a public channel of this workspace alone; another one is left to people's invitation.
 
-    Raises one of `SLACK_ERRORS`.
+    `channel` is what `conversations.info` returns. Raises one of `SLACK_ERRORS`.
     """
-    channel = client.conversations_info(channel=channel_id)["channel"]
     is_public = all(channel.get(flag) is False for flag in NON_PUBLIC_FLAGS)
     if is_public and not channel.get("is_member") and not channel.get("is_archived"):
-        client.conversations_join(channel=channel_id)
-        logger.info("joined the channel %s", channel_id)
+        client.conversations_join(channel=channel["id"])
+        logger.info("joined the channel %s", channel["id"])
