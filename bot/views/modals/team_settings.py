@@ -187,7 +187,7 @@ def slack_settings_modal(settings: CurrentSettings) -> View:
             channel_select(
                 TRIAGE_CHANNEL,
                 "Triage channel",
-                placeholder="None",
+                placeholder="No channel",
                 chosen=settings.triage_channel,
                 hint="It shows a card for each ticket, and everyone in it reads them. After a "
                 "change, new tickets go to the new channel; cards in the old one stay there.",
