@@ -151,10 +151,12 @@ def _bot(config: Settings, hooks: Hooks) -> int:
     from pymongo.errors import PyMongoError
 
     from bot import bootstrap as bot_bootstrap
+    from bot.slack.app_watch import AppWatch
     from bot.slack.bot_process import BotProcess
     from services.core import clock, installation, sequences
     from services.core.errors import DomainError
     from services.core.metrics import InMemoryMeter
+    from services.core.slack_scopes import GrantedScopes
     from services.registry import index_builds
     from services.registry.services import Services
     from tasks.queue.celery_app import configure_celery
@@ -198,7 +200,8 @@ def _bot(config: Settings, hooks: Hooks) -> int:
         except (DomainError, PyMongoError):
             stop.set()
 
-    with watch, clock.ClockSync(config.mongo_uri):
+    app_watch = AppWatch(bot, GrantedScopes.from_headers(identity.headers))
+    with watch, clock.ClockSync(config.mongo_uri), app_watch:
         bot_bootstrap.serve(
             server, stop, on_ready=lambda: threading.Thread(target=announce, daemon=True).start()
         )
@@ -460,7 +463,8 @@ def _probes(hooks: Hooks) -> Probes:
 
     def run_check(name: str, config: Settings) -> list[Finding]:
         with ExitStack() as stack:
-            (check,) = (one for one in _checks(config, hooks, stack) if one.name == name)
+            checks = _checks(config, hooks, stack, is_probe=True)
+            (check,) = (one for one in checks if one.name == name)
             found = check_runner.run_checks([replace(check, depends_on=())])
             return [finding for _, finding in found]
 
@@ -498,13 +502,17 @@ def _doctor(hooks: Hooks, *, without: Collection[str] = ()) -> int:
     return EXIT_FAILED if check_runner.CheckStatus.FAIL in states else 0
 
 
-def _checks(config: Settings, hooks: Hooks, stack: ExitStack) -> list[Check]:
-    """Return the checks in the order of their output. `stack` closes what they open."""
+def _checks(
+    config: Settings, hooks: Hooks, stack: ExitStack, *, is_probe: bool = False
+) -> list[Check]:
+    """Return the checks in the order of their output. `stack` closes what they open. A probe is of
+    the variables, not of what is stored in their place."""
     from bot import manifest
     from bot.doctor import SlackChecks
     from services.ops import database_checks
     from services.ops.check_runner import Check
     from services.registry import indexes, migrations
+    from services.team_settings.slack_settings import SlackSettings
     from tasks import doctor as task_doctor
     from tasks import runtime as task_runtime
     from tasks.queue.celery_app import configure_celery
@@ -524,7 +532,10 @@ def _checks(config: Settings, hooks: Hooks, stack: ExitStack) -> list[Check]:
         _web_client(config, hooks, timeout=CHECK_TIMEOUT_SECONDS),
         app_token=config.slack_app_token,
         scopes=manifest.SCOPES,
+        optional_scopes=manifest.OPTIONAL_SCOPES,
+        events=manifest.subscriptions(),
         triage_channel=config.triage_channel,
+        get_slack_settings=SlackSettings if is_probe else stored.slack_settings,
     )
     gemini = task_runtime.gemini_analyst(config)
     return [
@@ -532,7 +543,10 @@ def _checks(config: Settings, hooks: Hooks, stack: ExitStack) -> list[Check]:
         Check("settings", lambda: database_checks.check_settings(os.environ)),
         *stored.checks(),
         Check("linking", lambda: database_checks.check_linking(app_url=app_url, is_strict=strict)),
-        *slack.checks(get_database_team_id=stored.team_id),
+        *slack.checks(
+            get_database_team_id=stored.team_id, get_event_arrivals=stored.event_arrivals
+        ),
+        Check("emoji", lambda: stored.check_emoji(config.ticket_emoji)),
         *task_doctor.checks(
             config,
             configure_celery(redis_url=config.redis_url),

@@ -170,6 +170,8 @@ def _listener(
         req = Request(body=body, bot=bot, permission=route.permission, _ack=ack, _respond=respond)
         if kind in ACKED_IMMEDIATELY and not route.has_own_ack:
             req.ack()
+        if kind is RouteKind.EVENT:
+            bot.event_arrivals.record(body["event"])
         try:
             with count_outcome():
                 with bot.handler_deadline():

@@ -1,21 +1,31 @@
-"""The doctor's checks of Slack: tokens, scopes, workspace and triage channel."""
+"""The doctor's checks of Slack: tokens, scopes, events, workspace and triage channel."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from functools import partial
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
+from bot.slack.app_watch import JOIN_SCOPE
+from bot.slack.source_messages import SHARED_CHANNEL_FLAGS
+from bot.views.labels import SCOPE_EFFECTS
+from services.core.clock import utcnow
 from services.core.slack_errors import error_name
-from services.ops.check_runner import Check, Finding, fail, ok, skip, warn
+from services.core.slack_scopes import GrantedScopes
+from services.ops.check_runner import Check, CheckStatus, Finding, fail, ok, skip, warn
 from services.ops.database_checks import MONGODB
+from services.ops.event_arrivals import describe_arrivals
+from services.team_settings.slack_settings import SlackSettings
 
 TOKEN_CHECK = "Slack token"  # noqa: S105  a check's name
 # A malformed URL is a ValueError.
 CALL_ERRORS = (SlackClientError, OSError, ValueError)
-SHARED_CHANNEL_FLAGS = ("is_shared", "is_ext_shared", "is_org_shared")
+NO_TRIAGE_CHANNEL = "off, because TRIAGE_CHANNEL is not set, nor a channel in Settings"
 REINSTALL_ADVICE = 'reinstall the app under "Install App"'
+# Without them hardly anything works.
+ESSENTIAL_SCOPES = frozenset({"commands", "chat:write", "users:read"})
 
 
 class SlackChecks:
@@ -27,23 +37,37 @@ class SlackChecks:
         *,
         app_token: str = "",
         scopes: Collection[str],
+        optional_scopes: Collection[str] = (),
+        events: Collection[str] = (),
         triage_channel: str = "",
+        get_slack_settings: Callable[[], SlackSettings] = SlackSettings,
     ) -> None:
+        """`triage_channel` is the value of TRIAGE_CHANNEL; `get_slack_settings` returns what is
+        stored."""
         self._client = client
         self._triage_channel = triage_channel
+        self._get_slack_settings = get_slack_settings
         self._app_token = app_token
-        self._required_scopes = set(scopes)
+        self._scopes = list(scopes)
+        self._optional_scopes = optional_scopes
+        self._events = events
         self._auth_response: SlackResponse | None = None
 
-    def checks(self, *, get_database_team_id: Callable[[], str | None]) -> list[Check]:
+    def checks(
+        self,
+        *,
+        get_database_team_id: Callable[[], str | None],
+        get_event_arrivals: Callable[[], Mapping[str, datetime]],
+    ) -> list[Check]:
         check_workspace = partial(self.check_workspace, get_database_team_id)
-        needed_for_triage = (TOKEN_CHECK,) if self._triage_channel else ()
+        check_events = partial(self.check_events, get_event_arrivals)
         return [
             Check(TOKEN_CHECK, self.check_token),
             Check("scopes", self.check_scopes, depends_on=(TOKEN_CHECK,)),
+            Check("events", check_events, depends_on=(MONGODB,)),
             Check("workspace", check_workspace, depends_on=(MONGODB, TOKEN_CHECK)),
             Check("app token", self.check_app_token),
-            Check("triage", self.check_triage_channel, depends_on=needed_for_triage),
+            Check("triage", self.check_triage_channel),
         ]
 
     def check_token(self) -> list[Finding]:
@@ -57,21 +81,33 @@ class SlackChecks:
         return ok(f"{self._auth_response.get('user')} in the workspace {team} ({team_id})")
 
     def check_scopes(self) -> list[Finding]:
-        """Compare the scopes that Slack granted with the manifest's."""
-        headers = self._auth_response.headers if self._auth_response else {}
-        headers_by_name = {name.lower(): value for name, value in headers.items()}
-        granted = headers_by_name.get("x-oauth-scopes")
-        if granted is None:
+        """Compare the scopes that Slack granted with the manifest's, and say what is off."""
+        granted = self._granted_scopes()
+        if granted.names is None:
             return warn("Slack did not say which the token has", "Compare them with manifest.yml.")
-        granted_scopes = {scope.strip() for scope in str(granted).split(",") if scope.strip()}
-        findings = []
-        if missing := sorted(self._required_scopes - granted_scopes):
-            advice = f'Add under "OAuth & Permissions" what is missing, then {REINSTALL_ADVICE}.'
-            findings += fail(f"missing: {', '.join(missing)}", advice)
-        if unneeded := sorted(granted_scopes - self._required_scopes):
+        findings = [self._missing_scope(scope) for scope in granted.missing(self._scopes)]
+        if unneeded := sorted(granted.names.difference(self._scopes)):
             advice = f"Nothing here needs them: remove them, then {REINSTALL_ADVICE}."
             findings += warn(f"more than needed: {', '.join(unneeded)}", advice)
         return findings or ok("those of manifest.yml, no more and no fewer")
+
+    def _missing_scope(self, scope: str) -> Finding:
+        effect = SCOPE_EFFECTS[scope]
+        if scope in self._optional_scopes:
+            return Finding(CheckStatus.OK, f"{scope} is not granted", effect)
+        advice = f'Add it under "OAuth & Permissions", then {REINSTALL_ADVICE}.'
+        status = CheckStatus.FAIL if scope in ESSENTIAL_SCOPES else CheckStatus.WARN
+        return Finding(status, f"{scope} is missing", f"{effect} {advice}")
+
+    def _granted_scopes(self) -> GrantedScopes:
+        answer = self._auth_response
+        return GrantedScopes.from_headers(answer.headers) if answer else GrantedScopes()
+
+    def check_events(
+        self, get_event_arrivals: Callable[[], Mapping[str, datetime]]
+    ) -> list[Finding]:
+        """Say when each kind of event last came: Slack does not tell what the app subscribes to."""
+        return describe_arrivals(self._events, get_event_arrivals(), now=utcnow())
 
     def check_workspace(self, get_database_team_id: Callable[[], str | None]) -> list[Finding]:
         """Check that database and token belong to the same workspace."""
@@ -104,30 +140,35 @@ class SlackChecks:
 
     def check_triage_channel(self) -> list[Finding]:
         """Check that the bot can post cards to the channel and receives the replies to them."""
-        if not self._triage_channel:
-            return ok("off, because TRIAGE_CHANNEL is not set")
+        stored = self._get_slack_settings().triage_channel
+        channel_id = self._triage_channel if stored is None else stored
+        source = "TRIAGE_CHANNEL" if stored is None else "Settings"
+        if not channel_id:
+            return ok(NO_TRIAGE_CHANNEL if stored is None else "off, as chosen in Settings")
+        if not self._client.token:
+            return skip("SLACK_BOT_TOKEN")
         try:
-            channel = self._client.conversations_info(channel=self._triage_channel)["channel"]
+            channel = self._client.conversations_info(channel=channel_id)["channel"]
         except CALL_ERRORS as error:
             if _error_code(error) == "channel_not_found":
                 found = "the bot finds no such channel"
-                return fail(found, "Check TRIAGE_CHANNEL; if it is private, invite the bot to it.")
+                return fail(found, f"Check {source}; if it is private, invite the bot to it.")
             advice = f"Compare the scopes with manifest.yml, then {REINSTALL_ADVICE}."
             return _failed_call(error, advice)
-        name = f"#{channel.get('name') or self._triage_channel}"
+        name = f"#{channel.get('name') or channel_id}"
         if channel.get("is_archived"):
             return fail(f"{name} is archived", "Unarchive it, or use another channel.")
         findings = []
         if not channel.get("is_member"):
-            advice = (
-                "Invite it: until then it posts there, but does not receive the replies to its "
-                "cards."
-            )
+            joins = not channel.get("is_private") and JOIN_SCOPE in self._granted_scopes()
+            invite = "A running bot joins it within ten minutes" if joins else "Invite it"
+            advice = f"{invite}: until then it posts there, but does not receive the replies to "
+            advice += "its cards."
             findings += warn(f"the bot is not in {name}", advice)
         if any(channel.get(flag) for flag in SHARED_CHANNEL_FLAGS):
             found = f"{name} is shared with other organisations, and they read the tickets' titles"
             findings += warn(found, "Use a channel of this workspace alone.")
-        return findings or ok(f"the bot is in {name}")
+        return findings or ok(f"the bot is in {name}, from {source}")
 
 
 def _failed_call(error: Exception, advice: str) -> list[Finding]:

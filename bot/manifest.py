@@ -39,12 +39,17 @@ HTTP_NEXT_STEPS = """\
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """An OAuth scope: the reason, and the methods, events and kinds of route that need it."""
+    """An OAuth scope: the reason, and the methods, events and kinds of route that need it.
+
+    An `is_optional` one is offered when the app is installed, and may be declined. What is off
+    without each scope says `SCOPE_EFFECTS` (bot/views/labels.py).
+    """
 
     reason: str
     methods: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
     route_kinds: tuple[RouteKind, ...] = ()
+    is_optional: bool = False
 
 
 SCOPES: dict[str, Scope] = {
@@ -95,7 +100,13 @@ SCOPES: dict[str, Scope] = {
         methods=("dnd.teamInfo",),
     ),
     "users:read.email": Scope("the account of a member, by email address", methods=("users.info",)),
+    "channels:join": Scope(
+        "joining the triage channel, if it is public",
+        methods=("conversations.join",),
+        is_optional=True,
+    ),
 }
+OPTIONAL_SCOPES = frozenset(name for name, scope in SCOPES.items() if scope.is_optional)
 
 SHORTCUT_TYPES = {RouteKind.SHORTCUT: "global", RouteKind.MESSAGE_SHORTCUT: "message"}
 
@@ -113,7 +124,10 @@ def build_manifest(*, http_url: str | None, name: str = DEFAULT_APP_NAME) -> dic
             "background_color": BACKGROUND_COLOR,
         },
         "features": _features(name, request_url.get("request_url")),
-        "oauth_config": {"scopes": {"bot": list(SCOPES)}},
+        "oauth_config": {
+            # Slack wants an optional scope in both lists.
+            "scopes": {"bot": list(SCOPES), "bot_optional": sorted(OPTIONAL_SCOPES)}
+        },
         "settings": {
             **_event_settings(request_url),
             "interactivity": {"is_enabled": True, **request_url},
@@ -195,10 +209,14 @@ def _features(name: str, request_url: str | None) -> dict[str, Any]:
 
 
 def _event_settings(request_url: dict[str, str]) -> dict[str, Any]:
-    events = [
+    return {"event_subscriptions": {**request_url, "bot_events": subscriptions()}}
+
+
+def subscriptions() -> list[str]:
+    """Return the kinds of event that the app subscribes to."""
+    return [
         name for route in _routes(RouteKind.EVENT) for name in route.subscriptions or (route.id,)
     ]
-    return {"event_subscriptions": {**request_url, "bot_events": events}}
 
 
 def _routes(kind: RouteKind) -> list[Route]:

@@ -341,6 +341,10 @@ ROUTES = (
     action(ids.OPEN_APP_NAME, team_settings.open_app_name_form, Permission.MANAGE_USERS),
     view(ids.EDIT_APP_NAME, team_settings.save_app_name, Permission.MANAGE_USERS),
     action(
+        ids.OPEN_SLACK_SETTINGS, team_settings.open_slack_settings_form, Permission.MANAGE_USERS
+    ),
+    view(ids.EDIT_SLACK_SETTINGS, team_settings.save_slack_settings, Permission.MANAGE_USERS),
+    action(
         ids.OPEN_BUSINESS_HOURS, team_settings.open_business_hours_form, Permission.MANAGE_USERS
     ),
     view(ids.EDIT_BUSINESS_HOURS, team_settings.save_business_hours, Permission.MANAGE_USERS),

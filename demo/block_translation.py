@@ -104,6 +104,16 @@ def _seconds(typed: str | None, initial: int | None) -> int | None:
         return NO_DATE
 
 
+def channel_as_text(element: Json) -> Json:
+    return _line(element, element.get("initial_conversation", ""), "A channel's id")
+
+
+def text_as_channel(element: Json, typed: str | None) -> Json:
+    """`typed` is None if the user has not changed it."""
+    chosen = element.get("initial_conversation") if typed is None else typed.strip()
+    return {"selected_conversation": chosen or None}
+
+
 def choices_as_text(element: Json) -> Json:
     """Show the chosen options with commas between them."""
     shown = ", ".join(option["text"]["text"] for option in element.get("initial_options") or [])
@@ -149,6 +159,7 @@ ELEMENT_TRANSLATIONS: dict[str, Callable[[Json], Json]] = {
     "multi_users_select": members_as_menu,
     "overflow": menu_as_select,
     "datetimepicker": date_as_text,
+    "conversations_select": channel_as_text,
     "checkboxes": ticked_as_text,
     "multi_static_select": choices_as_text,
     "multi_external_select": choices_as_text,
@@ -157,6 +168,7 @@ ELEMENT_TRANSLATIONS: dict[str, Callable[[Json], Json]] = {
 # How the text typed for a replaced element becomes the element's state.
 TEXT_PARSERS: dict[str, Callable[[Json, str | None], Json]] = {
     "datetimepicker": text_as_date,
+    "conversations_select": text_as_channel,
     "checkboxes": text_as_choices,
     "multi_static_select": text_as_choices,
     "multi_external_select": text_as_choices,

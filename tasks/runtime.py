@@ -21,6 +21,7 @@ from services.core.clock import Clock
 from services.core.database import Document, Mongo
 from services.core.metrics import NOOP_METER, Meter
 from services.core.settings import Settings
+from services.core.slack_scopes import granted_scopes
 from services.core.tls import client_context
 from services.core.ttl_cache import TTL_SECONDS
 from services.linking.links import Directory
@@ -28,6 +29,7 @@ from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.outbox import pending
 from services.registry.services import Services
+from services.team_settings.slack_settings import triage_channel
 from services.tickets.access import visible_to, was_removed
 from tasks.email.smtp import EmailConfig, build_email_config
 from tasks.queue.celery_app import BACKLOG_QUEUE, FRESH_QUEUE, configure_celery
@@ -42,7 +44,8 @@ if TYPE_CHECKING:
 class Runtime:
     """`analyst` is None without an API key: then the offline router analyses every ticket.
 
-    `triage_channel` is a channel's id, or "" if none is set. `email` is None if no mail server is.
+    `triage_channel` is the value of TRIAGE_CHANNEL, "" if it is not set. `email` is None if no mail
+    server is.
     """
 
     services: Services
@@ -75,6 +78,14 @@ class Runtime:
                 ticket.cards or ticket.deliveries or ticket.comments for ticket in tickets
             ),
         )
+
+    def current_triage_channel(self) -> str:
+        """Return the id of the channel that admins have set, or `triage_channel`; "" for none."""
+        return triage_channel(self.db, variable=self.triage_channel)
+
+    def are_replies_read(self) -> bool:
+        """Return whether Slack sends the replies in the threads of direct messages."""
+        return "im:history" in granted_scopes(self.db)
 
     def may_show(self, ticket: Ticket, reader: ObjectId | str) -> bool:
         """Return whether that account may see the ticket, of those who could when it was sent to

@@ -24,6 +24,7 @@ from services.availability.status_sync import StatusSync
 from services.core.database import record
 from services.core.installation import get_installation
 from services.core.leases import is_paused, pause
+from services.core.slack_scopes import granted_scopes
 from tasks.notifications.slack_delivery import OutcomeKind, call_slack, post_message
 from tasks.queue.celery_app import STATUS_SYNC_LIMIT_SECONDS, STATUS_SYNC_TASK, celery
 from tasks.queue.job_registry import JobContext, job
@@ -38,6 +39,7 @@ PAUSE_AFTER_ERROR = timedelta(minutes=1)
 # Slack allows twenty calls of `dnd.teamInfo` a minute, each for fifty members.
 DND_INTERVAL = timedelta(seconds=4)
 MAX_OFFERS = 20  # of one task
+STATUS_SCOPE, DND_SCOPE = "users:read", "dnd:read"
 STATUS_LIMIT, DND_LIMIT = "slack: users.info", "slack: dnd.teamInfo"
 
 
@@ -46,6 +48,8 @@ def sync_due(runtime: Runtime) -> int:
 
     After a 429 or a failure no process calls Slack again until the pause is over.
     """
+    if STATUS_SCOPE not in granted_scopes(runtime.db):
+        return 0
     team = get_installation(runtime.db)
     if team is None or is_paused(runtime.db, STATUS_LIMIT, now=runtime.clock()):
         return 0
@@ -81,7 +85,9 @@ def enqueue_due(context: JobContext) -> None:
     """End absences that are over, and publish the task if something is due."""
     services = context.services
     services.status_sync.end_absences()
-    is_due = services.status_sync.has_due() or services.handover_offers.has_due()
+    is_permitted = STATUS_SCOPE in granted_scopes(services.db)
+    is_due = is_permitted and services.status_sync.has_due()
+    is_due = is_due or services.handover_offers.has_due()
     if is_due and not context.publisher.waiting_tasks().has(STATUS_SYNC_TASK):
         context.publisher.publish_availability_check()
 
@@ -112,7 +118,9 @@ def _do_not_disturb(
 ) -> Mapping[str, tuple[DoNotDisturbSpan, ...]]:
     """The spans by member, without members that could not be read."""
     now = runtime.clock()
-    if not slack_ids or is_paused(runtime.db, DND_LIMIT, now=now):
+    if not slack_ids or DND_SCOPE not in granted_scopes(runtime.db):
+        return {}
+    if is_paused(runtime.db, DND_LIMIT, now=now):
         return {}
     pause(runtime.db, DND_LIMIT, until=now + DND_INTERVAL)
     outcome = call_slack(lambda: runtime.slack.dnd_teamInfo(users=slack_ids))

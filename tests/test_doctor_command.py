@@ -91,11 +91,12 @@ def test_nothing_is_configured() -> None:
         "ok    linking:       by Slack's email address; without APP_URL there is no page that "
         "shows codes",
         "ok    app token:     none, so Slack has to reach the bot over HTTP",
-        "ok    triage:        off, because TRIAGE_CHANNEL is not set",
+        "ok    triage:        off, because TRIAGE_CHANNEL is not set, nor a channel in Settings",
+        "ok    emoji:         :ticket:, from TICKET_EMOJI or its default",
         "ok    Gemini:        no GEMINI_API_KEY, so the offline router analyses the tickets",
         "ok    mail:          off, because MAILTRAP_SMTP_HOST is not set",
         "skip  not checked:   MongoDB, clock, data version, indexes, accounts, addresses, private "
-        "tickets, analyses, jobs, outbox, deliveries, waiting, because of MONGO_URI",
+        "tickets, events, analyses, jobs, outbox, deliveries, waiting, because of MONGO_URI",
         "skip  not checked:   Slack token, scopes, because of SLACK_BOT_TOKEN",
         "skip  not checked:   workspace, because of MONGO_URI and SLACK_BOT_TOKEN",
         "skip  not checked:   Redis, sending, worker, because of REDIS_URL",
@@ -173,13 +174,15 @@ def test_slack_refuses_the_token(env: Mapping[str, str]) -> None:
 def test_scopes_app_token_and_workspace_are_wrong(
     env: Mapping[str, str], slack: RecordingSlack, db: Mongo
 ) -> None:
-    slack.scopes = ",".join({*SCOPES, "files:read"} - {"channels:read", "chat:write.public"})
+    slack.scopes = ",".join({*SCOPES, "files:read"} - {"users:read", "chat:write.public"})
     slack.app_tokens.clear()
     db.meta.update_one({"_id": "installation"}, {"$set": {"teamId": "T0OTHER"}})
     done = doctor(env)
     assert lines(done, "scopes", "workspace", "app token") == [
-        'FAIL missing: channels:read, chat:write.public. Add under "OAuth & Permissions" what is '
-        'missing, then reinstall the app under "Install App".',
+        "warn chat:write.public is missing. Messages go only to channels that the app is a member "
+        'of. Add it under "OAuth & Permissions", then reinstall the app under "Install App".',
+        "FAIL users:read is missing. New members get no account, and Slack statuses are not "
+        'read. Add it under "OAuth & Permissions", then reinstall the app under "Install App".',
         "warn more than needed: files:read. Nothing here needs them: remove them, then reinstall "
         'the app under "Install App".',
         "FAIL the database belongs to T0OTHER, the token to T0TEAM. Use that workspace's token, or "

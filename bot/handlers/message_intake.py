@@ -236,7 +236,7 @@ def _answer_reaction(req: Request, source: MessageSource) -> None:
         message = Message(text=escape(str(error)), blocks=view["blocks"])
         queue_reply(req, ReplyKind.NOTICE, message, event=event, recipient=user)
         return
-    emoji, value = req.bot.config.ticket_emoji, source_messages.encode_source(source)
+    emoji, value = req.bot.ticket_emoji, source_messages.encode_source(source)
     claim = claim_of(req, source)
     if claim.owner is MessageOwner.AUTHOR:
         _offer_to_author(req, source, value)
@@ -253,9 +253,7 @@ def _offer_to_author(req: Request, source: MessageSource, value: str) -> None:
     author = str(source.slack_user_id)
     age = req.services.clock().timestamp() - float(source.ts)
     is_here = age <= RECENT_SECONDS
-    offer = file_ticket.author_offer(
-        source.permalink, emoji=req.bot.config.ticket_emoji, value=value
-    )
+    offer = file_ticket.author_offer(source.permalink, emoji=req.bot.ticket_emoji, value=value)
     queue_reply(
         req,
         ReplyKind.REACTION_OFFER,
@@ -336,7 +334,7 @@ def _reacted_message(req: Request, event: dict[str, Any]) -> MessageSource | Non
     """Return the message if the emoji is ours, in any skin tone."""
     item = event.get("item") or {}
     name = str(event.get("reaction")).partition("::")[0]
-    if name != req.bot.config.ticket_emoji or item.get("type") != "message":
+    if name != req.bot.ticket_emoji or item.get("type") != "message":
         return None
     return _checked_source(req, {**item, "user": event.get("item_user")})
 

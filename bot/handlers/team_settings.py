@@ -1,23 +1,36 @@
-"""Team settings, for admins: the app's name, SLA targets, business hours, and words of a Slack
-status."""
+"""Team settings, for admins: the app's name, SLA targets, business hours, words of a Slack status,
+private tickets, the triage channel and the emoji."""
 
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
+from slack_sdk.errors import SlackApiError
+
 from bot.handlers import app_home
+from bot.slack.app_watch import JOIN_SCOPE, join_channel
+from bot.slack.client import missing_scope
 from bot.slack.form_state import FormState
 from bot.slack.request import Request
-from bot.slack.source_messages import SLACK_ERRORS
+from bot.slack.source_messages import SHARED_CHANNEL_FLAGS, SLACK_ERRORS
 from bot.views import ids
 from bot.views.inputs import MAX_OPTIONS
 from bot.views.modals import team_settings as views
 from services.availability.slack_status import parse_member_status
 from services.calendar.work_week import parse_time_zone
+from services.core.errors import InvalidValue
+from services.core.slack_errors import CHANNEL_NOT_FOUND
+from services.core.slack_scopes import granted_scopes
 from services.sla.policy import TargetFields
+from services.team_settings import slack_settings
 from services.team_settings.settings_service import BusinessHoursFields
 
 Form = TypeVar("Form", TargetFields, BusinessHoursFields)
+NOT_INVITED = "This app is not in that private channel. Invite it there, then save again."
+ARCHIVED = "This channel is archived. Choose another one."
+SHARED = "People of other organisations read this channel. Choose one of this workspace alone."
 _SEPARATORS = re.compile(r"[,;\n]")
 
 
@@ -42,6 +55,47 @@ def save_sla_targets(req: Request) -> None:
     req.services.team_settings.set_targets(actor=req.actor, original=initial, submitted=submitted)
     req.ack()
     app_home.refresh_screen(req)
+
+
+def open_slack_settings_form(req: Request) -> None:
+    settings = req.services.team_settings.get(actor=req.actor)
+    req.open_modal(views.slack_settings_modal(settings))
+
+
+def save_slack_settings(req: Request) -> None:
+    """Store what was changed, and join the chosen channel if it is public."""
+    actor, changed = req.actor, req.form.changed()
+    channel_id = changed.get(slack_settings.TRIAGE_CHANNEL) or ""
+    channel = _usable_channel(req, channel_id) if channel_id else None
+    req.services.team_settings.set_slack_settings(
+        actor=actor,
+        triage_channel=channel_id if slack_settings.TRIAGE_CHANNEL in changed else None,
+        ticket_emoji=changed.get(slack_settings.TICKET_EMOJI),
+    )
+    req.ack()
+    if channel and JOIN_SCOPE in granted_scopes(req.services.db):
+        with suppress(*SLACK_ERRORS):  # the next attempt is in at most ten minutes
+            join_channel(req.bot.client, channel)
+    app_home.refresh_screen(req)
+
+
+def _usable_channel(req: Request, channel_id: str) -> Mapping[str, Any] | None:
+    """Return the channel, None if the app lacks the scope to read it. Raise `InvalidValue` for one
+    that cannot show cards."""
+    channel: Mapping[str, Any]
+    try:
+        channel = req.bot.client.conversations_info(channel=channel_id)["channel"]
+    except SlackApiError as error:
+        if missing_scope(error):
+            return None
+        if error.response.get("error") != CHANNEL_NOT_FOUND:
+            raise
+        raise InvalidValue(slack_settings.TRIAGE_CHANNEL, NOT_INVITED) from None
+    if channel.get("is_archived"):
+        raise InvalidValue(slack_settings.TRIAGE_CHANNEL, ARCHIVED)
+    if any(channel.get(flag) for flag in SHARED_CHANNEL_FLAGS):
+        raise InvalidValue(slack_settings.TRIAGE_CHANNEL, SHARED)
+    return channel
 
 
 def open_business_hours_form(req: Request) -> None:

@@ -12,6 +12,7 @@ from slack_sdk.web import SlackResponse
 
 from bot.slack.transport import ResponseUrl
 from services.accounts.confirmation import MemberLookup
+from services.core.errors import ScopeMissing
 from services.core.metrics import SLACK_CALLS, SLACK_SECONDS, Meter
 from services.core.slack_errors import ErrorKind, error_kind
 from services.core.slack_gate import RATE_LIMITED, Admission, Closed, SlackGate
@@ -101,6 +102,13 @@ def retry_after(error: SlackApiError) -> int | None:
     return max(int(after), 1) if after.isdigit() else 1
 
 
+def missing_scope(error: Exception) -> ScopeMissing | None:
+    """Return the error for the user, if Slack has refused a call for want of a scope."""
+    if not isinstance(error, SlackApiError) or error.response.get("error") != "missing_scope":
+        return None
+    return ScopeMissing(str(error.response.get("needed") or "unknown"))
+
+
 def _channel(options: dict[str, Any]) -> str:
     """The channel that a call writes to; "" if it writes to none."""
     arguments = options.get("json") or options.get("params") or options.get("data") or {}
@@ -140,8 +148,16 @@ def _api_error_outcome(error: SlackApiError) -> str:
 
 
 def fetch_member(client: WebClient, *, team_id: str, slack_user_id: str) -> SlackMember:
-    """Call `users.info`. `email_confirmed` is None if Slack leaves it out."""
-    user = client.users_info(user=slack_user_id)["user"]
+    """Call `users.info`. `email_confirmed` is None if Slack leaves it out.
+
+    Raises `ScopeMissing`.
+    """
+    try:
+        user = client.users_info(user=slack_user_id)["user"]
+    except SlackApiError as error:
+        if missing := missing_scope(error):
+            raise missing from error
+        raise
     member = slack_member_from_user({**user, "id": slack_user_id}, team_id=team_id)
     # Slack may answer with the person's other id.
     aliases = member.aliases | {str(user["id"])}
@@ -159,7 +175,7 @@ def member_lookup(client: WebClient) -> MemberLookup:
                 return None
             gone = {"id": slack_user_id, "deleted": True}
             return slack_member_from_user(gone, team_id=team_id)
-        except (SlackClientError, OSError):
+        except (ScopeMissing, SlackClientError, OSError):
             return None
 
     return look_up

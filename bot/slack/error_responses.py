@@ -8,6 +8,7 @@ from typing import Any
 from slack_bolt import BoltResponse
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot.slack.client import missing_scope
 from bot.slack.request import Request
 from bot.views.inputs import notice_modal
 from bot.views.text import escape
@@ -70,6 +71,9 @@ def error_message(error: Exception, *, is_save: bool = False) -> str:
     kind = error_kind(error)
     if kind is ErrorKind.REFUSED:
         return str(error)
+    if missing := missing_scope(error):
+        logger.error("slack refused a call: %s", missing)
+        return str(missing)
     reference = uuid.uuid4().hex[:8]
     if kind is ErrorKind.DATABASE_UNAVAILABLE:
         logger.error("database away: %s", type(error).__name__)
@@ -110,7 +114,9 @@ def error_response(error: Exception, body: dict[str, Any]) -> BoltResponse:
     if isinstance(error, MessageUnrecorded):
         logger.info("%s: slack sends the event again", error)
         return BoltResponse(status=503, body="")
-    if body.get("type") == "event_callback" and error_kind(error) is not ErrorKind.REFUSED:
+    # Without a scope, the event would fail again.
+    is_final = error_kind(error) is ErrorKind.REFUSED or missing_scope(error)
+    if body.get("type") == "event_callback" and not is_final:
         error_message(error)  # logs it; Slack sends the event again
         return BoltResponse(status=503, body="")
     return BoltResponse(status=200, body="")

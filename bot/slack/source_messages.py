@@ -16,6 +16,7 @@ from bot.views.modals import file_ticket
 from bot.views.modals.file_ticket import MessageQuote
 from services.core.errors import Conflict
 from services.core.slack_errors import ErrorKind, error_kind
+from services.core.slack_scopes import granted_scopes
 from services.core.text import strip_invisible
 from services.models.comment import MessageRef
 from services.models.message_source import MESSAGE_LOST, MessageSource, checked_source
@@ -24,7 +25,8 @@ from services.outbox.deliveries import MessageUnrecorded
 logger = logging.getLogger(__name__)
 
 # If Slack says that all are false, it is a public channel of this workspace alone.
-NON_PUBLIC_FLAGS = ("is_private", "is_im", "is_mpim", "is_shared", "is_ext_shared", "is_org_shared")
+SHARED_CHANNEL_FLAGS = ("is_shared", "is_ext_shared", "is_org_shared")
+NON_PUBLIC_FLAGS = ("is_private", "is_im", "is_mpim", *SHARED_CHANNEL_FLAGS)
 # A message may mention hundreds of members.
 MAX_NAME_LOOKUPS = 5
 SLACK_ERRORS = (SlackApiError, SlackClientError, OSError)
@@ -79,10 +81,10 @@ def quote_message(
     """
     channel = _public_channel_name(bot, source.channel)
     if channel is None:
-        return file_ticket.link_only_quote(source.permalink, note=file_ticket.NOT_PUBLIC)
+        return _link_only_quote(bot, source, "channels:read", file_ticket.NOT_PUBLIC)
     message = load_message()
     if message is None:
-        return file_ticket.link_only_quote(source.permalink, note=file_ticket.TEXT_UNAVAILABLE)
+        return _link_only_quote(bot, source, "channels:history", file_ticket.TEXT_UNAVAILABLE)
     author = str(message.get("user") or "")
     # The permalink leads to the files.
     content = replace(parse_content(message), files=(), unlinked_files=())
@@ -94,6 +96,14 @@ def quote_message(
         author=f"@{names[author]}" if author in names else _app_name(message),
         channel=channel,
         permalink=source.permalink,
+    )
+
+
+def _link_only_quote(bot: BotProcess, source: MessageSource, scope: str, note: str) -> MessageQuote:
+    """Return the link with `note`, or with the reason that the app lacks the scope."""
+    is_granted = scope in granted_scopes(bot.services.db)
+    return file_ticket.link_only_quote(
+        source.permalink, note=note if is_granted else file_ticket.NOT_PERMITTED
     )
 
 

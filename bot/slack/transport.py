@@ -44,6 +44,7 @@ IDEMPOTENT_METHODS = frozenset(
         "chat.update",
         "conversations.history",
         "conversations.info",
+        "conversations.join",
         "conversations.open",
         "conversations.replies",
         "dnd.teamInfo",

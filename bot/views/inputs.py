@@ -25,6 +25,7 @@ INPUT_VALUE_KEYS = {
     "checkboxes": ("selected_options", "initial_options"),
     "users_select": ("selected_user", "initial_user"),
     "multi_users_select": ("selected_users", "initial_users"),
+    "conversations_select": ("selected_conversation", "initial_conversation"),
     "datetimepicker": ("selected_date_time", "initial_date_time"),
 }
 
@@ -144,6 +145,21 @@ def multi_user_select(
         "max_selected_items": most,
     }
     return input_block(label, element, optional=optional, hint=hint)
+
+
+def channel_select(
+    field: str, label: str, *, placeholder: str, chosen: str, hint: str = ""
+) -> Block:
+    """Return a menu of the workspace's own channels, which Slack fills. It may be left empty."""
+    element: Block = {
+        "type": "conversations_select",
+        "action_id": field,
+        "placeholder": plain_text(placeholder),
+        "filter": {"include": ["public", "private"], "exclude_external_shared_channels": True},
+    }
+    if chosen:
+        element["initial_conversation"] = chosen
+    return input_block(label, element, optional=True, hint=hint)
 
 
 def datetime_picker(field: str, at: datetime | None = None) -> Block:

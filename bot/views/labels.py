@@ -69,6 +69,25 @@ SIGNAL = {
     UrgencySignal.REPORTS: "others report the same",
 }
 
+# What is off without each scope of the Slack app, for admins.
+SCOPE_EFFECTS = {
+    "commands": "Slash commands and shortcuts do not work.",
+    "chat:write": "No messages are sent.",
+    "chat:write.public": "Messages go only to channels that the app is a member of.",
+    "channels:read": "Messages of public channels are linked in tickets, but not quoted.",
+    "groups:read": "A private triage channel is not checked.",
+    "channels:history": "Replies to the cards in a public triage channel are not read, and "
+    "messages marked with the emoji are linked, but not quoted.",
+    "groups:history": "Replies to the cards in a private triage channel are not read.",
+    "im:history": "Direct messages to the app are not read, nor are replies to its messages.",
+    "im:write": "After a failure, a person's first message may arrive twice.",
+    "reactions:read": "The emoji files no tickets.",
+    "users:read": "New members get no account, and Slack statuses are not read.",
+    "dnd:read": "People get messages although they have paused notifications.",
+    "users:read.email": "Members get no account by their email address, only by a code.",
+    "channels:join": "Optional: the app does not join the triage channel by itself, so invite it.",
+}
+
 
 def status(ticket: Ticket, *, is_for_requester: bool = False) -> str:
     """Return the label of the status. A cancelled ticket has the status of a resolved one."""

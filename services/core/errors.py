@@ -40,6 +40,16 @@ class Unauthenticated(DomainError):
     """The user is not signed in. The sentence is the same for all reasons."""
 
 
+class ScopeMissing(DomainError):
+    """The Slack app lacks this scope, so a part of the product is off."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(
+            f"This doesn't work, because the app lacks a permission in Slack ({scope}). Ask an "
+            "admin to add it."
+        )
+
+
 class LimitReached(DomainError):
     """Too many requests. `retry_after` is in seconds, None if unknown."""
 

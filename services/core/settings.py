@@ -17,6 +17,9 @@ from pymongo.uri_parser import parse_uri
 from services.core.text import EMAIL_PATTERN
 
 EMOJI_NAME = r"^[^\s:<>&]{1,100}$"
+CHANNEL_ID = "^[CG][A-Z0-9]{1,29}$"
+
+DEFAULT_TICKET_EMOJI = "ticket"
 
 Network = IPv4Network | IPv6Network
 
@@ -94,6 +97,11 @@ def _check(is_valid: Callable[[str], object], problem: str = "") -> AfterValidat
     return AfterValidator(check)
 
 
+def normalized_emoji(text: str) -> str:
+    """Return the name of the emoji, which may be typed as ":ticket:"."""
+    return text.strip().strip(":").lower()
+
+
 def _has_host(url: str) -> bool:
     # Only MongoDB's URLs name several hosts; its SRV addresses are looked up when connecting.
     try:
@@ -157,10 +165,10 @@ class Settings(BaseModel):
     port: Port = 5000
     metrics_token: str = Field("", repr=False)
     trusted_proxies: Annotated[tuple[Network, ...], _split] = ()
-    triage_channel: str = Field("", pattern="^[CG][A-Z0-9]{1,29}$")
-    ticket_emoji: Annotated[
-        str, BeforeValidator(lambda text: text.strip(":").lower()), Field(pattern=EMOJI_NAME)
-    ] = "ticket"
+    triage_channel: str = Field("", pattern=CHANNEL_ID)
+    ticket_emoji: Annotated[str, BeforeValidator(normalized_emoji), Field(pattern=EMOJI_NAME)] = (
+        DEFAULT_TICKET_EMOJI
+    )
 
     @property
     def is_ai_enabled(self) -> bool:

@@ -3,7 +3,8 @@
 A 429 closes a method for as long as Slack asks: `chat.postMessage`, which Slack limits by channel,
 for that channel, and for all if a second channel gets a 429 in that time. An error that an operator
 has to correct closes everything (token), the method (scope) or the channel, and one call a minute
-is let through to see whether it is corrected.
+is let through to see whether it is corrected. Which scope it takes to read a conversation depends
+on its kind, so a missing one closes the method for that conversation.
 
 Keys in Redis: `helpdesk:closed:METHOD:CHANNEL`, with `*` for any; the value is Slack's error code.
 While Redis is unreachable each process remembers what it was told itself.
@@ -31,6 +32,10 @@ OPERATOR_CLOSED_SECONDS = 24 * 60 * 60
 ANY = "*"
 # Slack limits it by channel; the other methods are limited for the workspace.
 _METHOD_BY_CHANNEL = "chat.postMessage"
+# Each kind of conversation has a scope of its own, such as channels:history and im:history.
+_METHODS_BY_KIND = frozenset(
+    {"conversations.history", "conversations.info", "conversations.replies"}
+)
 # A press or a form is answered with them. They are tried in any case.
 _INTERACTIVE_METHODS = frozenset({"auth.test", "views.open", "views.push", "views.update"})
 
@@ -96,7 +101,8 @@ class SlackGate:
             case ErrorKind.INSTALLATION:
                 key = _key(ANY, ANY)
             case ErrorKind.SCOPE:
-                key = _key(method, ANY)
+                is_by_kind = channel and method in _METHODS_BY_KIND
+                key = _key(method, channel if is_by_kind else ANY)
             case ErrorKind.CHANNEL if channel:
                 key = _key(method, channel)
             case _:

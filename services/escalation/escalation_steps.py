@@ -31,6 +31,7 @@ from services.models.ticket import AssigneeChoice, Priority, Status, Ticket
 from services.models.user import User, can_work_on_tickets
 from services.sla.escalation_schedule import NEXT_STEP_FIELD, due_steps, next_scheduled_step
 from services.sla.policy import SlaPolicy, cached_policy
+from services.team_settings.slack_settings import has_triage_channel
 from services.tickets import ticket_store
 from services.tickets.queries import WITHOUT_MESSAGES
 from services.tickets.transitions import Change, close_unanswered
@@ -50,8 +51,8 @@ class StepOutcome(StrEnum):
 
 
 class EscalationSteps:
-    """`history` scores the users who resolved tickets similar to a text; `has_triage`: a triage
-    channel is set."""
+    """`history` scores the users who resolved tickets similar to a text; `has_triage`:
+    TRIAGE_CHANNEL is set."""
 
     def __init__(
         self,
@@ -109,9 +110,12 @@ class EscalationSteps:
     def _is_met(self, condition: StepCondition | None, ticket: Ticket) -> bool:
         if condition is StepCondition.ASSIGNEE_CAN_ACCEPT:
             return self._can_accept(ticket)
-        # A private ticket is escalated only to those who may see it.
-        has_triage = self._has_triage and not ticket.private
-        return condition is not StepCondition.HAS_TRIAGE_CHANNEL or has_triage
+        if condition is StepCondition.HAS_TRIAGE_CHANNEL:
+            # A private ticket is escalated only to those who may see it.
+            return not ticket.private and has_triage_channel(
+                self._db, is_variable_set=self._has_triage
+            )
+        return True
 
     def _can_accept(self, ticket: Ticket) -> bool:
         """Whether the assignee works on tickets and is not away."""

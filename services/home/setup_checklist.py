@@ -10,6 +10,7 @@ from services.core.database import Mongo
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.user import Role
 from services.team_settings.settings_service import TeamSettings
+from services.team_settings.slack_settings import has_triage_channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class SetupChecklists:
         checklist = SetupChecklist(
             business_hours=self._settings.business_hours().is_configured,
             moderator=self._db.users.find_one(moderator, ["_id"]) is not None,
-            triage_channel=self._has_triage,
+            triage_channel=has_triage_channel(self._db, is_variable_set=self._has_triage),
             ai_key=self._is_ai_enabled,
         )
         return None if all(astuple(checklist)) else checklist

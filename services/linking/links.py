@@ -30,6 +30,7 @@ from services.audit.audit_log import SELF, SYSTEM, AuditAction, AuditEntry
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import MemberInactive, MemberRefused
+from services.core.slack_scopes import granted_scopes
 from services.models.events import EventType
 from services.models.slack_member import SlackMember, link_id
 from services.models.ticket import Ticket
@@ -37,6 +38,7 @@ from services.models.user import Role, User, can_work_on_tickets, release_reques
 from services.outbox import pending
 from services.team_settings.app_name import DEFAULT_APP_NAME, app_name
 
+EMAIL_SCOPE = "users:read.email"
 ASK_ADMIN = "Ask an admin of this app."
 ACCOUNT_DEACTIVATED = "Your account in this app is deactivated. Ask one of its admins."
 LINK_REQUIRED = "Link your account first: type /account."
@@ -47,6 +49,10 @@ LINKING_REQUIRES_PROOF = (
 SEVERAL_ACCOUNTS = (
     "Several accounts have your email address. Type /account to link one of them, or ask an admin "
     "of this app."
+)
+EMAIL_NOT_PERMITTED = (
+    "This app may not read email addresses in Slack. Type /account to link your account, or ask an "
+    "admin of this app."
 )
 ACCOUNT_TAKEN = f"The account of your email address belongs to another Slack member. {ASK_ADMIN}"
 
@@ -137,7 +143,7 @@ class LinkService:
             return resumed
         if self.is_strict:
             raise MemberRefused(LINK_REQUIRED)
-        check_email(member)
+        self._check_email(member)
         existing = self.users.find_by_email(member.email)
         # A link is stored before its account, so if the account is found, the link is there.
         linked = self.find_user(team_id=member.team_id, slack_user_id=member.slack_user_id)
@@ -155,6 +161,11 @@ class LinkService:
         if allow_unlinked:
             self._db.unlinked.delete_many(own)
         return account
+
+    def _check_email(self, member: SlackMember) -> None:
+        if not member.email.strip() and EMAIL_SCOPE not in granted_scopes(self._db):
+            raise MemberRefused(EMAIL_NOT_PERMITTED)
+        check_email(member)
 
     def may_replace(self, link: Document, member: SlackMember) -> bool:
         """Return whether the link's member has left Slack, or is the same person as `member`.

@@ -14,7 +14,9 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import Conflict, InvalidValue
 from services.core.leases import Lease, LeaseUnavailable
+from services.core.slack_scopes import granted_scopes
 from services.linking.links import (
+    EMAIL_SCOPE,
     ExclusionReason,
     LinkService,
     adopt_name,
@@ -38,6 +40,10 @@ _REFUSALS = {
     ),
 }
 NO_EMAIL = "Slack shows no email address of this person, so they cannot be invited."
+EMAIL_NOT_PERMITTED = (
+    "This app may not read email addresses in Slack. Add the permission users:read.email to it "
+    "first."
+)
 UNCONFIRMED_EMAIL = (
     "Slack has not confirmed this person's email address yet. Ask them to confirm it in their "
     "Slack profile."
@@ -157,7 +163,9 @@ class StaffInvitations:
         try:
             address = checked_email(member.email)
         except InvalidValue:
-            raise InvalidValue("member", NO_EMAIL) from None
+            is_permitted = EMAIL_SCOPE in granted_scopes(self._db)
+            reason = NO_EMAIL if is_permitted else EMAIL_NOT_PERMITTED
+            raise InvalidValue("member", reason) from None
         if member.email_confirmed is not True:
             raise InvalidValue("member", UNCONFIRMED_EMAIL)
         held = self._users.find_confirmed(address)

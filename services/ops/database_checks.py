@@ -4,7 +4,7 @@ import platform
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from urllib.parse import urlsplit
 
@@ -20,7 +20,7 @@ from services.core.database import Document, Mongo, connect, is_failing
 from services.core.version import program_version
 from services.core.work_queue import MAX_DELIVERY_DELAY
 from services.models.user import Role, User
-from services.ops import job_health
+from services.ops import event_arrivals, job_health
 from services.ops.check_runner import (
     Check,
     CheckStatus,
@@ -34,10 +34,12 @@ from services.ops.check_runner import (
 )
 from services.outbox import deliveries, pending
 from services.team_settings import private_tickets
+from services.team_settings.slack_settings import SlackSettings, load_slack_settings
 
 MONGODB = "MongoDB"
 # Below the runner's timeout, so that a finding names what did not answer.
 QUERY_TIMEOUT_SECONDS = 4.0
+SETTINGS_TIMEOUT_SECONDS = 1.0
 LATE_OUTBOX_AGE = timedelta(minutes=1)
 STUCK_OUTBOX_AGE = MAX_DELIVERY_DELAY
 FAILURE_PERIOD = timedelta(days=1)
@@ -297,6 +299,27 @@ class DatabaseChecks:
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
             known = self._db.meta.find_one({"_id": "installation"})
         return str(known["teamId"]) if known else None
+
+    def event_arrivals(self) -> dict[str, datetime]:
+        """Return when each kind of event last came."""
+        with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
+            return event_arrivals.load_event_arrivals(self._db)
+
+    def slack_settings(self) -> SlackSettings:
+        """Return what admins have set; without MongoDB nothing, as other checks say why."""
+        if not self._uri:
+            return SlackSettings()
+        try:
+            with pymongo.timeout(SETTINGS_TIMEOUT_SECONDS):
+                return load_slack_settings(self._db)
+        except (PyMongoError, ValueError):
+            return SlackSettings()
+
+    def check_emoji(self, variable: str) -> list[Finding]:
+        """Name the emoji that files a message. `variable` is the value of TICKET_EMOJI."""
+        stored = self.slack_settings().ticket_emoji
+        source = "Settings" if stored else "TICKET_EMOJI or its default"
+        return ok(f":{stored or variable}:, from {source}")
 
     def check_jobs(self) -> list[Finding]:
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):

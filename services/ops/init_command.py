@@ -34,7 +34,7 @@ Nothing is written before the last answer; Ctrl-C stops and changes nothing."""
 STOPPED = "\nStopped. Nothing was written."
 CUT_SHORT = "\nStopped. The settings are written; run python app.py init again for the rest."
 # The doctor's checks that need them: they start after this.
-CHECKS_OF_RUNNING_PROCESSES = ("worker", "jobs", "data version")
+CHECKS_OF_RUNNING_PROCESSES = ("worker", "jobs", "data version", "events")
 USE_NEW_FILE = (
     "Compare the two files:    diff .env .env.new\n   Then use the new one:     mv .env.new .env"
 )

@@ -19,7 +19,7 @@ from services.availability.status_sync import StatusSync
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.core.processed_events import ProcessedEvents
-from services.core.settings import Settings
+from services.core.settings import DEFAULT_TICKET_EMOJI, Settings
 from services.digest.digest_service import Digests
 from services.home.home_service import HomeService
 from services.home.sessions import HomeSessions
@@ -75,8 +75,9 @@ class Services:
     """Each service is built at its first use, so that a command pays for those it needs only.
 
     Building connects to nothing: `db` connects at its first query. Modules that load redis, jwt or
-    rapidfuzz are imported at first use, too, so that a command starts fast. `has_triage` says if
-    there is a triage channel, `is_ai_enabled` if Gemini has a key; `look_up_member` asks Slack.
+    rapidfuzz are imported at first use, too, so that a command starts fast. `triage_channel`,
+    `ticket_emoji` and `has_triage` are what the variables say; `is_ai_enabled` says if Gemini has a
+    key; `look_up_member` asks Slack.
     For `cache_seconds` a worker uses the names, skills and hours that it has read.
     """
 
@@ -85,6 +86,8 @@ class Services:
     admin_emails: frozenset[str] = frozenset()
     is_linking_strict: bool = False
     has_triage: bool = False
+    triage_channel: str = ""
+    ticket_emoji: str = DEFAULT_TICKET_EMOJI
     is_ai_enabled: bool = False
     audit_retention: timedelta = timedelta(days=400)
     look_up_member: MemberLookup | None = None
@@ -108,6 +111,8 @@ class Services:
             admin_emails=config.admin_emails,
             is_linking_strict=config.is_linking_strict,
             has_triage=bool(config.triage_channel),
+            triage_channel=config.triage_channel,
+            ticket_emoji=config.ticket_emoji,
             is_ai_enabled=config.is_ai_enabled,
             audit_retention=timedelta(days=config.audit_retention_days),
             look_up_member=look_up_member,
@@ -166,7 +171,11 @@ class Services:
     lists = _lazy(lambda s: ListService(s.db, s.links, clock=s.clock))
     search = _lazy(lambda s: TicketSearch(s.db, s.links, clock=s.clock))
     ticket_pager = _lazy(lambda s: TicketPager(s.db, clock=s.clock))
-    team_settings = _lazy(lambda s: TeamSettings(s.db, clock=s.clock))
+    team_settings = _lazy(
+        lambda s: TeamSettings(
+            s.db, clock=s.clock, triage_channel=s.triage_channel, ticket_emoji=s.ticket_emoji
+        )
+    )
     setup_checklists = _lazy(
         lambda s: SetupChecklists(
             s.db, s.team_settings, has_triage=s.has_triage, is_ai_enabled=s.is_ai_enabled

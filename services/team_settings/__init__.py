@@ -1,4 +1,5 @@
-"""The app's name, SLA targets, business hours and private tickets, as admins set them for the team.
+"""What admins set for the team: the app's name, SLA targets, business hours, private tickets,
+the triage channel and the emoji.
 
 Environment variables are read in `services.core.settings`, the words of a Slack status in
 `services.availability`.

@@ -1,9 +1,10 @@
-"""Team settings that admins change: the app's name, SLA targets and business hours.
+"""Team settings that admins change: the app's name, SLA targets, business hours, the triage
+channel and the emoji.
 
 A form sends all of its fields; a field that the admin did not change keeps its current value.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from services.calendar.business_hours import (
     BUSINESS_HOURS_ID,
@@ -16,6 +17,8 @@ from services.calendar.business_hours import (
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.form_changes import changed_fields
+from services.core.settings import DEFAULT_TICKET_EMOJI
+from services.core.slack_scopes import GrantedScopes, load_granted_scopes
 from services.core.ttl_cache import invalidate_caches
 from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.sla.policy import (
@@ -26,6 +29,7 @@ from services.sla.policy import (
     checked_targets,
     targets_from_doc,
 )
+from services.team_settings import slack_settings
 from services.team_settings.app_name import (
     APP_NAME_ID,
     DEFAULT_APP_NAME,
@@ -63,16 +67,37 @@ class CurrentSettings:
     app_name: str
     targets: Targets
     business_hours: BusinessHours
+    granted_scopes: GrantedScopes = field(default_factory=GrantedScopes)
+    triage_channel: str = ""
+    ticket_emoji: str = DEFAULT_TICKET_EMOJI
 
 
 class TeamSettings:
-    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+    """`triage_channel` and `ticket_emoji` are the values of the variables."""
+
+    def __init__(
+        self,
+        db: Mongo,
+        *,
+        clock: Clock = utcnow,
+        triage_channel: str = "",
+        ticket_emoji: str = DEFAULT_TICKET_EMOJI,
+    ) -> None:
         self._db = db
         self._clock = clock
+        self._triage_channel = triage_channel
+        self._ticket_emoji = ticket_emoji
 
     def get(self, *, actor: Actor) -> CurrentSettings:
         require_permission(actor, Permission.MANAGE_USERS)
-        return CurrentSettings(load_app_name(self._db), self.targets(), self.business_hours())
+        return CurrentSettings(
+            load_app_name(self._db),
+            self.targets(),
+            self.business_hours(),
+            load_granted_scopes(self._db),
+            slack_settings.triage_channel(self._db, variable=self._triage_channel),
+            slack_settings.ticket_emoji(self._db, variable=self._ticket_emoji),
+        )
 
     def targets(self) -> Targets:
         """Return the stored targets, with the defaults for what is not set."""
@@ -88,6 +113,23 @@ class TeamSettings:
         checked = checked_app_name(name)
         self._store(APP_NAME_ID, {"name": checked}, actor, {"name": DEFAULT_APP_NAME})
         return checked
+
+    def set_slack_settings(
+        self, *, actor: Actor, triage_channel: str | None = None, ticket_emoji: str | None = None
+    ) -> None:
+        """Store what is not None. `triage_channel` "" means none. Raises `InvalidValue`."""
+        require_permission(actor, Permission.MANAGE_USERS)
+        values: Document = {}
+        if triage_channel is not None:
+            values[slack_settings.TRIAGE_CHANNEL] = slack_settings.checked_channel(triage_channel)
+        if ticket_emoji is not None:
+            values[slack_settings.TICKET_EMOJI] = slack_settings.checked_emoji(ticket_emoji)
+        if values:
+            defaults = {
+                slack_settings.TRIAGE_CHANNEL: self._triage_channel,
+                slack_settings.TICKET_EMOJI: self._ticket_emoji,
+            }
+            self._store(slack_settings.SLACK_SETTINGS_ID, values, actor, defaults)
 
     def set_targets(
         self, *, actor: Actor, original: TargetFields, submitted: TargetFields

@@ -114,7 +114,10 @@ class CommentSync:
         user_id, key = reply.recipient, notes_key(self._ticket, reply.recipient)
         if user_id not in self._people.slack_ids or deliveries.is_done(self._ticket, key):
             return True  # there will be no thread
-        first = Notice(key, NOTES_KIND, user_id, views.notes_message(self._ticket))
+        message = views.notes_message(
+            self._ticket, are_replies_read=self._runtime.are_replies_read()
+        )
+        first = Notice(key, NOTES_KIND, user_id, message)
         if self._send_notice(first):
             self.is_contended = True  # the next round reads its `ts`
         return False

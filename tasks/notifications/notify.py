@@ -249,10 +249,16 @@ class TicketSender:
         """
         notices = [
             notice
-            for notice in build_notices(self._ticket, people=self._person)
+            for notice in build_notices(
+                self._ticket,
+                people=self._person,
+                are_replies_read=self._runtime.are_replies_read,
+            )
             if self._may_show(notice)
         ]
-        channel = self._runtime.triage_channel
+        # A ticket's card stays in the channel where it was posted.
+        posted = (card.channel for card in self._ticket.cards if card.kind == TRIAGE)
+        channel = next(posted, "") or self._runtime.current_triage_channel()
         triage_notices = triage_notice(self._ticket, channel=channel, people=self._person)
         self._begin_sequence([*notices, *triage_notices])
         outcomes = [self._send(notice) for notice in notices]

@@ -83,7 +83,7 @@ def queue_reminders(runtime: Runtime, ticket: Ticket) -> None:
         ticket, admins=runtime.services.users.active_ids_with_role(Role.ADMIN)
     ):
         was_sent = deliveries.has_finished_delivery(ticket, seq=due.seq, kind=due.kind.value)
-        if due.recipient == TRIAGE_RECIPIENT and not runtime.triage_channel:
+        if due.recipient == TRIAGE_RECIPIENT and not runtime.current_triage_channel():
             continue
         if not _may_get(runtime, ticket, due.recipient):
             continue
@@ -285,13 +285,14 @@ def _triage_threads(runtime: Runtime, pairs: Sequence[ReminderPair]) -> dict[Obj
     ]
     if len(accepted) > MAX_THREADS:
         return {}
+    channel = runtime.current_triage_channel()
     loaded = (load_ticket(runtime.db, str(ticket.id)) for ticket in accepted)  # with their cards
     return {
         ticket.id: card.ts
         for ticket in loaded
         if ticket
         for card in ticket.cards
-        if (card.kind, card.channel) == (TRIAGE, runtime.triage_channel)
+        if (card.kind, card.channel) == (TRIAGE, channel)
     }
 
 
@@ -310,7 +311,7 @@ def _defer_until_at_work(
 
 def _channel(runtime: Runtime, recipient: str, pairs: list[ReminderPair]) -> str | None:
     if recipient == TRIAGE_RECIPIENT:
-        return runtime.triage_channel or None
+        return runtime.current_triage_channel() or None
     team_id, reader = pairs[0].ticket.team_id or "", ObjectId(recipient)
     user = runtime.services.users.get(reader)
     if user is None or not user.active:

@@ -57,14 +57,23 @@ class Notice:
         return self.kind in CARD_KINDS
 
 
-def build_notices(ticket: Ticket, *, people: PersonLookup) -> list[Notice]:
+def build_notices(
+    ticket: Ticket, *, people: PersonLookup, are_replies_read: Callable[[], bool] = lambda: True
+) -> list[Notice]:
     """Build every message that the ticket's events call for, sent already or not."""
     return [
         Notice(
             key=delivery_key(seq=event.seq, kind=kind, recipient=_recipient_id(recipient)),
             kind=kind,
             recipient=recipient,
-            message=build_message(kind, ticket, people, recipient=recipient, event=event),
+            message=build_message(
+                kind,
+                ticket,
+                people,
+                recipient=recipient,
+                event=event,
+                are_replies_read=are_replies_read,
+            ),
         )
         for event in ticket.events
         for kind, recipient in recipients(event, ticket)
@@ -87,9 +96,13 @@ def build_message(
     *,
     recipient: Recipient | None = None,
     event: Event | None = None,
+    are_replies_read: Callable[[], bool] = lambda: True,
 ) -> Message:
-    """Build a message of that kind from the current state; `event` is what a notice is about."""
-    return _BUILDERS[kind](_Source(ticket, people, recipient, event))
+    """Build a message of that kind from the current state; `event` is what a notice is about.
+
+    `are_replies_read` is asked for messages whose thread is for answers.
+    """
+    return _BUILDERS[kind](_Source(ticket, people, recipient, event, are_replies_read))
 
 
 class _Source(NamedTuple):
@@ -97,6 +110,7 @@ class _Source(NamedTuple):
     people: PersonLookup
     recipient: Recipient | None
     event: Event | None
+    are_replies_read: Callable[[], bool]
 
     @property
     def by(self) -> DisplayPerson:
@@ -142,7 +156,7 @@ def former_requester_message(
 
 def _assignee_card(source: _Source) -> Message:
     """Build the card of the assignee, or of a former one."""
-    ticket, people, recipient, _ = source
+    ticket, people, recipient, *_ = source
     if isinstance(recipient, ObjectId) and recipient != ticket.assigned_to:
         return ticket_cards.former_assignee_card(ticket, former=recipient, lookup=people)
     assigned = last_event(ticket, EventType.ASSIGNED)
@@ -221,10 +235,15 @@ _BUILDERS: Mapping[str, Callable[[_Source], Message]] = {
     TRIAGE: _triage_card,
     THREAD: lambda source: ticket_updates.filed_message(source.ticket),
     QUESTION: lambda source: ticket_updates.question_message(
-        source.ticket, by=source.by, question_text=_note(source.event)
+        source.ticket,
+        by=source.by,
+        question_text=_note(source.event),
+        are_replies_read=source.are_replies_read(),
     ),
     ASKED_AGAIN: lambda source: ticket_updates.question_reminder_message(
-        source.ticket, question_text=_note(last_event(source.ticket, EventType.WAITING))
+        source.ticket,
+        question_text=_note(last_event(source.ticket, EventType.WAITING)),
+        are_replies_read=source.are_replies_read(),
     ),
     UNANSWERED: lambda source: ticket_updates.closed_unanswered_message(source.ticket),
     RESOLVED: lambda source: ticket_updates.resolved_message(source.ticket, by=source.by),

@@ -4,9 +4,11 @@ import pytest
 from slack_sdk import WebClient
 
 from bot.doctor import SlackChecks
-from bot.manifest import SCOPES
+from bot.manifest import OPTIONAL_SCOPES, SCOPES, subscriptions
 from bot.slack.transport import SlackClient
-from services.ops.check_runner import Finding, fail, ok, skip, warn
+from services.core.clock import utcnow
+from services.ops.check_runner import CheckStatus, Finding, fail, ok, skip, warn
+from services.team_settings.slack_settings import SlackSettings
 from tests.conftest import web_client
 from tests.support.recording_slack import TOKEN, RecordingSlack
 
@@ -16,7 +18,9 @@ REINSTALL = 'reinstall the app under "Install App".'
 
 @pytest.fixture
 def checks(slack: RecordingSlack) -> SlackChecks:
-    return SlackChecks(web_client(slack), app_token=APP_TOKEN, scopes=SCOPES)
+    return SlackChecks(
+        web_client(slack), app_token=APP_TOKEN, scopes=SCOPES, optional_scopes=OPTIONAL_SCOPES
+    )
 
 
 def test_a_good_token(checks: SlackChecks) -> None:
@@ -59,19 +63,35 @@ def test_slack_is_away(url: str, kind: str) -> None:
 def test_scopes_missing_and_superfluous_are_named(
     checks: SlackChecks, slack: RecordingSlack
 ) -> None:
-    missing = {"channels:read", "users:read.email"}
+    missing = {"reactions:read", "users:read", "channels:join"}
     slack.scopes = ", ".join({*SCOPES, "files:write", "channels:manage"} - missing)
     checks.check_token()
+    add = f'Add it under "OAuth & Permissions", then {REINSTALL}'
     assert checks.check_scopes() == [
+        *warn("reactions:read is missing", f"The emoji files no tickets. {add}"),
         *fail(
-            "missing: channels:read, users:read.email",
-            f'Add under "OAuth & Permissions" what is missing, then {REINSTALL}',
+            "users:read is missing",
+            f"New members get no account, and Slack statuses are not read. {add}",
+        ),
+        Finding(
+            CheckStatus.OK,
+            "channels:join is not granted",
+            "Optional: the app does not join the triage channel by itself, so invite it.",
         ),
         *warn(
             "more than needed: channels:manage, files:write",
             f"Nothing here needs them: remove them, then {REINSTALL}",
         ),
     ]
+
+
+def test_events_are_told_by_kind() -> None:
+    checks = SlackChecks(WebClient(token=""), scopes=SCOPES, events=subscriptions())
+    (found,) = checks.check_events(lambda: {"message.im": utcnow()})
+    assert found.message == (
+        "app_home_opened never, message.im 0 s ago, message.channels never, message.groups never, "
+        "reaction_added never, user_change never"
+    )
 
 
 def test_a_slack_that_does_not_name_the_scopes(slack: RecordingSlack) -> None:
@@ -130,20 +150,20 @@ def check_triage(slack: RecordingSlack, channel: str = "C0TRIAGE") -> list[Findi
 
 
 def test_no_triage_channel_is_fine(slack: RecordingSlack) -> None:
-    found = "off, because TRIAGE_CHANNEL is not set"
+    found = "off, because TRIAGE_CHANNEL is not set, nor a channel in Settings"
     assert check_triage(slack, "") == ok(found)
     assert slack.calls == []
 
 
-INVITE = "Invite it: until then it posts there, but does not receive the replies to its cards."
+YET = ": until then it posts there, but does not receive the replies to its cards."
 
 
 @pytest.mark.parametrize(
     ("about", "expected"),
     [
-        ({"is_member": True}, ok("the bot is in #triage")),
-        ({"is_member": True, "is_private": True}, ok("the bot is in #triage")),
-        ({}, warn("the bot is not in #triage", INVITE)),
+        ({"is_member": True}, ok("the bot is in #triage, from TRIAGE_CHANNEL")),
+        ({"is_member": True, "is_private": True}, ok("the bot is in #triage, from TRIAGE_CHANNEL")),
+        ({}, warn("the bot is not in #triage", f"A running bot joins it within ten minutes{YET}")),
         (
             {"is_archived": True},
             fail("#triage is archived", "Unarchive it, or use another channel."),
@@ -170,6 +190,50 @@ def test_the_triage_channel(
 ) -> None:
     slack.add_channel("C0TRIAGE", **about)
     assert check_triage(slack) == expected
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        ("C0CHOSEN", ok("the bot is in #chosen, from Settings")),
+        (
+            "C0GONE",
+            fail(
+                "the bot finds no such channel",
+                "Check Settings; if it is private, invite the bot to it.",
+            ),
+        ),
+        ("", ok("off, as chosen in Settings")),
+    ],
+)
+def test_a_channel_of_settings_wins(
+    slack: RecordingSlack, stored: str, expected: list[Finding]
+) -> None:
+    slack.add_channel("C0CHOSEN", name="chosen", is_member=True)
+    checks = SlackChecks(
+        web_client(slack),
+        scopes=SCOPES,
+        triage_channel="C0TRIAGE",
+        get_slack_settings=lambda: SlackSettings(triage_channel=stored),
+    )
+    assert checks.check_triage_channel() == expected
+
+
+def test_without_a_token_a_channel_of_settings_is_not_checked() -> None:
+    checks = SlackChecks(
+        WebClient(token=""),
+        scopes=SCOPES,
+        get_slack_settings=lambda: SlackSettings(triage_channel="C0CHOSEN"),
+    )
+    assert checks.check_triage_channel() == skip("SLACK_BOT_TOKEN")
+
+
+def test_without_the_scope_the_bot_has_to_be_invited(slack: RecordingSlack) -> None:
+    slack.add_channel("C0TRIAGE")
+    slack.scopes = ",".join(SCOPES.keys() - {"channels:join"})
+    checks = SlackChecks(web_client(slack), scopes=SCOPES, triage_channel="C0TRIAGE")
+    checks.check_token()
+    assert checks.check_triage_channel() == warn("the bot is not in #triage", f"Invite it{YET}")
 
 
 def test_a_token_that_may_not_look_at_the_triage_channel(slack: RecordingSlack) -> None:

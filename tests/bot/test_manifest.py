@@ -17,6 +17,7 @@ from bot.manifest import (
     manifest_yaml,
 )
 from bot.routes import RouteKind, top_level_routes
+from bot.views.labels import SCOPE_EFFECTS
 from demo.binaries import ROOT
 from tests.support.processes import run
 from tests.support.slack_methods import METHODS
@@ -151,7 +152,13 @@ def test_commands_and_shortcuts_are_those_of_the_routes() -> None:
 
 
 def test_it_asks_for_the_scopes_of_the_table() -> None:
-    assert build_manifest(http_url=None)["oauth_config"] == {"scopes": {"bot": list(SCOPES)}}
+    assert build_manifest(http_url=None)["oauth_config"] == {
+        "scopes": {"bot": list(SCOPES), "bot_optional": ["channels:join"]}
+    }
+
+
+def test_it_is_said_what_is_off_without_each_scope() -> None:
+    assert SCOPE_EFFECTS.keys() == SCOPES.keys()
 
 
 # Path of a text in the manifest: its minimum and maximum length, from
@@ -171,6 +178,7 @@ LENGTHS = {
     "features.slash_commands.description": (1, 2_000),
     "features.slash_commands.usage_hint": (1, 1_000),
     "oauth_config.scopes.bot": (1, 50),
+    "oauth_config.scopes.bot_optional": (1, 50),
     "settings.event_subscriptions.bot_events": (1, 50),
     "settings.event_subscriptions.request_url": (8, 3_500),
     "settings.interactivity.request_url": (8, 3_500),

@@ -45,12 +45,12 @@ from services.models.user import Role, User
 from services.search.search_query import SearchPage
 from services.sla.policy import TargetFields, Targets
 from services.team_settings.private_tickets import PrivateTicketState
-from services.team_settings.settings_service import BusinessHoursFields
+from services.team_settings.settings_service import BusinessHoursFields, CurrentSettings
 from services.tickets.filing import TicketService
 from tests.conftest import APP_URL, Bot, People, file_ticket, pressed, reload, sample_ticket
 from tests.support import payloads
 from tests.support.recording_slack import RecordingSlack
-from tests.support.slack_workspace import GENERAL
+from tests.support.slack_workspace import GENERAL, TRIAGE
 
 GUEST = "Guests cannot use this app. Ask a full member of this workspace to file the ticket."
 # Buttons of App Home that open the ticket in their value.
@@ -569,6 +569,12 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     ),
     "action open_app_name": pressed_in_home(ids.OPEN_APP_NAME),
     "view edit_app_name": sent(lambda _: team_settings.app_name_modal("Help desk")),
+    "action open_slack_settings": pressed_in_home(ids.OPEN_SLACK_SETTINGS),
+    "view edit_slack_settings": sent(
+        lambda _: team_settings.slack_settings_modal(
+            CurrentSettings("Help desk", Targets(), BusinessHours(), triage_channel=TRIAGE)
+        )
+    ),
     "action open_office": pressed_in_home(ids.OPEN_BUSINESS_HOURS),
     "view edit_office": sent(
         lambda _: team_settings.business_hours_modal(

@@ -57,6 +57,7 @@ from services.availability.availability_service import Availability, WorkHours
 from services.availability.handover_offers import HandoverOffer, OfferAnswer, OfferDecision
 from services.availability.slack_status import NO_END, StatusRules
 from services.calendar.business_hours import BusinessHours
+from services.core.slack_scopes import GrantedScopes
 from services.digest.digest_service import (
     AssigneeCounts,
     Digest,
@@ -223,6 +224,14 @@ def _messages() -> Iterator[Row]:
     yield (
         MESSAGES,
         EMPLOYEE,
+        "A question, if the app cannot read replies",
+        updates.question_message(
+            WAITING, by=BY_BEN, question_text=question, are_replies_read=False
+        ),
+    )
+    yield (
+        MESSAGES,
+        EMPLOYEE,
         "The question again",
         updates.question_reminder_message(REMINDED, question_text=question),
     )
@@ -355,7 +364,9 @@ def _assignee_messages() -> Iterator[Row]:
                 ASSIGNED, by=BY_CLEO, assignee=assignee, reason="Ben is on another case."
             ),
         )
-    yield MESSAGES, ASSIGNEE, "The thread of internal notes", updates.notes_message(ASSIGNED)
+    for title, are_read in (("", True), (", if the app cannot read replies", False)):
+        notes = updates.notes_message(ASSIGNED, are_replies_read=are_read)
+        yield MESSAGES, ASSIGNEE, f"The thread of internal notes{title}", notes
     yield (
         MESSAGES,
         ASSIGNEE,
@@ -602,6 +613,8 @@ def _modals() -> Iterator[Row]:
         " from a message": quote,
         " from a private message": file_ticket.link_only_quote(
             SOURCE.permalink, note=file_ticket.NOT_PUBLIC),
+        " from a message that the app may not read": file_ticket.link_only_quote(
+            SOURCE.permalink, note=file_ticket.NOT_PERMITTED),
         " from an old direct message": file_ticket.direct_message_quote(None),
     }  # fmt: skip
     for title, filled in quotes.items():
@@ -785,6 +798,8 @@ def _admin_modals() -> Iterator[Row]:
     yield MODALS, ADMIN, "Add moderator", person.add_moderator_modal()
     yield MODALS, ADMIN, "Add moderator: added", person.moderator_added_modal(BEN)
     yield MODALS, ADMIN, "Name", team_settings.app_name_modal(APP_NAME)
+    current = CurrentSettings(APP_NAME, Targets(), BusinessHours())
+    yield MODALS, ADMIN, "Channel and emoji", team_settings.slack_settings_modal(current)
     yield (
         MODALS,
         ADMIN,
@@ -962,6 +977,9 @@ def _home() -> Iterator[Row]:
         values = CurrentSettings(APP_NAME, Targets(), hours)
         settings = SettingsPage(Screen(settings=True), values, rules, named)
         yield HOME, ADMIN, f"Settings {title}", overview.home_view(settings)
+    lacking = replace(values, granted_scopes=GrantedScopes(frozenset()), triage_channel="C0TRIAGE")
+    settings = replace(settings, settings=lacking)
+    yield HOME, ADMIN, "Settings, without permissions in Slack", overview.home_view(settings)
 
 
 def _ticket_pages() -> Iterator[Row]:

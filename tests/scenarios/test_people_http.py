@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from bot.manifest import SCOPES
 from services.core.clock import utcnow
 from services.core.database import Mongo
+from services.core.slack_scopes import load_granted_scopes
 from services.models.ticket import Status
 from services.models.user import Role
 from tests.conftest import People, at_once
@@ -25,8 +27,8 @@ Json = dict[str, Any]
 
 @pytest.fixture
 def product(product: Product, slack: RecordingSlack) -> Product:
-    """With a triage channel and a custom emoji."""
-    slack.add_channel(TRIAGE, is_member=True)
+    """With a triage channel, which the bot joins, and a custom emoji."""
+    slack.add_channel(TRIAGE)
     product.settings |= {"TRIAGE_CHANNEL": TRIAGE, "TICKET_EMOJI": ":sos:"}
     return product
 
@@ -50,6 +52,8 @@ def test_a_ticket_is_taken_from_the_triage_channel(
 ) -> None:
     product.start("worker")
     product.start("jobs")
+    slack.wait_for("conversations.join")
+    assert load_granted_scopes(db).names == frozenset(SCOPES)
     employee = people.slack_id(people.add())
     http_bot.answer(http_bot.filled_in(slack, employee, title="The VPN drops"))
     eventually(lambda: is_outbox_empty(db), what="everybody was told")

@@ -512,6 +512,8 @@ def _with_value(element: Json, value: Any) -> Json:
         return {**element, "initial_date_time": value}
     if kind == "users_select":
         return {**element, "initial_user": value}
+    if kind == "conversations_select":
+        return {**element, "initial_conversation": value}
     wanted = value if isinstance(value, list) else [value]
     plain = {"type": "plain_text", "emoji": True}
     known = {option["value"]: option for option in _options(element)}

@@ -126,6 +126,18 @@ def conversations_info(workspace: Workspace, args: Json) -> Json:
     return {"channel": {name: value for name, value in info.items() if name != "members"}}
 
 
+def conversations_join(workspace: Workspace, args: Json) -> Json:
+    """A private channel takes no one in, and is not found by those outside."""
+    channel = workspace.channel(str(args.get("channel")))
+    if channel.startswith("D"):
+        raise SlackError("method_not_supported_for_channel_type")
+    info = workspace.channels[channel]
+    if info["is_archived"]:
+        raise SlackError("is_archived")
+    info["is_member"] = True
+    return conversations_info(workspace, args)
+
+
 def conversations_open(workspace: Workspace, args: Json) -> Json:
     if not (user := args.get("users")):
         raise SlackError("users_list_not_supplied")
@@ -416,6 +428,7 @@ METHODS: dict[str, Callable[[Workspace, Json], Json]] = {
     "chat.update": update,
     "conversations.history": conversations_history,
     "conversations.info": conversations_info,
+    "conversations.join": conversations_join,
     "conversations.open": conversations_open,
     "conversations.replies": conversations_replies,
     "dnd.teamInfo": dnd_team_info,

@@ -17,6 +17,7 @@ NEEDED: dict[str, str] = {
     "chat.postEphemeral": "chat:write",
     "chat.postMessage": "chat:write",
     "chat.update": "chat:write",
+    "conversations.join": "channels:join",
     "conversations.open": "im:write",
     "dnd.teamInfo": "dnd:read",
     "reactions.add": "reactions:write",

@@ -318,6 +318,19 @@ def test_reading_needs_the_scope_of_the_conversations_kind(
     assert [call.method for call in slack.refused] == [method]
 
 
+def test_the_bot_joins_public_channels(client: WebClient, slack: RecordingSlack) -> None:
+    for channel, about in (
+        ("C0OPEN", {}),
+        ("C0OLD", {"is_archived": True}),
+        ("C0SECRET", {"is_private": True}),
+    ):
+        slack.add_channel(channel, **about)
+    assert client.conversations_join(channel="C0OPEN")["channel"]["is_member"]
+    assert client.conversations_join(channel="C0OPEN")["ok"]
+    assert error_of(client.conversations_join, channel="C0OLD") == "is_archived"
+    assert error_of(client.conversations_join, channel="C0SECRET") == "channel_not_found"
+
+
 def test_an_address_needs_a_scope_of_its_own(client: WebClient, slack: RecordingSlack) -> None:
     slack.scopes = ",".join(SCOPES.keys() - {"users:read.email"})
     assert "email" not in client.users_info(user="U0EMP")["user"]["profile"]

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from slack_sdk import WebClient
 
+from bot.manifest import SCOPES
 from services.availability.availability_service import AvailabilityChange, AvailabilityService
 from services.availability.status_sync import POLL_INTERVAL
 from services.core.database import Mongo
 from services.core.installation import claim_installation
 from services.core.leases import is_paused, pause
+from services.core.slack_scopes import GrantedScopes, record_granted_scopes
 from services.models.permissions import Actor
 from services.models.user import Role, User
 from services.registry.services import Services
@@ -205,6 +207,25 @@ def test_without_do_not_disturb_the_rest_is_read_and_it_is_said_once(
         f"do not disturb is unknown: slack answered {error}"
     ]
     assert "quiet" not in stored(db, nils)["presence"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "asked_for"), [("dnd:read", {"users.info"}), ("users:read", set())]
+)
+def test_for_what_the_app_lacks_a_scope_slack_is_not_asked(
+    runtime: Runtime, slack: RecordingSlack, nils: User, db: Mongo, scope: str, asked_for: set[str]
+) -> None:
+    record_granted_scopes(db, GrantedScopes(frozenset(SCOPES) - {scope}))
+    sync_due(runtime)
+    assert {call.method for call in slack.calls} == asked_for
+
+
+def test_without_the_scope_the_job_publishes_nothing(
+    services: Services, publisher: RecordingPublisher, nils: User, db: Mongo
+) -> None:
+    record_granted_scopes(db, GrantedScopes(frozenset(SCOPES) - {"users:read"}))
+    enqueue_due(JobContext(services, publisher, lambda: True))
+    assert publisher.asked == []
 
 
 def test_a_limit_on_do_not_disturb_is_honoured_apart(

@@ -30,8 +30,8 @@ def setup_blocks(checklist: SetupChecklist, *, app_name: str) -> list[Block]:
         _step(
             checklist.triage_channel,
             "A triage channel",
-            "It shows a card for each ticket. Invite the bot to a channel, set `TRIAGE_CHANNEL` to "
-            f"the channel's id (at the end of its details), and restart {escape(app_name)}.",
+            "It shows a card for each ticket.",
+            button("Choose channel", ids.OPEN_SLACK_SETTINGS, "all"),
         ),
         _step(
             checklist.ai_key,

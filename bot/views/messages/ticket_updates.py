@@ -46,10 +46,15 @@ from services.tickets.lifecycle import CANCELLED_RESOLUTION
 from services.tickets.validation import MAX_TITLE_LENGTH
 
 THREAD_HELP = "You can also write in this message's thread."
+THREAD_NOT_READ = "Press Answer: this app can't read replies in threads."
 DELETED = "This comment was deleted."
 NOTES_THREAD_HELP = (
     "Only moderators and admins read this thread. Reply here to add a note. To write to the "
     "requester, reply in the thread of the ticket's card."
+)
+NOTES_THREAD_NOT_READ = (
+    "Only moderators and admins read this thread. This app can't read replies here: add notes on "
+    "the ticket's page."
 )
 READ_ON_CARD = "Press Details on the card to read it."
 MAX_SNIPPET_LENGTH = 300
@@ -88,25 +93,30 @@ def stays_in_channel_message(
     )
 
 
-def question_message(ticket: Ticket, *, by: DisplayPerson, question_text: str) -> Message:
+def question_message(
+    ticket: Ticket, *, by: DisplayPerson, question_text: str, are_replies_read: bool = True
+) -> Message:
     """For the requester: a question that the ticket waits for."""
     return _update_message(
         ticket,
         f": {escape(by.name)} waits for your answer",
         f"{by.mention} waits for your answer on {_bold_name(ticket)}",
-        plain_text(THREAD_HELP),
+        plain_text(THREAD_HELP if are_replies_read else THREAD_NOT_READ),
         answer_button(ticket),
         quoted=_quoted_question(question_text),
     )
 
 
-def question_reminder_message(ticket: Ticket, *, question_text: str) -> Message:
+def question_reminder_message(
+    ticket: Ticket, *, question_text: str, are_replies_read: bool = True
+) -> Message:
     """For the requester: the question again, and when the ticket is closed without an answer."""
+    thread_help = THREAD_HELP if are_replies_read else THREAD_NOT_READ
     return _update_message(
         ticket,
         " still waits for your answer",
         f"{_bold_name(ticket)} still waits for your answer",
-        mrkdwn(f"{_auto_close_sentence(ticket)}{THREAD_HELP}"),
+        mrkdwn(f"{_auto_close_sentence(ticket)}{thread_help}"),
         answer_button(ticket),
         button("Still a problem", ids.STILL_A_PROBLEM, str(ticket.id)),
         button("Solved", ids.SOLVED, str(ticket.id)),
@@ -248,14 +258,14 @@ def comment_sent_message(ticket: Ticket, comment: Comment, *, to: DisplayPerson 
     return Message(text=sentence, blocks=fit_to_limit(blocks))
 
 
-def notes_message(ticket: Ticket) -> Message:
+def notes_message(ticket: Ticket, *, are_replies_read: bool = True) -> Message:
     """For the assignee: begins the thread of the ticket's internal notes."""
     heading = f"Internal notes on #{ticket.number}" if ticket.number else "Internal notes"
     title = escape(truncate(masked(ticket.title), MAX_TITLE_LENGTH))
     blocks = [
         mrkdwn_section(f"*{heading}*"),
         ticket_title(ticket),
-        context(plain_text(NOTES_THREAD_HELP)),
+        context(plain_text(NOTES_THREAD_HELP if are_replies_read else NOTES_THREAD_NOT_READ)),
     ]
     return Message(text=f"{heading} “{title}”", blocks=blocks)
 

@@ -57,6 +57,11 @@ TEXT_UNAVAILABLE = (
     "Only a link to the message is filled in, because Slack did not give its text. Say in your own "
     "words what is needed."
 )
+# The channel, or the text, cannot be read for want of a scope.
+NOT_PERMITTED = (
+    "Only a link to the message is filled in, because this app may not read messages in channels; "
+    "an admin can change that in Slack. Say in your own words what is needed."
+)
 TOO_OLD = "Your message is too old to be filled in. Say again what is needed, or copy it here."
 FILLED_IN = "Filled in from the message. Change whatever you like before you file it."
 NO_SECRETS = "No passwords or keys here, please."

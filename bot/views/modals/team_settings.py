@@ -3,7 +3,7 @@
 from bot.views import ids, labels
 from bot.views.blocks import actions, button, context, header, mrkdwn_section, text_section
 from bot.views.due_text import format_date
-from bot.views.inputs import View, input_block, modal, option, select, text_input
+from bot.views.inputs import View, channel_select, input_block, modal, option, select, text_input
 from bot.views.modals.availability import WEEKDAYS, country_select, hours_inputs, hours_text
 from bot.views.text import Block, plain_text
 from services.account_admin.private_ticket_settings import MAX_PEOPLE, PrivateTicketSettings
@@ -18,6 +18,7 @@ from services.sla.policy import PRIORITIES_BY_URGENCY, CountedHours, TargetField
 from services.team_settings.app_name import MAX_APP_NAME_LENGTH
 from services.team_settings.private_tickets import LEGACY_WARNING
 from services.team_settings.settings_service import BusinessHoursFields, CurrentSettings
+from services.team_settings.slack_settings import TICKET_EMOJI, TRIAGE_CHANNEL
 
 CLOCK_LABELS = {
     CountedHours.BUSINESS: "In business hours",
@@ -25,6 +26,10 @@ CLOCK_LABELS = {
 }
 RECALCULATION_NOTICE = (
     "Open tickets get new due times within minutes. Cards show them after the ticket's next change."
+)
+SCOPE_ADVICE = (
+    "Add them at api.slack.com/apps under “OAuth & Permissions”, and install the app again. It "
+    "notices within ten minutes."
 )
 SUGGESTED_ZONE_HINT = "From your Slack profile. It counts once you save it."
 ALSO_AWAY, NOT_AWAY = "Also away", "Not away"
@@ -66,8 +71,35 @@ def settings_page(
             text_section(_private_tickets_text(private_tickets)),
             *_legacy_notice(private_tickets),
             actions(button("Change private tickets", ids.OPEN_PRIVATE_TICKETS, "all")),
+            {"type": "divider"},
+            header("Triage channel and emoji"),
+            mrkdwn_section(_slack_settings_text(settings)),
+            actions(button("Change channel or emoji", ids.OPEN_SLACK_SETTINGS, "all")),
+            *_missing_scopes(settings),
         ],
     }
+
+
+def _slack_settings_text(settings: CurrentSettings) -> str:
+    channel = (
+        f"<#{settings.triage_channel}> shows a card for each ticket."
+        if settings.triage_channel
+        else "No channel shows a card for each ticket."
+    )
+    return f"{channel}\nThe reaction :{settings.ticket_emoji}: offers to file a message."
+
+
+def _missing_scopes(settings: CurrentSettings) -> list[Block]:
+    missing = settings.granted_scopes.missing(labels.SCOPE_EFFECTS)
+    if not missing:
+        return []
+    lines = [f"`{scope}`: {labels.SCOPE_EFFECTS[scope]}" for scope in missing]
+    return [
+        {"type": "divider"},
+        header("Missing permissions"),
+        mrkdwn_section("\n".join(lines)),
+        context(plain_text(SCOPE_ADVICE)),
+    ]
 
 
 def _private_tickets_text(settings: PrivateTicketSettings) -> str:
@@ -141,6 +173,31 @@ def app_name_modal(name: str) -> View:
                 initial=name,
                 hint="In messages, on the web pages and in emails. The name above the messages is "
                 "set at api.slack.com/apps.",
+            ),
+        ],
+    )
+
+
+def slack_settings_modal(settings: CurrentSettings) -> View:
+    return modal(
+        callback_id=ids.EDIT_SLACK_SETTINGS,
+        title="Channel and emoji",
+        submit="Save",
+        blocks=[
+            channel_select(
+                TRIAGE_CHANNEL,
+                "Triage channel",
+                placeholder="No channel",
+                chosen=settings.triage_channel,
+                hint="It shows a card for each ticket, and everyone in it reads them. After a "
+                "change, new tickets go to the new channel; cards in the old one stay there.",
+            ),
+            text_input(
+                TICKET_EMOJI,
+                "Emoji",
+                max_length=100,
+                initial=settings.ticket_emoji,
+                hint="A member who adds this reaction to a message is offered to file it.",
             ),
         ],
     )

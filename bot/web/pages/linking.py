@@ -12,7 +12,7 @@ from bot.slack.bot_process import BotProcess
 from bot.slack.client import fetch_member
 from bot.web.pages.browser_request import PROFILE_PATH, BrowserRequest, Form, sign_in_required
 from services.auth.one_time_codes import LIFETIMES, CodeKind
-from services.core.errors import Conflict
+from services.core.errors import Conflict, ScopeMissing
 from services.linking.account_linking import LinkedMember
 from services.models.permissions import Actor
 from services.models.slack_member import SlackMember
@@ -114,5 +114,5 @@ def display_member(bot: BotProcess, identity: LinkedMember) -> DisplayMember:
 def _find_member(bot: BotProcess, slack_user_id: str) -> SlackMember | None:
     try:
         return fetch_member(bot.client, team_id=bot.team_id, slack_user_id=slack_user_id)
-    except (SlackClientError, OSError):
+    except (ScopeMissing, SlackClientError, OSError):
         return None

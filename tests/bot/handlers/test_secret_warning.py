@@ -47,6 +47,7 @@ OTHER_FORMS = {
     "edit_person",
     "edit_private_tickets",
     "edit_profile",
+    "edit_slack_settings",
     "edit_targets",
     "link_account",
     "search_people",

@@ -84,6 +84,17 @@ def test_an_operators_error_closes_what_it_concerns(
     assert admitted is None or not is_closed(other, *admitted)
 
 
+@pytest.mark.parametrize(
+    "method", ["conversations.history", "conversations.info", "conversations.replies"]
+)
+def test_a_scope_for_one_kind_of_conversation_closes_no_other(
+    gate: SlackGate, other: SlackGate, method: str
+) -> None:
+    gate.record_error(method, "D1", error="missing_scope")
+    assert is_closed(other, method, "D1")
+    assert not is_closed(other, method, "C1")
+
+
 @pytest.mark.parametrize("error", ["user_not_found", "msg_too_long", "fatal_error", ""])
 def test_other_errors_close_nothing(gate: SlackGate, error: str) -> None:
     gate.record_error(POST, "U1", error=error)

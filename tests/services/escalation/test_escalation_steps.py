@@ -1,5 +1,6 @@
 """Escalation steps, with the database, the tasks and Slack."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -151,6 +152,20 @@ def test_without_anybody_else_the_channel_is_next(day: Day, employee: User) -> N
     assert day.now(ticket).assigned_to == jo.id
     assert len(day.texts_to(TRIAGE)) == 1
     assert len(day.texts_to(jo)) == 2
+
+
+def test_a_channel_chosen_in_settings_is_next(
+    day: Day, employee: User, team_settings: TeamSettings
+) -> None:
+    day.has_triage = False
+    day.runtime = replace(day.runtime, triage_channel="")
+    day.moderator("VPN")
+    no_assignee = Actor.from_user(replace(employee, role=Role.ADMIN))
+    team_settings.set_slack_settings(actor=no_assignee, triage_channel=TRIAGE)
+    ticket = day.file(employee)
+    day.runs_until(at(2, 10, 30))
+    assert day.history(ticket)[-1] == "accept_triage"
+    assert len(day.texts_to(TRIAGE)) == 1
 
 
 def test_without_a_channel_the_admins_are_next(day: Day, employee: User) -> None:

@@ -31,6 +31,10 @@ def test_each_step_is_done_once_it_is_set(
     assert with_channel.get(actor=ada) == SetupChecklist(
         business_hours=True, moderator=True, triage_channel=True, ai_key=False
     )
+    bare.team_settings.set_slack_settings(actor=ada, triage_channel="C0TRIAGE")
+    assert bare.setup_checklists.get(actor=ada) == SetupChecklist(
+        business_hours=True, moderator=True, triage_channel=True, ai_key=False
+    )
     complete = build_services(db, clock, TRIAGE_CHANNEL="C0TRIAGE", GEMINI_API_KEY="key")
     assert complete.setup_checklists.get(actor=ada) is None
 

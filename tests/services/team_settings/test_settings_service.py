@@ -71,6 +71,10 @@ def test_the_screen(ada: Visitor) -> None:
         "Only the requester, the assignee and the admins see a private ticket. New ones go to the "
         "admins.",
         "Change private tickets",
+        "---",
+        "Triage channel and emoji",
+        "No channel shows a card for each ticket.\nThe reaction :ticket: offers to file a message.",
+        "Change channel or emoji",
     ]
     assert ada.press("Back")[0] == "Hello, Admin 1"
 
