@@ -6,6 +6,7 @@ Each function imports what it needs: `--help` needs nothing, and the bot needs n
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -198,6 +199,7 @@ def _bot(config: Settings, hooks: Hooks) -> int:
         except (DomainError, PyMongoError):
             stop.set()
 
+    gc.freeze()  # or each full collection would look at all that lives as long as the process
     with watch, clock.ClockSync(config.mongo_uri):
         bot_bootstrap.serve(
             server, stop, on_ready=lambda: threading.Thread(target=announce, daemon=True).start()
