@@ -6,6 +6,7 @@ Each function imports what it needs: `--help` needs nothing, and the bot needs n
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -201,6 +202,7 @@ def _bot(config: Settings, hooks: Hooks) -> int:
             stop.set()
 
     app_watch = AppWatch(bot, GrantedScopes.from_headers(identity.headers))
+    gc.freeze()  # or each full collection would look at all that lives as long as the process
     with watch, clock.ClockSync(config.mongo_uri), app_watch:
         bot_bootstrap.serve(
             server, stop, on_ready=lambda: threading.Thread(target=announce, daemon=True).start()

@@ -168,10 +168,7 @@ def _listener(
     def listener(ack: Ack, body: dict[str, Any], respond: Respond) -> None:
         route = by_id[_ROUTE_IDS[kind](body)]
         req = Request(body=body, bot=bot, permission=route.permission, _ack=ack, _respond=respond)
-        if kind in ACKED_IMMEDIATELY and not route.has_own_ack:
-            req.ack()
-        if kind is RouteKind.EVENT:
-            bot.event_arrivals.record(body["event"])
+        _receive(route, req)
         try:
             with count_outcome():
                 with bot.handler_deadline():
@@ -192,6 +189,13 @@ def _listener(
                 members.record(req)
 
     return listener
+
+
+def _receive(route: Route, req: Request) -> None:
+    if route.kind in ACKED_IMMEDIATELY and not route.has_own_ack:
+        req.ack()
+    if route.kind is RouteKind.EVENT:
+        req.bot.event_arrivals.record(req.body["event"])
 
 
 # How a payload names its route.

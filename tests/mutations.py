@@ -109,8 +109,8 @@ MUTATIONS = (
     Mutation(
         "outbox-cleared-without-seq",
         "services/outbox/pending.py",
-        ', "seq": expected_seq}, DELIVERED',
-        "}, DELIVERED",
+        "update_one(unchanged, DELIVERED)",
+        'update_one({"_id": ticket_id}, DELIVERED)',
         ("tests/services/outbox/test_pending.py",),
     ),
     Mutation(

@@ -123,4 +123,9 @@ class WorkWeek:
         )
 
     def _moment(self, day: date, at: time) -> datetime:
-        return datetime.combine(day, at, self.zone).astimezone(UTC)
+        return _in_utc(day, at, self.zone)
+
+
+@lru_cache(maxsize=4_096)
+def _in_utc(day: date, at: time, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, at, zone).astimezone(UTC)

@@ -29,6 +29,7 @@ from services.models.escalation_track import (
 from services.models.events import Event, EventType, NewEvent
 from services.models.ticket import AssigneeChoice, Priority, Status, Ticket
 from services.models.user import User, can_work_on_tickets
+from services.outbox.ticket_filter import ticket_filter
 from services.sla.escalation_schedule import NEXT_STEP_FIELD, due_steps, next_scheduled_step
 from services.sla.policy import SlaPolicy, cached_policy
 from services.team_settings.slack_settings import has_triage_channel
@@ -230,4 +231,4 @@ def _reassign_change(ticket: Ticket, choice: AssigneeChoice, *, now: datetime) -
 
 
 def _unchanged_filter(ticket: Ticket) -> Document:
-    return {"_id": ticket.id, "seq": ticket.seq or None}
+    return ticket_filter(ticket.id, {"seq": ticket.seq or None})

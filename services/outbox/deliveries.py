@@ -33,6 +33,7 @@ from services.models.ticket import OPEN_STATUSES, Card, Ticket
 from services.outbox import pending
 from services.outbox.pending import ANY_TIME, outbox_fields
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX
+from services.outbox.ticket_filter import ticket_filter
 
 CLAIM_DURATION = timedelta(seconds=60)
 _UNANSWERED_SINCE = "unansweredSince"  # of a delivery, see `Claim`
@@ -310,7 +311,7 @@ def claim_first(db: Mongo, ticket_id: ObjectId, keys: Sequence[str], *, now: dat
         {"key": first, "state": state, "tries": 1, **_begun(now)},
         *({"key": key, "state": state, "tries": 0, "until": now} for key in others),
     ]
-    unknown = {"_id": ticket_id, "notices.key": {"$nin": list(keys)}}
+    unknown = _without_deliveries(ticket_id, keys)
     done = db.tickets.update_one(unknown, {"$push": {"notices": {"$each": added}}})
     return done.modified_count == 1
 
@@ -411,7 +412,7 @@ def mark_sent_and_claim(
         db,
         ticket_id,
         message,
-        only_if={"notices": {"$elemMatch": {"key": next_key, **_unclaimed(now)}}},
+        only_if_delivery={"key": next_key, **_unclaimed(now)},
         change={"$set": begun, "$inc": {"notices.$[next].tries": 1}},
         array_filters=[{"next.key": next_key}],
     )
@@ -433,7 +434,7 @@ def mark_last_sent(
     return is_delivered
 
 
-_NO_CHANGE: Document = {}
+_NONE: Document = {}
 
 
 def _mark_sent(
@@ -441,12 +442,13 @@ def _mark_sent(
     ticket_id: ObjectId,
     message: SentMessage,
     *,
-    only_if: Document = _NO_CHANGE,
-    change: Document = _NO_CHANGE,
+    only_if: Document = _NONE,
+    only_if_delivery: Document = _NONE,
+    change: Document = _NONE,
     array_filters: Sequence[Document] = (),
 ) -> bool:
-    """Record the message and make a further `change` of the ticket, if it is not recorded yet and
-    the ticket matches `only_if`."""
+    """Record the message and make a further `change` of the ticket, if it is not recorded yet, the
+    ticket matches `only_if`, and one of its deliveries `only_if_delivery`."""
     sent = {"state": DeliveryState.SENT.value, "channel": message.channel, "ts": message.ts}
     own = {
         f"notices.$[this].{name}": value
@@ -460,11 +462,10 @@ def _mark_sent(
     }
     if message.card:
         update["$push"] = {"cards": message.card.to_doc()}
-    unrecorded = {"notices": {"$elemMatch": {"key": message.key, "ts": {"$ne": message.ts}}}}
+    unrecorded = {"key": message.key, "ts": {"$ne": message.ts}}
+    elements = [{"$elemMatch": one} for one in (unrecorded, only_if_delivery) if one]
     done = db.tickets.update_one(
-        {"_id": ticket_id, "$and": [unrecorded, only_if]}
-        if only_if
-        else {"_id": ticket_id, **unrecorded},
+        ticket_filter(ticket_id, {**only_if, "notices": {"$all": elements}}),
         update,
         array_filters=[{"this.key": message.key}, *array_filters],
     )
@@ -521,7 +522,7 @@ def replace_deleted(
     }
     if not _update_element(db, ticket_id, "notices", this, again):
         # Another card has taken its place in the delivery.
-        db.tickets.update_one({"_id": ticket_id, "cards": {"$elemMatch": this}}, update)
+        db.tickets.update_one(ticket_filter(ticket_id, {"cards": {"$elemMatch": this}}), update)
 
 
 def record_card_update(
@@ -594,8 +595,14 @@ def _back_to_outbox(now: datetime) -> Document:
 
 def _append(db: Mongo, ticket_id: ObjectId, delivery: Document) -> bool:
     """Add a delivery, unless there is one with its key."""
-    unknown = {"_id": ticket_id, "notices.key": {"$ne": delivery["key"]}}
+    unknown = _without_deliveries(ticket_id, [delivery["key"]])
     return db.tickets.update_one(unknown, {"$push": {"notices": delivery}}).modified_count == 1
+
+
+def _without_deliveries(ticket_id: ObjectId, keys: Sequence[str]) -> Document:
+    """Return the filter for the ticket if it has none of these deliveries."""
+    known = {"$elemMatch": {"key": {"$in": list(keys)}}}
+    return ticket_filter(ticket_id, {"notices": {"$not": known}})
 
 
 def _set(
@@ -626,7 +633,7 @@ def _update_element(
     """Update the ticket if `array` has an entry that matches `element`, called `$[this]` in
     `update`."""
     found = db.tickets.update_one(
-        {"_id": ticket_id, array: {"$elemMatch": element | (only_if or {})}},
+        ticket_filter(ticket_id, {array: {"$elemMatch": element | (only_if or {})}}),
         update,
         # Only by what never changes: SecantusDB applies the filter again after each field it sets.
         array_filters=[{f"this.{name}": value for name, value in element.items()}],

@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
+from services.outbox.ticket_filter import CHANGE_INDEX
+
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "tickets": (
+        CHANGE_INDEX,
         # To find the ticket of a thread, and of a direct message that was added to a ticket.
         IndexModel("notices.ts", sparse=True),
         IndexModel("comments.slack.ts", sparse=True),

@@ -26,6 +26,7 @@ from services.models.set_aside import (
     write_isolated,
 )
 from services.models.ticket import Priority, Ticket
+from services.outbox.ticket_filter import ticket_filter
 
 # How long the sweep waits for a change's own publication to take effect.
 SWEEP_GRACE_PERIOD = timedelta(seconds=10)
@@ -65,12 +66,14 @@ def mark_delivered(db: Mongo, ticket_id: ObjectId, *, expected_seq: int) -> bool
 
     So every change that a worker must see raises `seq`, even if it is no event.
     """
-    done = db.tickets.update_one({"_id": ticket_id, "seq": expected_seq}, DELIVERED)
+    unchanged = ticket_filter(ticket_id, {"seq": expected_seq})
+    done = db.tickets.update_one(unchanged, DELIVERED)
     return done.matched_count == 1
 
 
 def is_unchanged(db: Mongo, ticket_id: ObjectId, *, expected_seq: int) -> bool:
-    return db.tickets.count_documents({"_id": ticket_id, "seq": expected_seq}, limit=1) == 1
+    unchanged = ticket_filter(ticket_id, {"seq": expected_seq})
+    return db.tickets.count_documents(unchanged, limit=1) == 1
 
 
 def due_tickets(db: Mongo, *, now: datetime, limit: int) -> dict[ObjectId, bool]:
@@ -114,7 +117,7 @@ def back_off(db: Mongo, ticket: Ticket, *, now: datetime) -> None:
     is_early = ticket.attempts > 0 and is_waiting(ticket, now=now)
     if ticket.is_in_outbox and not is_early:
         db.tickets.update_one(
-            {"_id": ticket.id, "outbox": True, "nextTryAt": ticket.next_try_at},
+            ticket_filter(ticket.id, {"outbox": True, "nextTryAt": ticket.next_try_at}),
             {"$set": {"nextTryAt": next_attempt(ticket, now=now)}, "$inc": {"attempts": 1}},
         )
 

@@ -81,6 +81,10 @@ RETIRED: Declaration = {
     "tickets": (
         IndexModel([("createdBy", ASCENDING), ("createdAt", DESCENDING)]),
         IndexModel("status"),
+        IndexModel(
+            [("_id", ASCENDING), ("status", ASCENDING), ("assignedTo", ASCENDING)],
+            partialFilterExpression={"seq": {"$gt": 0}},
+        ),
     ),
 }
 

@@ -18,7 +18,6 @@ from services.core.database import Document, Mongo
 from services.core.errors import Conflict, InvalidValue, LimitReached, NotFound
 from services.core.optimistic_retry import retry_on_conflict
 from services.core.rate_limit import RULES, Limit, refuse
-from services.core.sequences import NumberSequence
 from services.models import events as model_events
 from services.models.events import EventType, NewEvent
 from services.models.message_source import MessageSource, filed_from
@@ -33,6 +32,7 @@ from services.tickets import search_index, ticket_store
 from services.tickets.access import require_visible, visible_to
 from services.tickets.fields import FILED_FIELDS, current_value
 from services.tickets.indexes import NEWEST_INDEX
+from services.tickets.numbered_inserts import NumberedInserts
 from services.tickets.queries import WITHOUT_MESSAGES, load_ticket
 from services.tickets.transitions import Change, change_requester, make_private
 from services.tickets.validation import (
@@ -96,7 +96,7 @@ class TicketService:
         self._db = db
         self._rate_limiter = rate_limiter
         self._clock = clock
-        self._numbers = NumberSequence(db)
+        self._inserts = NumberedInserts(db)
 
     def create(
         self,
@@ -337,7 +337,6 @@ class TicketService:
             "assignedTo": None,
             "createdAt": now,
             "teamId": team_id,
-            "number": self._numbers.next_number(team_id=team_id),
             "seq": 1,
             "events": model_events.event_docs([filed], seq=0, at=now),
             **outbox_fields(now),
@@ -359,8 +358,9 @@ class TicketService:
         ticket = Ticket.from_doc(doc)
         timing = timing_for_new_ticket(ticket, policy=cached_policy(self._db), now=now).values
         computed = {**search_index.words_of(ticket), **timing}
-        self._db.tickets.insert_one(doc | computed)
-        return ticket.with_fields(computed)
+        stored = doc | computed
+        self._inserts.insert(stored)
+        return ticket.with_fields({**computed, "number": stored["number"]})
 
     def _check_same_content(self, actor: Actor, ticket: Ticket, fields: TicketFields) -> Ticket:
         """Return the ticket as it is now, if the actor filed it with the same values."""

@@ -14,15 +14,11 @@ FILER_NEWEST_INDEX = (("filedBy", ASCENDING), *NEWEST_INDEX)
 ASSIGNEE_STATUS_NEWEST_INDEX = (("assignedTo", ASCENDING), ("status", ASCENDING), *NEWEST_INDEX)
 # Resolved tickets, newest first: the router learns from them, the digest counts them.
 RESOLVED_INDEX = (("status", ASCENDING), ("completedAt", DESCENDING), ("_id", DESCENDING))
-# For a change of one version of a ticket. MongoDB needs only `_id`; SecantusDB scans all tickets
-# unless an index begins with every field of the filter that its partial filter does not name.
-VERSION_INDEX = (("_id", ASCENDING), ("status", ASCENDING), ("assignedTo", ASCENDING))
 # For each word of a ticket, the newest first: services/models/search_words.py.
 PUBLIC_WORDS_INDEX = (("search.public", ASCENDING), *NEWEST_INDEX)
 INTERNAL_WORDS_INDEX = (("search.internal", ASCENDING), *NEWEST_INDEX)
 # For the filter of a partial index. Not `$exists`: SecantusDB does not use such an index.
 FIRST_ID = ObjectId("0" * 24)
-_HAS_VERSION: Document = {"seq": {"$gt": 0}}
 
 
 def _unique_if_set(field: str, *more: str, above: int | str) -> IndexModel:
@@ -46,7 +42,6 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel(RESOLVED_INDEX),
         IndexModel(PUBLIC_WORDS_INDEX),
         IndexModel(INTERNAL_WORDS_INDEX, partialFilterExpression={"search.internal": {"$gt": ""}}),
-        IndexModel(VERSION_INDEX, partialFilterExpression=_HAS_VERSION),
         _unique_if_set("number", above=0),
         # The legacy backend's tickets that legacy.py has not adopted yet, oldest first.
         IndexModel(

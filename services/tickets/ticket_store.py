@@ -3,8 +3,7 @@
 The filter holds the `seq` that the change was decided on, so of two concurrent changes one is
 stored. Only classic update operators: a pipeline would evaluate a title such as "$teamId".
 
-An update and a read, not one findAndModify: SecantusDB scans all tickets for that, and for a filter
-that no index begins with (`VERSION_INDEX` in services/tickets/indexes.py).
+An update and a read, not one findAndModify: SecantusDB scans all tickets for that.
 """
 
 from datetime import datetime
@@ -14,6 +13,7 @@ from services.core.database import Document, Mongo
 from services.models.events import event_docs
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.outbox import pending
+from services.outbox.ticket_filter import ticket_filter
 from services.sla.policy import cached_policy
 from services.sla.timing import compute_timing
 from services.tickets import search_index
@@ -62,7 +62,7 @@ def store(db: Mongo, ticket: Ticket, change: Change, *, now: datetime, **conditi
     if removed := (*change.remove, *sla_update.removed):
         update["$unset"] = dict.fromkeys(removed, "")
     # The legacy backend's tickets have no seq before their first change.
-    unchanged: Document = {"_id": ticket.id, "seq": ticket.seq or None, **conditions}
+    unchanged = ticket_filter(ticket.id, {"seq": ticket.seq or None, **conditions})
     return db.tickets.update_one(unchanged, update).matched_count == 1
 
 

@@ -39,7 +39,7 @@ MAX_QUEUE_SIZE = 1_000
 STOP_TIMEOUT_SECONDS = 2.0
 # Few enough for one worker to work off while the others take the next message.
 MAX_TICKETS_PER_MESSAGE = 8
-GATHER_SECONDS = 0.05
+GATHER_SECONDS = 0.1
 
 
 class PublishFailed(Exception):

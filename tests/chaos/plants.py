@@ -23,17 +23,20 @@ def skip_outbox_mark(patch: Patch = setattr) -> None:
 
 def answer_before_insert(patch: Patch = setattr) -> None:
     """The requester is answered, and the ticket is stored later."""
-    insert = Collection.insert_one
+    for name in ("insert_one", "insert_many"):
+        patch(Collection, name, _later(getattr(Collection, name)))
 
-    def insert_later(self: Any, document: Any, *args: Any, **options: Any) -> Any:
+
+def _later(insert: Callable[..., Any]) -> Callable[..., Any]:
+    def insert_later(self: Any, *args: Any, **options: Any) -> Any:
         if self.name != "tickets":
-            return insert(self, document, *args, **options)
-        timer = Timer(INSERT_DELAY_SECONDS, insert, (self, document, *args), options)
+            return insert(self, *args, **options)
+        timer = Timer(INSERT_DELAY_SECONDS, insert, (self, *args), options)
         timer.daemon = True
         timer.start()
         return None
 
-    patch(Collection, "insert_one", insert_later)
+    return insert_later
 
 
 def forget_recipient(patch: Patch = setattr) -> None:

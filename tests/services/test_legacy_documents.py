@@ -78,6 +78,7 @@ from services.tickets import legacy, release, search_index, ticket_store
 from services.tickets import queries as ticket_queries
 from services.tickets.access import visible_to
 from services.tickets.lifecycle import TicketAction, state_token
+from services.tickets.numbered_inserts import NumberedInserts
 from services.tickets.queries import load_for_reminders, load_ticket
 from services.tickets.transitions import Change
 from tests.conftest import CHEAP, JWT_SECRET, NOBODY_LISTENS
@@ -1068,6 +1069,9 @@ TABLE: Mapping[str, Entry] = {
         lambda w: [w.ticket_pager.newest_page(actor=actor) for actor in (BOSS, JO)]
     ),
     "tickets.filing.TicketService.create": once(filed),
+    "tickets.numbered_inserts.NumberedInserts.insert": once(
+        lambda w: NumberedInserts(w.db).insert({"_id": ObjectId(), "teamId": TEAM_ID})
+    ),
     "tickets.filing.TicketService.check_not_filed": once(
         lambda w: w.tickets.check_not_filed(actor=JO, team_id=TEAM_ID, source=SAID)
     ),

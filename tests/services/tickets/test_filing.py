@@ -9,11 +9,10 @@ from bson import ObjectId
 from pymongo.errors import AutoReconnect, DuplicateKeyError
 
 from demo.servers import RedisServer
-from services.core.database import Mongo
+from services.core.database import Document, Mongo
 from services.core.errors import Conflict, InvalidValue, LimitReached, NotFound
 from services.core.rate_limiter import RateLimiter
 from services.core.redis_client import connect_redis
-from services.core.sequences import NumberSequence
 from services.models.comment import MessageRef
 from services.models.message_source import MessageSource, checked_source
 from services.models.permissions import Actor
@@ -24,6 +23,7 @@ from services.sla.policy import load_policy
 from services.sla.queue_key import queue_key
 from services.tickets.actions import TicketActions
 from services.tickets.filing import AlreadyFiled, FilingResult, TicketService
+from services.tickets.numbered_inserts import NumberedInserts
 from services.tickets.queries import load_ticket
 from tests.conftest import Commands, FixedClock, People, at_once, file_ticket, reload
 from tests.support.action_helpers import refusal
@@ -278,15 +278,15 @@ def test_after_an_hour_an_emptied_redis_has_counted_all(
 def test_a_ticket_that_is_not_stored_gives_its_place_back(
     tickets: TicketService, redis_server: RedisServer, clock: FixedClock, redis_url: str
 ) -> None:
-    class Broken(NumberSequence):
-        def next_number(self, *, team_id: str) -> int:
+    class Broken(NumberedInserts):
+        def insert(self, ticket: Document) -> None:
             raise AutoReconnect
 
     url = redis_server.url if redis_url else ""
     limiter = RateLimiter(url, namespace="places", clock=clock)
     broken = copy(tickets)
     broken._rate_limiter = tickets._rate_limiter = limiter
-    broken._numbers = Broken(tickets._db)
+    broken._inserts = Broken(tickets._db)
     for _ in range(21):
         with pytest.raises(AutoReconnect):
             file(broken)

@@ -558,7 +558,7 @@ def test_new_tickets_of_a_message_share_their_reads(
     first_message = next(
         place
         for place, (name, command) in enumerate(commands.sent)
-        if name == "update" and "notices.key" in command["updates"][0]["q"]
+        if name == "update" and "notices" in command["updates"][0]["u"].get("$push", {})
     )
     before = [
         command["filter"]
