@@ -132,7 +132,7 @@ class _Source(NamedTuple):
 
 def _requester_card(source: _Source) -> Message:
     """Build the card of the requester, or of a former one."""
-    ticket, people, recipient, _ = source
+    ticket, people, recipient, *_ = source
     if is_former_requester(ticket, recipient):
         return former_requester_message(ticket, people, recipient)
     return ticket_cards.requester_card(
@@ -172,7 +172,7 @@ def _assignee_card(source: _Source) -> Message:
 
 def _participant_card(source: _Source) -> Message:
     """Build the card of a participant, or of one who is no longer reached."""
-    ticket, people, recipient, _ = source
+    ticket, people, recipient, *_ = source
     if not takes_part(ticket, recipient, people):
         return ticket_cards.former_participant_card(ticket)
     is_join = (event for event in reversed(ticket.events) if event.to == recipient)

@@ -722,7 +722,12 @@ def _modals() -> Iterator[Row]:
     )
     yield MODALS, MODERATOR, "Edit", form
     of_several = EditForm(
-        joined, ("VPN",), fit, PrivateTicketState(), now=NOW, participants=(DAN, CLEO)
+        joined,
+        ("VPN",),
+        fit,
+        private_tickets=PrivateTicketState(),
+        now=NOW,
+        participants=(DAN, CLEO),
     )
     yield MODALS, MODERATOR, "Edit, participants", edit_ticket.edit_ticket_modal(of_several)
     yield (

@@ -1,0 +1,8 @@
+"""The recordings hold all that is stored before and after."""
+
+import pytest
+
+
+@pytest.fixture
+def strangers() -> None:
+    """None."""
