@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
+from services.core.errors import InvalidValue, NotFound
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
-from services.models.user import User
+from services.models.user import Role, User
 from tests.conftest import FixedClock, People
 from tests.support.bot_and_workers import BotAndWorkers
 from tests.support.comment_helpers import card_of, changed, said
+from tests.support.slack_workspace import TEAM_ID
 
 pytest_plugins = ["tests.support.scenario"]
 
@@ -109,3 +111,64 @@ def test_a_former_requester_who_takes_part_reads_edits(
     system.bot.answer(changed(comment, "Second"))
     system.work()
     assert "Second" in str(system.messages(ann))
+
+
+def test_a_repeated_request_shows_its_filer_only_what_they_filed(
+    system: BotAndWorkers, people: People, ann: User, cleo: User, eva: User
+) -> None:
+    people.add(Role.ADMIN)
+    form: dict[str, Any] = {
+        "actor": Actor.from_user(cleo),
+        "team_id": TEAM_ID,
+        "request_id": "K1",
+        "title": "About my manager",
+        "description": "Monday.",
+        "private": True,
+        "requester": ann.id,
+        "reject_edits": True,
+    }
+    filed = system.tickets.create(**form).ticket
+    later = {"title": "A canary", "resolution": "A canary", "participants": [eva.id]}
+    system.db.tickets.update_one({"_id": filed.id}, {"$set": later})
+    again = system.tickets.create(**form)
+    assert not again.is_new
+    assert (again.ticket.id, again.ticket.number) == (filed.id, filed.number)
+    assert "canary" not in str(again.ticket)
+    assert again.ticket.participants == ()
+    with pytest.raises(NotFound):
+        system.tickets.get(actor=Actor.from_user(cleo), ticket_id=str(filed.id))
+
+
+def test_who_is_not_to_get_it_does_not_become_its_requester(
+    system: BotAndWorkers, people: People, ann: User, ben: User, cleo: User, eva: User
+) -> None:
+    form: dict[str, Any] = {
+        "actor": Actor.from_user(cleo),
+        "team_id": TEAM_ID,
+        "request_id": "V1",
+        "title": "About Eva",
+        "description": "Monday.",
+        "not_to": eva.id,
+    }
+    ticket = system.tickets.create(**form, requester=ann.id).ticket
+    refusal = "The requester does not want this person to get it."
+    with pytest.raises(InvalidValue, match=refusal):
+        move(system, ticket, ben, eva)
+    with pytest.raises(InvalidValue, match=refusal):
+        system.tickets.create(**form, requester=eva.id)
+    assert system.now(ticket).created_by == ann.id
+
+
+def test_not_to_holds_for_the_account_into_which_the_persons_is_merged(
+    system: BotAndWorkers, people: People, ticket: Ticket, dan: User
+) -> None:
+    older = people.add(Role.MODERATOR, linked=False)
+    system.db.tickets.update_one({"_id": ticket.id}, {"$set": {"notTo": dan.id}})
+    before = system.now(ticket)
+    # A malformed ticket, which waits for an operator, keeps no other from being moved.
+    malformed = {"createdBy": dan.id, "events": 7, "aside": {"until": None}}
+    system.db.tickets.insert_one(malformed)
+    merge(system, dan, older)
+    after = system.now(ticket)
+    assert (after.not_to, after.events) == (older.id, before.events)
+    assert after.seq > before.seq
