@@ -51,14 +51,6 @@ def last_event(ticket: Ticket, kind: str) -> Event | None:
     return next((event for event in reversed(ticket.events) if event.type == kind), None)
 
 
-def is_former_requester(ticket: Ticket, reader: Recipient | None) -> bool:
-    """Return whether the ticket was this account's until its requester was changed."""
-    return reader != ticket.created_by and any(
-        event.type == EventType.EDITED and event.field == "createdBy" and event.from_ == reader
-        for event in ticket.events
-    )
-
-
 def _filed(_: Event, ticket: Ticket) -> RecipientPairs:
     if ticket.created_by:
         yield REQUESTER, ticket.created_by

@@ -139,8 +139,8 @@ def _is_by_staff(db: Mongo, ticket: Ticket) -> bool:
         if (event.type, event.field) == (EventType.EDITED, "priority")
         and isinstance(event.by, ObjectId)
     ]
-    author = set_by[-1] if set_by else ticket.created_by
-    if author is None or author != ticket.created_by:
+    author = set_by[-1] if set_by else ticket.filer
+    if author is None or author not in (ticket.created_by, ticket.filed_by):
         return author is not None
     doc = db.users.find_one({"_id": author})
     return doc is not None and can_work_on_tickets(User.from_doc(doc))

@@ -235,7 +235,7 @@ def _obstacle(actor: Actor, ticket: Ticket, user: User) -> str:
     if user.id == actor.user_id:
         return ADDED_ONESELF
     if user.id == ticket.created_by:
-        return f"{user.display_name} filed this ticket, and reads all of its comments already."
+        return f"{user.display_name} is the requester, and reads all of its comments already."
     if user.id == ticket.assigned_to:
         return f"{user.display_name} has this ticket, and reads all of its comments already."
     if user.id == ticket.not_to:

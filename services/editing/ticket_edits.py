@@ -44,6 +44,7 @@ from services.tickets.lifecycle import (
     TicketAction,
     check_allowed,
     check_assignee,
+    check_requester,
     check_transition,
     describe_state,
 )
@@ -271,6 +272,8 @@ class TicketEdits:
         requester = edit.get("createdBy")
         if requester and not self._is_active(requester):
             raise InvalidValue("createdBy", NO_REQUESTER)
+        if requester:
+            check_requester(ticket, requester)
         change = Change(
             values={field: edit[field] for field in plain},
             events=tuple(

@@ -37,6 +37,7 @@ from services.models.user import Role, User, release_request
 from services.outbox.deliveries import CLAIMED_FILTER, delivery_key, parse_delivery_key
 from services.outbox.emails import EmailKind, Emails, queue_account_email
 from services.outbox.pending import ANY_TIME
+from services.outbox.ticket_filter import ticket_filter
 from services.tickets import ticket_store
 from services.tickets.transitions import Change
 
@@ -224,16 +225,16 @@ class AddressClaims:
         return changed
 
     def _tickets_left(self, user_id: ObjectId, closing: Document) -> list[Document]:
-        """Return a batch of the account's tickets; of a merged one, also those that it filed for
-        others or takes part in."""
+        """Return a batch of the account's tickets; of a merged one, also of those that it filed for
+        others, takes part in or is not to get."""
         own: Document = {"createdBy": user_id}
         if not closing["into"]:
             own["events.type"] = {"$ne": EventType.REQUESTER_DISOWNED.value}
             return list(self._db.tickets.find(own).limit(BATCH_SIZE))
-        for part in (own, {"filedBy": user_id}, {"participants": user_id}):
-            if found := list(self._db.tickets.find(part).limit(BATCH_SIZE)):
-                return found
-        return []
+        # A batch of each: one that is set aside must not keep the others from being moved.
+        parts = (own, *({field: user_id} for field in ("filedBy", "participants", "notTo")))
+        found = (doc for part in parts for doc in self._db.tickets.find(part).limit(BATCH_SIZE))
+        return list({doc["_id"]: doc for doc in found}.values())
 
     def _continue_merge(self, own: User, closing: Document, *, now: datetime) -> list[ObjectId]:
         if now < closing["at"] + MERGE_TIMEOUT:
@@ -279,6 +280,8 @@ def _close_ticket(
         change = Change(events=(NewEvent(EventType.REQUESTER_DISOWNED, by=by),))
         return ticket_store.apply(db, ticket, change, now=now, createdBy=former) is not None
     moved = _moved_roles(ticket, former, by=by, into=into)
+    if not moved.events and ticket.not_to == former:
+        return _move_not_to(db, ticket, into=into)
     values = dict(moved.values)
     conditions: Document = {
         field: former for field in ("createdBy", "filedBy") if doc.get(field) == former
@@ -297,6 +300,14 @@ def _close_ticket(
         values[f"notices.{position}.key"] = delivery_key(seq=int(seq), kind=kind, recipient=into)
     change = Change(values, moved.events, moved.remove)
     return ticket_store.apply(db, ticket, change, now=now, **conditions) is not None
+
+
+def _move_not_to(db: Mongo, ticket: Ticket, *, into: ObjectId) -> bool:
+    """Without an event: the history says nothing of whom the requester does not want. But `seq`
+    rises, so that an assignment that was chosen before is not stored."""
+    unchanged = ticket_filter(ticket.id, {"seq": ticket.seq or None})
+    update = {"$set": {"notTo": into}, "$inc": {"seq": 1}}
+    return db.tickets.update_one(unchanged, update).matched_count == 1
 
 
 def _moved_roles(ticket: Ticket, former: ObjectId, *, by: ObjectId, into: ObjectId) -> Change:

@@ -94,10 +94,33 @@ def may_change_participants(actor: Actor, ticket: Ticket) -> bool:
 
 def was_removed(ticket: Ticket, user_id: ObjectId) -> bool:
     """Return whether the user took part in the ticket and no longer does."""
+    accounts = accounts_of(ticket, user_id)
     return user_id not in ticket.participants and any(
-        event.type == EventType.PARTICIPANT_REMOVED and event.from_ == user_id
+        event.type == EventType.PARTICIPANT_REMOVED and event.from_ in accounts
         for event in ticket.events
     )
+
+
+def is_former_requester(ticket: Ticket, reader: object) -> bool:
+    """Return whether the ticket was this account's until its requester was changed."""
+    if reader == ticket.created_by or not isinstance(reader, ObjectId):
+        return False
+    accounts = accounts_of(ticket, reader)
+    return any(
+        event.type == EventType.EDITED and event.field == "createdBy" and event.from_ in accounts
+        for event in ticket.events
+    )
+
+
+def accounts_of(ticket: Ticket, user_id: ObjectId) -> set[ObjectId]:
+    """Return the account, and those that were merged into it, by the ticket's history: events from
+    before a merge name the account of that time."""
+    accounts = {user_id}
+    for event in reversed(ticket.events):
+        is_merge = event.type in _MERGES and isinstance(event.from_, ObjectId)
+        if is_merge and event.to in accounts:
+            accounts.add(event.from_)
+    return accounts
 
 
 def is_for_other_tickets(doc: Mapping[str, Any]) -> bool:
@@ -133,6 +156,8 @@ def _matches_any(ticket: Ticket, alternatives: Iterable[Document]) -> bool:
     )
 
 
+# A participant who is added by a merge replaces the merged account (`from_`).
+_MERGES = frozenset({EventType.REQUESTER_MERGED, EventType.PARTICIPANT_ADDED})
 _NAMES = {name for name, field in FIELDS.items() if field.seen_by is Access.ALL}
 _ATTRIBUTES = {FIELDS[name].attribute for name in _NAMES} - {""}
 # Escalation, internal notes, and who declined the ticket are for the staff.

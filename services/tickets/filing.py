@@ -32,6 +32,7 @@ from services.tickets import search_index, ticket_store
 from services.tickets.access import require_visible, visible_to
 from services.tickets.fields import FILED_FIELDS, current_value
 from services.tickets.indexes import NEWEST_INDEX
+from services.tickets.lifecycle import check_requester
 from services.tickets.numbered_inserts import NumberedInserts
 from services.tickets.queries import WITHOUT_MESSAGES, load_ticket
 from services.tickets.transitions import Change, change_requester, make_private
@@ -158,7 +159,8 @@ class TicketService:
         earlier = self._by_request(team_id, request_id) if request_id else None
         if earlier:
             resubmit = self._check_same_content if reject_edits else self._apply_resubmission
-            return FilingResult(resubmit(actor, earlier, fields), is_new=False)
+            ticket = resubmit(actor, earlier, fields)
+            return FilingResult(_seen_by_filer(actor, ticket, fields), is_new=False)
         self._check_not_filed(actor, team_id, source)
         if refusal is None:
             self._rate_limiter.refuse(subject)
@@ -380,6 +382,8 @@ class TicketService:
         if not edits and not is_made_private and not is_moved:
             return ticket
         require_visible(actor, ticket)
+        if is_moved:
+            check_requester(ticket, requester)
         if ticket.status is not Status.TODO:
             raise Conflict(f"Ticket {ticket.number} is being worked on; it can't be edited here.")
         if "deadline" in edits:
@@ -402,6 +406,30 @@ class TicketService:
         if edited is None:
             raise Conflict("This ticket has changed since. Look at it again, then decide.")
         return edited
+
+
+def _seen_by_filer(actor: Actor, ticket: Ticket, fields: TicketFields) -> Ticket:
+    """Return the ticket to the actor, who filed it; one that they may not see only as they filed
+    it: it is private, or has another requester since."""
+    if visible_to(actor).covers(ticket):
+        return ticket
+    requester = fields.requester or actor.user_id
+    return Ticket(
+        id=ticket.id,
+        number=ticket.number,
+        title=fields.title,
+        description=fields.description,
+        status=Status.TODO,
+        priority=fields.priority,
+        deadline=fields.deadline,
+        private=fields.private,
+        created_by=requester,
+        filed_by=None if requester == actor.user_id else actor.user_id,
+        assigned_to=None,
+        created_at=ticket.created_at,
+        team_id=ticket.team_id,
+        source=ticket.source,
+    )
 
 
 def _relevance(ticket: Ticket) -> tuple[bool, float]:

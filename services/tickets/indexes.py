@@ -38,6 +38,8 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel(REQUESTER_NEWEST_INDEX),
         # Tickets that a person filed for others: for the hourly limit, and merged accounts.
         IndexModel(FILER_NEWEST_INDEX, partialFilterExpression={"filedBy": {"$gt": FIRST_ID}}),
+        # Tickets that a person is not to get: for merged accounts.
+        IndexModel("notTo", partialFilterExpression={"notTo": {"$gt": FIRST_ID}}),
         IndexModel(ASSIGNEE_STATUS_NEWEST_INDEX),
         IndexModel(RESOLVED_INDEX),
         IndexModel(PUBLIC_WORDS_INDEX),

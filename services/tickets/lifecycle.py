@@ -109,6 +109,12 @@ def check_assignee(ticket: Ticket, assignee: ObjectId | None) -> None:
         raise InvalidValue("assignedTo", "The requester does not want this person to get it.")
 
 
+def check_requester(ticket: Ticket, requester: ObjectId) -> None:
+    """Raise `InvalidValue` for the person who is not to get the ticket: a requester reads it."""
+    if requester == ticket.not_to:
+        raise InvalidValue("createdBy", "The requester does not want this person to get it.")
+
+
 def check_transition(ticket: Ticket, to: Status) -> None:
     """Raise `Conflict` unless the status table allows it."""
     if to not in STATUS_TRANSITIONS[ticket.status]:

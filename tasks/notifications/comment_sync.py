@@ -23,8 +23,9 @@ from services.models.ticket import Card, Ticket
 from services.models.user import can_work_on_tickets
 from services.outbox import deliveries
 from services.outbox.deliveries import COMMENT_KIND, NOTES_KIND, DeliveryState, delivery_key
+from services.tickets.access import is_former_requester
 from tasks.notifications.message_updates import DeliveryResult, update_delivery
-from tasks.notifications.ticket_messages import Notice, takes_part
+from tasks.notifications.ticket_messages import Notice, addition_of, takes_part
 from tasks.recipients import (
     ASSIGNEE,
     PARTICIPANT,
@@ -34,7 +35,6 @@ from tasks.recipients import (
     TRIAGE,
     Recipient,
     SlackThread,
-    is_former_requester,
     last_event,
     recipients,
 )
@@ -154,13 +154,15 @@ class CommentSync:
         reader = _reader(recipient)
         if not self._runtime.may_show(self._ticket, reader):
             return False
-        if is_former_requester(self._ticket, reader) and not comment.deleted:
-            return self._is_staff(ObjectId(recipient))
         if _is_channel(recipient):
             return True
         user_id = ObjectId(recipient)
-        if user_id in self._ticket.participants and not self._takes_part(user_id):
+        is_participant = user_id in self._ticket.participants
+        if is_participant and not self._takes_part(user_id):
             return False
+        is_former = is_former_requester(self._ticket, user_id) and not is_participant
+        if is_former and not comment.deleted:
+            return self._is_staff(user_id)
         return comment.deleted or not comment.internal or self._is_staff(user_id)
 
     def _update_message(self, notice: Mapping[str, Any]) -> bool:
@@ -229,7 +231,7 @@ def comment_deliveries(
     joined = {
         user_id: added
         for user_id in ticket.participants
-        if takes_part(user_id) and (added := _added_seq(ticket, user_id))
+        if takes_part(user_id) and (added := addition_of(ticket, user_id))
     }
     for event, comment in comment_events(ticket):
         to = {} if comment.internal else _participants_at(event, joined)
@@ -245,15 +247,8 @@ def comment_deliveries(
             yield from _for_triage(ticket, event, comment, cards)
 
 
-def _added_seq(ticket: Ticket, user_id: ObjectId) -> int:
-    """Return the `seq` of the event that added the participant last; 0 if there is none."""
-    events = (event for event in reversed(ticket.events) if event.to == user_id)
-    added = (event.seq for event in events if event.type == EventType.PARTICIPANT_ADDED)
-    return next(added, 0)
-
-
-def _participants_at(event: Event, joined: Mapping[ObjectId, int]) -> dict[ObjectId, str]:
-    return {user_id: PARTICIPANT for user_id, seq in joined.items() if seq < event.seq}
+def _participants_at(event: Event, joined: Mapping[ObjectId, Event]) -> dict[ObjectId, str]:
+    return {user_id: PARTICIPANT for user_id, added in joined.items() if added.seq < event.seq}
 
 
 def comment_events(ticket: Ticket) -> list[tuple[Event, Comment]]:

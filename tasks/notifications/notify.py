@@ -30,6 +30,7 @@ from services.models import set_aside
 from services.models.ticket import Card, Ticket
 from services.outbox import deliveries, pending
 from services.outbox.deliveries import COMMENT_KIND, Claim, DeliveryRef, DeliveryState, SentMessage
+from services.tickets.access import is_former_requester
 from services.tickets.queries import load_several, load_ticket
 from tasks.assignment import assign_ticket
 from tasks.notifications import email_sender, reminders, unassigned_alert
@@ -69,7 +70,6 @@ from tasks.recipients import (
     TRIAGE,
     Recipient,
     SlackThread,
-    is_former_requester,
 )
 from tasks.runtime import Runtime, current_runtime, moved_to_backlog
 

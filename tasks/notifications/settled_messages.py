@@ -13,6 +13,7 @@ from bot.views.messages import settled as views
 from bot.views.text import Block, Message, escape
 from services.models.events import Event, EventType
 from services.models.ticket import Ticket
+from services.tickets.access import is_former_requester
 from tasks.notifications.comment_sync import comment_events
 from tasks.notifications.ticket_messages import PersonLookup, former_requester_message
 from tasks.recipients import (
@@ -22,7 +23,6 @@ from tasks.recipients import (
     RESOLVED,
     UNANSWERED,
     Recipient,
-    is_former_requester,
 )
 
 # With these, the assignee who was asked to accept has answered, or no longer has the ticket.

@@ -12,6 +12,7 @@ from bot.views.text import DisplayPerson, Message
 from services.models.events import Event, EventType
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.outbox.deliveries import delivery_key
+from services.tickets.access import accounts_of, is_former_requester
 from services.tickets.lifecycle import completed_by
 from services.tickets.transitions import TAKEN_REASON
 from tasks.recipients import (
@@ -32,7 +33,6 @@ from tasks.recipients import (
     UNANSWERED,
     Recipient,
     SlackThread,
-    is_former_requester,
     last_event,
     recipients,
     written_in_channels,
@@ -175,8 +175,7 @@ def _participant_card(source: _Source) -> Message:
     ticket, people, recipient, *_ = source
     if not takes_part(ticket, recipient, people):
         return ticket_cards.former_participant_card(ticket)
-    is_join = (event for event in reversed(ticket.events) if event.to == recipient)
-    added = next((one for one in is_join if one.type == EventType.PARTICIPANT_ADDED), None)
+    added = addition_of(ticket, recipient)
     return ticket_cards.participant_card(
         ticket,
         requester=people(ticket.created_by),
@@ -193,6 +192,21 @@ def takes_part(ticket: Ticket, recipient: Recipient | None, people: PersonLookup
         return False
     person = people(recipient)
     return person.is_active and person.slack_user_id is not None
+
+
+def addition_of(ticket: Ticket, user_id: Recipient | None) -> Event | None:
+    """Return the event that added the participant last. A merge of accounts adds no one."""
+    accounts = accounts_of(ticket, user_id) if isinstance(user_id, ObjectId) else set()
+    return next(
+        (
+            event
+            for event in reversed(ticket.events)
+            if event.type == EventType.PARTICIPANT_ADDED
+            and event.from_ is None
+            and event.to in accounts
+        ),
+        None,
+    )
 
 
 def _triage_card(source: _Source) -> Message:

@@ -261,7 +261,7 @@ def test_who_is_not_added(
     assert {one: answer.get("errors") for one, answer in answers.items()} == expected
     assert errors(change(system, ann, ticket, people=[])) == {"people": CHOOSE_SOMEONE}
     assert add(system, cleo, ticket, ann)["errors"]["people"] == (
-        f"{ann.name} filed this ticket, and reads all of its comments already."
+        f"{ann.name} is the requester, and reads all of its comments already."
     )
     assert system.now(ticket).participants == ()
     # A member who has not used the app yet gets an account.

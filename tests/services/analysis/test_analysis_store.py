@@ -14,6 +14,7 @@ from services.models.ticket import AnalysisSource, Priority, Ticket
 from services.models.user import Role, User
 from services.tickets.filing import TicketService
 from tests.conftest import FixedClock, People, file_ticket
+from tests.support.slack_workspace import TEAM_ID
 
 URGENT = Analysis(
     summary="No tunnel.",
@@ -95,6 +96,25 @@ def test_staff_are_trusted(
         ticket = help_desk.read(ticket, analysis)
         assert weighed(ticket) == ("urgent", None, None)
     assert "edited" not in [event.type for event in ticket.events]
+
+
+def test_who_filed_it_has_set_its_priority_not_whose_ticket_it_is(
+    help_desk: HelpDesk, tickets: TicketService, people: People, requester: User
+) -> None:
+    moderator = people.add(Role.MODERATOR)
+    ticket = tickets.create(
+        actor=Actor.from_user(moderator),
+        team_id=TEAM_ID,
+        request_id=None,
+        title="The printer is on fire",
+        description="Smoke comes out of it.",
+        priority="urgent",
+        requester=requester.id,
+    ).ticket
+    assert weighed(help_desk.read(ticket, LOW)) == ("urgent", None, None)
+    ticket = file_ticket(tickets, requester, priority="urgent")
+    ticket = help_desk.set(ticket, moderator, createdBy=moderator.id)
+    assert weighed(help_desk.read(ticket, LOW)) == ("high", "requester", None)
 
 
 def test_a_moderator_who_is_none_any_more_is_not(
