@@ -5,13 +5,15 @@ from typing import Any
 import pytest
 
 from services.core.errors import InvalidValue, NotFound
-from services.models.permissions import Actor
+from services.models.permissions import OPERATOR, Actor
 from services.models.ticket import Ticket
 from services.models.user import Role, User
 from tests.conftest import FixedClock, People
+from tests.support import payloads
+from tests.support.block_text import read
 from tests.support.bot_and_workers import BotAndWorkers
 from tests.support.comment_helpers import card_of, changed, said
-from tests.support.slack_workspace import TEAM_ID
+from tests.support.slack_workspace import TEAM_ID, TRIAGE
 
 pytest_plugins = ["tests.support.scenario"]
 
@@ -172,3 +174,96 @@ def test_not_to_holds_for_the_account_into_which_the_persons_is_merged(
     after = system.now(ticket)
     assert (after.not_to, after.events) == (older.id, before.events)
     assert after.seq > before.seq
+
+
+def test_a_new_requester_reads_the_last_of_a_long_conversation(
+    system: BotAndWorkers, ticket: Ticket, ben: User, cleo: User, eva: User
+) -> None:
+    comments = system.runtime.services.comments
+    for number in range(12):
+        written = comments.add(
+            actor=Actor.from_user(ben), ticket_id=str(ticket.id), text=f"Comment {number}."
+        )
+        comments.add(
+            actor=Actor.from_user(ben), ticket_id=str(ticket.id), text="A note", internal=True
+        )
+    assert written.ticket.comments
+    system.work(ticket)
+    move(system, ticket, cleo, eva)
+    replies = [message["text"] for message in system.messages(eva) if "thread_ts" in message]
+    assert [text.rpartition("wrote: ")[2] for text in replies] == [
+        f"Comment {number}." for number in range(2, 12)
+    ]
+
+
+def test_cards_name_no_requester_without_slack_who_is_erased(
+    triage: BotAndWorkers, people: People, ben: User
+) -> None:
+    wilma = people.add(linked=False)
+    filed = triage.tickets.create(
+        actor=Actor.from_user(ben),
+        team_id=TEAM_ID,
+        request_id=None,
+        title="VPN is down",
+        description="It drops.",
+        requester=wilma.id,
+    ).ticket
+    triage.work(filed)
+    shown = triage.slack.messages(TRIAGE)
+    assert wilma.name
+    assert wilma.name in str(shown)
+    erasure = triage.runtime.services.erasure
+    erasure.erase(actor=OPERATOR, email=wilma.email)
+    triage.deliver()
+    assert wilma.name not in str(triage.slack.messages(TRIAGE))
+
+
+def test_the_form_keeps_all_through_the_warning_the_question_and_another_requester(
+    system: BotAndWorkers, ticket: Ticket, ann: User, ben: User, cleo: User
+) -> None:
+    own = system.file(cleo, "The VPN drops every hour")
+    slack_id = People.slack_id(cleo)
+    system.bot.answer(payloads.slash_command(user=slack_id))
+    view = system.slack.last_view()
+    values: dict[str, Any] = {
+        "title": "The VPN drops every hour",
+        "description": own.description + " password: hunter2hunter2",
+        "createdBy": slack_id,
+        "priority": "high",
+        "notTo": People.slack_id(ben),
+    }
+
+    def submit(view: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+        return system.bot.answer(payloads.view_submission(view, values, user=slack_id))
+
+    assert submit(view, values)["errors"].keys() == {"description"}
+    question = {**submit(view, values)["view"], "id": view["id"]}
+    assert read(question)[0] == f"Looks like your ticket {own.number}"
+    # Now the Requester is a guest, then a colleague.
+    system.slack.add_member("U0GUEST", email="g@x.example", name="Gus", is_restricted=True)
+    assert submit(question, {"createdBy": "U0GUEST"})["errors"].keys() == {"createdBy"}
+    filed = submit(question, {"createdBy": People.slack_id(ann)})["view"]
+    assert "gets its messages" in str(filed)
+    (doc,) = system.db.tickets.find({"filedBy": cleo.id})
+    assert (doc["createdBy"], doc["priority"], doc["notTo"]) == (ann.id, "high", ben.id)
+    assert (doc["title"], doc["description"]) == (values["title"], values["description"])
+
+
+def test_one_patch_makes_it_private_and_anothers(
+    system: BotAndWorkers, people: People, ticket: Ticket, ann: User, ben: User, cleo: User
+) -> None:
+    """The new requester takes part in it and has it; the former one sees nothing any more."""
+    people.add(Role.ADMIN)
+    participate(system, ticket, ann, added=[cleo])
+    system.actions.reassign(
+        actor=Actor.from_user(ben), ticket_id=str(ticket.id), assignee_id=str(cleo.id)
+    )
+    system.work(ticket)
+    move(system, ticket, cleo, cleo, private=True, title="A canary")
+    now = system.now(ticket)
+    assert (now.created_by, now.participants, now.private) == (cleo.id, (), True)
+    assert now.assigned_to != cleo.id
+    assert "canary" not in str(system.messages(ann))
+    assert "canary" in str(system.messages(cleo))
+    with pytest.raises(NotFound):
+        system.tickets.get(actor=Actor.from_user(ann), ticket_id=str(ticket.id))
