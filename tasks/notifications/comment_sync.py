@@ -19,11 +19,12 @@ from bot.views.text import Message, display_person
 from services.linking.links import Directory
 from services.models.comment import Comment
 from services.models.events import Event, EventType
+from services.models.permissions import Actor
 from services.models.ticket import Card, Ticket
 from services.models.user import can_work_on_tickets
 from services.outbox import deliveries
 from services.outbox.deliveries import COMMENT_KIND, NOTES_KIND, DeliveryState, delivery_key
-from services.tickets.access import is_former_requester
+from services.tickets.access import is_former_requester, visible_to
 from tasks.notifications.message_updates import DeliveryResult, update_delivery
 from tasks.notifications.ticket_messages import Notice, addition_of, takes_part
 from tasks.recipients import (
@@ -192,8 +193,12 @@ class CommentSync:
         )
 
     def _is_staff(self, user_id: ObjectId) -> bool:
+        """Return whether they read the ticket's notes: no one who only takes part in a private one
+        does."""
         user = self._people.users.get(user_id)
-        return user is not None and can_work_on_tickets(user)
+        if user is None or not can_work_on_tickets(user):
+            return False
+        return visible_to(Actor.from_user(user)).covers_as_staff(self._ticket)
 
     def _takes_part(self, user_id: ObjectId) -> bool:
         return takes_part(self._ticket, user_id, partial(display_person, self._people))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from services.core.errors import InvalidValue, NotFound
+from services.models.comment import MessageRef
 from services.models.permissions import OPERATOR, Actor
 from services.models.ticket import Ticket
 from services.models.user import Role, User
@@ -267,3 +268,39 @@ def test_one_patch_makes_it_private_and_anothers(
     assert "canary" in str(system.messages(cleo))
     with pytest.raises(NotFound):
         system.tickets.get(actor=Actor.from_user(ann), ticket_id=str(ticket.id))
+
+
+def test_a_former_assignee_who_only_takes_part_reads_no_edits_of_notes(
+    system: BotAndWorkers, people: People, ticket: Ticket, ann: User, ben: User, cleo: User
+) -> None:
+    boss, place = people.add(Role.ADMIN), MessageRef("D0BOSS", "1700000000.000001")
+    comments, on_it = system.runtime.services.comments, {"ticket_id": str(ticket.id)}
+    by_boss = Actor.from_user(boss)
+    comments.add(actor=by_boss, **on_it, text="First", internal=True, message=place)
+    system.work(ticket)
+    assert "First" in str(system.messages(ben))
+    system.actions.reassign(actor=by_boss, **on_it, assignee_id=str(cleo.id))
+    participate(system, ticket, ann, added=[ben])
+    system.db.tickets.update_one({"_id": ticket.id}, {"$set": {"private": True}})
+    comments.edit(actor=by_boss, **on_it, message=place, text="A canary", replaces="First")
+    system.work(ticket)
+    assert "canary" in str(system.messages(cleo))
+    assert "canary" not in str(system.messages(ben))
+
+
+def test_a_former_assignee_who_only_takes_part_reads_no_reason(
+    system: BotAndWorkers, people: People, ticket: Ticket, ann: User, ben: User, cleo: User
+) -> None:
+    boss = people.add(Role.ADMIN)
+    system.db.tickets.update_one(
+        {"_id": ticket.id}, {"$set": {"private": True, "participants": [ben.id]}}
+    )
+    system.actions.reassign(
+        actor=Actor.from_user(boss),
+        ticket_id=str(ticket.id),
+        assignee_id=str(cleo.id),
+        reason="A canary",
+    )
+    system.work(ticket)
+    assert boss.name in str(system.messages(ben))
+    assert "canary" not in str(system.messages(ben))
