@@ -100,7 +100,7 @@ class Erasure:
         released_tickets = 0
         while released := release.release_tickets(self._db, user_id, now=self._clock()):
             released_tickets += len(released)
-        found = iter_tickets(self._db, (*PERSONAL_FIELDS, "status"))
+        found = iter_tickets(self._db, (*PERSONAL_FIELDS, "status", "events.by"))
         tickets = sum(self._redact_ticket(doc, user_id, slack_ids) for doc in found)
         self._forget_messages(user_id)
         removed_emails = self._db.letters.delete_many({"userId": user_id}).deleted_count
@@ -138,7 +138,9 @@ class Erasure:
         """Redact one ticket; return whether it referred to the person in Slack."""
         update = redaction_update(doc, user_id=user_id, slack_ids=slack_ids)
         is_redacted = bool(update)
-        is_named = user_id in (doc.get("createdBy"), doc.get("filedBy"))
+        # Cards name the requester, the filer, and who assigned the ticket or added the reader.
+        acted = [event["by"] for event in own_entries(doc.get("events"), "by")]
+        is_named = user_id in (doc.get("createdBy"), doc.get("filedBy"), *acted)
         is_shown = is_named and doc.get("status") in OPEN_STATUSES
         if not update and not is_shown:
             return False

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from services.core.errors import InvalidValue, NotFound
+from services.editing.ticket_edits import NO_OWN_TICKET
 from services.models.comment import MessageRef
 from services.models.permissions import OPERATOR, Actor
 from services.models.ticket import Ticket
@@ -304,3 +305,30 @@ def test_a_former_assignee_who_only_takes_part_reads_no_reason(
     system.work(ticket)
     assert boss.name in str(system.messages(ben))
     assert "canary" not in str(system.messages(ben))
+
+
+def test_no_card_names_an_erased_person_who_added_its_reader_or_assigned_it(
+    system: BotAndWorkers, people: People, ticket: Ticket, cleo: User, dan: User
+) -> None:
+    third = people.add(Role.MODERATOR)
+    participate(system, ticket, cleo, added=[dan])
+    system.actions.reassign(
+        actor=Actor.from_user(cleo), ticket_id=str(ticket.id), assignee_id=str(third.id)
+    )
+    system.work(ticket)
+    assert cleo.name
+    for reader in (dan, third):
+        assert cleo.name in str(system.messages(reader)[0])
+    system.runtime.services.erasure.erase(actor=OPERATOR, email=cleo.email)
+    system.deliver()
+    for reader in (dan, third):
+        assert cleo.name not in str(system.messages(reader)[0])
+
+
+def test_the_new_requester_is_not_made_the_assignee_with_the_same_change(
+    system: BotAndWorkers, ticket: Ticket, ben: User, cleo: User
+) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        move(system, ticket, ben, cleo, assignedTo=cleo.id)
+    assert refused.value.errors == {"assignedTo": NO_OWN_TICKET}
+    assert system.now(ticket).assigned_to == ben.id
