@@ -379,11 +379,7 @@ class TicketService:
         new_requester = _new_requester(actor, ticket, fields)
         if not edits and not is_made_private and not new_requester:
             return ticket
-        require_visible(actor, ticket)
-        if new_requester:
-            check_requester(ticket, new_requester)
-        if ticket.status is not Status.TODO:
-            raise Conflict(f"Ticket {ticket.number} is being worked on; it can't be edited here.")
+        _check_editable(actor, ticket, requester=new_requester)
         if "deadline" in edits:
             checked_deadline(fields.deadline, now=self._clock())
         change = Change(
@@ -439,6 +435,15 @@ def _seen_by_filer(actor: Actor, ticket: Ticket, fields: TicketFields) -> Ticket
         team_id=ticket.team_id,
         source=ticket.source,
     )
+
+
+def _check_editable(actor: Actor, ticket: Ticket, *, requester: ObjectId | None) -> None:
+    """`requester` is whom the ticket is moved to."""
+    require_visible(actor, ticket)
+    if requester:
+        check_requester(ticket, requester)
+    if ticket.status is not Status.TODO:
+        raise Conflict(f"Ticket {ticket.number} is being worked on; it can't be edited here.")
 
 
 def _relevance(ticket: Ticket) -> tuple[bool, float]:
