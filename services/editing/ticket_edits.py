@@ -55,6 +55,7 @@ from services.tickets.validation import NO_REQUESTER, checked_question, checked_
 MESSAGE_NOT_ALLOWED = (
     "This goes out with the status Resolved or Waiting. For anything else, add a comment."
 )
+NO_OWN_TICKET = "This person becomes the requester. Choose someone else to work on it."
 # These change the ticket as the buttons do, not only their own field.
 _ACTION_FIELDS = ("status", "assignedTo", "createdBy")
 PLAIN_FIELDS = [field for field in EDITABLE_FIELDS if field not in _ACTION_FIELDS]
@@ -274,6 +275,8 @@ class TicketEdits:
             raise InvalidValue("createdBy", NO_REQUESTER)
         if requester:
             check_requester(ticket, requester)
+            if requester == assignee_id:
+                raise InvalidValue("assignedTo", NO_OWN_TICKET)
         change = Change(
             values={field: edit[field] for field in plain},
             events=tuple(

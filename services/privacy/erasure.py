@@ -100,7 +100,7 @@ class Erasure:
         released_tickets = 0
         while released := release.release_tickets(self._db, user_id, now=self._clock()):
             released_tickets += len(released)
-        found = iter_tickets(self._db, (*PERSONAL_FIELDS, "status"))
+        found = iter_tickets(self._db, (*PERSONAL_FIELDS, "status", "events.by"))
         tickets = sum(self._redact_ticket(doc, user_id, slack_ids) for doc in found)
         self._forget_messages(user_id)
         removed_emails = self._db.letters.delete_many({"userId": user_id}).deleted_count
@@ -135,12 +135,14 @@ class Erasure:
         self._db.users.update_many(recipient_query, {"$unset": gone})
 
     def _redact_ticket(self, doc: Document, user_id: ObjectId, slack_ids: list[str]) -> bool:
-        """Redact one ticket; return whether it referred to the person."""
+        """Redact one ticket; return whether it referred to the person in Slack."""
         update = redaction_update(doc, user_id=user_id, slack_ids=slack_ids)
-        is_named = user_id in (doc.get("createdBy"), doc.get("filedBy"))
+        is_redacted = bool(update)
+        # Cards name the requester, the filer, and who assigned the ticket or added the reader.
+        acted = [event["by"] for event in own_entries(doc.get("events"), "by")]
+        is_named = user_id in (doc.get("createdBy"), doc.get("filedBy"), *acted)
         is_shown = is_named and doc.get("status") in OPEN_STATUSES
-        is_filer_shown = is_shown and doc.get("filedBy") == user_id
-        if not update and not is_filer_shown:
+        if not update and not is_shown:
             return False
         if "participants" in update.get("$pull", {}):
             update["$inc"] = {"seq": 1}  # a concurrent change of the participants reads them again
@@ -149,7 +151,7 @@ class Erasure:
             update["$set"] = {**update.get("$set", {}), **outbox_fields(self._clock())}
             update["$inc"] = {"seq": 1}
         self._db.tickets.update_one({"_id": doc["_id"]}, update)
-        return True
+        return is_redacted
 
     def _anonymise(self, user_id: ObjectId, actor: Actor | Operator) -> None:
         """Replace the account's document, and its id in the audit log: the entries stay together

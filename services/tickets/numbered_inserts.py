@@ -70,12 +70,22 @@ class NumberedInserts:
         """Number and store the tickets of the first waiter and of the others. If this fails, each
         of them writes its own."""
         first, *others = waiters
-        if "number" not in first.ticket:
+        is_repeated = "number" in first.ticket
+        if not is_repeated:
             self._number([waiter.ticket for waiter in waiters])
-        elif self._db.tickets.count_documents({"_id": first.ticket["_id"]}, limit=1):
-            return  # stored by a write whose answer was lost
-        if not (others and self._is_stored_together(waiters)):
+        elif self._is_stored(first.ticket):
+            return  # by a write whose answer was lost
+        if others and self._is_stored_together(waiters):
+            return
+        try:
             self._db.tickets.insert_one(first.ticket)
+        except DuplicateKeyError:
+            if not (is_repeated and self._is_stored(first.ticket)):
+                raise
+            # MongoDB went on with the write whose answer was lost.
+
+    def _is_stored(self, ticket: Document) -> bool:
+        return self._db.tickets.count_documents({"_id": ticket["_id"]}, limit=1) == 1
 
     def _number(self, tickets: Sequence[Document]) -> None:
         team_id = tickets[0]["teamId"]

@@ -19,11 +19,12 @@ from bot.views.text import Message, display_person
 from services.linking.links import Directory
 from services.models.comment import Comment
 from services.models.events import Event, EventType
+from services.models.permissions import Actor
 from services.models.ticket import Card, Ticket
 from services.models.user import can_work_on_tickets
 from services.outbox import deliveries
 from services.outbox.deliveries import COMMENT_KIND, NOTES_KIND, DeliveryState, delivery_key
-from services.tickets.access import is_former_requester
+from services.tickets.access import is_former_requester, visible_to
 from tasks.notifications.message_updates import DeliveryResult, update_delivery
 from tasks.notifications.ticket_messages import Notice, addition_of, takes_part
 from tasks.recipients import (
@@ -40,7 +41,8 @@ from tasks.recipients import (
 )
 from tasks.runtime import Runtime
 
-# How many comments from before the assignment the thread of the assignee's card gets.
+# How many comments from before the ticket became theirs the thread of an assignee's card gets, and
+# that of a requester to whom it was moved.
 MAX_EARLIER_COMMENTS = 10
 
 SendNotice = Callable[[Notice], bool]
@@ -191,8 +193,12 @@ class CommentSync:
         )
 
     def _is_staff(self, user_id: ObjectId) -> bool:
+        """Return whether they read the ticket's notes: no one who only takes part in a private one
+        does."""
         user = self._people.users.get(user_id)
-        return user is not None and can_work_on_tickets(user)
+        if user is None or not can_work_on_tickets(user):
+            return False
+        return visible_to(Actor.from_user(user)).covers_as_staff(self._ticket)
 
     def _takes_part(self, user_id: ObjectId) -> bool:
         return takes_part(self._ticket, user_id, partial(display_person, self._people))
@@ -226,7 +232,9 @@ def comment_deliveries(
     for_assignee = _for_assignee(ticket) - _announced(
         ticket, EventType.REOPENED, REOPENED, ticket.assigned_to
     )
-    questions = _announced(ticket, EventType.WAITING, QUESTION, ticket.created_by)
+    for_requester = _for_requester(ticket) - _announced(
+        ticket, EventType.WAITING, QUESTION, ticket.created_by
+    )
     notes = notes_threads(ticket)
     joined = {
         user_id: added
@@ -237,7 +245,7 @@ def comment_deliveries(
         to = {} if comment.internal else _participants_at(event, joined)
         if event.seq in for_assignee and ticket.assigned_to and is_staff(ticket.assigned_to):
             to[ticket.assigned_to] = ASSIGNEE
-        if ticket.created_by and not comment.internal and event.seq not in questions:
+        if ticket.created_by and not comment.internal and event.seq in for_requester:
             to[ticket.created_by] = REQUESTER
         for user_id, kind in to.items():
             thread = notes.get(user_id) if comment.internal else _thread(cards, kind, user_id)
@@ -277,8 +285,27 @@ def _for_assignee(ticket: Ticket) -> set[int]:
     assigned_seq = assigned.seq if assigned else 0
     seqs = [event.seq for event, _ in comment_events(ticket)]
     is_taken = assigned is not None and assigned.by == assigned.to
-    before = [] if is_taken else [seq for seq in seqs if seq < assigned_seq]
-    return {*before[-MAX_EARLIER_COMMENTS:], *(seq for seq in seqs if seq > assigned_seq)}
+    if is_taken:
+        return {seq for seq in seqs if seq > assigned_seq}
+    return _since(assigned_seq, seqs)
+
+
+def _for_requester(ticket: Ticket) -> set[int]:
+    """Return the `seq` of the public comments since the requester was changed, and of the last ones
+    before."""
+    changed = (
+        event.seq
+        for event in reversed(ticket.events)
+        if event.type == EventType.EDITED and event.field == "createdBy"
+    )
+    seqs = [event.seq for event, comment in comment_events(ticket) if not comment.internal]
+    return _since(next(changed, 0), seqs)
+
+
+def _since(start: int, seqs: Sequence[int]) -> set[int]:
+    """Return those after `start`, and the last ones before."""
+    before = [seq for seq in seqs if seq < start]
+    return {*before[-MAX_EARLIER_COMMENTS:], *(seq for seq in seqs if seq > start)}
 
 
 def _announced(ticket: Ticket, cause: EventType, kind: str, recipient: ObjectId | None) -> set[int]:

@@ -234,6 +234,8 @@ def _stays_in_channel_message(source: _Source) -> Message:
 
 def _taken_over_message(source: _Source) -> Message:
     event, note = source.event, _note(source.event)
+    if source.ticket.private and source.recipient in source.ticket.participants:
+        note = ""  # for those who work on it
     return ticket_updates.taken_over_message(
         source.ticket,
         by=source.by,

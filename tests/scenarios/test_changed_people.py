@@ -5,13 +5,17 @@ from typing import Any
 import pytest
 
 from services.core.errors import InvalidValue, NotFound
-from services.models.permissions import Actor
+from services.editing.ticket_edits import NO_OWN_TICKET
+from services.models.comment import MessageRef
+from services.models.permissions import OPERATOR, Actor
 from services.models.ticket import Ticket
 from services.models.user import Role, User
 from tests.conftest import FixedClock, People
+from tests.support import payloads
+from tests.support.block_text import read
 from tests.support.bot_and_workers import BotAndWorkers
 from tests.support.comment_helpers import card_of, changed, said
-from tests.support.slack_workspace import TEAM_ID
+from tests.support.slack_workspace import TEAM_ID, TRIAGE
 
 pytest_plugins = ["tests.support.scenario"]
 
@@ -172,3 +176,159 @@ def test_not_to_holds_for_the_account_into_which_the_persons_is_merged(
     after = system.now(ticket)
     assert (after.not_to, after.events) == (older.id, before.events)
     assert after.seq > before.seq
+
+
+def test_a_new_requester_reads_the_last_of_a_long_conversation(
+    system: BotAndWorkers, ticket: Ticket, ben: User, cleo: User, eva: User
+) -> None:
+    comments = system.runtime.services.comments
+    for number in range(12):
+        written = comments.add(
+            actor=Actor.from_user(ben), ticket_id=str(ticket.id), text=f"Comment {number}."
+        )
+        comments.add(
+            actor=Actor.from_user(ben), ticket_id=str(ticket.id), text="A note", internal=True
+        )
+    assert written.ticket.comments
+    system.work(ticket)
+    move(system, ticket, cleo, eva)
+    replies = [message["text"] for message in system.messages(eva) if "thread_ts" in message]
+    assert [text.rpartition("wrote: ")[2] for text in replies] == [
+        f"Comment {number}." for number in range(2, 12)
+    ]
+
+
+def test_cards_name_no_requester_without_slack_who_is_erased(
+    triage: BotAndWorkers, people: People, ben: User
+) -> None:
+    wilma = people.add(linked=False)
+    filed = triage.tickets.create(
+        actor=Actor.from_user(ben),
+        team_id=TEAM_ID,
+        request_id=None,
+        title="VPN is down",
+        description="It drops.",
+        requester=wilma.id,
+    ).ticket
+    triage.work(filed)
+    shown = triage.slack.messages(TRIAGE)
+    assert wilma.name
+    assert wilma.name in str(shown)
+    erasure = triage.runtime.services.erasure
+    erasure.erase(actor=OPERATOR, email=wilma.email)
+    triage.deliver()
+    assert wilma.name not in str(triage.slack.messages(TRIAGE))
+
+
+def test_the_form_keeps_all_through_the_warning_the_question_and_another_requester(
+    system: BotAndWorkers, ticket: Ticket, ann: User, ben: User, cleo: User
+) -> None:
+    own = system.file(cleo, "The VPN drops every hour")
+    slack_id = People.slack_id(cleo)
+    system.bot.answer(payloads.slash_command(user=slack_id))
+    view = system.slack.last_view()
+    values: dict[str, Any] = {
+        "title": "The VPN drops every hour",
+        "description": own.description + " password: hunter2hunter2",
+        "createdBy": slack_id,
+        "priority": "high",
+        "notTo": People.slack_id(ben),
+    }
+
+    def submit(view: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+        return system.bot.answer(payloads.view_submission(view, values, user=slack_id))
+
+    assert submit(view, values)["errors"].keys() == {"description"}
+    question = {**submit(view, values)["view"], "id": view["id"]}
+    assert read(question)[0] == f"Looks like your ticket {own.number}"
+    # Now the Requester is a guest, then a colleague.
+    system.slack.add_member("U0GUEST", email="g@x.example", name="Gus", is_restricted=True)
+    assert submit(question, {"createdBy": "U0GUEST"})["errors"].keys() == {"createdBy"}
+    filed = submit(question, {"createdBy": People.slack_id(ann)})["view"]
+    assert "gets its messages" in str(filed)
+    (doc,) = system.db.tickets.find({"filedBy": cleo.id})
+    assert (doc["createdBy"], doc["priority"], doc["notTo"]) == (ann.id, "high", ben.id)
+    assert (doc["title"], doc["description"]) == (values["title"], values["description"])
+
+
+def test_one_patch_makes_it_private_and_anothers(
+    system: BotAndWorkers, people: People, ticket: Ticket, ann: User, ben: User, cleo: User
+) -> None:
+    """The new requester takes part in it and has it; the former one sees nothing any more."""
+    people.add(Role.ADMIN)
+    participate(system, ticket, ann, added=[cleo])
+    system.actions.reassign(
+        actor=Actor.from_user(ben), ticket_id=str(ticket.id), assignee_id=str(cleo.id)
+    )
+    system.work(ticket)
+    move(system, ticket, cleo, cleo, private=True, title="A canary")
+    now = system.now(ticket)
+    assert (now.created_by, now.participants, now.private) == (cleo.id, (), True)
+    assert now.assigned_to != cleo.id
+    assert "canary" not in str(system.messages(ann))
+    assert "canary" in str(system.messages(cleo))
+    with pytest.raises(NotFound):
+        system.tickets.get(actor=Actor.from_user(ann), ticket_id=str(ticket.id))
+
+
+def test_a_former_assignee_who_only_takes_part_reads_no_edits_of_notes(
+    system: BotAndWorkers, people: People, ticket: Ticket, ann: User, ben: User, cleo: User
+) -> None:
+    boss, place = people.add(Role.ADMIN), MessageRef("D0BOSS", "1700000000.000001")
+    comments, on_it = system.runtime.services.comments, {"ticket_id": str(ticket.id)}
+    by_boss = Actor.from_user(boss)
+    comments.add(actor=by_boss, **on_it, text="First", internal=True, message=place)
+    system.work(ticket)
+    assert "First" in str(system.messages(ben))
+    system.actions.reassign(actor=by_boss, **on_it, assignee_id=str(cleo.id))
+    participate(system, ticket, ann, added=[ben])
+    system.db.tickets.update_one({"_id": ticket.id}, {"$set": {"private": True}})
+    comments.edit(actor=by_boss, **on_it, message=place, text="A canary", replaces="First")
+    system.work(ticket)
+    assert "canary" in str(system.messages(cleo))
+    assert "canary" not in str(system.messages(ben))
+
+
+def test_a_former_assignee_who_only_takes_part_reads_no_reason(
+    system: BotAndWorkers, people: People, ticket: Ticket, ann: User, ben: User, cleo: User
+) -> None:
+    boss = people.add(Role.ADMIN)
+    system.db.tickets.update_one(
+        {"_id": ticket.id}, {"$set": {"private": True, "participants": [ben.id]}}
+    )
+    system.actions.reassign(
+        actor=Actor.from_user(boss),
+        ticket_id=str(ticket.id),
+        assignee_id=str(cleo.id),
+        reason="A canary",
+    )
+    system.work(ticket)
+    assert boss.name in str(system.messages(ben))
+    assert "canary" not in str(system.messages(ben))
+
+
+def test_no_card_names_an_erased_person_who_added_its_reader_or_assigned_it(
+    system: BotAndWorkers, people: People, ticket: Ticket, cleo: User, dan: User
+) -> None:
+    third = people.add(Role.MODERATOR)
+    participate(system, ticket, cleo, added=[dan])
+    system.actions.reassign(
+        actor=Actor.from_user(cleo), ticket_id=str(ticket.id), assignee_id=str(third.id)
+    )
+    system.work(ticket)
+    assert cleo.name
+    for reader in (dan, third):
+        assert cleo.name in str(system.messages(reader)[0])
+    system.runtime.services.erasure.erase(actor=OPERATOR, email=cleo.email)
+    system.deliver()
+    for reader in (dan, third):
+        assert cleo.name not in str(system.messages(reader)[0])
+
+
+def test_the_new_requester_is_not_made_the_assignee_with_the_same_change(
+    system: BotAndWorkers, ticket: Ticket, ben: User, cleo: User
+) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        move(system, ticket, ben, cleo, assignedTo=cleo.id)
+    assert refused.value.errors == {"assignedTo": NO_OWN_TICKET}
+    assert system.now(ticket).assigned_to == ben.id

@@ -110,6 +110,26 @@ def test_a_ticket_whose_answer_was_lost_is_stored_once(db: Mongo) -> None:
     assert allocate_numbers(db, team_id="T1", count=1)[0] == 5
 
 
+def test_a_ticket_that_a_lost_write_stores_late_is_acknowledged(db: Mongo) -> None:
+    class Late(Held):
+        """MongoDB stores the tickets of the lost write after the next writer has looked."""
+
+        looks = 0
+
+        def _is_stored(self, ticket: Document) -> bool:
+            self.looks += 1
+            return self.looks > 1 and super()._is_stored(ticket)
+
+    held, three = Late(db, lost_answers=[2]), [ticket() for _ in range(3)]
+    answers = held.insert_all(*three)
+    assert sorted(type(answer).__name__ for answer in answers) == [
+        "AutoReconnect",
+        "NoneType",
+        "NoneType",
+    ]
+    assert sorted(numbers(db, three)) == [1, 2, 3]
+
+
 @pytest.mark.parametrize("malformed", ["\ud800", 2**70], ids=["half a character", "too large"])
 def test_a_ticket_that_cannot_be_sent_fails_alone(db: Mongo, malformed: Any) -> None:
     held, three = Held(db), [ticket(), ticket(title=malformed), ticket()]
