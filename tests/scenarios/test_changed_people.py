@@ -275,7 +275,8 @@ def test_a_former_assignee_who_only_takes_part_reads_no_edits_of_notes(
     system: BotAndWorkers, people: People, ticket: Ticket, ann: User, ben: User, cleo: User
 ) -> None:
     boss, place = people.add(Role.ADMIN), MessageRef("D0BOSS", "1700000000.000001")
-    comments, on_it = system.runtime.services.comments, {"ticket_id": str(ticket.id)}
+    comments = system.runtime.services.comments
+    on_it: dict[str, Any] = {"ticket_id": str(ticket.id)}
     by_boss = Actor.from_user(boss)
     comments.add(actor=by_boss, **on_it, text="First", internal=True, message=place)
     system.work(ticket)
@@ -303,7 +304,7 @@ def test_a_former_assignee_who_only_takes_part_reads_no_reason(
         reason="A canary",
     )
     system.work(ticket)
-    assert boss.name in str(system.messages(ben))
+    assert str(boss.name) in str(system.messages(ben))
     assert "canary" not in str(system.messages(ben))
 
 
