@@ -150,8 +150,8 @@ def _behind(at: datetime, after: PageCursor) -> Document:
 def _undated(after: PageCursor) -> Document:
     """Return the filter for the tickets without a date, which come last."""
     if after.created_at:
-        return {"createdAt": None}
-    return {"createdAt": None, "_id": {"$lt": after.ticket_id}}
+        return {"createdAt": {"$eq": None}}  # SecantusDB scans for a bare None
+    return {"createdAt": {"$eq": None}, "_id": {"$lt": after.ticket_id}}
 
 
 def _newest_first(doc: Document) -> tuple[datetime, ObjectId]:

@@ -112,7 +112,7 @@ class ListQuery:
         requesters and participants look for a ticket by its date: these lists have the newest
         first."""
         is_done = self.kind is ListKind.ASSIGNED and self.status is Status.COMPLETED
-        return self.kind in (ListKind.ASSIGNED, ListKind.QUEUE) and not is_done
+        return self.kind not in (ListKind.OWN, ListKind.PARTICIPATING) and not is_done
 
     def with_cursor(self, cursor: ListCursor | None) -> "ListQuery":
         return replace(self, cursor=cursor)

@@ -376,12 +376,10 @@ class TicketService:
             raise NotFound("This form is not yours. Open a new one with /ticket.")
         edits = _edits(ticket, fields)
         is_made_private = edits.pop("private", None) is not None
-        requester = fields.requester or actor.user_id
-        may_move = actor.has_permission(Permission.FILE_FOR_OTHERS)
-        is_moved = may_move and requester != ticket.created_by
-        if not edits and not is_made_private and not is_moved:
+        new_requester = _new_requester(actor, ticket, fields)
+        if not edits and not is_made_private and not new_requester:
             return ticket
-        _check_editable(actor, ticket, requester=requester if is_moved else None)
+        _check_editable(actor, ticket, requester=new_requester)
         if "deadline" in edits:
             checked_deadline(fields.deadline, now=self._clock())
         change = Change(
@@ -392,16 +390,27 @@ class TicketService:
             ),
             remove=("assignment.next",),  # the new text may match an assignee
         )
-        if is_moved:
-            change = change.then(change_requester(actor.user_id, ticket, requester))
+        if new_requester:
+            change = change.then(change_requester(actor.user_id, ticket, new_requester))
         if is_made_private:
             change = change.then(make_private(actor.user_id, seen_by=()))  # no one has acted on it
         edited = ticket_store.apply(
             self._db, ticket, change, now=self._clock(), status=Status.TODO.value
         )
-        if edited is None:
-            raise Conflict("This ticket has changed since. Look at it again, then decide.")
-        return edited
+        return _require_edited(edited)
+
+
+def _new_requester(actor: Actor, ticket: Ticket, fields: TicketFields) -> ObjectId | None:
+    """Return the requester that staff have chosen since, None if it is the same."""
+    requester = fields.requester or actor.user_id
+    may_move = actor.has_permission(Permission.FILE_FOR_OTHERS)
+    return requester if may_move and requester != ticket.created_by else None
+
+
+def _require_edited(edited: Ticket | None) -> Ticket:
+    if edited is None:
+        raise Conflict("This ticket has changed since. Look at it again, then decide.")
+    return edited
 
 
 def _seen_by_filer(actor: Actor, ticket: Ticket, fields: TicketFields) -> Ticket:

@@ -23,6 +23,11 @@ from tests.support.slack_workspace import TRIAGE
 WORD = "w000001x"
 
 
+@pytest.fixture
+def strangers() -> None:
+    """None: the comparison would miss their messages."""
+
+
 class NeverRuns:
     """A timer of a process that is killed first."""
 

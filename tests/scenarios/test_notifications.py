@@ -14,6 +14,7 @@ from tests.support.action_helpers import by
 from tests.support.block_text import read
 from tests.support.bot_and_workers import BotAndWorkers, buttons
 from tests.support.bot_and_workers import said as shown
+from tests.support.canary import FILED
 from tests.support.comment_helpers import event_of, said
 from tests.support.slack_workspace import TRIAGE
 
@@ -56,7 +57,7 @@ def test_a_ticket_from_filed_to_resolved(
     ]
     assert answer["view"]["close"]["text"] == "Close"
     triage.work()
-    dan, filed = people.add(), triage.db.tickets.find_one({}) or {}
+    dan, filed = people.add(), triage.db.tickets.find_one(FILED) or {}
     triage.runtime.services.participants.change(
         actor=Actor.from_user(ann), ticket_id=str(filed["_id"]), added=[dan.id]
     )

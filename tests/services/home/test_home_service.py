@@ -227,7 +227,7 @@ def test_the_number_of_queries_is_always_the_same(
     ]
 
 
-def test_a_tickets_page_is_three_queries(
+def test_the_queries_of_a_tickets_page(
     watched_db: Mongo, commands: Commands, ticket: Ticket, moderator: User, db: Mongo
 ) -> None:
     event = {"seq": 9, "at": ticket.created_at, "by": moderator.id, "type": "edited"}
@@ -238,4 +238,6 @@ def test_a_tickets_page_is_three_queries(
     assert found.ticket.events[-1] == Event(
         9, found.ticket.events[-1].at, moderator.id, EventType.EDITED
     )
-    assert [command["find"] for _, command in commands.sent] == ["tickets", "users", "links"]
+    sent = [(name, command[name]) for name, command in commands.sent]
+    similar = [("find", "tickets"), ("count", "tickets"), ("aggregate", "tickets")]
+    assert sent == [("find", "tickets"), ("find", "users"), ("find", "links"), *similar]

@@ -14,6 +14,7 @@ ME = ObjectId()
 U, M, A = Role.USER, Role.MODERATOR, Role.ADMIN
 MAY = {
     Permission.FILE_TICKET: {U, M, A},
+    Permission.FILE_FOR_OTHERS: {M, A},
     Permission.SEE_OWN_TICKET: {U, M, A},
     Permission.SEE_ANY_TICKET: {M, A},
     Permission.WORK_ON_TICKETS: {M, A},
