@@ -159,7 +159,7 @@ ROUTES = (
         help={
             "/ticket search printer jam": "tickets with these words",
             "/ticket search vpn status:open": (
-                "those that are open; priority, assignee, from and since work in the same way"
+                "only open ones; filter by priority, assignee, from or since, too"
             ),
         },
     ),

@@ -130,7 +130,7 @@ def test_the_form_says_who_sees_it(triage: BotAndWorkers, ann: User) -> None:
     }
     assert hints["private"] == (
         "Only you, the person who works on it, people you add to it and admins can see it. Until "
-        "someone has it, so can those whom the admins chose for private tickets."
+        "someone has it, the people chosen for private tickets can see it, too."
     )
 
 

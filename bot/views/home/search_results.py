@@ -42,9 +42,10 @@ TITLE = "Search results"
 BOX_LABEL = "Search tickets"
 BOX_PLACEHOLDER = "Words or a number; Enter searches"
 ORDER_NOTE = "First those with the words in the title, then in the description, then the newest."
+NEWEST_FIRST = "The newest first."
 NO_MATCH = (
-    "No ticket that you may see matches. Every word has to be in the ticket, the last one may be "
-    "the beginning of a word: try fewer words, or leave out a filter."
+    "No ticket that you may see matches. A ticket must have every word; the last may be the "
+    "beginning of one. Try fewer words, or leave out a filter."
 )
 NO_MORE = "No more tickets match."
 _PLACE_LABELS = {
@@ -124,7 +125,8 @@ def _results(result: SearchResult, open_button: Callable[[Ticket], Block]) -> li
             text_section(NO_MORE if result.cursor else NO_MATCH),
             actions(button("File a ticket", ids.FILE_WITH_TITLE, title)),
         ]
-    blocks = [context(plain_text(ORDER_NOTE))]
+    has_words = result.query.words or result.query.beginning
+    blocks = [context(plain_text(ORDER_NOTE if has_words else NEWEST_FIRST))]
     for hit in result.hits:
         blocks += _row(hit, result, open_button(hit.ticket))
     text, following = result.query.text, result.next_cursor

@@ -122,15 +122,15 @@ def _due_sentence(line: ReminderLine) -> str:
 
 
 def _people(line: ReminderLine, is_channel: bool) -> str:
-    """Return who filed the ticket and, unless that is the reader, who has it."""
+    """Return who requested the ticket and, unless that is the reader, who has it."""
     requester = line.requester
-    filed_by = escape(requester.noted_name) if is_channel else requester.noted_mention
-    filed = f"Filed by {filed_by}"
+    name = escape(requester.noted_name) if is_channel else requester.noted_mention
+    requested = f"Requested by {name}"
     if line.is_for_assignee:
-        return f"{filed}."
+        return f"{requested}."
     if line.assignee is None:
-        return f"{filed}. No one has it."
-    return f"{filed}, assigned to {_assignee_name(line, is_channel)}."
+        return f"{requested}. No one has it."
+    return f"{requested}, assigned to {_assignee_name(line, is_channel)}."
 
 
 def _assignee_name(line: ReminderLine, is_channel: bool) -> str:

@@ -292,7 +292,7 @@ def unassigned_message(
     reasons = [_unavailable_phrase(person, why, now, "it") for person, why in unavailable]
     blocks = [
         ticket_header(ticket),
-        context(mrkdwn(f"Filed by {requester.noted_mention}"), plain_text(f"Skills: {skills}")),
+        context(mrkdwn(f"Requested by {requester.noted_mention}"), plain_text(f"Skills: {skills}")),
         mrkdwn_section(_unavailable_sentence(reasons)),
         actions(action_button(ticket, ids.REASSIGN), action_button(ticket, ids.DETAILS)),
     ]

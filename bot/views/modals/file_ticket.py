@@ -71,11 +71,11 @@ PRIORITY_HINT = (
 )
 PRIVATE_HINT = (
     "Only you, the person who works on it, people you add to it and admins can see it. Until "
-    "someone has it, so can those whom the admins chose for private tickets."
+    "someone has it, the people chosen for private tickets can see it, too."
 )
 PRIVATE_HINT_FOR_STAFF = (
-    "Only the requester, the person who works on it and admins can see it. Until someone has it, "
-    "so can those whom the admins chose for private tickets."
+    "Only the requester, the person who works on it, people added to it and admins can see it. "
+    "Until someone has it, the people chosen for private tickets can see it, too."
 )
 REQUESTER_HINT = "Whose ticket it is. This person gets its messages."
 OTHERS_MESSAGE = (
@@ -198,7 +198,11 @@ def file_ticket_modal(
             _deadline(),
             *private_choice(private_tickets, PRIVATE_HINT_FOR_STAFF if requester else PRIVATE_HINT),
             user_select(
-                "notTo", "Not to", placeholder="Choose someone", optional=True, hint=NOT_TO_HINT
+                "notTo",
+                "Don't assign to",
+                placeholder="Choose someone",
+                optional=True,
+                hint=NOT_TO_HINT,
             ),
         ],
     )

@@ -86,7 +86,8 @@ def _slack_settings_text(settings: CurrentSettings) -> str:
         if settings.triage_channel
         else "No channel shows a card for each ticket."
     )
-    return f"{channel}\nThe reaction :{settings.ticket_emoji}: offers to file a message."
+    reaction = f"The reaction :{settings.ticket_emoji}: on a message offers to file it as a ticket."
+    return f"{channel}\n{reaction}"
 
 
 def _missing_scopes(settings: CurrentSettings) -> list[Block]:
@@ -105,8 +106,8 @@ def _missing_scopes(settings: CurrentSettings) -> list[Block]:
 def _private_tickets_text(settings: PrivateTicketSettings) -> str:
     names = join_words([user.display_name for user in settings.people]) or "the admins"
     return (
-        "Only the requester, the assignee and the admins see a private ticket. New ones go to "
-        f"{names}."
+        "Only the requester, the assignee, the participants and the admins see a private ticket. "
+        f"New ones go to {names}."
     )
 
 
@@ -197,7 +198,7 @@ def slack_settings_modal(settings: CurrentSettings) -> View:
                 "Emoji",
                 max_length=100,
                 initial=settings.ticket_emoji,
-                hint="A member who adds this reaction to a message is offered to file it.",
+                hint="This reaction to a message offers to file it as a ticket.",
             ),
         ],
     )

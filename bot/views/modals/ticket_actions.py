@@ -187,7 +187,7 @@ def reopen_ticket_modal(ticket: Ticket) -> View:
 
 
 def comment_modal(ticket: Ticket) -> View:
-    hint = f"{_readers(ticket)} this, and what you write in the thread of its card."
+    hint = f"{_readers(ticket)} this. They also read replies in the thread of the ticket's card."
     return _ticket_modal(
         ticket,
         ids.WRITE_COMMENT,

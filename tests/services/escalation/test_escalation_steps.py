@@ -67,8 +67,8 @@ def test_nobody_accepts_it(
     assert reminder["text"] == "Ticket 1 “VPN is down” waits for you to accept it"
     assert texts(reminder) == [
         "*Ticket 1* “VPN is down”\n"
-        f"It waits for you to accept it. Filed by <@{People.slack_id(employee)}>. If it is not for "
-        "you, press Reassign."
+        f"It waits for you to accept it. Requested by <@{People.slack_id(employee)}>. "
+        "If it is not for you, press Reassign."
     ]
     assert buttons(reminder) == ["Accept", "Reassign", "Open"]
 
@@ -93,7 +93,7 @@ def test_nobody_accepts_it(
     (channel,) = day.messages(TRIAGE)
     assert channel["text"] == "Ticket 1 “VPN is down” has not been accepted yet"
     assert texts(channel) == [
-        f"*Ticket 1* “VPN is down”\nIt has not been accepted yet. Filed by "
+        f"*Ticket 1* “VPN is down”\nIt has not been accepted yet. Requested by "
         f"{employee.name}, assigned to {al.name}."
     ]
     assert buttons(channel) == ["Take it", "Open"]
@@ -103,7 +103,7 @@ def test_nobody_accepts_it(
     (asked,) = day.messages(boss)
     assert texts(asked) == [
         "*Ticket 1* “VPN is down”\n"
-        f"It has not been accepted yet. Filed by <@{People.slack_id(employee)}>, assigned to "
+        f"It has not been accepted yet. Requested by <@{People.slack_id(employee)}>, assigned to "
         f"<@{People.slack_id(al)}>."
     ]
     assert buttons(asked) == ["Reassign", "Open"]
@@ -279,8 +279,8 @@ def test_the_way_to_its_due_time(day: Day, employee: User) -> None:
     due = format_datetime(at(2, 17))
     assert due.endswith("|2 Mar 2037, 17:00 UTC>")
     assert soon["text"] == "Ticket 1 “VPN is down” is due soon"
-    filed = f"Filed by <@{People.slack_id(employee)}>"
-    assert texts(soon) == [f"*Ticket 1* “VPN is down”\nIt is due {due}. {filed}."]
+    requested = f"Requested by <@{People.slack_id(employee)}>"
+    assert texts(soon) == [f"*Ticket 1* “VPN is down”\nIt is due {due}. {requested}."]
     assert buttons(soon) == ["Resolve", "Open"]
     day.runs_until(at(3, 9))
     assert day.history(ticket) == ["due_soon", "due_missed"]
@@ -289,7 +289,7 @@ def test_the_way_to_its_due_time(day: Day, employee: User) -> None:
     assert day.texts_to(jo)[1:] == ["Ticket 1 “VPN is down” is 1 min late"]
     (_, missed) = day.messages(jo)
     assert texts(missed) == [
-        f"*Ticket 1* “VPN is down”\nIt was due {due} and is *1 min late*. {filed}."
+        f"*Ticket 1* “VPN is down”\nIt was due {due} and is *1 min late*. {requested}."
     ]
     assert buttons(missed) == ["Resolve", "Open"]
     # Jo works on it, so the channel gets no message of its own.
@@ -301,7 +301,7 @@ def test_the_way_to_its_due_time(day: Day, employee: User) -> None:
     )
     assert texts(channel) == [
         f"*Ticket 1* “VPN is down”\nIt was due {due} and is *17 h late*. "
-        f"Filed by {employee.name}, assigned to {jo.name}."
+        f"Requested by {employee.name}, assigned to {jo.name}."
     ]
     assert buttons(channel) == ["Take it", "Open"]
     (asked,) = day.messages(boss)

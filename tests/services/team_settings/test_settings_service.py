@@ -68,12 +68,13 @@ def test_the_screen(ada: Visitor) -> None:
         "Change words",
         "---",
         "Private tickets",
-        "Only the requester, the assignee and the admins see a private ticket. New ones go to the "
-        "admins.",
+        "Only the requester, the assignee, the participants and the admins see a private ticket. "
+        "New ones go to the admins.",
         "Change private tickets",
         "---",
         "Triage channel and emoji",
-        "No channel shows a card for each ticket.\nThe reaction :ticket: offers to file a message.",
+        "No channel shows a card for each ticket.\n"
+        "The reaction :ticket: on a message offers to file it as a ticket.",
         "Change channel or emoji",
     ]
     assert ada.press("Back")[0] == "Hello, Admin 1"

@@ -407,7 +407,7 @@ def test_admins_are_notified_that_nobody_is_available(skills: tuple[str, ...], n
     notice = unassigned_message(sample_ticket(related_skills=skills), requester=ANN)
     assert read(notice) == [
         "#12 VPN drops",
-        "Filed by <@U0ANN>",
+        "Requested by <@U0ANN>",
         f"Skills: {named}",
         "No one is available: Ben had it before. We try again every few minutes and as soon as "
         "someone is available.",

@@ -11,8 +11,8 @@ EVERYBODYS = (
     "`/ticket your words here`: file a ticket with that title\n"
     "`/ticket list`: your tickets, and who has them\n"
     "`/ticket search printer jam`: tickets with these words\n"
-    "`/ticket search vpn status:open`: those that are open; priority, assignee, from and since "
-    "work in the same way\n"
+    "`/ticket search vpn status:open`: only open ones; filter by priority, assignee, "
+    "from or since, too\n"
     "`/ticket 12`: everything about ticket 12\n"
 )
 THE_STAFFS = (
