@@ -140,7 +140,8 @@ def ticket_row_text(ticket: Ticket, *, kind: ListKind, people: Directory, now: d
     state, who = _state(ticket, kind, people, lambda someone: escape(someone.name))
     priority = labels.priority_in_sentence(ticket.priority) if ticket.priority else ""
     due = _due(ticket, now).replace("*", "")
-    facts = [priority, due, *(phrase[:1].lower() + phrase[1:] for phrase in (state, who))]
+    private = "private" if ticket.private else ""
+    facts = [priority, due, *(phrase[:1].lower() + phrase[1:] for phrase in (state, who)), private]
     return f"{ticket_reference(ticket)}: {', '.join(filter(None, facts))}"
 
 
@@ -153,7 +154,8 @@ def _facts(
     state, who = _state(ticket, kind, people, format_name)
     priority = labels.signed_priority(ticket.priority) if ticket.priority else ""
     filed = f"filed {time_ago(ticket.created_at, now=now)}" if ticket.created_at else ""
-    facts = (priority, _due(ticket, now), f"*{state}*", who, filed)
+    private = "private" if ticket.private else ""
+    facts = (priority, _due(ticket, now), f"*{state}*", who, private, filed)
     return [fact for fact in facts if fact]
 
 

@@ -131,6 +131,13 @@ def test_a_row_begins_with_priority_and_lateness(selection: ListQuery) -> None:
     assert line == f"Ticket 12 “VPN drops”: urgent priority, due {TIME}, late, assigned to Ben"
 
 
+@pytest.mark.parametrize("selection", [OWN, QUEUE])
+def test_a_private_one_is_marked(selection: ListQuery) -> None:
+    shown = message(listed(selection, a_ticket(private=True)))
+    assert rows(shown)[-1] == f"*Assigned to <@U0BEN>* · private · filed {TIME}"
+    assert shown["text"].endswith("Ticket 12 “VPN drops”: assigned to Ben, private")
+
+
 def home_moment() -> str:
     at = NOW + timedelta(hours=6)
     fallback = at.strftime("%-d %b %Y, %H:%M UTC")
