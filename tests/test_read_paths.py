@@ -79,7 +79,7 @@ EXEMPT = {
     "services/ops/ticket_counts.py count_tickets": COUNT,
     "services/ops/ticket_counts.py record_status_counts": COUNT,
     "services/outbox/deliveries.py _by_delivery": ID_ONLY,
-    "services/tickets/numbered_inserts.py _write": OWN_CHANGE,
+    "services/tickets/numbered_inserts.py _is_stored": OWN_CHANGE,
     "services/outbox/deliveries.py _by_source": ID_ONLY,
     "services/outbox/deliveries.py _is_note": ID_ONLY,
     "services/outbox/deliveries.py check_all_recorded": ID_ONLY,

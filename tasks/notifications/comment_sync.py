@@ -41,8 +41,8 @@ from tasks.recipients import (
 )
 from tasks.runtime import Runtime
 
-# How many comments from before the ticket became theirs the thread of an assignee's card gets, and
-# that of a requester to whom it was moved.
+# How many comments from before an assignment the thread of the assignee's card gets, and how many
+# from before a change of the requester that of the new requester's card.
 MAX_EARLIER_COMMENTS = 10
 
 SendNotice = Callable[[Notice], bool]

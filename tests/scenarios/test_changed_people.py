@@ -275,17 +275,16 @@ def test_a_former_assignee_who_only_takes_part_reads_no_edits_of_notes(
     system: BotAndWorkers, people: People, ticket: Ticket, ann: User, ben: User, cleo: User
 ) -> None:
     boss, place = people.add(Role.ADMIN), MessageRef("D0BOSS", "1700000000.000001")
-    comments, ticket_id = system.runtime.services.comments, str(ticket.id)
+    comments = system.runtime.services.comments
+    on_it: dict[str, Any] = {"ticket_id": str(ticket.id)}
     by_boss = Actor.from_user(boss)
-    comments.add(actor=by_boss, ticket_id=ticket_id, text="First", internal=True, message=place)
+    comments.add(actor=by_boss, **on_it, text="First", internal=True, message=place)
     system.work(ticket)
     assert "First" in str(system.messages(ben))
-    system.actions.reassign(actor=by_boss, ticket_id=ticket_id, assignee_id=str(cleo.id))
+    system.actions.reassign(actor=by_boss, **on_it, assignee_id=str(cleo.id))
     participate(system, ticket, ann, added=[ben])
     system.db.tickets.update_one({"_id": ticket.id}, {"$set": {"private": True}})
-    comments.edit(
-        actor=by_boss, ticket_id=ticket_id, message=place, text="A canary", replaces="First"
-    )
+    comments.edit(actor=by_boss, **on_it, message=place, text="A canary", replaces="First")
     system.work(ticket)
     assert "canary" in str(system.messages(cleo))
     assert "canary" not in str(system.messages(ben))
