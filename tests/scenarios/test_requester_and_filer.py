@@ -360,7 +360,9 @@ def test_a_private_ticket_for_a_colleague_is_not_its_filers(
     people.add(Role.ADMIN)
     view = open_form(triage, cleo)
     hint = next(b["hint"]["text"] for b in view["blocks"] if b["block_id"] == "private")
-    assert hint.startswith("Only the requester, the person who works on it and admins")
+    assert hint.startswith(
+        "Only the requester, the person who works on it, people added to it and admins"
+    )
     submit(
         triage,
         view,

@@ -90,8 +90,11 @@ def _tickets(clock: Clock) -> list[dict[str, Any]]:
 
 
 def _readers(call: Call, admins: set[str]) -> set[str]:
-    """Return the members whom the call shows something; a response_url does not name its reader."""
-    if call.method == "response_url":
+    """Return the members whom the call shows something; a response_url and a modal do not name
+    their reader."""
+    if call.method == "response_url" or (
+        call.method.startswith("views.") and "user_id" not in call.args
+    ):
         return admins
     channel = str(call.args.get("channel"))
     # The id of a direct message with the bot is the member's with another first letter.

@@ -466,8 +466,8 @@ def test_a_comment_by_its_modal(
     view = slack.last_view()
     assert view["title"]["text"] == "Comment on ticket 1"
     assert view["blocks"][1]["hint"]["text"] == (
-        "The requester and everyone who works on the ticket read this, and what you write in the "
-        "thread of its card."
+        "The requester and everyone who works on the ticket read this. They also read replies in "
+        "the thread of the ticket's card."
     )
     for _ in range(2):
         assert conversation.answer(form) == {}

@@ -176,6 +176,7 @@ def test_a_worker_survives_what_redis_answers(
             eventually(
                 partial(has_ended_or_reconnected, worker, more_than=seen + 1),
                 what=f"the worker notices that {fault}",
+                seconds=120,
             )
             assert worker.running, f"{fault}: {worker.describe_end()}"
             client.execute_command(*end)

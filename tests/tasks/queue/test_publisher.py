@@ -16,16 +16,16 @@ from tasks.queue.celery_app import (
     KEY_PREFIX,
     NOTIFY_TASK,
     celery,
-    configure_celery,
 )
 from tasks.queue.publisher import CeleryPublisher, PublishFailed
+from tests.support.processes import celery_for
 
 
 def headers_of(redis: RedisServer, publish: Callable[[CeleryPublisher], None]) -> dict[str, Any]:
     """The headers of the one message that is published."""
     with redis_client.Redis.from_url(redis.url) as client:
         client.flushdb()
-        publish(CeleryPublisher(configure_celery(redis_url=redis.url)))
+        publish(CeleryPublisher(celery_for(redis.url)))
         (message,) = client.lrange(f"{KEY_PREFIX}{FRESH_QUEUE}", 0, -1)
         client.flushdb()
     headers: dict[str, Any] = json.loads(message)["headers"]
