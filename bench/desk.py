@@ -54,7 +54,7 @@ def candidates(count: int) -> list[Candidate]:
     drawn = random.Random(1)  # noqa: S311  the same in each run
     return [
         Candidate(
-            user_id=ObjectId(f"{number:024x}"),
+            user_id=ObjectId(f"{number + 1:024x}"),  # 0 is below every id that is generated
             role=Role.MODERATOR,
             skills=tuple(drawn.sample(SKILLS, 4)),
             open_tickets=drawn.randrange(8),

@@ -293,17 +293,21 @@ class TicketService:
         since = now - rule.window
         if place.counts_since and place.counts_since <= since:
             return
-        own: list[Document] = [{"createdBy": actor.user_id, "filedBy": None}]
+        # Two stages each: SecantusDB would scan for a filter with a field outside the index.
+        own: list[tuple[Document, Document]] = [({"createdBy": actor.user_id}, {"filedBy": None})]
         if actor.has_permission(Permission.FILE_FOR_OTHERS):
-            own.append({"filedBy": actor.user_id})
+            own.append(({"filedBy": actor.user_id}, {}))
+        latest = [
+            {"$sort": {"createdAt": -1}},
+            {"$limit": rule.amount},
+            {"$project": {"_id": False, "createdAt": True}},
+        ]
         filed = [
             doc["createdAt"]
-            for one in own
-            for doc in self._db.tickets.find(
-                {**one, "createdAt": {"$gt": since}}, {"_id": False, "createdAt": True}
+            for indexed, rest in own
+            for doc in self._db.tickets.aggregate(
+                [{"$match": {**indexed, "createdAt": {"$gt": since}}}, {"$match": rest}, *latest]
             )
-            .sort("createdAt", -1)
-            .limit(rule.amount)
         ]
         if len(filed) >= rule.amount:
             oldest: datetime = sorted(filed, reverse=True)[rule.amount - 1]

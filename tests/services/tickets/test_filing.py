@@ -393,6 +393,16 @@ def test_existing_ticket_is_shown_only_to_its_readers(
     assert found == [ticket.id if sees else None] * 2
 
 
+@pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
+def test_an_index_serves_the_reads_of_filing(
+    people: People, watched_db: Mongo, commands: Commands, clock: FixedClock, role: Role
+) -> None:
+    """The hourly limit is counted in MongoDB while Redis has not counted a whole hour."""
+    tickets = TicketService(watched_db, RateLimiter(""), clock=clock)
+    file(tickets, Actor.from_user(people.add(role)), team_id=TEAM_ID, reject_similar=True)
+    assert commands.scans(watched_db.tickets) == []
+
+
 def test_an_index_finds_the_ticket_of_a_message(
     tickets: TicketService, people: People, watched_db: Mongo, commands: Commands
 ) -> None:
