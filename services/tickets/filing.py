@@ -297,7 +297,7 @@ class TicketService:
         own: list[tuple[Document, Document]] = [({"createdBy": actor.user_id}, {"filedBy": None})]
         if actor.has_permission(Permission.FILE_FOR_OTHERS):
             own.append(({"filedBy": actor.user_id}, {}))
-        latest = [
+        latest: list[Document] = [
             {"$sort": {"createdAt": -1}},
             {"$limit": rule.amount},
             {"$project": {"_id": False, "createdAt": True}},
