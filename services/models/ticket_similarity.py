@@ -97,16 +97,16 @@ class TicketWords:
     def _is_about_another_thing(self, other: "TicketWords") -> bool:
         """Return whether the two say the same about different things, such as "Access to the
         Finance share" and "Access to the Legal share"."""
-        mine, theirs = _title_words(self.title), _title_words(other.title)
-        numbers = [frozenset(filter(str.isdigit, title)) for title in (mine, theirs)]
+        own_title, other_title = _title_words(self.title), _title_words(other.title)
+        numbers = [frozenset(filter(str.isdigit, title)) for title in (own_title, other_title)]
         codes = [frozenset(filter(_is_code, each.weights)) for each in (self, other)]
         for own, others in (codes, numbers):
             if own and others and not own & others:
                 return True
-        known, known_to_other = (*self.weights, *mine), (*other.weights, *theirs)
-        if _has_more(mine, known_to_other) and _has_more(theirs, known):
-            both = [word for word in mine if _is_among(word, theirs)]
-            both_of_other = [word for word in theirs if _is_among(word, mine)]
+        known, known_to_other = (*self.weights, *own_title), (*other.weights, *other_title)
+        if _has_more(own_title, known_to_other) and _has_more(other_title, known):
+            both = [word for word in own_title if _is_among(word, other_title)]
+            both_of_other = [word for word in other_title if _is_among(word, own_title)]
             if len(both) == len(both_of_other) > 0 and all(map(_is_same, both, both_of_other)):
                 return True
         if _has_more(self._informative, known_to_other) and _has_more(other._informative, known):
