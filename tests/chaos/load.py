@@ -26,7 +26,7 @@ from tests.chaos.unreliable import UnreliableSlack
 from tests.conftest import People
 from tests.support import payloads
 from tests.support.http_bot import SECRET, SLACK_SECONDS, HttpBot
-from tests.support.slack_workspace import TRIAGE
+from tests.support.slack_workspace import BOT_USER_ID, TRIAGE
 from tests.support.view_state import elements
 
 Json = dict[str, Any]
@@ -35,6 +35,8 @@ EVENT_DELAYS = (0.0, 0.0, 60.0, 300.0)  # seconds after the attempt before
 API_SECONDS = 10.0
 PATIENCE = 120.0  # seconds after which a user gives up
 API_SHARE = 0.2
+CHANNEL_SHARE = 0.3  # of the tickets, half of them in each of the two request channels
+IT_HELP, ASK_IT = "C0ITHELP", "C0ASKIT"  # every message, and on request
 REPLIES_PER_TICKET, ACTIONS_PER_TICKET, CALLS_PER_TICKET = 1.5, 2.0, 1.0
 THREADS = 48
 FILED = re.compile(r"Ticket (\d+) is filed")
@@ -73,6 +75,8 @@ class Ledger:
     """What users wrote, and what the product has acknowledged."""
 
     filed: dict[str, int] = field(default_factory=dict)  # the number by the word in the title
+    # The words of messages in request channels whose events are acknowledged.
+    asked: set[str] = field(default_factory=set)
     comments: list[Written] = field(default_factory=list)
     inputs: list[Written] = field(default_factory=list)
     given_up: Counter[str] = field(default_factory=Counter)
@@ -188,8 +192,12 @@ class Load:
     def _file(self, random: Random) -> None:
         word, user = self._word(), random.choice(self._requesters)
         values = {"title": f"{word} about {random.choice(self._skills)}", "description": "Help."}
-        if random.random() < API_SHARE:
+        way = random.random()
+        if way < API_SHARE:
             self._file_by_api(word, user, values, random)
+            return
+        if way < API_SHARE + CHANNEL_SHARE:
+            self._ask_in_channel(word, user, values["title"], random)
             return
         slack_id, view = People.slack_id(user), dict[str, Any]()
 
@@ -209,6 +217,47 @@ class Load:
             return bool(found)
 
         self._until(submits, what="file")
+
+    def _ask_in_channel(self, word: str, user: User, text: str, random: Random) -> None:
+        """Write in a request channel: where every message is a ticket, or with a mention or the
+        emoji."""
+        channel, slack_id = random.choice((IT_HELP, ASK_IT)), People.slack_id(user)
+        is_mention = channel == ASK_IT and random.random() < 0.5
+        if is_mention:
+            text = f"<@{BOT_USER_ID}> {text}"
+        said = self._slack.say(channel, text, user=slack_id)
+        events = [{**said, "channel_type": "channel"}]
+        if is_mention:
+            events.append({**said, "type": "app_mention"})
+        elif channel == ASK_IT:
+            item = {"type": "message", "channel": channel, "ts": said["ts"]}
+            reaction = {"type": "reaction_added", "reaction": "ticket", "item": item}
+            events.append({**reaction, "user": slack_id, "item_user": slack_id})
+        random.shuffle(events)  # Slack keeps no order
+
+        def is_asked() -> None:
+            self.ledger.asked.add(word)
+
+        for event in events:
+            is_asking = channel == IT_HELP or event["type"] != "message"
+            self._send_event(payloads.event(event), 0, random, is_asked if is_asking else None)
+
+    def _reply_in_channel(self, user: User, random: Random) -> None:
+        """Reply in the thread of a message that is a ticket."""
+        channel = random.choice((IT_HELP, ASK_IT))
+        line = self._slack.pick_reply(channel, random, lambda m: "Ticket " in m["text"])
+        if line:
+            said = self._say(channel, user, line["thread_ts"])
+            self._send_event(payloads.event({**said, "channel_type": "channel"}), 0, random)
+
+    def _say(self, channel: str, user: User, thread_ts: str) -> Json:
+        """Write a reply with a word that the comment has to have."""
+        word = self._word()
+        said = self._slack.say(
+            channel, f"A reply: {word}", user=People.slack_id(user), thread_ts=thread_ts
+        )
+        self.ledger.comments.append(Written(word, f"reply in the thread of {channel}"))
+        return said
 
     def _file_by_api(self, word: str, user: User, values: Json, random: Random) -> None:
         key = {"Idempotency-Key": word}
@@ -271,6 +320,9 @@ class Load:
     def _reply(self, random: Random) -> None:
         """Reply in the thread of a message about a ticket."""
         user = random.choice((random.choice(self._requesters), random.choice(self._staff)))
+        if random.random() < CHANNEL_SHARE:
+            self._reply_in_channel(user, random)
+            return
         place = TRIAGE if user in self._staff and random.random() < 0.2 else People.slack_id(user)
         message = self._slack.pick(place, random, lambda m: m["text"].startswith("Ticket "))
         if not message:
@@ -288,13 +340,21 @@ class Load:
         self.ledger.comments.append(Written(word, how))
         self._send_event(event, 0, random)
 
-    def _send_event(self, event: Json, attempt: int, random: Random) -> None:
+    def _send_event(
+        self,
+        event: Json,
+        attempt: int,
+        random: Random,
+        on_acknowledged: Callable[[], None] | None = None,
+    ) -> None:
         headers = {"X-Slack-Retry-Num": str(attempt)} if attempt else {}
         if self._send(event, random, **headers) is not None:
-            self.ledger.done["reply"] += 1
+            self.ledger.done[event["event"]["type"]] += 1
+            if on_acknowledged:
+                on_acknowledged()
         elif attempt + 1 < len(EVENT_DELAYS):
             at = time.monotonic() + EVENT_DELAYS[attempt + 1]
-            self._at(at, self._send_event, event, attempt + 1, random)
+            self._at(at, self._send_event, event, attempt + 1, random, on_acknowledged)
         else:
             self.ledger.given_up["event"] += 1
 

@@ -30,6 +30,7 @@ from tests.chaos.load import Ledger
 from tests.chaos.old_program import OldProgram
 from tests.chaos.stack import ChaosStack
 from tests.conftest import build_services
+from tests.support.canary import CANARY, FILED
 from tests.support.slack_workspace import TRIAGE
 
 Json = dict[str, Any]
@@ -91,7 +92,7 @@ class Report:
         self._leaks()
 
     def judge(self, *, cards_may_differ: bool = False) -> None:
-        docs = list(self._stack.db.tickets.find())
+        docs = list(self._stack.db.tickets.find(FILED))
         for doc in self._stack.db.users.find():
             self._slack_ids[doc["_id"]] = f"U{str(doc['_id'])[-8:].upper()}"
         messages = self._messages()
@@ -102,6 +103,7 @@ class Report:
         total = sum(map(len, messages.values())) + len(docs)
         self._count("doubled in all", doubled, of=total, fails=doubled > MAX_DOUBLED_SHARE * total)
         self._cards(docs, messages, may_differ=cards_may_differ)
+        self._strangers(messages)
         self._outbox_left()
         self._times(docs)
         self._users()
@@ -113,10 +115,12 @@ class Report:
         numbers = {doc["number"] for doc in docs}
         filed = self._ledger.filed
         lost = sorted(word for word, number in filed.items() if number not in numbers)
-        lost += sorted(filed.keys() - found.keys() - set(lost))
+        asked = self._ledger.asked
+        lost += sorted((filed.keys() | asked) - found.keys() - set(lost))
         doubled = {word: count for word, count in found.items() if count > 1}
-        self._row("tickets acknowledged", str(len(filed)))
-        self._row("tickets stored and not acknowledged", str(len(found.keys() - filed.keys())))
+        self._row("tickets acknowledged", f"{len(filed)}, and {len(asked)} in request channels")
+        unknown = found.keys() - filed.keys() - asked
+        self._row("tickets stored and not acknowledged", str(len(unknown)))
         self._count("tickets lost", len(lost), fails=bool(lost), which=lost)
         self._count("tickets doubled", len(doubled), fails=bool(doubled), which=sorted(doubled))
         gaps = max(numbers, default=0) - len(numbers)
@@ -294,6 +298,19 @@ class Report:
             fails=bool(different) and not may_differ,
             which=different,
         )
+
+    # Private tickets
+
+    def _strangers(self, messages: Mapping[str, dict[str, Json]]) -> None:
+        """Look for the private tickets of people who are not in this Slack."""
+        shown = [
+            f"{channel} {ts}"
+            for channel, found in messages.items()
+            for ts, message in found.items()
+            if CANARY in f"{message['text']} {message['blocks']}"
+        ]
+        shown += ["in a log"] if CANARY in self._stack.logs() else []
+        self._count("words of others' private tickets", len(shown), fails=bool(shown), which=shown)
 
     # Outboxes and times
 

@@ -16,15 +16,20 @@ from demo.binaries import ROOT
 from demo.local_stack import READY
 from demo.process import Process, ProcessError
 from demo.servers import MongoServer, RedisServer
+from services.channels.request_channels import ChannelMode, RequestChannel
+from services.core.clock import utcnow
 from services.core.database import Mongo, connect
 from services.registry.indexes import ensure_indexes
 from tests.chaos.faults import INSTANCES, PROCESSES, Fault, FaultKind
 from tests.chaos.leaks import LeakWatch
+from tests.chaos.load import ASK_IT, IT_HELP
 from tests.chaos.unreliable import UnreliableGemini, UnreliableSlack
+from tests.support.canary import private_tickets
 from tests.support.http_bot import HttpBot
 from tests.support.processes import Product
-from tests.support.slack_workspace import TRIAGE
+from tests.support.slack_workspace import TEAM_ID, TRIAGE
 
+REQUEST_CHANNELS = {IT_HELP: ChannelMode.EVERY_MESSAGE, ASK_IT: ChannelMode.ON_REQUEST}
 RESTART_SECONDS = 60.0
 READY_SECONDS = 180.0  # a bound only for a start that fails
 STOP_SECONDS = 20.0  # what a supervisor grants between SIGTERM and SIGKILL
@@ -60,6 +65,10 @@ class ChaosStack:
             self.db: Mongo = connect(self.mongo.uri_for("chaos"))
             self._open.enter_context(self.db.client)
             ensure_indexes(self.db)
+            for channel, mode in REQUEST_CHANNELS.items():
+                self.slack.add_channel(channel, is_member=True, members=None)
+                self.db.channels.insert_one(RequestChannel(TEAM_ID, channel, mode).to_doc())
+            self.db.tickets.insert_many(private_tickets(utcnow, team_id=TEAM_ID))
             self._start_product()
             self._open.enter_context(self.leaks)
         except BaseException:
@@ -69,6 +78,10 @@ class ChaosStack:
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
+
+    def logs(self) -> str:
+        """Return all that the processes have logged."""
+        return "".join(path.read_text() for path in self._directory.glob("*.log"))
 
     def _start_product(self) -> None:
         self._product = product = Product(

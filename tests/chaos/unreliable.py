@@ -80,6 +80,13 @@ class UnreliableSlack(RecordingSlack):
             found = [m for m in recent if "bot_id" in m and "thread_ts" not in m and where(m)]
             return copy.deepcopy(random.choice(found)) if found else {}
 
+    def pick_reply(self, channel: str, random: Random, where: Callable[[Json], bool]) -> Json:
+        """The same of the bot's messages in threads of a channel."""
+        with self._changed:
+            recent = self.workspace.messages.get(channel, [])[-RECENT:]
+            found = [m for m in recent if "bot_id" in m and "thread_ts" in m and where(m)]
+            return copy.deepcopy(random.choice(found)) if found else {}
+
 
 class UnreliableGemini(BareGemini):
     """Names the skill that the ticket is about; `mode` is the fault of every request."""

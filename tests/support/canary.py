@@ -40,7 +40,7 @@ class _Kept(logging.Handler):
 def private_tickets_of_strangers(db: Mongo, slack: RecordingSlack, clock: Clock) -> Iterator[None]:
     """Store one in each of several states, let the test run with them, and look for their words in
     all that was sent to Slack, but for admins, in the log and in the metrics."""
-    db.tickets.insert_many(_tickets(clock))
+    db.tickets.insert_many(private_tickets(clock))
     kept = _Kept()
     loggers = [logging.getLogger(name) for name in logs.PRODUCT_LOGGERS]
     for logger in loggers:
@@ -58,7 +58,8 @@ def private_tickets_of_strangers(db: Mongo, slack: RecordingSlack, clock: Clock)
     assert CANARY.encode() not in generate_latest(REGISTRY)
 
 
-def _tickets(clock: Clock) -> list[dict[str, Any]]:
+def private_tickets(clock: Clock, *, team_id: str = "T1") -> list[dict[str, Any]]:
+    """Return the documents of a ticket in each of several states."""
     now, requester, assignee = clock(), ObjectId(), ObjectId()
     common: dict[str, Any] = {
         "title": f"{CANARY} title",
@@ -67,7 +68,7 @@ def _tickets(clock: Clock) -> list[dict[str, Any]]:
         "helpfulNotes": f"{CANARY} notes",
         "relatedSkills": ["VPN"],
         "private": True,
-        "teamId": "T1",
+        "teamId": team_id,
         "createdBy": requester,
         "createdAt": now - timedelta(days=1),
         "seq": 1,
