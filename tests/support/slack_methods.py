@@ -20,6 +20,7 @@ from tests.support.slack_workspace import (
 # Text is shown as it is written: Slack neither links names nor unfurls what a person typed.
 # chat.update has defaults of its own (`parse` is "client"), so it is told as well.
 _AS_TYPED: Json = {"parse": "none", "link_names": False}
+CUSTOM_AUTHOR_SCOPE = "chat:write.customize"
 DELIVERY: dict[str, Json] = {
     "chat.postMessage": {**_AS_TYPED, "unfurl_links": False},
     "chat.postEphemeral": _AS_TYPED,
@@ -165,12 +166,23 @@ def post_message(workspace: Workspace, args: Json) -> Json:
         "app_id": APP_ID,
         **_content(args),
     }
+    message |= _custom_author(workspace, args)
     if thread := _thread(workspace, channel, args):
         message["thread_ts"] = thread
     if metadata := _checked_metadata(args):
         message["metadata"] = metadata
     workspace.messages.setdefault(channel, []).append(message)
     return {"channel": channel, "ts": message["ts"], "message": message}
+
+
+def _custom_author(workspace: Workspace, args: Json) -> Json:
+    """Slack names no user of a message under another name. chat.update keeps the name."""
+    own = {name: args[name] for name in ("username", "icon_url") if args.get(name)}
+    if not own:
+        return {}
+    if CUSTOM_AUTHOR_SCOPE not in workspace.scopes:
+        raise SlackError("missing_scope", needed=CUSTOM_AUTHOR_SCOPE)
+    return {"subtype": "bot_message", "user": None, **own}
 
 
 def _checked_metadata(args: Json) -> Json | None:
