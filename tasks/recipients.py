@@ -124,7 +124,8 @@ def _edited(event: Event, ticket: Ticket) -> RecipientPairs:
 
 
 def written_in_channels(ticket: Ticket) -> Iterator[Comment]:
-    """Yield the notes that people wrote in threads of the triage channel."""
+    """Yield the notes that people wrote in threads of the triage channel, and what they wrote in a
+    request channel."""
     for comment in ticket.comments:
         place = comment.slack_message
         if place and not place.channel.startswith("D") and not comment.deleted:

@@ -1,12 +1,18 @@
 """Request channels: the thread of a message is the conversation about its ticket."""
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from bson import ObjectId
 
+from bot.slack.client import MeasuredClient
 from bot.views import ids
+from demo.servers import RedisServer
+from services.core.metrics import InMemoryMeter
+from services.core.redis_client import connect_redis
+from services.core.slack_gate import SlackGate
 from services.core.slack_scopes import GrantedScopes, record_granted_scopes
 from services.core.ttl_cache import invalidate_caches
 from services.models.escalation_track import EscalationStep
@@ -15,7 +21,7 @@ from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from tasks.notifications.message_author import SCOPE
 from tasks.notifications.slack_delivery import SlackRateLimited
-from tests.conftest import FixedClock, People
+from tests.conftest import FixedClock, People, web_client
 from tests.support import payloads
 from tests.support.action_helpers import by
 from tests.support.block_text import read, without_facts
@@ -215,6 +221,30 @@ def test_details_elsewhere_shows_a_stranger_nothing(
     assert "Write in this thread" not in str(system.slack.calls)
 
 
+@pytest.mark.parametrize("tie", ["filer", "requester", "assignee", "participant", "writer"])
+def test_a_filer_sees_a_private_ticket_only_by_another_tie(
+    system: BotAndWorkers, hr: Channel, ann: User, cleo: User, people: People, tie: str
+) -> None:
+    ina = people.add(Role.ADMIN)
+    message = system.slack.say(hr.id, "My salary is wrong", user=People.slack_id(ann))
+    ticket = hr.make(ann, message, filed_by=cleo)
+    system.work(ticket)
+    if tie == "writer":
+        hr.answer(hr.reply(cleo, "Mine, too"))
+    elif tie == "participant":
+        change = system.runtime.services.participants.change
+        change(**by(ina, ticket), added=[cleo.id], may_see_private=True)
+    elif tie in ("requester", "assignee"):
+        field = {"requester": "createdBy", "assignee": "assignedTo"}[tie]
+        changes = {field: str(cleo.id)}
+        system.runtime.services.ticket_edits.update(
+            **by(ina, ticket), expected_seq=system.now(ticket).seq, changes=changes
+        )
+    system.deliver()
+    assert ("Since Monday." in str(hr.details(cleo))) is (tie != "filer")
+    assert "Since Monday." in str(hr.details(ann)) or tie == "requester"
+
+
 # The conversation
 
 
@@ -292,6 +322,25 @@ def test_without_the_scope_the_name_is_in_the_text(
     ]
     it_help.answer(said(system.slack, ben, card_of(system.slack, ben), "Hello"))
     assert not system.now(ticket).is_in_outbox
+
+
+def test_a_refused_name_holds_no_other_message_back(
+    system: BotAndWorkers, it_help: Channel, ann: User, ben: User, redis: RedisServer
+) -> None:
+    """Slack did not say which scopes are granted."""
+    system.slack.scopes = ",".join({*system.slack.scopes.split(",")} - {SCOPE})
+    gate = SlackGate(connect_redis(redis.url))
+    client = MeasuredClient(
+        web_client(system.slack), meter=InMemoryMeter(), process="worker", gate=gate
+    )
+    system.runtime = replace(system.runtime, slack=client)
+    ticket = it_help.file(ann)
+    for text in ("Which version?", "And which office?"):
+        add_comment(system, ticket, ben, text)
+    assert it_help.copies() == [
+        (None, f"{ben.name}: Which version?"),
+        (None, f"{ben.name}: And which office?"),
+    ]
 
 
 def test_changes_of_an_original_are_followed_in_every_copy(

@@ -40,9 +40,17 @@ class Channel:
         self.system.work(ticket)
         return self.system.now(ticket)
 
-    def make(self, requester: User, message: Json, *, is_private: bool = False) -> Ticket:
+    def make(
+        self,
+        requester: User,
+        message: Json,
+        *,
+        is_private: bool = False,
+        filed_by: User | None = None,
+    ) -> Ticket:
         return self.system.tickets.create(
-            actor=Actor.from_user(requester),
+            actor=Actor.from_user(filed_by or requester),
+            requester=requester.id,
             team_id=TEAM_ID,
             request_id=f"message:{message['ts']}",
             title=message["text"],
