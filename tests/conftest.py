@@ -52,7 +52,8 @@ from services.lists.list_service import HORIZONS
 from services.models.permissions import OPERATOR, Actor
 from services.models.slack_member import link_id
 from services.models.ticket import Status, Ticket
-from services.models.user import Role, User
+from services.models.user import Role, User, can_work_on_tickets
+from services.outbox.pending import retry_unassigned
 from services.registry.indexes import INDEXES, ensure_indexes
 from services.registry.services import Services
 from services.search.word_sample import SAMPLES
@@ -311,7 +312,7 @@ class People:
         self._numbers = itertools.count(1)
 
     def add(self, role: Role = Role.USER, *skills: str, linked: bool = True, **fields: Any) -> User:
-        """Store in one round trip what the service does in ten: most tests begin with this."""
+        """Store in a round trip or two what the service does in ten: most tests begin with this."""
         number = next(self._numbers)
         doc = new_account_doc(
             email=f"{role.value}{number}@example.com",
@@ -336,6 +337,8 @@ class People:
                 for one in docs
             ]
         )
+        if can_work_on_tickets(user):
+            retry_unassigned(self._db, now=self._clock())
         return user
 
     @staticmethod
