@@ -36,12 +36,12 @@ tests/__pycache__: | .venv/ready
 
 test: .venv/ready node_modules/ready | tests/__pycache__
 	$(chromium)
-	$(BIN)/python -m pytest -n 3 --dist loadscope -m "not long" --ignore $(FUZZ)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not long" --ignore $(FUZZ)
 
 # Includes the long runs.
 test-all: .venv/ready node_modules/ready | tests/__pycache__
 	$(chromium)
-	$(BIN)/python -m pytest -n 3 --dist loadscope
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 # Ten minutes under load while processes, servers and services fail (SEED=, TICKETS=, SECONDS=), a
 # rolling restart from the program OLD=, then 20,000 payloads of Slack, valid, mutated and garbage.

@@ -146,7 +146,7 @@ class Fuzzed:
             team_id=TEAM_ID,
             team_url=TEAM_URL,
         )
-        people = People(self.db, slack, services.users)
+        people = People(self.db, slack)
         self.users = [
             people.add(Role.ADMIN, "VPN"),
             people.add(Role.MODERATOR, "VPN"),
