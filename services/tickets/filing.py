@@ -23,7 +23,7 @@ from services.models.events import EventType, NewEvent
 from services.models.message_source import MessageSource, filed_from
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
-from services.models.ticket_similarity import TicketWords
+from services.models.ticket_similarity import MIN_ALIKE, TicketWords
 from services.outbox.pending import outbox_fields
 from services.sla.policy import cached_policy
 from services.sla.timing import timing_for_new_ticket
@@ -275,10 +275,13 @@ class TicketService:
             for doc in docs
         ):
             return
+        numbered = [doc for doc in docs if doc.get("number") and doc.get("teamId") == team_id]
+        if not numbered:
+            return
         words = TicketWords.of_texts(fields.title, fields.description)
         most, found = 0.0, None
-        for doc in docs:
-            if not doc.get("number") or doc.get("teamId") != team_id:
+        for doc in numbered:
+            if words.max_similarity(doc) < max(most, MIN_ALIKE):
                 continue
             other = TicketWords.of_doc(doc)
             if words.is_alike(other) and (similarity := words.similarity(other)) > most:
