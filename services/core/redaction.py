@@ -355,6 +355,7 @@ QUERY_PATTERN = re.compile(
 )
 
 _DIGITS = "0123456789"
+_DELIMITERS = frozenset("\t|;,")  # of the columns of a pasted table
 # Each with characters of which all its matches have one. Many texts have none.
 VALUE_PATTERNS = (
     (COOKIE_PATTERN, frozenset(":")),
@@ -466,6 +467,8 @@ def _mask_value(match: re.Match[str]) -> str:
 
 def _mask_columns(text: str) -> str:
     """Mask the columns of a pasted table that are headed "Password"."""
+    if _DELIMITERS.isdisjoint(text):
+        return text
     lines = text.split("\n")
     delimiter, width, columns = _secret_columns("")
     for number, line in enumerate(lines):
