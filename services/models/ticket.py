@@ -55,6 +55,8 @@ _PRIORITIES: Mapping[str, Priority] = {priority.value: priority for priority in 
 
 def parse_status(value: Any) -> Status | None:
     """Return the status that a stored or typed word means, or None."""
+    if isinstance(value, str) and value in _STATUSES:  # as this product stores it
+        return _STATUSES[value]
     word = match_word(value, _STATUSES, STATUS_ALIASES)
     return _STATUSES[word] if word else None
 

@@ -126,7 +126,8 @@ def _rarest_words(ticket: Ticket, sample: WordSample) -> tuple[list[str], float]
 def _most_similar(ticket: Ticket, candidates: Sequence[Document]) -> list[ObjectId]:
     """Return the ids of the most similar; of equal ones the newest first, as they were read."""
     own = TicketWords.of_texts(mask_visible(ticket.title), mask_visible(ticket.description))
-    rated = ((own.similarity(TicketWords.of_doc(doc)), doc["_id"]) for doc in candidates)
+    possible = (doc for doc in candidates if own.max_similarity(doc) >= MIN_SIMILARITY)
+    rated = ((own.similarity(TicketWords.of_doc(doc)), doc["_id"]) for doc in possible)
     found = [pair for pair in rated if pair[0] >= MIN_SIMILARITY]
     found.sort(key=lambda pair: -pair[0])
     return [ticket_id for _, ticket_id in found[:MAX_SHOWN]]

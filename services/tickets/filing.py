@@ -5,6 +5,7 @@ is asked about an own open ticket that looks like the same.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from services.models.events import EventType, NewEvent
 from services.models.message_source import MessageSource, filed_from
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
-from services.models.ticket_similarity import TicketWords
+from services.models.ticket_similarity import MIN_ALIKE, TicketWords
 from services.outbox.pending import outbox_fields
 from services.sla.policy import cached_policy
 from services.sla.timing import timing_for_new_ticket
@@ -54,13 +55,10 @@ MAX_TICKETS_FOR_MESSAGE = 50
 # Of a requester's open tickets, the newest are compared with a new one, if they are read in time.
 MAX_COMPARED_TICKETS = 20
 MAX_COMPARING_SECONDS = 0.3
-_COMPARED_FIELDS = dict.fromkeys(
-    (
-        *("number", "title", "status", "createdBy", "assignedTo", "createdAt", "private"),
-        *("acceptedAt", "search.public", "search.parts", "teamId", "requestId"),
-        *("source.channel", "source.ts"),
-    ),
-    True,
+# SecantusDB's time grows with the fields: the others are read of the ticket that is alike, if any.
+_COMPARED_FIELDS = (
+    *("number", "title", "search.public", "search.parts", "teamId", "requestId"),
+    *("source.channel", "source.ts"),
 )
 REQUEST_ID_REUSED = "This key has filed another ticket already. Take a new one for each ticket."
 
@@ -265,26 +263,14 @@ class TicketService:
             with pymongo.timeout(MAX_COMPARING_SECONDS):
                 newest = self._db.tickets.find(own, _COMPARED_FIELDS).sort(NEWEST_INDEX)
                 docs = list(newest.limit(MAX_COMPARED_TICKETS))
+                found = _most_alike(docs, team_id, request_id, fields, source)
+                stored = self._db.tickets.find_one({"_id": found}) if found else None
         except PyMongoError as error:
             logger.info("filed without a look at similar tickets: %s", type(error).__name__)
             return
-        message = {"channel": source.channel, "ts": source.ts} if source else None
-        if any(
-            (request_id and doc.get("requestId") == request_id)
-            or (message and doc.get("source") == message)
-            for doc in docs
-        ):
-            return
-        words = TicketWords.of_texts(fields.title, fields.description)
-        most, found = 0.0, None
-        for doc in docs:
-            if not doc.get("number") or doc.get("teamId") != team_id:
-                continue
-            other = TicketWords.of_doc(doc)
-            if words.is_alike(other) and (similarity := words.similarity(other)) > most:
-                most, found = similarity, doc
-        if found:
-            raise SimilarTicketOpen(Ticket.from_doc(found))
+        ticket = Ticket.from_doc(stored) if stored else None
+        if ticket and ticket.created_by == actor.user_id and ticket.status in OPEN_STATUSES:
+            raise SimilarTicketOpen(ticket)
 
     def _check_stored_tickets(self, actor: Actor, place: "Place") -> None:
         """Count the stored tickets, unless Redis has counted all of them. Concurrent submissions
@@ -402,6 +388,36 @@ class TicketService:
             self._db, ticket, change, now=self._clock(), status=Status.TODO.value
         )
         return _require_edited(edited)
+
+
+def _most_alike(
+    docs: Sequence[Document],
+    team_id: str,
+    request_id: str | None,
+    fields: TicketFields,
+    source: MessageSource | None,
+) -> ObjectId | None:
+    """Return the stored ticket that is most similar to the new one, if it is alike. None if one of
+    them is of the same form or message."""
+    message = {"channel": source.channel, "ts": source.ts} if source else None
+    if any(
+        (request_id and doc.get("requestId") == request_id)
+        or (message and doc.get("source") == message)
+        for doc in docs
+    ):
+        return None
+    numbered = [doc for doc in docs if doc.get("number") and doc.get("teamId") == team_id]
+    if not numbered:
+        return None
+    words = TicketWords.of_texts(fields.title, fields.description)
+    most, found = 0.0, None
+    for doc in numbered:
+        if words.max_similarity(doc) < max(most, MIN_ALIKE):
+            continue
+        other = TicketWords.of_doc(doc)
+        if words.is_alike(other) and (similarity := words.similarity(other)) > most:
+            most, found = similarity, doc["_id"]
+    return found
 
 
 def _new_requester(actor: Actor, ticket: Ticket, fields: TicketFields) -> ObjectId | None:
