@@ -202,6 +202,17 @@ def test_details_shows_each_reader_what_they_may_see(
     ]
 
 
+def test_details_of_a_card_with_replies_is_below_the_card(
+    system: BotAndWorkers, it_help: Channel, ann: User, ben: User
+) -> None:
+    """Slack names a first message as its own thread once it has replies."""
+    it_help.file(ann)
+    card = card_of(system.slack, ben)
+    pressed = {**card, "thread_ts": card["ts"]}
+    system.press(ben, pressed, ids.DETAILS, response_url=system.slack.response_url())
+    assert "thread_ts" not in system.slack.calls_to("response_url")[-1].args
+
+
 def test_details_elsewhere_shows_a_stranger_nothing(
     system: BotAndWorkers, it_help: Channel, ann: User, ben: User, people: People
 ) -> None:
