@@ -12,13 +12,13 @@ from functools import partial
 from bson import ObjectId
 
 from services.models.comment import Comment
+from services.models.conversation import conversation_of, requester_conversation
 from services.models.escalation_track import EscalationStep
 from services.models.events import Event, EventType
 from services.models.message_source import MessageSource
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.outbox.deliveries import LINE_KIND
 from services.sla.escalation_schedule import is_current_step
-from services.tickets.access import conversation_of, requester_conversation
 
 REQUESTER, ASSIGNEE, PARTICIPANT = "requester", "assignee", "participant"
 RESOLVED, QUESTION, REOPENED, CANCELLED = "resolved", "question", "reopened", "cancelled"

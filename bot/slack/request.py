@@ -109,10 +109,12 @@ class Request:
         return self._send_response(message, replace_original=True)
 
     def post_below(self, message: Message) -> bool:
-        """Post a message that only the user sees, in the thread of the message with the button.
-        Return False as `replace_message` does."""
-        thread_ts = (self.body.get("message") or {}).get("thread_ts")
-        in_thread = {"thread_ts": thread_ts} if thread_ts else {}
+        """Post a message that only the user sees, in the thread if the message with the button is a
+        reply. Return False as `replace_message` does."""
+        pressed = self.body.get("message") or {}
+        thread_ts = pressed.get("thread_ts")  # that of a first message with replies is its own
+        is_reply = thread_ts and thread_ts != pressed.get("ts")
+        in_thread = {"thread_ts": thread_ts} if is_reply else {}
         return self._send_response(
             message, response_type="ephemeral", replace_original=False, **in_thread
         )

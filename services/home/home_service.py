@@ -22,6 +22,7 @@ from services.linking.links import Directory, LinkService, referenced_user_ids
 from services.lists.list_query import ListKind, ListQuery
 from services.lists.list_service import ListPage, ListResult, ListService, ticket_list_page
 from services.models.comment import MessageRef
+from services.models.conversation import conversation_of
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.resolution import RESOLUTION_CODES
 from services.models.ticket import Ticket
@@ -32,7 +33,6 @@ from services.team_settings.settings_service import CurrentSettings, TeamSetting
 from services.tickets.access import (
     NOT_VISIBLE,
     concealed,
-    conversation_of,
     for_requester,
     may_change_participants,
     require_visible,

@@ -104,8 +104,9 @@ def find_defect(doc: Mapping[str, Any]) -> str:
 class Card:
     """A message that shows this ticket and is kept up to date.
 
-    `kind` is "requester", "assignee" or "triage"; a triage card's recipient is a channel id. `seq`
-    is the ticket's seq at the last rendering; `digest` is the hash of the content Slack has.
+    `kind` is "requester", "assignee", "participant", "triage" or "line"; of the last two, the
+    recipient is a channel id. `seq` is the ticket's seq at the last rendering; `digest` is the hash
+    of the content Slack has.
     """
 
     kind: str

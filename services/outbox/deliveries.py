@@ -138,8 +138,9 @@ class TicketThreads:
         self._clock = clock
 
     def find_ticket(self, *, team_id: str, message: MessageRef) -> TicketThread | None:
-        """Return the ticket that `message` is about: the bot's message about one ticket, or a
-        direct message that was filed or added to a ticket, or the offer to do so. None if it is
+        """Return the ticket that `message` is about: the bot's message about one ticket, a direct
+        message that was filed or added to a ticket, or the offer to do so, or the first message of
+        the thread in a request channel that is the conversation about it. None if it is
         about no ticket, or about several.
 
         No permission check: returns only an id.
@@ -330,8 +331,10 @@ def is_thread_lost(ticket: Ticket, channel: str) -> bool:
     return any(
         delivery["state"] == DeliveryState.FAILED
         and delivery.get("error") in THREAD_LOST
-        and parse_delivery_key(str(delivery["key"]))[2] == channel
+        and recipient == channel
+        and kind != COMMENT_KIND  # in the thread of the triage card
         for delivery in ticket.deliveries
+        for _, kind, recipient in [parse_delivery_key(str(delivery["key"]))]
     )
 
 

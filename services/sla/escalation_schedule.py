@@ -22,6 +22,7 @@ from types import MappingProxyType
 from services.calendar.work_week import ZERO_DURATION, WorkWeek
 from services.core.clock import truncate
 from services.core.coerce import as_datetime
+from services.models.conversation import requester_conversation
 from services.models.escalation_track import (
     EscalationStep,
     EscalationTrack,
@@ -235,14 +236,14 @@ def _answer_state(
     anything that they do with the ticket."""
     if ticket.status not in (Status.WAITING, Status.COMPLETED):
         return None
-    is_in_channel = ticket.source is not None and ticket.source.is_conversation
     said = (EventType.WAITING, EventType.RESOLVED)
-    if is_in_channel and any(
-        event.type in said and event.by != ticket.created_by for event in events
-    ):
+    is_said = any(event.type in said and event.by != ticket.created_by for event in events)
+    if is_said and requester_conversation(ticket):
         return TrackState(subject="", counted_from=now)
     known = ticket.escalation_tracks.get(EscalationTrack.ANSWER)
-    if known is None or any(event.by == ticket.created_by for event in events):
+    if known is None or any(
+        event.by == ticket.created_by or event.field in ("createdBy", "private") for event in events
+    ):
         return None
     done = _last_taken(taken, EscalationTrack.ANSWER)
     return replace(known, last_step=done or known.last_step)

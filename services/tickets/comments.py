@@ -18,11 +18,12 @@ from services.core.errors import LimitReached, PermissionDenied
 from services.core.optimistic_retry import retry_on_conflict
 from services.core.security_events import SecurityEvent
 from services.models.comment import Comment, FileLink, MessageRef
+from services.models.conversation import conversation_of
 from services.models.events import EventType, NewEvent
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import Ticket
 from services.tickets import ticket_store
-from services.tickets.access import conversation_of, require_visible, visible_to, was_removed
+from services.tickets.access import require_visible, visible_to, was_removed
 from services.tickets.lifecycle import ACTION_PERMISSIONS, TicketAction
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import (

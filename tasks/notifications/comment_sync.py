@@ -19,6 +19,11 @@ from bot.views.messages import ticket_updates as views
 from bot.views.text import Message, display_person
 from services.linking.links import Directory
 from services.models.comment import Comment
+from services.models.conversation import (
+    conversation_of,
+    is_requester_changed,
+    requester_conversation,
+)
 from services.models.events import Event, EventType
 from services.models.permissions import Actor
 from services.models.ticket import Card, Ticket
@@ -31,14 +36,7 @@ from services.outbox.deliveries import (
     DeliveryState,
     delivery_key,
 )
-from services.tickets.access import (
-    addition_of,
-    conversation_of,
-    is_former_requester,
-    is_requester_changed,
-    requester_conversation,
-    visible_to,
-)
+from services.tickets.access import addition_of, is_former_requester, visible_to
 from tasks.notifications.message_author import message_author
 from tasks.notifications.message_updates import DeliveryResult, update_delivery
 from tasks.notifications.ticket_messages import Notice, takes_part

@@ -27,6 +27,7 @@ from services.core.database import record
 from services.core.metrics import FAILED_DELIVERIES
 from services.linking.links import Directory, referenced_user_ids
 from services.models import set_aside
+from services.models.conversation import conversation_of, is_made_private
 from services.models.ticket import Card, Ticket
 from services.outbox import deliveries, pending
 from services.outbox.deliveries import (
@@ -37,7 +38,7 @@ from services.outbox.deliveries import (
     DeliveryState,
     SentMessage,
 )
-from services.tickets.access import conversation_of, is_former_requester, is_made_private
+from services.tickets.access import is_former_requester
 from services.tickets.queries import load_several, load_ticket
 from tasks.assignment import assign_ticket
 from tasks.notifications import email_sender, reminders, unassigned_alert

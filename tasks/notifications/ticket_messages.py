@@ -9,15 +9,11 @@ from bson import ObjectId
 from bot.views.cards import ticket_cards
 from bot.views.messages import conversation_notes, ticket_updates
 from bot.views.text import DisplayPerson, Message
+from services.models.conversation import is_made_private
 from services.models.events import Event, EventType
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.outbox.deliveries import delivery_key
-from services.tickets.access import (
-    addition_of,
-    gets_messages,
-    is_former_requester,
-    is_made_private,
-)
+from services.tickets.access import addition_of, gets_messages, is_former_requester
 from services.tickets.lifecycle import completed_by
 from services.tickets.transitions import TAKEN_REASON
 from tasks.notifications.message_author import MessageAuthor

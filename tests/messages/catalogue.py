@@ -722,6 +722,18 @@ def _modals() -> Iterator[Row]:
         ),
     )
     yield MODALS, EMPLOYEE, "Comment", ticket_actions.comment_modal(ASSIGNED)
+    in_channel = replace(WAITING, source=replace(SOURCE, is_conversation=True))
+    for title, form in {
+        "Comment": ticket_actions.comment_modal(in_channel),
+        "Answer": ticket_actions.answer_modal(in_channel, question=COMMENT.text),
+        "Reopen": ticket_actions.reopen_ticket_modal(in_channel),
+    }.items():
+        yield MODALS, EMPLOYEE, f"{title}, in a request channel", form
+    for title, form in {
+        "Resolve": ticket_actions.resolve_ticket_modal(in_channel),
+        "Ask the requester": ticket_actions.ask_requester_modal(in_channel),
+    }.items():
+        yield MODALS, ASSIGNEE, f"{title}, in a request channel", form
     yield MODALS, EMPLOYEE, "Cancel", ticket_actions.cancel_ticket_modal(ASSIGNED)
     yield (
         MODALS,
@@ -926,6 +938,14 @@ def _bulk_changes() -> Iterator[Row]:
         "priority": replace(review, change=urgent, assignee=None, refused=(), hidden_count=0),
         "resolve": replace(
             review, change=done, assignee=None, tickets=(LATE,), refused=(), hidden_count=0
+        ),
+        "resolve, one in a request channel": replace(
+            review,
+            change=done,
+            assignee=None,
+            tickets=(LATE, replace(UNAVAILABLE, source=replace(SOURCE, is_conversation=True))),
+            refused=(),
+            hidden_count=0,
         ),
         "nothing can be changed": replace(review, tickets=()),
     }.items():

@@ -15,7 +15,7 @@ from services.core.redis_client import connect_redis
 from services.core.slack_gate import SlackGate
 from services.core.slack_scopes import GrantedScopes, record_granted_scopes
 from services.core.ttl_cache import invalidate_caches
-from services.models.escalation_track import EscalationStep
+from services.models.escalation_track import EscalationStep, EscalationTrack
 from services.models.permissions import OPERATOR, Actor
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
@@ -200,6 +200,17 @@ def test_details_shows_each_reader_what_they_may_see(
         f"*Ticket 1* · *Assigned* to {ben.name}",
         "Write in this thread to take part.",
     ]
+
+
+def test_details_of_a_card_with_replies_is_below_the_card(
+    system: BotAndWorkers, it_help: Channel, ann: User, ben: User
+) -> None:
+    """Slack names a first message as its own thread once it has replies."""
+    it_help.file(ann)
+    card = card_of(system.slack, ben)
+    pressed = {**card, "thread_ts": card["ts"]}
+    system.press(ben, pressed, ids.DETAILS, response_url=system.slack.response_url())
+    assert "thread_ts" not in system.slack.calls_to("response_url")[-1].args
 
 
 def test_details_elsewhere_shows_a_stranger_nothing(
@@ -592,6 +603,26 @@ def test_what_is_unanswered_for_four_hours_of_work_comes_as_a_direct_message(
     assert source
     assert f"<{source.permalink}|Open the conversation>" in str(message["blocks"])
     assert len(it_help.posted()) == 2
+
+
+@pytest.mark.parametrize("change", ["createdBy", "private"])
+def test_whom_the_conversation_does_not_concern_any_more_gets_no_second_message(
+    system: BotAndWorkers, it_help: Channel, ann: User, ben: User, people: People, change: str
+) -> None:
+    """The question comes as a direct message then."""
+    ticket, dan = it_help.file(ann), people.add()
+    system.actions.ask_requester(**by(ben, ticket), question="Which office?")
+    system.deliver()
+    changes = {change: True if change == "private" else str(dan.id)}
+    system.runtime.services.ticket_edits.update(
+        **by(ben, ticket), expected_seq=system.now(ticket).seq, changes=changes
+    )
+    system.deliver()
+    stored = system.now(ticket)
+    assert EscalationTrack.ANSWER not in stored.escalation_tracks
+    reader = ann if change == "private" else dan
+    assert "Which office?" in str(system.messages(reader))
+    assert not stored.is_in_outbox
 
 
 @pytest.mark.parametrize("text", ["Thanks a lot!", "It drops again"])
