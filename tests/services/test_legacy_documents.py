@@ -97,6 +97,7 @@ AL, AL_ADDRESS = legacy_app.number(6), "al@example.com"
 ELSEWHERE = frozenset(
     {
         "auth.one_time_codes",
+        "channels.request_channels",
         "core.sequences",
         "core.clock",
         "core.database",
