@@ -84,11 +84,16 @@ def decode_source(bot: BotProcess, metadata: str) -> MessageSource | None:
 def quote_message(
     bot: BotProcess, source: MessageSource, load_message: Callable[[], dict[str, Any] | None]
 ) -> MessageQuote:
-    """Quote the message if its channel is public, otherwise only link to it.
+    """Quote the message if its channel is public or a request channel, otherwise only link to it.
 
-    `load_message` is called for a public channel only; it returns None if Slack refuses.
+    `load_message` is called for such a channel only; it returns None if Slack refuses.
     """
-    channel = _public_channel_name(bot, source.channel)
+    _, request_channel = in_request_channel(bot, source)
+    channel = (
+        request_channel.name or request_channel.id
+        if request_channel
+        else _public_channel_name(bot, source.channel)
+    )
     if channel is None:
         return _link_only_quote(bot, source, "channels:read", file_ticket.NOT_PUBLIC)
     message = load_message()

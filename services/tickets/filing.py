@@ -19,8 +19,9 @@ from services.core.errors import Conflict, InvalidValue, LimitReached, NotFound
 from services.core.optimistic_retry import retry_on_conflict
 from services.core.rate_limit import RULES, Limit, refuse
 from services.models import events as model_events
+from services.models.comment import MessageRef
 from services.models.events import EventType, NewEvent
-from services.models.message_source import MessageSource, filed_from
+from services.models.message_source import MessageSource, filed_from, filed_near
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.ticket_similarity import TicketWords
@@ -195,7 +196,7 @@ class TicketService:
             author = ticket.filer if ticket else None
             if ticket is None or author is None:
                 return (None,)
-            values = _replaced_words(ticket, before, after)
+            values = replaced_words(ticket, before, after)
             if not values:
                 return ((ticket, False),)
             change = Change(
@@ -242,11 +243,10 @@ class TicketService:
     def _check_not_filed(self, actor: Actor, team_id: str, source: MessageSource | None) -> None:
         if source is None:
             return
-        filed = filed_from(team_id=team_id, channel=source.channel, ts=source.ts)
-        doc = self._db.tickets.find_one(filed)
-        if doc is None:
+        message = MessageRef(source.channel, source.ts)
+        ticket = find_by_message(self._db, team_id=team_id, message=message)
+        if ticket is None:
             return
-        ticket = Ticket.from_doc(doc)
         visible = ticket if visible_to(actor).covers(ticket) else None
         raise AlreadyFiled(ticket.number, visible, is_own=ticket.filer == actor.user_id)
 
@@ -450,13 +450,25 @@ def _check_editable(actor: Actor, ticket: Ticket, *, requester: ObjectId | None)
         raise Conflict(f"Ticket {ticket.number} is being worked on; it can't be edited here.")
 
 
+def find_by_message(db: Mongo, *, team_id: str, message: MessageRef) -> Ticket | None:
+    """Return the ticket that was filed from the message, or to whose description its words were
+    added."""
+    filed = filed_from(team_id=team_id, channel=message.channel, ts=message.ts)
+    doc = db.tickets.find_one(filed)
+    if doc:
+        return Ticket.from_doc(doc)
+    near = filed_near(team_id=team_id, channel=message.channel, ts=message.ts)
+    found = map(Ticket.from_doc, db.tickets.find(near))
+    return next((one for one in found if one.source and message.ts in one.source.added), None)
+
+
 def _relevance(ticket: Ticket) -> tuple[bool, float]:
     """Sort tickets that wait for their requester first, each by the last change."""
     last = ticket.events[-1].at.timestamp() if ticket.events else 0.0
     return ticket.status is not Status.WAITING, -last
 
 
-def _replaced_words(
+def replaced_words(
     ticket: Ticket, before: tuple[str, str], after: tuple[str, str]
 ) -> dict[str, str]:
     """Return the new title and description, each only if it has the words of the message."""

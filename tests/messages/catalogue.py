@@ -341,6 +341,12 @@ def _offers() -> Iterator[Row]:
         "A colleague's emoji on one's message",
         file_ticket.author_offer(SOURCE.permalink, emoji="ticket", value="v"),
     )
+    yield (
+        MESSAGES,
+        EMPLOYEE,
+        "A short message in a request channel",
+        file_ticket.short_message_offer(SOURCE.permalink, value="v"),
+    )
 
 
 def _assignee_messages() -> Iterator[Row]:
@@ -616,6 +622,8 @@ def _modals() -> Iterator[Row]:
         " from a message that the app may not read": file_ticket.link_only_quote(
             SOURCE.permalink, note=file_ticket.NOT_PERMITTED),
         " from an old direct message": file_ticket.direct_message_quote(None),
+        " from a long message in a request channel": file_ticket.channel_message_quote(
+            "The VPN drops every hour. " * 160, permalink=SOURCE.permalink),
     }  # fmt: skip
     for title, filled in quotes.items():
         form = file_ticket.file_ticket_modal(

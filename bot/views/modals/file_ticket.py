@@ -43,7 +43,11 @@ from bot.views.text import (
 )
 from services.core.text import strip_invisible, truncate
 from services.models.ticket import Priority, Status, Ticket
-from services.tickets.validation import MAX_DESCRIPTION_LENGTH, MAX_TITLE_LENGTH
+from services.tickets.validation import (
+    MAX_DESCRIPTION_LENGTH,
+    MAX_TITLE_LENGTH,
+    MIN_TITLE_LENGTH,
+)
 
 NOT_PUBLIC = (
     "Only a link to the message is filled in, because the message is not in a public channel of "
@@ -110,6 +114,9 @@ class MessageQuote:
     note: str
 
 
+# A first line of fewer is a greeting, say.
+MIN_TITLE_WORDS = 3
+CONTINUED = "The rest is in the message: {permalink}"
 # Replaces the words of a message that its author deleted.
 DELETED_QUOTE = MessageQuote(
     title="A deleted message",
@@ -145,6 +152,23 @@ def direct_message_quote(text: str | None) -> MessageQuote:
     return MessageQuote(
         title=_single_line(text.partition("\n")[0], MAX_TITLE_LENGTH),
         description=truncate_utf16(text, MAX_DESCRIPTION_LENGTH),
+        note=FILLED_IN,
+    )
+
+
+def channel_message_quote(text: str, *, permalink: str) -> MessageQuote:
+    """Quote a message of a request channel, which is filed without a form: the title is its first
+    line of a few words, and a link replaces what is too long."""
+    text = strip_invisible(text).strip()
+    lines = [line for line in text.splitlines() if line.strip()] or [""]
+    first = next((line for line in lines if len(line.split()) >= MIN_TITLE_WORDS), lines[0])
+    title = _single_line(first, MAX_TITLE_LENGTH)
+    end = f"\n\n{CONTINUED.format(permalink=permalink)}"
+    is_too_long = utf16_length(text) > MAX_DESCRIPTION_LENGTH
+    fitting = truncate_utf16(text, MAX_DESCRIPTION_LENGTH - utf16_length(end))
+    return MessageQuote(
+        title=title if len(title) >= MIN_TITLE_LENGTH else f"Message: {title}",
+        description=f"{fitting}{end}" if is_too_long else text,
         note=FILLED_IN,
     )
 
@@ -400,6 +424,20 @@ def reaction_offer(permalink: str, *, emoji: str, value: str, without_account: s
         actions(button(FILE_BUTTON_LABEL, ids.FILE_REACTED_MESSAGE, value, primary=True)),
     ]
     return Message(text="You marked a message. Shall I file it as a ticket?", blocks=blocks)
+
+
+def short_message_offer(permalink: str, *, value: str) -> Message:
+    """For the author of a message in a request channel that has few words."""
+    question = "Shall I file your message as a ticket?"
+    text = (
+        f"<{escape(permalink)}|Your message> is short, so it is not filed yet. Shall I file it as "
+        "a ticket? You can change everything before it is filed."
+    )
+    blocks: list[Block] = [
+        mrkdwn_section(text),
+        actions(button(FILE_BUTTON_LABEL, ids.FILE_REACTED_MESSAGE, value, primary=True)),
+    ]
+    return Message(text=question, blocks=blocks)
 
 
 def author_offer(permalink: str, *, emoji: str, value: str) -> Message:
