@@ -1,4 +1,5 @@
-"""Messages in request channels: which become tickets, and how these follow them.
+"""Messages in request channels: which become tickets, and how these follow them. Mentions of the
+bot, in any channel.
 
 A message is filed before its event is acknowledged: Slack repeats an event until it is. One message
 is one ticket, in whatever order its events come.
@@ -7,12 +8,12 @@ is one ticket, in whatever order its events come.
 from dataclasses import replace
 
 from bot.handlers.secret_warning import THREAD_WARNING
-from bot.slack import source_messages
-from bot.slack.event_replies import queue_reply
-from bot.slack.message_content import MessageContent
+from bot.slack import message_events, source_messages
+from bot.slack.event_replies import may_answer, queue_reply
 from bot.slack.message_events import MessageChange, MessageEvent
 from bot.slack.request import Request
 from bot.slack.small_talk import count_words, find_small_talk
+from bot.views.message_content import MessageContent
 from bot.views.modals import file_ticket
 from bot.views.text import Message, escape, has_secret
 from services.channels.request_channels import ChannelMode, RequestChannel, find_request_channel
@@ -80,6 +81,65 @@ def file_message(req: Request, message: MessageEvent, channel: RequestChannel) -
         _offer(req, message)
     else:
         _file(req, message, channel, text)
+
+
+def on_mention(req: Request) -> None:
+    """Make a ticket of a message that mentions the bot in a request channel. In a thread, or in
+    another channel, a worker reads what is to be filed.
+
+    Slack sends a `message` event of the same message, too.
+    """
+    message = message_events.parse_message(req.body["event"])
+    if message and not message.is_direct:
+        _on_mention(req, message)
+    req.ack()
+
+
+def _on_mention(req: Request, message: MessageEvent) -> None:
+    ref, first = message.message_ref, message.thread_ref
+    channel = find_request_channel(req.services.db, team_id=req.bot.team_id, channel=ref.channel)
+    if channel and first is None:
+        file_message(req, message, channel)
+        return
+    words = _readable(req, message.content)
+    is_asked_for = bool(words) if first is None else True
+    if not is_asked_for or (words and find_small_talk(words)) or not _has_account(req, message):
+        return
+    root = first or ref
+    source = checked_source(team_url=req.bot.team_url, channel=root.channel, ts=root.ts)
+    try:
+        req.services.tickets.check_not_filed(
+            actor=req.actor, team_id=req.bot.team_id, source=source
+        )
+    except AlreadyFiled as error:
+        if channel is None:  # in a request channel the mention is a comment
+            key = f"{root.channel}:{root.ts}:{message.author_id}:mentioned"
+            _tell(req, message, str(error), key=key)
+        return
+    if first and req.services.ticket_threads.find_ticket(team_id=req.bot.team_id, message=first):
+        return  # below a message of the bot's own
+    event = f"{root.channel}:{root.ts}:{message.author_id}:{ref.ts}"
+    if may_answer(req, event=event, recipient=message.author_id):
+        request_filing(req, source, event=event)
+
+
+def request_filing(req: Request, source: MessageSource, *, event: str, emoji: str = "") -> None:
+    """Let a worker read the message, with the thread below it unless it was marked with the emoji,
+    and make a ticket of it. Stored before the event is acknowledged."""
+    reply_id = req.services.replies.queue(
+        ReplyKind.FILING,
+        event=event,
+        recipient=req.slack_user_id,
+        slack_user_id=req.slack_user_id,
+        message={
+            "teamId": req.bot.team_id,
+            "source": source.to_doc(),
+            "value": source_messages.encode_source(source),
+            "bot": req.bot_user_id,
+            "emoji": emoji,
+        },
+    )
+    req.bot.publisher.publish_reply(reply_id)
 
 
 def _is_done(req: Request, message: MessageEvent) -> bool:

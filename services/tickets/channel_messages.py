@@ -67,7 +67,7 @@ class ChannelMessages:
 
         def add_to(now: Ticket) -> Change | None:
             source = now.source
-            if source is None or message.ts in source.added:
+            if source is None or message.ts in (source.ts, *source.added):
                 return transitions.NO_CHANGE
             parts = [now.description, words] if message.ts > source.ts else [words, now.description]
             description = "\n".join(filter(None, parts))

@@ -737,6 +737,11 @@ TABLE: Mapping[str, Entry] = {
             )
         )
     ),
+    "linking.requesters.Requesters.of_writer": once(
+        lambda w: w.requesters.of_writer(
+            actor=JO, team_id=TEAM_ID, slack_user_id=SLACK_ID, look_up=lambda *_: w.member()
+        )
+    ),
     "linking.requesters.Requesters.of_address": once(
         lambda w: w.requesters.of_address(actor=MO, address=MO_ADDRESS)
     ),
