@@ -333,14 +333,15 @@ def _warn_of_secret(req: Request, message: MessageEvent, text: str) -> None:
 
 
 def _tell(req: Request, message: MessageEvent, sentence: str, *, key: str = "") -> None:
-    """Send the author an ephemeral message in the channel, once for `key`, by default the event."""
-    ref = message.message_ref
+    """Send the author an ephemeral message beside theirs, once for `key`, by default the event."""
+    ref, first = message.message_ref, message.thread_ref
     queue_reply(
         req,
         ReplyKind.NOTICE,
         Message(text=escape(sentence), blocks=[]),
         event=key or f"{ref.channel}:{ref.ts}:{message.event_ts}",
         recipient=ref.channel,
+        thread_ts=first.ts if first else None,
         is_ephemeral=True,
     )
 

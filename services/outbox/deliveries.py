@@ -199,15 +199,16 @@ class TicketThreads:
         offer = next((doc for doc in sent if doc.get("channel") == message.channel), None)
         channel, ts = str(offer["_id"]).split(":")[:2] if offer else (message.channel, message.ts)
         if not offer and not channel.startswith("D"):
-            return self._by_added(team_id, message)
+            return self._by_added(team_id, message) or self.find_by_comment(
+                team_id=team_id, message=message
+            )
         filed = filed_from(team_id=team_id, channel=channel, ts=ts)
         if doc := self._db.tickets.find_one(filed, ["_id"]):
             return TicketThread(str(doc["_id"]), internal=False)
         return self.find_by_comment(team_id=team_id, message=MessageRef(channel, ts))
 
     def _by_added(self, team_id: str, message: MessageRef) -> TicketThread | None:
-        """Return the ticket to whose description the message in a channel was added. Below any
-        other, it is other people's conversation."""
+        """Return the ticket to whose description the message in a channel was added."""
         near = filed_near(team_id=team_id, channel=message.channel, ts=message.ts)
         for doc in self._db.tickets.find(near, ["source.added"]):
             if message.ts in as_string_list(doc["source"].get("added")):

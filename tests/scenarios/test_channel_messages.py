@@ -9,6 +9,7 @@ from services.channels.request_channels import ChannelMode
 from services.core.rate_limit import RULES, Limit
 from services.models.user import User
 from tests.conftest import FixedClock, People, at_once
+from tests.support import payloads
 from tests.support.action_helpers import by
 from tests.support.canary import FILED
 from tests.support.comment_helpers import changed, deleted
@@ -105,6 +106,22 @@ def test_a_short_message_is_offered_once_in_ten_minutes(
     every.write(ann, "VPN down")
     assert every.notices() == [question] * 2
     assert every.tickets() == []
+
+
+def test_the_form_of_a_short_message_quotes_it_in_a_private_channel_too(
+    channel: Channel, ann: User
+) -> None:
+    channel.configure(ChannelMode.EVERY_MESSAGE, is_private=True)
+    channel.write(ann, "VPN broken")
+    (call,) = channel.system.slack.calls_to("chat.postEphemeral")
+    slack_id = People.slack_id(ann)
+    offer = {"ts": "1700000000.000009", **call.args}
+    channel.system.bot.answer(payloads.block_actions(offer, "file_marked", user=slack_id))
+    view = channel.system.slack.last_view()
+    assert "VPN broken" in str(view["blocks"])
+    channel.system.bot.answer(payloads.view_submission(view, user=slack_id))
+    ticket = channel.only_ticket()
+    assert (ticket.title, ticket.private, ticket.created_by) == ("VPN broken", True, ann.id)
 
 
 def test_few_words_of_a_script_without_spaces_are_a_message(every: Channel, ann: User) -> None:
@@ -346,8 +363,14 @@ def test_no_message_of_a_burst_is_lost(every: Channel, people: People) -> None:
     assert tickets == {writer.id: lines for writer in writers}
 
 
-def test_a_reply_below_a_message_that_was_added_is_a_comment(every: Channel, ann: User) -> None:
+@pytest.mark.parametrize("is_accepted", [False, True])
+def test_a_reply_below_a_message_that_was_added_is_a_comment(
+    every: Channel, ann: User, ben: User, is_accepted: bool
+) -> None:
     every.write(ann, VPN)
+    if is_accepted:
+        every.system.actions.accept(**by(ben, every.only_ticket()))
     more = every.write(ann, "since Monday")
     every.write(ann, "Since Sunday, in fact", thread_ts=more["event"]["ts"])
-    assert [comment.text for comment in every.only_ticket().comments] == ["Since Sunday, in fact"]
+    comments = [comment.text for comment in every.only_ticket().comments]
+    assert comments == ["since Monday"] * is_accepted + ["Since Sunday, in fact"]
