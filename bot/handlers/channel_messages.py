@@ -333,7 +333,7 @@ def _warn_of_secret(req: Request, message: MessageEvent, text: str) -> None:
 
 
 def _tell(req: Request, message: MessageEvent, sentence: str, *, key: str = "") -> None:
-    """Send the author an ephemeral message beside theirs, once for `key`, by default the event."""
+    """Send the author an ephemeral message, once for `key`, by default once for the event."""
     ref, first = message.message_ref, message.thread_ref
     queue_reply(
         req,
