@@ -1,5 +1,5 @@
-"""docs/architecture.md names existing paths and names; each package has a docstring; each mutation
-of tests/mutations.py finds the text that it replaces."""
+"""docs/architecture.md and docs/developing.md name existing paths and names; each package has a
+docstring; each mutation of tests/mutations.py finds the text that it replaces."""
 
 import ast
 import importlib
@@ -16,12 +16,14 @@ from demo.binaries import ROOT
 from tests.mutations import MUTATIONS, not_applicable
 
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
+DEVELOPING = (ROOT / "docs" / "developing.md").read_text()
+PAGES = {"architecture.md": PAGE, "developing.md": DEVELOPING.partition("\n## Where to add")[2]}
 MAKEFILE = (ROOT / "Makefile").read_text()
 SPAN = re.compile(r"`([^`\n]+)`")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 PATH = re.compile(r"[\w*.]+(?:/[\w*.-]+)*/?")
 NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
-FILE_ENDING = re.compile(r"\.(?:py|md|toml|yml|json|html|txt|env)$")
+FILE_ENDING = re.compile(r"\.(?:py|md|toml|yml|json|html|txt|env|example)$")
 # The start of a list item, row or paragraph: names belong to the files named in the same one.
 BLOCK_START = re.compile(r"^(?:\s*[-\d]|\||#|$)")
 SENTENCE_END = re.compile(r"\.(?=\s|$)")
@@ -30,9 +32,9 @@ PACKAGES = ("bot", "services", "tasks", "demo")
 VALUES = frozenset({"long", "RECORD=again"})
 
 
-def blocks() -> Iterator[tuple[int, str]]:
+def blocks(page: str) -> Iterator[tuple[int, str]]:
     """The paragraphs, list items and table rows, each with the number of its first line."""
-    text = FENCE.sub(lambda fence: "\n" * fence[0].count("\n"), PAGE)
+    text = FENCE.sub(lambda fence: "\n" * fence[0].count("\n"), page)
     start, lines = 1, list[str]()
     for number, line in enumerate(text.splitlines(), 1):
         if BLOCK_START.match(line) and lines:
@@ -110,8 +112,13 @@ def complaints(text: str) -> list[str]:
     return [found for span in spans if (found := complaint(span, modules))]
 
 
-def test_every_path_and_name_is_there() -> None:
-    found = [f"line {start}: {text}" for start, block in blocks() for text in complaints(block)]
+@pytest.mark.parametrize("name", PAGES)
+def test_every_path_and_name_is_there(name: str) -> None:
+    found = [
+        f"line {start}: {text}"
+        for start, block in blocks(PAGES[name])
+        for text in complaints(block)
+    ]
     assert not found, "\n".join(found)
 
 
