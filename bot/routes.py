@@ -20,6 +20,7 @@ from bot.handlers import (
     message_intake,
     participants,
     people,
+    request_channels,
     team_settings,
     thread_replies,
     ticket_actions,
@@ -28,6 +29,7 @@ from bot.handlers import (
     ticket_search,
 )
 from bot.slack import instrumentation
+from bot.slack.channel_events import CHANNEL_EVENTS
 from bot.slack.request import Request
 from bot.slack.ticket_command import parse_command
 from bot.views import ids
@@ -70,7 +72,8 @@ class Route:
     the process has not found before run in another.
 
     `help`: the lines of `/ticket help`, by what the user types. `manifest`: the entry's texts in
-    the Slack manifest. `subscriptions`: the event types to subscribe to, if not `id`.
+    the Slack manifest. `event_types`: the types of its events, if not `id` alone. `subscriptions`:
+    what to subscribe to, if not these types.
     """
 
     kind: RouteKind
@@ -82,7 +85,13 @@ class Route:
     acks_last: bool = False
     help: Mapping[str, str] = field(default_factory=dict, hash=False)
     manifest: Mapping[str, str] = field(default_factory=dict, hash=False)
+    event_types: tuple[str, ...] = ()
     subscriptions: tuple[str, ...] = ()
+
+    @property
+    def payload_ids(self) -> tuple[str, ...]:
+        """How payloads name this route."""
+        return self.event_types or (self.id,)
 
 
 def run_route(route: Route, req: Request) -> None:
@@ -369,6 +378,17 @@ ROUTES = (
         ids.PRIVATE_TICKET_PEOPLE,
         team_settings.suggest_private_ticket_people,
         Permission.MANAGE_USERS,
+    ),
+    action(ids.OPEN_CHANNEL, request_channels.open_form, Permission.MANAGE_USERS),
+    view(ids.EDIT_CHANNEL, request_channels.save, Permission.MANAGE_USERS),
+    action(ids.OPEN_CHANNEL_REMOVAL, request_channels.open_removal, Permission.MANAGE_USERS),
+    view(ids.REMOVE_CHANNEL, request_channels.remove, Permission.MANAGE_USERS),
+    event(
+        "channel_archive",
+        request_channels.on_channel_event,
+        None,
+        has_own_ack=True,
+        event_types=CHANNEL_EVENTS,
     ),
     action(ids.OPEN_SEARCH, people.open_search_form, Permission.MANAGE_USERS),
     view(ids.SEARCH_PEOPLE, people.search_people, Permission.MANAGE_USERS),

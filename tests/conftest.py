@@ -59,10 +59,11 @@ from services.registry.services import Services
 from services.search.word_sample import SAMPLES
 from services.tickets.filing import TicketService
 from services.tickets.queries import load_ticket
-from tasks import slack_status_sync
+from tasks import channel_checks, slack_status_sync
 from tasks.notifications import digest as notification_digest
 from tasks.notifications import email_sender, home_refresh, notify, reminders, reply_sender
 from tasks.queue.celery_app import (
+    CHANNELS_TASK,
     DIGEST_TASK,
     EMAIL_TASK,
     FRESH_QUEUE,
@@ -615,6 +616,8 @@ def work(runtime: Runtime, publisher: RecordingPublisher, ticket: Ticket | None 
         task, ticket_id = publisher.asked.pop(0)
         if task == STATUS_SYNC_TASK:
             slack_status_sync.run(runtime)
+        elif task == CHANNELS_TASK:
+            channel_checks.run(runtime)
         elif task == DIGEST_TASK:
             notification_digest.run(runtime)
         else:

@@ -16,6 +16,7 @@ from bot.web.api.operations import OPERATIONS
 from tasks.processes.jobs import ALL_JOBS
 from tasks.queue.celery_app import (
     ASSIGN_TASK,
+    CHANNELS_TASK,
     DIGEST_TASK,
     EMAIL_TASK,
     HOME_TASK,
@@ -145,10 +146,12 @@ TASKS = {
     REPLY_TASK: "what a handler has answered",
     DIGEST_TASK: ASKS,
     STATUS_SYNC_TASK: NOTHING,
+    CHANNELS_TASK: NOTHING,
 }
 JOBS = {
     "alarms": NOTHING,
     "availability": NOTHING,
+    "channels": NOTHING,
     "closing": NOTHING,
     "counts": NOTHING,
     "digest": NOTHING,

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from bot.slack.channel_events import CHANNEL_EVENTS, ID_CHANGED, JOINED
 from bot.views.inputs import INPUT_VALUE_KEYS
 
 Json = dict[str, Any]
@@ -266,6 +267,20 @@ class _UserEvent(_Event):
     user: _Member
 
 
+class _ChannelEvent(_Event):
+    channel: Id | _Named
+
+
+class _ChannelJoined(_Event):
+    user: Id
+    channel: Id
+
+
+class _ChannelIdChanged(_Event):
+    old_channel_id: Id
+    new_channel_id: Id
+
+
 class _EventCallback(_Payload):
     event: _Event
     event_id: Id
@@ -295,6 +310,19 @@ class _UserCallback(_EventCallback):
     event: _UserEvent
 
 
+class _ChannelCallback(_EventCallback):
+    event: _ChannelEvent
+
+
+class _JoinedCallback(_EventCallback):
+    event: _ChannelJoined
+    authorizations: Annotated[Sequence[_Installed], Field(min_length=1)]
+
+
+class _IdChangedCallback(_EventCallback):
+    event: _ChannelIdChanged
+
+
 class _Typed(_Part):
     type: Id
 
@@ -314,6 +342,9 @@ _BY_EVENT: Mapping[str, type[_Part]] = {
     "reaction_added": _ReactionCallback,
     "app_home_opened": _HomeCallback,
     "user_change": _UserCallback,
+    **dict.fromkeys(CHANNEL_EVENTS, _ChannelCallback),
+    JOINED: _JoinedCallback,
+    ID_CHANGED: _IdChangedCallback,
 }
 
 

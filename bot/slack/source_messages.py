@@ -25,8 +25,14 @@ from services.outbox.deliveries import MessageUnrecorded
 logger = logging.getLogger(__name__)
 
 # If Slack says that all are false, it is a public channel of this workspace alone.
-SHARED_CHANNEL_FLAGS = ("is_shared", "is_ext_shared", "is_org_shared")
-NON_PUBLIC_FLAGS = ("is_private", "is_im", "is_mpim", *SHARED_CHANNEL_FLAGS)
+NON_PUBLIC_FLAGS = (
+    "is_private",
+    "is_im",
+    "is_mpim",
+    "is_shared",
+    "is_ext_shared",
+    "is_org_shared",
+)
 # A message may mention hundreds of members.
 MAX_NAME_LOOKUPS = 5
 SLACK_ERRORS = (SlackApiError, SlackClientError, OSError)

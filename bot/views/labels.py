@@ -72,8 +72,12 @@ SCOPE_EFFECTS = {
     "chat:write": "No messages are sent.",
     "chat:write.public": "Messages go only to channels that the app is a member of.",
     "app_mentions:read": "Mentions of the app file nothing.",
-    "channels:read": "Messages of public channels are linked in tickets, but not quoted.",
-    "groups:read": "A private triage channel is not checked.",
+    "chat:write.customize": "Optional: an answer that is passed on to a message's thread begins "
+    "with its author's name, below the app's own.",
+    "channels:read": "Messages of public channels are linked in tickets, but not quoted, and none "
+    "can be made a request channel.",
+    "groups:read": "A private triage channel is not checked, and no private channel can be made a "
+    "request channel.",
     "channels:history": "Replies to the cards in a public triage channel are not read, and "
     "messages marked with the emoji are linked, but not quoted.",
     "groups:history": "Replies to the cards in a private triage channel are not read.",
@@ -83,7 +87,8 @@ SCOPE_EFFECTS = {
     "users:read": "New members get no account, and Slack statuses are not read.",
     "dnd:read": "People get messages although they have paused notifications.",
     "users:read.email": "Members get no account by their email address, only by a code.",
-    "channels:join": "Optional: the app does not join the triage channel by itself, so invite it.",
+    "channels:join": "Optional: the app does not join the triage channel and request channels by "
+    "itself, so invite it.",
 }
 
 

@@ -1,6 +1,6 @@
 """The pages of App Home for each member."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,6 +13,8 @@ from services.account_admin.private_ticket_settings import (
 )
 from services.accounts.account_search import AccountCursor, AccountPage
 from services.availability.slack_status import StatusRules, StatusRulesStore
+from services.channels.channel_settings import ChannelSettings
+from services.channels.request_channels import RequestChannel
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.core.errors import InvalidValue, NotFound, PermissionDenied
@@ -115,6 +117,7 @@ class SettingsPage:
     settings: CurrentSettings
     status_rules: StatusRules
     private_tickets: PrivateTicketSettings
+    channels: Sequence[RequestChannel]
 
 
 HomeContent = HomePage | TicketListPage | SearchResultsPage | TicketPage | PeoplePage | SettingsPage
@@ -130,6 +133,7 @@ class HomeService:
         status_rules: StatusRulesStore,
         setup_checklists: SetupChecklists,
         private_tickets: PrivateTicketSettingsService,
+        channels: ChannelSettings,
         *,
         clock: Clock = utcnow,
     ) -> None:
@@ -143,6 +147,7 @@ class HomeService:
         self._status_rules = status_rules
         self._setup_checklists = setup_checklists
         self._private_tickets = private_tickets
+        self._channels = channels
         self._clock = clock
 
     def get(self, *, actor: Actor, team_id: str, screen: Screen) -> HomeContent:
@@ -167,7 +172,9 @@ class HomeService:
         if screen.settings:
             settings = self._settings.get(actor=actor)
             private_tickets = self._private_tickets.get(actor=actor)
-            return SettingsPage(screen, settings, self._status_rules.read(), private_tickets)
+            channels = self._channels.list(actor=actor)
+            rules = self._status_rules.read()
+            return SettingsPage(screen, settings, rules, private_tickets, channels)
         return self._build_home_page(actor, team_id)
 
     def ticket_page(self, *, actor: Actor, team_id: str, ticket_id: str) -> TicketPage:

@@ -103,6 +103,7 @@ class Erasure:
         found = iter_tickets(self._db, (*PERSONAL_FIELDS, "status", "events.by", "events.seq"))
         tickets = sum(self._redact_ticket(doc, user_id, slack_ids) for doc in found)
         self._forget_messages(user_id)
+        self._db.channels.update_many({"by": user_id}, {"$unset": {"by": ""}})
         removed_emails = self._db.letters.delete_many({"userId": user_id}).deleted_count
         self._db.codes.delete_many({"userId": user_id})
         delete_replies(self._db, slack_ids)

@@ -16,6 +16,7 @@ from services.availability.availability_service import AvailabilityService
 from services.availability.handover_offers import HandoverOffers
 from services.availability.slack_status import StatusRulesStore
 from services.availability.status_sync import StatusSync
+from services.channels.channel_settings import ChannelSettings
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.core.processed_events import ProcessedEvents
@@ -174,9 +175,16 @@ class Services:
     lists = _lazy(lambda s: ListService(s.db, s.links, clock=s.clock))
     search = _lazy(lambda s: TicketSearch(s.db, s.links, clock=s.clock))
     ticket_pager = _lazy(lambda s: TicketPager(s.db, clock=s.clock))
+    channel_settings = _lazy(
+        lambda s: ChannelSettings(s.db, triage_channel=s.triage_channel, clock=s.clock)
+    )
     team_settings = _lazy(
         lambda s: TeamSettings(
-            s.db, clock=s.clock, triage_channel=s.triage_channel, ticket_emoji=s.ticket_emoji
+            s.db,
+            clock=s.clock,
+            triage_channel=s.triage_channel,
+            ticket_emoji=s.ticket_emoji,
+            is_request_channel=s.channel_settings.is_listed,
         )
     )
     setup_checklists = _lazy(
@@ -194,6 +202,7 @@ class Services:
             s.status_rules,
             s.setup_checklists,
             s.private_ticket_settings,
+            s.channel_settings,
             clock=s.clock,
         )
     )

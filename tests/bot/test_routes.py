@@ -20,6 +20,7 @@ from bot.views.modals import (
     availability,
     bulk_changes,
     person,
+    request_channels,
     team_settings,
     ticket_actions,
 )
@@ -30,6 +31,7 @@ from services.account_admin.private_ticket_settings import PrivateTicketSettings
 from services.availability.availability_service import Availability, WorkHours
 from services.availability.slack_status import StatusRules
 from services.calendar.business_hours import BusinessHours
+from services.channels.request_channels import ChannelMode, RequestChannel
 from services.core.database import Mongo
 from services.editing.bulk_changes import BulkAction, BulkChange, BulkReview
 from services.editing.participants import NOT_A_PARTICIPANT, ParticipantsForm
@@ -51,8 +53,9 @@ from services.tickets.filing import TicketService
 from tests.conftest import APP_URL, Bot, People, file_ticket, pressed, reload, sample_ticket
 from tests.support import payloads
 from tests.support.recording_slack import RecordingSlack
-from tests.support.slack_workspace import GENERAL, TRIAGE
+from tests.support.slack_workspace import GENERAL, TEAM_ID, TRIAGE
 
+IT_HELP = RequestChannel(TEAM_ID, "C0ITHELP", ChannelMode.EVERY_MESSAGE)
 GUEST = "Guests cannot use this app. Ask a full member of this workspace to file the ticket."
 # Buttons of App Home that open the ticket in their value.
 TO_A_TICKET = (ids.HOME_OPEN, ids.HOME_BACK, ids.HOME_OWN, ids.HOME_PARTICIPATING)
@@ -145,6 +148,7 @@ def test_what_is_open_to_those_without_an_account() -> None:
         "view link_account",
         "view confirm_link",
         # Sent by Slack itself.
+        "event channel_archive",
         "event user_change",
     ]
 
@@ -160,11 +164,11 @@ def resolve_form(user: User, ticket: Ticket) -> dict[str, Any]:
     return payloads.view_submission(view, {"resolution": "Done."}, user=People.slack_id(user))
 
 
-def pressed_in_home(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
-    """Press a button of App Home that has the ticket in its value."""
+def pressed_in_home(action_id: str, value: str = "") -> Callable[[User, Ticket], dict[str, Any]]:
+    """Press a button of App Home that has the value, or the ticket in its value."""
 
     def body(user: User, ticket: Ticket) -> dict[str, Any]:
-        button = blocks.button("Go", action_id, Screen(ticket_id=ticket.id).encode())
+        button = blocks.button("Go", action_id, value or Screen(ticket_id=ticket.id).encode())
         view = {"type": "home", "id": "V1", "blocks": [blocks.actions(button)]}
         return payloads.block_actions(view, action_id, user=People.slack_id(user))
 
@@ -587,6 +591,13 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
             CurrentSettings("Help desk", Targets(), BusinessHours(), triage_channel=TRIAGE)
         )
     ),
+    "action open_channel": pressed_in_home(ids.OPEN_CHANNEL, IT_HELP.id),
+    "view edit_channel": sent(lambda _: request_channels.edit_channel_modal(IT_HELP)),
+    "action open_channel_removal": pressed_in_home(ids.OPEN_CHANNEL_REMOVAL, IT_HELP.id),
+    "view remove_channel": sent(lambda _: request_channels.remove_channel_modal(IT_HELP)),
+    "event channel_archive": lambda _, __: payloads.event(
+        {"type": "channel_archive", "channel": IT_HELP.id}
+    ),
     "action open_office": pressed_in_home(ids.OPEN_BUSINESS_HOURS),
     "view edit_office": sent(
         lambda _: team_settings.business_hours_modal(
@@ -721,6 +732,8 @@ class EveryRoute:
         role = ASKERS[self.asker]
         user = people.add(role or Role.USER, "VPN")
         ticket = file_ticket(tickets, user if owner == "own" else people.add())
+        db.channels.insert_one(IT_HELP.to_doc())
+        slack.add_channel(IT_HELP.id)
         if ready := READY.get(route.id):
             db.tickets.update_one({"_id": ticket.id}, {"$set": ready(user)})
             ticket = reload(db, ticket)

@@ -35,6 +35,7 @@ from bot.views.modals import (
     file_ticket,
     person,
     person_changes,
+    request_channels,
     team_settings,
     ticket_actions,
 )
@@ -65,6 +66,7 @@ from services.availability.availability_service import Availability, WorkHours
 from services.availability.handover_offers import HandoverOffer, OfferAnswer, OfferDecision
 from services.availability.slack_status import NO_END, StatusRules
 from services.calendar.business_hours import BusinessHours
+from services.channels.request_channels import ChannelMode, ChannelState, RequestChannel
 from services.core.slack_scopes import GrantedScopes
 from services.digest.digest_service import (
     AssigneeCounts,
@@ -196,6 +198,25 @@ PRIVATE_AS_INSTALLED = PrivateTicketSettings((), PrivateTicketState(), NOW)
 PRIVATE_NAMED = PrivateTicketSettings((BEN, CLEO), PrivateTicketState(), NOW)
 PRIVATE_OFF = PrivateTicketSettings((), PrivateTicketState(NOW), NOW)
 PRIVATE_ACCEPTED = PrivateTicketSettings((BEN,), PrivateTicketState(NOW, is_accepted=True), NOW)
+REQUEST_CHANNELS = (
+    RequestChannel("T0TEAM", "C0ITHELP", ChannelMode.EVERY_MESSAGE, name="it-help"),
+    RequestChannel(
+        "T0TEAM",
+        "C0HR",
+        ChannelMode.ON_REQUEST,
+        is_private=True,
+        has_emoji_actions=True,
+        name="hr",
+        is_channel_private=True,
+    ),
+    *(
+        RequestChannel(
+            "T0TEAM", f"C0{state.upper()}", ChannelMode.ON_REQUEST, state=state, name=state
+        )
+        for state in ChannelState
+        if state is not ChannelState.ACTIVE
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -905,6 +926,12 @@ def _admin_modals() -> Iterator[Row]:
     yield MODALS, ADMIN, "Name", team_settings.app_name_modal(APP_NAME)
     current = CurrentSettings(APP_NAME, Targets(), BusinessHours())
     yield MODALS, ADMIN, "Channel and emoji", team_settings.slack_settings_modal(current)
+    yield MODALS, ADMIN, "Add request channel", request_channels.add_channel_modal()
+    for one in REQUEST_CHANNELS[:2]:
+        title = "Request channel, private" if one.is_channel_private else "Request channel"
+        yield MODALS, ADMIN, title, request_channels.edit_channel_modal(one)
+    removal = request_channels.remove_channel_modal(REQUEST_CHANNELS[0])
+    yield MODALS, ADMIN, "Remove request channel", removal
     yield (
         MODALS,
         ADMIN,
@@ -1088,10 +1115,10 @@ def _home() -> Iterator[Row]:
         ("with an old backend, all the same", BusinessHours(), StatusRules(), PRIVATE_ACCEPTED),
     ):  # fmt: skip
         values = CurrentSettings(APP_NAME, Targets(), hours)
-        settings = SettingsPage(Screen(settings=True), values, rules, named)
+        settings = SettingsPage(Screen(settings=True), values, rules, named, ())
         yield HOME, ADMIN, f"Settings {title}", overview.home_view(settings)
     lacking = replace(values, granted_scopes=GrantedScopes(frozenset()), triage_channel="C0TRIAGE")
-    settings = replace(settings, settings=lacking)
+    settings = replace(settings, settings=lacking, channels=REQUEST_CHANNELS)
     yield HOME, ADMIN, "Settings, without permissions in Slack", overview.home_view(settings)
 
 

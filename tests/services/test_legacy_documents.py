@@ -125,6 +125,8 @@ ELSEWHERE = frozenset(
         "team_settings.settings_service",
         "team_settings.settings_store",
         "team_settings.slack_settings",
+        "channels.channel_settings",
+        "channels.slack_channel",
         "sla.policy",
         "availability.slack_status",
         "core.ttl_cache",

@@ -28,6 +28,7 @@ from bot.web.flask_app import create_flask_app
 from bot.web.server import WebServer
 from bot.web.slack_events import SlackEvents
 from demo.servers import MongoServer, RedisServer
+from services.channels.request_channels import ChannelMode, RequestChannel
 from services.core.redis_client import connect_redis
 from services.core.text import strip_invisible
 from services.models.permissions import Actor
@@ -46,11 +47,12 @@ from tests.conftest import (
 )
 from tests.support import payloads
 from tests.support.http_bot import SECRET
-from tests.support.payload_walk import Template, Walk
+from tests.support.payload_walk import IT_HELP, Template, Walk
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import TEAM_ID, TEAM_URL, TRIAGE
 
 Json = dict[str, Any]
+REQUEST_CHANNEL = RequestChannel(TEAM_ID, IT_HELP, ChannelMode.EVERY_MESSAGE, name="it-help")
 
 # Only limits a test that fails: the walk takes ten seconds of CPU time.
 pytestmark = pytest.mark.timeout(900)
@@ -134,6 +136,8 @@ class Fuzzed:
         self.db = client[f"fuzz-{ObjectId()}"]
         ensure_indexes(self.db)
         slack.add_channel(TRIAGE, is_member=True, members=None)
+        slack.add_channel(IT_HELP, is_member=True)
+        self.db.channels.insert_one(REQUEST_CHANNEL.to_doc())
         clock = FixedClock()
         services = build_services(self.db, clock, REDIS_URL=redis.url)
         self._publisher = RecordingPublisher()
