@@ -45,7 +45,7 @@ PROGRAM = re.compile(
 )
 LANGUAGES = {"sh": True, "json": False, "yaml": False, "python": False, "mermaid": False}
 # The blocks without a language that hold no commands, by their beginning.
-TEXTS = ("            slash commands, buttons", "MONGO_URI=mongodb+srv:", "          ")
+TEXTS = ("MONGO_URI=mongodb+srv:", "          ")
 
 MINUTES = "takes minutes; the nightly workflow or a developer runs it"
 OTHER_PROGRAM = "needs MongoDB's own tools, which no package registry has"

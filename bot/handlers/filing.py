@@ -134,6 +134,9 @@ def file_ticket(req: Request) -> None:
         return
     source = source_messages.decode_source(req.bot, req.metadata)
     requester, source = submitted_requester(req, source)
+    source, channel = (
+        source_messages.in_request_channel(req.bot, source) if source else (None, None)
+    )
     try:
         filed = req.services.tickets.create(
             actor=req.actor,
@@ -143,7 +146,7 @@ def file_ticket(req: Request) -> None:
             description=req.field_value("description"),
             priority=req.field_value("priority") or None,
             deadline=_submitted_deadline(req),
-            private="private" in req.form and bool(req.form.submitted("private")),
+            private=_submitted_privacy(req) or bool(channel and channel.is_private),
             not_to=_submitted_not_to(req),
             requester=requester,
             source=source,
@@ -195,6 +198,10 @@ def _submitted_deadline(req: Request) -> datetime | None:
     form = req.form  # one opened before an update of the bot may lack the field
     seconds = form.submitted("deadline") if "deadline" in form else None
     return None if seconds is None else parse_timestamp(seconds)
+
+
+def _submitted_privacy(req: Request) -> bool:
+    return "private" in req.form and bool(req.form.submitted("private"))
 
 
 def _submitted_not_to(req: Request) -> ObjectId | None:

@@ -201,6 +201,8 @@ def _confirm(req: Request, ticket: Ticket, comment: Comment) -> None:
     """Show the author their comment below the message: the others are sent it, and a card shows
     only the last lines of others."""
     reader_id = ticket.assigned_to if ticket.created_by == comment.by else ticket.created_by
+    if ticket.participants:  # several people read it
+        reader_id = None
     reader = None if reader_id is None else req.services.users.get(reader_id)
     to = DisplayPerson(reader.display_name) if reader and reader.id != comment.by else None
     ticket_page.post_below(req, ticket_updates.comment_sent_message(ticket, comment, to=to))

@@ -14,6 +14,7 @@ from bot.slack.message_content import ForwardedMessage, MessageContent, parse_co
 from bot.views import slack_markup
 from bot.views.modals import file_ticket
 from bot.views.modals.file_ticket import MessageQuote
+from services.channels.request_channels import RequestChannel, find_request_channel
 from services.core.errors import Conflict
 from services.core.slack_errors import ErrorKind, error_kind
 from services.core.slack_scopes import granted_scopes
@@ -42,6 +43,14 @@ def source_from_shortcut(bot: BotProcess, body: dict[str, Any]) -> MessageSource
         thread_ts=message.get("thread_ts"),
         slack_user_id=message.get("user") or None,
     )
+
+
+def in_request_channel(
+    bot: BotProcess, source: MessageSource
+) -> tuple[MessageSource, RequestChannel | None]:
+    """Return the source as that of a conversation, and its request channel, if it is in one."""
+    found = find_request_channel(bot.services.db, team_id=bot.team_id, channel=source.channel)
+    return replace(source, is_conversation=found is not None), found
 
 
 def encode_source(source: MessageSource) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from services.core.database import Document
@@ -20,13 +20,15 @@ MESSAGE_LOST = (
 @dataclass(frozen=True, slots=True)
 class MessageSource:
     """`channel` and `ts` name the message within the workspace; `thread_ts` is the thread of a
-    reply; `slack_user_id` is the author, if known."""
+    reply; `slack_user_id` is the author, if known. `is_conversation`: its thread, in a request
+    channel, is the conversation about the ticket."""
 
     channel: str
     ts: str
     permalink: str
     thread_ts: str | None = None
     slack_user_id: str | None = None
+    is_conversation: bool = False
 
     @property
     def reply_thread_ts(self) -> str:
@@ -46,7 +48,7 @@ class MessageSource:
             return None
         team_url = str(doc.get("permalink")).partition("archives/")[0]
         try:
-            return checked_source(
+            source = checked_source(
                 team_url=team_url,
                 channel=doc.get("channel"),
                 ts=doc.get("ts"),
@@ -55,14 +57,18 @@ class MessageSource:
             )
         except Conflict:
             return None
+        return replace(source, is_conversation=doc.get("conversation") is True)
 
-    def to_doc(self) -> dict[str, str | None]:
+    def to_doc(self) -> dict[str, str | bool | None]:
+        """Only the source of a conversation has that field, as older releases stored none."""
+        conversation = {"conversation": True} if self.is_conversation else {}
         return {
             "channel": self.channel,
             "ts": self.ts,
             "permalink": self.permalink,
             "threadTs": self.thread_ts,
             "slackUserId": self.slack_user_id,
+            **conversation,
         }
 
 

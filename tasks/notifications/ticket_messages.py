@@ -164,7 +164,7 @@ def _assignee_card(source: _Source) -> Message:
     return ticket_cards.assignee_card(
         ticket,
         requester=people(ticket.created_by),
-        filed_by=source.filed_by,
+        filed_by=DisplayPerson("you") if ticket.filed_by == recipient else source.filed_by,
         assigned_by=people(assigned.by) if assigned and by_other_user else None,
         done_by=source.done_by,
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import User
 from tests.conftest import FixedClock
@@ -68,6 +69,17 @@ def test_a_page_that_is_used_up_changes_nothing_else(
     system.slack.fail("response_url", status=404, error="used_url")
     reader.presses("Send")
     assert [comment.text for comment in system.now(ticket).comments] == ["On my way."]
+
+
+def test_a_comment_that_several_people_read_names_none_of_them(
+    reader: Person, system: BotAndWorkers, ticket: Ticket, ann: User, admin: User
+) -> None:
+    system.runtime.services.participants.change(
+        actor=Actor.from_user(ann), ticket_id=str(ticket.id), added=[admin.id]
+    )
+    reader.opens_message("VPN is down").presses("Comment")
+    reader.fills({"Your comment": "On my way."}).presses("Send")
+    reader.sees("You commented on Ticket 1:", "On my way.")
 
 
 def test_a_comment_from_the_card_is_shown_to_its_author(

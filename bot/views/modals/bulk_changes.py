@@ -224,7 +224,7 @@ def _resolution_input(count: int) -> Block:
         max_length=MAX_RESOLUTION_LENGTH,
         multiline=True,
         optional=True,
-        hint="The requester reads this." if count == 1 else "All their requesters read this.",
+        hint="The requester reads this." if count == 1 else "Each requester reads this.",
     )
 
 

@@ -131,7 +131,7 @@ def test_they_are_resolved_with_one_note(
 ) -> None:
     ben.opens("Unassigned", "Resolve several")
     ben.submits(tickets=ids_of(*three[:2]))
-    assert ben.reads()[-2:] == ["What was done?", "All their requesters read this."]
+    assert ben.reads()[-2:] == ["What was done?", "Each requester reads this."]
     errors = ben.submits(resolution="The password: hunter2")["errors"]
     assert "This looks like a password" in errors["resolution"]
     assert reload(db, three[0]).status == "TODO"

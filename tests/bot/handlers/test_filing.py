@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot.views.modals import file_ticket as form_views
+from services.channels.request_channels import ChannelMode, RequestChannel
 from services.core.database import Mongo
 from services.models.permissions import Actor
 from services.models.user import Role, User
@@ -16,7 +17,7 @@ from tests.conftest import Bot, People, RecordingPublisher, file_ticket
 from tests.support import payloads
 from tests.support.canary import FILED
 from tests.support.recording_slack import RecordingSlack
-from tests.support.slack_workspace import GENERAL
+from tests.support.slack_workspace import GENERAL, TEAM_ID
 
 TS = "1700000000.000001"
 LINK = f"https://example.slack.com/archives/{GENERAL}/p1700000000000001"
@@ -515,3 +516,19 @@ def test_a_modal_closed_too_soon_is_only_logged(
     use(ticket_bot, slack, employee, written("canary"))
     assert "the error of a message_action was not shown" in caplog.text
     assert "canary" not in caplog.text
+
+
+def test_a_ticket_from_a_request_channel_says_so_and_is_as_private_as_the_channel(
+    ticket_bot: Bot, slack: RecordingSlack, db: Mongo, employee: User, author: str
+) -> None:
+    slack.add_channel("C0HR", **PRIVATE)
+    channel = RequestChannel(TEAM_ID, "C0HR", ChannelMode.ON_REQUEST, is_private=True)
+    db.channels.insert_one(channel.to_doc())
+    own = {**written(), "user": People.slack_id(employee)}
+    view = use(ticket_bot, slack, employee, own, channel="C0HR")
+    values = {"title": "Parental leave", "description": "From May"}
+    ticket_bot.answer(submitted(view, employee, **values))
+    ticket = db.tickets.find_one(FILED)
+    assert ticket
+    assert ticket["source"]["conversation"] is True
+    assert ticket["private"] is True

@@ -1,5 +1,6 @@
 """The message a ticket was filed from, given by untrusted ids."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,3 +100,11 @@ def test_a_stored_link_to_elsewhere_is_not_believed() -> None:
     source = MessageSource.from_doc({**IDS, "permalink": f"{TEAM}archives/C0OTHER/p1?x=1"})
     assert source is not None
     assert source.permalink == f"{TEAM}archives/C0GENERAL/p1700000000000001"
+
+
+@pytest.mark.parametrize("is_conversation", [True, False])
+def test_a_stored_source_is_read_again(*, is_conversation: bool) -> None:
+    source = checked_source(team_url=TEAM, **IDS, slack_user_id="U0ANN")
+    source = replace(source, is_conversation=is_conversation)
+    assert MessageSource.from_doc(source.to_doc()) == source
+    assert ("conversation" in source.to_doc()) is is_conversation
