@@ -270,7 +270,7 @@ def test_dashboard_and_alerts_use_metrics_labels_and_values_that_exist() -> None
 @cache
 def said() -> list[str]:
     """Return what the product writes: its strings, with … for what it fills in, its pages, and
-    docs/messages.md, line by line."""
+    docs/messages.md, line by line; without marks for code."""
     found = [line.strip() for line in (ROOT / "docs" / "messages.md").read_text().splitlines()]
     templates = (ROOT / "bot" / "web" / "templates").glob("*.html")
     found += [" ".join(template.read_text().split()) for template in templates]
@@ -280,7 +280,7 @@ def said() -> list[str]:
                 found.append("".join(map(_text, node.values)))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.append(re.sub(r"%[.\d]*[sdfg]|\{\w+\}", "…", node.value))
-    return found
+    return [text.replace("`", "") for text in found]
 
 
 def _text(part: ast.expr) -> str:
@@ -325,6 +325,7 @@ QUOTED_OTHERS = {
     "Conduct": "the beginning of a report's title",
     "Own": "the label in a table of docs/monitoring.md",
     "Retry Slack messages after a 429": "an example of a commit",
+    "Something does not work? Type /ticket.": "an announcement that an admin writes",
     "DONE": "a status of the Node backend",
     "In Progress": "a status of the Node backend",
 }

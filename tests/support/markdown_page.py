@@ -119,13 +119,21 @@ def _plain(inline: Token) -> str:
 
 def _quotes(tokens: Sequence[Token]) -> Iterator[str]:
     for inline in (token for token in tokens if token.type == "inline"):
-        parts = [
-            " " if child.type == "softbreak" else child.content
-            for child in inline.children or ()
-            if child.type in ("text", "softbreak")
-        ]
-        for straight, curly in _QUOTED.findall("".join(parts)):
+        text = "".join(map(_quotable, inline.children or ()))
+        for straight, curly in _QUOTED.findall(text):
             yield straight or curly
+
+
+def _quotable(part: Token) -> str:
+    """Return the words of a part; quotes in code quote nothing."""
+    match part.type:
+        case "softbreak":
+            return " "
+        case "code_inline":
+            return re.sub('["“”]', "", part.content)
+        case "text":
+            return part.content
+    return ""
 
 
 def _anchors(tokens: Sequence[Token]) -> Iterator[str]:
