@@ -22,6 +22,7 @@ from demo.servers import LocalSlack, MongoServer, RedisServer, Server, free_port
 from demo.slack_page import SlackPage
 from demo.welcome import post_welcome
 from services.core import database as core_database
+from services.core.settings import VARIABLES
 
 DATABASE = "helpdesk"
 # The log line that says that the process is ready.
@@ -33,11 +34,7 @@ READY = {
 START_SECONDS = 30.0
 # Variables of a developer's environment or .env that the demo ignores. They are set to "", because
 # an absent one would be read from .env.
-UNWANTED = ("ADMIN_EMAILS", "TRIAGE_CHANNEL", "ACCOUNT_LINKING", "SLACK_SIGNING_SECRET",
-            "TICKET_EMOJI", "HOST", "PORT", "METRICS_TOKEN", "TRUSTED_PROXIES",
-            "SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "GEMINI_API_KEY", "GEMINI_MODEL",
-            "GEMINI_API_URL", "MAILTRAP_SMTP_HOST", "MAILTRAP_SMTP_PORT", "MAIL_FROM",
-            "APP_URL", "LOG_LEVEL", "AUDIT_RETENTION_DAYS")  # fmt: skip
+UNWANTED = (*VARIABLES, "SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET")  # Bolt reads the last two
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:

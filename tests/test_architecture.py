@@ -29,7 +29,7 @@ BLOCK_START = re.compile(r"^(?:\s*[-\d]|\||#|$)")
 SENTENCE_END = re.compile(r"\.(?=\s|$)")
 PACKAGES = ("bot", "services", "tasks", "demo")
 # Other words in backticks, neither paths nor Python names.
-VALUES = frozenset({"long", "RECORD=again"})
+VALUES = frozenset({"long", "by", "RECORD=again"})
 
 
 def blocks(page: str) -> Iterator[tuple[int, str]]:
@@ -92,8 +92,9 @@ def is_command(span: str) -> bool:
 def complaint(span: str, modules: Sequence[ModuleType]) -> str | None:
     if span in VALUES or span in PACKAGES:
         return None
-    if span.startswith(("/", "make ", "python ")):
-        return None if is_command(span) else f"{span} is no command"
+    command = span.removeprefix("RECORD=again ")
+    if command.startswith(("/", "make ", "python ")):
+        return None if is_command(command) else f"{span} is no command"
     if is_path(span):
         return None if any(ROOT.glob(span.rstrip("/"))) else f"{span} does not exist"
     if NAME.fullmatch(span):

@@ -14,6 +14,7 @@ from markdown_it.token import Token
 from demo.binaries import ROOT
 
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
+_QUOTED = re.compile(r'"([^"]+)"|“([^”]+)”')
 # What GitHub leaves out of an anchor.
 _NOT_IN_ANCHOR = re.compile(r"[^\w -]")
 
@@ -29,7 +30,7 @@ class CodeBlock:
 @dataclass(frozen=True, slots=True)
 class Page:
     """`links` has the targets of links and pictures, also of those in HTML. The cells of `tables`
-    are Markdown; the first row of each is its heading."""
+    are Markdown; the first row of each is its heading. `quotes` are the words in double quotes."""
 
     path: Path
     text: str
@@ -37,6 +38,8 @@ class Page:
     spans: tuple[str, ...]
     links: tuple[str, ...]
     anchors: frozenset[str]
+    headings: tuple[str, ...]
+    quotes: tuple[str, ...]
     tables: tuple[tuple[tuple[str, ...], ...], ...]
 
     @property
@@ -69,6 +72,8 @@ def read_page(path: Path) -> Page:
         spans=tuple(token.content for token in inline if token.type == "code_inline"),
         links=(*_markdown_links(inline), *_html_links([*tokens, *inline])),
         anchors=frozenset(_anchors(tokens)),
+        headings=tuple(map(_plain, _headings(tokens))),
+        quotes=tuple(_quotes(tokens)),
         tables=tuple(_tables(tokens)),
     )
 
@@ -104,14 +109,38 @@ def _html_links(tokens: Sequence[Token]) -> list[str]:
     return parser.links
 
 
+def _headings(tokens: Sequence[Token]) -> Iterator[Token]:
+    return (text for opening, text in pairwise(tokens) if opening.type == "heading_open")
+
+
+def _plain(inline: Token) -> str:
+    return "".join(child.content for child in inline.children or ())
+
+
+def _quotes(tokens: Sequence[Token]) -> Iterator[str]:
+    for inline in (token for token in tokens if token.type == "inline"):
+        text = "".join(map(_quotable, inline.children or ()))
+        for straight, curly in _QUOTED.findall(text):
+            yield straight or curly
+
+
+def _quotable(part: Token) -> str:
+    """Return the words of a part; quotes in code quote nothing."""
+    match part.type:
+        case "softbreak":
+            return " "
+        case "code_inline":
+            return re.sub('["“”]', "", part.content)
+        case "text":
+            return part.content
+    return ""
+
+
 def _anchors(tokens: Sequence[Token]) -> Iterator[str]:
     """Yield the anchors that GitHub gives the headings; it numbers equal ones."""
     seen = Counter[str]()
-    for opening, heading in pairwise(tokens):
-        if opening.type != "heading_open":
-            continue
-        text = "".join(child.content for child in heading.children or ())
-        anchor = _NOT_IN_ANCHOR.sub("", text.lower()).replace(" ", "-")
+    for heading in _headings(tokens):
+        anchor = _NOT_IN_ANCHOR.sub("", _plain(heading).lower()).replace(" ", "-")
         yield f"{anchor}-{seen[anchor]}" if seen[anchor] else anchor
         seen[anchor] += 1
 
