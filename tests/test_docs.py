@@ -329,6 +329,8 @@ QUOTED_OTHERS = {
     "Own": "the label in a table of docs/monitoring.md",
     "Retry Slack messages after a 429": "an example of a commit",
     "Something does not work? Type /ticket.": "an announcement that an admin writes",
+    "Thanks": "what a requester writes",
+    "Nils: …": "the author before a comment",
     "DONE": "a status of the Node backend",
     "In Progress": "a status of the Node backend",
 }
