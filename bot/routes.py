@@ -15,6 +15,7 @@ from bot.handlers import (
     availability,
     bulk_changes,
     channel_messages,
+    emoji_actions,
     filing,
     message_intake,
     participants,
@@ -256,7 +257,7 @@ ROUTES = (
     ),
     event(
         "reaction_added",
-        message_intake.on_reaction,
+        emoji_actions.on_reaction,
         Permission.FILE_TICKET,
         has_own_permission_check=True,
         has_own_ack=True,
@@ -282,6 +283,8 @@ ROUTES = (
         Permission.FILE_TICKET,
         has_own_permission_check=True,
     ),
+    action(ids.RESOLVE_ASKED, emoji_actions.open_resolve_form, MAY[TicketAction.RESOLVE]),
+    action(ids.UNDO_WITHDRAWAL, emoji_actions.undo_withdrawal, MAY[TicketAction.WITHDRAW]),
     # Actions on a ticket, and their forms.
     action(ids.ACCEPT, ticket_actions.apply_action, MAY[TicketAction.ACCEPT]),
     action(ids.TAKE, ticket_actions.apply_action, MAY[TicketAction.TAKE]),

@@ -20,10 +20,10 @@ from services.core.optimistic_retry import retry_on_conflict
 from services.models.comment import MessageRef
 from services.models.events import EventType, NewEvent
 from services.models.message_source import ADDING_SECONDS, filed_near
+from services.models.resolution import CANCELLED_RESOLUTION
 from services.models.ticket import Status, Ticket
 from services.tickets import ticket_store, transitions
 from services.tickets.filing import find_by_message, replaced_words
-from services.tickets.lifecycle import CANCELLED_RESOLUTION
 from services.tickets.transitions import Change
 from services.tickets.validation import MAX_DESCRIPTION_LENGTH
 
