@@ -259,6 +259,14 @@ class TicketThreads:
             return TicketThread(str(doc["_id"]), internal=False)
         return self.find_by_comment(team_id=team_id, message=MessageRef(channel, ts))
 
+    def _by_added(self, team_id: str, message: MessageRef) -> TicketThread | None:
+        """Return the ticket to whose description the message in a channel was added."""
+        near = filed_near(team_id=team_id, channel=message.channel, ts=message.ts)
+        for doc in self._db.tickets.find(near, ["source.added"]):
+            if message.ts in as_string_list(doc["source"].get("added")):
+                return TicketThread(str(doc["_id"]), internal=False, is_conversation=True)
+        return None
+
     def _by_conversation(self, team_id: str, message: MessageRef) -> TicketThread | None:
         """Return the newest ticket that the thread below a message in a channel is the conversation
         about. Any other is other people's conversation."""
@@ -267,14 +275,6 @@ class TicketThreads:
         ):
             if doc := self._db.tickets.find_one(condition, ["_id"], sort=[("_id", -1)]):
                 return TicketThread(str(doc["_id"]), internal=False, is_conversation=True)
-        return None
-
-    def _by_added(self, team_id: str, message: MessageRef) -> TicketThread | None:
-        """Return the ticket to whose description the message in a channel was added."""
-        near = filed_near(team_id=team_id, channel=message.channel, ts=message.ts)
-        for doc in self._db.tickets.find(near, ["source.added"]):
-            if message.ts in as_string_list(doc["source"].get("added")):
-                return TicketThread(str(doc["_id"]), internal=False)
         return None
 
     def find_by_comment(self, *, team_id: str, message: MessageRef) -> TicketThread | None:
