@@ -72,7 +72,9 @@ def test_scopes_missing_and_superfluous_are_named(
     checks.check_token()
     add = f'Add it under "OAuth & Permissions", then {REINSTALL}'
     assert checks.check_scopes() == [
-        *warn("reactions:read is missing", f"The emoji files no tickets. {add}"),
+        *warn(
+            "reactions:read is missing", f"Emoji file no tickets, and do nothing to tickets. {add}"
+        ),
         *fail(
             "users:read is missing",
             f"New members get no account, and Slack statuses are not read. {add}",
