@@ -41,7 +41,8 @@ def open_form(req: Request) -> None:
 
 
 def save(req: Request) -> None:
-    """Store the form, then join the channel if it is public."""
+    """Store the form. Then join the channel if it is public, with more calls of Slack than the
+    handler's deadline has room for."""
     channel_id = req.metadata
     found: Mapping[str, Any] | None = None
     if channel_id:
@@ -50,9 +51,7 @@ def save(req: Request) -> None:
         found = _add(req)
         channel_id = str(found["id"])
     req.ack()
-    with suppress(*SLACK_ERRORS):  # it is asked about again within an hour
-        _join(req, channel_id, found)
-    app_home.refresh_screen(req)
+    req.follow_up = partial(_join, req, channel_id, found)
 
 
 def open_removal(req: Request) -> None:
@@ -121,14 +120,16 @@ def _mode(value: Any) -> ChannelMode:
 
 
 def _join(req: Request, channel_id: str, found: Mapping[str, Any] | None) -> None:
-    """Join it, unless it is private or the app may not, and store how it is then."""
+    """Join it, unless it is private or the app may not, store how it is then, and show it."""
     client = req.bot.client
-    channel = dict(found or client.conversations_info(channel=channel_id)["channel"])
-    if JOIN_SCOPE in granted_scopes(req.services.db) and join_channel(client, channel):
-        channel["is_member"] = True
-    req.services.channel_settings.check(
-        req.bot.team_id, channel_id, lambda: SlackChannel.from_slack(channel)
-    )
+    with suppress(*SLACK_ERRORS):  # it is asked about again within an hour
+        channel = dict(found or client.conversations_info(channel=channel_id)["channel"])
+        if JOIN_SCOPE in granted_scopes(req.services.db) and join_channel(client, channel):
+            channel["is_member"] = True
+        req.services.channel_settings.check(
+            req.bot.team_id, channel_id, lambda: SlackChannel.from_slack(channel)
+        )
+    app_home.refresh_screen(req)
 
 
 def _ask(req: Request, channel_id: str) -> SlackChannel | None:

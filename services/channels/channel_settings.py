@@ -290,7 +290,9 @@ class ChannelSettings:
         )
 
     def _current_triage_channel(self) -> str:
-        return slack_settings.triage_channel(self._db, variable=self._triage_channel)
+        """Not from the cache: another process may just have stored it."""
+        stored = slack_settings.load_slack_settings(self._db).triage_channel
+        return self._triage_channel if stored is None else stored
 
     def _check_private(self) -> None:
         if not private_tickets.load_state(self._db).is_available(self._clock()):

@@ -142,13 +142,13 @@ def test_what_is_open_to_those_without_an_account() -> None:
         "command /ticket",
         "command /account",
         "subcommand help",
+        "event channel_archive",
         # Linking an account.
         "action open_link",
         "action link_page",
         "view link_account",
         "view confirm_link",
         # Sent by Slack itself.
-        "event channel_archive",
         "event user_change",
     ]
 
