@@ -27,8 +27,9 @@ LINE = LINE_KIND
 ASKED_AGAIN, UNANSWERED, SOLVED = "asked_again", "unanswered", "solved"
 # For an assignee whose work another user has taken over or done.
 TAKEN_OVER, RESOLVED_BY_OTHER = "taken_over", "resolved_by_other"
+WITHDRAWN, WITHDRAWN_BY_OTHER = "withdrawn", "withdrawn_by_other"
 # For the requester, in the thread of a request channel if they read there.
-IN_CONVERSATION = (QUESTION, RESOLVED, UNANSWERED)
+IN_CONVERSATION = (QUESTION, RESOLVED, UNANSWERED, WITHDRAWN)
 # For the user who made a ticket private, who may have lost sight of it by that.
 STAYS_IN_CHANNEL = "stays_in_channel"
 
@@ -117,6 +118,12 @@ def _resolved(event: Event, ticket: Ticket) -> RecipientPairs:
         yield from _notify_assignee(RESOLVED_BY_OTHER, event, ticket)
 
 
+def _withdrawn(event: Event, ticket: Ticket) -> RecipientPairs:
+    yield from _notify_requester(WITHDRAWN, event, ticket)
+    if event.ends_assignees_work:
+        yield from _notify_assignee(WITHDRAWN_BY_OTHER, event, ticket)
+
+
 def _edited(event: Event, ticket: Ticket) -> RecipientPairs:
     """Name what people wrote in channels to the user who made the ticket private: it stays."""
     if event.field == "private" and any(written_in_channels(ticket)):
@@ -174,6 +181,7 @@ RECIPIENT_RULES: dict[str, RecipientRule] = {
     EventType.WAITING: partial(_notify_requester, QUESTION),
     EventType.REOPENED: partial(_notify_assignee, REOPENED),
     EventType.CANCELLED: partial(_notify_assignee, CANCELLED),
+    EventType.WITHDRAWN: _withdrawn,
     EventType.PARTICIPANT_ADDED: _participant_added,
 }
 

@@ -87,6 +87,7 @@ EXEMPT = {
     "services/outbox/deliveries.py check_all_recorded": ID_ONLY,
     "services/outbox/deliveries.py claim": OWN_CHANGE,
     "services/outbox/deliveries.py find_by_comment": ID_ONLY,
+    "services/outbox/deliveries.py find_marked": ID_ONLY,
     "services/outbox/deliveries.py find_direct_channel": "returns a channel",
     "services/outbox/deliveries.py find_operator_failures": "numbers, for operators",
     "services/outbox/deliveries.py find_ticket_of_copy": ID_ONLY,

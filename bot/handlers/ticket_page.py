@@ -1,6 +1,7 @@
 """A ticket's page, the modal to edit it, and the explanation of its assignment."""
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -109,8 +110,17 @@ def refresh_page(req: Request, ticket_id: str, *, notice: str = "", is_taken: bo
 
 def post_below(req: Request, message: Message) -> bool:
     """As `Request.post_below`, but return False if Slack fails."""
+    return _shown(req.post_below, message)
+
+
+def replace_message(req: Request, message: Message) -> bool:
+    """As `Request.replace_message`, but return False if Slack fails."""
+    return _shown(req.replace_message, message)
+
+
+def _shown(show: Callable[[Message], bool], message: Message) -> bool:
     try:
-        return req.post_below(message)
+        return show(message)
     except SLACK_ERRORS as error:
         logger.warning("a message to the user was not shown: %s", type(error).__name__)
         return False

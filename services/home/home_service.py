@@ -24,6 +24,7 @@ from services.lists.list_service import ListPage, ListResult, ListService, ticke
 from services.models.comment import MessageRef
 from services.models.conversation import conversation_of
 from services.models.permissions import Actor, Permission, require_permission
+from services.models.resolution import RESOLUTION_CODES
 from services.models.ticket import Ticket
 from services.outbox.deliveries import LINE_KIND
 from services.search.search_service import SearchResult, TicketSearch
@@ -37,7 +38,7 @@ from services.tickets.access import (
     require_visible,
     visible_to,
 )
-from services.tickets.lifecycle import RESOLUTION_CODES, TicketAction, allowed_actions
+from services.tickets.lifecycle import TicketAction, allowed_actions
 from services.tickets.queries import load_ticket
 
 # Tickets of each list on the first page.

@@ -27,6 +27,7 @@ class EventType(StrEnum):
     WAITING = "waiting"
     ANSWERED = "answered"
     CANCELLED = "cancelled"
+    WITHDRAWN = "withdrawn"  # by the staff: it is not a request
     REOPENED = "reopened"
     # The account of its requester or its filer (`field` "createdBy" or "filedBy") was merged into
     # another of the same person.

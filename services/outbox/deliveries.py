@@ -118,6 +118,15 @@ class TicketThread:
     is_conversation: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class MarkedTicket:
+    """The ticket of a message with an emoji. `is_card`: the message is a card in a direct message
+    or in the triage channel."""
+
+    ticket_id: str
+    is_card: bool
+
+
 class MessageUnrecorded(Exception):
     """A worker is sending a message to the author of a reply or to its channel: perhaps the one
     replied to."""
@@ -141,6 +150,34 @@ class TicketThreads:
             or self._by_reminder(message)
             or self._by_source(team_id, message)
         )
+
+    def find_marked(self, *, team_id: str, message: MessageRef) -> MarkedTicket | None:
+        """Return the ticket of a card, or in a channel that of any message of the bot, or that was
+        filed from the message. None for other messages, such as people's replies.
+
+        No permission check: returns only an id.
+        """
+        is_direct = message.channel.startswith("D")
+        found = self._db.tickets.find(
+            {"notices.ts": message.ts},
+            {"teamId": True, "cards": True, "notices": {"$elemMatch": {"ts": message.ts}}},
+        )
+        for doc in found:
+            here = (doc.get("teamId"), doc["notices"][0].get("channel"))
+            if here != (team_id, message.channel):
+                continue
+            kinds = {
+                card.get("kind")
+                for card in doc.get("cards") or ()
+                if (card.get("channel"), card.get("ts")) == (message.channel, message.ts)
+            }
+            is_card = bool(kinds) and (is_direct or TRIAGE_CARD_KIND in kinds)
+            return MarkedTicket(str(doc["_id"]), is_card) if is_card or not is_direct else None
+        if is_direct:
+            return None
+        filed = filed_from(team_id=team_id, channel=message.channel, ts=message.ts)
+        source = self._db.tickets.find_one(filed, ["_id"])
+        return MarkedTicket(str(source["_id"]), is_card=False) if source else None
 
     def find_ticket_of_copy(self, copy: DeliveryRef, *, team_id: str) -> TicketThread | None:
         """Return the ticket of a message that names its delivery and is not the one recorded: the

@@ -197,6 +197,7 @@ _EVENT_TYPES = frozenset(
         EventType.WAITING,
         EventType.ANSWERED,
         EventType.CANCELLED,
+        EventType.WITHDRAWN,
         EventType.REOPENED,
         EventType.COMMENTED,
         EventType.COMMENT_EDITED,

@@ -13,8 +13,8 @@ from bson import ObjectId
 
 from services.core.database import Document
 from services.models.events import EventType, NewEvent
+from services.models.resolution import NO_ANSWER_RESOLUTION
 from services.models.ticket import MANUAL_SOURCE, AnalysisSource, AssigneeChoice, Status, Ticket
-from services.tickets.lifecycle import NO_ANSWER_RESOLUTION
 
 TAKEN_REASON = "took it"  # the reason of an assignment by taking the ticket
 NOW_REQUESTER_REASON = "is its requester now"  # the reason why an assignee loses a ticket
@@ -219,9 +219,9 @@ def complete(
     now: datetime,
     note: str | None = None,
 ) -> Change:
-    """Complete the ticket; `event` says how: resolved, cancelled or unanswered."""
+    """Complete the ticket; `event` says how: resolved, cancelled, withdrawn or unanswered."""
     completed = _status_event(event, by, ticket, Status.COMPLETED, note=note)
-    is_by_colleague = event is EventType.RESOLVED and by not in (
+    is_by_colleague = event in (EventType.RESOLVED, EventType.WITHDRAWN) and by not in (
         ticket.assigned_to,
         ticket.created_by,
     )

@@ -34,6 +34,8 @@ from tasks.recipients import (
     THREAD,
     TRIAGE,
     UNANSWERED,
+    WITHDRAWN,
+    WITHDRAWN_BY_OTHER,
     Recipient,
     SlackThread,
     last_event,
@@ -280,6 +282,10 @@ _BUILDERS: Mapping[str, Callable[[_Source], Message]] = {
     RESOLVED_BY_OTHER: lambda source: ticket_updates.resolved_by_other_message(
         source.ticket, by=source.by
     ),
+    WITHDRAWN: lambda source: ticket_updates.withdrawn_message(source.ticket, by=source.by),
+    WITHDRAWN_BY_OTHER: lambda source: ticket_updates.withdrawn_by_other_message(
+        source.ticket, by=source.by
+    ),
     TAKEN_OVER: _taken_over_message,
     STAYS_IN_CHANNEL: _stays_in_channel_message,
 }
@@ -296,6 +302,9 @@ _CONVERSATION_BUILDERS: Mapping[str, Callable[[_Source], Message]] = {
     UNANSWERED: lambda source: conversation_notes.closed_unanswered_note(
         source.ticket, source.requester
     ),
+    WITHDRAWN: lambda source: conversation_notes.withdrawn_note(
+        source.ticket, source.requester, by=source.by
+    ),
 }
 
 
@@ -304,7 +313,7 @@ def _is_end_announced(ticket: Ticket) -> bool:
     ends = (event for event in reversed(ticket.events) if event.field == "status")
     end = next(ends, None)
     announced = recipients(end, ticket) if end else ()
-    return any((kind in (RESOLVED, UNANSWERED)) for kind, _ in announced)
+    return any((kind in (RESOLVED, UNANSWERED, WITHDRAWN)) for kind, _ in announced)
 
 
 def _note(event: Event | None) -> str:

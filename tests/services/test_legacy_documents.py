@@ -77,6 +77,7 @@ from services.team_settings import private_tickets
 from services.tickets import legacy, release, search_index, ticket_store
 from services.tickets import queries as ticket_queries
 from services.tickets.access import visible_to
+from services.tickets.emoji_actions import TicketEmoji
 from services.tickets.lifecycle import TicketAction, state_token
 from services.tickets.numbered_inserts import NumberedInserts
 from services.tickets.queries import load_for_reminders, load_ticket
@@ -206,6 +207,12 @@ def action(name: str, *may: str, actor: Actor = BOSS, **fields: Any) -> Entry:
         return step(actor=actor, ticket_id=str(ticket_id), **fields)
 
     return each(call, *may)
+
+
+def withdraw_and_undo(world: World, ticket_id: ObjectId) -> None:
+    this: dict[str, Any] = {"actor": BOSS, "ticket_id": str(ticket_id)}
+    world.ticket_actions.withdraw(**this)
+    world.ticket_actions.undo_withdrawal(**this)
 
 
 def delivery(name: str, *args: Any, **fields: Any) -> Entry:
@@ -828,6 +835,14 @@ TABLE: Mapping[str, Entry] = {
     ),
     "tickets.actions.TicketActions.resolve": action("resolve", "status", resolution="Done."),
     "tickets.actions.TicketActions.cancel": action("cancel", "status", actor=JO),
+    "tickets.actions.TicketActions.withdraw": action("withdraw", "status"),
+    "tickets.actions.TicketActions.undo_withdrawal": each(withdraw_and_undo, *GROUNDS),
+    "tickets.emoji_actions.EmojiActions.apply": each(
+        lambda w, t: w.emoji_actions.apply(
+            actor=BOSS, ticket_id=str(t), emoji=TicketEmoji.WITHDRAW
+        ),
+        "status",
+    ),
     "tickets.actions.TicketActions.reopen": action("reopen", *GROUNDS),
     "tickets.actions.TicketActions.refresh_message": action(
         "refresh_message", channel="D0MO", ts="1.5"
@@ -1056,6 +1071,9 @@ TABLE: Mapping[str, Entry] = {
     ),
     "outbox.deliveries.TicketThreads.find_ticket": once(
         lambda w: w.ticket_threads.find_ticket(team_id=TEAM_ID, message=PLACE)
+    ),
+    "outbox.deliveries.TicketThreads.find_marked": once(
+        lambda w: w.ticket_threads.find_marked(team_id=TEAM_ID, message=PLACE)
     ),
     "outbox.deliveries.TicketThreads.find_ticket_of_copy": each(
         lambda w, t: w.ticket_threads.find_ticket_of_copy(

@@ -27,8 +27,8 @@ from bot.views.text import (
 )
 from services.core.text import truncate
 from services.models.comment import Comment
+from services.models.resolution import RESOLUTION_CODES
 from services.models.ticket import Ticket
-from services.tickets.lifecycle import RESOLUTION_CODES
 
 ANSWER_HERE = "Reply in this thread to answer."
 WRITE_IF_UNSOLVED = "If that did not solve it, write what is wrong in this thread."
@@ -51,6 +51,12 @@ def resolved_note(ticket: Ticket, requester: DisplayPerson, *, by: DisplayPerson
 
 def closed_unanswered_note(ticket: Ticket, requester: DisplayPerson) -> Message:
     sentence = f"{requester.mention}, {_name(ticket)} was closed, because there was no answer."
+    return _note(sentence, sentence, [], WRITE_FOR_HELP)
+
+
+def withdrawn_note(ticket: Ticket, requester: DisplayPerson, *, by: DisplayPerson) -> Message:
+    closed = f"{escape(by.name)} closed {_name(ticket)}, because it is not a request."
+    sentence = f"{requester.mention}, {closed}"
     return _note(sentence, sentence, [], WRITE_FOR_HELP)
 
 

@@ -41,8 +41,8 @@ from services.core.text import join_words, truncate
 from services.lists.list_query import ListKind, ListQuery
 from services.models.comment import Comment
 from services.models.escalation_track import EscalationStep
+from services.models.resolution import CANCELLED_RESOLUTION
 from services.models.ticket import Ticket
-from services.tickets.lifecycle import CANCELLED_RESOLUTION
 from services.tickets.validation import MAX_TITLE_LENGTH
 
 THREAD_HELP = "You can also write in this message's thread."
@@ -168,6 +168,27 @@ def cancelled_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
         ticket,
         f": cancelled by {escape(by.name)}",
         f"{by.mention} cancelled {_bold_name(ticket)}",
+        plain_text("There is nothing left to do."),
+    )
+
+
+def withdrawn_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
+    """For the requester."""
+    return _update_message(
+        ticket,
+        f": closed as not a request by {escape(by.name)}",
+        f"{by.mention} closed {_bold_name(ticket)}, because it is not a request",
+        plain_text("If you do need help, press Reopen and say what you need."),
+        action_button(ticket, ids.REOPEN),
+    )
+
+
+def withdrawn_by_other_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
+    """For the assignee."""
+    return _update_message(
+        ticket,
+        f": closed as not a request by {escape(by.name)}",
+        f"{by.mention} closed {_bold_name(ticket)} as not a request",
         plain_text("There is nothing left to do."),
     )
 
