@@ -201,8 +201,8 @@ MUTATIONS = (
     Mutation(
         "notes-are-copied-to-request-channels",
         "tasks/notifications/comment_sync.py",
-        "        else:\n            yield from _for_conversation(",
-        "        if True:\n            yield from _for_conversation(",
+        "        if not comment.internal\n        and event.seq not in announced",
+        "        if event.seq not in announced",
         ("tests/scenarios/test_internal_notes.py",),
     ),
     Mutation(

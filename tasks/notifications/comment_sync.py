@@ -22,9 +22,9 @@ from services.models.comment import Comment
 from services.models.conversation import (
     conversation_of,
     is_requester_changed,
-    requester_conversation,
 )
 from services.models.events import Event, EventType
+from services.models.message_source import MessageSource
 from services.models.permissions import Actor
 from services.models.ticket import Card, Ticket
 from services.models.user import can_work_on_tickets
@@ -283,9 +283,9 @@ def comment_deliveries(
     for_assignee = _for_assignee(ticket) - _announced(
         ticket, EventType.REOPENED, REOPENED, ticket.assigned_to
     )
-    for_requester = _for_requester(ticket) - _announced(
-        ticket, EventType.WAITING, QUESTION, ticket.created_by
-    )
+    asked = _announced(ticket, EventType.WAITING, QUESTION, ticket.created_by)
+    for_requester = _for_requester(ticket) - asked - _read_there(ticket)
+    copied = _to_copy(ticket)
     notes = notes_threads(ticket)
     joined = {
         user_id: added
@@ -297,7 +297,7 @@ def comment_deliveries(
         if event.seq in for_assignee and ticket.assigned_to and is_staff(ticket.assigned_to):
             to[ticket.assigned_to] = ASSIGNEE
         is_for_requester = not comment.internal and event.seq in for_requester
-        if ticket.created_by and is_for_requester and not _is_read_there(ticket, event, comment):
+        if ticket.created_by and is_for_requester:
             to[ticket.created_by] = REQUESTER
         for user_id, kind in to.items():
             thread = notes.get(user_id) if comment.internal else _thread(cards, kind, user_id)
@@ -305,8 +305,8 @@ def comment_deliveries(
                 yield CommentDelivery(event.seq, comment, user_id, thread)
         if comment.internal:
             yield from _for_triage(ticket, event, comment, cards)
-        else:
-            yield from _for_conversation(ticket, event, comment)
+        if there := copied.get(event.seq):
+            yield CommentDelivery(event.seq, comment, there.channel, there, COPY_KIND)
 
 
 def _participants_at(event: Event, joined: Mapping[ObjectId, Event]) -> dict[ObjectId, str]:
@@ -332,30 +332,44 @@ def _for_triage(
         yield CommentDelivery(event.seq, comment, card.recipient, thread)
 
 
-def _for_conversation(ticket: Ticket, event: Event, comment: Comment) -> Iterator[CommentDelivery]:
-    """Yield the copy of a public comment, unless it was written in the channel, or is in the note
-    about a question."""
-    conversation, place = conversation_of(ticket), comment.slack_message
-    if conversation is None or (place and place.channel == conversation.channel):
-        return
+def _to_copy(ticket: Ticket) -> dict[int, SlackThread]:
+    """Return the conversation in a request channel by the `seq` of each comment to copy into it:
+    not those written in the channel, or in the note about a question."""
+    conversation = conversation_of(ticket)
+    if conversation is None:
+        return {}
     thread = SlackThread.below(conversation)
-    if event.seq not in _announced(ticket, EventType.WAITING, QUESTION, thread):
-        yield CommentDelivery(event.seq, comment, thread.channel, thread, COPY_KIND)
+    announced = _announced(ticket, EventType.WAITING, QUESTION, thread)
+    return {
+        event.seq: thread
+        for event, comment in comment_events(ticket)
+        if not comment.internal
+        and event.seq not in announced
+        and not _is_in_channel(comment, conversation)
+    }
 
 
-def _is_read_there(ticket: Ticket, event: Event, comment: Comment) -> bool:
-    """Return whether the requester reads the comment in the conversation, or has done so before it
-    came to an end."""
-    source, place = ticket.source, comment.slack_message
-    if requester_conversation(ticket):
-        return True
+def _read_there(ticket: Ticket) -> set[int]:
+    """Return the `seq` of the comments that the requester reads in the conversation, or has read
+    there before it came to an end."""
+    source = ticket.source
     if source is None or not source.is_conversation or is_requester_changed(ticket):
-        return False
-    key = delivery_key(seq=event.seq, kind=COPY_KIND, recipient=source.channel)
-    is_copied = any(
-        (one["key"], one["state"]) == (key, DeliveryState.SENT) for one in ticket.deliveries
-    )
-    return is_copied or (place is not None and place.channel == source.channel)
+        return set()
+    comments = comment_events(ticket)
+    if conversation_of(ticket):
+        return {event.seq for event, _ in comments}
+    sent = {str(one["key"]) for one in ticket.deliveries if one["state"] == DeliveryState.SENT}
+    copy = partial(delivery_key, kind=COPY_KIND, recipient=source.channel)
+    return {
+        event.seq
+        for event, comment in comments
+        if _is_in_channel(comment, source) or copy(seq=event.seq) in sent
+    }
+
+
+def _is_in_channel(comment: Comment, source: MessageSource) -> bool:
+    place = comment.slack_message
+    return place is not None and place.channel == source.channel
 
 
 def _for_assignee(ticket: Ticket) -> set[int]:

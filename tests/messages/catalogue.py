@@ -314,6 +314,7 @@ def _messages() -> Iterator[Row]:
     )
     for title, message in {
         "The requester pressed Solved": settled.solved_message(RESOLVED),
+        "The same, in a request channel": settled.solved_message(in_channel),
         "The assignee pressed Take it": settled.already_assigned_message(ASSIGNED),
         "The requester reopened it": settled.reopened_message(REOPENED),
         "The requester answered": settled.answered_message(
@@ -750,6 +751,9 @@ def _modals() -> Iterator[Row]:
         ),
     )
     yield MODALS, EMPLOYEE, "Ticket filed", file_ticket.filed_modal(NEW)
+    in_thread = replace(NEW, source=replace(SOURCE, is_conversation=True))
+    filed_there = file_ticket.filed_modal(in_thread)
+    yield MODALS, EMPLOYEE, "Ticket filed, in a request channel", filed_there
     form = file_ticket.file_ticket_modal(is_ai_enabled=False, requester="U0ANA")
     yield MODALS, MODERATOR, "File a ticket for someone", form
     for_other = file_ticket.filed_modal(NEW, requester=REQUESTER)

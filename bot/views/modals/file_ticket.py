@@ -42,6 +42,7 @@ from bot.views.text import (
     utf16_length,
 )
 from services.core.text import strip_invisible, truncate
+from services.models.conversation import conversation_of
 from services.models.ticket import Priority, Status, Ticket
 from services.tickets.validation import (
     MAX_DESCRIPTION_LENGTH,
@@ -68,6 +69,7 @@ NOT_PERMITTED = (
 )
 TOO_OLD = "Your message is too old to be filled in. Say again what is needed, or copy it here."
 FILLED_IN = "Filled in from the message. Change whatever you like before you file it."
+IN_THREAD = "The thread of the message says who has it. Write there what you want to add."
 NO_SECRETS = "No passwords or keys here, please."
 PRIORITY_HINT = (
     "Leave it empty if you are not sure; it is set for you. Urgent is for what stops several "
@@ -305,6 +307,8 @@ def filed_modal(ticket: Ticket, *, requester: DisplayPerson | None = None) -> Vi
         if requester
         else "You'll get a message when someone has it."
     )
+    if conversation_of(ticket):
+        messages = IN_THREAD
     return modal(
         title="Ticket filed",
         blocks=[
