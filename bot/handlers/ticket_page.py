@@ -15,6 +15,7 @@ from bot.slack.source_messages import SLACK_ERRORS
 from bot.slack.ticket_command import parse_number
 from bot.views.blocks import text_section
 from bot.views.cards.action_buttons import parse_button_value
+from bot.views.cards.ticket_cards import conversation_details
 from bot.views.explain.modal import MAX_CANDIDATES, explanation_loading_modal, explanation_modal
 from bot.views.home.ticket_page import (
     conversation_modal,
@@ -25,10 +26,12 @@ from bot.views.inputs import MAX_OPTIONS
 from bot.views.modals import edit_ticket
 from bot.views.modals.edit_ticket import EditMetadata
 from bot.views.modals.ticket_actions import assignee_option
-from bot.views.text import Message, escape, unescape
+from bot.views.text import Message, display_person, escape, unescape
 from services.core.errors import Conflict, InvalidValue, NotFound
 from services.editing.ticket_edits import EditConflict
+from services.models.comment import MessageRef
 from services.models.ticket import Ticket
+from services.tickets.lifecycle import completed_by
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +50,25 @@ def view_ticket(req: Request) -> None:
 
 
 def show_details(req: Request) -> None:
+    """Show the page; below the line of a ticket in a request channel, its state to a reader who may
+    not see it."""
     ticket_id, _ = parse_button_value(req.button_value)
-    show_ticket_below(req, ticket_id)
+    container = req.body.get("container") or {}
+    try:
+        show_ticket_below(req, ticket_id)
+    except NotFound:
+        line = MessageRef(str(container.get("channel_id")), str(container.get("message_ts")))
+        ticket, people = req.services.home.conversation_line(
+            actor=req.actor, team_id=req.bot.team_id, ticket_id=ticket_id, line=line
+        )
+        assignee, by = ticket.assigned_to, completed_by(ticket)
+        message = conversation_details(
+            ticket,
+            assignee=display_person(people, assignee) if assignee else None,
+            done_by=display_person(people, by) if by else None,
+        )
+        if not req.post_below(message):
+            raise Conflict(CANNOT_SHOW) from None
 
 
 def show_history(req: Request) -> None:

@@ -93,6 +93,11 @@ class Event:
     assignee_was_absent: bool = False
     ends_assignees_work: bool = False
 
+    @property
+    def is_by_its_person(self) -> bool:
+        """Whether the participant has added themselves, by writing in a request channel."""
+        return self.type == EventType.PARTICIPANT_ADDED and self.by == self.to
+
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> "Event":
         return cls(

@@ -56,6 +56,17 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         ),
         _unique_if_set("requestId", above=""),
         _unique_if_set("source.ts", "source.channel", above=""),
+        # Tickets of replies, the newest first, by the thread in which they are talked about.
+        IndexModel(
+            [
+                ("teamId", ASCENDING),
+                ("source.threadTs", ASCENDING),
+                ("source.channel", ASCENDING),
+                ("source.conversation", ASCENDING),
+                ("_id", DESCENDING),
+            ],
+            partialFilterExpression={"source.threadTs": {"$gt": ""}},
+        ),
     ),
     # Accounts with a request to release their tickets: release.py.
     "users": (IndexModel("handBack.at", sparse=True),),

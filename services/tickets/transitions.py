@@ -19,6 +19,7 @@ from services.models.ticket import MANUAL_SOURCE, AnalysisSource, AssigneeChoice
 TAKEN_REASON = "took it"  # the reason of an assignment by taking the ticket
 NOW_REQUESTER_REASON = "is its requester now"  # the reason why an assignee loses a ticket
 MAX_COMMENTS_PER_TICKET = 500
+MAX_PARTICIPANTS = 20
 # The field of a comment's events: a requester does not read those of internal notes.
 EVENT_FIELD_BY_INTERNAL = {False: "comments", True: "notes"}
 RETRY_FIELDS = ("assignment.next", "assignment.until")  # removed when assignment has finished
@@ -198,9 +199,11 @@ def change_participants(
     added: Iterable[ObjectId] = (),
     removed: Iterable[ObjectId] = (),
 ) -> Change:
-    """Remove participants, then add some; an event names each."""
+    """Remove participants, then add some; an event names each. Who is added and takes part already
+    gets messages from then on."""
     added, removed = tuple(added), tuple(removed)
-    kept = [user_id for user_id in ticket.participants if user_id not in removed]
+    gone = {*removed, *added}
+    kept = [user_id for user_id in ticket.participants if user_id not in gone]
     leave, join = EventType.PARTICIPANT_REMOVED, EventType.PARTICIPANT_ADDED
     events = [NewEvent(leave, by=by, field="participants", from_=user_id) for user_id in removed]
     events += [NewEvent(join, by=by, field="participants", to=user_id) for user_id in added]

@@ -17,6 +17,7 @@ from bot.views.home.ticket_page import conversation_modal, ticket_message
 from bot.views.inputs import notice_modal
 from bot.views.messages import (
     address_claim,
+    conversation_notes,
     emoji_answers,
     handover_offer,
     settled,
@@ -253,6 +254,30 @@ def _messages() -> Iterator[Row]:
         "Closed without an answer",
         updates.closed_unanswered_message(UNANSWERED),
     )
+    in_channel = replace(RESOLVED, source=replace(SOURCE, is_conversation=True))
+    for title, message in {
+        "A question": conversation_notes.question_note(
+            REQUESTER, by=BY_BEN, question_text=question
+        ),
+        "Resolved": conversation_notes.resolved_note(RESOLVED, REQUESTER, by=BY_BEN),
+        "Closed without an answer": conversation_notes.closed_unanswered_note(
+            UNANSWERED, REQUESTER
+        ),
+        "Not a request": conversation_notes.withdrawn_note(RESOLVED, REQUESTER, by=BY_BEN),
+        "A comment from elsewhere": conversation_notes.comment_copy(COMMENT, author=None),
+        "The same, if the app cannot post under other names": conversation_notes.comment_copy(
+            COMMENT, author=BY_BEN
+        ),
+        "The requester writes once it is resolved": conversation_notes.reopen_offer(RESOLVED),
+    }.items():
+        yield MESSAGES, EMPLOYEE, f"In a request channel: {title}", message
+    for title, message in {
+        "Resolved": updates.resolved_message(in_channel, by=BY_BEN),
+        "The question again": updates.question_reminder_message(
+            replace(in_channel, status=Status.WAITING), question_text=question
+        ),
+    }.items():
+        yield MESSAGES, EMPLOYEE, f"{title}, after four hours in a request channel", message
     yield MESSAGES, EMPLOYEE, "Resolved", updates.resolved_message(RESOLVED, by=BY_BEN)
     yield (
         MESSAGES,
@@ -550,6 +575,12 @@ def _cards() -> Iterator[Row]:
             f"In the triage channel: {state}",
             ticket_cards.triage_card(ticket, assignee=assignee, **people),
         )
+        yield (
+            CARDS,
+            EMPLOYEE,
+            f"In a request channel: {state}",
+            ticket_cards.conversation_line(ticket, assignee=assignee, done_by=done_by),
+        )
         if assignee:
             yield (
                 CARDS,
@@ -624,6 +655,12 @@ def _cards() -> Iterator[Row]:
         ticket_cards.participant_card(
             joined, requester=REQUESTER, assignee=BY_BEN, added_by=BY_CLEO
         ),
+    )
+    yield (
+        CARDS,
+        EMPLOYEE,
+        "In a request channel: Details, for one who may not see the ticket",
+        ticket_cards.conversation_details(ACCEPTED, assignee=BY_BEN, done_by=None),
     )
     yield CARDS, EMPLOYEE, "of one who left", ticket_cards.former_participant_card(joined)
     yield CARDS, EMPLOYEE, "private", ticket_cards.requester_card(private, assignee=None)

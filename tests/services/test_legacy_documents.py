@@ -34,7 +34,7 @@ from services.availability.handover_offers import HandoverOffer, OfferDecision
 from services.availability.slack_status import MemberStatus, SlackStatus
 from services.core import legacy_backend
 from services.core.database import Document, Mongo, connect
-from services.core.errors import DomainError
+from services.core.errors import DomainError, NotFound
 from services.digest.digest_service import Digest, DigestCounts, Digests
 from services.editing.bulk_changes import BulkAction, BulkChange, ReviewedTicket
 from services.home.sessions import Screen
@@ -249,6 +249,14 @@ def said(world: World, ticket_id: ObjectId) -> str:
 def joined(world: World, ticket_id: ObjectId) -> str:
     world.participants.change(actor=BOSS, ticket_id=str(ticket_id), added=[MODERATOR])
     return str(ticket_id)
+
+
+def without_a_line(world: World) -> None:
+    for doc in TICKETS:
+        with suppress(NotFound):
+            world.home.conversation_line(
+                actor=JO, team_id=TEAM_ID, ticket_id=str(doc["_id"]), line=PLACE
+            )
 
 
 def members_chosen(world: World, ticket_id: ObjectId) -> Any:
@@ -712,6 +720,7 @@ TABLE: Mapping[str, Entry] = {
     "home.home_service.HomeService.ticket_page": each(
         lambda w, t: w.home.ticket_page(actor=JO, team_id=TEAM_ID, ticket_id=str(t))
     ),
+    "home.home_service.HomeService.conversation_line": once(without_a_line),
     "home.home_service.HomeService.get_or_parent": once(
         lambda w: w.home.get_or_parent(actor=JO, team_id=TEAM_ID, screen=Screen())
     ),
