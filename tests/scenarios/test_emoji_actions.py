@@ -19,7 +19,7 @@ from tests.support import payloads
 from tests.support.action_helpers import by
 from tests.support.bot_and_workers import BotAndWorkers, buttons
 from tests.support.comment_helpers import card_of, said
-from tests.support.slack_workspace import TEAM_ID, TEAM_URL, TRIAGE
+from tests.support.slack_workspace import GENERAL, TEAM_ID, TEAM_URL, TRIAGE
 
 pytest_plugins = ["tests.support.scenario"]
 HELP = "C0ITHELP"
@@ -310,9 +310,8 @@ def test_members_without_an_account_get_no_answer_and_no_account(
     assert channel.db.users.count_documents({}) == accounts
 
 
-def test_an_emoji_that_files_messages_still_files_them(
-    channel: BotAndWorkers, ann: User, ben: User
-) -> None:
-    message = channel.slack.say(HELP, "The printer is on fire", user=People.slack_id(ben))
+def test_an_emoji_that_files_messages_still_files_them(channel: BotAndWorkers, ben: User) -> None:
+    channel.slack.add_channel(GENERAL, is_member=True)
+    message = channel.slack.say(GENERAL, "The printer is on fire", user=People.slack_id(ben))
     react(channel, ben, "ticket", message)
     assert ids.FILE_REACTED_MESSAGE in str(channel.messages(ben)[-1]["blocks"])
