@@ -66,9 +66,11 @@ READS = {"find", "aggregate", "count", "distinct", "getMore", "ping", "hello", "
 BOOKKEEPING = {"inbox"}
 # A link to a page in the browser; the status of a member who is not assigned tickets.
 IDLE = {("block_actions", "link_page"), ("event", "member")}
-# Rendered for an address claim, a reminder, an offer to hand over, people of one name, or hundreds
-# of accounts.
+# Rendered for an address claim, a reminder, an offer to hand over, an emoji on a ticket's message,
+# people of one name, or hundreds of accounts.
 UNREACHED = {
+    "resolve_asked",
+    "undo_withdrawal",
     "list_clear",
     "list_previous",
     "confirm_link",
