@@ -89,7 +89,9 @@ SCOPES: dict[str, Scope] = {
         "which conversation with a member to look in, before a message is sent again",
         methods=("conversations.open",),
     ),
-    "reactions:read": Scope("reactions that file a ticket", events=("reaction_added",)),
+    "reactions:read": Scope(
+        "reactions that file a ticket or act on one", events=("reaction_added",)
+    ),
     "users:read": Scope(
         "whether the requester is still a full member, and the status of moderators",
         methods=("users.info",),

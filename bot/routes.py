@@ -14,6 +14,7 @@ from bot.handlers import (
     app_home,
     availability,
     bulk_changes,
+    emoji_actions,
     filing,
     message_intake,
     participants,
@@ -255,7 +256,7 @@ ROUTES = (
     ),
     event(
         "reaction_added",
-        message_intake.on_reaction,
+        emoji_actions.on_reaction,
         Permission.FILE_TICKET,
         has_own_permission_check=True,
         has_own_ack=True,
@@ -274,6 +275,8 @@ ROUTES = (
         Permission.FILE_TICKET,
         has_own_permission_check=True,
     ),
+    action(ids.RESOLVE_ASKED, emoji_actions.open_resolve_form, MAY[TicketAction.RESOLVE]),
+    action(ids.UNDO_WITHDRAWAL, emoji_actions.undo_withdrawal, MAY[TicketAction.WITHDRAW]),
     # Actions on a ticket, and their forms.
     action(ids.ACCEPT, ticket_actions.apply_action, MAY[TicketAction.ACCEPT]),
     action(ids.TAKE, ticket_actions.apply_action, MAY[TicketAction.TAKE]),

@@ -109,8 +109,13 @@ class Request:
         return self._send_response(message, replace_original=True)
 
     def post_below(self, message: Message) -> bool:
-        """Post a message that only the user sees. Return False as `replace_message` does."""
-        return self._send_response(message, response_type="ephemeral", replace_original=False)
+        """Post a message that only the user sees, in the thread of the message with the button.
+        Return False as `replace_message` does."""
+        thread_ts = (self.body.get("message") or {}).get("thread_ts")
+        in_thread = {"thread_ts": thread_ts} if thread_ts else {}
+        return self._send_response(
+            message, response_type="ephemeral", replace_original=False, **in_thread
+        )
 
     def _send_response(self, message: Message, **options: Any) -> bool:
         return self._respond is not None and self._respond({**message.as_args(), **options})

@@ -46,11 +46,13 @@ def source_from_shortcut(bot: BotProcess, body: dict[str, Any]) -> MessageSource
 
 
 def in_request_channel(
-    bot: BotProcess, source: MessageSource
+    bot: BotProcess, source: MessageSource, *, is_private: bool = False
 ) -> tuple[MessageSource, RequestChannel | None]:
-    """Return the source as that of a conversation, and its request channel, if it is in one."""
+    """Return the source as that of a conversation, and its request channel, if it is in one. A
+    ticket that its requester wants to be private is not talked about where others read."""
     found = find_request_channel(bot.services.db, team_id=bot.team_id, channel=source.channel)
-    return replace(source, is_conversation=found is not None), found
+    is_conversation = found is not None and (found.is_private or not is_private)
+    return replace(source, is_conversation=is_conversation), found
 
 
 def encode_source(source: MessageSource) -> str:

@@ -21,7 +21,8 @@ MESSAGE_LOST = (
 class MessageSource:
     """`channel` and `ts` name the message within the workspace; `thread_ts` is the thread of a
     reply; `slack_user_id` is the author, if known. `is_conversation`: its thread, in a request
-    channel, is the conversation about the ticket."""
+    channel, is the conversation about the ticket. `is_out_of_reach`, which is not stored: the bot
+    cannot write there now."""
 
     channel: str
     ts: str
@@ -29,6 +30,7 @@ class MessageSource:
     thread_ts: str | None = None
     slack_user_id: str | None = None
     is_conversation: bool = False
+    is_out_of_reach: bool = False
 
     @property
     def reply_thread_ts(self) -> str:
@@ -96,6 +98,17 @@ def checked_source(
         thread_ts=reply_to,
         slack_user_id=slack_user_id,
     )
+
+
+def talked_about_in(*, team_id: str, channel: str, thread_ts: str) -> tuple[Document, Document]:
+    """Return the conditions for a ticket that the thread in a request channel is the conversation
+    about: that of its first message, and that of a reply in it."""
+    is_there: Document = {
+        "teamId": team_id,
+        "source.channel": {"$eq": channel},
+        "source.conversation": True,
+    }
+    return is_there | {"source.ts": thread_ts}, is_there | {"source.threadTs": thread_ts}
 
 
 def filed_from(*, team_id: str, channel: str, ts: str) -> Document:

@@ -44,6 +44,7 @@ from services.team_settings.settings_service import TeamSettings
 from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
 from services.tickets.direct_messages import DirectMessages
+from services.tickets.emoji_actions import EmojiActions
 from services.tickets.filing import TicketService
 
 if TYPE_CHECKING:
@@ -167,6 +168,7 @@ class Services:
 
     tickets = _lazy(lambda s: TicketService(s.db, s.rate_limiter, clock=s.clock))
     ticket_actions = _lazy(lambda s: TicketActions(s.db, s.users, clock=s.clock))
+    emoji_actions = _lazy(lambda s: EmojiActions(s.db, s.ticket_actions))
     comments = _lazy(lambda s: CommentService(s.db, clock=s.clock))
     lists = _lazy(lambda s: ListService(s.db, s.links, clock=s.clock))
     search = _lazy(lambda s: TicketSearch(s.db, s.links, clock=s.clock))

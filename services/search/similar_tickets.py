@@ -16,12 +16,12 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.redaction import mask_visible
 from services.models.permissions import Actor, Permission, require_permission
+from services.models.resolution import RESOLUTION_CODES
 from services.models.ticket import Status, Ticket
 from services.models.ticket_similarity import TicketWords, informative_words
 from services.search.word_sample import WordSample, word_sample
 from services.tickets.access import Sight, for_requester, visible_to
 from services.tickets.indexes import NEWEST_INDEX
-from services.tickets.lifecycle import RESOLUTION_CODES
 
 logger = logging.getLogger(__name__)
 

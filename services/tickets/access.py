@@ -13,6 +13,7 @@ from bson import ObjectId
 from services.core.database import Document
 from services.core.errors import NotFound
 from services.models.events import Event, EventType, is_next_of_change
+from services.models.message_source import MessageSource
 from services.models.permissions import Actor, Operator, Permission, record_denial
 from services.models.ticket import Ticket
 from services.tickets.fields import FIELDS, Access
@@ -21,6 +22,7 @@ from services.tickets.fields import FIELDS, Access
 NOT_PRIVATE: Document = {"private": {"$ne": True}}
 _NO_CONDITION: Document = {}
 CONCEALED_TITLE = "private"
+NOT_VISIBLE = "There is no such ticket, or you may not see it."
 _HOLDS: Mapping[str, Callable[[Ticket, Any], bool]] = {
     "private": lambda ticket, _: not ticket.private,
     "createdBy": lambda ticket, who: ticket.created_by == who,
@@ -84,12 +86,34 @@ def require_visible(actor: Actor, ticket: Ticket | None) -> Ticket:
         if visible_to(actor).covers(ticket):
             return ticket
         record_denial(Permission.SEE_ANY_TICKET, actor.user_id)
-    raise NotFound("There is no such ticket, or you may not see it.")
+    raise NotFound(NOT_VISIBLE)
 
 
 def may_change_participants(actor: Actor, ticket: Ticket) -> bool:
     """Return whether the actor may add and remove others: the requester and the staff."""
     return ticket.created_by == actor.user_id or visible_to(actor).covers_as_staff(ticket)
+
+
+def gets_messages(ticket: Ticket, user_id: ObjectId) -> bool:
+    """Return whether the user is a participant who was added by another. One who takes part by
+    writing in a request channel reads there."""
+    added = addition_of(ticket, user_id)
+    return user_id in ticket.participants and not (added and added.is_by_its_person)
+
+
+def addition_of(ticket: Ticket, user_id: ObjectId) -> Event | None:
+    """Return the event that added the participant last. A merge of accounts adds no one."""
+    accounts = accounts_of(ticket, user_id)
+    return next(
+        (
+            event
+            for event in reversed(ticket.events)
+            if event.type == EventType.PARTICIPANT_ADDED
+            and event.from_ is None
+            and event.to in accounts
+        ),
+        None,
+    )
 
 
 def was_removed(ticket: Ticket, user_id: ObjectId) -> bool:
@@ -98,6 +122,36 @@ def was_removed(ticket: Ticket, user_id: ObjectId) -> bool:
     return user_id not in ticket.participants and any(
         event.type == EventType.PARTICIPANT_REMOVED and event.from_ in accounts
         for event in ticket.events
+    )
+
+
+def is_made_private(ticket: Ticket) -> bool:
+    """Return whether it is private, and was not when it was filed."""
+    return ticket.private and any(
+        event.type == EventType.EDITED and event.field == "private" for event in ticket.events
+    )
+
+
+def conversation_of(ticket: Ticket) -> MessageSource | None:
+    """Return the message in a request channel whose thread is the conversation about the ticket.
+
+    None if it was made private: anyone may read that thread.
+    """
+    source = ticket.source
+    if source is None or not source.is_conversation or source.is_out_of_reach:
+        return None
+    return None if is_made_private(ticket) else source
+
+
+def requester_conversation(ticket: Ticket) -> MessageSource | None:
+    """Return the conversation in which the requester reads what the staff write. None for one who
+    became the requester later, and may not be in that channel."""
+    return None if is_requester_changed(ticket) else conversation_of(ticket)
+
+
+def is_requester_changed(ticket: Ticket) -> bool:
+    return any(
+        event.type == EventType.EDITED and event.field == "createdBy" for event in ticket.events
     )
 
 
@@ -174,6 +228,7 @@ _EVENT_TYPES = frozenset(
         EventType.WAITING,
         EventType.ANSWERED,
         EventType.CANCELLED,
+        EventType.WITHDRAWN,
         EventType.REOPENED,
         EventType.COMMENTED,
         EventType.COMMENT_EDITED,

@@ -349,6 +349,7 @@ READY: dict[str, Callable[[User], dict[str, Any]]] = {
     ids.ASK_REQUESTER: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
     ids.REOPEN: lambda _: {"status": "COMPLETED"},
     ids.REOPEN_TICKET: lambda _: {"status": "COMPLETED"},
+    ids.UNDO_WITHDRAWAL: lambda _: {"status": "COMPLETED", "resolution": "not_a_request"},
 }
 
 
@@ -536,6 +537,10 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "action turn_digest": pressed_in_home(ids.SET_DIGEST),
     "action still_a_problem": button_pressed(ids.STILL_A_PROBLEM, about_the_ticket),
     "action solved": button_pressed(ids.SOLVED, about_the_ticket),
+    "action resolve_asked": button_pressed(
+        ids.RESOLVE_ASKED, lambda _, ticket: button_value(ticket, ids.RESOLVE)
+    ),
+    "action undo_withdrawal": button_pressed(ids.UNDO_WITHDRAWAL, about_the_ticket),
     "event message": written_to_the_bot,
     "event reaction_added": marked,
     "event user_change": member_changed,

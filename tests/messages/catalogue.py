@@ -15,7 +15,15 @@ from bot.views.explain.terminal import explanation_lines
 from bot.views.home import overview, people_list, search_results, ticket_list
 from bot.views.home.ticket_page import conversation_modal, ticket_message
 from bot.views.inputs import notice_modal
-from bot.views.messages import address_claim, handover_offer, settled, staff_welcome, ticket_updates
+from bot.views.messages import (
+    address_claim,
+    conversation_notes,
+    emoji_answers,
+    handover_offer,
+    settled,
+    staff_welcome,
+    ticket_updates,
+)
 from bot.views.messages import help as help_views
 from bot.views.messages.digest import digest_message
 from bot.views.messages.reminder_message import ReminderLine, reminder_message
@@ -88,6 +96,11 @@ from services.models.escalation_track import STEP_RULES, EscalationStep, Schedul
 from services.models.events import Event, EventType
 from services.models.message_source import checked_source
 from services.models.permissions import Actor
+from services.models.resolution import (
+    CANCELLED_RESOLUTION,
+    NO_ANSWER_RESOLUTION,
+    NOT_A_REQUEST_RESOLUTION,
+)
 from services.models.sla_clock import SlaClock
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
@@ -107,12 +120,7 @@ from services.sla.policy import TargetFields, Targets
 from services.team_settings.private_tickets import PrivateTicketState
 from services.team_settings.settings_service import BusinessHoursFields, CurrentSettings
 from services.tickets.access import for_requester
-from services.tickets.lifecycle import (
-    CANCELLED_RESOLUTION,
-    NO_ANSWER_RESOLUTION,
-    allowed_actions,
-    stale_message,
-)
+from services.tickets.lifecycle import allowed_actions, stale_message
 from tasks.email import compose
 from tests.bot.handlers.test_ticket_page_explanation import PARTS
 from tests.bot.views.cards.test_ticket_cards import ASSIGNED as ASSIGNED_FIELDS
@@ -174,6 +182,11 @@ RESOLVED = replace(
     ASSIGNED, status=Status.COMPLETED, resolution="Renewed the certificate.", events=_DONE
 )
 CANCELLED = replace(RESOLVED, resolution=CANCELLED_RESOLUTION)
+WITHDRAWN = replace(
+    RESOLVED,
+    resolution=NOT_A_REQUEST_RESOLUTION,
+    events=(Event(2, NOW, BEN.id, EventType.WITHDRAWN),),
+)
 UNANSWERED = replace(RESOLVED, resolution=NO_ANSWER_RESOLUTION)
 REOPENED = replace(ASSIGNED, status=Status.REOPENED)
 LATE = replace(ASSIGNED, due_at=NOW - timedelta(hours=2))
@@ -241,12 +254,42 @@ def _messages() -> Iterator[Row]:
         "Closed without an answer",
         updates.closed_unanswered_message(UNANSWERED),
     )
+    in_channel = replace(RESOLVED, source=replace(SOURCE, is_conversation=True))
+    for title, message in {
+        "A question": conversation_notes.question_note(
+            REQUESTER, by=BY_BEN, question_text=question
+        ),
+        "Resolved": conversation_notes.resolved_note(RESOLVED, REQUESTER, by=BY_BEN),
+        "Closed without an answer": conversation_notes.closed_unanswered_note(
+            UNANSWERED, REQUESTER
+        ),
+        "Not a request": conversation_notes.withdrawn_note(RESOLVED, REQUESTER, by=BY_BEN),
+        "A comment from elsewhere": conversation_notes.comment_copy(COMMENT, author=None),
+        "The same, if the app cannot post under other names": conversation_notes.comment_copy(
+            COMMENT, author=BY_BEN
+        ),
+        "The requester writes once it is resolved": conversation_notes.reopen_offer(RESOLVED),
+    }.items():
+        yield MESSAGES, EMPLOYEE, f"In a request channel: {title}", message
+    for title, message in {
+        "Resolved": updates.resolved_message(in_channel, by=BY_BEN),
+        "The question again": updates.question_reminder_message(
+            replace(in_channel, status=Status.WAITING), question_text=question
+        ),
+    }.items():
+        yield MESSAGES, EMPLOYEE, f"{title}, after four hours in a request channel", message
     yield MESSAGES, EMPLOYEE, "Resolved", updates.resolved_message(RESOLVED, by=BY_BEN)
     yield (
         MESSAGES,
         EMPLOYEE,
         "Resolved without a note",
         updates.resolved_message(replace(RESOLVED, resolution=None), by=BY_BEN),
+    )
+    yield (
+        MESSAGES,
+        EMPLOYEE,
+        "Closed as not a request",
+        updates.withdrawn_message(WITHDRAWN, by=BY_BEN),
     )
     for title, message in {
         "The requester pressed Solved": settled.solved_message(RESOLVED),
@@ -350,6 +393,13 @@ def _assignee_messages() -> Iterator[Row]:
         "Cancelled": updates.cancelled_message(CANCELLED, by=REQUESTER),
         "Solved": updates.solved_message(RESOLVED, by=REQUESTER),
         "Another moderator resolved it": updates.resolved_by_other_message(RESOLVED, by=BY_CLEO),
+        "Another moderator closed it as not a request": updates.withdrawn_by_other_message(
+            WITHDRAWN, by=BY_CLEO
+        ),
+        "They added :eyes: to an unassigned ticket": emoji_answers.taken_message(ACCEPTED),
+        "They added :white_check_mark:": emoji_answers.resolve_question(ACCEPTED),
+        "They resolved it after that": settled.resolved_message(RESOLVED),
+        "They added :no_entry_sign:": emoji_answers.withdrawn_message(WITHDRAWN),
     }
     for title, message in requester_acts.items():
         yield MESSAGES, ASSIGNEE, title, message
@@ -525,6 +575,12 @@ def _cards() -> Iterator[Row]:
             f"In the triage channel: {state}",
             ticket_cards.triage_card(ticket, assignee=assignee, **people),
         )
+        yield (
+            CARDS,
+            EMPLOYEE,
+            f"In a request channel: {state}",
+            ticket_cards.conversation_line(ticket, assignee=assignee, done_by=done_by),
+        )
         if assignee:
             yield (
                 CARDS,
@@ -599,6 +655,12 @@ def _cards() -> Iterator[Row]:
         ticket_cards.participant_card(
             joined, requester=REQUESTER, assignee=BY_BEN, added_by=BY_CLEO
         ),
+    )
+    yield (
+        CARDS,
+        EMPLOYEE,
+        "In a request channel: Details, for one who may not see the ticket",
+        ticket_cards.conversation_details(ACCEPTED, assignee=BY_BEN, done_by=None),
     )
     yield CARDS, EMPLOYEE, "of one who left", ticket_cards.former_participant_card(joined)
     yield CARDS, EMPLOYEE, "private", ticket_cards.requester_card(private, assignee=None)

@@ -34,7 +34,7 @@ from services.availability.handover_offers import HandoverOffer, OfferDecision
 from services.availability.slack_status import MemberStatus, SlackStatus
 from services.core import legacy_backend
 from services.core.database import Document, Mongo, connect
-from services.core.errors import DomainError
+from services.core.errors import DomainError, NotFound
 from services.digest.digest_service import Digest, DigestCounts, Digests
 from services.editing.bulk_changes import BulkAction, BulkChange, ReviewedTicket
 from services.home.sessions import Screen
@@ -77,6 +77,7 @@ from services.team_settings import private_tickets
 from services.tickets import legacy, release, search_index, ticket_store
 from services.tickets import queries as ticket_queries
 from services.tickets.access import visible_to
+from services.tickets.emoji_actions import TicketEmoji
 from services.tickets.lifecycle import TicketAction, state_token
 from services.tickets.numbered_inserts import NumberedInserts
 from services.tickets.queries import load_for_reminders, load_ticket
@@ -96,6 +97,7 @@ AL, AL_ADDRESS = legacy_app.number(6), "al@example.com"
 ELSEWHERE = frozenset(
     {
         "auth.one_time_codes",
+        "channels.request_channels",
         "core.sequences",
         "core.clock",
         "core.database",
@@ -207,6 +209,12 @@ def action(name: str, *may: str, actor: Actor = BOSS, **fields: Any) -> Entry:
     return each(call, *may)
 
 
+def withdraw_and_undo(world: World, ticket_id: ObjectId) -> None:
+    this: dict[str, Any] = {"actor": BOSS, "ticket_id": str(ticket_id)}
+    world.ticket_actions.withdraw(**this)
+    world.ticket_actions.undo_withdrawal(**this)
+
+
 def delivery(name: str, *args: Any, **fields: Any) -> Entry:
     def call(world: World, ticket_id: ObjectId) -> None:
         if name != "claim":
@@ -241,6 +249,14 @@ def said(world: World, ticket_id: ObjectId) -> str:
 def joined(world: World, ticket_id: ObjectId) -> str:
     world.participants.change(actor=BOSS, ticket_id=str(ticket_id), added=[MODERATOR])
     return str(ticket_id)
+
+
+def without_a_line(world: World) -> None:
+    for doc in TICKETS:
+        with suppress(NotFound):
+            world.home.conversation_line(
+                actor=JO, team_id=TEAM_ID, ticket_id=str(doc["_id"]), line=PLACE
+            )
 
 
 def members_chosen(world: World, ticket_id: ObjectId) -> Any:
@@ -704,6 +720,7 @@ TABLE: Mapping[str, Entry] = {
     "home.home_service.HomeService.ticket_page": each(
         lambda w, t: w.home.ticket_page(actor=JO, team_id=TEAM_ID, ticket_id=str(t))
     ),
+    "home.home_service.HomeService.conversation_line": once(without_a_line),
     "home.home_service.HomeService.get_or_parent": once(
         lambda w: w.home.get_or_parent(actor=JO, team_id=TEAM_ID, screen=Screen())
     ),
@@ -818,6 +835,14 @@ TABLE: Mapping[str, Entry] = {
     ),
     "tickets.actions.TicketActions.resolve": action("resolve", "status", resolution="Done."),
     "tickets.actions.TicketActions.cancel": action("cancel", "status", actor=JO),
+    "tickets.actions.TicketActions.withdraw": action("withdraw", "status"),
+    "tickets.actions.TicketActions.undo_withdrawal": each(withdraw_and_undo, *GROUNDS),
+    "tickets.emoji_actions.EmojiActions.apply": each(
+        lambda w, t: w.emoji_actions.apply(
+            actor=BOSS, ticket_id=str(t), emoji=TicketEmoji.WITHDRAW
+        ),
+        "status",
+    ),
     "tickets.actions.TicketActions.reopen": action("reopen", *GROUNDS),
     "tickets.actions.TicketActions.refresh_message": action(
         "refresh_message", channel="D0MO", ts="1.5"
@@ -1046,6 +1071,9 @@ TABLE: Mapping[str, Entry] = {
     ),
     "outbox.deliveries.TicketThreads.find_ticket": once(
         lambda w: w.ticket_threads.find_ticket(team_id=TEAM_ID, message=PLACE)
+    ),
+    "outbox.deliveries.TicketThreads.find_marked": once(
+        lambda w: w.ticket_threads.find_marked(team_id=TEAM_ID, message=PLACE)
     ),
     "outbox.deliveries.TicketThreads.find_ticket_of_copy": each(
         lambda w, t: w.ticket_threads.find_ticket_of_copy(

@@ -61,6 +61,12 @@ def reopened_message(ticket: Ticket, *, quoted: Sequence[Block] = ()) -> Message
     return settled_message(ticket, sentence, short="you reopened it", quoted=quoted)
 
 
+def resolved_message(ticket: Ticket) -> Message:
+    """For the user who was asked whether to resolve the ticket."""
+    sentence = f"You resolved *{labels.ticket_name(ticket)}*."
+    return settled_message(ticket, sentence, short="you resolved it")
+
+
 def already_assigned_message(ticket: Ticket) -> Message:
     """For an assignee who presses Take."""
     sentence = f"You already have *{labels.ticket_name(ticket)}*."

@@ -102,7 +102,7 @@ class _Ticket(ResponseBody):
     )
     resolution: str | None = Field(
         description='What was done; "cancelled" if not needed any more, "no_answer" if its '
-        "requester did not answer."
+        'requester did not answer, "not_a_request" if the staff withdrew it.'
     )
     related_skills: list[str] = Field(description="For moderators and admins; others get none.")
     helpful_notes: str | None = Field(description="For moderators and admins; others get null.")
