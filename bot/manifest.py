@@ -66,6 +66,10 @@ SCOPES: dict[str, Scope] = {
         "replies in public channels that the bot is not a member of",
         methods=("chat.postMessage",),
     ),
+    "app_mentions:read": Scope(
+        "mentions that file a message or a thread",
+        events=("app_mention",),
+    ),
     "channels:read": Scope(
         "whether a message is in a public channel and may be quoted",
         methods=("conversations.info",),
@@ -81,7 +85,9 @@ SCOPES: dict[str, Scope] = {
         events=("message.channels",),
     ),
     "groups:history": Scope(
-        "the replies to a card in the triage channel, if it is private",
+        "messages in private request channels, and the replies to a card in the triage channel, if "
+        "it is private",
+        methods=("conversations.history", "conversations.replies"),
         events=("message.groups",),
     ),
     "im:history": Scope("direct messages to the bot", events=("message.im",)),

@@ -14,6 +14,7 @@ from bot.handlers import (
     app_home,
     availability,
     bulk_changes,
+    channel_messages,
     emoji_actions,
     filing,
     message_intake,
@@ -257,6 +258,13 @@ ROUTES = (
     event(
         "reaction_added",
         emoji_actions.on_reaction,
+        Permission.FILE_TICKET,
+        has_own_permission_check=True,
+        has_own_ack=True,
+    ),
+    event(
+        "app_mention",
+        channel_messages.on_mention,
         Permission.FILE_TICKET,
         has_own_permission_check=True,
         has_own_ack=True,

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from bson import ObjectId
 
-from bot.handlers import message_intake, ticket_page
+from bot.handlers import channel_messages, message_intake, ticket_page
 from bot.handlers.secret_warning import THREAD_WARNING, warn_of_secrets
 from bot.slack import message_events, source_messages
 from bot.slack.event_replies import may_answer, queue_reply
@@ -67,7 +67,8 @@ class ReplyOutcome:
 
 
 def on_message(req: Request) -> None:
-    """Handle a reply in a ticket's thread, or a direct message, which may become a ticket."""
+    """Handle a reply in a ticket's thread, or a direct message or one in a request channel, which
+    may become a ticket."""
     message = message_events.parse_message(req.body["event"])
     thread = _find_thread(req, message) if message else None
     if message and thread:
@@ -75,6 +76,8 @@ def on_message(req: Request) -> None:
         return
     if message and message.is_direct:
         message_intake.on_direct_message(req, message)
+    elif message and message.thread_ref is None:
+        channel_messages.on_channel_message(req, message)
     req.ack()  # anything else is other people's conversation
 
 
@@ -120,12 +123,11 @@ def _delivery_of_copy(req: Request, message: MessageEvent) -> DeliveryRef | None
 
     Raises `MessageUnrecorded` if Slack fails.
     """
-    bot_user_id = str(req.body["authorizations"][0]["user_id"])
     first = message.thread_ref
-    if first is None or message.thread_author_id != bot_user_id:
+    if first is None or message.thread_author_id != req.bot_user_id:
         return None
     root = source_messages.fetch_first_message(req.bot, first)
-    return DeliveryRef.from_message(root, bot_user_id=bot_user_id) if root else None
+    return DeliveryRef.from_message(root, bot_user_id=req.bot_user_id) if root else None
 
 
 def _recipient(req: Request, message: MessageEvent) -> ObjectId | str | None:

@@ -284,6 +284,7 @@ class _MessageCallback(_EventCallback):
 
 class _ReactionCallback(_EventCallback):
     event: _ReactionEvent
+    authorizations: Annotated[Sequence[_Installed], Field(min_length=1)]
 
 
 class _HomeCallback(_EventCallback):
@@ -309,6 +310,7 @@ _BY_TYPE: Mapping[str, type[_Part]] = {
 }
 _BY_EVENT: Mapping[str, type[_Part]] = {
     "message": _MessageCallback,
+    "app_mention": _MessageCallback,
     "reaction_added": _ReactionCallback,
     "app_home_opened": _HomeCallback,
     "user_change": _UserCallback,

@@ -62,6 +62,11 @@ class Request:
         return str(self.body.get("user_id") or self.body["user"]["id"])
 
     @property
+    def bot_user_id(self) -> str:
+        """The member that the bot is, of an event."""
+        return str(self.body["authorizations"][0]["user_id"])
+
+    @property
     def actor(self) -> Actor:
         """The caller, with the present role of the account and the route's permission.
 

@@ -71,6 +71,7 @@ SCOPE_EFFECTS = {
     "commands": "Slash commands and shortcuts do not work.",
     "chat:write": "No messages are sent.",
     "chat:write.public": "Messages go only to channels that the app is a member of.",
+    "app_mentions:read": "Mentions of the app file nothing.",
     "channels:read": "Messages of public channels are linked in tickets, but not quoted.",
     "groups:read": "A private triage channel is not checked.",
     "channels:history": "Replies to the cards in a public triage channel are not read, and "

@@ -22,13 +22,13 @@ from bson import ObjectId
 from pymongo.cursor import Cursor
 
 from services.core.clock import Clock, utcnow
-from services.core.coerce import as_datetime
+from services.core.coerce import as_datetime, as_string_list
 from services.core.database import Document, Mongo
 from services.core.slack_errors import CHANNEL_NOT_FOUND, OPERATOR_CODES
 from services.core.work_queue import MAX_DELIVERY_DELAY, ahead
 from services.models.comment import MessageRef, comments_from_doc
 from services.models.events import EventType
-from services.models.message_source import filed_from, talked_about_in
+from services.models.message_source import filed_from, filed_near, talked_about_in
 from services.models.ticket import OPEN_STATUSES, Card, Ticket
 from services.outbox import pending
 from services.outbox.pending import ANY_TIME, outbox_fields
@@ -248,11 +248,23 @@ class TicketThreads:
         offer = next((doc for doc in sent if doc.get("channel") == message.channel), None)
         channel, ts = str(offer["_id"]).split(":")[:2] if offer else (message.channel, message.ts)
         if not offer and not channel.startswith("D"):
-            return self._by_conversation(team_id, message)
+            return (
+                self._by_conversation(team_id, message)
+                or self._by_added(team_id, message)
+                or self.find_by_comment(team_id=team_id, message=message)
+            )
         filed = filed_from(team_id=team_id, channel=channel, ts=ts)
         if doc := self._db.tickets.find_one(filed, ["_id"]):
             return TicketThread(str(doc["_id"]), internal=False)
         return self.find_by_comment(team_id=team_id, message=MessageRef(channel, ts))
+
+    def _by_added(self, team_id: str, message: MessageRef) -> TicketThread | None:
+        """Return the ticket to whose description the message in a channel was added."""
+        near = filed_near(team_id=team_id, channel=message.channel, ts=message.ts)
+        for doc in self._db.tickets.find(near, ["source.added"]):
+            if message.ts in as_string_list(doc["source"].get("added")):
+                return TicketThread(str(doc["_id"]), internal=False, is_conversation=True)
+        return None
 
     def _by_conversation(self, team_id: str, message: MessageRef) -> TicketThread | None:
         """Return the newest ticket that the thread below a message in a channel is the conversation

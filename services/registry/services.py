@@ -42,6 +42,7 @@ from services.search.search_service import TicketSearch
 from services.team_settings.app_name import app_name
 from services.team_settings.settings_service import TeamSettings
 from services.tickets.actions import TicketActions
+from services.tickets.channel_messages import ChannelMessages
 from services.tickets.comments import CommentService
 from services.tickets.direct_messages import DirectMessages
 from services.tickets.emoji_actions import EmojiActions
@@ -208,6 +209,7 @@ class Services:
     # Their index expires them by MongoDB's clock.
     processed_events = _lazy(lambda s: ProcessedEvents(s.db))
     direct_messages = _lazy(lambda s: DirectMessages(s.db))
+    channel_messages = _lazy(lambda s: ChannelMessages(s.db, clock=s.clock))
 
     @property
     def app_name(self) -> str:

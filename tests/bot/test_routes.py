@@ -9,6 +9,7 @@ import pytest
 from bson import ObjectId
 
 from bot import routes
+from bot.handlers.channel_messages import NOT_DONE
 from bot.handlers.message_intake import TOO_OLD_TO_ADD
 from bot.handlers.ticket_lists import FILTER_BY_ACTION_ID
 from bot.routes import ROUTES, Route, RouteKind
@@ -186,6 +187,11 @@ def marked(user: User, _: Ticket) -> dict[str, Any]:
     slack_id = People.slack_id(user)
     mark = {"type": "reaction_added", "user": slack_id, "reaction": "ticket", "item": item}
     return payloads.event(mark)
+
+
+def mentioned(user: User, _: Ticket) -> dict[str, Any]:
+    said = {"type": "app_mention", "text": "<@U0BOT> The VPN drops", "ts": "1700000000.000009"}
+    return payloads.event({**said, "channel": GENERAL, "user": People.slack_id(user)})
 
 
 def in_a_message(user: User, *shown: dict[str, Any]) -> dict[str, Any]:
@@ -543,6 +549,7 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "action undo_withdrawal": button_pressed(ids.UNDO_WITHDRAWAL, about_the_ticket),
     "event message": written_to_the_bot,
     "event reaction_added": marked,
+    "event app_mention": mentioned,
     "event user_change": member_changed,
     "command /account": lambda user, _: payloads.slash_command(
         user=People.slack_id(user), command="/account"
@@ -663,6 +670,8 @@ def refused_words(route: Route, role: Role | None, owner: str) -> str | None:
     if role and owner == "own" and route.id in OWN_REFUSED:
         return OWN_REFUSED[route.id]
     if role is None:
+        if route.id == "app_mention":
+            return NOT_DONE.format(refusal=GUEST)
         return None if route.id == "reaction_added" else GUEST
     if owner == "foreign" and route.id in FOREIGN[role]:
         return FOREIGN[role][route.id]

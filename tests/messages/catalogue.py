@@ -384,6 +384,28 @@ def _offers() -> Iterator[Row]:
         "A colleague's emoji on one's message",
         file_ticket.author_offer(SOURCE.permalink, emoji="ticket", value="v"),
     )
+    yield (
+        MESSAGES,
+        EMPLOYEE,
+        "A colleague's mention below one's message",
+        file_ticket.author_offer(SOURCE.permalink, value="v"),
+    )
+    for title, reason in {
+        "A mention where the app may not read": file_ticket.NOT_READ,
+        "An emoji or a mention, and Slack does not return the message": file_ticket.NOT_READABLE,
+        "An emoji or a mention, and the message has no text": file_ticket.NOTHING_TO_READ,
+        "A mention below a guest's message": guest,
+    }.items():
+        offer = file_ticket.requested_offer(
+            SOURCE.permalink, value="v", reason=reason, is_own=reason == guest
+        )
+        yield MESSAGES, EMPLOYEE, title, offer
+    yield (
+        MESSAGES,
+        EMPLOYEE,
+        "A short message in a request channel",
+        file_ticket.short_message_offer(SOURCE.permalink, value="v"),
+    )
 
 
 def _assignee_messages() -> Iterator[Row]:
@@ -678,6 +700,10 @@ def _modals() -> Iterator[Row]:
         " from a message that the app may not read": file_ticket.link_only_quote(
             SOURCE.permalink, note=file_ticket.NOT_PERMITTED),
         " from an old direct message": file_ticket.direct_message_quote(None),
+        " from a long message in a request channel": file_ticket.channel_message_quote(
+            "The VPN drops every hour. " * 160,
+            permalink=SOURCE.permalink,
+            note=file_ticket.not_included_note(others=3, earlier=1, permalink=SOURCE.permalink)),
     }  # fmt: skip
     for title, filled in quotes.items():
         form = file_ticket.file_ticket_modal(

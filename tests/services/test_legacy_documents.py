@@ -77,7 +77,9 @@ from services.team_settings import private_tickets
 from services.tickets import legacy, release, search_index, ticket_store
 from services.tickets import queries as ticket_queries
 from services.tickets.access import visible_to
+from services.tickets.channel_messages import MessageWords
 from services.tickets.emoji_actions import TicketEmoji
+from services.tickets.filing import find_by_message
 from services.tickets.lifecycle import TicketAction, state_token
 from services.tickets.numbered_inserts import NumberedInserts
 from services.tickets.queries import load_for_reminders, load_ticket
@@ -91,6 +93,7 @@ NO_REDIS = NOBODY_LISTENS.replace("mongodb", "redis")
 BOSS, MO, JO = Actor(ADMIN, Role.ADMIN), Actor(MODERATOR, Role.MODERATOR), Actor(USER, Role.USER)
 SLACK_ID, PLACE = "U0MO", MessageRef("D0MO", "1.000001")
 LINK = link_id(TEAM_ID, SLACK_ID)
+SAID_WORDS, NO_WORDS = MessageWords("Mail", "It is down."), MessageWords("", "")
 MO_ADDRESS = "mo.derator@example.com"
 AL, AL_ADDRESS = legacy_app.number(6), "al@example.com"
 # They touch neither accounts nor tickets.
@@ -750,6 +753,11 @@ TABLE: Mapping[str, Entry] = {
             )
         )
     ),
+    "linking.requesters.Requesters.of_writer": once(
+        lambda w: w.requesters.of_writer(
+            actor=JO, team_id=TEAM_ID, slack_user_id=SLACK_ID, look_up=lambda *_: w.member()
+        )
+    ),
     "linking.requesters.Requesters.of_address": once(
         lambda w: w.requesters.of_address(actor=MO, address=MO_ADDRESS)
     ),
@@ -1112,6 +1120,26 @@ TABLE: Mapping[str, Entry] = {
             source=SAID,
             before=("Mail", "It is down."),
             after=("Mail", "It is up."),
+        )
+    ),
+    "tickets.filing.find_by_message": once(
+        lambda w: find_by_message(w.db, team_id=TEAM_ID, message=PLACE)
+    ),
+    "tickets.channel_messages.ChannelMessages.find": once(
+        lambda w: w.channel_messages.find(team_id=TEAM_ID, message=PLACE)
+    ),
+    "tickets.channel_messages.ChannelMessages.find_to_add_to": once(
+        lambda w: w.channel_messages.find_to_add_to(team_id=TEAM_ID, message=PLACE, author=USER)
+    ),
+    "tickets.channel_messages.ChannelMessages.add": each(
+        lambda w, t: w.channel_messages.add(w.ticket(t), message=PLACE, words="Since Monday.")
+    ),
+    "tickets.channel_messages.ChannelMessages.follow": each(
+        lambda w, t: w.channel_messages.follow(w.ticket(t), before=SAID_WORDS, after=NO_WORDS)
+    ),
+    "tickets.channel_messages.ChannelMessages.withdraw": each(
+        lambda w, t: w.channel_messages.withdraw(
+            w.ticket(t), written=SAID_WORDS, deleted=NO_WORDS, is_soon=True
         )
     ),
     "tickets.filing.TicketService.get": each(
