@@ -68,7 +68,9 @@ def test_scopes_missing_and_superfluous_are_named(
     checks.check_token()
     add = f'Add it under "OAuth & Permissions", then {REINSTALL}'
     assert checks.check_scopes() == [
-        *warn("reactions:read is missing", f"The emoji files no tickets. {add}"),
+        *warn(
+            "reactions:read is missing", f"Emoji file no tickets, and do nothing to tickets. {add}"
+        ),
         *fail(
             "users:read is missing",
             f"New members get no account, and Slack statuses are not read. {add}",
@@ -90,7 +92,7 @@ def test_events_are_told_by_kind() -> None:
     (found,) = checks.check_events(lambda: {"message.im": utcnow()})
     assert found.message == (
         "app_home_opened never, message.im 0 s ago, message.channels never, message.groups never, "
-        "reaction_added never, user_change never"
+        "reaction_added never, app_mention never, user_change never"
     )
 
 

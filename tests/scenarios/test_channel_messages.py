@@ -159,6 +159,16 @@ def test_a_guest_is_told_once_why_there_is_no_ticket(every: Channel) -> None:
     assert every.tickets() == []
 
 
+def test_a_deactivated_account_is_told_why_there_is_no_ticket(every: Channel, ann: User) -> None:
+    every.system.db.users.update_one({"_id": ann.id}, {"$set": {"active": False}})
+    every.write(ann, VPN)
+    ((reader, sentence),) = every.notices()
+    assert reader == People.slack_id(ann)
+    assert "deactivated" in sentence
+    assert sentence.endswith("Your message here was not filed.")
+    assert every.tickets() == []
+
+
 def test_a_member_without_an_account_gets_one(every: Channel) -> None:
     every.system.slack.add_member("U0NEW", email="new@example.com", name="Nina")
     every.write("U0NEW", VPN)

@@ -214,6 +214,8 @@ def test_the_messages_of_a_thread_notify_no_one(on_request: Channel, ann: User, 
     assert len(ticket.comments) == 1
     assert "commented" not in {event.type for event in ticket.events}
     texts = [text for user in (ann, ben) for text in offers(on_request.system, user)]
+    said = on_request.system.slack.messages(IT_HELP)
+    texts += [message["text"] for message in said if "bot_id" in message]
     assert not any("Since when?" in text for text in texts)
 
 
