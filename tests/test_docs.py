@@ -289,7 +289,7 @@ def _text(part: ast.expr) -> str:
 
 def is_said(sentence: str) -> bool:
     """Whether the product writes the sentence, in which … stands for anything."""
-    parts = sentence.split("…")
+    parts = [part.strip() for part in sentence.split("…")]
     pattern = re.compile(".*".join(map(re.escape, parts)))
     # Most texts lack the longest part, and looking for that costs less.
     longest = max(parts, key=len)

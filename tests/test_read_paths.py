@@ -54,6 +54,10 @@ QUEUE = "finds what is due; what is sent of it asks"
 LOADER = "loads for callers that ask"
 ADMINS = "for admins and operators only, who see every ticket"
 EXEMPT = {
+    "services/outbox/deliveries.py _by_added": ID_ONLY,
+    "services/tickets/channel_messages.py _change": OWN_CHANGE,
+    "services/tickets/channel_messages.py find_to_add_to": OF_ITS_READER,
+    "services/tickets/filing.py find_by_message": LOADER,
     "services/assignment/assignment_service.py assign": OWN_CHANGE,
     "services/assignment/assignment_service.py claim": OWN_CHANGE,
     "services/assignment/candidate_pool.py _count_by": COUNT,

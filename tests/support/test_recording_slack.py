@@ -268,6 +268,7 @@ def test_the_bot_writes_under_another_name_by_a_scope_of_its_own(
     client: WebClient, slack: RecordingSlack
 ) -> None:
     author = {"username": "Nils (Help desk)", "icon_url": "https://example.com/nils.png"}
+    slack.scopes = slack.scopes.replace("chat:write.customize", "commands")
     with pytest.raises(SlackApiError) as refused:
         post(client, **author)
     answer = refused.value.response
