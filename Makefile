@@ -36,12 +36,12 @@ tests/__pycache__: | .venv/ready
 
 test: .venv/ready node_modules/ready | tests/__pycache__
 	$(chromium)
-	$(BIN)/python -m pytest -n 3 --dist loadscope -m "not long" --ignore $(FUZZ)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not long" --ignore $(FUZZ)
 
 # Includes the long runs.
 test-all: .venv/ready node_modules/ready | tests/__pycache__
 	$(chromium)
-	$(BIN)/python -m pytest -n 3 --dist loadscope
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 # Ten minutes under load while processes, servers and services fail (SEED=, TICKETS=, SECONDS=), a
 # rolling restart from the program OLD=, then 20,000 payloads of Slack, valid, mutated and garbage.
@@ -67,6 +67,8 @@ lint: .venv/ready
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/idea.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(BIN)/zizmor --offline --quiet .
 
 # All that people read, as plain text: docs/messages.md.

@@ -511,6 +511,7 @@ def _checks(
     the variables, not of what is stored in their place."""
     from bot import manifest
     from bot.doctor import SlackChecks
+    from services.channels.request_channels import load_request_channels
     from services.ops import database_checks
     from services.ops.check_runner import Check
     from services.registry import indexes, migrations
@@ -546,7 +547,9 @@ def _checks(
         *stored.checks(),
         Check("linking", lambda: database_checks.check_linking(app_url=app_url, is_strict=strict)),
         *slack.checks(
-            get_database_team_id=stored.team_id, get_event_arrivals=stored.event_arrivals
+            get_database_team_id=stored.team_id,
+            get_event_arrivals=stored.event_arrivals,
+            get_request_channels=lambda: stored.read(load_request_channels).values(),
         ),
         Check("emoji", lambda: stored.check_emoji(config.ticket_emoji)),
         *task_doctor.checks(

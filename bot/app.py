@@ -153,7 +153,8 @@ def _register(app: App, bot: BotProcess, members: _KnownMembers) -> None:
 
 
 def _any_of(routes: Iterable[Route]) -> re.Pattern[str]:
-    return re.compile(rf"\A(?:{'|'.join(re.escape(route.id) for route in routes)})\Z")
+    accepted = [re.escape(payload_id) for route in routes for payload_id in route.payload_ids]
+    return re.compile(rf"\A(?:{'|'.join(accepted)})\Z")
 
 
 def _listener(
@@ -163,7 +164,7 @@ def _listener(
     check_sender: Callable[[Request], None],
     members: _KnownMembers,
 ) -> Callable[..., None]:
-    by_id = {route.id: route for route in routes if route.kind is kind}
+    by_id = {one: route for route in routes if route.kind is kind for one in route.payload_ids}
 
     def listener(ack: Ack, body: dict[str, Any], respond: Respond) -> None:
         route = by_id[_ROUTE_IDS[kind](body)]

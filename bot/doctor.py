@@ -1,4 +1,4 @@
-"""The doctor's checks of Slack: tokens, scopes, events, workspace and triage channel."""
+"""The doctor's checks of Slack: tokens, scopes, events, workspace, triage and request channels."""
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
@@ -9,12 +9,14 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from bot.slack.app_watch import JOIN_SCOPE
-from bot.slack.source_messages import SHARED_CHANNEL_FLAGS
 from bot.views.labels import SCOPE_EFFECTS
+from services.channels.channel_settings import CHECK_INTERVAL
+from services.channels.request_channels import ChannelState, RequestChannel
+from services.channels.slack_channel import is_shared
 from services.core.clock import utcnow
 from services.core.slack_errors import error_name
 from services.core.slack_scopes import GrantedScopes
-from services.ops.check_runner import Check, CheckStatus, Finding, fail, ok, skip, warn
+from services.ops.check_runner import Check, CheckStatus, Finding, fail, ok, pluralize, skip, warn
 from services.ops.database_checks import MONGODB
 from services.ops.event_arrivals import describe_arrivals
 from services.team_settings.slack_settings import SlackSettings
@@ -23,6 +25,15 @@ TOKEN_CHECK = "Slack token"  # noqa: S105  a check's name
 # A malformed URL is a ValueError.
 CALL_ERRORS = (SlackClientError, OSError, ValueError)
 NO_TRIAGE_CHANNEL = "off, because TRIAGE_CHANNEL is not set, nor a channel in Settings"
+MAX_CHECK_AGE = 3 * CHECK_INTERVAL
+_CHANNEL_FAULTS = {
+    ChannelState.ARCHIVED: "is archived",
+    ChannelState.NOT_A_MEMBER: "is without the bot",
+    ChannelState.SHARED: "is shared with other organisations",
+    ChannelState.TRIAGE: "is the triage channel, too",
+    ChannelState.MISSING: "is not found",
+}
+_CHANNEL_ADVICE = "Its messages become no tickets. Home says under Settings what to do."
 REINSTALL_ADVICE = 'reinstall the app under "Install App"'
 # Without them hardly anything works.
 ESSENTIAL_SCOPES = frozenset({"commands", "chat:write", "users:read"})
@@ -58,6 +69,7 @@ class SlackChecks:
         *,
         get_database_team_id: Callable[[], str | None],
         get_event_arrivals: Callable[[], Mapping[str, datetime]],
+        get_request_channels: Callable[[], Collection[RequestChannel]],
     ) -> list[Check]:
         check_workspace = partial(self.check_workspace, get_database_team_id)
         check_events = partial(self.check_events, get_event_arrivals)
@@ -68,6 +80,11 @@ class SlackChecks:
             Check("workspace", check_workspace, depends_on=(MONGODB, TOKEN_CHECK)),
             Check("app token", self.check_app_token),
             Check("triage", self.check_triage_channel),
+            Check(
+                "channels",
+                lambda: check_request_channels(get_request_channels(), now=utcnow()),
+                depends_on=(MONGODB,),
+            ),
         ]
 
     def check_token(self) -> list[Finding]:
@@ -165,10 +182,25 @@ class SlackChecks:
             advice = f"{invite}: until then it posts there, but does not receive the replies to "
             advice += "its cards."
             findings += warn(f"the bot is not in {name}", advice)
-        if any(channel.get(flag) for flag in SHARED_CHANNEL_FLAGS):
+        if is_shared(channel):
             found = f"{name} is shared with other organisations, and they read the tickets' titles"
             findings += warn(found, "Use a channel of this workspace alone.")
         return findings or ok(f"the bot is in {name}, from {source}")
+
+
+def check_request_channels(channels: Collection[RequestChannel], *, now: datetime) -> list[Finding]:
+    """Say which request channels are off, as far as Slack was asked."""
+    findings = []
+    for channel in sorted(channels, key=lambda one: (one.name, one.id)):
+        name = f"#{channel.name or channel.id}"
+        if not channel.is_active:
+            findings += warn(f"{name} {_CHANNEL_FAULTS[channel.state]}", _CHANNEL_ADVICE)
+        if channel.checked_at is None or channel.checked_at < now - MAX_CHECK_AGE:
+            advice = "Keep the jobs and a worker running: they ask once an hour."
+            findings += warn(f"Slack was not asked about {name} for hours", advice)
+    if findings:
+        return findings
+    return ok(f"{pluralize(len(channels), 'request channel')}, each active" if channels else "none")
 
 
 def _failed_call(error: Exception, advice: str) -> list[Finding]:

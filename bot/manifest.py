@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from bot.routes import Route, RouteKind, top_level_routes
+from bot.slack.channel_events import CHANNEL_EVENTS
 from services.team_settings.app_name import DEFAULT_APP_NAME
 
 SHORT_DESCRIPTION = "File a ticket and the person who can help gets it, with the reason why."
@@ -66,13 +67,25 @@ SCOPES: dict[str, Scope] = {
         "replies in public channels that the bot is not a member of",
         methods=("chat.postMessage",),
     ),
+    "chat:write.customize": Scope(
+        "the author's name above an answer that is passed on to the thread of a message",
+        methods=("chat.postMessage",),
+        is_optional=True,
+    ),
+    "app_mentions:read": Scope(
+        "mentions that file a message or a thread",
+        events=("app_mention",),
+    ),
     "channels:read": Scope(
-        "whether a message is in a public channel and may be quoted",
+        "whether a message is in a public channel and may be quoted, and whether a request channel "
+        "is archived, shared, or left by the bot",
         methods=("conversations.info",),
+        events=tuple(kind for kind in CHANNEL_EVENTS if not kind.startswith("group_")),
     ),
     "groups:read": Scope(
-        "whether the bot is in the triage channel, if it is private",
+        "the same of private channels, and whether the bot is in the triage channel, if it is one",
         methods=("conversations.info",),
+        events=tuple(kind for kind in CHANNEL_EVENTS if kind.startswith("group_")),
     ),
     "channels:history": Scope(
         "the text of a public message that a member files as a ticket, and the replies to a card "
@@ -81,7 +94,9 @@ SCOPES: dict[str, Scope] = {
         events=("message.channels",),
     ),
     "groups:history": Scope(
-        "the replies to a card in the triage channel, if it is private",
+        "messages in private request channels, and the replies to a card in the triage channel, if "
+        "it is private",
+        methods=("conversations.history", "conversations.replies"),
         events=("message.groups",),
     ),
     "im:history": Scope("direct messages to the bot", events=("message.im",)),
@@ -89,7 +104,9 @@ SCOPES: dict[str, Scope] = {
         "which conversation with a member to look in, before a message is sent again",
         methods=("conversations.open",),
     ),
-    "reactions:read": Scope("reactions that file a ticket", events=("reaction_added",)),
+    "reactions:read": Scope(
+        "reactions that file a ticket or act on one", events=("reaction_added",)
+    ),
     "users:read": Scope(
         "whether the requester is still a full member, and the status of moderators",
         methods=("users.info",),
@@ -101,7 +118,7 @@ SCOPES: dict[str, Scope] = {
     ),
     "users:read.email": Scope("the account of a member, by email address", methods=("users.info",)),
     "channels:join": Scope(
-        "joining the triage channel, if it is public",
+        "joining the triage channel and request channels, if they are public",
         methods=("conversations.join",),
         is_optional=True,
     ),
@@ -215,7 +232,9 @@ def _event_settings(request_url: dict[str, str]) -> dict[str, Any]:
 def subscriptions() -> list[str]:
     """Return the kinds of event that the app subscribes to."""
     return [
-        name for route in _routes(RouteKind.EVENT) for name in route.subscriptions or (route.id,)
+        name
+        for route in _routes(RouteKind.EVENT)
+        for name in route.subscriptions or route.payload_ids
     ]
 
 

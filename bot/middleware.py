@@ -23,7 +23,9 @@ from services.linking.links import ExclusionReason, exclusion_reason
 
 logger = logging.getLogger(__name__)
 
-SELF_ACKED_EVENTS = frozenset(route.id for route in ROUTES if route.has_own_ack)
+SELF_ACKED_EVENTS = frozenset(
+    event for route in ROUTES if route.has_own_ack for event in route.payload_ids
+)
 
 OTHER_WORKSPACE = (
     "This app belongs to another workspace. Ask your contact there to file the ticket."

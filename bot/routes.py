@@ -14,10 +14,13 @@ from bot.handlers import (
     app_home,
     availability,
     bulk_changes,
+    channel_messages,
+    emoji_actions,
     filing,
     message_intake,
     participants,
     people,
+    request_channels,
     team_settings,
     thread_replies,
     ticket_actions,
@@ -26,6 +29,7 @@ from bot.handlers import (
     ticket_search,
 )
 from bot.slack import instrumentation
+from bot.slack.channel_events import CHANNEL_EVENTS
 from bot.slack.request import Request
 from bot.slack.ticket_command import parse_command
 from bot.views import ids
@@ -68,7 +72,8 @@ class Route:
     the process has not found before run in another.
 
     `help`: the lines of `/ticket help`, by what the user types. `manifest`: the entry's texts in
-    the Slack manifest. `subscriptions`: the event types to subscribe to, if not `id`.
+    the Slack manifest. `event_types`: the types of its events, if not `id` alone. `subscriptions`:
+    what to subscribe to, if not these types.
     """
 
     kind: RouteKind
@@ -80,7 +85,13 @@ class Route:
     acks_last: bool = False
     help: Mapping[str, str] = field(default_factory=dict, hash=False)
     manifest: Mapping[str, str] = field(default_factory=dict, hash=False)
+    event_types: tuple[str, ...] = ()
     subscriptions: tuple[str, ...] = ()
+
+    @property
+    def payload_ids(self) -> tuple[str, ...]:
+        """How payloads name this route."""
+        return self.event_types or (self.id,)
 
 
 def run_route(route: Route, req: Request) -> None:
@@ -255,7 +266,14 @@ ROUTES = (
     ),
     event(
         "reaction_added",
-        message_intake.on_reaction,
+        emoji_actions.on_reaction,
+        Permission.FILE_TICKET,
+        has_own_permission_check=True,
+        has_own_ack=True,
+    ),
+    event(
+        "app_mention",
+        channel_messages.on_mention,
         Permission.FILE_TICKET,
         has_own_permission_check=True,
         has_own_ack=True,
@@ -274,6 +292,8 @@ ROUTES = (
         Permission.FILE_TICKET,
         has_own_permission_check=True,
     ),
+    action(ids.RESOLVE_ASKED, emoji_actions.open_resolve_form, MAY[TicketAction.RESOLVE]),
+    action(ids.UNDO_WITHDRAWAL, emoji_actions.undo_withdrawal, MAY[TicketAction.WITHDRAW]),
     # Actions on a ticket, and their forms.
     action(ids.ACCEPT, ticket_actions.apply_action, MAY[TicketAction.ACCEPT]),
     action(ids.TAKE, ticket_actions.apply_action, MAY[TicketAction.TAKE]),
@@ -358,6 +378,17 @@ ROUTES = (
         ids.PRIVATE_TICKET_PEOPLE,
         team_settings.suggest_private_ticket_people,
         Permission.MANAGE_USERS,
+    ),
+    action(ids.OPEN_CHANNEL, request_channels.open_form, Permission.MANAGE_USERS),
+    view(ids.EDIT_CHANNEL, request_channels.save, Permission.MANAGE_USERS),
+    action(ids.OPEN_CHANNEL_REMOVAL, request_channels.open_removal, Permission.MANAGE_USERS),
+    view(ids.REMOVE_CHANNEL, request_channels.remove, Permission.MANAGE_USERS),
+    event(
+        "channel_archive",
+        request_channels.on_channel_event,
+        None,
+        has_own_ack=True,
+        event_types=CHANNEL_EVENTS,
     ),
     action(ids.OPEN_SEARCH, people.open_search_form, Permission.MANAGE_USERS),
     view(ids.SEARCH_PEOPLE, people.search_people, Permission.MANAGE_USERS),

@@ -191,6 +191,14 @@ class Page:
         self._socket.close()
 
 
+def element_with(selector: str, *texts: str) -> str:
+    """Return JavaScript for the first element of the selector that contains all texts."""
+    return (
+        f"[...document.querySelectorAll({json.dumps(selector)})]"
+        f".find(e => {json.dumps(texts)}.every(text => e.textContent.includes(text)))"
+    )
+
+
 def _console_error(event: Json) -> list[str]:
     """Return the text of an event that reports an error."""
     method, params = event.get("method"), event.get("params", {})

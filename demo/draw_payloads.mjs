@@ -3,7 +3,8 @@
 // Input: {"users": {id: name}, "channels": {id: name}, "css": text, "pictures": [
 //   {"id", "kind": "message" | "home" | "modal", "author", "time": Unix seconds, "now": Unix seconds,
 //    "only_visible_to_you", "title", "submit", "close", "errors": {block_id: text}, "blocks"}]}
-// Each picture becomes the element <figure id=ID>.
+// Each picture becomes the element <figure id=picture-ID>: the library writes ids, too, which are
+// action_ids.
 import { readFileSync } from "node:fs";
 import { json } from "node:stream/consumers";
 import { createElement as h } from "react";
@@ -115,7 +116,7 @@ const data = { users: listed(input.users), channels: listed(input.channels), use
 const style = readFileSync(new URL(import.meta.resolve("slack-blocks-to-jsx/dist/style.css")), "utf8");
 const figures = input.pictures.map(
   (picture) =>
-    `<figure id="${picture.id}" class="${picture.kind}">${draw(picture, data, input.users)}</figure>`,
+    `<figure id="picture-${picture.id}" class="${picture.kind}">${draw(picture, data, input.users)}</figure>`,
 );
 // Slack writes "today" in the middle of a sentence, too, and breaks lines at each space.
 const html = shown(figures.join("\n"))

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -20,8 +21,10 @@ from demo.process import Process, ProcessError
 from demo.sample_tickets import add_sample_tickets
 from demo.servers import LocalSlack, MongoServer, RedisServer, Server, free_port
 from demo.slack_page import SlackPage
+from demo.slack_user import SlackUser
 from demo.welcome import post_welcome
 from services.core import database as core_database
+from services.core.settings import VARIABLES
 
 DATABASE = "helpdesk"
 # The log line that says that the process is ready.
@@ -33,11 +36,7 @@ READY = {
 START_SECONDS = 30.0
 # Variables of a developer's environment or .env that the demo ignores. They are set to "", because
 # an absent one would be read from .env.
-UNWANTED = ("ADMIN_EMAILS", "TRIAGE_CHANNEL", "ACCOUNT_LINKING", "SLACK_SIGNING_SECRET",
-            "TICKET_EMOJI", "HOST", "PORT", "METRICS_TOKEN", "TRUSTED_PROXIES",
-            "SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "GEMINI_API_KEY", "GEMINI_MODEL",
-            "GEMINI_API_URL", "MAILTRAP_SMTP_HOST", "MAILTRAP_SMTP_PORT", "MAIL_FROM",
-            "APP_URL", "LOG_LEVEL", "AUDIT_RETENTION_DAYS")  # fmt: skip
+UNWANTED = (*VARIABLES, "SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET")  # Bolt reads the last two
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
@@ -97,6 +96,13 @@ class ProductProcesses:
         ]
 
 
+def _say(page: SlackPage, member: seed.Member, text: str) -> str:
+    """Let the member write in #it-help; return the message's `ts`."""
+    user = SlackUser(page, member.slack_id, channel=seed.HELP)
+    user.say(text)
+    return user.read()[-1].ts
+
+
 class Stack:
     """Servers and product on this machine. `with Stack() as stack:` leaves no process behind."""
 
@@ -142,10 +148,12 @@ class Stack:
             self._open.enter_context(server)
         db = self.database()
         seed.seed_accounts(db, self.staff)
+        seed.seed_request_channel(db)
         if self._has_sample_tickets:  # before the product runs, whose jobs would act on them
             slack = wrap_client(WebClient(token=seed.BOT_TOKEN, base_url=self.slack.api_url))
             post_welcome(slack, self.staff)
-            add_sample_tickets(db, slack, self.members)
+            with SlackPage(self.slack.url) as page:
+                add_sample_tickets(db, slack, self.members, say=partial(_say, page))
         settings = self._product_settings()
         (self.logs / ".env").write_text("".join(f"{key}={settings[key]}\n" for key in settings))
         self.product = ProductProcesses(settings, logs=self.logs)

@@ -111,7 +111,7 @@ def save_pictures(
         page = browser.open(html.as_uri(), width=WIDTH, height=HEIGHT, scale=SCALE)
         files = [directory / f"{picture.id}.png" for picture in pictures]
         for picture, file in zip(pictures, files, strict=True):
-            page.evaluate(f"location.hash = {json.dumps(picture.id)}")
+            page.evaluate(f"location.hash = {json.dumps(f'picture-{picture.id}')}")
             page.screenshot("document.querySelector('figure:target')", file)
     finally:
         html.unlink()

@@ -6,19 +6,21 @@ demo's start.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import product
 
 from bson import ObjectId
 from slack_sdk import WebClient
 
-from demo.seed import TEAM_ID, TRIAGE, Member, open_account
+from bot.views.modals.file_ticket import channel_message_quote
+from demo.seed import HELP, TEAM_ID, TRIAGE, Member, open_account
 from services.assignment.reassign import DeclineReason
 from services.calendar.business_hours import WORKDAYS
 from services.core.clock import utcnow
 from services.core.database import Mongo
 from services.core.installation import claim_installation
+from services.models.message_source import MessageSource, checked_source
 from services.models.permissions import Actor
 from services.models.ticket import Priority, Ticket
 from services.outbox import pending
@@ -40,6 +42,7 @@ JOB_HOURS = range(DIGEST_HOUR, 17)
 
 Moment = Callable[[datetime], datetime]
 Act = Callable[[Services, Actor, str], object]
+Say = Callable[[Member, str], str]
 
 
 def on_workday(number: int, clock_time: str) -> Moment:
@@ -124,7 +127,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class SampleTicket:
-    """`deadline` is in so many days from its filing."""
+    """`deadline` is in so many days from its filing. `in_channel`: it is a message in #it-help, and
+    the conversation about it is in the thread of that."""
 
     requester: str
     title: str
@@ -133,6 +137,7 @@ class SampleTicket:
     steps: tuple[Step, ...] = ()
     priority: Priority | None = None
     deadline: timedelta | None = None
+    in_channel: bool = False
 
 
 def solved_on(day: int, by: str, *, filed: str, done: str, resolution: str) -> tuple[Step, ...]:
@@ -347,6 +352,34 @@ SAMPLE_TICKETS = (
     ),
     SampleTicket(
         "Grace",
+        "The copy room's printer sends no scans",
+        "It says that they are sent, but none arrives.",
+        on_workday(1, "14:10"),
+        (
+            Step(on_workday(1, "14:20"), "Lara", accept),
+            Step(on_workday(1, "14:25"), "Lara", comment("Which address do you send them to?")),
+            Step(on_workday(1, "14:40"), "Grace", comment("My own, as always.")),
+            Step(
+                on_workday(1, "15:20"),
+                "Lara",
+                resolve("Its password for mail had expired."),
+            ),
+        ),
+        in_channel=True,
+    ),
+    SampleTicket(
+        "Omar",
+        "The VPN asks for my password every hour",
+        "At home only, since the weekend.",
+        minutes_ago(90),
+        (
+            Step(minutes_ago(80), "Nils", accept),
+            Step(minutes_ago(75), "Nils", comment("I look at the gateway's session times.")),
+        ),
+        in_channel=True,
+    ),
+    SampleTicket(
+        "Grace",
         "VPN is down for the whole sales team",
         "Nobody can connect, and twelve customers wait for our offers.",
         minutes_ago(70),
@@ -418,7 +451,9 @@ class _Past:
 
     db: Mongo
     slack: WebClient
+    say: Say
     actors: Mapping[str, Actor] = field(default_factory=dict)
+    members: Mapping[str, Member] = field(default_factory=dict)
     now: datetime = field(default_factory=utcnow)
 
     def __post_init__(self) -> None:
@@ -453,32 +488,55 @@ class _Past:
         return next(actor for actor in self.actors.values() if actor.user_id == owner)
 
     def file(self, sample: SampleTicket) -> Ticket:
+        title, description, source = sample.title, sample.description, None
+        if sample.in_channel:
+            text = f"{title}\n{description}"
+            source = self._say_in_channel(self.members[sample.requester], text)
+            quote = channel_message_quote(text, permalink=source.permalink)
+            title, description = quote.title, quote.description
         filed = self.services.tickets.create(
             actor=self.actors[sample.requester],
             team_id=TEAM_ID,
             request_id=None,
-            title=sample.title,
-            description=sample.description,
+            title=title,
+            description=description,
             priority=sample.priority,
             deadline=self.now + sample.deadline if sample.deadline else None,
+            source=source,
         )
         return filed.ticket
 
+    def _say_in_channel(self, member: Member, text: str) -> MessageSource:
+        source = checked_source(
+            team_url=str(self.slack.auth_test()["url"]),
+            channel=HELP,
+            ts=self.say(member, text),
+            slack_user_id=member.slack_id,
+        )
+        return replace(source, is_conversation=True)
+
 
 def add_sample_tickets(
-    db: Mongo, slack: WebClient, members: Sequence[Member], *, now: datetime | None = None
+    db: Mongo,
+    slack: WebClient,
+    members: Sequence[Member],
+    *,
+    say: Say,
+    now: datetime | None = None,
 ) -> None:
     """File the sample tickets, let the members act on them, and send everyone's messages.
 
+    `say` posts a member's message in #it-help and returns its `ts`.
     The product must not run yet: its jobs would act on the same tickets.
     """
     now = now or utcnow()
-    past = _Past(db, slack)
+    past = _Past(db, slack, say)
     claim_installation(db, team_id=TEAM_ID)
     past.actors = {
         member.first_name: Actor.from_user(open_account(past.services, member))
         for member in members
     }
+    past.members = {member.first_name: member for member in members}
     for moment, run in sorted(_timeline(past, now), key=lambda entry: entry[0]):
         past.now = moment
         run()

@@ -1,33 +1,28 @@
-"""`make screenshots`: take the README's pictures of the demo in a headless Chromium.
+"""`make screenshots`: take the pictures of README and docs, of the demo in a headless Chromium.
 
-First the account pages in a phone's size, then the forms on local-slack's page. Cards, lists and
-Home are drawn from the blocks that the product sent, see demo/payload_pictures.py. Only the ticket
-in the pictures is filed in the browser.
+First the account pages in a phone's size, then the animation (demo/animation.py). Messages, forms
+and Home are drawn from the blocks that the product sent, see demo/payload_pictures.py.
 """
 
-import json
 import sys
 from pathlib import Path
 
+from bot.views import ids
+from demo import animation
 from demo.binaries import ROOT
 from demo.block_translation import original_blocks
 from demo.browser import Browser, Page
 from demo.local_stack import Stack
 from demo.payload_pictures import PayloadPicture, save_pictures
 from demo.process import ProcessError
-from demo.seed import EMPLOYEE, TRIAGE, Member
+from demo.seed import EMPLOYEE, TRIAGE
 from demo.slack_page import NotSeenError, SlackPage
 from demo.slack_user import ScreenMessage, SlackUser
 
 IMAGES = ROOT / "docs" / "images"
-# Tall enough that nothing has to be scrolled, and narrow enough for a page of text.
-WIDTH, HEIGHT, SCALE, MARGIN = 820, 2400, 1.5, 12
+# Tall enough that nothing has to be scrolled.
+HEIGHT = 2400
 PHONE_WIDTH, PHONE_SCALE = 400, 1.25
-# No shadow around a form.
-STYLE = """
-    .modal-overlay { background: #fff }
-    .modal { box-shadow: none; border: 1px solid #ccc }
-"""
 
 # A message that two workers update concurrently waits for the sweep.
 NOTIFICATION_TIMEOUT_SECONDS = 40.0
@@ -36,10 +31,10 @@ BOT = "Help desk"
 ASSIGNEE_REASON = "Why you:"
 TITLE = "VPN drops every hour"
 DESCRIPTION = "Since this morning, at home and in the office alike."
+QUESTION = "Which client do you use?"
 # Requester, assignee, title, description.
 EARLIER = (
     ("Emma", "Nils", "DNS finds no intranet pages", "Other addresses work."),
-    ("Emma", "Lara", "The printer prints blank pages", "The one on the second floor, since noon."),
     ("Nils", "Lara", "My laptop gets very hot", "Even with all programs closed."),
 )
 
@@ -54,54 +49,22 @@ NEWCOMER = {
 
 
 class Photographer:
-    def __init__(self, stack: Stack, workspace: SlackPage, page: Page) -> None:
-        members = [EMPLOYEE, *stack.staff]
-        self._members = {member.first_name: member for member in members}
-        self._people = {m.first_name: SlackUser(workspace, m.slack_id) for m in members}
-        self._page = page
-        page.evaluate(
-            "document.head.appendChild(document.createElement('style'))"
-            f".textContent = {json.dumps(STYLE)}"
-        )
+    """Files tickets and works on one of them; collects what each person sees."""
 
-    def take_forms(self) -> None:
-        """File the tickets, and take pictures of the forms to file and edit one."""
+    def __init__(self, stack: Stack, workspace: SlackPage) -> None:
+        self._members = {m.first_name: m for m in [EMPLOYEE, *stack.staff]}
+        self._people = {m.first_name: SlackUser(workspace, m.slack_id) for m in stack.members}
+        self._pictures: list[PayloadPicture] = []
+
+    def take(self) -> list[PayloadPicture]:
         self._file_earlier()
-        self._file()
-        nils = self._people["Nils"]
-        self._wait_for_assignment(nils, TITLE, ASSIGNEE_REASON)
-        nils.command("/ticket", f"update {len(EARLIER) + 1}")
-        self._take("update", _element_with(".modal", "Assignee"))
-        nils.dismiss()
-
-    def payloads(self) -> list[PayloadPicture]:
-        """Return pictures of the filed ticket, as requester, assignee and moderators see it."""
-        emma, nils = self._people["Emma"], self._people["Nils"]
-        assignee = self._members["Nils"].real_name
-        cards = {
-            "requester-card": self._wait_for_assignment(emma, TITLE, assignee),
-            "assignee-card": self._wait_for_assignment(nils, TITLE, ASSIGNEE_REASON),
-            "triage": self._last_in(nils, TRIAGE, TITLE),
-        }
-        nils.command("/ticket", "queue")
-        cards["queue"] = self._last_in(nils, nils.channel, TITLE)
-        pictures = [_message_picture(name, card) for name, card in cards.items()]
-        nils.open_home()
-        pictures.append(self._home_picture("home", nils, TITLE))
-        nils.press(_button_label(nils.home, TITLE))
-        return [*pictures, self._home_picture("ticket", nils, "History")]
-
-    @staticmethod
-    def _last_in(person: SlackUser, channel: str, text: str) -> ScreenMessage:
-        return [message for message in person.read(channel) if text in message.text][-1]
-
-    @staticmethod
-    def _home_picture(name: str, person: SlackUser, text: str) -> PayloadPicture:
-        def shown() -> ScreenMessage | None:
-            return person.home if person.home and text in person.home.text else None
-
-        home = person.wait_for(shown, f"Home with {text}")
-        return PayloadPicture(name, original_blocks(home.raw["blocks"]), kind="home")
+        self._take_admin_pages()
+        card = self._file()
+        self._take_assigned(card)
+        self._take_lists()
+        self._take_ticket()
+        self._take_question(card)
+        return self._pictures
 
     def _file_earlier(self) -> None:
         for requester, assignee, title, description in EARLIER:
@@ -111,37 +74,124 @@ class Photographer:
             person.dismiss()
             self._wait_for_assignment(person, title, self._members[assignee].real_name)
 
-    def _file(self) -> None:
-        self._act_as(self._members["Emma"])
-        self._people["Emma"].command("/ticket")
-        self._page.type(_field("Title"), TITLE)
-        self._page.type(_field("Description"), DESCRIPTION)
-        self._page.evaluate("document.activeElement.blur()")
-        self._take("form", _element_with(".modal", "Description"))
-        self._page.click("document.querySelector('.modal-foot .primary')")
-        self._take("filed", _element_with(".modal", "filed"))
-        self._people["Emma"].dismiss()
+    def _file(self) -> ScreenMessage:
+        """File the ticket of the pictures; return its assignee's card."""
+        emma, nils = self._people["Emma"], self._people["Nils"]
+        emma.command("/ticket", TITLE)
+        self._take_modal("form", emma, "File a ticket", description=DESCRIPTION)
+        emma.fill(description=DESCRIPTION).submit()
+        emma.wait_for_modal("Ticket filed")
+        emma.dismiss()
+        assignee = self._members["Nils"].real_name
+        self._take_message("requester-card", self._wait_for_assignment(emma, TITLE, assignee))
+        return self._wait_for_assignment(nils, TITLE, ASSIGNEE_REASON)
 
-    def _wait_for_assignment(self, person: SlackUser, title: str, words: str) -> ScreenMessage:
-        seconds = NOTIFICATION_TIMEOUT_SECONDS
-        return person.wait_for_dm(title, words, seconds=seconds)[-1]
+    def _take_assigned(self, card: ScreenMessage) -> None:
+        nils = self._people["Nils"]
+        self._take_message("assignee-card", card)
+        self._take_message("triage", self._wait_for_message(nils, TRIAGE, TITLE, "Assigned"))
 
-    def _act_as(self, member: Member) -> None:
-        self._page.choose("document.querySelector('.actas select')", member.slack_id)
+    def _take_lists(self) -> None:
+        emma, nils = self._people["Emma"], self._people["Nils"]
+        emma.command("/ticket", "search vpn")
+        self._take_message("search", self._wait_for_message(emma, emma.channel, TITLE))
+        nils.open_home()
+        self._take_home("home", nils, TITLE)
+        nils.press("My availability")
+        self._take_modal("availability", nils, "My availability")
+        nils.dismiss()
+        nils.press("The queue")
+        self._take_home("queue", nils, "Assign several")
 
-    def _take(self, picture: str, element: str) -> None:
-        take_screenshot(self._page, picture, element, margin=MARGIN)
+    def _take_ticket(self) -> None:
+        """Take the ticket's page, and the reasons of its assignment."""
+        nils, ada = self._people["Nils"], self._people["Ada"]
+        nils.press(_button_label(nils.home, TITLE))
+        self._take_home("ticket", nils, "History")
+        ada.press("The queue")
+        queue = self._wait_for_home(ada, TITLE)
+        ada.press(_button_label(queue, TITLE))
+        self._wait_for_home(ada, "History")
+        ada.press("Why?")
+        ada.wait_for(lambda: ada.modal and "Who is left out" in ada.modal.text, "the reasons")
+        self._take_modal("why", ada, "why?")
+        ada.dismiss()
+
+    def _take_question(self, card: ScreenMessage) -> None:
+        """Accept the ticket and ask its requester."""
+        emma, nils = self._people["Emma"], self._people["Nils"]
+        nils.click(card, ids.ACCEPT)
+        accepted = self._wait_for_assignment(nils, TITLE, "In progress")
+        nils.click(accepted, ids.WAIT)
+        nils.fill(question=QUESTION).submit()
+        (question,) = emma.wait_for_dm(QUESTION, seconds=NOTIFICATION_TIMEOUT_SECONDS)
+        self._take_message("question", question)
+
+    def _take_admin_pages(self) -> None:
+        ada = self._people["Ada"]
+        ada.open_home()
+        self._take_home("first-day", ada, "steps done")
+        for name, button, text in (
+            ("people", "People", "Add moderator"),
+            ("settings", "Settings", "Change due times"),
+        ):
+            ada.press(button)
+            self._take_home(name, ada, text)
+            ada.press("Back")
+            self._wait_for_home(ada, "The queue")
+
+    def _take_message(self, name: str, message: ScreenMessage) -> None:
+        picture = PayloadPicture(
+            name,
+            original_blocks(message.raw["blocks"]),
+            kind="message",
+            author=BOT,
+            time=float(message.ts),
+            only_visible_to_you=message.only_for is not None,
+        )
+        self._pictures.append(picture)
+
+    def _take_home(self, name: str, person: SlackUser, text: str) -> None:
+        home = self._wait_for_home(person, text)
+        self._pictures.append(
+            PayloadPicture(name, original_blocks(home.raw["blocks"]), kind="home")
+        )
+
+    def _take_modal(self, name: str, person: SlackUser, title: str, **typed: str) -> None:
+        """Take the open form, with the texts that are typed in it."""
+        raw = person.wait_for_modal(title).raw
+        blocks = original_blocks(raw["blocks"])
+        for block in blocks:
+            if block.get("block_id") in typed:
+                block["element"] |= {"initial_value": typed[block["block_id"]]}
+        labels = {key: raw[key]["text"] for key in ("submit", "close") if key in raw}
+        picture = PayloadPicture(name, blocks, kind="modal", title=raw["title"]["text"], **labels)
+        self._pictures.append(picture)
+
+    @staticmethod
+    def _wait_for_message(person: SlackUser, channel: str, *parts: str) -> ScreenMessage:
+        def shown() -> ScreenMessage | None:
+            found = [m for m in person.read(channel) if all(part in m.text for part in parts)]
+            return found[-1] if found else None
+
+        return person.wait_for(
+            shown, f"{', '.join(parts)} in a channel", seconds=NOTIFICATION_TIMEOUT_SECONDS
+        )
+
+    @staticmethod
+    def _wait_for_home(person: SlackUser, text: str) -> ScreenMessage:
+        def shown() -> ScreenMessage | None:
+            return person.home if person.home and text in _visible(person.home) else None
+
+        return person.wait_for(shown, f"Home with {text}")
+
+    @staticmethod
+    def _wait_for_assignment(person: SlackUser, title: str, words: str) -> ScreenMessage:
+        return person.wait_for_dm(title, words, seconds=NOTIFICATION_TIMEOUT_SECONDS)[-1]
 
 
-def _message_picture(name: str, message: ScreenMessage) -> PayloadPicture:
-    return PayloadPicture(
-        name,
-        original_blocks(message.raw["blocks"]),
-        kind="message",
-        author=BOT,
-        time=float(message.ts),
-        only_visible_to_you=message.only_for is not None,
-    )
+def _visible(home: ScreenMessage) -> str:
+    return "\n".join([home.text, *home.labels])
 
 
 def _button_label(home: ScreenMessage | None, text: str) -> str:
@@ -159,12 +209,18 @@ def take_pages(phone: Page, url: str) -> None:
     phone.wait_for("document.querySelector('.notice')", "the profile")
     for picture in ("profile", "link"):
         phone.go(f"{url}/{picture}")
-        take_screenshot(phone, picture, "document.body", margin=0)
+        file = IMAGES / f"{picture}.png"
+        phone.screenshot("document.body", file)
+        report(file)
 
 
-def take_screenshot(page: Page, picture: str, element: str, *, margin: int) -> None:
-    file = IMAGES / f"{picture}.png"
-    page.screenshot(element, file, margin=margin)
+def take_animation(browser: Browser, stack: Stack) -> None:
+    page = browser.open(
+        stack.slack.url, width=animation.WIDTH, height=animation.HEIGHT, scale=animation.SCALE
+    )
+    (assignee,) = (member for member in stack.staff if "Printer" in member.skills)
+    file = IMAGES / "demo.png"
+    animation.record(page, assignee, file)
     report(file)
 
 
@@ -185,34 +241,23 @@ def main() -> int:
                 signup, width=PHONE_WIDTH, height=HEIGHT, scale=PHONE_SCALE, is_phone=True
             )
             take_pages(phone, stack.pages_url)
-            page = browser.open(stack.slack.url, width=WIDTH, height=HEIGHT, scale=SCALE)
             try:
-                photographer = Photographer(stack, workspace, page)
-                photographer.take_forms()
-                pictures = photographer.payloads()
+                take_animation(browser, stack)
+                pictures = Photographer(stack, workspace).take()
             except NotSeenError:
                 for name, process in stack.product.processes.items():
                     print(f"--- {name}\n{process.tail(20)}", file=sys.stderr)
                 raise
             people = {member.slack_id: member.first_name for member in stack.members}
-            for file in save_pictures(browser, pictures, people=people, directory=IMAGES):
+            files = save_pictures(
+                browser, pictures, people=people, channels={TRIAGE: "triage"}, directory=IMAGES
+            )
+            for file in files:
                 report(file)
     except (ProcessError, NotSeenError) as error:
         print(f"No pictures: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _element_with(selector: str, *texts: str) -> str:
-    """Return JavaScript for the first element of the selector that contains all texts."""
-    return (
-        f"[...document.querySelectorAll({json.dumps(selector)})]"
-        f".find(e => {json.dumps(texts)}.every(text => e.textContent.includes(text)))"
-    )
-
-
-def _field(label: str) -> str:
-    return f"{_element_with('.modal .bk-input', label)}?.querySelector('input, textarea')"
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from services.channels.request_channels import ChannelMode, RequestChannel
 from services.core.database import Mongo
 from services.models.permissions import OPERATOR
 from services.models.slack_member import SlackMember
@@ -15,7 +16,8 @@ TEAM_ID = "T0DEMO"
 BOT_USER_ID = "U0HELPDESK"
 BOT_TOKEN = "xoxb-demo"  # noqa: S105  local-slack takes what its configuration says
 APP_TOKEN = "xapp-demo"  # noqa: S105
-GENERAL, TRIAGE = "C0GENERAL", "C0TRIAGE"
+GENERAL, TRIAGE, HELP = "C0GENERAL", "C0TRIAGE", "C0ITHELP"
+HELP_NAME = "it-help"
 
 MODERATORS = ("Nils", "Lara", "Pia")
 SKILLS = (("VPN", "DNS"), ("Laptop", "Printer"), ("Payroll", "SAP"))
@@ -81,6 +83,7 @@ def workspace_config(members: Sequence[Member]) -> dict[str, Any]:
         "channels": [
             {"id": GENERAL, "name": "general", "members": everybody},
             {"id": TRIAGE, "name": "triage", "members": everybody},
+            {"id": HELP, "name": HELP_NAME, "members": everybody},
         ],
     }
 
@@ -101,6 +104,14 @@ def seed_accounts(db: Mongo, members: Sequence[Member], *, team_id: str = TEAM_I
             name=member.first_name,
         )
         open_account(services, member, team_id=team_id)
+
+
+def seed_request_channel(db: Mongo, *, team_id: str = TEAM_ID) -> None:
+    """Make #it-help a request channel in which each message becomes a ticket."""
+    channel = RequestChannel(
+        team_id, HELP, ChannelMode.EVERY_MESSAGE, has_emoji_actions=True, name=HELP_NAME
+    )
+    db.channels.insert_one(channel.to_doc())
 
 
 def open_account(services: Services, member: Member, *, team_id: str = TEAM_ID) -> User:

@@ -96,6 +96,11 @@ class SlackUser:
         self.workspace.control("message", **place, thread_ts=message.ts, text=text)
         return self.thread(message)[-1]
 
+    def react(self, message: ScreenMessage, emoji: str) -> None:
+        """Add the emoji, named without colons, to a message."""
+        place = {"channel": message.channel, "ts": message.ts}
+        self.workspace.control("reaction", user=self.user_id, name=emoji, **place)
+
     def edit_message(self, message: ScreenMessage, text: str) -> None:
         self._own("edit-message", message, text=text)
 

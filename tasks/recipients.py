@@ -12,17 +12,24 @@ from functools import partial
 from bson import ObjectId
 
 from services.models.comment import Comment
+from services.models.conversation import conversation_of, requester_conversation
 from services.models.escalation_track import EscalationStep
 from services.models.events import Event, EventType
-from services.models.ticket import OPEN_STATUSES, Ticket
+from services.models.message_source import MessageSource
+from services.models.ticket import OPEN_STATUSES, Status, Ticket
+from services.outbox.deliveries import LINE_KIND
 from services.sla.escalation_schedule import is_current_step
 
 REQUESTER, ASSIGNEE, PARTICIPANT = "requester", "assignee", "participant"
 RESOLVED, QUESTION, REOPENED, CANCELLED = "resolved", "question", "reopened", "cancelled"
 THREAD, TRIAGE = "thread", "triage"
+LINE = LINE_KIND
 ASKED_AGAIN, UNANSWERED, SOLVED = "asked_again", "unanswered", "solved"
 # For an assignee whose work another user has taken over or done.
 TAKEN_OVER, RESOLVED_BY_OTHER = "taken_over", "resolved_by_other"
+WITHDRAWN, WITHDRAWN_BY_OTHER = "withdrawn", "withdrawn_by_other"
+# For the requester, in the thread of a request channel if they read there.
+IN_CONVERSATION = (QUESTION, RESOLVED, UNANSWERED, WITHDRAWN)
 # For the user who made a ticket private, who may have lost sight of it by that.
 STAYS_IN_CHANNEL = "stays_in_channel"
 
@@ -33,6 +40,10 @@ class SlackThread:
 
     channel: str
     ts: str
+
+    @classmethod
+    def below(cls, message: MessageSource) -> "SlackThread":
+        return cls(message.channel, message.reply_thread_ts)
 
 
 # A string is a channel's id.
@@ -52,10 +63,14 @@ def last_event(ticket: Ticket, kind: str) -> Event | None:
 
 
 def _filed(_: Event, ticket: Ticket) -> RecipientPairs:
-    if ticket.created_by:
+    if ticket.created_by and not requester_conversation(ticket):
         yield REQUESTER, ticket.created_by
-    if ticket.source and not ticket.source.is_direct_message:  # there, the card says it
-        yield THREAD, SlackThread(ticket.source.channel, ticket.source.reply_thread_ts)
+    if conversation := conversation_of(ticket):
+        yield LINE, SlackThread.below(conversation)
+    elif source := ticket.source:
+        is_elsewhere = not source.is_direct_message and not source.is_conversation
+        if is_elsewhere:  # in a direct message, the card says it
+            yield THREAD, SlackThread.below(source)
 
 
 def _assigned(event: Event, ticket: Ticket) -> RecipientPairs:
@@ -77,7 +92,10 @@ def _taken_over(event: Event, ticket: Ticket) -> RecipientPairs:
 
 
 def _notify_requester(kind: str, event: Event, ticket: Ticket) -> RecipientPairs:
-    yield from _notify_of_status(kind, ticket.created_by, event, ticket)
+    """In the conversation, if they read there and it is `IN_CONVERSATION`."""
+    conversation = requester_conversation(ticket) if kind in IN_CONVERSATION else None
+    for _, requester in _notify_of_status(kind, ticket.created_by, event, ticket):
+        yield kind, SlackThread.below(conversation) if conversation else requester
 
 
 def _notify_assignee(kind: str, event: Event, ticket: Ticket) -> RecipientPairs:
@@ -100,6 +118,12 @@ def _resolved(event: Event, ticket: Ticket) -> RecipientPairs:
         yield from _notify_assignee(RESOLVED_BY_OTHER, event, ticket)
 
 
+def _withdrawn(event: Event, ticket: Ticket) -> RecipientPairs:
+    yield from _notify_requester(WITHDRAWN, event, ticket)
+    if event.ends_assignees_work:
+        yield from _notify_assignee(WITHDRAWN_BY_OTHER, event, ticket)
+
+
 def _edited(event: Event, ticket: Ticket) -> RecipientPairs:
     """Name what people wrote in channels to the user who made the ticket private: it stays."""
     if event.field == "private" and any(written_in_channels(ticket)):
@@ -107,7 +131,8 @@ def _edited(event: Event, ticket: Ticket) -> RecipientPairs:
 
 
 def written_in_channels(ticket: Ticket) -> Iterator[Comment]:
-    """Yield the notes that people wrote in threads of the triage channel."""
+    """Yield the notes that people wrote in threads of the triage channel, and what they wrote in a
+    request channel."""
     for comment in ticket.comments:
         place = comment.slack_message
         if place and not place.channel.startswith("D") and not comment.deleted:
@@ -115,28 +140,35 @@ def written_in_channels(ticket: Ticket) -> Iterator[Comment]:
 
 
 def _reminded(event: Event, ticket: Ticket) -> RecipientPairs:
-    """Remind the requester of a question.
+    """Remind the requester of a question; of that and of a resolution, in a direct message, if they
+    have not reacted in the conversation.
 
     Assignees and admins get the reminders of several tickets in one message.
     """
-    is_reminder = event.to == EscalationStep.WAITING_REMINDER and _is_newest(event, ticket)
-    if (
-        is_reminder
-        and is_current_step(ticket, EscalationStep.WAITING_REMINDER)
-        and ticket.created_by
-    ):
-        yield ASKED_AGAIN, ticket.created_by
+    step = next((each for each in _FOR_REQUESTER if event.to == each), None)
+    if step is None or not ticket.created_by or not _is_newest(event, ticket):
+        return
+    is_needed = step is EscalationStep.WAITING_REMINDER or requester_conversation(ticket)
+    if is_needed and is_current_step(ticket, step):
+        is_asked = ticket.status is Status.WAITING
+        yield ASKED_AGAIN if is_asked else RESOLVED, ticket.created_by
 
 
 def _participant_added(event: Event, ticket: Ticket) -> RecipientPairs:
     """Send each person one card, even if they are removed and added again: the card says so. With a
-    merged account (`from_`), its card moved."""
-    additions = (past for past in ticket.events if past.type == event.type and past.to == event.to)
+    merged account (`from_`), its card moved. Who takes part by writing in a request channel gets
+    none."""
+    additions = (
+        past
+        for past in ticket.events
+        if past.type == event.type and past.to == event.to and not past.is_by_its_person
+    )
     is_first = next(additions, None) == event
     if is_first and event.from_ is None and event.to in ticket.participants:
         yield PARTICIPANT, event.to
 
 
+_FOR_REQUESTER = (EscalationStep.WAITING_REMINDER, EscalationStep.ANSWER_DIRECT)
 RecipientRule = Callable[[Event, Ticket], RecipientPairs]
 RECIPIENT_RULES: dict[str, RecipientRule] = {
     EventType.FILED: _filed,
@@ -149,6 +181,7 @@ RECIPIENT_RULES: dict[str, RecipientRule] = {
     EventType.WAITING: partial(_notify_requester, QUESTION),
     EventType.REOPENED: partial(_notify_assignee, REOPENED),
     EventType.CANCELLED: partial(_notify_assignee, CANCELLED),
+    EventType.WITHDRAWN: _withdrawn,
     EventType.PARTICIPANT_ADDED: _participant_added,
 }
 

@@ -5,7 +5,7 @@ They are built after the fork, because a database client must not be shared acro
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from slack_sdk import WebClient
 
 from services.accounts.confirmation import MemberLookup
 from services.analysis.model_exchange import Analyst
+from services.channels.request_channels import find_request_channel
 from services.core import database
 from services.core.clock import Clock
 from services.core.database import Document, Mongo
@@ -27,7 +28,7 @@ from services.core.ttl_cache import TTL_SECONDS
 from services.linking.links import Directory
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
-from services.outbox import pending
+from services.outbox import deliveries, pending
 from services.registry.services import Services
 from services.team_settings.slack_settings import triage_channel
 from services.tickets.access import visible_to, was_removed
@@ -86,6 +87,21 @@ class Runtime:
     def are_replies_read(self) -> bool:
         """Return whether Slack sends the replies in the threads of direct messages."""
         return "im:history" in granted_scopes(self.db)
+
+    def reachable(self, ticket: Ticket) -> Ticket:
+        """Return the ticket, marked if the bot cannot write to the conversation about it: its
+        channel is no request channel now, or its thread is gone or locked. Its people are then
+        notified as those of any other ticket."""
+        source = ticket.source
+        if source is None or not source.is_conversation or ticket.team_id is None:
+            return ticket
+        is_lost = deliveries.is_thread_lost(ticket, source.channel)
+        found = (
+            None
+            if is_lost
+            else find_request_channel(self.db, team_id=ticket.team_id, channel=source.channel)
+        )
+        return ticket if found else replace(ticket, source=replace(source, is_out_of_reach=True))
 
     def may_show(self, ticket: Ticket, reader: ObjectId | str) -> bool:
         """Return whether that account may see the ticket, of those who could when it was sent to

@@ -20,7 +20,7 @@ import pytest
 from bson import ObjectId
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from pymongo import DeleteMany, IndexModel, MongoClient, message, monitoring
+from pymongo import DeleteMany, IndexModel, InsertOne, MongoClient, message, monitoring
 from pymongo.collection import Collection
 from pymongo.monitoring import (
     CommandFailedEvent,
@@ -39,7 +39,9 @@ from bot.web.api.blueprint import api_blueprint
 from bot.web.flask_app import create_flask_app
 from bot.web.server import WebServer
 from demo.servers import MongoServer, RedisServer
-from services.accounts.users import UserService
+from services.accounts.users import new_account_doc
+from services.accounts.validation import checked_skills
+from services.audit.audit_log import PENDING_FIELD
 from services.auth.passwords import PasswordHasher
 from services.core import ttl_cache
 from services.core.clock import Clock, utcnow
@@ -50,16 +52,18 @@ from services.lists.list_service import HORIZONS
 from services.models.permissions import OPERATOR, Actor
 from services.models.slack_member import link_id
 from services.models.ticket import Status, Ticket
-from services.models.user import Role, User
+from services.models.user import Role, User, can_work_on_tickets
+from services.outbox.pending import retry_unassigned
 from services.registry.indexes import INDEXES, ensure_indexes
 from services.registry.services import Services
 from services.search.word_sample import SAMPLES
 from services.tickets.filing import TicketService
 from services.tickets.queries import load_ticket
-from tasks import slack_status_sync
+from tasks import channel_checks, slack_status_sync
 from tasks.notifications import digest as notification_digest
 from tasks.notifications import email_sender, home_refresh, notify, reminders, reply_sender
 from tasks.queue.celery_app import (
+    CHANNELS_TASK,
     DIGEST_TASK,
     EMAIL_TASK,
     FRESH_QUEUE,
@@ -302,30 +306,41 @@ class Inline(Executor):
 class People:
     """Creates accounts that are linked to members of the recording Slack."""
 
-    def __init__(self, db: Mongo, slack: RecordingSlack, users: UserService) -> None:
+    def __init__(self, db: Mongo, slack: RecordingSlack, clock: Clock = utcnow) -> None:
         self._db = db
         self._slack = slack
-        self._users = users
+        self._clock = clock
         self._numbers = itertools.count(1)
 
     def add(self, role: Role = Role.USER, *skills: str, linked: bool = True, **fields: Any) -> User:
+        """Store in a round trip or two what the service does in ten: most tests begin with this."""
         number = next(self._numbers)
-        name = f"{role.value.title()} {number}"
-        user = self._users.create(
-            actor=OPERATOR,
+        doc = new_account_doc(
             email=f"{role.value}{number}@example.com",
             role=role,
-            skills=skills,
-            name=name,
+            now=self._clock(),
+            actor=OPERATOR,
+            skills=checked_skills(skills),
+            name=f"{role.value.title()} {number}",
         )
-        if fields:
-            self._db.users.update_one({"_id": user.id}, {"$set": fields})
+        entries = doc.pop(PENDING_FIELD)
+        user = User.from_doc(doc | fields)
+        stored = {"users": [doc | fields], "audit": entries}
         if linked:
             slack_id = self.slack_id(user)
-            self._slack.add_member(slack_id, email=user.email, name=name)
+            self._slack.add_member(slack_id, email=user.email, name=doc["name"])
             link = {"teamId": TEAM_ID, "slackUserId": slack_id, "userId": user.id}
-            self._db.links.insert_one({"_id": link_id(TEAM_ID, slack_id), **link})
-        return self._users.get(user.id) or user
+            stored["links"] = [{"_id": link_id(TEAM_ID, slack_id), **link}]
+        self._db.client.bulk_write(
+            [
+                InsertOne(one, namespace=f"{self._db.name}.{name}")
+                for name, docs in stored.items()
+                for one in docs
+            ]
+        )
+        if can_work_on_tickets(user):
+            retry_unassigned(self._db, now=self._clock())
+        return user
 
     @staticmethod
     def slack_id(user: User) -> str:
@@ -389,8 +404,8 @@ for _name, _attribute in vars(Services).items():
 
 
 @pytest.fixture
-def people(db: Mongo, slack: RecordingSlack, users: UserService) -> People:
-    return People(db, slack, users)
+def people(db: Mongo, slack: RecordingSlack, clock: FixedClock) -> People:
+    return People(db, slack, clock)
 
 
 @pytest.fixture
@@ -601,6 +616,8 @@ def work(runtime: Runtime, publisher: RecordingPublisher, ticket: Ticket | None 
         task, ticket_id = publisher.asked.pop(0)
         if task == STATUS_SYNC_TASK:
             slack_status_sync.run(runtime)
+        elif task == CHANNELS_TASK:
+            channel_checks.run(runtime)
         elif task == DIGEST_TASK:
             notification_digest.run(runtime)
         else:

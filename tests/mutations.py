@@ -194,9 +194,30 @@ MUTATIONS = (
     Mutation(
         "requester-is-sent-internal-notes",
         "tasks/notifications/comment_sync.py",
-        " and not comment.internal and",
-        " and",
+        "not comment.internal and event.seq in for_requester",
+        "event.seq in for_requester",
         ("tests/bot/handlers/test_thread_replies.py", "tests/scenarios/test_internal_notes.py"),
+    ),
+    Mutation(
+        "notes-are-copied-to-request-channels",
+        "tasks/notifications/comment_sync.py",
+        "        if not comment.internal\n        and event.seq not in announced",
+        "        if event.seq not in announced",
+        ("tests/scenarios/test_internal_notes.py",),
+    ),
+    Mutation(
+        "others-see-details-of-a-ticket-by-its-id",
+        "services/home/home_service.py",
+        "ticket is None or not is_line or",
+        "ticket is None or",
+        ("tests/scenarios/test_request_channels.py",),
+    ),
+    Mutation(
+        "authors-pass-for-slack",
+        "tasks/notifications/message_author.py",
+        "not _letters(name) or _letters(name) in reserved",
+        "not _letters(name)",
+        ("tests/scenarios/test_request_channels.py",),
     ),
     Mutation(
         "requester-is-sent-replies-to-notes",

@@ -1,5 +1,5 @@
-"""docs/architecture.md names existing paths and names; each package has a docstring; each mutation
-of tests/mutations.py finds the text that it replaces."""
+"""docs/architecture.md and docs/developing.md name existing paths and names; each package has a
+docstring; each mutation of tests/mutations.py finds the text that it replaces."""
 
 import ast
 import importlib
@@ -16,23 +16,25 @@ from demo.binaries import ROOT
 from tests.mutations import MUTATIONS, not_applicable
 
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
+DEVELOPING = (ROOT / "docs" / "developing.md").read_text()
+PAGES = {"architecture.md": PAGE, "developing.md": DEVELOPING.partition("\n## Where to add")[2]}
 MAKEFILE = (ROOT / "Makefile").read_text()
 SPAN = re.compile(r"`([^`\n]+)`")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 PATH = re.compile(r"[\w*.]+(?:/[\w*.-]+)*/?")
 NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
-FILE_ENDING = re.compile(r"\.(?:py|md|toml|yml|json|html|txt|env)$")
+FILE_ENDING = re.compile(r"\.(?:py|md|toml|yml|json|html|txt|env|example)$")
 # The start of a list item, row or paragraph: names belong to the files named in the same one.
 BLOCK_START = re.compile(r"^(?:\s*[-\d]|\||#|$)")
 SENTENCE_END = re.compile(r"\.(?=\s|$)")
 PACKAGES = ("bot", "services", "tasks", "demo")
 # Other words in backticks, neither paths nor Python names.
-VALUES = frozenset({"long", "RECORD=again"})
+VALUES = frozenset({"long", "by", "RECORD=again"})
 
 
-def blocks() -> Iterator[tuple[int, str]]:
+def blocks(page: str) -> Iterator[tuple[int, str]]:
     """The paragraphs, list items and table rows, each with the number of its first line."""
-    text = FENCE.sub(lambda fence: "\n" * fence[0].count("\n"), PAGE)
+    text = FENCE.sub(lambda fence: "\n" * fence[0].count("\n"), page)
     start, lines = 1, list[str]()
     for number, line in enumerate(text.splitlines(), 1):
         if BLOCK_START.match(line) and lines:
@@ -90,8 +92,9 @@ def is_command(span: str) -> bool:
 def complaint(span: str, modules: Sequence[ModuleType]) -> str | None:
     if span in VALUES or span in PACKAGES:
         return None
-    if span.startswith(("/", "make ", "python ")):
-        return None if is_command(span) else f"{span} is no command"
+    command = span.removeprefix("RECORD=again ")
+    if command.startswith(("/", "make ", "python ")):
+        return None if is_command(command) else f"{span} is no command"
     if is_path(span):
         return None if any(ROOT.glob(span.rstrip("/"))) else f"{span} does not exist"
     if NAME.fullmatch(span):
@@ -110,8 +113,13 @@ def complaints(text: str) -> list[str]:
     return [found for span in spans if (found := complaint(span, modules))]
 
 
-def test_every_path_and_name_is_there() -> None:
-    found = [f"line {start}: {text}" for start, block in blocks() for text in complaints(block)]
+@pytest.mark.parametrize("name", PAGES)
+def test_every_path_and_name_is_there(name: str) -> None:
+    found = [
+        f"line {start}: {text}"
+        for start, block in blocks(PAGES[name])
+        for text in complaints(block)
+    ]
     assert not found, "\n".join(found)
 
 

@@ -12,7 +12,7 @@ from demo.binaries import ROOT
 from services.core import settings
 from services.core.version import program_version
 from tests.support.processes import run
-from tests.test_readme import read_variables
+from tests.test_docs import read_variables
 
 EXAMPLE = (ROOT / ".env.example").read_text()
 COMPOSE = yaml.safe_load((ROOT / "compose.yml").read_text())

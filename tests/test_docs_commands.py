@@ -27,38 +27,36 @@ from services.models.user import Role
 from services.registry.services import Services
 from tests.conftest import APP_URL, People, build_services, file_ticket
 from tests.support.http_bot import SECRET, HttpBot
+from tests.support.markdown_page import Page, read_pages
 from tests.support.mongosh import run as run_in_mongosh
 from tests.support.processes import Product, run
 from tests.support.slack_workspace import TEAM_ID
 
 pytest_plugins = ["tests.support.product"]
 
-PAGES = {
-    path.relative_to(ROOT).as_posix(): path.read_text()
-    for path in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")))
-    # What the bot writes, and what has changed.
-    if path.name not in ("messages.md", "CHANGELOG.md")
-}
-PAGE = PAGES["docs/accounts.md"]
-BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-SPAN = re.compile(r"`([^`\n]+)`")
+# What the bot writes, and what has changed, is left out.
+PAGES = read_pages(without=["messages.md", "CHANGELOG.md"])
+PAGE = PAGES["docs/accounts.md"].text
 # A command begins with one of these, after its variables.
 PROGRAM = re.compile(
     r"(?:[A-Z_]+=\S+ )*(?:\S*/)?(?:python3?|pip3?|pytest|make|curl|cp|\.|docker|mongo\w+|redis-cli"
     r"|systemctl|journalctl|sudo|apt\S*|git|npm|npx|sh|bash|celery|kubectl|cosign|chmod|gpg|age)"
     r"(?= )|app\.py(?= )|mongo(?:dump|restore|sh)$"
 )
-LANGUAGES = {"sh": True, "json": False, "mermaid": False}
+LANGUAGES = {"sh": True, "json": False, "yaml": False, "python": False, "mermaid": False}
 # The blocks without a language that hold no commands, by their beginning.
-TEXTS = ("            slash commands, buttons", "MONGO_URI=mongodb+srv:", "          ")
+TEXTS = ("MONGO_URI=mongodb+srv:", "          ")
 
 MINUTES = "takes minutes; the nightly workflow or a developer runs it"
 OTHER_PROGRAM = "needs MongoDB's own tools, which no package registry has"
-DOCKER, INTERNET = "needs docker", "needs the internet"
+DOCKER, INTERNET, SYSTEMD = "needs docker", "needs the internet", "needs systemd"
 IN_CI = "runs this test, or is a step of its own in CI"
 # By the beginning of a command: why it does not run here.
 NOT_RUN: Mapping[str, str] = {
     "docker compose": DOCKER,
+    "sudo": SYSTEMD,
+    "journalctl": SYSTEMD,
+    "git fetch": INTERNET,
     "mongodump": OTHER_PROGRAM,
     "mongorestore": OTHER_PROGRAM,
     "python3 -m venv .venv": INTERNET,
@@ -177,15 +175,13 @@ def block_commands(block: str) -> Iterator[str]:
         command = ""
 
 
-def commands(page: str) -> list[str]:
+def commands(page: Page) -> list[str]:
     """Return the commands of a page, each once, without comments."""
     found: list[str] = []
-    for indent, language, block in BLOCK.findall(page):
-        text = re.sub(f"^{indent}", "", block, flags=re.MULTILINE)
-        if LANGUAGES[language] if language else not text.startswith(TEXTS):
-            found += block_commands(text)
-    spans = SPAN.findall(BLOCK.sub("", page))
-    found += [span for span in spans if PROGRAM.match(span)]
+    for block in page.blocks:
+        if LANGUAGES[block.language] if block.language else not block.text.startswith(TEXTS):
+            found += block_commands(block.text)
+    found += [span for span in page.spans if PROGRAM.match(span)]
     return list(dict.fromkeys(re.sub(r"\s+# .*", "", command) for command in found))
 
 

@@ -96,7 +96,8 @@ def test_nothing_is_configured() -> None:
         "ok    Gemini:        no GEMINI_API_KEY, so the offline router analyses the tickets",
         "ok    mail:          off, because MAILTRAP_SMTP_HOST is not set",
         "skip  not checked:   MongoDB, clock, data version, indexes, accounts, addresses, private "
-        "tickets, events, analyses, jobs, outbox, deliveries, waiting, because of MONGO_URI",
+        "tickets, events, channels, analyses, jobs, outbox, deliveries, waiting, because of "
+        "MONGO_URI",
         "skip  not checked:   Slack token, scopes, because of SLACK_BOT_TOKEN",
         "skip  not checked:   workspace, because of MONGO_URI and SLACK_BOT_TOKEN",
         "skip  not checked:   Redis, sending, worker, because of REDIS_URL",

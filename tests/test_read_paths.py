@@ -16,6 +16,7 @@ from bot.web.api.operations import OPERATIONS
 from tasks.processes.jobs import ALL_JOBS
 from tasks.queue.celery_app import (
     ASSIGN_TASK,
+    CHANNELS_TASK,
     DIGEST_TASK,
     EMAIL_TASK,
     HOME_TASK,
@@ -53,6 +54,10 @@ QUEUE = "finds what is due; what is sent of it asks"
 LOADER = "loads for callers that ask"
 ADMINS = "for admins and operators only, who see every ticket"
 EXEMPT = {
+    "services/outbox/deliveries.py _by_added": ID_ONLY,
+    "services/tickets/channel_messages.py _change": OWN_CHANGE,
+    "services/tickets/channel_messages.py find_to_add_to": OF_ITS_READER,
+    "services/tickets/filing.py find_by_message": LOADER,
     "services/assignment/assignment_service.py assign": OWN_CHANGE,
     "services/assignment/assignment_service.py claim": OWN_CHANGE,
     "services/assignment/candidate_pool.py _count_by": COUNT,
@@ -66,6 +71,7 @@ EXEMPT = {
     "services/core/sequences.py raise_counter": COUNT,
     "services/digest/digest_service.py for_assignee": OF_ITS_READER,
     "services/escalation/escalation_steps.py due": QUEUE,
+    "services/home/home_service.py conversation_line": "shows what a line in the channel shows",
     "services/linking/account_linking.py preview_code": COUNT,
     "services/linking/account_linking.py preview_unlink": COUNT,
     "services/linking/address_claims.py _tickets_left": OWN_CHANGE,
@@ -78,6 +84,7 @@ EXEMPT = {
     "services/ops/job_health.py find_failing": "numbers, for operators",
     "services/ops/ticket_counts.py count_tickets": COUNT,
     "services/ops/ticket_counts.py record_status_counts": COUNT,
+    "services/outbox/deliveries.py _by_conversation": ID_ONLY,
     "services/outbox/deliveries.py _by_delivery": ID_ONLY,
     "services/tickets/numbered_inserts.py _is_stored": OWN_CHANGE,
     "services/outbox/deliveries.py _by_source": ID_ONLY,
@@ -85,6 +92,7 @@ EXEMPT = {
     "services/outbox/deliveries.py check_all_recorded": ID_ONLY,
     "services/outbox/deliveries.py claim": OWN_CHANGE,
     "services/outbox/deliveries.py find_by_comment": ID_ONLY,
+    "services/outbox/deliveries.py find_marked": ID_ONLY,
     "services/outbox/deliveries.py find_direct_channel": "returns a channel",
     "services/outbox/deliveries.py find_operator_failures": "numbers, for operators",
     "services/outbox/deliveries.py find_ticket_of_copy": ID_ONLY,
@@ -142,10 +150,12 @@ TASKS = {
     REPLY_TASK: "what a handler has answered",
     DIGEST_TASK: ASKS,
     STATUS_SYNC_TASK: NOTHING,
+    CHANNELS_TASK: NOTHING,
 }
 JOBS = {
     "alarms": NOTHING,
     "availability": NOTHING,
+    "channels": NOTHING,
     "closing": NOTHING,
     "counts": NOTHING,
     "digest": NOTHING,

@@ -134,9 +134,9 @@ def file_ticket(req: Request) -> None:
         return
     source = source_messages.decode_source(req.bot, req.metadata)
     requester, source = submitted_requester(req, source)
-    source, channel = (
-        source_messages.in_request_channel(req.bot, source) if source else (None, None)
-    )
+    is_private, channel = _submitted_privacy(req), None
+    if source:
+        source, channel = source_messages.in_request_channel(req.bot, source, is_private=is_private)
     try:
         filed = req.services.tickets.create(
             actor=req.actor,
@@ -146,7 +146,7 @@ def file_ticket(req: Request) -> None:
             description=req.field_value("description"),
             priority=req.field_value("priority") or None,
             deadline=_submitted_deadline(req),
-            private=_submitted_privacy(req) or bool(channel and channel.is_private),
+            private=is_private or bool(channel and channel.is_private),
             not_to=_submitted_not_to(req),
             requester=requester,
             source=source,

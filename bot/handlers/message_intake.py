@@ -8,7 +8,7 @@ import logging
 from dataclasses import replace
 from typing import Any
 
-from bot.handlers import filing
+from bot.handlers import channel_messages, filing
 from bot.handlers.requester import claim_of
 from bot.slack import source_messages
 from bot.slack.event_replies import may_answer, queue_reply
@@ -208,7 +208,7 @@ def _find_ticket(req: Request, first: MessageRef) -> TicketThread | None:
 
 def on_reaction(req: Request) -> None:
     """Offer to file the message: to the member who added the emoji if they may make a ticket of it,
-    else to its author. No one else sees that.
+    else to its author. No one else sees that. In a request channel it is filed at once.
 
     A member without an account is not answered, because the emoji may have another meaning to them.
     """
@@ -240,6 +240,10 @@ def _answer_reaction(req: Request, source: MessageSource) -> None:
     claim = claim_of(req, source)
     if claim.owner is MessageOwner.AUTHOR:
         _offer_to_author(req, source, value)
+        return
+    _, channel = source_messages.in_request_channel(req.bot, source)
+    if channel and not claim.without_account:
+        channel_messages.request_filing(req, source, event=event, emoji=emoji)
         return
     offer = file_ticket.reaction_offer(
         source.permalink, emoji=emoji, value=value, without_account=claim.without_account

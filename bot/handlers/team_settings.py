@@ -10,16 +10,19 @@ from typing import Any, TypeVar
 from slack_sdk.errors import SlackApiError
 
 from bot.handlers import app_home
+from bot.handlers.request_channels import NOT_INVITED
 from bot.slack.app_watch import JOIN_SCOPE, join_channel
 from bot.slack.client import missing_scope
 from bot.slack.form_state import FormState
 from bot.slack.request import Request
-from bot.slack.source_messages import SHARED_CHANNEL_FLAGS, SLACK_ERRORS
+from bot.slack.source_messages import SLACK_ERRORS
 from bot.views import ids
 from bot.views.inputs import MAX_OPTIONS
 from bot.views.modals import team_settings as views
 from services.availability.slack_status import parse_member_status
 from services.calendar.work_week import parse_time_zone
+from services.channels.channel_settings import ARCHIVED, SHARED
+from services.channels.slack_channel import is_shared
 from services.core.errors import InvalidValue
 from services.core.slack_errors import CHANNEL_NOT_FOUND
 from services.core.slack_scopes import granted_scopes
@@ -28,9 +31,6 @@ from services.team_settings import slack_settings
 from services.team_settings.settings_service import BusinessHoursFields
 
 Form = TypeVar("Form", TargetFields, BusinessHoursFields)
-NOT_INVITED = "This app is not in that private channel. Invite it there, then save again."
-ARCHIVED = "This channel is archived. Choose another one."
-SHARED = "People of other organisations read this channel. Choose one of this workspace alone."
 _SEPARATORS = re.compile(r"[,;\n]")
 
 
@@ -93,7 +93,7 @@ def _usable_channel(req: Request, channel_id: str) -> Mapping[str, Any] | None:
         raise InvalidValue(slack_settings.TRIAGE_CHANNEL, NOT_INVITED) from None
     if channel.get("is_archived"):
         raise InvalidValue(slack_settings.TRIAGE_CHANNEL, ARCHIVED)
-    if any(channel.get(flag) for flag in SHARED_CHANNEL_FLAGS):
+    if is_shared(channel):
         raise InvalidValue(slack_settings.TRIAGE_CHANNEL, SHARED)
     return channel
 

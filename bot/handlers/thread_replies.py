@@ -6,25 +6,28 @@ message sent twice is one comment.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from bson import ObjectId
 
-from bot.handlers import message_intake, ticket_page
+from bot.handlers import channel_messages, message_intake, ticket_page
 from bot.handlers.secret_warning import THREAD_WARNING, warn_of_secrets
 from bot.slack import message_events, source_messages
 from bot.slack.event_replies import may_answer, queue_reply
 from bot.slack.form_origin import OriginKind
 from bot.slack.message_events import MessageChange, MessageEvent
 from bot.slack.request import Request
+from bot.slack.small_talk import find_small_talk
 from bot.views.cards.action_buttons import parse_button_value
-from bot.views.messages import ticket_updates
+from bot.views.messages import conversation_notes, ticket_updates
 from bot.views.modals import ticket_actions
 from bot.views.text import DisplayPerson, Message, escape, has_secret
-from services.core.errors import DomainError, LimitReached, MemberInactive
+from services.channels.request_channels import ChannelMode, find_request_channel
+from services.core.errors import DomainError, LimitReached, MemberInactive, MemberRefused, NotFound
 from services.models.comment import Comment
 from services.models.events import EventType
-from services.models.ticket import Ticket
-from services.outbox.deliveries import DeliveryRef, TicketThread
+from services.models.ticket import Status, Ticket
+from services.outbox.deliveries import DeliveryRef, MessageUnrecorded, TicketThread
 from services.outbox.replies import ReplyKind
 from services.tickets.comments import CommentLimitReached, CommentRateLimitReached
 from services.tickets.lifecycle import open_question
@@ -44,6 +47,10 @@ FILES_EXPLANATION = (
 )
 
 
+# How long after its message Slack may send an event again for the last time.
+MAX_EVENT_DELAY = timedelta(minutes=6)
+
+
 @dataclass(frozen=True, slots=True)
 class AuthorNotice:
     """A sentence for the author, sent once for its `key`."""
@@ -60,7 +67,8 @@ class ReplyOutcome:
 
 
 def on_message(req: Request) -> None:
-    """Handle a reply in a ticket's thread, or a direct message, which may become a ticket."""
+    """Handle a reply in a ticket's thread, or a direct message or one in a request channel, which
+    may become a ticket."""
     message = message_events.parse_message(req.body["event"])
     thread = _find_thread(req, message) if message else None
     if message and thread:
@@ -68,6 +76,8 @@ def on_message(req: Request) -> None:
         return
     if message and message.is_direct:
         message_intake.on_direct_message(req, message)
+    elif message and message.thread_ref is None:
+        channel_messages.on_channel_message(req, message)
     req.ack()  # anything else is other people's conversation
 
 
@@ -89,8 +99,23 @@ def _find_thread(req: Request, message: MessageEvent) -> TicketThread | None:
     # Again: the message may have been recorded between the first search and the check.
     if thread := threads.find_ticket(team_id=team_id, message=first):
         return thread
+    _check_first_message(req, message)
     copy = _delivery_of_copy(req, message)
     return threads.find_ticket_of_copy(copy, team_id=team_id) if copy else None
+
+
+def _check_first_message(req: Request, reply: MessageEvent) -> None:
+    """Raise `MessageUnrecorded` if the thread's first message may still become a ticket: events
+    come in any order."""
+    first = reply.thread_ref
+    bot_user_id = str(req.body["authorizations"][0]["user_id"])
+    if first is None or reply.is_direct or reply.thread_author_id == bot_user_id:
+        return
+    found = find_request_channel(req.services.db, team_id=req.bot.team_id, channel=first.channel)
+    age = req.services.clock().timestamp() - float(first.ts)
+    is_expected = found is not None and found.mode is ChannelMode.EVERY_MESSAGE
+    if is_expected and age < MAX_EVENT_DELAY.total_seconds():
+        raise MessageUnrecorded(f"the first message of {first.channel} {first.ts} is no ticket yet")
 
 
 def _delivery_of_copy(req: Request, message: MessageEvent) -> DeliveryRef | None:
@@ -98,12 +123,11 @@ def _delivery_of_copy(req: Request, message: MessageEvent) -> DeliveryRef | None
 
     Raises `MessageUnrecorded` if Slack fails.
     """
-    bot_user_id = str(req.body["authorizations"][0]["user_id"])
     first = message.thread_ref
-    if first is None or message.thread_author_id != bot_user_id:
+    if first is None or message.thread_author_id != req.bot_user_id:
         return None
     root = source_messages.fetch_first_message(req.bot, first)
-    return DeliveryRef.from_message(root, bot_user_id=bot_user_id) if root else None
+    return DeliveryRef.from_message(root, bot_user_id=req.bot_user_id) if root else None
 
 
 def _recipient(req: Request, message: MessageEvent) -> ObjectId | str | None:
@@ -229,7 +253,29 @@ def _add_comment(req: Request, event: MessageEvent, thread: TicketThread) -> Rep
         AuthorNotice(sentence, f"{subject}:{event.author_id}", ReplyKind.EXPLANATION)
         for sentence, subject in explanations
     ]
+    if thread.is_conversation and _is_about_unsolved(added.ticket, added.comment):
+        _offer_reopen(req, event, added.ticket)
     return ReplyOutcome(added.ticket, [*notices, *_secret_notice(event, text)])
+
+
+def _is_about_unsolved(ticket: Ticket, comment: Comment) -> bool:
+    """Return whether the requester of a resolved ticket says more than thanks."""
+    is_resolved = ticket.status is Status.COMPLETED and comment.by == ticket.created_by
+    return is_resolved and find_small_talk(comment.text) is None
+
+
+def _offer_reopen(req: Request, event: MessageEvent, ticket: Ticket) -> None:
+    """Offer it in the thread, once for each time that the ticket is completed."""
+    ends = (past.seq for past in reversed(ticket.events) if past.field == "status")
+    queue_reply(
+        req,
+        ReplyKind.NOTICE,
+        conversation_notes.reopen_offer(ticket),
+        event=f"reopen:{ticket.id}:{next(ends, 0)}",
+        recipient=event.message_ref.channel,
+        thread_ts=event.thread_ref.ts if event.thread_ref else None,
+        is_ephemeral=True,
+    )
 
 
 def _edit_comment(req: Request, event: MessageEvent, thread: TicketThread) -> ReplyOutcome:
@@ -279,11 +325,14 @@ def _refusal_text(refusal: DomainError, event: MessageEvent) -> str:
 
 
 def _notice_key(refusal: DomainError, thread: TicketThread, event: MessageEvent) -> str:
-    """A full ticket is reported once a day, a rate limit once, anything else for each message."""
+    """A full ticket is reported once a day, a rate limit once, and anything else for each message;
+    to who may not take part in a conversation, once a day."""
     if isinstance(refusal, CommentLimitReached):
         return f"full:{thread.ticket_id}:{event.author_id}"
     if isinstance(refusal, CommentRateLimitReached):
         return f"flood:{thread.ticket_id}:{event.author_id}:{refusal.last_seq}"
+    if thread.is_conversation and isinstance(refusal, MemberRefused | NotFound):
+        return f"outside:{thread.ticket_id}:{event.author_id}"
     return f"refused:{event.message_ref.channel}:{event.message_ref.ts}:{event.event_ts}"
 
 

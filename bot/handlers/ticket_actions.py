@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from bot.handlers import ticket_page
 from bot.handlers.secret_warning import warn_of_secrets
+from bot.slack.form_origin import OriginKind
 from bot.slack.request import Request
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.inputs import View
@@ -212,7 +213,10 @@ def _chosen_radio(req: Request) -> str:
 
 
 def _ack_and_publish(req: Request, ticket: Ticket) -> None:
-    """Also refresh the page that the form was opened from."""
+    """Also refresh the page that the form was opened from, or replace the question."""
     req.ack()
     req.bot.publisher.publish_ticket(str(ticket.id))
-    ticket_page.refresh_page(req, str(ticket.id))
+    if req.origin.kind is OriginKind.QUESTION:
+        ticket_page.replace_message(req, settled.resolved_message(ticket))
+    else:
+        ticket_page.refresh_page(req, str(ticket.id))

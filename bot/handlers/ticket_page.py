@@ -1,6 +1,7 @@
 """A ticket's page, the modal to edit it, and the explanation of its assignment."""
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from bot.slack.source_messages import SLACK_ERRORS
 from bot.slack.ticket_command import parse_number
 from bot.views.blocks import text_section
 from bot.views.cards.action_buttons import parse_button_value
+from bot.views.cards.ticket_cards import conversation_details
 from bot.views.explain.modal import MAX_CANDIDATES, explanation_loading_modal, explanation_modal
 from bot.views.home.ticket_page import (
     conversation_modal,
@@ -24,10 +26,12 @@ from bot.views.inputs import MAX_OPTIONS
 from bot.views.modals import edit_ticket
 from bot.views.modals.edit_ticket import EditMetadata
 from bot.views.modals.ticket_actions import assignee_option
-from bot.views.text import Message, escape, unescape
+from bot.views.text import Message, display_person, escape, unescape
 from services.core.errors import Conflict, InvalidValue, NotFound
 from services.editing.ticket_edits import EditConflict
+from services.models.comment import MessageRef
 from services.models.ticket import Ticket
+from services.tickets.lifecycle import completed_by
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +50,25 @@ def view_ticket(req: Request) -> None:
 
 
 def show_details(req: Request) -> None:
+    """Show the page; below the line of a ticket in a request channel, its state to a reader who may
+    not see it."""
     ticket_id, _ = parse_button_value(req.button_value)
-    show_ticket_below(req, ticket_id)
+    container = req.body.get("container") or {}
+    try:
+        show_ticket_below(req, ticket_id)
+    except NotFound:
+        line = MessageRef(str(container.get("channel_id")), str(container.get("message_ts")))
+        ticket, people = req.services.home.conversation_line(
+            actor=req.actor, team_id=req.bot.team_id, ticket_id=ticket_id, line=line
+        )
+        assignee, by = ticket.assigned_to, completed_by(ticket)
+        message = conversation_details(
+            ticket,
+            assignee=display_person(people, assignee) if assignee else None,
+            done_by=display_person(people, by) if by else None,
+        )
+        if not req.post_below(message):
+            raise Conflict(CANNOT_SHOW) from None
 
 
 def show_history(req: Request) -> None:
@@ -89,8 +110,17 @@ def refresh_page(req: Request, ticket_id: str, *, notice: str = "", is_taken: bo
 
 def post_below(req: Request, message: Message) -> bool:
     """As `Request.post_below`, but return False if Slack fails."""
+    return _shown(req.post_below, message)
+
+
+def replace_message(req: Request, message: Message) -> bool:
+    """As `Request.replace_message`, but return False if Slack fails."""
+    return _shown(req.replace_message, message)
+
+
+def _shown(show: Callable[[Message], bool], message: Message) -> bool:
     try:
-        return req.post_below(message)
+        return show(message)
     except SLACK_ERRORS as error:
         logger.warning("a message to the user was not shown: %s", type(error).__name__)
         return False

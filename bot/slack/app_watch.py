@@ -94,12 +94,15 @@ class AppWatch:
             logger.warning("the Slack app lacks scopes: %s", ", ".join(missing))
 
 
-def join_channel(client: WebClient, channel: Mapping[str, Any]) -> None:
-    """Join a public channel of this workspace alone; another one is left to people's invitation.
+def join_channel(client: WebClient, channel: Mapping[str, Any]) -> bool:
+    """Join a public channel of this workspace alone, and return True; another one is left to
+    people's invitation.
 
     `channel` is what `conversations.info` returns. Raises one of `SLACK_ERRORS`.
     """
     is_public = all(channel.get(flag) is False for flag in NON_PUBLIC_FLAGS)
-    if is_public and not channel.get("is_member") and not channel.get("is_archived"):
-        client.conversations_join(channel=channel["id"])
-        logger.info("joined the channel %s", channel["id"])
+    if not is_public or channel.get("is_member") or channel.get("is_archived"):
+        return False
+    client.conversations_join(channel=channel["id"])
+    logger.info("joined the channel %s", channel["id"])
+    return True

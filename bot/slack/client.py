@@ -71,7 +71,7 @@ class MeasuredClient(WebClient):
         except Exception as error:  # counted by its kind, and raised again
             outcome = slack_outcome(error)
             if self._gate and isinstance(error, SlackApiError):
-                _record_refusal(self._gate, api_method, channel, error)
+                _record_refusal(self._gate, api_method, options, error)
             raise
         finally:
             seconds = time.monotonic() - began
@@ -111,12 +111,22 @@ def missing_scope(error: Exception) -> ScopeMissing | None:
 
 def _channel(options: dict[str, Any]) -> str:
     """The channel that a call writes to; "" if it writes to none."""
+    return str(_arguments(options).get("channel") or "")
+
+
+def _arguments(options: dict[str, Any]) -> dict[str, Any]:
     arguments = options.get("json") or options.get("params") or options.get("data") or {}
-    return str(arguments.get("channel") or "") if isinstance(arguments, dict) else ""
+    return arguments if isinstance(arguments, dict) else {}
 
 
-def _record_refusal(gate: SlackGate, method: str, channel: str, error: SlackApiError) -> None:
-    seconds = retry_after(error)
+def _record_refusal(
+    gate: SlackGate, method: str, options: dict[str, Any], error: SlackApiError
+) -> None:
+    """A scope that is missing for a message under another name closes no method: the app may write
+    under its own."""
+    if missing_scope(error) and _arguments(options).get("username"):
+        return
+    channel, seconds = _channel(options), retry_after(error)
     if seconds is not None:
         gate.record_rate_limit(method, channel, seconds=seconds)
     else:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from bot.views import ids
 from bot.views.inputs import ORIGIN_SEPARATOR, View, own_metadata
 
 
@@ -18,6 +19,7 @@ class OriginKind(StrEnum):
     HOME = "home"
     PAGE = "page"  # a message that only the user sees
     MESSAGE = "message"
+    QUESTION = "question"  # a message that asked whether to do this
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,10 @@ class FormOrigin:
         if not url or body.get("type") != "block_actions":
             return cls()
         is_page = (body.get("container") or {}).get("is_ephemeral")
-        return cls(OriginKind.PAGE if is_page else OriginKind.MESSAGE, str(url))
+        kind = OriginKind.PAGE if is_page else OriginKind.MESSAGE
+        if body["actions"][0]["action_id"] == ids.RESOLVE_ASKED:
+            kind = OriginKind.QUESTION
+        return cls(kind, str(url))
 
     @classmethod
     def of_view(cls, view: Mapping[str, Any]) -> "FormOrigin":

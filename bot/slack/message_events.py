@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bot.slack.message_content import MessageContent, parse_content
+from bot.views.message_content import MessageContent, parse_content
 from services.models.comment import MessageRef
 
 # Messages that a person wrote. Other subtypes are Slack's or an app's.

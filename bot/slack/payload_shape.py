@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from bot.slack.channel_events import CHANNEL_EVENTS, ID_CHANGED, JOINED
 from bot.views.inputs import INPUT_VALUE_KEYS
 
 Json = dict[str, Any]
@@ -266,6 +267,20 @@ class _UserEvent(_Event):
     user: _Member
 
 
+class _ChannelEvent(_Event):
+    channel: Id | _Named
+
+
+class _ChannelJoined(_Event):
+    user: Id
+    channel: Id
+
+
+class _ChannelIdChanged(_Event):
+    old_channel_id: Id
+    new_channel_id: Id
+
+
 class _EventCallback(_Payload):
     event: _Event
     event_id: Id
@@ -284,6 +299,7 @@ class _MessageCallback(_EventCallback):
 
 class _ReactionCallback(_EventCallback):
     event: _ReactionEvent
+    authorizations: Annotated[Sequence[_Installed], Field(min_length=1)]
 
 
 class _HomeCallback(_EventCallback):
@@ -292,6 +308,19 @@ class _HomeCallback(_EventCallback):
 
 class _UserCallback(_EventCallback):
     event: _UserEvent
+
+
+class _ChannelCallback(_EventCallback):
+    event: _ChannelEvent
+
+
+class _JoinedCallback(_EventCallback):
+    event: _ChannelJoined
+    authorizations: Annotated[Sequence[_Installed], Field(min_length=1)]
+
+
+class _IdChangedCallback(_EventCallback):
+    event: _ChannelIdChanged
 
 
 class _Typed(_Part):
@@ -309,9 +338,13 @@ _BY_TYPE: Mapping[str, type[_Part]] = {
 }
 _BY_EVENT: Mapping[str, type[_Part]] = {
     "message": _MessageCallback,
+    "app_mention": _MessageCallback,
     "reaction_added": _ReactionCallback,
     "app_home_opened": _HomeCallback,
     "user_change": _UserCallback,
+    **dict.fromkeys(CHANNEL_EVENTS, _ChannelCallback),
+    JOINED: _JoinedCallback,
+    ID_CHANGED: _IdChangedCallback,
 }
 
 

@@ -62,6 +62,11 @@ class Request:
         return str(self.body.get("user_id") or self.body["user"]["id"])
 
     @property
+    def bot_user_id(self) -> str:
+        """The member that the bot is, of an event."""
+        return str(self.body["authorizations"][0]["user_id"])
+
+    @property
     def actor(self) -> Actor:
         """The caller, with the present role of the account and the route's permission.
 
@@ -109,8 +114,15 @@ class Request:
         return self._send_response(message, replace_original=True)
 
     def post_below(self, message: Message) -> bool:
-        """Post a message that only the user sees. Return False as `replace_message` does."""
-        return self._send_response(message, response_type="ephemeral", replace_original=False)
+        """Post a message that only the user sees, in the thread if the message with the button is a
+        reply. Return False as `replace_message` does."""
+        pressed = self.body.get("message") or {}
+        thread_ts = pressed.get("thread_ts")  # that of a first message with replies is its own
+        is_reply = thread_ts and thread_ts != pressed.get("ts")
+        in_thread = {"thread_ts": thread_ts} if is_reply else {}
+        return self._send_response(
+            message, response_type="ephemeral", replace_original=False, **in_thread
+        )
 
     def _send_response(self, message: Message, **options: Any) -> bool:
         return self._respond is not None and self._respond({**message.as_args(), **options})

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 MAX_LENGTH = 60
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+# Thai, Lao, and Japanese and Chinese characters.
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
 _EMOJI = re.compile(r":[a-z0-9_+'-]+:")
 _THANKS = re.compile(r"thanks?|thx|ty|cheers|danke|merci|gracias|grazie|obrigado")
 _GREETING = re.compile(
@@ -20,6 +22,14 @@ _FILLER = re.compile(
 class SmallTalk(StrEnum):
     GREETING = "greeting"
     THANKS = "thanks"
+
+
+def count_words(text: str) -> int:
+    """Return how many words a readable text has, without emoji. Of scripts that put no spaces
+    between words, each character counts."""
+    return sum(
+        len(word) if _UNSPACED.match(word) else 1 for word in _WORD.findall(_EMOJI.sub(" ", text))
+    )
 
 
 def find_small_talk(text: str) -> SmallTalk | None:

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -10,15 +10,14 @@ from urllib.parse import parse_qs, urlsplit
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.slack.bot_process import BotProcess
-from bot.slack.message_content import ForwardedMessage, MessageContent, parse_content
 from bot.views import slack_markup
+from bot.views.message_content import MessageContent, parse_content, readable_text
 from bot.views.modals import file_ticket
 from bot.views.modals.file_ticket import MessageQuote
 from services.channels.request_channels import RequestChannel, find_request_channel
 from services.core.errors import Conflict
 from services.core.slack_errors import ErrorKind, error_kind
 from services.core.slack_scopes import granted_scopes
-from services.core.text import strip_invisible
 from services.models.comment import MessageRef
 from services.models.message_source import MESSAGE_LOST, MessageSource, checked_source
 from services.outbox.deliveries import MessageUnrecorded
@@ -26,8 +25,14 @@ from services.outbox.deliveries import MessageUnrecorded
 logger = logging.getLogger(__name__)
 
 # If Slack says that all are false, it is a public channel of this workspace alone.
-SHARED_CHANNEL_FLAGS = ("is_shared", "is_ext_shared", "is_org_shared")
-NON_PUBLIC_FLAGS = ("is_private", "is_im", "is_mpim", *SHARED_CHANNEL_FLAGS)
+NON_PUBLIC_FLAGS = (
+    "is_private",
+    "is_im",
+    "is_mpim",
+    "is_shared",
+    "is_ext_shared",
+    "is_org_shared",
+)
 # A message may mention hundreds of members.
 MAX_NAME_LOOKUPS = 5
 SLACK_ERRORS = (SlackApiError, SlackClientError, OSError)
@@ -46,11 +51,13 @@ def source_from_shortcut(bot: BotProcess, body: dict[str, Any]) -> MessageSource
 
 
 def in_request_channel(
-    bot: BotProcess, source: MessageSource
+    bot: BotProcess, source: MessageSource, *, is_private: bool = False
 ) -> tuple[MessageSource, RequestChannel | None]:
-    """Return the source as that of a conversation, and its request channel, if it is in one."""
+    """Return the source as that of a conversation, and its request channel, if it is in one. A
+    ticket that its requester wants to be private is not talked about where others read."""
     found = find_request_channel(bot.services.db, team_id=bot.team_id, channel=source.channel)
-    return replace(source, is_conversation=found is not None), found
+    is_conversation = found is not None and (found.is_private or not is_private)
+    return replace(source, is_conversation=is_conversation), found
 
 
 def encode_source(source: MessageSource) -> str:
@@ -84,11 +91,16 @@ def decode_source(bot: BotProcess, metadata: str) -> MessageSource | None:
 def quote_message(
     bot: BotProcess, source: MessageSource, load_message: Callable[[], dict[str, Any] | None]
 ) -> MessageQuote:
-    """Quote the message if its channel is public, otherwise only link to it.
+    """Quote the message if its channel is public or a request channel, otherwise only link to it.
 
-    `load_message` is called for a public channel only; it returns None if Slack refuses.
+    `load_message` is called for such a channel only; it returns None if Slack refuses.
     """
-    channel = _public_channel_name(bot, source.channel)
+    _, request_channel = in_request_channel(bot, source)
+    channel = (
+        request_channel.name or request_channel.id
+        if request_channel
+        else _public_channel_name(bot, source.channel)
+    )
     if channel is None:
         return _link_only_quote(bot, source, "channels:read", file_ticket.NOT_PUBLIC)
     message = load_message()
@@ -135,23 +147,8 @@ def _readable_content(
     texts = [content.text, *(one.text for one, channel in quotes if channel)]
     mentioned = [user_id for text in texts for user_id in slack_markup.mentioned_user_ids(text)]
     names = fetch_display_names(bot, [author, *mentioned])
-    parts = [
-        slack_markup.to_readable_text(content.text, names),
-        *(_quote_forwarded(one, channel, names) for one, channel in quotes),
-        *(f"{file.name}: {file.url}" for file in content.files),
-        *(f"{name} (not passed on)" for name in content.unlinked_files),
-    ]
-    return strip_invisible("\n".join(filter(None, parts))).strip(), names
-
-
-def _quote_forwarded(
-    message: ForwardedMessage, channel: str | None, names: Mapping[str, str]
-) -> str:
-    text = slack_markup.to_readable_text(message.text, names).strip()
-    if channel is None or not text:
-        return f"Forwarded message: {message.url}"
-    author = " ".join(strip_invisible(message.author).split()) or slack_markup.UNKNOWN_NAME
-    return f"Forwarded message of {author} in #{channel}:\n{text}\n{message.url}"
+    channels = {one.channel: channel for one, channel in quotes if channel}
+    return readable_text(content, names, channels=channels), names
 
 
 def _public_channel_name(bot: BotProcess, channel_id: str) -> str | None:

@@ -16,8 +16,9 @@ from bot.views.text import (
     plain_text,
 )
 from services.core.text import strip_invisible, truncate
+from services.models.resolution import RESOLUTION_CODES
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
-from services.tickets.lifecycle import RESOLUTION_CODES, is_awaiting_acceptance
+from services.tickets.lifecycle import is_awaiting_acceptance
 from services.tickets.validation import MAX_TITLE_LENGTH
 
 FINDING_SOMEONE = "Finding someone…"

@@ -164,6 +164,7 @@ EVENT_PHRASES: dict[str, str] = {
     EventType.WAITING: "asked the requester",
     EventType.ANSWERED: "answered",
     EventType.CANCELLED: "cancelled it",
+    EventType.WITHDRAWN: "closed it as not a request",
     EventType.REOPENED: "reopened it",
     EventType.UNANSWERED: "closed it",
     EventType.REQUESTER_MERGED: "moved it to their older account",

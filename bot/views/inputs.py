@@ -148,9 +148,15 @@ def multi_user_select(
 
 
 def channel_select(
-    field: str, label: str, *, placeholder: str, chosen: str, hint: str = ""
+    field: str,
+    label: str,
+    *,
+    placeholder: str,
+    chosen: str,
+    optional: bool = True,
+    hint: str = "",
 ) -> Block:
-    """Return a menu of the workspace's own channels, which Slack fills. It may be left empty."""
+    """Return a menu of the workspace's own channels, which Slack fills."""
     element: Block = {
         "type": "conversations_select",
         "action_id": field,
@@ -159,7 +165,7 @@ def channel_select(
     }
     if chosen:
         element["initial_conversation"] = chosen
-    return input_block(label, element, optional=True, hint=hint)
+    return input_block(label, element, optional=optional, hint=hint)
 
 
 def datetime_picker(field: str, at: datetime | None = None) -> Block:

@@ -7,12 +7,9 @@ from services.analysis.analysis_store import edited_fields, model_name, skill_so
 from services.analysis.model_exchange import FailureReason, SkillMatch, is_low_confidence
 from services.analysis.urgency import UrgencyClaim, UrgencySignal
 from services.core.text import join_words
+from services.models.resolution import RESOLUTION_CODES
 from services.models.ticket import AnalysisSource, Priority, Status, Ticket
-from services.tickets.lifecycle import (
-    CANCELLED_RESOLUTION,
-    NO_ANSWER_RESOLUTION,
-    is_awaiting_acceptance,
-)
+from services.tickets.lifecycle import is_awaiting_acceptance
 
 STATUS = {
     Status.TODO: "Open",
@@ -74,27 +71,32 @@ SCOPE_EFFECTS = {
     "commands": "Slash commands and shortcuts do not work.",
     "chat:write": "No messages are sent.",
     "chat:write.public": "Messages go only to channels that the app is a member of.",
-    "channels:read": "Messages of public channels are linked in tickets, but not quoted.",
-    "groups:read": "A private triage channel is not checked.",
+    "app_mentions:read": "Mentions of the app file nothing.",
+    "chat:write.customize": "Optional: an answer that is passed on to a message's thread begins "
+    "with its author's name, below the app's own.",
+    "channels:read": "Messages of public channels are linked in tickets, but not quoted, and none "
+    "can be made a request channel.",
+    "groups:read": "A private triage channel is not checked, and no private channel can be made a "
+    "request channel.",
     "channels:history": "Replies to the cards in a public triage channel are not read, and "
     "messages marked with the emoji are linked, but not quoted.",
     "groups:history": "Replies to the cards in a private triage channel are not read.",
     "im:history": "Direct messages to the app are not read, nor are replies to its messages.",
     "im:write": "After a failure, a person's first message may arrive twice.",
-    "reactions:read": "The emoji files no tickets.",
+    "reactions:read": "Emoji file no tickets, and do nothing to tickets.",
     "users:read": "New members get no account, and Slack statuses are not read.",
     "dnd:read": "People get messages although they have paused notifications.",
     "users:read.email": "Members get no account by their email address, only by a code.",
-    "channels:join": "Optional: the app does not join the triage channel by itself, so invite it.",
+    "channels:join": "Optional: the app does not join the triage channel and request channels by "
+    "itself, so invite it.",
 }
 
 
 def status(ticket: Ticket, *, is_for_requester: bool = False) -> str:
-    """Return the label of the status. A cancelled ticket has the status of a resolved one."""
-    if ticket.status is Status.COMPLETED and ticket.resolution == CANCELLED_RESOLUTION:
-        return "Cancelled"
-    if ticket.status is Status.COMPLETED and ticket.resolution == NO_ANSWER_RESOLUTION:
-        return "Closed without an answer"
+    """Return the label of the status. Other ends have the status of a resolved ticket."""
+    phrase = RESOLUTION_CODES.get(ticket.resolution or "")
+    if ticket.status is Status.COMPLETED and phrase:
+        return f"{phrase[0].upper()}{phrase[1:]}"
     if is_awaiting_acceptance(ticket):
         return ASSIGNED
     return (REQUESTER_STATUS if is_for_requester else STATUS)[ticket.status]

@@ -2,15 +2,15 @@
 
 `audit` holds `{at, by, action, subject, from, to}`. `by` is the id of an account, `SELF`,
 `COMMAND_LINE` or `SYSTEM`; `subject` is the id of the changed account or of the document in
-`settings`. `from` and `to` hold roles, skills and values of settings, never an address, a name, a
-password or a text that a person typed: for such a change they are None.
+`settings` or `channels`. `from` and `to` hold roles, skills and values of settings, never an
+address, a name, a password or a text that a person typed: for such a change they are None.
 
 The entries of a change are stored by the same update, in the field `unaudited` of the changed
 document, and then moved to `audit`. So no entry describes a change that was refused or lost, and
 no change is without its entry: the job "upkeep" moves what a killed process has left. The end of a
-link deletes its document, and without a transaction nothing can carry the entry: `record` stores it
-right after, so a process that is killed between the two leaves a change without an entry. The entry
-of a reset link is stored before the link is shown.
+link or of a request channel deletes its document, and without a transaction nothing can carry the
+entry: `record` stores it right after, so a process that is killed between the two leaves a change
+without an entry. The entry of a reset link is stored before the link is shown.
 
 Nothing changes an entry or deletes it before its retention is over, except erasure, which replaces
 the account's id.
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 SELF, COMMAND_LINE, SYSTEM = "self", "command line", "system"
 PENDING_FIELD = "unaudited"
 # The collections whose documents may have pending entries.
-AUDITED_COLLECTIONS = ("users", "links", "settings")
+AUDITED_COLLECTIONS = ("users", "links", "settings", "channels")
 # Younger entries may belong to a change that is still in progress, and may be undone.
 MIN_PENDING_AGE = timedelta(minutes=1)
 BATCH_SIZE = 500
@@ -53,6 +53,9 @@ class AuditAction(StrEnum):
     RESET_LINK_ISSUED = "account.reset_link_issued"
     MERGED = "account.merged"  # into the older account of its owner
     PASSWORD_RESET = "account.password_reset"  # noqa: S105  no password
+    CHANNEL_ADDED = "channel.added"
+    CHANNEL_REMOVED = "channel.removed"
+    CHANNEL_ID_CHANGED = "channel.id"
 
 
 def account_field(name: str) -> str:
@@ -63,6 +66,11 @@ def account_field(name: str) -> str:
 def settings_field(name: str) -> str:
     """Return the action that changes this field of a settings document."""
     return f"settings.{name}"
+
+
+def channel_field(name: str) -> str:
+    """Return the action that changes this field of a request channel."""
+    return f"channel.{name}"
 
 
 @dataclass(frozen=True, slots=True)

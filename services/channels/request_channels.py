@@ -1,7 +1,8 @@
 """The request channels of a workspace: the channels in which messages become tickets, and whose
 threads are the conversations about these.
 
-Stored in `channels` as `{_id: "TEAM:CHANNEL", mode, private, emoji, by, at, state, checkedAt}`.
+Stored in `channels` as `{_id: "TEAM:CHANNEL", mode, private, emoji, by, at, state, checkedAt, name,
+channelPrivate}`. services/channels/channel_settings.py (`ChannelSettings`) changes them.
 """
 
 from collections.abc import Mapping
@@ -32,7 +33,8 @@ class ChannelState(StrEnum):
     ACTIVE = "active"
     ARCHIVED = "archived"
     NOT_A_MEMBER = "not_a_member"  # the bot has left, or was removed
-    SHARED = "shared"  # with another organisation
+    SHARED = "shared"  # with another organisation, or about to be
+    TRIAGE = "triage"  # it is also the triage channel, where staff alone write
     MISSING = "missing"  # deleted, or a private one without the bot
 
 
@@ -40,7 +42,8 @@ class ChannelState(StrEnum):
 class RequestChannel:
     """`is_private`: its tickets are private. `has_emoji_actions`: an emoji on a message or its line
     acts on the ticket. `by` is the admin who set it last, at `at`. `checked_at` is when Slack was
-    last asked for its `state`; `name` is without "#", "" if it is unknown."""
+    last asked for its `state`; `name` is without "#", "" if it is unknown. `is_channel_private`: in
+    Slack it is a private channel."""
 
     team_id: str
     id: str
@@ -52,6 +55,7 @@ class RequestChannel:
     state: ChannelState = ChannelState.ACTIVE
     checked_at: datetime | None = None
     name: str = ""
+    is_channel_private: bool = False
 
     @property
     def is_active(self) -> bool:
@@ -71,11 +75,12 @@ class RequestChannel:
             state=ChannelState(doc.get("state", ChannelState.ACTIVE)),
             checked_at=as_datetime(doc.get("checkedAt")),
             name=str(doc.get("name") or ""),
+            is_channel_private=doc.get("channelPrivate") is True,
         )
 
     def to_doc(self) -> Document:
         return {
-            "_id": f"{self.team_id}:{self.id}",
+            "_id": channel_key(self.team_id, self.id),
             "mode": self.mode.value,
             "private": self.is_private,
             "emoji": self.has_emoji_actions,
@@ -84,12 +89,18 @@ class RequestChannel:
             "state": self.state.value,
             "checkedAt": self.checked_at,
             "name": self.name,
+            "channelPrivate": self.is_channel_private,
         }
+
+
+def channel_key(team_id: str, channel: str) -> str:
+    return f"{team_id}:{channel}"
 
 
 def load_request_channels(db: Mongo) -> Mapping[tuple[str, str], RequestChannel]:
     """Return the request channels, by team and channel."""
-    found = map(RequestChannel.from_doc, db.channels.find({"_id": {"$gt": ""}}).limit(MAX_CHANNELS))
+    docs = db.channels.find({"_id": {"$gt": ""}}).sort("_id").limit(MAX_CHANNELS)
+    found = map(RequestChannel.from_doc, docs)
     return {(one.team_id, one.id): one for one in found}
 
 

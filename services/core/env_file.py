@@ -17,7 +17,7 @@ from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
 ENV_FILE, NEW_ENV_FILE = Path(".env"), Path(".env.new")
-HEADER = '# By `python app.py init`. The README explains each variable under "Environment".\n'
+HEADER = "# By `python app.py init`. docs/configuration.md explains each variable.\n"
 _WORD = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 # python-dotenv takes a backslash before another one or before a quote for an escape, and expands
 # ${NAME} in single quotes, too.

@@ -21,3 +21,7 @@ class ProcessedEvents:
         except DuplicateKeyError:
             return False
         return True
+
+    def is_known(self, event_id: str) -> bool:
+        """Return whether the event was claimed, in any process."""
+        return self._db.inbox.find_one({"_id": event_id}, ["_id"]) is not None

@@ -20,6 +20,7 @@ class Limit(StrEnum):
     """The values are part of the keys in Redis. Many users of one office share an address."""
 
     API_CALLS = "api-calls"  # of an account
+    CHANNEL_OFFERS = "channel-offers"  # to file short messages, of a member in a request channel
     LINK_CODES = "link-codes"  # wrong ones, of a Slack member
     MESSAGES = "messages"  # of a Slack member, that the bot answers
     MESSAGES_NOTICE = "messages-notice"  # sentences that say that it answers no more
@@ -28,6 +29,7 @@ class Limit(StrEnum):
     SIGN_INS = "sign-ins"  # of an address, whatever the outcome: each costs a password hash
     SIGN_UPS = "sign-ups"  # of an address
     TICKETS = "tickets"  # of an account
+    TICKETS_NOTICE = "tickets-notice"  # sentences that say that messages become no tickets
     WRONG_PASSWORDS = "wrong-passwords"  # for an account, from a network or a known browser
     WRONG_PASSWORDS_BY_ACCOUNT = "wrong-passwords-account"  # from all networks
     WRONG_PASSWORDS_BY_ADDRESS = "wrong-passwords-address"  # for all accounts
@@ -55,6 +57,7 @@ RULES: Mapping[Limit, Rule] = {
         timedelta(minutes=1),
         "This account has made 600 calls within a minute, which is the limit. Try again {when}.",
     ),
+    Limit.CHANNEL_OFFERS: Rule(1, _CONVERSATION),
     Limit.LINK_CODES: Rule(5, _QUARTER, "Too many wrong codes. Try again {when}, with a new code."),
     Limit.MESSAGES: Rule(
         20,
@@ -80,6 +83,7 @@ RULES: Mapping[Limit, Rule] = {
         "You have filed 20 tickets within an hour, which is the limit. Try again later; for an "
         "emergency, speak to a moderator.",
     ),
+    Limit.TICKETS_NOTICE: Rule(1, _HOUR),
     Limit.WRONG_PASSWORDS: Rule(10, _QUARTER, _TOO_MANY_ATTEMPTS),
     Limit.WRONG_PASSWORDS_BY_ACCOUNT: Rule(
         100,

@@ -26,6 +26,7 @@ from services.core.work_queue import (
     record_failure,
 )
 from services.models.permissions import Actor, Permission, require_permission
+from services.models.resolution import IS_A_REQUEST
 from services.models.ticket import Status, Ticket
 from services.models.user import STAFF, Role, User
 from services.sla.indexes import IN_QUEUE_FILTER
@@ -130,7 +131,8 @@ class QueueCounts:
 
 @dataclass(frozen=True, slots=True)
 class TeamActivity:
-    """How many tickets the whole team filed and completed within a time."""
+    """How many tickets the whole team filed and completed within a time, without those that were
+    no requests."""
 
     filed: int
     closed: int
@@ -178,9 +180,9 @@ class DigestCounts:
         key = str(sight.of_team), since, until
         if key not in self._activity:
             within = {"$gte": since, "$lt": until}
-            done = {"status": Status.COMPLETED.value, "completedAt": within}
+            done = {"status": Status.COMPLETED.value, "completedAt": within, **IS_A_REQUEST}
             self._activity[key] = TeamActivity(
-                filed=self._count({"createdAt": within}, sight),
+                filed=self._count({"createdAt": within, **IS_A_REQUEST}, sight),
                 closed=self._count(done, sight),
             )
         return self._activity[key]

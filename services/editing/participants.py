@@ -33,11 +33,15 @@ from services.models.permissions import Actor, Permission, record_denial, requir
 from services.models.ticket import Ticket
 from services.models.user import User
 from services.tickets import ticket_store
-from services.tickets.access import may_change_participants, require_visible, was_removed
+from services.tickets.access import (
+    gets_messages,
+    may_change_participants,
+    require_visible,
+    was_removed,
+)
 from services.tickets.queries import load_ticket
-from services.tickets.transitions import change_participants
+from services.tickets.transitions import MAX_PARTICIPANTS, change_participants
 
-MAX_PARTICIPANTS = 20
 # Of one ticket, so that its history has an end, and no one is sent a card by a loop.
 MAX_ADDITIONS = 100
 # The fields of the form, which errors name.
@@ -151,7 +155,8 @@ class Participants:
         removed: Sequence[ObjectId] = (),
         may_see_private: bool = False,
     ) -> Ticket:
-        """Add and remove people. Safe to repeat: who takes part already is not added again.
+        """Add and remove people. Safe to repeat: who takes part already is not added again, except
+        that who took part by writing in a request channel gets messages from then on.
 
         `may_see_private`: the actor has confirmed that they may see a private ticket. Raises
         `InvalidValue`, `LimitReached`, `NotFound`, `PermissionDenied`.
@@ -161,8 +166,8 @@ class Participants:
             ticket = self._changeable(actor, ticket_id)
             leaving = [one for one in dict.fromkeys(removed) if one in ticket.participants]
             staying = set(ticket.participants) - set(leaving)
-            joining = [one for one in dict.fromkeys(added) if one not in ticket.participants]
-            self._check_joining(actor, ticket, joining, beside=len(staying))
+            joining = [one for one in dict.fromkeys(added) if not gets_messages(ticket, one)]
+            self._check_joining(actor, ticket, joining, beside=len(staying - set(joining)))
             if joining and ticket.private and not may_see_private:
                 raise InvalidValue(MAY_SEE_PRIVATE, PRIVATE_UNCONFIRMED)
             if not joining and not leaving:

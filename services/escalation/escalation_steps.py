@@ -131,7 +131,7 @@ class EscalationSteps:
     ) -> datetime | None:
         """When the user who has to respond is back at work; None if they are at work, or away for
         longer than `MAX_HOLD`."""
-        if step.track is EscalationTrack.WAITING:
+        if step.track.is_of_the_requester:
             account = self._db.users.find_one({"_id": ticket.created_by})
         elif (
             step.rule.condition is StepCondition.ASSIGNEE_CAN_ACCEPT

@@ -1,6 +1,6 @@
 """The pages of App Home for each member."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,6 +13,8 @@ from services.account_admin.private_ticket_settings import (
 )
 from services.accounts.account_search import AccountCursor, AccountPage
 from services.availability.slack_status import StatusRules, StatusRulesStore
+from services.channels.channel_settings import ChannelSettings
+from services.channels.request_channels import RequestChannel
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.core.errors import InvalidValue, NotFound, PermissionDenied
@@ -21,12 +23,18 @@ from services.home.setup_checklist import SetupChecklist, SetupChecklists
 from services.linking.links import Directory, LinkService, referenced_user_ids
 from services.lists.list_query import ListKind, ListQuery
 from services.lists.list_service import ListPage, ListResult, ListService, ticket_list_page
-from services.models.permissions import Actor, Permission
+from services.models.comment import MessageRef
+from services.models.conversation import conversation_of
+from services.models.permissions import Actor, Permission, require_permission
+from services.models.resolution import RESOLUTION_CODES
 from services.models.ticket import Ticket
+from services.outbox.deliveries import LINE_KIND
 from services.search.search_service import SearchResult, TicketSearch
 from services.search.similar_tickets import SimilarTicket, SimilarTickets
 from services.team_settings.settings_service import CurrentSettings, TeamSettings
 from services.tickets.access import (
+    NOT_VISIBLE,
+    concealed,
     for_requester,
     may_change_participants,
     require_visible,
@@ -109,6 +117,7 @@ class SettingsPage:
     settings: CurrentSettings
     status_rules: StatusRules
     private_tickets: PrivateTicketSettings
+    channels: Sequence[RequestChannel]
 
 
 HomeContent = HomePage | TicketListPage | SearchResultsPage | TicketPage | PeoplePage | SettingsPage
@@ -124,6 +133,7 @@ class HomeService:
         status_rules: StatusRulesStore,
         setup_checklists: SetupChecklists,
         private_tickets: PrivateTicketSettingsService,
+        channels: ChannelSettings,
         *,
         clock: Clock = utcnow,
     ) -> None:
@@ -137,6 +147,7 @@ class HomeService:
         self._status_rules = status_rules
         self._setup_checklists = setup_checklists
         self._private_tickets = private_tickets
+        self._channels = channels
         self._clock = clock
 
     def get(self, *, actor: Actor, team_id: str, screen: Screen) -> HomeContent:
@@ -161,7 +172,9 @@ class HomeService:
         if screen.settings:
             settings = self._settings.get(actor=actor)
             private_tickets = self._private_tickets.get(actor=actor)
-            return SettingsPage(screen, settings, self._status_rules.read(), private_tickets)
+            channels = self._channels.list(actor=actor)
+            rules = self._status_rules.read()
+            return SettingsPage(screen, settings, rules, private_tickets, channels)
         return self._build_home_page(actor, team_id)
 
     def ticket_page(self, *, actor: Actor, team_id: str, ticket_id: str) -> TicketPage:
@@ -190,6 +203,29 @@ class HomeService:
             takes_part=actor.user_id in ticket.participants,
             is_own=ticket.created_by == actor.user_id,
         )
+
+    def conversation_line(
+        self, *, actor: Actor, team_id: str, ticket_id: str, line: MessageRef
+    ) -> tuple[Ticket, Directory]:
+        """Return a ticket that the actor may not see, with what its `line` in a request channel
+        shows to all who read there. Raises `NotFound` if that message is not its line."""
+        require_permission(actor, Permission.SEE_OWN_TICKET)
+        ticket = load_ticket(self._db, ticket_id)
+        cards = ticket.cards if ticket else ()
+        is_line = any(
+            (card.kind, card.channel, card.ts) == (LINE_KIND, line.channel, line.ts)
+            for card in cards
+        )
+        if ticket is None or not is_line or conversation_of(ticket) is None:
+            raise NotFound(NOT_VISIBLE)
+        people = self._links.resolve_people(team_id=team_id, user_ids=referenced_user_ids(ticket))
+        is_code = ticket.resolution in RESOLUTION_CODES
+        shown = replace(
+            concealed(ticket),
+            accepted_at=ticket.accepted_at,
+            resolution=ticket.resolution if is_code else None,
+        )
+        return shown, people
 
     def get_or_parent(self, *, actor: Actor, team_id: str, screen: Screen) -> HomeContent:
         """Return the screen, or its parent if the actor may no longer see it."""

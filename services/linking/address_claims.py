@@ -192,6 +192,7 @@ class AddressClaims:
             {"_id": own.id, "active": False}, closing, return_document=ReturnDocument.AFTER
         )
         audit_log.move_pending(self._db.users, closed or {})
+        self._db.channels.update_many({"by": own.id}, {"$set": {"by": into.id}})
         self._codes.revoke(user_id=own.id)
         return ClosedAccount(own, tuple(self.continue_closing(own.id)))
 

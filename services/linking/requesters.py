@@ -95,6 +95,22 @@ class Requesters:
                 f"{_name(member)} has to link an account first, with /account."
             ) from None
 
+    def of_writer(
+        self, *, actor: Actor, team_id: str, slack_user_id: str, look_up: MemberLookup
+    ) -> tuple[User | None, bool]:
+        """Return the account of the author of a message that becomes a comment, and whether it was
+        created for that: a member gets one who would get it by writing to the app. None for anyone
+        else, or if Slack does not say who it is."""
+        require_permission(actor, Permission.FILE_TICKET)
+        try:
+            user = self._links.find_user(team_id=team_id, slack_user_id=slack_user_id)
+            member = None if user else look_up(team_id, slack_user_id)
+            if member is None or self._why_no_account(member):
+                return user, False
+            return self._links.get_or_create_user(member), True
+        except MemberRefused:  # deactivated, or an account that only its owner can link
+            return None, False
+
     def of_address(self, *, actor: Actor, address: str | None) -> User:
         """Return the account of an address that a program names as the requester. Raises
         `InvalidValue`, `PermissionDenied`."""

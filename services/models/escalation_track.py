@@ -20,11 +20,18 @@ from services.core.work_queue import RetryState
 
 
 class EscalationTrack(StrEnum):
-    """The tracks: until the ticket is accepted, resolved, or answered by its requester."""
+    """The tracks: until the ticket is accepted, resolved, or answered by its requester; and until
+    the requester has reacted to a question or resolution in a request channel."""
 
     ACCEPT = "accept"
     DUE = "due"
     WAITING = "waiting"
+    ANSWER = "answer"
+
+    @property
+    def is_of_the_requester(self) -> bool:
+        """Whether it counts while the ticket waits for its requester."""
+        return self in (EscalationTrack.WAITING, EscalationTrack.ANSWER)
 
     @property
     def is_sequential(self) -> bool:
@@ -50,6 +57,7 @@ class EscalationStep(StrEnum):
     DUE_ADMINS = "due_admins"
     WAITING_REMINDER = "waiting_ask"
     WAITING_CLOSE = "waiting_close"
+    ANSWER_DIRECT = "answer_direct"
 
     @property
     def track(self) -> EscalationTrack:
@@ -89,6 +97,7 @@ class StepDelay(Enum):
     ESCALATION_DELAY = auto()
     WAITING_DAYS = auto()
     AUTO_COMPLETE_DAYS = auto()
+    ANSWER_TIME = auto()
 
 
 class StepCondition(Enum):
@@ -202,6 +211,12 @@ STEP_RULES: Mapping[EscalationStep, StepRule] = {
         change=StepChange.CLOSE,
         audience=frozenset({Audience.REQUESTER}),
         label="closed it",
+    ),
+    EscalationStep.ANSWER_DIRECT: StepRule(
+        after=StepDelay.ANSWER_TIME,
+        change=StepChange.REMIND,
+        audience=frozenset({Audience.REQUESTER}),
+        label="wrote to its requester in a direct message",
     ),
 }
 LATE_STEPS = frozenset(step for step, rule in STEP_RULES.items() if rule.is_late)

@@ -27,6 +27,7 @@ class EventType(StrEnum):
     WAITING = "waiting"
     ANSWERED = "answered"
     CANCELLED = "cancelled"
+    WITHDRAWN = "withdrawn"  # by the staff: it is not a request
     REOPENED = "reopened"
     # The account of its requester or its filer (`field` "createdBy" or "filedBy") was merged into
     # another of the same person.
@@ -91,6 +92,11 @@ class Event:
     skills: tuple[str, ...] | None = None
     assignee_was_absent: bool = False
     ends_assignees_work: bool = False
+
+    @property
+    def is_by_its_person(self) -> bool:
+        """Whether the participant has added themselves, by writing in a request channel."""
+        return self.type == EventType.PARTICIPANT_ADDED and self.by == self.to
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> "Event":

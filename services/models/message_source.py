@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from services.core.coerce import as_string_list
 from services.core.database import Document
 from services.core.errors import Conflict
 
 _ID = re.compile(r"[A-Z][A-Z0-9]{1,29}")
 _TS = re.compile(r"[0-9]{1,12}\.[0-9]{6}")
 _TEAM_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/")
+# What an author writes in a request channel so soon belongs to the ticket of their message.
+ADDING_SECONDS = 120
 
 MESSAGE_LOST = (
     "This form has lost the message it belongs to. Close it, then use “File as a ticket” again."
@@ -21,7 +24,9 @@ MESSAGE_LOST = (
 class MessageSource:
     """`channel` and `ts` name the message within the workspace; `thread_ts` is the thread of a
     reply; `slack_user_id` is the author, if known. `is_conversation`: its thread, in a request
-    channel, is the conversation about the ticket."""
+    channel, is the conversation about the ticket. `added` are the `ts` of the author's further
+    messages whose words were added to the description. `is_out_of_reach`, which is not stored: the
+    bot cannot write there now."""
 
     channel: str
     ts: str
@@ -29,6 +34,8 @@ class MessageSource:
     thread_ts: str | None = None
     slack_user_id: str | None = None
     is_conversation: bool = False
+    is_out_of_reach: bool = False
+    added: tuple[str, ...] = ()
 
     @property
     def reply_thread_ts(self) -> str:
@@ -57,11 +64,16 @@ class MessageSource:
             )
         except Conflict:
             return None
-        return replace(source, is_conversation=doc.get("conversation") is True)
+        return replace(
+            source,
+            is_conversation=doc.get("conversation") is True,
+            added=as_string_list(doc.get("added")),
+        )
 
-    def to_doc(self) -> dict[str, str | bool | None]:
-        """Only the source of a conversation has that field, as older releases stored none."""
+    def to_doc(self) -> dict[str, str | bool | list[str] | None]:
+        """Only the source of a conversation has these fields, as older releases stored none."""
         conversation = {"conversation": True} if self.is_conversation else {}
+        added = {"added": list(self.added)} if self.added else {}
         return {
             "channel": self.channel,
             "ts": self.ts,
@@ -69,6 +81,7 @@ class MessageSource:
             "threadTs": self.thread_ts,
             "slackUserId": self.slack_user_id,
             **conversation,
+            **added,
         }
 
 
@@ -98,7 +111,29 @@ def checked_source(
     )
 
 
+def talked_about_in(*, team_id: str, channel: str, thread_ts: str) -> tuple[Document, Document]:
+    """Return the conditions for a ticket that the thread in a request channel is the conversation
+    about: that of its first message, and that of a reply in it."""
+    is_there: Document = {
+        "teamId": team_id,
+        "source.channel": {"$eq": channel},
+        "source.conversation": True,
+    }
+    return is_there | {"source.ts": thread_ts}, is_there | {"source.threadTs": thread_ts}
+
+
 def filed_from(*, team_id: str, channel: str, ts: str) -> Document:
     """Return the condition for the ticket that was filed from that message."""
     # `$eq`, because SecantusDB scans all tickets if a partial index has values for all fields.
     return {"teamId": team_id, "source.ts": ts, "source.channel": {"$eq": channel}}
+
+
+def filed_near(*, team_id: str, channel: str, ts: str) -> Document:
+    """Return the condition for the tickets that were filed from messages of the channel, written
+    within two minutes of that one."""
+    seconds, _, rest = ts.partition(".")
+    first, last = (
+        f"{max(int(seconds) + shift, 0)}.{rest}" for shift in (-ADDING_SECONDS, ADDING_SECONDS)
+    )
+    times = {"$gte": first, "$lte": last}
+    return {"teamId": team_id, "source.ts": times, "source.channel": {"$eq": channel}}

@@ -55,6 +55,8 @@ _PRIORITIES: Mapping[str, Priority] = {priority.value: priority for priority in 
 
 def parse_status(value: Any) -> Status | None:
     """Return the status that a stored or typed word means, or None."""
+    if isinstance(value, str) and value in _STATUSES:  # as this product stores it
+        return _STATUSES[value]
     word = match_word(value, _STATUSES, STATUS_ALIASES)
     return _STATUSES[word] if word else None
 
@@ -102,8 +104,9 @@ def find_defect(doc: Mapping[str, Any]) -> str:
 class Card:
     """A message that shows this ticket and is kept up to date.
 
-    `kind` is "requester", "assignee" or "triage"; a triage card's recipient is a channel id. `seq`
-    is the ticket's seq at the last rendering; `digest` is the hash of the content Slack has.
+    `kind` is "requester", "assignee", "participant", "triage" or "line"; of the last two, the
+    recipient is a channel id. `seq` is the ticket's seq at the last rendering; `digest` is the hash
+    of the content Slack has.
     """
 
     kind: str

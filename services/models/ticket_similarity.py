@@ -87,6 +87,14 @@ class TicketWords:
         product = sum([self.weights[stem] * other.weights[stem] for stem in shared])
         return product / (self.length * other.length or 1.0)
 
+    def max_similarity(self, doc: Document) -> float:
+        """Return what the similarity to a stored ticket is at most: the part of this vector that
+        has words of the ticket. That is soon known, and little for most tickets."""
+        stored, (_, text_count) = stored_words(doc.get("search"))
+        words = [word for word in stored[:text_count] if isinstance(word, str)]
+        shared = self.weights.keys() & set(map(_stem_of, words))
+        return math.hypot(*[self.weights[stem] for stem in shared]) / (self.length or 1.0)
+
     def is_alike(self, other: "TicketWords") -> bool:
         """Return whether the two are probably about the same problem."""
         shared = self.weights.keys() & other.weights.keys()
@@ -159,6 +167,11 @@ def _analyse(word: str) -> tuple[str, float]:
         return word, _NUMBER_WEIGHT
     stem = _stem(word)
     return stem, _WEAK_WEIGHT if stem in _WEAK_STEMS else 1.0
+
+
+@lru_cache(8_192)
+def _stem_of(word: str) -> str:
+    return _analyse(word)[0]
 
 
 def _is_code(stem: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import pymongo
@@ -35,6 +36,8 @@ from services.ops.check_runner import (
 from services.outbox import deliveries, pending
 from services.team_settings import private_tickets
 from services.team_settings.slack_settings import SlackSettings, load_slack_settings
+
+T = TypeVar("T")
 
 MONGODB = "MongoDB"
 # Below the runner's timeout, so that a finding names what did not answer.
@@ -314,6 +317,11 @@ class DatabaseChecks:
                 return load_slack_settings(self._db)
         except (PyMongoError, ValueError):
             return SlackSettings()
+
+    def read(self, load: Callable[[Mongo], T]) -> T:
+        """Return what `load` reads, for checks that other packages make."""
+        with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
+            return load(self._db)
 
     def check_emoji(self, variable: str) -> list[Finding]:
         """Name the emoji that files a message. `variable` is the value of TICKET_EMOJI."""

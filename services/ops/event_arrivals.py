@@ -59,14 +59,17 @@ def load_event_arrivals(db: Mongo) -> dict[str, datetime]:
 def describe_arrivals(
     kinds: Collection[str], arrivals: Mapping[str, datetime], *, now: datetime
 ) -> list[Finding]:
-    """Say for each kind how long ago one came."""
+    """Say for each kind how long ago one came, and which never came."""
     if not arrivals:
         advice = f"Is the bot running and used in Slack? {COMPARE}"
         return [Finding(CheckStatus.OK, "none has come yet", advice)]
-    came = {kind: arrivals.get(kind) for kind in kinds}
+    came = {kind: arrivals[kind] for kind in kinds if kind in arrivals}
     listed = ", ".join(
-        f"{kind} {format_duration(max(now - at, timedelta())) + ' ago' if at else 'never'}"
-        for kind, at in came.items()
+        f"{kind} {format_duration(max(now - at, timedelta()))} ago" for kind, at in came.items()
     )
-    advice = "" if all(came.values()) else f"Should one have come that never came? {COMPARE}"
-    return [Finding(CheckStatus.OK, listed, advice)]
+    missing = [kind for kind in kinds if kind not in came]
+    if not missing:
+        return [Finding(CheckStatus.OK, listed)]
+    never = f"never {', '.join(missing)}"
+    advice = f"Should one have come that never came? {COMPARE}"
+    return [Finding(CheckStatus.OK, f"{listed}; {never}" if listed else never, advice)]

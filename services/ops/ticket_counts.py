@@ -18,6 +18,7 @@ from services.core.clock import Clock, utcnow
 from services.core.coerce import as_int
 from services.core.database import Document, Mongo
 from services.core.leases import lease_holder
+from services.models.resolution import NOT_A_REQUEST_RESOLUTION
 from services.models.ticket import OPEN_STATUSES, Status
 from services.ops import job_health
 
@@ -48,7 +49,7 @@ class TicketCounts:
 
 
 def record_status_counts(db: Mongo, *, now: datetime) -> None:
-    """Count the tickets by status, for `count_tickets`.
+    """Count the tickets by status, for `count_tickets`. One that was no request does not count.
 
     What is not open counts as completed: MongoDB knows the number of all documents.
     """
@@ -58,7 +59,9 @@ def record_status_counts(db: Mongo, *, now: datetime) -> None:
     )
     counts = dict.fromkeys(OPEN_STATUSES, 0) | {group["_id"]: group["tickets"] for group in groups}
     total = db.tickets.estimated_document_count()
-    counts[Status.COMPLETED] = max(total - sum(counts.values()), 0)
+    # `$eq`, because SecantusDB scans all tickets if a partial index has values for all fields.
+    withdrawn = db.tickets.count_documents({"resolution": {"$eq": NOT_A_REQUEST_RESOLUTION}})
+    counts[Status.COMPLETED] = max(total - withdrawn - sum(counts.values()), 0)
     by_status = {status.value: counts[status] for status in Status}
     values = {"byStatus": by_status, "at": now}
     db.meta.update_one({"_id": _STATUS_COUNTS_ID}, {"$set": values}, upsert=True)

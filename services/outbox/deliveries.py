@@ -22,13 +22,13 @@ from bson import ObjectId
 from pymongo.cursor import Cursor
 
 from services.core.clock import Clock, utcnow
-from services.core.coerce import as_datetime
+from services.core.coerce import as_datetime, as_string_list
 from services.core.database import Document, Mongo
 from services.core.slack_errors import CHANNEL_NOT_FOUND, OPERATOR_CODES
 from services.core.work_queue import MAX_DELIVERY_DELAY, ahead
 from services.models.comment import MessageRef, comments_from_doc
 from services.models.events import EventType
-from services.models.message_source import filed_from
+from services.models.message_source import filed_from, filed_near, talked_about_in
 from services.models.ticket import OPEN_STATUSES, Card, Ticket
 from services.outbox import pending
 from services.outbox.pending import ANY_TIME, outbox_fields
@@ -42,8 +42,14 @@ _UPDATE_CLAIM = "updatingUntil"  # of a card, or of the delivery of a comment
 TRIAGE_CARD_KIND = "triage"  # the kind of the card in the triage channel
 NOTES_KIND = "notes"  # of the message whose thread holds an assignee's internal notes
 COMMENT_KIND = "comment"  # of a comment or an internal note
+# In the thread of a request channel: the line that shows the ticket, and a comment from elsewhere.
+LINE_KIND, COPY_KIND = "line", "copy"
 # The reply to a message from which a ticket was filed: other people's conversation.
 _THREAD_REPLY_KIND = "thread"
+# Slack's codes for a thread in which no one can write.
+THREAD_LOST = frozenset({"thread_not_found", "restricted_action_thread_locked"})
+# No message of these begins a thread.
+_REPLY_KINDS = (LINE_KIND, COPY_KIND, _THREAD_REPLY_KIND)
 
 
 class DeliveryState(StrEnum):
@@ -79,10 +85,14 @@ class DeliveryRef:
         }
 
     @classmethod
-    def from_message(cls, message: Mapping[str, Any], *, bot_user_id: str) -> "DeliveryRef | None":
-        """Return None for a message of another author: any app may write such metadata."""
+    def from_message(
+        cls, message: Mapping[str, Any], *, bot_user_id: str, bot_id: str = ""
+    ) -> "DeliveryRef | None":
+        """Return None for a message of another author: any app may write such metadata. A message
+        under a person's name has the id of the bot only."""
         metadata = message.get("metadata")
-        if message.get("user") != bot_user_id or not isinstance(metadata, Mapping):
+        is_own = message.get("user") == bot_user_id or (bot_id and message.get("bot_id") == bot_id)
+        if not is_own or not isinstance(metadata, Mapping):
             return None
         payload = metadata.get("event_payload")
         if metadata.get("event_type") != _METADATA_TYPE or not isinstance(payload, Mapping):
@@ -100,10 +110,21 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class TicketThread:
-    """`internal`: messages in the thread are for the staff only."""
+    """`internal`: messages in the thread are for the staff only. `is_conversation`: it is in a
+    request channel, so any member may write there."""
 
     ticket_id: str
     internal: bool
+    is_conversation: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedTicket:
+    """The ticket of a message with an emoji. `is_card`: the message is a card in a direct message
+    or in the triage channel."""
+
+    ticket_id: str
+    is_card: bool
 
 
 class MessageUnrecorded(Exception):
@@ -117,8 +138,9 @@ class TicketThreads:
         self._clock = clock
 
     def find_ticket(self, *, team_id: str, message: MessageRef) -> TicketThread | None:
-        """Return the ticket that `message` is about: the bot's message about one ticket, or a
-        direct message that was filed or added to a ticket, or the offer to do so. None if it is
+        """Return the ticket that `message` is about: the bot's message about one ticket, a direct
+        message that was filed or added to a ticket, or the offer to do so, or the first message of
+        the thread in a request channel that is the conversation about it. None if it is
         about no ticket, or about several.
 
         No permission check: returns only an id.
@@ -128,6 +150,34 @@ class TicketThreads:
             or self._by_reminder(message)
             or self._by_source(team_id, message)
         )
+
+    def find_marked(self, *, team_id: str, message: MessageRef) -> MarkedTicket | None:
+        """Return the ticket of a card, or in a channel that of any message of the bot, or that was
+        filed from the message. None for other messages, such as people's replies.
+
+        No permission check: returns only an id.
+        """
+        is_direct = message.channel.startswith("D")
+        found = self._db.tickets.find(
+            {"notices.ts": message.ts},
+            {"teamId": True, "cards": True, "notices": {"$elemMatch": {"ts": message.ts}}},
+        )
+        for doc in found:
+            here = (doc.get("teamId"), doc["notices"][0].get("channel"))
+            if here != (team_id, message.channel):
+                continue
+            kinds = {
+                card.get("kind")
+                for card in doc.get("cards") or ()
+                if (card.get("channel"), card.get("ts")) == (message.channel, message.ts)
+            }
+            is_card = bool(kinds) and (is_direct or TRIAGE_CARD_KIND in kinds)
+            return MarkedTicket(str(doc["_id"]), is_card) if is_card or not is_direct else None
+        if is_direct:
+            return None
+        filed = filed_from(team_id=team_id, channel=message.channel, ts=message.ts)
+        source = self._db.tickets.find_one(filed, ["_id"])
+        return MarkedTicket(str(source["_id"]), is_card=False) if source else None
 
     def find_ticket_of_copy(self, copy: DeliveryRef, *, team_id: str) -> TicketThread | None:
         """Return the ticket of a message that names its delivery and is not the one recorded: the
@@ -146,7 +196,7 @@ class TicketThreads:
         """Raise `MessageUnrecorded` if a worker is sending that user or channel a message, because
         the reply to it may arrive before its `ts` is recorded."""
         now = self._clock()
-        key = {"$regex": f":{recipient}$"}
+        key = {"$regex": f"^[0-9]+:(?!(?:{'|'.join(_REPLY_KINDS)}):).*:{recipient}$"}
         sending = CLAIMED_FILTER | {"key": key, "until": ahead(now, longest=MAX_DELIVERY_DELAY)}
         outbox = {"outbox": True, "nextTryAt": {"$gt": ANY_TIME}}
         found = self._db.tickets.find_one({**outbox, "notices": {"$elemMatch": sending}}, ["_id"])
@@ -199,11 +249,33 @@ class TicketThreads:
         offer = next((doc for doc in sent if doc.get("channel") == message.channel), None)
         channel, ts = str(offer["_id"]).split(":")[:2] if offer else (message.channel, message.ts)
         if not offer and not channel.startswith("D"):
-            return None  # below a message in a channel: other people's conversation
+            return (
+                self._by_conversation(team_id, message)
+                or self._by_added(team_id, message)
+                or self.find_by_comment(team_id=team_id, message=message)
+            )
         filed = filed_from(team_id=team_id, channel=channel, ts=ts)
         if doc := self._db.tickets.find_one(filed, ["_id"]):
             return TicketThread(str(doc["_id"]), internal=False)
         return self.find_by_comment(team_id=team_id, message=MessageRef(channel, ts))
+
+    def _by_added(self, team_id: str, message: MessageRef) -> TicketThread | None:
+        """Return the ticket to whose description the message in a channel was added."""
+        near = filed_near(team_id=team_id, channel=message.channel, ts=message.ts)
+        for doc in self._db.tickets.find(near, ["source.added"]):
+            if message.ts in as_string_list(doc["source"].get("added")):
+                return TicketThread(str(doc["_id"]), internal=False, is_conversation=True)
+        return None
+
+    def _by_conversation(self, team_id: str, message: MessageRef) -> TicketThread | None:
+        """Return the newest ticket that the thread below a message in a channel is the conversation
+        about. Any other is other people's conversation."""
+        for condition in talked_about_in(
+            team_id=team_id, channel=message.channel, thread_ts=message.ts
+        ):
+            if doc := self._db.tickets.find_one(condition, ["_id"], sort=[("_id", -1)]):
+                return TicketThread(str(doc["_id"]), internal=False, is_conversation=True)
+        return None
 
     def find_by_comment(self, *, team_id: str, message: MessageRef) -> TicketThread | None:
         """Return the ticket that has the message as a comment. No permission check, as above."""
@@ -263,6 +335,18 @@ def has_finished_delivery(ticket: Ticket, *, seq: int, kind: str) -> bool:
     return any(
         delivery["key"].startswith(begins) and is_finished(ticket, delivery["key"])
         for delivery in ticket.deliveries
+    )
+
+
+def is_thread_lost(ticket: Ticket, channel: str) -> bool:
+    """Return whether Slack accepts no message in the thread of the ticket in that channel."""
+    return any(
+        delivery["state"] == DeliveryState.FAILED
+        and delivery.get("error") in THREAD_LOST
+        and recipient == channel
+        and kind != COMMENT_KIND  # in the thread of the triage card
+        for delivery in ticket.deliveries
+        for _, kind, recipient in [parse_delivery_key(str(delivery["key"]))]
     )
 
 

@@ -2,8 +2,9 @@
 
 A reply is stored before its event is acknowledged, so Slack repeats the event until the reply is
 stored. A worker sends it. Its id consists of what it answers and of its kind: a repeated event
-stores no second one. A finished reply keeps no text; it is known for a while, so that a repeated
-event finds it, and a thread below it.
+stores no second one. The answer to a mention or an emoji may be a ticket (`FILING`): then `message`
+names what the worker has to read first. A finished reply keeps no text; it is known for a while, so
+that a repeated event finds it, and a thread below it.
 """
 
 import re
@@ -29,6 +30,7 @@ UNSENT_RETENTION = timedelta(days=30)
 class ReplyKind(StrEnum):
     OFFER = "offer"  # to file a direct message as a ticket
     REACTION_OFFER = "reaction"  # to file a message that was marked with the emoji
+    FILING = "filing"  # the ticket of a message or thread that a worker has to read first
     HOME_REFUSAL = "home"  # a member without an account opened Home; `message` holds its blocks
     ADDRESS_CLAIM = "claim"  # whether an account with their address is the member's
     WELCOME = "welcome"  # what a new moderator or admin can do
@@ -46,6 +48,7 @@ class ReplyState(StrEnum):
 MAX_AGE_BY_KIND = {
     ReplyKind.OFFER: timedelta(hours=1),
     ReplyKind.REACTION_OFFER: timedelta(hours=1),
+    ReplyKind.FILING: timedelta(days=1),
     ReplyKind.HOME_REFUSAL: timedelta(hours=1),
     ReplyKind.ADDRESS_CLAIM: timedelta(days=14),
     ReplyKind.WELCOME: timedelta(days=14),
@@ -58,6 +61,7 @@ MAX_AGE_BY_KIND = {
 RETENTION_BY_KIND: Mapping[ReplyKind, timedelta | None] = {
     ReplyKind.OFFER: timedelta(days=30),
     ReplyKind.REACTION_OFFER: timedelta(days=30),
+    ReplyKind.FILING: timedelta(days=1),
     ReplyKind.HOME_REFUSAL: timedelta(days=1),
     ReplyKind.ADDRESS_CLAIM: timedelta(days=365),
     ReplyKind.WELCOME: timedelta(days=365),

@@ -30,7 +30,7 @@ from services.models.comment import comments_from_doc
 from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.models.ticket import OPEN_STATUSES
 from services.models.user import Role
-from services.outbox.deliveries import DeliveryState, delivery_key, parse_delivery_key
+from services.outbox.deliveries import COPY_KIND, DeliveryState, delivery_key, parse_delivery_key
 from services.outbox.pending import outbox_fields
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX
 from services.outbox.replies import delete_replies
@@ -100,9 +100,10 @@ class Erasure:
         released_tickets = 0
         while released := release.release_tickets(self._db, user_id, now=self._clock()):
             released_tickets += len(released)
-        found = iter_tickets(self._db, (*PERSONAL_FIELDS, "status", "events.by"))
+        found = iter_tickets(self._db, (*PERSONAL_FIELDS, "status", "events.by", "events.seq"))
         tickets = sum(self._redact_ticket(doc, user_id, slack_ids) for doc in found)
         self._forget_messages(user_id)
+        self._db.channels.update_many({"by": user_id}, {"$unset": {"by": ""}})
         removed_emails = self._db.letters.delete_many({"userId": user_id}).deleted_count
         self._db.codes.delete_many({"userId": user_id})
         delete_replies(self._db, slack_ids)
@@ -141,7 +142,10 @@ class Erasure:
         # Cards name the requester, the filer, and who assigned the ticket or added the reader.
         acted = [event["by"] for event in own_entries(doc.get("events"), "by")]
         is_named = user_id in (doc.get("createdBy"), doc.get("filedBy"), *acted)
-        is_shown = is_named and doc.get("status") in OPEN_STATUSES
+        is_shown = is_named and (
+            doc.get("status") in OPEN_STATUSES
+            or any(str(name).endswith(".withdraw") for name in update.get("$set", {}))
+        )
         if not update and not is_shown:
             return False
         if "participants" in update.get("$pull", {}):
@@ -187,6 +191,7 @@ def redaction_update(doc: Document, *, user_id: ObjectId, slack_ids: Collection[
     is_direct = is_authors and _is_direct(source.get("channel"))
     recipients = {str(user_id), str(source["channel"])} if is_direct else {str(user_id)}
     values, gone = _redact_deliveries(doc, recipients)
+    values |= _withdraw_copies(doc, user_id)
     values |= _redact_comments(doc, user_id, slack_ids)
     if is_direct:
         gone.append("source")
@@ -224,6 +229,25 @@ def _redact_deliveries(
                 seq=int(seq), kind=kind, recipient=ERASED_PLACEHOLDER
             )
     return values, gone
+
+
+def _withdraw_copies(doc: Document, user_id: ObjectId) -> dict[str, Any]:
+    """Have the copies of their comments in request channels deleted in Slack: they are under the
+    person's name and picture, which Slack does not change."""
+    own = {
+        str(event["seq"])
+        for event in own_entries(doc.get("events"), "by")
+        if event["by"] == user_id and "seq" in event
+    }
+    listed = doc.get("notices")
+    values: dict[str, Any] = {}
+    for position, delivery in enumerate(listed if isinstance(listed, list) else []):
+        if not isinstance(delivery, Mapping) or delivery.get("withdraw"):
+            continue
+        seq, kind, _ = parse_delivery_key(str(delivery.get("key")))
+        if kind == COPY_KIND and seq in own and delivery.get("state") == DeliveryState.SENT:
+            values[f"notices.{position}.withdraw"] = True
+    return values
 
 
 def _redact_comments(

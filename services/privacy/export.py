@@ -85,6 +85,7 @@ class DataExport:
             "letters": list(self._db.letters.find(of_account, _EMAIL_FIELDS)),
             "directMessages": list(self._db.inbox.find(to_member, ["at", "text"])),
             "replies": list(self._db.replies.find(to_member, _REPLY_FIELDS)),
+            "requestChannels": list(self._db.channels.find({"by": doc["_id"]}, ["at"])),
             "audit": [
                 entry.to_doc() for entry in audit_log.entries_since(self._db, None, [doc["_id"]])
             ],

@@ -18,6 +18,7 @@ from services.assignment import indexes as assignment
 from services.audit import indexes as audit
 from services.auth import indexes as auth
 from services.availability import indexes as availability
+from services.channels import indexes as channels
 from services.core import database
 from services.core import indexes as core
 from services.core.database import Document, Mongo
@@ -66,6 +67,7 @@ INDEXES: Declaration = collect_indexes(
     tickets.INDEXES,
     ops.INDEXES,
     availability.INDEXES,
+    channels.INDEXES,
     routing.INDEXES,
     digest.INDEXES,
     lists.INDEXES,

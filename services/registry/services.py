@@ -16,6 +16,7 @@ from services.availability.availability_service import AvailabilityService
 from services.availability.handover_offers import HandoverOffers
 from services.availability.slack_status import StatusRulesStore
 from services.availability.status_sync import StatusSync
+from services.channels.channel_settings import ChannelSettings
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.core.processed_events import ProcessedEvents
@@ -42,8 +43,10 @@ from services.search.search_service import TicketSearch
 from services.team_settings.app_name import app_name
 from services.team_settings.settings_service import TeamSettings
 from services.tickets.actions import TicketActions
+from services.tickets.channel_messages import ChannelMessages
 from services.tickets.comments import CommentService
 from services.tickets.direct_messages import DirectMessages
+from services.tickets.emoji_actions import EmojiActions
 from services.tickets.filing import TicketService
 
 if TYPE_CHECKING:
@@ -167,13 +170,21 @@ class Services:
 
     tickets = _lazy(lambda s: TicketService(s.db, s.rate_limiter, clock=s.clock))
     ticket_actions = _lazy(lambda s: TicketActions(s.db, s.users, clock=s.clock))
+    emoji_actions = _lazy(lambda s: EmojiActions(s.db, s.ticket_actions))
     comments = _lazy(lambda s: CommentService(s.db, clock=s.clock))
     lists = _lazy(lambda s: ListService(s.db, s.links, clock=s.clock))
     search = _lazy(lambda s: TicketSearch(s.db, s.links, clock=s.clock))
     ticket_pager = _lazy(lambda s: TicketPager(s.db, clock=s.clock))
+    channel_settings = _lazy(
+        lambda s: ChannelSettings(s.db, triage_channel=s.triage_channel, clock=s.clock)
+    )
     team_settings = _lazy(
         lambda s: TeamSettings(
-            s.db, clock=s.clock, triage_channel=s.triage_channel, ticket_emoji=s.ticket_emoji
+            s.db,
+            clock=s.clock,
+            triage_channel=s.triage_channel,
+            ticket_emoji=s.ticket_emoji,
+            is_request_channel=s.channel_settings.is_listed,
         )
     )
     setup_checklists = _lazy(
@@ -191,6 +202,7 @@ class Services:
             s.status_rules,
             s.setup_checklists,
             s.private_ticket_settings,
+            s.channel_settings,
             clock=s.clock,
         )
     )
@@ -206,6 +218,7 @@ class Services:
     # Their index expires them by MongoDB's clock.
     processed_events = _lazy(lambda s: ProcessedEvents(s.db))
     direct_messages = _lazy(lambda s: DirectMessages(s.db))
+    channel_messages = _lazy(lambda s: ChannelMessages(s.db, clock=s.clock))
 
     @property
     def app_name(self) -> str:

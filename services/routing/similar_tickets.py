@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from services.analysis.model_exchange import Precedent, canonical_skills
 from services.core.coerce import as_object_id, as_str, as_string_list
 from services.core.database import Document, Mongo
+from services.models.resolution import NOT_A_REQUEST_RESOLUTION, RESOLUTION_CODES
 from services.models.ticket import Status, Ticket
 from services.routing.indexes import SKILL_RESOLVED_INDEX
 from services.routing.learned_model import extract_features
 from services.tickets.access import is_for_other_tickets
 from services.tickets.indexes import NEWEST_INDEX, RESOLVED_INDEX
-from services.tickets.lifecycle import RESOLUTION_CODES
 
 MAX_PRECEDENTS = 4
 MAX_SEARCHED_SKILLS = 3
@@ -39,7 +39,13 @@ _SUMMARISED = {
     "resolution": True,
     "private": True,
 }
-_REPORTED = {"title": True, "description": True, "createdBy": True, "private": True}
+_REPORTED = {
+    "title": True,
+    "description": True,
+    "createdBy": True,
+    "private": True,
+    "resolution": True,
+}
 
 
 def find_precedents(
@@ -74,7 +80,9 @@ def count_reporters(db: Mongo, ticket: Ticket, *, now: datetime) -> int:
     others = [
         doc
         for doc in newest
-        if as_object_id(doc.get("createdBy")) not in own and is_for_other_tickets(doc)
+        if as_object_id(doc.get("createdBy")) not in own
+        and is_for_other_tickets(doc)
+        and doc.get("resolution") != NOT_A_REQUEST_RESOLUTION
     ]
     text = ticket.text[:COMPARED_LENGTH]
     shares = similarities(text, [_beginning(doc, "description") for doc in others])

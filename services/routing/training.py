@@ -17,6 +17,7 @@ from services.core.clock import Clock, utcnow
 from services.core.coerce import as_object_id, as_str, as_string_list
 from services.core.database import Document, Mongo
 from services.models.events import EventType
+from services.models.resolution import RESOLUTION_CODES
 from services.models.ticket import Status
 from services.models.user import ACTIVE_STAFF
 from services.routing.learned_model import Example
@@ -24,7 +25,6 @@ from services.routing.model_store import ModelKind, ModelStore
 from services.routing.skill_matching import match_skills
 from services.tickets.access import is_for_other_tickets
 from services.tickets.indexes import RESOLVED_INDEX
-from services.tickets.lifecycle import RESOLUTION_CODES
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,13 @@ from bson import ObjectId
 from services.core.database import Document
 from services.core.errors import InvalidValue
 from services.core.text import join_words, strip_invisible
+from services.models.resolution import (
+    CANCELLED_RESOLUTION,
+    NOT_A_REQUEST_RESOLUTION,
+    RESOLUTION_CODES,
+)
 from services.models.search_words import MIN_LENGTH, Word, iter_words, normalized
 from services.models.ticket import OPEN_STATUSES, Priority, Status, parse_priority
-from services.tickets.lifecycle import CANCELLED_RESOLUTION, NO_ANSWER_RESOLUTION
 
 QUERY_FIELD = "q"
 MAX_QUERY_LENGTH = 150
@@ -51,8 +55,9 @@ STATUSES: Mapping[str, Document] = {
     "in-progress": {"status": Status.IN_PROGRESS.value, "acceptedAt": {"$ne": None}},
     "waiting": {"status": Status.WAITING.value},
     "reopened": {"status": Status.REOPENED.value},
-    "resolved": {**_DONE, "resolution": {"$nin": [CANCELLED_RESOLUTION, NO_ANSWER_RESOLUTION]}},
+    "resolved": {**_DONE, "resolution": {"$nin": list(RESOLUTION_CODES)}},
     "cancelled": {**_DONE, "resolution": CANCELLED_RESOLUTION},
+    "not-a-request": {**_DONE, "resolution": NOT_A_REQUEST_RESOLUTION},
     "closed": _DONE,
 }
 _SINCE = re.compile(r"([0-9]{1,4})([hdw])|([0-9]{4}-[0-9]{2}-[0-9]{2})", re.ASCII)

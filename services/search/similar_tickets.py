@@ -16,12 +16,12 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.redaction import mask_visible
 from services.models.permissions import Actor, Permission, require_permission
+from services.models.resolution import RESOLUTION_CODES
 from services.models.ticket import Status, Ticket
 from services.models.ticket_similarity import TicketWords, informative_words
 from services.search.word_sample import WordSample, word_sample
 from services.tickets.access import Sight, for_requester, visible_to
 from services.tickets.indexes import NEWEST_INDEX
-from services.tickets.lifecycle import RESOLUTION_CODES
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +126,8 @@ def _rarest_words(ticket: Ticket, sample: WordSample) -> tuple[list[str], float]
 def _most_similar(ticket: Ticket, candidates: Sequence[Document]) -> list[ObjectId]:
     """Return the ids of the most similar; of equal ones the newest first, as they were read."""
     own = TicketWords.of_texts(mask_visible(ticket.title), mask_visible(ticket.description))
-    rated = ((own.similarity(TicketWords.of_doc(doc)), doc["_id"]) for doc in candidates)
+    possible = (doc for doc in candidates if own.max_similarity(doc) >= MIN_SIMILARITY)
+    rated = ((own.similarity(TicketWords.of_doc(doc)), doc["_id"]) for doc in possible)
     found = [pair for pair in rated if pair[0] >= MIN_SIMILARITY]
     found.sort(key=lambda pair: -pair[0])
     return [ticket_id for _, ticket_id in found[:MAX_SHOWN]]

@@ -4,7 +4,9 @@ services/models/escalation_track.py. Pure.
 Until a ticket is accepted: its assignee is reminded, then the next candidate gets it, then the
 triage channel is notified, then the admins. Until it is resolved: its assignee is reminded when a
 quarter of the time is left and when the due time has passed, then the triage channel is notified,
-then the admins. While it waits for its requester: they are asked once more, then it is closed.
+then the admins. While it waits for its requester: they are asked once more, then it is closed. A
+question or resolution in the thread of a request channel to which the requester has not reacted is
+sent to them once more, in a direct message.
 
 Times are working time, as the targets are (services/sla/policy.py). A status change pauses or ends
 the tracks. Another assignment, priority or due time restarts its steps.
@@ -20,6 +22,7 @@ from types import MappingProxyType
 from services.calendar.work_week import ZERO_DURATION, WorkWeek
 from services.core.clock import truncate
 from services.core.coerce import as_datetime
+from services.models.conversation import requester_conversation
 from services.models.escalation_track import (
     EscalationStep,
     EscalationTrack,
@@ -29,7 +32,7 @@ from services.models.escalation_track import (
     TrackState,
     TrackStates,
 )
-from services.models.events import NewEvent
+from services.models.events import EventType, NewEvent
 from services.models.ticket import Priority, Status, Ticket
 from services.sla.policy import SlaPolicy
 
@@ -40,6 +43,8 @@ COMMENTS_FIELD = "comments"
 DUE_SOON_FRACTION = 0.25
 # Between a missed due time and the triage channel, and between that and the admins.
 URGENT_ESCALATION_DELAY, ESCALATION_DELAY = timedelta(minutes=15), timedelta(hours=1)
+# Between a question or resolution in a request channel and the direct message about it.
+ANSWER_TIME = timedelta(hours=4)
 MAX_WORKING_TIME_RANGE = timedelta(days=366)
 
 _NOTHING_POSTPONED: Mapping[EscalationTrack, datetime] = MappingProxyType({})
@@ -73,9 +78,11 @@ def build_schedule(
     `is_recalculation`: nothing has changed, the ticket gets its first schedule or one by another
     policy. Then no one is notified of a time that had passed before.
     """
-    if ticket.status is Status.COMPLETED:
-        return NO_SCHEDULE
     taken = {EscalationStep(str(event.to)) for event in events if event.field == NEXT_STEP_FIELD}
+    answer = _answer_state(ticket, now=now, taken=taken, events=events)
+    if ticket.status is Status.COMPLETED:
+        tracks = {EscalationTrack.ANSWER: answer} if answer else {}
+        return EscalationSchedule(_earliest_of(ticket, tracks, policy), tracks)
     by_assignee = any(event.by == ticket.assigned_to for event in events)
     found = {
         EscalationTrack.ACCEPT: _accept_state(
@@ -85,10 +92,14 @@ def build_schedule(
             ticket, now=now, taken=taken, is_recalculation=is_recalculation
         ),
         EscalationTrack.WAITING: _waiting_state(ticket, now=now, taken=taken, events=events),
+        EscalationTrack.ANSWER: answer,
     }
     tracks = {track: state for track, state in found.items() if state}
-    firsts = (_first_step(ticket, tracks, track, policy) for track in tracks)
-    return EscalationSchedule(_earliest(firsts), tracks)
+    return EscalationSchedule(_earliest_of(ticket, tracks, policy), tracks)
+
+
+def _earliest_of(ticket: Ticket, tracks: TrackStates, policy: SlaPolicy) -> ScheduledStep | None:
+    return _earliest(_first_step(ticket, tracks, track, policy) for track in tracks)
 
 
 def next_scheduled_step(
@@ -124,7 +135,7 @@ def remaining_steps(
     ticket: Ticket, state: TrackState, track: EscalationTrack, policy: SlaPolicy
 ) -> Iterator[ScheduledStep]:
     """Yield the pending steps of a track that have a known time, in their order."""
-    is_paused = ticket.status is Status.WAITING and track is not EscalationTrack.WAITING
+    is_paused = ticket.status is Status.WAITING and not track.is_of_the_requester
     if state.counted_from is None or is_paused:
         return
     # Sequential: only the next step's time is known. DUE: later steps count from the taken ones.
@@ -148,7 +159,7 @@ def is_current_step(ticket: Ticket, step: EscalationStep) -> bool:
     """Whether the ticket is unchanged since the step was taken: no step followed, and it was not
     accepted, resolved, reassigned or given another due time."""
     state = ticket.escalation_tracks.get(step.track)
-    is_paused = ticket.status is Status.WAITING and step.track is not EscalationTrack.WAITING
+    is_paused = ticket.status is Status.WAITING and not step.track.is_of_the_requester
     return state is not None and state.last_step is step and not state.is_ended and not is_paused
 
 
@@ -218,6 +229,26 @@ def _waiting_state(
     return TrackState(subject="", counted_from=now, last_step=done)
 
 
+def _answer_state(
+    ticket: Ticket, *, now: datetime, taken: set[EscalationStep], events: Sequence[NewEvent]
+) -> TrackState | None:
+    """State until the requester reacts to a question or resolution in a request channel, by
+    anything that they do with the ticket."""
+    if ticket.status not in (Status.WAITING, Status.COMPLETED):
+        return None
+    said = (EventType.WAITING, EventType.RESOLVED)
+    is_said = any(event.type in said and event.by != ticket.created_by for event in events)
+    if is_said and requester_conversation(ticket):
+        return TrackState(subject="", counted_from=now)
+    known = ticket.escalation_tracks.get(EscalationTrack.ANSWER)
+    if known is None or any(
+        event.by == ticket.created_by or event.field in ("createdBy", "private") for event in events
+    ):
+        return None
+    done = _last_taken(taken, EscalationTrack.ANSWER)
+    return replace(known, last_step=done or known.last_step)
+
+
 def _first_step(
     ticket: Ticket, tracks: TrackStates, track: EscalationTrack, policy: SlaPolicy
 ) -> ScheduledStep | None:
@@ -249,22 +280,30 @@ def _step_at(
 ) -> datetime | None:
     """Return when a step is due on a track counted from `since`; `previous` is the time of the step
     before it. None if it is not taken."""
-    targets = policy.targets
     match delay:
-        case StepDelay.ACCEPTANCE_TIME:
-            return _after(policy, since, targets.acceptance_time(ticket.priority))
-        case StepDelay.HALF_ACCEPTANCE_TIME:
-            return _after(policy, since, targets.acceptance_time(ticket.priority) / 2)
         case StepDelay.BEFORE_DUE:
             return _due_soon_at(ticket, since, policy)
         case StepDelay.DUE:
             return _missed_at(ticket, since)
         case StepDelay.ESCALATION_DELAY:
             return _after_escalation_delay(ticket, since, previous, policy)
+    return _after(policy, since, _wait(delay, ticket, policy))
+
+
+def _wait(delay: StepDelay, ticket: Ticket, policy: SlaPolicy) -> timedelta:
+    """Return the delay as working time."""
+    targets = policy.targets
+    match delay:
+        case StepDelay.ACCEPTANCE_TIME:
+            return targets.acceptance_time(ticket.priority)
+        case StepDelay.HALF_ACCEPTANCE_TIME:
+            return targets.acceptance_time(ticket.priority) / 2
         case StepDelay.WAITING_DAYS:
-            return _after(policy, since, targets.waiting_days * _day(policy.work_week))
+            return targets.waiting_days * _day(policy.work_week)
         case StepDelay.AUTO_COMPLETE_DAYS:
-            return _after(policy, since, targets.auto_complete_days * _day(policy.work_week))
+            return targets.auto_complete_days * _day(policy.work_week)
+        case _:
+            return ANSWER_TIME
 
 
 def _missed_at(ticket: Ticket, since: datetime) -> datetime | None:

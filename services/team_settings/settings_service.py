@@ -4,6 +4,7 @@ channel and the emoji.
 A form sends all of its fields; a field that the admin did not change keeps its current value.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 
 from services.calendar.business_hours import (
@@ -16,6 +17,7 @@ from services.calendar.business_hours import (
 )
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
+from services.core.errors import InvalidValue
 from services.core.form_changes import changed_fields
 from services.core.settings import DEFAULT_TICKET_EMOJI
 from services.core.slack_scopes import GrantedScopes, load_granted_scopes
@@ -37,6 +39,10 @@ from services.team_settings.app_name import (
     load_app_name,
 )
 from services.team_settings.settings_store import store_settings
+
+IS_REQUEST_CHANNEL = (
+    "This is a request channel, where everyone reads the tickets' threads. Choose another channel."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,8 @@ class CurrentSettings:
 
 
 class TeamSettings:
-    """`triage_channel` and `ticket_emoji` are the values of the variables."""
+    """`triage_channel` and `ticket_emoji` are the values of the variables; `is_request_channel`
+    gets the id of a channel."""
 
     def __init__(
         self,
@@ -82,11 +89,13 @@ class TeamSettings:
         clock: Clock = utcnow,
         triage_channel: str = "",
         ticket_emoji: str = DEFAULT_TICKET_EMOJI,
+        is_request_channel: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._db = db
         self._clock = clock
         self._triage_channel = triage_channel
         self._ticket_emoji = ticket_emoji
+        self._is_request_channel = is_request_channel
 
     def get(self, *, actor: Actor) -> CurrentSettings:
         require_permission(actor, Permission.MANAGE_USERS)
@@ -121,14 +130,20 @@ class TeamSettings:
         require_permission(actor, Permission.MANAGE_USERS)
         values: Document = {}
         if triage_channel is not None:
-            values[slack_settings.TRIAGE_CHANNEL] = slack_settings.checked_channel(triage_channel)
+            if triage_channel:
+                slack_settings.checked_channel(triage_channel, field=slack_settings.TRIAGE_CHANNEL)
+            values[slack_settings.TRIAGE_CHANNEL] = triage_channel
         if ticket_emoji is not None:
             values[slack_settings.TICKET_EMOJI] = slack_settings.checked_emoji(ticket_emoji)
-        if values:
-            defaults = {
-                slack_settings.TRIAGE_CHANNEL: self._triage_channel,
-                slack_settings.TICKET_EMOJI: self._ticket_emoji,
-            }
+        if not values:
+            return
+        defaults = {
+            slack_settings.TRIAGE_CHANNEL: self._triage_channel,
+            slack_settings.TICKET_EMOJI: self._ticket_emoji,
+        }
+        with slack_settings.choosing_channel(self._db, now=self._clock()):
+            if triage_channel and self._is_request_channel(triage_channel):
+                raise InvalidValue(slack_settings.TRIAGE_CHANNEL, IS_REQUEST_CHANNEL)
             self._store(slack_settings.SLACK_SETTINGS_ID, values, actor, defaults)
 
     def set_targets(

@@ -5,18 +5,24 @@ process takes a change over within seconds.
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from pymongo.errors import PyMongoError
 
 from services.core.coerce import str_or_empty
 from services.core.database import Mongo
-from services.core.errors import InvalidValue
+from services.core.errors import Conflict, InvalidValue
+from services.core.leases import Lease, LeaseUnavailable
+from services.core.optimistic_retry import BUSY
 from services.core.settings import CHANNEL_ID, EMOJI_NAME, normalized_emoji
 from services.core.ttl_cache import ttl_cached
 
 SLACK_SETTINGS_ID = "slack"
 TRIAGE_CHANNEL, TICKET_EMOJI = "triageChannel", "ticketEmoji"  # fields, and inputs of the form
+MAX_WAIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +70,21 @@ def ticket_emoji(db: Mongo, *, variable: str) -> str:
     return slack_settings(db).ticket_emoji or variable
 
 
-def checked_channel(channel: str) -> str:
-    """Raises `InvalidValue` for what is no channel's id, nor ""."""
-    if channel and not re.search(CHANNEL_ID, channel):
-        raise InvalidValue(TRIAGE_CHANNEL, "Choose a channel.")
+@contextmanager
+def choosing_channel(db: Mongo, *, now: datetime) -> Iterator[None]:
+    """Let no other admin choose a channel in the block: none is both the triage channel and a
+    request channel. Raises `Conflict` if others take too long."""
+    try:
+        with Lease(db, "channels", clock=lambda: now, max_wait_seconds=MAX_WAIT_SECONDS):
+            yield
+    except LeaseUnavailable:
+        raise Conflict(BUSY) from None
+
+
+def checked_channel(channel: str, *, field: str) -> str:
+    """Raises `InvalidValue` for what is no channel's id."""
+    if not re.search(CHANNEL_ID, channel):
+        raise InvalidValue(field, "Choose a channel.")
     return channel
 
 

@@ -21,6 +21,7 @@ from services.tickets.fields import FIELDS, Access
 NOT_PRIVATE: Document = {"private": {"$ne": True}}
 _NO_CONDITION: Document = {}
 CONCEALED_TITLE = "private"
+NOT_VISIBLE = "There is no such ticket, or you may not see it."
 _HOLDS: Mapping[str, Callable[[Ticket, Any], bool]] = {
     "private": lambda ticket, _: not ticket.private,
     "createdBy": lambda ticket, who: ticket.created_by == who,
@@ -84,12 +85,34 @@ def require_visible(actor: Actor, ticket: Ticket | None) -> Ticket:
         if visible_to(actor).covers(ticket):
             return ticket
         record_denial(Permission.SEE_ANY_TICKET, actor.user_id)
-    raise NotFound("There is no such ticket, or you may not see it.")
+    raise NotFound(NOT_VISIBLE)
 
 
 def may_change_participants(actor: Actor, ticket: Ticket) -> bool:
     """Return whether the actor may add and remove others: the requester and the staff."""
     return ticket.created_by == actor.user_id or visible_to(actor).covers_as_staff(ticket)
+
+
+def gets_messages(ticket: Ticket, user_id: ObjectId) -> bool:
+    """Return whether the user is a participant who was added by another. One who takes part by
+    writing in a request channel reads there."""
+    added = addition_of(ticket, user_id)
+    return user_id in ticket.participants and not (added and added.is_by_its_person)
+
+
+def addition_of(ticket: Ticket, user_id: ObjectId) -> Event | None:
+    """Return the event that added the participant last. A merge of accounts adds no one."""
+    accounts = accounts_of(ticket, user_id)
+    return next(
+        (
+            event
+            for event in reversed(ticket.events)
+            if event.type == EventType.PARTICIPANT_ADDED
+            and event.from_ is None
+            and event.to in accounts
+        ),
+        None,
+    )
 
 
 def was_removed(ticket: Ticket, user_id: ObjectId) -> bool:
@@ -174,6 +197,7 @@ _EVENT_TYPES = frozenset(
         EventType.WAITING,
         EventType.ANSWERED,
         EventType.CANCELLED,
+        EventType.WITHDRAWN,
         EventType.REOPENED,
         EventType.COMMENTED,
         EventType.COMMENT_EDITED,

@@ -19,6 +19,7 @@ from services.core.optimistic_retry import retry_on_conflict
 from services.core.security_events import SecurityEvent
 from services.models.events import EventType
 from services.models.permissions import Actor, Permission, require_permission
+from services.models.resolution import CANCELLED_RESOLUTION, NOT_A_REQUEST_RESOLUTION
 from services.models.ticket import Status, Ticket
 from services.models.user import User, can_work_on_tickets
 from services.outbox import deliveries
@@ -27,7 +28,6 @@ from services.tickets.access import require_visible
 from services.tickets.comments import MAX_COMMENT_LENGTH, CommentService
 from services.tickets.lifecycle import (
     ACTION_PERMISSIONS,
-    CANCELLED_RESOLUTION,
     TicketAction,
     allowed_actions,
     already_done,
@@ -59,6 +59,7 @@ ACTION_EVENTS = frozenset(
         EventType.ANSWERED,
         EventType.RESOLVED,
         EventType.CANCELLED,
+        EventType.WITHDRAWN,
         EventType.REOPENED,
     }
 )
@@ -192,19 +193,48 @@ class TicketActions:
 
         return self._apply_action(actor, ticket_id, TicketAction.CANCEL, build_change)
 
+    def withdraw(self, *, actor: Actor, ticket_id: str, expected_state: str = "") -> Ticket:
+        """Close it as not a request: it counts in no figures, and no one learns from it."""
+
+        def build_change(ticket: Ticket, now: datetime) -> Change:
+            by, done = actor.user_id, EventType.WITHDRAWN
+            return transitions.complete(
+                by, ticket, done, resolution=NOT_A_REQUEST_RESOLUTION, now=now
+            )
+
+        return self._apply_action(
+            actor, ticket_id, TicketAction.WITHDRAW, build_change, expected_state
+        )
+
+    def undo_withdrawal(self, *, actor: Actor, ticket_id: str) -> Ticket:
+        """Reopen a withdrawn ticket; `Conflict` if it is no longer that."""
+        require_permission(actor, ACTION_PERMISSIONS[TicketAction.WITHDRAW])
+        return self._reopen(actor, ticket_id, validate=_check_withdrawn)
+
     def reopen(self, *, actor: Actor, ticket_id: str, reason: str = "") -> Ticket:
         """Return it to its assignee, or to assignment if they no longer work on tickets. Raises
         `InvalidValue` for the reason, which is what is still wrong."""
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.REOPEN])
         why = checked_optional_text(reason, field="reason", limit=MAX_COMMENT_LENGTH) or ""
+        return self._reopen(actor, ticket_id, reason=why)
 
+    def _reopen(
+        self,
+        actor: Actor,
+        ticket_id: str,
+        *,
+        reason: str = "",
+        validate: Callable[[Ticket], None] | None = None,
+    ) -> Ticket:
         def build_change(ticket: Ticket, now: datetime) -> Change:
             keep = self._users.can_work_on_tickets(ticket.assigned_to)
             return transitions.reopen(
-                actor.user_id, ticket, keep_assignee=keep, now=now, reason=why
+                actor.user_id, ticket, keep_assignee=keep, now=now, reason=reason
             )
 
-        return self._apply_action(actor, ticket_id, TicketAction.REOPEN, build_change)
+        return self._apply_action(
+            actor, ticket_id, TicketAction.REOPEN, build_change, validate=validate
+        )
 
     def confirm_solved(self, *, actor: Actor, ticket_id: str) -> Ticket:
         """Complete the requester's own ticket, even if it has changed since they were asked.
@@ -331,6 +361,11 @@ def check_new_assignee(ticket: Ticket, person: User) -> None:
     check_assignee(ticket, person.id)
     if person.id == ticket.assigned_to:
         raise InvalidValue("assignedTo", f"{person.display_name} has this ticket already.")
+
+
+def _check_withdrawn(ticket: Ticket) -> None:
+    if ticket.resolution != NOT_A_REQUEST_RESOLUTION:
+        raise Conflict(stale_message(ticket))
 
 
 def was_returned(ticket: Ticket, *, by: ObjectId, former: str, note: str) -> bool:

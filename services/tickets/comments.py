@@ -18,18 +18,21 @@ from services.core.errors import LimitReached, PermissionDenied
 from services.core.optimistic_retry import retry_on_conflict
 from services.core.security_events import SecurityEvent
 from services.models.comment import Comment, FileLink, MessageRef
+from services.models.conversation import conversation_of
 from services.models.events import EventType, NewEvent
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import Ticket
 from services.tickets import ticket_store
-from services.tickets.access import require_visible
+from services.tickets.access import require_visible, visible_to, was_removed
 from services.tickets.lifecycle import ACTION_PERMISSIONS, TicketAction
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import (
     EVENT_FIELD_BY_INTERNAL,
     MAX_COMMENTS_PER_TICKET,
+    MAX_PARTICIPANTS,
     Change,
     add_comment,
+    change_participants,
     comment_doc,
 )
 from services.tickets.validation import checked_required_text
@@ -91,12 +94,18 @@ class CommentService:
     ) -> CommentResult:
         """Store a comment, once per `message` or form (`request_id`) it was written in.
 
-        A requester's comment puts a waiting ticket in progress again. Raises `InvalidValue`,
+        A requester's comment puts a waiting ticket in progress again. A member who writes in the
+        conversation in a request channel and may not see the ticket takes part in it from then on,
+        if there is room. Raises `InvalidValue`,
         `CommentLimitReached`, `CommentRateLimitReached`, `NotFound`, `PermissionDenied`.
         """
 
         def attempt() -> CommentResult | None:
-            ticket = self.get_for_comment(actor=actor, ticket_id=ticket_id, internal=internal)
+            is_in_conversation = False
+            if message and not internal:
+                ticket, is_in_conversation = self._get_for_message(actor, ticket_id, message)
+            else:
+                ticket = self.get_for_comment(actor=actor, ticket_id=ticket_id, internal=internal)
             checked_text = checked_comment_text(text, files)
             if known := _find_duplicate(ticket, message, request_id, by=actor.user_id):
                 return CommentResult(ticket, known, is_new=False)
@@ -108,11 +117,27 @@ class CommentService:
                 "slack": message.to_doc() if message else None,
                 **({"form": request_id} if request_id else {}),
             }
-            stored = ticket_store.apply(self._db, ticket, add_comment(ticket, doc), now=now)
+            change = add_comment(ticket, doc)
+            if is_in_conversation and _joins(actor, ticket):
+                own = actor.user_id
+                change = change_participants(own, ticket, added=[own]).then(change)
+            stored = ticket_store.apply(self._db, ticket, change, now=now)
             # None: another change was first; retry.
             return CommentResult(stored, stored.comments[-1], is_new=True) if stored else None
 
         return retry_on_conflict(attempt)
+
+    def _get_for_message(
+        self, actor: Actor, ticket_id: str, message: MessageRef
+    ) -> tuple[Ticket, bool]:
+        """Return the ticket that the message may be a comment on, and whether it is in the
+        conversation: who writes in a request channel reads there what others write."""
+        require_permission(actor, ACTION_PERMISSIONS[TicketAction.COMMENT])
+        ticket = load_ticket(self._db, ticket_id)
+        conversation = conversation_of(ticket) if ticket else None
+        if ticket and conversation and conversation.channel == message.channel:
+            return ticket, True
+        return require_visible(actor, ticket), False
 
     def edit(
         self,
@@ -138,7 +163,10 @@ class CommentService:
                     SecurityEvent.PERMISSION_DENIED, reason="author_only", account=actor.user_id
                 )
                 raise PermissionDenied("Only its author can change a comment.")
-            self.get_for_comment(actor=actor, ticket_id=ticket_id, internal=comment.internal)
+            if comment.internal:
+                self.get_for_comment(actor=actor, ticket_id=ticket_id, internal=True)
+            else:
+                self._get_for_message(actor, ticket_id, message)
             edited = comment.text.replace(replaces, text, 1) if replaces else text
             words = checked_comment_text(edited, files)
             if comment.deleted or (comment.text, comment.files) == (words, files):
@@ -185,6 +213,17 @@ class CommentService:
             return retry_on_conflict(attempt)
         except _NoComment:
             return None
+
+
+def _joins(actor: Actor, ticket: Ticket) -> bool:
+    """Return whether the actor takes part by what they write in the conversation. Not whom others
+    have removed, nor whom the requester does not want to get the ticket."""
+    return (
+        not visible_to(actor).covers(ticket)
+        and not was_removed(ticket, actor.user_id)
+        and actor.user_id != ticket.not_to
+        and len(ticket.participants) < MAX_PARTICIPANTS
+    )
 
 
 def checked_comment_text(text: str, files: Iterable[FileLink] = ()) -> str:

@@ -5,6 +5,7 @@ is asked about an own open ticket that looks like the same.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -19,11 +20,12 @@ from services.core.errors import Conflict, InvalidValue, LimitReached, NotFound
 from services.core.optimistic_retry import retry_on_conflict
 from services.core.rate_limit import RULES, Limit, refuse
 from services.models import events as model_events
+from services.models.comment import FileLink, MessageRef
 from services.models.events import EventType, NewEvent
-from services.models.message_source import MessageSource, filed_from
+from services.models.message_source import MessageSource, filed_from, filed_near
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
-from services.models.ticket_similarity import TicketWords
+from services.models.ticket_similarity import MIN_ALIKE, TicketWords
 from services.outbox.pending import outbox_fields
 from services.sla.policy import cached_policy
 from services.sla.timing import timing_for_new_ticket
@@ -35,7 +37,7 @@ from services.tickets.indexes import NEWEST_INDEX
 from services.tickets.lifecycle import check_requester
 from services.tickets.numbered_inserts import NumberedInserts
 from services.tickets.queries import WITHOUT_MESSAGES, load_ticket
-from services.tickets.transitions import Change, change_requester, make_private
+from services.tickets.transitions import Change, change_requester, comment_doc, make_private
 from services.tickets.validation import (
     MAX_DESCRIPTION_LENGTH,
     MIN_TITLE_LENGTH,
@@ -54,13 +56,10 @@ MAX_TICKETS_FOR_MESSAGE = 50
 # Of a requester's open tickets, the newest are compared with a new one, if they are read in time.
 MAX_COMPARED_TICKETS = 20
 MAX_COMPARING_SECONDS = 0.3
-_COMPARED_FIELDS = dict.fromkeys(
-    (
-        *("number", "title", "status", "createdBy", "assignedTo", "createdAt", "private"),
-        *("acceptedAt", "search.public", "search.parts", "teamId", "requestId"),
-        *("source.channel", "source.ts"),
-    ),
-    True,
+# SecantusDB's time grows with the fields: the others are read of the ticket that is alike, if any.
+_COMPARED_FIELDS = (
+    *("number", "title", "search.public", "search.parts", "teamId", "requestId"),
+    *("source.channel", "source.ts"),
 )
 REQUEST_ID_REUSED = "This key has filed another ticket already. Take a new one for each ticket."
 
@@ -92,6 +91,25 @@ class FilingResult:
     is_new: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ThreadMessage:
+    """A message in the thread of the one that a ticket is filed from: a comment without an event,
+    so that it notifies no one and counts for no figure."""
+
+    by: ObjectId
+    at: datetime
+    text: str
+    message: MessageRef
+    files: tuple[FileLink, ...] = ()
+
+    def to_doc(self) -> Document:
+        return {
+            **comment_doc(by=self.by, text=self.text, at=self.at),
+            "files": [file.to_doc() for file in self.files],
+            "slack": self.message.to_doc(),
+        }
+
+
 class TicketService:
     def __init__(self, db: Mongo, rate_limiter: "RateLimiter", *, clock: Clock = utcnow) -> None:
         self._db = db
@@ -113,6 +131,7 @@ class TicketService:
         private: bool = False,
         not_to: ObjectId | None = None,
         requester: ObjectId | None = None,
+        thread: Sequence[ThreadMessage] = (),
         reject_edits: bool = False,
         reject_similar: bool = False,
     ) -> FilingResult:
@@ -121,7 +140,8 @@ class TicketService:
         A second submission with other values is the requester's edit if the ticket is not in
         progress; with `reject_edits` it is a `Conflict`. A message (`source`) makes one ticket for
         all users. `not_to` is an account that it is never assigned to. `requester` is whose ticket
-        it is, if not the actor's; the hourly limit counts for the actor. With `reject_similar`, a
+        it is, if not the actor's; the hourly limit counts for the actor. `thread` are messages that
+        become its first comments, which must be valid. With `reject_similar`, a
         ticket that looks like an open one of the actor's own is not filed for the actor. Raises
         `InvalidValue`, `PermissionDenied`, `LimitReached`, `AlreadyFiled`, `SimilarTicketOpen`,
         `Conflict`.
@@ -151,7 +171,9 @@ class TicketService:
                 with place:
                     checked_deadline(deadline, now=self._clock())
                     self._check_stored_tickets(actor, place)
-                    filed = self._insert(actor, team_id, request_id, fields, source, content_hash)
+                    filed = self._insert(
+                        actor, team_id, request_id, fields, source, content_hash, thread
+                    )
                 return FilingResult(filed, is_new=True)
             except (InvalidValue, LimitReached, DuplicateKeyError) as error:
                 refusal = error
@@ -195,7 +217,7 @@ class TicketService:
             author = ticket.filer if ticket else None
             if ticket is None or author is None:
                 return (None,)
-            values = _replaced_words(ticket, before, after)
+            values = replaced_words(ticket, before, after)
             if not values:
                 return ((ticket, False),)
             change = Change(
@@ -242,11 +264,10 @@ class TicketService:
     def _check_not_filed(self, actor: Actor, team_id: str, source: MessageSource | None) -> None:
         if source is None:
             return
-        filed = filed_from(team_id=team_id, channel=source.channel, ts=source.ts)
-        doc = self._db.tickets.find_one(filed)
-        if doc is None:
+        message = MessageRef(source.channel, source.ts)
+        ticket = find_by_message(self._db, team_id=team_id, message=message)
+        if ticket is None:
             return
-        ticket = Ticket.from_doc(doc)
         visible = ticket if visible_to(actor).covers(ticket) else None
         raise AlreadyFiled(ticket.number, visible, is_own=ticket.filer == actor.user_id)
 
@@ -265,26 +286,14 @@ class TicketService:
             with pymongo.timeout(MAX_COMPARING_SECONDS):
                 newest = self._db.tickets.find(own, _COMPARED_FIELDS).sort(NEWEST_INDEX)
                 docs = list(newest.limit(MAX_COMPARED_TICKETS))
+                found = _most_alike(docs, team_id, request_id, fields, source)
+                stored = self._db.tickets.find_one({"_id": found}) if found else None
         except PyMongoError as error:
             logger.info("filed without a look at similar tickets: %s", type(error).__name__)
             return
-        message = {"channel": source.channel, "ts": source.ts} if source else None
-        if any(
-            (request_id and doc.get("requestId") == request_id)
-            or (message and doc.get("source") == message)
-            for doc in docs
-        ):
-            return
-        words = TicketWords.of_texts(fields.title, fields.description)
-        most, found = 0.0, None
-        for doc in docs:
-            if not doc.get("number") or doc.get("teamId") != team_id:
-                continue
-            other = TicketWords.of_doc(doc)
-            if words.is_alike(other) and (similarity := words.similarity(other)) > most:
-                most, found = similarity, doc
-        if found:
-            raise SimilarTicketOpen(Ticket.from_doc(found))
+        ticket = Ticket.from_doc(stored) if stored else None
+        if ticket and ticket.created_by == actor.user_id and ticket.status in OPEN_STATUSES:
+            raise SimilarTicketOpen(ticket)
 
     def _check_stored_tickets(self, actor: Actor, place: "Place") -> None:
         """Count the stored tickets, unless Redis has counted all of them. Concurrent submissions
@@ -325,6 +334,7 @@ class TicketService:
         fields: TicketFields,
         source: MessageSource | None,
         content_hash: str | None,
+        thread: Sequence[ThreadMessage],
     ) -> Ticket:
         now = self._clock()
         filed = NewEvent(
@@ -347,20 +357,17 @@ class TicketService:
             "events": model_events.event_docs([filed], seq=0, at=now),
             **outbox_fields(now),
         }
-        if request_id:
-            doc["requestId"] = request_id
-        if fields.requester:
-            doc["filedBy"] = actor.user_id
-        if fields.deadline:
-            doc["deadline"] = fields.deadline
-        if fields.private:
-            doc["private"] = True
-        if fields.not_to:
-            doc["notTo"] = fields.not_to
-        if content_hash:
-            doc["requestDigest"] = content_hash
-        if source:
-            doc["source"] = source.to_doc()
+        optional = {
+            "requestId": request_id,
+            "filedBy": actor.user_id if fields.requester else None,
+            "deadline": fields.deadline,
+            "private": fields.private,
+            "notTo": fields.not_to,
+            "requestDigest": content_hash,
+            "source": source.to_doc() if source else None,
+            "comments": [said.to_doc() for said in thread],
+        }
+        doc |= {name: value for name, value in optional.items() if value}
         ticket = Ticket.from_doc(doc)
         timing = timing_for_new_ticket(ticket, policy=cached_policy(self._db), now=now).values
         computed = {**search_index.words_of(ticket), **timing}
@@ -402,6 +409,36 @@ class TicketService:
             self._db, ticket, change, now=self._clock(), status=Status.TODO.value
         )
         return _require_edited(edited)
+
+
+def _most_alike(
+    docs: Sequence[Document],
+    team_id: str,
+    request_id: str | None,
+    fields: TicketFields,
+    source: MessageSource | None,
+) -> ObjectId | None:
+    """Return the stored ticket that is most similar to the new one, if it is alike. None if one of
+    them is of the same form or message."""
+    message = {"channel": source.channel, "ts": source.ts} if source else None
+    if any(
+        (request_id and doc.get("requestId") == request_id)
+        or (message and doc.get("source") == message)
+        for doc in docs
+    ):
+        return None
+    numbered = [doc for doc in docs if doc.get("number") and doc.get("teamId") == team_id]
+    if not numbered:
+        return None
+    words = TicketWords.of_texts(fields.title, fields.description)
+    most, found = 0.0, None
+    for doc in numbered:
+        if words.max_similarity(doc) < max(most, MIN_ALIKE):
+            continue
+        other = TicketWords.of_doc(doc)
+        if words.is_alike(other) and (similarity := words.similarity(other)) > most:
+            most, found = similarity, doc["_id"]
+    return found
 
 
 def _new_requester(actor: Actor, ticket: Ticket, fields: TicketFields) -> ObjectId | None:
@@ -450,13 +487,25 @@ def _check_editable(actor: Actor, ticket: Ticket, *, requester: ObjectId | None)
         raise Conflict(f"Ticket {ticket.number} is being worked on; it can't be edited here.")
 
 
+def find_by_message(db: Mongo, *, team_id: str, message: MessageRef) -> Ticket | None:
+    """Return the ticket that was filed from the message, or to whose description its words were
+    added."""
+    filed = filed_from(team_id=team_id, channel=message.channel, ts=message.ts)
+    doc = db.tickets.find_one(filed)
+    if doc:
+        return Ticket.from_doc(doc)
+    near = filed_near(team_id=team_id, channel=message.channel, ts=message.ts)
+    found = map(Ticket.from_doc, db.tickets.find(near))
+    return next((one for one in found if one.source and message.ts in one.source.added), None)
+
+
 def _relevance(ticket: Ticket) -> tuple[bool, float]:
     """Sort tickets that wait for their requester first, each by the last change."""
     last = ticket.events[-1].at.timestamp() if ticket.events else 0.0
     return ticket.status is not Status.WAITING, -last
 
 
-def _replaced_words(
+def replaced_words(
     ticket: Ticket, before: tuple[str, str], after: tuple[str, str]
 ) -> dict[str, str]:
     """Return the new title and description, each only if it has the words of the message."""

@@ -6,6 +6,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.core.database import Document
+from services.models.resolution import NOT_A_REQUEST_RESOLUTION
 
 # Newest first, used by several packages: all tickets, a requester's, an assignee's by status.
 NEWEST_INDEX = (("createdAt", DESCENDING), ("_id", DESCENDING))
@@ -42,6 +43,8 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel("notTo", partialFilterExpression={"notTo": {"$gt": FIRST_ID}}),
         IndexModel(ASSIGNEE_STATUS_NEWEST_INDEX),
         IndexModel(RESOLVED_INDEX),
+        # Those that were no requests: counts leave them out.
+        IndexModel("resolution", partialFilterExpression={"resolution": NOT_A_REQUEST_RESOLUTION}),
         IndexModel(PUBLIC_WORDS_INDEX),
         IndexModel(INTERNAL_WORDS_INDEX, partialFilterExpression={"search.internal": {"$gt": ""}}),
         _unique_if_set("number", above=0),
@@ -53,6 +56,17 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         ),
         _unique_if_set("requestId", above=""),
         _unique_if_set("source.ts", "source.channel", above=""),
+        # Tickets of replies, the newest first, by the thread in which they are talked about.
+        IndexModel(
+            [
+                ("teamId", ASCENDING),
+                ("source.threadTs", ASCENDING),
+                ("source.channel", ASCENDING),
+                ("source.conversation", ASCENDING),
+                ("_id", DESCENDING),
+            ],
+            partialFilterExpression={"source.threadTs": {"$gt": ""}},
+        ),
     ),
     # Accounts with a request to release their tickets: release.py.
     "users": (IndexModel("handBack.at", sparse=True),),

@@ -10,6 +10,11 @@ from bson import ObjectId
 from services.core.errors import Conflict, InvalidValue
 from services.models.events import Event, EventType
 from services.models.permissions import Actor, Permission, require_permission
+from services.models.resolution import (
+    CANCELLED_RESOLUTION,
+    NOT_A_REQUEST_RESOLUTION,
+    RESOLUTION_CODES,
+)
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.tickets.access import visible_to
 
@@ -20,11 +25,6 @@ STATUS_TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.COMPLETED: frozenset({Status.REOPENED}),
     Status.REOPENED: frozenset({Status.IN_PROGRESS, Status.COMPLETED}),
 }
-
-CANCELLED_RESOLUTION = "cancelled"  # the resolution of a ticket its requester no longer needs
-NO_ANSWER_RESOLUTION = "no_answer"  # the requester did not answer
-# Resolutions that are codes, not text.
-RESOLUTION_CODES = frozenset({CANCELLED_RESOLUTION, NO_ANSWER_RESOLUTION})
 
 
 class TicketAction(StrEnum):
@@ -41,6 +41,7 @@ class TicketAction(StrEnum):
     RESOLVE = "resolve"
     REOPEN = "reopen"
     CANCEL = "cancel"
+    WITHDRAW = "withdraw"
 
 
 # The role's permission for each action. Some also depend on who filed or has the ticket.
@@ -53,6 +54,7 @@ ACTION_PERMISSIONS: dict[TicketAction, Permission] = {
     TicketAction.NOTE: Permission.WORK_ON_TICKETS,
     TicketAction.ASK_REQUESTER: Permission.WORK_ON_TICKETS,
     TicketAction.RESOLVE: Permission.RESOLVE_ANY_TICKET,
+    TicketAction.WITHDRAW: Permission.WORK_ON_TICKETS,
     TicketAction.COMMENT: Permission.SEE_OWN_TICKET,
     TicketAction.REOPEN: Permission.SEE_OWN_TICKET,
     TicketAction.CANCEL: Permission.SEE_OWN_TICKET,
@@ -150,10 +152,9 @@ def is_awaiting_acceptance(ticket: Ticket) -> bool:
 
 def describe_state(ticket: Ticket, *, assignee_name: str = "") -> str:
     """Return the state for the end of a sentence. `assignee_name` is "you" or a name."""
-    if ticket.status is Status.COMPLETED and ticket.resolution == CANCELLED_RESOLUTION:
-        return f"{_name(ticket)} is cancelled"
-    if ticket.status is Status.COMPLETED and ticket.resolution == NO_ANSWER_RESOLUTION:
-        return f"{_name(ticket)} is closed without an answer"
+    phrase = RESOLUTION_CODES.get(ticket.resolution or "")
+    if ticket.status is Status.COMPLETED and phrase:
+        return f"{_name(ticket)} is {phrase}"
     if is_awaiting_acceptance(ticket):
         return f"{_name(ticket)} is assigned{f' to {assignee_name}' if assignee_name else ''}"
     has = (
@@ -179,7 +180,7 @@ def already_done(
     if they have not."""
     name, by = _name(ticket), actor.user_id
     if ticket.status is Status.COMPLETED:
-        verb = "cancelled" if ticket.resolution == CANCELLED_RESOLUTION else "resolved"
+        verb = _END_VERBS.get(ticket.resolution or "", "resolved")
         return f"You have already {verb} {name}." if completed_by(ticket) == by else ""
     if action is TicketAction.ACCEPT and ticket.assigned_to == by and ticket.accepted_at:
         return f"You have already accepted {name}."
@@ -229,6 +230,8 @@ _OF_A_PARTICIPANT = frozenset({TicketAction.COMMENT})
 _OF_THE_REQUESTER = frozenset({TicketAction.COMMENT, TicketAction.REOPEN, TicketAction.CANCEL})
 # Actions of the assignee only.
 _OF_THE_ASSIGNEE = frozenset({TicketAction.ACCEPT, TicketAction.DECLINE})
+# What a person did who ended the ticket with that resolution.
+_END_VERBS = {CANCELLED_RESOLUTION: "cancelled", NOT_A_REQUEST_RESOLUTION: "closed"}
 _STATUS_PHRASES = {
     Status.TODO: "waiting for someone to take it",
     Status.IN_PROGRESS: "in progress",
@@ -248,6 +251,7 @@ def _possible(ticket: Ticket) -> set[TicketAction]:
     if ticket.status not in OPEN_STATUSES:
         return actions | {TicketAction.REOPEN}
     actions |= {TicketAction.TAKE, TicketAction.REASSIGN, TicketAction.RESOLVE, TicketAction.CANCEL}
+    actions |= {TicketAction.WITHDRAW}
     if ticket.status is Status.IN_PROGRESS:
         actions |= {TicketAction.ASK_REQUESTER}
     # A reopened ticket that has kept its assignee is in progress once they accept it again.

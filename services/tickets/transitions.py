@@ -13,12 +13,13 @@ from bson import ObjectId
 
 from services.core.database import Document
 from services.models.events import EventType, NewEvent
+from services.models.resolution import NO_ANSWER_RESOLUTION
 from services.models.ticket import MANUAL_SOURCE, AnalysisSource, AssigneeChoice, Status, Ticket
-from services.tickets.lifecycle import NO_ANSWER_RESOLUTION
 
 TAKEN_REASON = "took it"  # the reason of an assignment by taking the ticket
 NOW_REQUESTER_REASON = "is its requester now"  # the reason why an assignee loses a ticket
 MAX_COMMENTS_PER_TICKET = 500
+MAX_PARTICIPANTS = 20
 # The field of a comment's events: a requester does not read those of internal notes.
 EVENT_FIELD_BY_INTERNAL = {False: "comments", True: "notes"}
 RETRY_FIELDS = ("assignment.next", "assignment.until")  # removed when assignment has finished
@@ -198,9 +199,11 @@ def change_participants(
     added: Iterable[ObjectId] = (),
     removed: Iterable[ObjectId] = (),
 ) -> Change:
-    """Remove participants, then add some; an event names each."""
+    """Remove participants, then add some; an event names each. Who is added and takes part already
+    gets messages from then on."""
     added, removed = tuple(added), tuple(removed)
-    kept = [user_id for user_id in ticket.participants if user_id not in removed]
+    gone = {*removed, *added}
+    kept = [user_id for user_id in ticket.participants if user_id not in gone]
     leave, join = EventType.PARTICIPANT_REMOVED, EventType.PARTICIPANT_ADDED
     events = [NewEvent(leave, by=by, field="participants", from_=user_id) for user_id in removed]
     events += [NewEvent(join, by=by, field="participants", to=user_id) for user_id in added]
@@ -216,9 +219,9 @@ def complete(
     now: datetime,
     note: str | None = None,
 ) -> Change:
-    """Complete the ticket; `event` says how: resolved, cancelled or unanswered."""
+    """Complete the ticket; `event` says how: resolved, cancelled, withdrawn or unanswered."""
     completed = _status_event(event, by, ticket, Status.COMPLETED, note=note)
-    is_by_colleague = event is EventType.RESOLVED and by not in (
+    is_by_colleague = event in (EventType.RESOLVED, EventType.WITHDRAWN) and by not in (
         ticket.assigned_to,
         ticket.created_by,
     )

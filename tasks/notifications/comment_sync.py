@@ -14,19 +14,32 @@ from typing import Any
 
 from bson import ObjectId
 
+from bot.views.messages import conversation_notes
 from bot.views.messages import ticket_updates as views
 from bot.views.text import Message, display_person
 from services.linking.links import Directory
 from services.models.comment import Comment
+from services.models.conversation import (
+    conversation_of,
+    is_requester_changed,
+)
 from services.models.events import Event, EventType
+from services.models.message_source import MessageSource
 from services.models.permissions import Actor
 from services.models.ticket import Card, Ticket
 from services.models.user import can_work_on_tickets
 from services.outbox import deliveries
-from services.outbox.deliveries import COMMENT_KIND, NOTES_KIND, DeliveryState, delivery_key
-from services.tickets.access import is_former_requester, visible_to
+from services.outbox.deliveries import (
+    COMMENT_KIND,
+    COPY_KIND,
+    NOTES_KIND,
+    DeliveryState,
+    delivery_key,
+)
+from services.tickets.access import addition_of, is_former_requester, visible_to
+from tasks.notifications.message_author import message_author
 from tasks.notifications.message_updates import DeliveryResult, update_delivery
-from tasks.notifications.ticket_messages import Notice, addition_of, takes_part
+from tasks.notifications.ticket_messages import Notice, takes_part
 from tasks.recipients import (
     ASSIGNEE,
     PARTICIPANT,
@@ -52,16 +65,18 @@ TakesPart = Callable[[ObjectId], bool]
 
 @dataclass(frozen=True, slots=True)
 class CommentDelivery:
-    """A comment for a user or a channel. `thread` is None if the recipient has none for it."""
+    """A comment for a user or a channel. `thread` is None if the recipient has none for it. In the
+    conversation in a request channel it is a copy (`COPY_KIND`)."""
 
     seq: int
     comment: Comment
     recipient: ObjectId | str
     thread: SlackThread | None
+    kind: str = COMMENT_KIND
 
     @property
     def key(self) -> str:
-        return delivery_key(seq=self.seq, kind=COMMENT_KIND, recipient=self.recipient)
+        return delivery_key(seq=self.seq, kind=self.kind, recipient=self.recipient)
 
 
 class CommentSync:
@@ -92,7 +107,7 @@ class CommentSync:
         return all(outcomes) and len(ready) == len(due)
 
     def send_to_channel(self, cards: Sequence[Card]) -> bool:
-        """The same for the triage channel."""
+        """The same for the triage channel, and for the conversation in a request channel."""
         due = [reply for reply in self._due(cards) if isinstance(reply.recipient, str)]
         outcomes = [self._send(reply) for reply in due]
         outcomes += [self._update_message(notice) for notice in self._outdated(is_channel=True)]
@@ -127,6 +142,8 @@ class CommentSync:
     def _send(self, reply: CommentDelivery) -> bool:
         comment, thread = reply.comment, reply.thread
         to: Recipient = thread or reply.recipient
+        if reply.kind == COPY_KIND:
+            return self._send_copy(reply, to)
         is_channel = not isinstance(reply.recipient, ObjectId)
         message = self._message(comment, is_outside_thread=thread is None, is_channel=is_channel)
         return self._send_notice(
@@ -139,16 +156,45 @@ class CommentSync:
             )
         )
 
+    def _send_copy(self, reply: CommentDelivery, to: Recipient) -> bool:
+        """Under the author's name and picture, if Slack permits it."""
+        comment, person = reply.comment, display_person(self._people, reply.comment.by)
+        done = deliveries.is_done(self._ticket, reply.key)
+        author = None if done else message_author(self._runtime, person)
+        return self._send_notice(
+            Notice(
+                key=reply.key,
+                kind=COPY_KIND,
+                recipient=to,
+                message=conversation_notes.comment_copy(comment, author=person),
+                version=_version(comment, is_channel=False),
+                author=author,
+                message_of_author=conversation_notes.comment_copy(comment, author=None),
+            )
+        )
+
     def _outdated(self, *, is_channel: bool) -> Iterable[Mapping[str, Any]]:
         """Return the notices that show an old version of a comment that the reader may see."""
         for key, notice in self._notices.items():
             seq, kind, recipient = deliveries.parse_delivery_key(key)
-            comment = self._comments.get(seq) if kind == COMMENT_KIND else None
+            is_of_comment = kind in (COMMENT_KIND, COPY_KIND)
+            comment = self._comments.get(seq) if is_of_comment else None
             if comment is None or notice["state"] != DeliveryState.SENT:
                 continue
-            is_target = _is_channel(recipient) == is_channel and self._may_see(comment, recipient)
-            if is_target and notice.get("version") != _version(comment, is_channel=is_channel):
+            if _is_channel(recipient) != is_channel:
+                continue
+            may_see = (
+                self._is_in_conversation(comment, recipient)
+                if kind == COPY_KIND
+                else self._may_see(comment, recipient)
+            )
+            is_notice = is_channel and kind == COMMENT_KIND
+            if may_see and notice.get("version") != _version(comment, is_channel=is_notice):
                 yield notice
+
+    def _is_in_conversation(self, comment: Comment, channel: str) -> bool:
+        conversation = conversation_of(self._ticket)
+        return conversation is not None and conversation.channel == channel and not comment.internal
 
     def _may_see(self, comment: Comment, recipient: str) -> bool:
         """Former staff see no changes of internal notes, except that they are deleted; who may not
@@ -168,11 +214,16 @@ class CommentSync:
         return comment.deleted or not comment.internal or self._is_staff(user_id)
 
     def _update_message(self, notice: Mapping[str, Any]) -> bool:
-        seq, _, recipient = deliveries.parse_delivery_key(str(notice["key"]))
+        seq, kind, recipient = deliveries.parse_delivery_key(str(notice["key"]))
         comment, is_channel = self._comments[seq], _is_channel(recipient)
-        message = self._message(
-            comment, is_outside_thread=bool(notice.get("alone")), is_channel=is_channel
-        )
+        if kind == COPY_KIND:
+            is_channel, is_named = False, bool(notice.get("authored"))
+            person = None if is_named else display_person(self._people, comment.by)
+            message = conversation_notes.comment_copy(comment, author=person)
+        else:
+            message = self._message(
+                comment, is_outside_thread=bool(notice.get("alone")), is_channel=is_channel
+            )
         result = update_delivery(
             self._runtime,
             self._ticket,
@@ -232,9 +283,9 @@ def comment_deliveries(
     for_assignee = _for_assignee(ticket) - _announced(
         ticket, EventType.REOPENED, REOPENED, ticket.assigned_to
     )
-    for_requester = _for_requester(ticket) - _announced(
-        ticket, EventType.WAITING, QUESTION, ticket.created_by
-    )
+    asked = _announced(ticket, EventType.WAITING, QUESTION, ticket.created_by)
+    for_requester = _for_requester(ticket) - asked - _read_there(ticket)
+    copied = _to_copy(ticket)
     notes = notes_threads(ticket)
     joined = {
         user_id: added
@@ -245,7 +296,8 @@ def comment_deliveries(
         to = {} if comment.internal else _participants_at(event, joined)
         if event.seq in for_assignee and ticket.assigned_to and is_staff(ticket.assigned_to):
             to[ticket.assigned_to] = ASSIGNEE
-        if ticket.created_by and not comment.internal and event.seq in for_requester:
+        is_for_requester = not comment.internal and event.seq in for_requester
+        if ticket.created_by and is_for_requester:
             to[ticket.created_by] = REQUESTER
         for user_id, kind in to.items():
             thread = notes.get(user_id) if comment.internal else _thread(cards, kind, user_id)
@@ -253,6 +305,8 @@ def comment_deliveries(
                 yield CommentDelivery(event.seq, comment, user_id, thread)
         if comment.internal:
             yield from _for_triage(ticket, event, comment, cards)
+        if there := copied.get(event.seq):
+            yield CommentDelivery(event.seq, comment, there.channel, there, COPY_KIND)
 
 
 def _participants_at(event: Event, joined: Mapping[ObjectId, Event]) -> dict[ObjectId, str]:
@@ -276,6 +330,46 @@ def _for_triage(
     if card and not (comment.slack_message and comment.slack_message.channel == card.channel):
         thread = SlackThread(card.channel, card.ts)
         yield CommentDelivery(event.seq, comment, card.recipient, thread)
+
+
+def _to_copy(ticket: Ticket) -> dict[int, SlackThread]:
+    """Return the conversation in a request channel by the `seq` of each comment to copy into it:
+    not those written in the channel, or in the note about a question."""
+    conversation = conversation_of(ticket)
+    if conversation is None:
+        return {}
+    thread = SlackThread.below(conversation)
+    announced = _announced(ticket, EventType.WAITING, QUESTION, thread)
+    return {
+        event.seq: thread
+        for event, comment in comment_events(ticket)
+        if not comment.internal
+        and event.seq not in announced
+        and not _is_in_channel(comment, conversation)
+    }
+
+
+def _read_there(ticket: Ticket) -> set[int]:
+    """Return the `seq` of the comments that the requester reads in the conversation, or has read
+    there before it came to an end."""
+    source = ticket.source
+    if source is None or not source.is_conversation or is_requester_changed(ticket):
+        return set()
+    comments = comment_events(ticket)
+    if conversation_of(ticket):
+        return {event.seq for event, _ in comments}
+    sent = {str(one["key"]) for one in ticket.deliveries if one["state"] == DeliveryState.SENT}
+    copy = partial(delivery_key, kind=COPY_KIND, recipient=source.channel)
+    return {
+        event.seq
+        for event, comment in comments
+        if _is_in_channel(comment, source) or copy(seq=event.seq) in sent
+    }
+
+
+def _is_in_channel(comment: Comment, source: MessageSource) -> bool:
+    place = comment.slack_message
+    return place is not None and place.channel == source.channel
 
 
 def _for_assignee(ticket: Ticket) -> set[int]:
@@ -308,12 +402,15 @@ def _since(start: int, seqs: Sequence[int]) -> set[int]:
     return {*before[-MAX_EARLIER_COMMENTS:], *(seq for seq in seqs if seq > start)}
 
 
-def _announced(ticket: Ticket, cause: EventType, kind: str, recipient: ObjectId | None) -> set[int]:
+def _announced(
+    ticket: Ticket, cause: EventType, kind: str, recipient: ObjectId | SlackThread | None
+) -> set[int]:
     """Return the `seq` of the comments that were written with an action, and that the recipient
     reads in the message of that kind about the action. If the ticket goes on before that is sent,
     such a comment is one like any other."""
     if recipient is None:
         return set()
+    to = recipient.channel if isinstance(recipient, SlackThread) else recipient
     written_with = {
         (event.seq + 1, event.by, event.at)
         for event in ticket.events
@@ -321,9 +418,7 @@ def _announced(ticket: Ticket, cause: EventType, kind: str, recipient: ObjectId 
         and event.note
         and (
             (kind, recipient) in recipients(event, ticket)
-            or deliveries.is_finished(
-                ticket, delivery_key(seq=event.seq, kind=kind, recipient=recipient)
-            )
+            or deliveries.is_finished(ticket, delivery_key(seq=event.seq, kind=kind, recipient=to))
         )
     }
     return {e.seq for e in ticket.events if (e.seq, e.by, e.at) in written_with}

@@ -27,9 +27,17 @@ from services.core.database import record
 from services.core.metrics import FAILED_DELIVERIES
 from services.linking.links import Directory, referenced_user_ids
 from services.models import set_aside
+from services.models.conversation import conversation_of, is_made_private
 from services.models.ticket import Card, Ticket
 from services.outbox import deliveries, pending
-from services.outbox.deliveries import COMMENT_KIND, Claim, DeliveryRef, DeliveryState, SentMessage
+from services.outbox.deliveries import (
+    COMMENT_KIND,
+    COPY_KIND,
+    Claim,
+    DeliveryRef,
+    DeliveryState,
+    SentMessage,
+)
 from services.tickets.access import is_former_requester
 from services.tickets.queries import load_several, load_ticket
 from tasks.assignment import assign_ticket
@@ -43,6 +51,7 @@ from tasks.notifications.slack_delivery import (
     GIVE_UP_AFTER,
     MAX_COUNTDOWN_SECONDS,
     MESSAGE_DELETED,
+    MISSING_SCOPE,
     THREAD_DELETED,
     OutcomeKind,
     SlackOutcome,
@@ -63,6 +72,8 @@ from tasks.notifications.ticket_messages import (
 from tasks.queue.celery_app import NOTIFY_LIMIT_SECONDS, NOTIFY_TASK, celery
 from tasks.queue.task_instrumentation import tickets_of_message
 from tasks.recipients import (
+    IN_CONVERSATION,
+    LINE,
     PARTICIPANT,
     REQUESTER,
     STAYS_IN_CHANNEL,
@@ -75,6 +86,8 @@ from tasks.runtime import Runtime, current_runtime, moved_to_backlog
 
 logger = logging.getLogger(__name__)
 
+# Kinds of messages in the thread of a request channel, beside its line.
+_IN_THREAD = (COPY_KIND, *IN_CONVERSATION)
 # A ticket that changes faster is left to the next task or the sweep.
 MAX_ROUNDS = 5
 # Of a message with several tickets, after which the rest is left to other workers.
@@ -231,9 +244,11 @@ def _settle_offers(runtime: Runtime, ticket: Ticket) -> None:
 class TicketSender:
     def __init__(self, runtime: Runtime, ticket: Ticket, people: Directory | None = None) -> None:
         self._runtime = runtime
-        self._ticket = ticket
+        self._ticket = ticket = runtime.reachable(ticket)
         self._cards = list(ticket.cards)  # and those sent by `deliver`
         self._is_contended = False
+        source = conversation_of(ticket)
+        self._conversation = SlackThread.below(source) if source else None
         # Of a ticket's first messages: those still to claim, each together with the record of the
         # one before; whether the next of them is claimed; and those that are not recorded.
         self._sequence: list[str] = []
@@ -247,7 +262,7 @@ class TicketSender:
 
         Raises `SlackRateLimited` if Slack asks to wait.
         """
-        notices = [
+        shown = [
             notice
             for notice in build_notices(
                 self._ticket,
@@ -256,34 +271,44 @@ class TicketSender:
             )
             if self._may_show(notice)
         ]
+        notices = [notice for notice in shown if not self._is_in_conversation(notice)]
+        channel_notices = [notice for notice in shown if self._is_in_conversation(notice)]
         # A ticket's card stays in the channel where it was posted.
         posted = (card.channel for card in self._ticket.cards if card.kind == TRIAGE)
         channel = next(posted, "") or self._runtime.current_triage_channel()
-        triage_notices = triage_notice(self._ticket, channel=channel, people=self._person)
-        self._begin_sequence([*notices, *triage_notices])
+        channel_notices += triage_notice(self._ticket, channel=channel, people=self._person)
+        self._begin_sequence([*notices, *channel_notices])
         outcomes = [self._send(notice) for notice in notices]
         cards = self._ticket.cards
-        outcomes += [self._update_card(card) for card in cards if card.kind != TRIAGE]
+        channel_cards = [card for card in cards if card.kind in (LINE, TRIAGE)]
+        outcomes += [self._update_card(card) for card in cards if card not in channel_cards]
         outcomes += [self._settle(delivery) for delivery in self._ticket.deliveries]
         comment_sync = CommentSync(self._runtime, self._ticket, self.people, send=self._send)
         outcomes.append(comment_sync.send_to_people(self._cards, has_all_cards=all(outcomes)))
         # The channel last: Slack accepts one message a second there, for which no user's card
         # should wait. https://docs.slack.dev/apis/web-api/rate-limits
-        outcomes += [self._send(notice) for notice in triage_notices]
-        outcomes += [self._update_triage_card(card) for card in cards if card.kind == TRIAGE]
+        outcomes += [self._send(notice) for notice in channel_notices]
+        outcomes += [self._update_channel_card(card) for card in channel_cards]
         outcomes.append(comment_sync.send_to_channel(self._cards))
-        outcomes += [self._withdraw_note(delivery) for delivery in self._ticket.deliveries]
+        outcomes += [self._withdraw(delivery) for delivery in self._ticket.deliveries]
         if self._is_contended or comment_sync.is_contended:
             return DeliveryResult.CONTENDED
         return DeliveryResult.DONE if all(outcomes) else DeliveryResult.RETRY
 
     def _may_show(self, notice: Notice) -> bool:
-        """Return whether the recipient may read the notice; of a private ticket, no channel may."""
+        """Return whether the recipient may read the notice; of a private ticket, no channel may but
+        the one it was written in."""
         to = notice.recipient
         if notice.kind == PARTICIPANT:
             return takes_part(self._ticket, to, self._person)
-        reader = to if isinstance(to, ObjectId) else ""
-        return notice.kind == STAYS_IN_CHANNEL or self._runtime.may_show(self._ticket, reader)
+        if notice.kind == STAYS_IN_CHANNEL or self._is_in_conversation(notice):
+            return True
+        return self._runtime.may_show(self._ticket, to if isinstance(to, ObjectId) else "")
+
+    def _is_in_conversation(self, notice: Notice) -> bool:
+        """Return whether the notice is for the thread in a request channel, whose members read what
+        is written there. `recipients` names that thread only while they may."""
+        return isinstance(notice.recipient, SlackThread) and notice.kind != THREAD
 
     def _begin_sequence(self, notices: Sequence[Notice]) -> None:
         """Claim the first messages of a ticket in one update. They are sent one after the other,
@@ -326,20 +351,38 @@ class TicketSender:
 
     def _post(self, notice: Notice, address: Mapping[str, str]) -> bool:
         """Post a claimed message. Return as `_send`."""
-        outcome = post_message(
-            self._runtime.slack, notice.message, delivery=self._delivery(notice), **address
-        )
+        outcome = self._post_as_author(notice, address)
+        if outcome is None or outcome.error == MISSING_SCOPE:
+            notice = replace(notice, author=None)
+            outcome = post_message(
+                self._runtime.slack, notice.message, delivery=self._delivery(notice), **address
+            )
         if not outcome.answer:
             return self._handle_error(notice, outcome)
         channel, ts = outcome.answer["channel"], outcome.answer["ts"]
         is_in_thread = "thread_ts" in (outcome.answer.get("message") or {})
-        if notice.kind == THREAD and not is_in_thread:
-            self._withdraw(notice, channel, ts)
+        is_reply = notice.kind == THREAD or notice.recipient == self._conversation
+        if is_reply and not is_in_thread:
+            self._withdraw_reply(notice, channel, ts)
             return True
         self._record_sent(notice, channel, ts)
         if isinstance(notice.recipient, SlackThread) and not is_in_thread:
             self._replace_first_message(notice.recipient)
         return True
+
+    def _post_as_author(self, notice: Notice, address: Mapping[str, str]) -> SlackOutcome | None:
+        """Return None for a message in the bot's own name."""
+        author, message = notice.author, notice.message_of_author
+        if author is None or message is None:
+            return None
+        return post_message(
+            self._runtime.slack,
+            message,
+            delivery=self._delivery(notice),
+            name=author.name,
+            icon_url=author.icon_url,
+            **address,
+        )
 
     def _adopt_copy(
         self, notice: Notice, address: Mapping[str, str], *, since: datetime
@@ -368,6 +411,8 @@ class TicketSender:
             )
         if found:
             logger.info("ticket %s: %s was sent before", ticket.id, notice.key)
+            if not found.get("username"):
+                notice = replace(notice, author=None)
             self._record_sent(notice, channel, str(found["ts"]), is_outdated=True)
             self._is_contended = True
             return True
@@ -383,7 +428,7 @@ class TicketSender:
     def _delivery(self, notice: Notice) -> DeliveryRef:
         return DeliveryRef(str(self._ticket.id), notice.key)
 
-    def _withdraw(self, notice: Notice, channel: str, ts: str) -> None:
+    def _withdraw_reply(self, notice: Notice, channel: str, ts: str) -> None:
         """Delete a reply that is in the channel itself, where its context is missing.
 
         If the thread's first message was deleted, Slack does not refuse a reply but posts it
@@ -395,6 +440,12 @@ class TicketSender:
             logger.info("ticket %s: reply not deleted: %s", self._ticket.id, outcome.error)
         db, ticket_id = self._runtime.db, self._ticket.id
         record(lambda: deliveries.mark_failed(db, ticket_id, notice.key, error=THREAD_DELETED))
+        self._leave_conversation(notice)
+
+    def _leave_conversation(self, notice: Notice) -> None:
+        """If its thread is gone, leave it to the next round to notify people elsewhere."""
+        if notice.recipient == self._conversation:
+            self._is_contended = True
 
     def _record_sent(
         self, notice: Notice, channel: str, ts: str, *, is_outdated: bool = False
@@ -440,7 +491,7 @@ class TicketSender:
                 # Slack may have posted it; sent again only after the claim expires.
                 logger.warning("ticket %s: no answer from Slack: %s", ticket_id, outcome.error)
                 return False
-            case OutcomeKind.BLOCKED if not self._is_given_up(notice):
+            case OutcomeKind.BLOCKED if not self._is_given_up(notice, outcome.error):
                 deliveries.release_claim(db, ticket_id, notice.key, until=now, is_unsent=True)
                 logger.warning("ticket %s: %s waits: %s", ticket_id, notice.key, outcome.error)
                 return False
@@ -455,6 +506,7 @@ class TicketSender:
                 level = logging.INFO if is_thread else logging.WARNING
                 logger.log(level, "ticket %s: %s failed: %s", ticket_id, notice.key, outcome.error)
                 deliveries.mark_failed(db, ticket_id, notice.key, error=outcome.error)
+                self._leave_conversation(notice)
                 is_given_up = outcome.kind is OutcomeKind.BLOCKED and notice.kind != THREAD
                 reason = "given_up" if is_given_up else "refused"
                 self._runtime.meter.count(FAILED_DELIVERIES, notice.kind, reason)
@@ -468,15 +520,20 @@ class TicketSender:
         logger.warning("ticket %s: retry %s later: %s", ticket_id, notice.key, outcome.error)
         return False
 
-    def _is_given_up(self, notice: Notice) -> bool:
-        """Return whether a message is not worth another attempt once an operator has acted."""
+    def _is_given_up(self, notice: Notice, error: str) -> bool:
+        """Return whether a message is not worth another attempt once an operator has acted. What
+        cannot be said in a conversation is said elsewhere."""
+        if notice.recipient == self._conversation and error in deliveries.THREAD_LOST:
+            return True
         if notice.kind == THREAD:  # other people's conversation, where the bot may be no member
             return True
         seq, _, _ = deliveries.parse_delivery_key(notice.key)
         at = next((event.at for event in self._ticket.events if str(event.seq) == seq), None)
         return at is not None and self._runtime.clock() >= at + GIVE_UP_AFTER
 
-    def _is_update_given_up(self) -> bool:
+    def _is_update_given_up(self, card: Card) -> bool:
+        if card.kind == LINE and self._conversation is None:
+            return True
         changed_at = self._ticket.events[-1].at if self._ticket.events else None
         return changed_at is not None and self._runtime.clock() >= changed_at + GIVE_UP_AFTER
 
@@ -485,15 +542,17 @@ class TicketSender:
         if not notice.version:
             return None
         is_outside_thread = not isinstance(notice.recipient, SlackThread)
-        return {"version": notice.version, "seq": self._ticket.seq, "alone": is_outside_thread}
+        fields = {"version": notice.version, "seq": self._ticket.seq, "alone": is_outside_thread}
+        return {**fields, "authored": True} if notice.author else fields
 
     def _card(self, notice: Notice, channel: str, ts: str) -> Card | None:
         """Return the card to keep up to date; None if the message is none."""
-        if not notice.is_card or isinstance(notice.recipient, SlackThread):
+        if not notice.is_card:
             return None
+        to = notice.recipient
         return Card(
             kind=notice.kind,
-            recipient=notice.recipient,
+            recipient=to.channel if isinstance(to, SlackThread) else to,
             channel=channel,
             ts=ts,
             seq=self._ticket.seq,
@@ -503,7 +562,8 @@ class TicketSender:
     def _card_message(self, card: Card) -> Message:
         is_former = is_former_requester(self._ticket, card.recipient) and card.kind == REQUESTER
         # Who takes part may see it, and the card of one who no longer does shows nothing of it.
-        is_safe = is_former or card.kind == PARTICIPANT
+        # So does the line of a ticket that was made private.
+        is_safe = is_former or card.kind in (PARTICIPANT, LINE)
         if is_safe or self._runtime.may_show(self._ticket, card.recipient):
             return build_message(card.kind, self._ticket, self._person, recipient=card.recipient)
         return private_card(self._ticket)
@@ -522,7 +582,7 @@ class TicketSender:
         if outcome.error == MESSAGE_DELETED:
             self._replace(SlackThread(card.channel, card.ts))
             return False
-        if outcome.kind is OutcomeKind.BLOCKED and self._is_update_given_up():
+        if outcome.kind is OutcomeKind.BLOCKED and self._is_update_given_up(card):
             logger.warning("%s is given up: %s", about, outcome.error)
         elif not outcome.is_final:
             until = now + (outcome.wait or timedelta())
@@ -537,22 +597,26 @@ class TicketSender:
             )
         )
 
-    def _update_triage_card(self, card: Card) -> bool:
-        """Delete the card if the ticket has become private since: the next round posts another, if
-        the ticket is open."""
+    def _update_channel_card(self, card: Card) -> bool:
+        """Delete a card in the triage channel if the ticket has become private since: the next
+        round posts another, if the ticket is open."""
         is_new = content_hash(self._card_message(card)) == card.digest
-        if not self._ticket.private or is_new:
+        if card.kind == LINE or not self._ticket.private or is_new:
             return self._update_card(card)
         if self._delete(card.channel, card.ts):
             self._replace(SlackThread(card.channel, card.ts))
         return False
 
-    def _withdraw_note(self, delivery: Mapping[str, Any]) -> bool:
-        """Delete what was posted about a note in the thread of the triage card, if the ticket has
-        become private since."""
+    def _withdraw(self, delivery: Mapping[str, Any]) -> bool:
+        """Delete what was posted in a channel, if the ticket has become private since: about a note
+        in the thread of the triage card, or in the conversation. So is what was posted under the
+        name of a person who was erased."""
         _, kind, recipient = deliveries.parse_delivery_key(str(delivery["key"]))
-        is_in_channel = kind == COMMENT_KIND and not ObjectId.is_valid(recipient)
-        if not (self._ticket.private and is_in_channel and delivery["state"] == DeliveryState.SENT):
+        if delivery["state"] != DeliveryState.SENT or ObjectId.is_valid(recipient):
+            return True
+        is_about_note = kind == COMMENT_KIND and self._ticket.private
+        is_in_conversation = kind in _IN_THREAD and is_made_private(self._ticket)
+        if not (is_about_note or is_in_conversation or delivery.get("withdraw")):
             return True
         if not self._delete(str(delivery["channel"]), str(delivery["ts"])):
             return False

@@ -8,6 +8,7 @@ from celery import Task
 from services.core.database import record
 from services.core.metrics import REPLY_ATTEMPTS
 from services.outbox.replies import Replies, Reply, ReplyKind
+from tasks.notifications import message_filing
 from tasks.notifications.slack_delivery import (
     OutcomeKind,
     SlackOutcome,
@@ -52,9 +53,10 @@ def _send(runtime: Runtime, replies: Replies, reply: Reply) -> None:
         runtime.meter.count(REPLY_ATTEMPTS, reply.kind.value, "dropped")
         return
     outcome = _post(runtime, reply)
-    if outcome.answer:
-        channel = str(outcome.answer.get("channel") or reply.recipient)
-        ts = str(outcome.answer.get("ts") or outcome.answer.get("message_ts") or "")
+    if outcome.kind is OutcomeKind.SENT:
+        answer: Any = outcome.answer or {}
+        channel = str(answer.get("channel") or reply.recipient)
+        ts = str(answer.get("ts") or answer.get("message_ts") or "")
         record(lambda: replies.mark_sent(reply, channel=channel, ts=ts))
     else:
         logger.warning("reply %s not sent: %s", reply.id, outcome.error)
@@ -75,6 +77,8 @@ def _send(runtime: Runtime, replies: Replies, reply: Reply) -> None:
 
 
 def _post(runtime: Runtime, reply: Reply) -> SlackOutcome:
+    if reply.kind is ReplyKind.FILING:
+        return message_filing.file_messages(runtime, reply)
     if reply.kind is ReplyKind.HOME_REFUSAL:
         view = {"type": "home", "blocks": reply.message["blocks"]}
         return call_slack(lambda: runtime.slack.views_publish(user_id=reply.recipient, view=view))

@@ -22,6 +22,7 @@ from tasks.recipients import (
     REOPENED,
     RESOLVED,
     UNANSWERED,
+    WITHDRAWN,
     Recipient,
 )
 
@@ -29,7 +30,7 @@ from tasks.recipients import (
 _ENDS_REOPENED_NOTICE = frozenset({EventType.ACCEPTED, EventType.ASSIGNED, EventType.UNASSIGNED})
 
 _QUESTIONS = frozenset({QUESTION, ASKED_AGAIN})
-_FOR_REQUESTER = _QUESTIONS | {RESOLVED, UNANSWERED}
+_FOR_REQUESTER = _QUESTIONS | {RESOLVED, UNANSWERED, WITHDRAWN}
 
 
 def settled_message(
@@ -109,6 +110,7 @@ _ENDED_BY: dict[str, Callable[[Event], bool]] = {
     ASKED_AGAIN: _is_status_change,
     RESOLVED: _is_status_change,
     UNANSWERED: _is_status_change,
+    WITHDRAWN: _is_status_change,
     REOPENED: _ends_reopened_notice,
 }
 
@@ -179,6 +181,7 @@ def _described(
 _VERBS: dict[str, str] = {
     EventType.RESOLVED: "resolved",
     EventType.CANCELLED: "cancelled",
+    EventType.WITHDRAWN: "closed",
     EventType.REOPENED: "reopened",
     EventType.ACCEPTED: "accepted",
 }

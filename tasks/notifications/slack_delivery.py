@@ -37,6 +37,7 @@ GIVE_UP_AFTER = timedelta(days=14)
 # Of `find_message`: by how much Slack's clock, which stamps messages, may differ from ours.
 MAX_SLACK_CLOCK_SKEW, MAX_PAGES_READ = timedelta(minutes=5), 5
 # Slack's codes for a message that is gone.
+MISSING_SCOPE = "missing_scope"
 MESSAGE_DELETED, THREAD_DELETED = "message_not_found", "thread_not_found"
 
 
@@ -113,8 +114,11 @@ def post_message(
     channel: str,
     thread_ts: str | None = None,
     delivery: DeliveryRef | None = None,
+    name: str = "",
+    icon_url: str = "",
 ) -> SlackOutcome:
-    """Post a message, without link previews. `delivery` is stored with it, for `find_message`."""
+    """Post a message, without link previews. `delivery` is stored with it, for `find_message`.
+    `name` and `icon_url` take the place of the app's."""
     return call_slack(
         lambda: slack.chat_postMessage(
             channel=channel,
@@ -122,6 +126,8 @@ def post_message(
             metadata=delivery.to_metadata() if delivery else None,
             unfurl_links=False,
             unfurl_media=False,
+            username=name or None,
+            icon_url=icon_url or None,
             **message.as_args(),
         ),
         channel=channel,
@@ -153,7 +159,7 @@ def find_message(
     outcome = call_slack(slack.auth_test)
     if not outcome.answer:
         return None, outcome
-    bot_user_id = str(outcome.answer["user_id"])
+    bot_user_id, bot_id = str(outcome.answer["user_id"]), str(outcome.answer.get("bot_id"))
     found: list[Mapping[str, Any]] = []
 
     def read() -> SlackResponse:
@@ -166,7 +172,8 @@ def find_message(
             found.extend(
                 message
                 for message in page.get("messages") or ()
-                if DeliveryRef.from_message(message, bot_user_id=bot_user_id) == delivery
+                if DeliveryRef.from_message(message, bot_user_id=bot_user_id, bot_id=bot_id)
+                == delivery
             )
         return answer
 

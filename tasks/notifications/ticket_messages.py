@@ -7,18 +7,21 @@ from typing import NamedTuple
 from bson import ObjectId
 
 from bot.views.cards import ticket_cards
-from bot.views.messages import ticket_updates
+from bot.views.messages import conversation_notes, ticket_updates
 from bot.views.text import DisplayPerson, Message
+from services.models.conversation import is_made_private
 from services.models.events import Event, EventType
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.outbox.deliveries import delivery_key
-from services.tickets.access import accounts_of, is_former_requester
+from services.tickets.access import addition_of, gets_messages, is_former_requester
 from services.tickets.lifecycle import completed_by
 from services.tickets.transitions import TAKEN_REASON
+from tasks.notifications.message_author import MessageAuthor
 from tasks.recipients import (
     ASKED_AGAIN,
     ASSIGNEE,
     CANCELLED,
+    LINE,
     PARTICIPANT,
     QUESTION,
     REOPENED,
@@ -31,6 +34,8 @@ from tasks.recipients import (
     THREAD,
     TRIAGE,
     UNANSWERED,
+    WITHDRAWN,
+    WITHDRAWN_BY_OTHER,
     Recipient,
     SlackThread,
     last_event,
@@ -38,7 +43,7 @@ from tasks.recipients import (
     written_in_channels,
 )
 
-CARD_KINDS = (REQUESTER, ASSIGNEE, PARTICIPANT, TRIAGE)
+CARD_KINDS = (REQUESTER, ASSIGNEE, PARTICIPANT, TRIAGE, LINE)
 PersonLookup = Callable[[ObjectId | str | None], DisplayPerson]
 
 
@@ -51,6 +56,9 @@ class Notice:
     recipient: Recipient
     message: Message
     version: str = ""  # of the comment that it shows, if any
+    # Posted under that name with the other message, if Slack permits it.
+    author: MessageAuthor | None = None
+    message_of_author: Message | None = None
 
     @property
     def is_card(self) -> bool:
@@ -102,7 +110,9 @@ def build_message(
 
     `are_replies_read` is asked for messages whose thread is for answers.
     """
-    return _BUILDERS[kind](_Source(ticket, people, recipient, event, are_replies_read))
+    in_conversation = isinstance(recipient, SlackThread) and kind in _CONVERSATION_BUILDERS
+    builders = _CONVERSATION_BUILDERS if in_conversation else _BUILDERS
+    return builders[kind](_Source(ticket, people, recipient, event, are_replies_read))
 
 
 class _Source(NamedTuple):
@@ -115,6 +125,10 @@ class _Source(NamedTuple):
     @property
     def by(self) -> DisplayPerson:
         return self.people(self.event.by if self.event else None)
+
+    @property
+    def requester(self) -> DisplayPerson:
+        return self.people(self.ticket.created_by)
 
     @property
     def assignee(self) -> DisplayPerson | None:
@@ -175,7 +189,7 @@ def _participant_card(source: _Source) -> Message:
     ticket, people, recipient, *_ = source
     if not takes_part(ticket, recipient, people):
         return ticket_cards.former_participant_card(ticket)
-    added = addition_of(ticket, recipient)
+    added = addition_of(ticket, recipient) if isinstance(recipient, ObjectId) else None
     return ticket_cards.participant_card(
         ticket,
         requester=people(ticket.created_by),
@@ -187,26 +201,11 @@ def _participant_card(source: _Source) -> Message:
 
 def takes_part(ticket: Ticket, recipient: Recipient | None, people: PersonLookup) -> bool:
     """Return whether that person is a participant whose account is active, and linked to a member
-    of Slack."""
-    if not isinstance(recipient, ObjectId) or recipient not in ticket.participants:
+    of Slack. Who takes part by writing in a request channel reads there, and gets no messages."""
+    if not isinstance(recipient, ObjectId) or not gets_messages(ticket, recipient):
         return False
     person = people(recipient)
     return person.is_active and person.slack_user_id is not None
-
-
-def addition_of(ticket: Ticket, user_id: Recipient | None) -> Event | None:
-    """Return the event that added the participant last. A merge of accounts adds no one."""
-    accounts = accounts_of(ticket, user_id) if isinstance(user_id, ObjectId) else set()
-    return next(
-        (
-            event
-            for event in reversed(ticket.events)
-            if event.type == EventType.PARTICIPANT_ADDED
-            and event.from_ is None
-            and event.to in accounts
-        ),
-        None,
-    )
 
 
 def _triage_card(source: _Source) -> Message:
@@ -218,6 +217,15 @@ def _triage_card(source: _Source) -> Message:
         assignee=source.assignee,
         filed_by=source.filed_by,
         done_by=source.done_by,
+    )
+
+
+def _line(source: _Source) -> Message:
+    """Build the line in the request channel. What readers of the channel wrote there, they know."""
+    if is_made_private(source.ticket):
+        return ticket_cards.private_card(source.ticket)
+    return ticket_cards.conversation_line(
+        source.ticket, assignee=source.assignee, done_by=source.done_by
     )
 
 
@@ -249,6 +257,7 @@ _BUILDERS: Mapping[str, Callable[[_Source], Message]] = {
     ASSIGNEE: _assignee_card,
     PARTICIPANT: _participant_card,
     TRIAGE: _triage_card,
+    LINE: _line,
     THREAD: lambda source: ticket_updates.filed_message(source.ticket),
     QUESTION: lambda source: ticket_updates.question_message(
         source.ticket,
@@ -262,7 +271,9 @@ _BUILDERS: Mapping[str, Callable[[_Source], Message]] = {
         are_replies_read=source.are_replies_read(),
     ),
     UNANSWERED: lambda source: ticket_updates.closed_unanswered_message(source.ticket),
-    RESOLVED: lambda source: ticket_updates.resolved_message(source.ticket, by=source.by),
+    RESOLVED: lambda source: ticket_updates.resolved_message(
+        source.ticket, by=source.done_by or source.by
+    ),
     REOPENED: lambda source: ticket_updates.reopened_message(
         source.ticket, by=source.by, reason=_note(source.event)
     ),
@@ -271,8 +282,29 @@ _BUILDERS: Mapping[str, Callable[[_Source], Message]] = {
     RESOLVED_BY_OTHER: lambda source: ticket_updates.resolved_by_other_message(
         source.ticket, by=source.by
     ),
+    WITHDRAWN: lambda source: ticket_updates.withdrawn_message(source.ticket, by=source.by),
+    WITHDRAWN_BY_OTHER: lambda source: ticket_updates.withdrawn_by_other_message(
+        source.ticket, by=source.by
+    ),
     TAKEN_OVER: _taken_over_message,
     STAYS_IN_CHANNEL: _stays_in_channel_message,
+}
+
+
+# In the thread of a request channel, for the requester.
+_CONVERSATION_BUILDERS: Mapping[str, Callable[[_Source], Message]] = {
+    QUESTION: lambda source: conversation_notes.question_note(
+        source.requester, by=source.by, question_text=_note(source.event)
+    ),
+    RESOLVED: lambda source: conversation_notes.resolved_note(
+        source.ticket, source.requester, by=source.by
+    ),
+    UNANSWERED: lambda source: conversation_notes.closed_unanswered_note(
+        source.ticket, source.requester
+    ),
+    WITHDRAWN: lambda source: conversation_notes.withdrawn_note(
+        source.ticket, source.requester, by=source.by
+    ),
 }
 
 
@@ -281,7 +313,7 @@ def _is_end_announced(ticket: Ticket) -> bool:
     ends = (event for event in reversed(ticket.events) if event.field == "status")
     end = next(ends, None)
     announced = recipients(end, ticket) if end else ()
-    return any((kind in (RESOLVED, UNANSWERED)) for kind, _ in announced)
+    return any((kind in (RESOLVED, UNANSWERED, WITHDRAWN)) for kind, _ in announced)
 
 
 def _note(event: Event | None) -> str:

@@ -11,7 +11,7 @@ from services.registry import index_builds
 from services.registry.migrations import Migrations
 from services.sla import recompute
 from services.tickets import legacy, release, search_index
-from tasks import escalation, slack_status_sync
+from tasks import channel_checks, escalation, slack_status_sync
 from tasks.notifications import digest
 from tasks.queue.celery_app import (
     BACKLOG_QUEUE,
@@ -24,7 +24,7 @@ from tasks.queue.celery_app import (
 from tasks.queue.job_registry import JOBS, Job, JobContext, job
 
 # Importing a module declares its jobs, and its Celery tasks.
-MODULES = (escalation, slack_status_sync, digest)
+MODULES = (escalation, slack_status_sync, channel_checks, digest)
 ALL_JOBS: Collection[Job] = JOBS.values()
 
 SWEEP_BATCH_SIZE = 500

@@ -17,6 +17,7 @@ STATUS_SYNC_TASK = "tasks.availability"
 REMINDER_TASK = "tasks.nudge"
 DIGEST_TASK = "tasks.digest"
 REPLY_TASK = "tasks.reply"
+CHANNELS_TASK = "tasks.channels"
 # Workers take from the second queue only while the first is empty. The names and the prefix keep
 # the product apart from another Celery application on the same Redis database.
 FRESH_QUEUE, BACKLOG_QUEUE = QUEUES = "helpdesk.fresh", "helpdesk.backlog"

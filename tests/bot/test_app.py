@@ -181,7 +181,7 @@ CARD = {
         payloads.slash_command(WORDS, user="U0ANN", command="/unknown"),
         payloads.shortcut("unknown", user="U0ANN"),
         payloads.message_shortcut("unknown", WORDS, user="U0ANN"),
-        payloads.event({"type": "app_mention", "user": "U0ANN", "text": WORDS}),
+        payloads.event({"type": "link_shared", "user": "U0ANN", "text": WORDS}),
         payloads.view_submission(FORM, {"title": WORDS}, user="U0ANN", text=WORDS),
         payloads.block_actions(CARD, "unknown", user="U0ANN"),
     ],

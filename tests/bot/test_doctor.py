@@ -1,11 +1,15 @@
 """The doctor's checks of Slack."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from slack_sdk import WebClient
 
-from bot.doctor import SlackChecks
+from bot.doctor import SlackChecks, check_request_channels
 from bot.manifest import OPTIONAL_SCOPES, SCOPES, subscriptions
 from bot.slack.transport import SlackClient
+from services.channels.request_channels import ChannelMode, ChannelState, RequestChannel
 from services.core.clock import utcnow
 from services.ops.check_runner import CheckStatus, Finding, fail, ok, skip, warn
 from services.team_settings.slack_settings import SlackSettings
@@ -68,7 +72,9 @@ def test_scopes_missing_and_superfluous_are_named(
     checks.check_token()
     add = f'Add it under "OAuth & Permissions", then {REINSTALL}'
     assert checks.check_scopes() == [
-        *warn("reactions:read is missing", f"The emoji files no tickets. {add}"),
+        *warn(
+            "reactions:read is missing", f"Emoji file no tickets, and do nothing to tickets. {add}"
+        ),
         *fail(
             "users:read is missing",
             f"New members get no account, and Slack statuses are not read. {add}",
@@ -76,7 +82,8 @@ def test_scopes_missing_and_superfluous_are_named(
         Finding(
             CheckStatus.OK,
             "channels:join is not granted",
-            "Optional: the app does not join the triage channel by itself, so invite it.",
+            "Optional: the app does not join the triage channel and request channels by itself, so "
+            "invite it.",
         ),
         *warn(
             "more than needed: channels:manage, files:write",
@@ -88,10 +95,8 @@ def test_scopes_missing_and_superfluous_are_named(
 def test_events_are_told_by_kind() -> None:
     checks = SlackChecks(WebClient(token=""), scopes=SCOPES, events=subscriptions())
     (found,) = checks.check_events(lambda: {"message.im": utcnow()})
-    assert found.message == (
-        "app_home_opened never, message.im 0 s ago, message.channels never, message.groups never, "
-        "reaction_added never, user_change never"
-    )
+    others = ", ".join(kind for kind in subscriptions() if kind != "message.im")
+    assert found.message == f"message.im 0 s ago; never {others}"
 
 
 def test_a_slack_that_does_not_name_the_scopes(slack: RecordingSlack) -> None:
@@ -147,6 +152,24 @@ def check_triage(slack: RecordingSlack, channel: str = "C0TRIAGE") -> list[Findi
     return SlackChecks(
         web_client(slack), scopes=SCOPES, triage_channel=channel
     ).check_triage_channel()
+
+
+def test_request_channels_that_are_off_are_named() -> None:
+    now = utcnow()
+    fine = RequestChannel("T0TEAM", "C0IT", ChannelMode.ON_REQUEST, checked_at=now, name="it")
+    assert check_request_channels([], now=now) == ok("none")
+    assert check_request_channels([fine], now=now) == ok("1 request channel, each active")
+    off = replace(fine, state=ChannelState.NOT_A_MEMBER, checked_at=now - timedelta(days=1))
+    assert check_request_channels([fine, off], now=now) == [
+        *warn(
+            "#it is without the bot",
+            "Its messages become no tickets. Home says under Settings what to do.",
+        ),
+        *warn(
+            "Slack was not asked about #it for hours",
+            "Keep the jobs and a worker running: they ask once an hour.",
+        ),
+    ]
 
 
 def test_no_triage_channel_is_fine(slack: RecordingSlack) -> None:

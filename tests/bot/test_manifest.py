@@ -107,12 +107,13 @@ def test_every_method_called_is_in_the_table_and_the_other_way_round() -> None:
 
 
 def test_the_manifest_names_each_method_under_the_scope_that_slack_asks_for() -> None:
-    """chat:write.public and users:read.email widen what a method does; no method needs them."""
+    """Some scopes only widen what a method does."""
+    widening = ("chat:write.public", "chat:write.customize", "users:read.email")
     listed = {
         (method, scope)
         for scope, why in SCOPES.items()
         for method in why.methods
-        if scope not in ("chat:write.public", "users:read.email")
+        if scope not in widening
     }
     assert {method for method, _ in listed} <= NEEDED.keys() | BY_CONVERSATION.keys()
     for method, scope in listed:
@@ -153,7 +154,7 @@ def test_commands_and_shortcuts_are_those_of_the_routes() -> None:
 
 def test_it_asks_for_the_scopes_of_the_table() -> None:
     assert build_manifest(http_url=None)["oauth_config"] == {
-        "scopes": {"bot": list(SCOPES), "bot_optional": ["channels:join"]}
+        "scopes": {"bot": list(SCOPES), "bot_optional": ["channels:join", "chat:write.customize"]}
     }
 
 

@@ -24,6 +24,7 @@ RELATIONS: dict[str, tuple[Role, bool]] = {
     "participant": (Role.USER, True),
     "assignee": (Role.MODERATOR, True),
     "earlier assignee": (Role.MODERATOR, False),
+    "filer": (Role.MODERATOR, False),
     "moderator": (Role.MODERATOR, False),
     "admin": (Role.ADMIN, True),
     "stranger": (Role.USER, False),
@@ -47,6 +48,8 @@ def private_ticket(
         "participants": [user.id] if relation == "participant" else [],
         "relatedSkills": [f"{CANARY} skill"],
     }
+    if relation == "filer":
+        fields["filedBy"] = user.id
     if relation == "earlier assignee":
         event = {"seq": 2, "at": ticket.created_at, "by": user.id, "type": "accepted"}
         db.tickets.update_one({"_id": ticket.id}, {"$push": {"events": event}})

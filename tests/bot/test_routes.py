@@ -9,6 +9,7 @@ import pytest
 from bson import ObjectId
 
 from bot import routes
+from bot.handlers.channel_messages import NOT_DONE
 from bot.handlers.message_intake import TOO_OLD_TO_ADD
 from bot.handlers.ticket_lists import FILTER_BY_ACTION_ID
 from bot.routes import ROUTES, Route, RouteKind
@@ -19,6 +20,7 @@ from bot.views.modals import (
     availability,
     bulk_changes,
     person,
+    request_channels,
     team_settings,
     ticket_actions,
 )
@@ -29,6 +31,7 @@ from services.account_admin.private_ticket_settings import PrivateTicketSettings
 from services.availability.availability_service import Availability, WorkHours
 from services.availability.slack_status import StatusRules
 from services.calendar.business_hours import BusinessHours
+from services.channels.request_channels import ChannelMode, RequestChannel
 from services.core.database import Mongo
 from services.editing.bulk_changes import BulkAction, BulkChange, BulkReview
 from services.editing.participants import NOT_A_PARTICIPANT, ParticipantsForm
@@ -50,8 +53,9 @@ from services.tickets.filing import TicketService
 from tests.conftest import APP_URL, Bot, People, file_ticket, pressed, reload, sample_ticket
 from tests.support import payloads
 from tests.support.recording_slack import RecordingSlack
-from tests.support.slack_workspace import GENERAL, TRIAGE
+from tests.support.slack_workspace import GENERAL, TEAM_ID, TRIAGE
 
+IT_HELP = RequestChannel(TEAM_ID, "C0ITHELP", ChannelMode.EVERY_MESSAGE)
 GUEST = "Guests cannot use this app. Ask a full member of this workspace to file the ticket."
 # Buttons of App Home that open the ticket in their value.
 TO_A_TICKET = (ids.HOME_OPEN, ids.HOME_BACK, ids.HOME_OWN, ids.HOME_PARTICIPATING)
@@ -138,6 +142,7 @@ def test_what_is_open_to_those_without_an_account() -> None:
         "command /ticket",
         "command /account",
         "subcommand help",
+        "event channel_archive",
         # Linking an account.
         "action open_link",
         "action link_page",
@@ -159,11 +164,11 @@ def resolve_form(user: User, ticket: Ticket) -> dict[str, Any]:
     return payloads.view_submission(view, {"resolution": "Done."}, user=People.slack_id(user))
 
 
-def pressed_in_home(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
-    """Press a button of App Home that has the ticket in its value."""
+def pressed_in_home(action_id: str, value: str = "") -> Callable[[User, Ticket], dict[str, Any]]:
+    """Press a button of App Home that has the value, or the ticket in its value."""
 
     def body(user: User, ticket: Ticket) -> dict[str, Any]:
-        button = blocks.button("Go", action_id, Screen(ticket_id=ticket.id).encode())
+        button = blocks.button("Go", action_id, value or Screen(ticket_id=ticket.id).encode())
         view = {"type": "home", "id": "V1", "blocks": [blocks.actions(button)]}
         return payloads.block_actions(view, action_id, user=People.slack_id(user))
 
@@ -186,6 +191,11 @@ def marked(user: User, _: Ticket) -> dict[str, Any]:
     slack_id = People.slack_id(user)
     mark = {"type": "reaction_added", "user": slack_id, "reaction": "ticket", "item": item}
     return payloads.event(mark)
+
+
+def mentioned(user: User, _: Ticket) -> dict[str, Any]:
+    said = {"type": "app_mention", "text": "<@U0BOT> The VPN drops", "ts": "1700000000.000009"}
+    return payloads.event({**said, "channel": GENERAL, "user": People.slack_id(user)})
 
 
 def in_a_message(user: User, *shown: dict[str, Any]) -> dict[str, Any]:
@@ -349,6 +359,7 @@ READY: dict[str, Callable[[User], dict[str, Any]]] = {
     ids.ASK_REQUESTER: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
     ids.REOPEN: lambda _: {"status": "COMPLETED"},
     ids.REOPEN_TICKET: lambda _: {"status": "COMPLETED"},
+    ids.UNDO_WITHDRAWAL: lambda _: {"status": "COMPLETED", "resolution": "not_a_request"},
 }
 
 
@@ -536,8 +547,13 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "action turn_digest": pressed_in_home(ids.SET_DIGEST),
     "action still_a_problem": button_pressed(ids.STILL_A_PROBLEM, about_the_ticket),
     "action solved": button_pressed(ids.SOLVED, about_the_ticket),
+    "action resolve_asked": button_pressed(
+        ids.RESOLVE_ASKED, lambda _, ticket: button_value(ticket, ids.RESOLVE)
+    ),
+    "action undo_withdrawal": button_pressed(ids.UNDO_WITHDRAWAL, about_the_ticket),
     "event message": written_to_the_bot,
     "event reaction_added": marked,
+    "event app_mention": mentioned,
     "event user_change": member_changed,
     "command /account": lambda user, _: payloads.slash_command(
         user=People.slack_id(user), command="/account"
@@ -574,6 +590,13 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
         lambda _: team_settings.slack_settings_modal(
             CurrentSettings("Help desk", Targets(), BusinessHours(), triage_channel=TRIAGE)
         )
+    ),
+    "action open_channel": pressed_in_home(ids.OPEN_CHANNEL, IT_HELP.id),
+    "view edit_channel": sent(lambda _: request_channels.edit_channel_modal(IT_HELP)),
+    "action open_channel_removal": pressed_in_home(ids.OPEN_CHANNEL_REMOVAL, IT_HELP.id),
+    "view remove_channel": sent(lambda _: request_channels.remove_channel_modal(IT_HELP)),
+    "event channel_archive": lambda _, __: payloads.event(
+        {"type": "channel_archive", "channel": IT_HELP.id}
     ),
     "action open_office": pressed_in_home(ids.OPEN_BUSINESS_HOURS),
     "view edit_office": sent(
@@ -658,6 +681,8 @@ def refused_words(route: Route, role: Role | None, owner: str) -> str | None:
     if role and owner == "own" and route.id in OWN_REFUSED:
         return OWN_REFUSED[route.id]
     if role is None:
+        if route.id == "app_mention":
+            return NOT_DONE.format(refusal=GUEST)
         return None if route.id == "reaction_added" else GUEST
     if owner == "foreign" and route.id in FOREIGN[role]:
         return FOREIGN[role][route.id]
@@ -707,6 +732,8 @@ class EveryRoute:
         role = ASKERS[self.asker]
         user = people.add(role or Role.USER, "VPN")
         ticket = file_ticket(tickets, user if owner == "own" else people.add())
+        db.channels.insert_one(IT_HELP.to_doc())
+        slack.add_channel(IT_HELP.id)
         if ready := READY.get(route.id):
             db.tickets.update_one({"_id": ticket.id}, {"$set": ready(user)})
             ticket = reload(db, ticket)

@@ -70,7 +70,7 @@ def run_restart(
 def _load(stack: ChaosStack, *, seed: int, tickets: int) -> tuple[Load, list[User]]:
     """Return the users' work, and the moderators among them."""
     services = build_services(stack.db, REDIS_URL=stack.redis.url)
-    people = People(stack.db, stack.slack, services.users)
+    people = People(stack.db, stack.slack)
     staff = [
         people.add(Role.MODERATOR, skill, capacity=100_000)
         for skill in SKILLS

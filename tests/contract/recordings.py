@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bson import json_util
+from bson import ObjectId, json_util
 from pymongo.database import Database
 
 from bot.slack.ticket_command import parse_command
@@ -236,6 +236,8 @@ def normalised(found: Json, *, given: Any) -> Json:
     text = as_text(given)
     known = {match[0] for match in _RANDOM.finditer(text)}
     known |= {str(int(_seconds(one))) for one in known if one.endswith("Z")}
+    # An adopted account was created when its id was made, long before a later replay.
+    made_at = {int(one[:8], 16) for one in known if ObjectId.is_valid(one)}
     numbers: dict[str, str] = {}
 
     def replaced(match: re.Match[str]) -> str:
@@ -246,7 +248,7 @@ def normalised(found: Json, *, given: Any) -> Json:
             return f"<{kind}>"
         if kind == "hex":
             return numbers.setdefault(value, f"<id {len(numbers) + 1}>")
-        near = abs(_seconds(value) - time.time()) < NEAR
+        near = abs(_seconds(value) - time.time()) < NEAR or _seconds(value) in made_at
         return "<now>" if near and kind == "time" else "1" if near else value
 
     shown = {key: without_words(found[key]) for key in ("answer", "calls")}

@@ -13,8 +13,9 @@ from demo.binaries import ROOT
 from demo.block_translation import ORIGINAL_KEY
 from demo.local_stack import Stack
 from demo.sample_tickets import SAMPLE_TICKETS
-from demo.slack_user import SlackUser
-from demo.welcome import TITLE
+from demo.slack_page import SlackPage
+from demo.slack_user import ScreenMessage, SlackUser
+from demo.welcome import MESSAGE, TITLE
 
 FIRST_NEW = len(SAMPLE_TICKETS) + 1
 
@@ -38,6 +39,33 @@ def test_the_welcome_is_all_that_general_shows_and_opens_the_form(emma: SlackUse
     assert f"Ticket {FIRST_NEW} is filed" in filed.modal.text
     emma.dismiss()
     emma.wait_for_dm(f"#{FIRST_NEW} ", "*Assigned* to @Nils")
+
+
+def test_a_message_in_it_help_is_a_ticket_that_emoji_act_on(
+    emma: SlackUser, workspace: SlackPage
+) -> None:
+    lara = SlackUser(workspace, "U0LARA")
+    before = emma.read(seed.HELP)
+    assert before[0].text.startswith("The copy room's printer")
+    emma.say(MESSAGE, channel=seed.HELP)
+    message = emma.read(seed.HELP)[len(before)]
+
+    def line() -> ScreenMessage | None:
+        return next((m for m in emma.thread(message) if "*Assigned* to Lara" in m.text), None)
+
+    assert emma.wait_for(line, "the line below the message").labels == ("Details",)
+    lara.react(message, "eyes")
+    emma.wait_for(
+        lambda: [m for m in emma.thread(message) if "accepted by Lara" in m.text], "accepted"
+    )
+    lara.react(message, "white_check_mark")
+    (question,) = lara.wait_for_dm("Resolve *Ticket")
+    lara.click(question, "resolve_asked")
+    lara.wait_for_modal("Resolve")
+    lara.fill(resolution="Opened the cover of the camera.").submit()
+    emma.wait_for(
+        lambda: [m for m in emma.thread(message) if "Opened the cover" in m.text], "resolved"
+    )
 
 
 def test_home_queue_and_ticket_page_have_something_to_show(nils: SlackUser) -> None:

@@ -72,6 +72,10 @@ def test_each_text_is_drawn_as_slack_shows_it(page: str) -> None:
     assert 'value="VPN &amp; DNS"' in page
 
 
+def test_no_picture_has_the_id_of_a_button(page: str) -> None:
+    assert re.findall(r'<figure id="([^"]+)"', page) == ["picture-card", "picture-form"]
+
+
 def test_only_markup_becomes_markup(page: str) -> None:
     assert "<strong><span><span>From</span></span></strong>" in page
     assert page.count('class="slack_user"') == 1

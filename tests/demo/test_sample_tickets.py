@@ -1,5 +1,6 @@
 """The demo's sample tickets: the same states on every day, and a history like that of real ones."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from slack_sdk import WebClient
 
 from demo import seed
 from demo.sample_tickets import SAMPLE_TICKETS, add_sample_tickets, last_digest_time, on_workday
-from demo.welcome import LEARNED_TITLE, welcome_message
+from demo.welcome import LEARNED_TITLE, MESSAGE, welcome_message
 from services.analysis.model_exchange import SkillMatch
 from services.core.database import Mongo
 from services.models.ticket import Status, Ticket
@@ -23,8 +24,8 @@ STAFF = seed.staff()
 MEMBERS = [seed.EMPLOYEE, *seed.COLLEAGUES, *STAFF]
 
 STATES = {
-    Status.COMPLETED: 10,
-    Status.IN_PROGRESS: 8,
+    Status.COMPLETED: 11,
+    Status.IN_PROGRESS: 9,
     Status.REOPENED: 1,
     Status.TODO: 1,
     Status.WAITING: 1,
@@ -40,17 +41,25 @@ ASSIGNEES = {
     "VPN is down for the whole sales team": "Nils",
     "My laptop fan roars": "Lara",
     "Printer cuts off the right margin": "Lara",
+    "The copy room's printer sends no scans": "Lara",
+    "The VPN asks for my password every hour": "Nils",
 }
 
 
 def file_them(db: Mongo, slack: RecordingSlack, now: datetime) -> None:
     slack.add_channel(seed.GENERAL)
     slack.add_channel(seed.TRIAGE)
+    slack.add_channel(seed.HELP, name=seed.HELP_NAME, is_member=True, members=None)
     for member in MEMBERS:
         slack.add_member(member.slack_id, email=member.email, name=member.first_name)
     seed.seed_accounts(db, STAFF)
+    seed.seed_request_channel(db)
     client = WebClient(token=TOKEN, base_url=slack.url, retry_handlers=[])
-    add_sample_tickets(db, client, MEMBERS, now=now)
+
+    def say(member: seed.Member, text: str) -> str:
+        return str(slack.say(seed.HELP, text, user=member.slack_id)["ts"])
+
+    add_sample_tickets(db, client, MEMBERS, say=say, now=now)
 
 
 # A Monday morning, and the first minutes of a Sunday.
@@ -80,6 +89,17 @@ def test_the_tickets_and_their_messages_are_consistent_on_any_day(
         assert times == sorted(times)
         assert times[-1] <= now
 
+    talk = [str(message["text"]).splitlines()[0] for message in slack.messages(seed.HELP)]
+    assert [text.rpartition(": ")[2] for text in talk] == [
+        "The copy room's printer sends no scans",
+        "resolved by Lara",
+        "Which address do you send them to?",
+        "My own, as always.",
+        "Its password for mail had expired.",
+        "The VPN asks for my password every hour",
+        "in progress, accepted by Nils",
+        "I look at the gateway's session times.",
+    ]
     digests = [count_digests(slack, member) for member in STAFF]
     assert digests == [1, 1, 1, 0]  # an admin who knows no skill gets none
     assert [member for member in MEMBERS if not texts_to(slack, member.slack_id)] == []
@@ -149,7 +169,8 @@ def test_the_welcome_is_a_message_that_slack_takes_and_names_what_there_is() -> 
     assert check_message(arguments) == []
     text = "\n".join(block["text"]["text"] for block in message.blocks if "text" in block)
     assert f"{len(SAMPLE_TICKETS)} tickets of the last two weeks" in text
-    quoted = text.partition("“")[2].partition("”")[0]
-    assert quoted in [sample.title for sample in SAMPLE_TICKETS]
+    message_to_write, sample_title = re.findall("“(.*?)”", text)
+    assert message_to_write == MESSAGE
+    assert sample_title in [sample.title for sample in SAMPLE_TICKETS]
     for member in (seed.EMPLOYEE, *STAFF):
         assert member.first_name in text

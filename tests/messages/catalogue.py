@@ -15,7 +15,15 @@ from bot.views.explain.terminal import explanation_lines
 from bot.views.home import overview, people_list, search_results, ticket_list
 from bot.views.home.ticket_page import conversation_modal, ticket_message
 from bot.views.inputs import notice_modal
-from bot.views.messages import address_claim, handover_offer, settled, staff_welcome, ticket_updates
+from bot.views.messages import (
+    address_claim,
+    conversation_notes,
+    emoji_answers,
+    handover_offer,
+    settled,
+    staff_welcome,
+    ticket_updates,
+)
 from bot.views.messages import help as help_views
 from bot.views.messages.digest import digest_message
 from bot.views.messages.reminder_message import ReminderLine, reminder_message
@@ -27,6 +35,7 @@ from bot.views.modals import (
     file_ticket,
     person,
     person_changes,
+    request_channels,
     team_settings,
     ticket_actions,
 )
@@ -57,6 +66,7 @@ from services.availability.availability_service import Availability, WorkHours
 from services.availability.handover_offers import HandoverOffer, OfferAnswer, OfferDecision
 from services.availability.slack_status import NO_END, StatusRules
 from services.calendar.business_hours import BusinessHours
+from services.channels.request_channels import ChannelMode, ChannelState, RequestChannel
 from services.core.slack_scopes import GrantedScopes
 from services.digest.digest_service import (
     AssigneeCounts,
@@ -88,6 +98,11 @@ from services.models.escalation_track import STEP_RULES, EscalationStep, Schedul
 from services.models.events import Event, EventType
 from services.models.message_source import checked_source
 from services.models.permissions import Actor
+from services.models.resolution import (
+    CANCELLED_RESOLUTION,
+    NO_ANSWER_RESOLUTION,
+    NOT_A_REQUEST_RESOLUTION,
+)
 from services.models.sla_clock import SlaClock
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
@@ -107,12 +122,7 @@ from services.sla.policy import TargetFields, Targets
 from services.team_settings.private_tickets import PrivateTicketState
 from services.team_settings.settings_service import BusinessHoursFields, CurrentSettings
 from services.tickets.access import for_requester
-from services.tickets.lifecycle import (
-    CANCELLED_RESOLUTION,
-    NO_ANSWER_RESOLUTION,
-    allowed_actions,
-    stale_message,
-)
+from services.tickets.lifecycle import allowed_actions, stale_message
 from tasks.email import compose
 from tests.bot.handlers.test_ticket_page_explanation import PARTS
 from tests.bot.views.cards.test_ticket_cards import ASSIGNED as ASSIGNED_FIELDS
@@ -174,6 +184,11 @@ RESOLVED = replace(
     ASSIGNED, status=Status.COMPLETED, resolution="Renewed the certificate.", events=_DONE
 )
 CANCELLED = replace(RESOLVED, resolution=CANCELLED_RESOLUTION)
+WITHDRAWN = replace(
+    RESOLVED,
+    resolution=NOT_A_REQUEST_RESOLUTION,
+    events=(Event(2, NOW, BEN.id, EventType.WITHDRAWN),),
+)
 UNANSWERED = replace(RESOLVED, resolution=NO_ANSWER_RESOLUTION)
 REOPENED = replace(ASSIGNED, status=Status.REOPENED)
 LATE = replace(ASSIGNED, due_at=NOW - timedelta(hours=2))
@@ -183,6 +198,25 @@ PRIVATE_AS_INSTALLED = PrivateTicketSettings((), PrivateTicketState(), NOW)
 PRIVATE_NAMED = PrivateTicketSettings((BEN, CLEO), PrivateTicketState(), NOW)
 PRIVATE_OFF = PrivateTicketSettings((), PrivateTicketState(NOW), NOW)
 PRIVATE_ACCEPTED = PrivateTicketSettings((BEN,), PrivateTicketState(NOW, is_accepted=True), NOW)
+REQUEST_CHANNELS = (
+    RequestChannel("T0TEAM", "C0ITHELP", ChannelMode.EVERY_MESSAGE, name="it-help"),
+    RequestChannel(
+        "T0TEAM",
+        "C0HR",
+        ChannelMode.ON_REQUEST,
+        is_private=True,
+        has_emoji_actions=True,
+        name="hr",
+        is_channel_private=True,
+    ),
+    *(
+        RequestChannel(
+            "T0TEAM", f"C0{state.upper()}", ChannelMode.ON_REQUEST, state=state, name=state
+        )
+        for state in ChannelState
+        if state is not ChannelState.ACTIVE
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +275,30 @@ def _messages() -> Iterator[Row]:
         "Closed without an answer",
         updates.closed_unanswered_message(UNANSWERED),
     )
+    in_channel = replace(RESOLVED, source=replace(SOURCE, is_conversation=True))
+    for title, message in {
+        "A question": conversation_notes.question_note(
+            REQUESTER, by=BY_BEN, question_text=question
+        ),
+        "Resolved": conversation_notes.resolved_note(RESOLVED, REQUESTER, by=BY_BEN),
+        "Closed without an answer": conversation_notes.closed_unanswered_note(
+            UNANSWERED, REQUESTER
+        ),
+        "Not a request": conversation_notes.withdrawn_note(RESOLVED, REQUESTER, by=BY_BEN),
+        "A comment from elsewhere": conversation_notes.comment_copy(COMMENT, author=None),
+        "The same, if the app cannot post under other names": conversation_notes.comment_copy(
+            COMMENT, author=BY_BEN
+        ),
+        "The requester writes once it is resolved": conversation_notes.reopen_offer(RESOLVED),
+    }.items():
+        yield MESSAGES, EMPLOYEE, f"In a request channel: {title}", message
+    for title, message in {
+        "Resolved": updates.resolved_message(in_channel, by=BY_BEN),
+        "The question again": updates.question_reminder_message(
+            replace(in_channel, status=Status.WAITING), question_text=question
+        ),
+    }.items():
+        yield MESSAGES, EMPLOYEE, f"{title}, after four hours in a request channel", message
     yield MESSAGES, EMPLOYEE, "Resolved", updates.resolved_message(RESOLVED, by=BY_BEN)
     yield (
         MESSAGES,
@@ -248,8 +306,15 @@ def _messages() -> Iterator[Row]:
         "Resolved without a note",
         updates.resolved_message(replace(RESOLVED, resolution=None), by=BY_BEN),
     )
+    yield (
+        MESSAGES,
+        EMPLOYEE,
+        "Closed as not a request",
+        updates.withdrawn_message(WITHDRAWN, by=BY_BEN),
+    )
     for title, message in {
         "The requester pressed Solved": settled.solved_message(RESOLVED),
+        "The same, in a request channel": settled.solved_message(in_channel),
         "The assignee pressed Take it": settled.already_assigned_message(ASSIGNED),
         "The requester reopened it": settled.reopened_message(REOPENED),
         "The requester answered": settled.answered_message(
@@ -341,6 +406,28 @@ def _offers() -> Iterator[Row]:
         "A colleague's emoji on one's message",
         file_ticket.author_offer(SOURCE.permalink, emoji="ticket", value="v"),
     )
+    yield (
+        MESSAGES,
+        EMPLOYEE,
+        "A colleague's mention below one's message",
+        file_ticket.author_offer(SOURCE.permalink, value="v"),
+    )
+    for title, reason in {
+        "A mention where the app may not read": file_ticket.NOT_READ,
+        "An emoji or a mention, and Slack does not return the message": file_ticket.NOT_READABLE,
+        "An emoji or a mention, and the message has no text": file_ticket.NOTHING_TO_READ,
+        "A mention below a guest's message": guest,
+    }.items():
+        offer = file_ticket.requested_offer(
+            SOURCE.permalink, value="v", reason=reason, is_own=reason == guest
+        )
+        yield MESSAGES, EMPLOYEE, title, offer
+    yield (
+        MESSAGES,
+        EMPLOYEE,
+        "A short message in a request channel",
+        file_ticket.short_message_offer(SOURCE.permalink, value="v"),
+    )
 
 
 def _assignee_messages() -> Iterator[Row]:
@@ -350,6 +437,13 @@ def _assignee_messages() -> Iterator[Row]:
         "Cancelled": updates.cancelled_message(CANCELLED, by=REQUESTER),
         "Solved": updates.solved_message(RESOLVED, by=REQUESTER),
         "Another moderator resolved it": updates.resolved_by_other_message(RESOLVED, by=BY_CLEO),
+        "Another moderator closed it as not a request": updates.withdrawn_by_other_message(
+            WITHDRAWN, by=BY_CLEO
+        ),
+        "They added :eyes: to an unassigned ticket": emoji_answers.taken_message(ACCEPTED),
+        "They added :white_check_mark:": emoji_answers.resolve_question(ACCEPTED),
+        "They resolved it after that": settled.resolved_message(RESOLVED),
+        "They added :no_entry_sign:": emoji_answers.withdrawn_message(WITHDRAWN),
     }
     for title, message in requester_acts.items():
         yield MESSAGES, ASSIGNEE, title, message
@@ -525,6 +619,12 @@ def _cards() -> Iterator[Row]:
             f"In the triage channel: {state}",
             ticket_cards.triage_card(ticket, assignee=assignee, **people),
         )
+        yield (
+            CARDS,
+            EMPLOYEE,
+            f"In a request channel: {state}",
+            ticket_cards.conversation_line(ticket, assignee=assignee, done_by=done_by),
+        )
         if assignee:
             yield (
                 CARDS,
@@ -600,6 +700,12 @@ def _cards() -> Iterator[Row]:
             joined, requester=REQUESTER, assignee=BY_BEN, added_by=BY_CLEO
         ),
     )
+    yield (
+        CARDS,
+        EMPLOYEE,
+        "In a request channel: Details, for one who may not see the ticket",
+        ticket_cards.conversation_details(ACCEPTED, assignee=BY_BEN, done_by=None),
+    )
     yield CARDS, EMPLOYEE, "of one who left", ticket_cards.former_participant_card(joined)
     yield CARDS, EMPLOYEE, "private", ticket_cards.requester_card(private, assignee=None)
 
@@ -616,6 +722,10 @@ def _modals() -> Iterator[Row]:
         " from a message that the app may not read": file_ticket.link_only_quote(
             SOURCE.permalink, note=file_ticket.NOT_PERMITTED),
         " from an old direct message": file_ticket.direct_message_quote(None),
+        " from a long message in a request channel": file_ticket.channel_message_quote(
+            "The VPN drops every hour. " * 160,
+            permalink=SOURCE.permalink,
+            note=file_ticket.not_included_note(others=3, earlier=1, permalink=SOURCE.permalink)),
     }  # fmt: skip
     for title, filled in quotes.items():
         form = file_ticket.file_ticket_modal(
@@ -641,6 +751,9 @@ def _modals() -> Iterator[Row]:
         ),
     )
     yield MODALS, EMPLOYEE, "Ticket filed", file_ticket.filed_modal(NEW)
+    in_thread = replace(NEW, source=replace(SOURCE, is_conversation=True))
+    filed_there = file_ticket.filed_modal(in_thread)
+    yield MODALS, EMPLOYEE, "Ticket filed, in a request channel", filed_there
     form = file_ticket.file_ticket_modal(is_ai_enabled=False, requester="U0ANA")
     yield MODALS, MODERATOR, "File a ticket for someone", form
     for_other = file_ticket.filed_modal(NEW, requester=REQUESTER)
@@ -660,6 +773,18 @@ def _modals() -> Iterator[Row]:
         ),
     )
     yield MODALS, EMPLOYEE, "Comment", ticket_actions.comment_modal(ASSIGNED)
+    in_channel = replace(WAITING, source=replace(SOURCE, is_conversation=True))
+    for title, form in {
+        "Comment": ticket_actions.comment_modal(in_channel),
+        "Answer": ticket_actions.answer_modal(in_channel, question=COMMENT.text),
+        "Reopen": ticket_actions.reopen_ticket_modal(in_channel),
+    }.items():
+        yield MODALS, EMPLOYEE, f"{title}, in a request channel", form
+    for title, form in {
+        "Resolve": ticket_actions.resolve_ticket_modal(in_channel),
+        "Ask the requester": ticket_actions.ask_requester_modal(in_channel),
+    }.items():
+        yield MODALS, ASSIGNEE, f"{title}, in a request channel", form
     yield MODALS, EMPLOYEE, "Cancel", ticket_actions.cancel_ticket_modal(ASSIGNED)
     yield (
         MODALS,
@@ -805,6 +930,12 @@ def _admin_modals() -> Iterator[Row]:
     yield MODALS, ADMIN, "Name", team_settings.app_name_modal(APP_NAME)
     current = CurrentSettings(APP_NAME, Targets(), BusinessHours())
     yield MODALS, ADMIN, "Channel and emoji", team_settings.slack_settings_modal(current)
+    yield MODALS, ADMIN, "Add request channel", request_channels.add_channel_modal()
+    for one in REQUEST_CHANNELS[:2]:
+        title = "Request channel, private" if one.is_channel_private else "Request channel"
+        yield MODALS, ADMIN, title, request_channels.edit_channel_modal(one)
+    removal = request_channels.remove_channel_modal(REQUEST_CHANNELS[0])
+    yield MODALS, ADMIN, "Remove request channel", removal
     yield (
         MODALS,
         ADMIN,
@@ -864,6 +995,14 @@ def _bulk_changes() -> Iterator[Row]:
         "priority": replace(review, change=urgent, assignee=None, refused=(), hidden_count=0),
         "resolve": replace(
             review, change=done, assignee=None, tickets=(LATE,), refused=(), hidden_count=0
+        ),
+        "resolve, one in a request channel": replace(
+            review,
+            change=done,
+            assignee=None,
+            tickets=(LATE, replace(UNAVAILABLE, source=replace(SOURCE, is_conversation=True))),
+            refused=(),
+            hidden_count=0,
         ),
         "nothing can be changed": replace(review, tickets=()),
     }.items():
@@ -980,10 +1119,10 @@ def _home() -> Iterator[Row]:
         ("with an old backend, all the same", BusinessHours(), StatusRules(), PRIVATE_ACCEPTED),
     ):  # fmt: skip
         values = CurrentSettings(APP_NAME, Targets(), hours)
-        settings = SettingsPage(Screen(settings=True), values, rules, named)
+        settings = SettingsPage(Screen(settings=True), values, rules, named, ())
         yield HOME, ADMIN, f"Settings {title}", overview.home_view(settings)
     lacking = replace(values, granted_scopes=GrantedScopes(frozenset()), triage_channel="C0TRIAGE")
-    settings = replace(settings, settings=lacking)
+    settings = replace(settings, settings=lacking, channels=REQUEST_CHANNELS)
     yield HOME, ADMIN, "Settings, without permissions in Slack", overview.home_view(settings)
 
 

@@ -2,10 +2,12 @@
 
 import pytest
 
+from services.channels.request_channels import ChannelMode, RequestChannel
 from services.core.database import Mongo
 from services.models.user import Role, User
 from tests.conftest import People
 from tests.support import payloads
+from tests.support.channel_members import IT_HELP
 from tests.support.comment_helpers import (
     card_of,
     changed,
@@ -16,10 +18,10 @@ from tests.support.comment_helpers import (
     said,
     texts,
 )
-from tests.support.http_bot import HttpBot
+from tests.support.http_bot import HttpBot, opened_by
 from tests.support.processes import Product, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
-from tests.support.slack_workspace import TRIAGE
+from tests.support.slack_workspace import TEAM_ID, TRIAGE
 
 pytest_plugins = ["tests.support.product"]
 
@@ -27,9 +29,12 @@ LINES = ("It still drops", "Every hour")
 
 
 @pytest.fixture
-def product(product: Product, slack: RecordingSlack) -> Product:
-    """With a triage channel."""
+def product(product: Product, slack: RecordingSlack, db: Mongo) -> Product:
+    """With a triage channel and a request channel."""
     slack.add_channel(TRIAGE, is_member=True)
+    slack.add_channel(IT_HELP, is_member=True)
+    channel = RequestChannel(TEAM_ID, IT_HELP, ChannelMode.ON_REQUEST)
+    db.channels.insert_one(channel.to_doc())
     product.settings["TRIAGE_CHANNEL"] = TRIAGE
     return product
 
@@ -38,6 +43,38 @@ def notes_of(slack: RecordingSlack, user: User) -> list[str]:
     """Return what the user reads in the thread of the notes, once it is begun."""
     firsts = [m for m in slack.messages(People.slack_id(user)) if m["text"].startswith("Internal")]
     return in_thread(slack, user, firsts[0]) if firsts else []
+
+
+def talk_in_channel(http_bot: HttpBot, slack: RecordingSlack, emma: User, nils: User) -> None:
+    """Emma makes a ticket of her message; its thread is the conversation, without cards for her."""
+    first = slack.say(IT_HELP, "The Wi-Fi of the VPN drops", user=People.slack_id(emma))
+    direct = len(slack.messages(People.slack_id(emma)))
+    shortcut = payloads.message_shortcut(
+        "make_ticket", first, user=People.slack_id(emma), channel=IT_HELP
+    )
+    http_bot.answer(shortcut)
+    form_id = opened_by(slack, shortcut["trigger_id"])["id"]
+    eventually(lambda: slack.view(form_id)["callback_id"] == "file_ticket", what="the form")
+    view = slack.view(form_id)
+    words = {"title": "Wi-Fi", "description": "Every hour"}
+    http_bot.answer(payloads.view_submission(view, words, user=People.slack_id(emma)))
+    eventually(lambda: texts(slack, IT_HELP, first) != [], what="the line")
+    eventually(lambda: len(slack.messages(People.slack_id(nils))) > 0, what="his card")
+
+    def his_card() -> list[str]:
+        cards = [m for m in slack.messages(People.slack_id(nils)) if "“Wi-Fi”" in m["text"]]
+        return in_thread(slack, nils, cards[0]) if cards else []
+
+    said_there = said(slack, emma, first, "In Berlin", is_im=False)
+    for _ in range(2):
+        http_bot.answer(said_there)
+    eventually(lambda: his_card() == ["Ticket 2: User 1 wrote: In Berlin"], what="Nils reads it")
+    card = next(m for m in slack.messages(People.slack_id(nils)) if "“Wi-Fi”" in m["text"])
+    http_bot.answer(said(slack, nils, card, "Restarted"))
+    eventually(lambda: "Restarted" in texts(slack, IT_HELP, first)[-1], what="the copy")
+    (line, _) = texts(slack, IT_HELP, first)
+    assert line == "Ticket 2: assigned to Moderator 2"
+    assert len(slack.messages(People.slack_id(emma))) == direct
 
 
 def test_they_talk_in_the_threads_of_their_cards(
@@ -94,6 +131,7 @@ def test_they_talk_in_the_threads_of_their_cards(
         assert text not in str(slack.messages(people.slack_id(emma)))
     assert texts(slack, TRIAGE, triage) == ["Ticket 1: Moderator 2 wrote an internal note."]
     (ticket,) = db.tickets.find()
+    talk_in_channel(http_bot, slack, emma, nils)
     assert [comment["text"] for comment in ticket["comments"]] == [
         "Which client?",
         "",

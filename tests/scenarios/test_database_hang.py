@@ -48,7 +48,7 @@ def test_of_forty_who_submit_at_once_each_reads_that_it_is_not_saved(
     )
     with closing(connect(server.uri_for("hang")).client) as client:
         services = Services(client["hang"])
-        user = People.slack_id(People(services.db, slack, services.users).add(Role.USER))
+        user = People.slack_id(People(services.db, slack).add(Role.USER))
     try:
         bot = HttpBot(product)
         forms = [bot.filled_in(slack, user, title=f"VPN {n}") for n in range(PEOPLE)]
@@ -73,7 +73,7 @@ def test_each_process_stops_in_time_while_mongodb_and_redis_hang(
         )
         with closing(connect(server.uri_for("hang")).client) as client:
             services = Services(client["hang"])
-            user = People.slack_id(People(services.db, slack, services.users).add(Role.USER))
+            user = People.slack_id(People(services.db, slack).add(Role.USER))
         bot = HttpBot(product)
         product.start("worker")
         product.start("jobs")

@@ -23,6 +23,7 @@ from tests.support.action_helpers import by
 from tests.support.block_text import read, without_facts
 from tests.support.bot_and_workers import BotAndWorkers
 from tests.support.canary import FILED
+from tests.support.channel_members import IT_HELP, Channel
 from tests.support.comment_helpers import (
     card_of,
     changed,
@@ -46,7 +47,8 @@ def ina(people: People, ticket: Ticket) -> User:
 
 
 def triage_card(triage: BotAndWorkers, number: int = 0) -> dict[str, Any]:
-    cards = [message for message in triage.slack.messages(TRIAGE) if "blocks" in message]
+    found = triage.slack.messages(TRIAGE)
+    cards = [one for one in found if "blocks" in one and "thread_ts" not in one]
     return cards[number]
 
 
@@ -132,6 +134,13 @@ def noted(
     triage: BotAndWorkers, comments: CommentService, ticket: Ticket, ben: User, ina: User
 ) -> Ticket:
     """A ticket with one comment and notes from every source, also edited and deleted."""
+    write_notes(triage, comments, ticket, ben, ina)
+    return ticket
+
+
+def write_notes(
+    triage: BotAndWorkers, comments: CommentService, ticket: Ticket, ben: User, ina: User
+) -> None:
     triage.bot.answer(reply(triage, ina, f"{CANARY} 1"))
     triage.deliver()
     second = reply(triage, ina, "Still harmless")
@@ -146,7 +155,6 @@ def noted(
     triage.submit(ben, text=f"{CANARY} 4")
     comments.add(**by(ben, ticket), text="For everybody")
     triage.deliver()
-    return ticket
 
 
 def reached(triage: BotAndWorkers, user: User) -> str:
@@ -203,6 +211,48 @@ def test_the_requester_reads_no_note_by_any_path(
         assert word not in shown
     triage.deliver()
     assert CANARY not in reached(triage, ann)
+
+
+@pytest.mark.parametrize("channel", [IT_HELP, TRIAGE])
+def test_no_note_reaches_the_conversation_in_a_request_channel_by_any_path(
+    triage: BotAndWorkers,
+    comments: CommentService,
+    people: People,
+    ann: User,
+    ben: User,
+    channel: str,
+) -> None:
+    """Not even if it is the triage channel, too: the card has another thread."""
+    it_help, ina, dan = (
+        Channel(triage, channel, is_private=False),
+        people.add(Role.ADMIN),
+        people.add(),
+    )
+    own = it_help.file(ann)
+    it_help.answer(it_help.reply(dan, "Here, too"))  # takes part from now on
+    write_notes(triage, comments, own, ben, ina)
+    triage.bot.answer(said(triage.slack, ben, notes_message(triage, ben), f"{CANARY} 5"))
+    triage.actions.ask_requester(**by(ben, own), question="Which office?")
+    triage.deliver()
+    it_help.answer(it_help.reply(ann, "Berlin"))
+    triage.actions.resolve(**by(ben, own), resolution="New key.")
+    triage.deliver()
+    thread = it_help.line()["thread_ts"]
+    said_there = [m for m in it_help.posted() if m.get("thread_ts") == thread]
+    assert [m["text"].split(", ")[-1].split(": ")[-1] for m in said_there[1:]] == [
+        "For everybody",
+        "Which office?",
+        "New key.",
+    ]
+    for word in (CANARY, "internal note"):
+        assert word not in json.dumps(said_there)
+    assert CANARY not in json.dumps(it_help.posted())
+    triage.slack.clear()
+    for reader in (ann, dan, people.add()):
+        assert CANARY not in json.dumps(it_help.details(reader))
+        assert CANARY not in looked_everywhere(triage, reader, own)
+        assert CANARY not in reached(triage, reader)
+    assert CANARY in json.dumps(it_help.details(ben))
 
 
 def test_what_the_services_give_a_requester_has_none_of_it(

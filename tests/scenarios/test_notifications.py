@@ -15,6 +15,7 @@ from tests.support.block_text import read
 from tests.support.bot_and_workers import BotAndWorkers, buttons
 from tests.support.bot_and_workers import said as shown
 from tests.support.canary import FILED
+from tests.support.channel_members import IT_HELP, Channel
 from tests.support.comment_helpers import event_of, said
 from tests.support.slack_workspace import TRIAGE
 
@@ -85,6 +86,36 @@ def test_a_ticket_from_filed_to_resolved(
         f"Ticket 1: {ann.name} wrote: Berlin",
     ]
     assert notifications(triage, cleo) == []
+
+
+def test_a_ticket_from_a_request_channel_from_filed_to_resolved(
+    triage: BotAndWorkers, ann: User, ben: User, cleo: User, people: People
+) -> None:
+    """As above, and one line by the bot in the channel. Who takes part by writing gets nothing."""
+    it_help, dan = Channel(triage, IT_HELP, is_private=False), people.add()
+    ticket = it_help.file(ann)
+    it_help.answer(it_help.reply(dan, "Here, too"))
+    triage.press(ben, triage.card(ben), "accept")
+    triage.work()
+    press_and_submit(triage, ben, triage.card(ben), "wait", question="Which office?")
+    it_help.answer(it_help.reply(ann, "Berlin"))
+    press_and_submit(triage, ben, triage.card(ben), "resolve", resolution="A new certificate.")
+
+    name, mention = "Ticket 1 “VPN is down”", f"<@{People.slack_id(ann)}>"
+    assert notifications(triage, IT_HELP) == [
+        f"Ticket 1: resolved by {ben.name}",  # the line, updated
+        f"{mention}, {ben.name} waits for your answer: Which office?",
+        f"{mention}, {ben.name} resolved ticket 1: A new certificate.",
+    ]
+    assert notifications(triage, ann) == []
+    assert notifications(triage, ben) == [
+        f"{name}: resolved by {ben.name}",
+        f"Ticket 1: {dan.name} wrote: Here, too",
+        f"Ticket 1: {ann.name} wrote: Berlin",
+    ]
+    assert notifications(triage, TRIAGE) == [f"{name}: resolved ({ben.name})"]
+    assert (notifications(triage, dan), notifications(triage, cleo)) == ([], [])
+    assert triage.now(ticket).participants == (dan.id,)
 
 
 def test_the_assignee_is_notified_if_another_user_resolves_it(

@@ -1,19 +1,11 @@
 """Who files a ticket and whose ticket it is: over signed HTTP, from Slack to the messages."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import requests
 
-from bot.app import create_app
-from bot.slack.bot_process import BotProcess
 from bot.views.modals import file_ticket as form_views
-from bot.web.flask_app import create_flask_app
-from bot.web.server import WebServer
-from bot.web.slack_events import SlackEvents
 from services.core.errors import InvalidValue, LimitReached, NotFound, PermissionDenied
 from services.core.rate_limit import RULES, Limit
 from services.linking.requesters import BY_AN_APP
@@ -21,40 +13,17 @@ from services.models.permissions import OPERATOR, Actor
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.tickets.access import visible_to
-from tests.conftest import Bot, FixedClock, Inline, People, make_config
+from tests.conftest import FixedClock, People
 from tests.support import payloads
 from tests.support.action_helpers import by
 from tests.support.bot_and_workers import BotAndWorkers
 from tests.support.canary import FILED
 from tests.support.comment_helpers import texts as thread_texts
-from tests.support.http_bot import SECRET
 from tests.support.slack_workspace import GENERAL, TEAM_ID, TRIAGE
 
-pytest_plugins = ["tests.support.scenario"]
+pytest_plugins = ["tests.support.scenario", "tests.support.signed_bot"]
 
 LONG = "The VPN drops. " * 270  # 4,050 characters
-
-
-class SignedBot(Bot):
-    """The bot behind its web server, to which Slack's signed requests are posted."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    def send(self, body: dict[str, Any]) -> Any:
-        data, headers = payloads.signed(body, SECRET)
-        answer = requests.post(self._url, data=data, headers=headers, timeout=10)
-        return SimpleNamespace(status=answer.status_code, body=answer.text)
-
-
-@pytest.fixture
-def ticket_bot(bot_process: BotProcess) -> Iterator[Bot]:
-    config = make_config(SLACK_SIGNING_SECRET=SECRET)
-    app = create_app(replace(bot_process, config=config), executor=Inline())
-    events = SlackEvents(app, signing_secret=SECRET)
-    web = create_flask_app(is_ready=lambda: True, slack_events=events)
-    with WebServer(web, host="127.0.0.1", port=0) as server:
-        yield SignedBot(f"http://127.0.0.1:{server.port}/slack/events")
 
 
 @pytest.fixture

@@ -171,7 +171,7 @@ def test_a_backup_taken_under_load_works(
     with UnreliableSlack() as slack:
         slack.add_channel(TRIAGE, is_member=True, members=None)
         system = System(build_services(db, REDIS_URL=redis.url), slack)
-        people = People(db, slack, system.services.users)
+        people = People(db, slack)
         staff = [people.add(Role.MODERATOR, skill, capacity=1_000) for skill in SKILLS]
         requesters = [people.add() for _ in range(4)]
         claim_installation(db, team_id=TEAM_ID)

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from bot.handlers.team_settings import ARCHIVED, NOT_INVITED, SHARED
+from bot.handlers.request_channels import NOT_INVITED
 from bot.slack.bot_process import BotProcess
 from bot.views.modals.team_settings import slack_settings_modal
 from services.calendar.business_hours import BusinessHours
+from services.channels.channel_settings import ARCHIVED, SHARED
 from services.core.database import Mongo
 from services.core.slack_scopes import GrantedScopes, record_granted_scopes
 from services.core.ttl_cache import TTL_SECONDS

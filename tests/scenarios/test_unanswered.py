@@ -11,13 +11,13 @@ from services.core.errors import Conflict, NotFound, PermissionDenied
 from services.linking.links import LinkService
 from services.models.events import EventType
 from services.models.permissions import OPERATOR
+from services.models.resolution import NO_ANSWER_RESOLUTION
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.sla.policy import TargetFields, Targets
 from services.team_settings.settings_service import TeamSettings
 from services.tickets.actions import SOLVED_BY_REQUESTER, STILL_A_PROBLEM
 from services.tickets.comments import CommentService
-from services.tickets.lifecycle import NO_ANSWER_RESOLUTION
 from tests.conftest import Bot, FixedClock, People, at_once, work
 from tests.support import payloads
 from tests.support.action_helpers import by

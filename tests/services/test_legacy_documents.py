@@ -34,7 +34,7 @@ from services.availability.handover_offers import HandoverOffer, OfferDecision
 from services.availability.slack_status import MemberStatus, SlackStatus
 from services.core import legacy_backend
 from services.core.database import Document, Mongo, connect
-from services.core.errors import DomainError
+from services.core.errors import DomainError, NotFound
 from services.digest.digest_service import Digest, DigestCounts, Digests
 from services.editing.bulk_changes import BulkAction, BulkChange, ReviewedTicket
 from services.home.sessions import Screen
@@ -77,6 +77,9 @@ from services.team_settings import private_tickets
 from services.tickets import legacy, release, search_index, ticket_store
 from services.tickets import queries as ticket_queries
 from services.tickets.access import visible_to
+from services.tickets.channel_messages import MessageWords
+from services.tickets.emoji_actions import TicketEmoji
+from services.tickets.filing import find_by_message
 from services.tickets.lifecycle import TicketAction, state_token
 from services.tickets.numbered_inserts import NumberedInserts
 from services.tickets.queries import load_for_reminders, load_ticket
@@ -90,12 +93,14 @@ NO_REDIS = NOBODY_LISTENS.replace("mongodb", "redis")
 BOSS, MO, JO = Actor(ADMIN, Role.ADMIN), Actor(MODERATOR, Role.MODERATOR), Actor(USER, Role.USER)
 SLACK_ID, PLACE = "U0MO", MessageRef("D0MO", "1.000001")
 LINK = link_id(TEAM_ID, SLACK_ID)
+SAID_WORDS, NO_WORDS = MessageWords("Mail", "It is down."), MessageWords("", "")
 MO_ADDRESS = "mo.derator@example.com"
 AL, AL_ADDRESS = legacy_app.number(6), "al@example.com"
 # They touch neither accounts nor tickets.
 ELSEWHERE = frozenset(
     {
         "auth.one_time_codes",
+        "channels.request_channels",
         "core.sequences",
         "core.clock",
         "core.database",
@@ -120,6 +125,8 @@ ELSEWHERE = frozenset(
         "team_settings.settings_service",
         "team_settings.settings_store",
         "team_settings.slack_settings",
+        "channels.channel_settings",
+        "channels.slack_channel",
         "sla.policy",
         "availability.slack_status",
         "core.ttl_cache",
@@ -207,6 +214,12 @@ def action(name: str, *may: str, actor: Actor = BOSS, **fields: Any) -> Entry:
     return each(call, *may)
 
 
+def withdraw_and_undo(world: World, ticket_id: ObjectId) -> None:
+    this: dict[str, Any] = {"actor": BOSS, "ticket_id": str(ticket_id)}
+    world.ticket_actions.withdraw(**this)
+    world.ticket_actions.undo_withdrawal(**this)
+
+
 def delivery(name: str, *args: Any, **fields: Any) -> Entry:
     def call(world: World, ticket_id: ObjectId) -> None:
         if name != "claim":
@@ -241,6 +254,14 @@ def said(world: World, ticket_id: ObjectId) -> str:
 def joined(world: World, ticket_id: ObjectId) -> str:
     world.participants.change(actor=BOSS, ticket_id=str(ticket_id), added=[MODERATOR])
     return str(ticket_id)
+
+
+def without_a_line(world: World) -> None:
+    for doc in TICKETS:
+        with suppress(NotFound):
+            world.home.conversation_line(
+                actor=JO, team_id=TEAM_ID, ticket_id=str(doc["_id"]), line=PLACE
+            )
 
 
 def members_chosen(world: World, ticket_id: ObjectId) -> Any:
@@ -704,6 +725,7 @@ TABLE: Mapping[str, Entry] = {
     "home.home_service.HomeService.ticket_page": each(
         lambda w, t: w.home.ticket_page(actor=JO, team_id=TEAM_ID, ticket_id=str(t))
     ),
+    "home.home_service.HomeService.conversation_line": once(without_a_line),
     "home.home_service.HomeService.get_or_parent": once(
         lambda w: w.home.get_or_parent(actor=JO, team_id=TEAM_ID, screen=Screen())
     ),
@@ -731,6 +753,11 @@ TABLE: Mapping[str, Entry] = {
             lambda: w.requesters.of_member(
                 actor=MO, team_id=TEAM_ID, slack_user_id=SLACK_ID, look_up=lambda *_: w.member()
             )
+        )
+    ),
+    "linking.requesters.Requesters.of_writer": once(
+        lambda w: w.requesters.of_writer(
+            actor=JO, team_id=TEAM_ID, slack_user_id=SLACK_ID, look_up=lambda *_: w.member()
         )
     ),
     "linking.requesters.Requesters.of_address": once(
@@ -818,6 +845,14 @@ TABLE: Mapping[str, Entry] = {
     ),
     "tickets.actions.TicketActions.resolve": action("resolve", "status", resolution="Done."),
     "tickets.actions.TicketActions.cancel": action("cancel", "status", actor=JO),
+    "tickets.actions.TicketActions.withdraw": action("withdraw", "status"),
+    "tickets.actions.TicketActions.undo_withdrawal": each(withdraw_and_undo, *GROUNDS),
+    "tickets.emoji_actions.EmojiActions.apply": each(
+        lambda w, t: w.emoji_actions.apply(
+            actor=BOSS, ticket_id=str(t), emoji=TicketEmoji.WITHDRAW
+        ),
+        "status",
+    ),
     "tickets.actions.TicketActions.reopen": action("reopen", *GROUNDS),
     "tickets.actions.TicketActions.refresh_message": action(
         "refresh_message", channel="D0MO", ts="1.5"
@@ -1047,6 +1082,9 @@ TABLE: Mapping[str, Entry] = {
     "outbox.deliveries.TicketThreads.find_ticket": once(
         lambda w: w.ticket_threads.find_ticket(team_id=TEAM_ID, message=PLACE)
     ),
+    "outbox.deliveries.TicketThreads.find_marked": once(
+        lambda w: w.ticket_threads.find_marked(team_id=TEAM_ID, message=PLACE)
+    ),
     "outbox.deliveries.TicketThreads.find_ticket_of_copy": each(
         lambda w, t: w.ticket_threads.find_ticket_of_copy(
             DeliveryRef(str(t), "1:requester:x"), team_id=TEAM_ID
@@ -1084,6 +1122,26 @@ TABLE: Mapping[str, Entry] = {
             source=SAID,
             before=("Mail", "It is down."),
             after=("Mail", "It is up."),
+        )
+    ),
+    "tickets.filing.find_by_message": once(
+        lambda w: find_by_message(w.db, team_id=TEAM_ID, message=PLACE)
+    ),
+    "tickets.channel_messages.ChannelMessages.find": once(
+        lambda w: w.channel_messages.find(team_id=TEAM_ID, message=PLACE)
+    ),
+    "tickets.channel_messages.ChannelMessages.find_to_add_to": once(
+        lambda w: w.channel_messages.find_to_add_to(team_id=TEAM_ID, message=PLACE, author=USER)
+    ),
+    "tickets.channel_messages.ChannelMessages.add": each(
+        lambda w, t: w.channel_messages.add(w.ticket(t), message=PLACE, words="Since Monday.")
+    ),
+    "tickets.channel_messages.ChannelMessages.follow": each(
+        lambda w, t: w.channel_messages.follow(w.ticket(t), before=SAID_WORDS, after=NO_WORDS)
+    ),
+    "tickets.channel_messages.ChannelMessages.withdraw": each(
+        lambda w, t: w.channel_messages.withdraw(
+            w.ticket(t), written=SAID_WORDS, deleted=NO_WORDS, is_soon=True
         )
     ),
     "tickets.filing.TicketService.get": each(

@@ -17,10 +17,11 @@ from services.models.user import Role, User
 from tests.conftest import People
 from tests.support import payloads
 from tests.support.recording_slack import RecordingSlack
-from tests.support.slack_workspace import GENERAL
+from tests.support.slack_workspace import BOT_USER_ID, GENERAL
 from tests.support.view_state import elements
 
 Json = dict[str, Any]
+IT_HELP = "C0ITHELP"  # a request channel
 
 # Recorded and not sent: it would end the walk of that member.
 ENDS_THE_WALK = (ids.UNLINK_ACCOUNT,)
@@ -101,6 +102,11 @@ class Walk:
                           "item": item, "item_user": user}),
             ("direct", self._written(user, "My screen flickers")),
             ("member", {"type": "user_change", "user": self._member(user)}),
+            ("archived", {"type": "channel_archive", "channel": IT_HELP, "user": user}),
+            ("renamed", {"type": "channel_rename", "channel": {"id": IT_HELP, "name": "it"}}),
+            ("joined", {"type": "member_joined_channel", "channel": IT_HELP, "user": BOT_USER_ID}),
+            ("moved", {"type": "channel_id_changed", "old_channel_id": "G0OLD",
+                       "new_channel_id": IT_HELP}),
         ):  # fmt: skip
             yield Template(("event", name, role), payloads.event(event))
 

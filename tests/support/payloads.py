@@ -249,6 +249,14 @@ def event(body: Mapping[str, Any], *, team: str = TEAM_ID, **overrides: Any) -> 
     }
 
 
+def reaction(message: Mapping[str, Any], name: str, *, user: str, **overrides: Any) -> Json:
+    """The event of a member's emoji on a message."""
+    item = {"type": "message", "channel": message["channel"], "ts": message["ts"]}
+    body = {"type": "reaction_added", "user": user, "reaction": name, "item": item}
+    author = {"item_user": message["user"]} if "user" in message else {}
+    return event({**body, **author, **overrides})
+
+
 def _base(user: str, team: str) -> Json:
     name = user.lower()
     return {

@@ -127,9 +127,7 @@ class Person:
         return self._acts(f"uses {callback_id}", body)
 
     def reacts(self, emoji: str, message: Json) -> Self:
-        item = {"type": "message", "channel": message["channel"], "ts": message["ts"]}
-        added = {"type": "reaction_added", "user": self.slack_id, "reaction": emoji, "item": item}
-        body = payloads.event({**added, "item_user": message["user"]})
+        body = payloads.reaction(message, emoji, user=self.slack_id)
         return self._acts(f"reacts with {emoji}", body)
 
     def opens_home(self) -> Self:

@@ -205,20 +205,28 @@ class RecordingSlack:
         with self._changed:
             self.workspace.add_channel(channel_id, **overrides)
 
+    def change_channel(self, channel_id: str, **changes: Any) -> None:
+        """Archive, rename or share the channel, or add or remove the bot (`is_member`)."""
+        with self._changed:
+            self.workspace.channels[channel_id] |= changes
+
     def say(self, channel: str, text: str, *, user: str, **fields: Any) -> Json:
         """A member writes there, and so is in the channel; the message as Slack keeps it."""
         with self._changed:
-            message = {"type": "message", "user": user, "text": text, **fields}
-            message = {"ts": self.workspace.next_ts(), "channel": channel, **message}
-            said = self.workspace.messages.setdefault(channel, [])
-            for first in said:
-                if first["ts"] == fields.get("thread_ts"):
-                    message["parent_user_id"] = first["user"]
-            members = self.workspace.channels.get(channel, {}).get("members")
-            if members is not None and user not in members:
-                members.append(user)
-            said.append(message)
-            return copy.deepcopy(message)
+            return copy.deepcopy(self.workspace.say(channel, text, user=user, **fields))
+
+    def edit(self, message: Json, text: str) -> Json:
+        """Its author edits a message; the message as Slack keeps it now."""
+        with self._changed:
+            kept = self.workspace.message(message["channel"], message["ts"])
+            kept |= {"text": text, "edited": {"user": kept["user"], "ts": self.workspace.next_ts()}}
+            return copy.deepcopy(kept)
+
+    def remove(self, message: Json) -> None:
+        """Its author deletes a message."""
+        with self._changed:
+            kept = self.workspace.message(message["channel"], message["ts"])
+            self.workspace.remove(kept)
 
     def messages(self, channel_or_user: str) -> list[Json]:
         """A conversation's messages as they now are, oldest first; a user's id means the DM."""

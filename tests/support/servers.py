@@ -6,6 +6,7 @@ Tests that stop or break a server start their own.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
@@ -13,6 +14,13 @@ from demo.servers import MongoServer, RedisServer
 
 MONGO_VARIABLE, REDIS_VARIABLE = "TEST_MONGO_URI", "TEST_REDIS_URL"
 NOT_OURS = "This server is not the tests' own: start a MongoServer or RedisServer to stop it."
+
+
+class UnsyncedMongo(MongoServer):
+    """Does not wait for the disk at each write: no test kills it."""
+
+    def _command(self) -> list[str | Path]:
+        return [part for part in super()._command() if part != "--sync-on-commit"]
 
 
 class ExternalMongo(MongoServer):
@@ -64,7 +72,7 @@ def mongo_server() -> Iterator[MongoServer]:
     if uri := os.environ.get(MONGO_VARIABLE):
         yield ExternalMongo(uri)
     else:
-        with MongoServer() as server:
+        with UnsyncedMongo() as server:
             yield server
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from tests.support.blockkit import check_message, check_view
-from tests.support.slack_scopes import check_scopes
+from tests.support.slack_scopes import AUTHOR_ARGUMENTS, check_scopes
 from tests.support.slack_workspace import (
     APP_ID,
     BOT_ID,
@@ -160,17 +160,30 @@ def post_message(workspace: Workspace, args: Json) -> Json:
         "ts": workspace.next_ts(),
         "channel": channel,
         "team": workspace.team_id,
-        "user": BOT_USER_ID,
+        **_author(args),
         "bot_id": BOT_ID,
         "app_id": APP_ID,
         **_content(args),
+        **workspace.thread_fields(channel, _thread(workspace, channel, args)),
     }
-    if thread := _thread(workspace, channel, args):
-        message["thread_ts"] = thread
     if metadata := _checked_metadata(args):
         message["metadata"] = metadata
     workspace.messages.setdefault(channel, []).append(message)
     return {"channel": channel, "ts": message["ts"], "message": message}
+
+
+def _author(args: Json) -> Json:
+    """A message under another name is no longer one of the bot's user, only of the app."""
+    if not any(args.get(name) for name in AUTHOR_ARGUMENTS):
+        return {"user": BOT_USER_ID}
+    icons = {"image_48": args["icon_url"]} if args.get("icon_url") else {}
+    if args.get("icon_emoji"):
+        icons = {"emoji": args["icon_emoji"]}
+    return {
+        "subtype": "bot_message",
+        "username": args.get("username") or "helpdesk",
+        **({"icons": icons} if icons else {}),
+    }
 
 
 def _checked_metadata(args: Json) -> Json | None:
@@ -253,29 +266,52 @@ def get_permalink(workspace: Workspace, args: Json) -> Json:
 
 
 def conversations_history(workspace: Workspace, args: Json) -> Json:
-    """The newest first; replies are not among them."""
-    found = [m for m in _said_in(workspace, args) if m.get("thread_ts", m["ts"]) == m["ts"]]
-    return {"messages": _shown(found[::-1], args, limit=100)}
+    """The newest first; of the replies, only those also sent to the channel."""
+    found = [
+        m
+        for m in _said_in(workspace, args)
+        if m.get("thread_ts", m["ts"]) == m["ts"] or m.get("subtype") == "thread_broadcast"
+    ]
+    return _page(workspace, found[::-1], args, limit=100)
 
 
 def conversations_replies(workspace: Workspace, args: Json) -> Json:
-    """The thread's first message comes with every page, whatever its time."""
+    """The oldest first. The thread's first message comes with every page, whatever its time."""
     root = workspace.message(args.get("channel"), args.get("ts"), missing="thread_not_found")
-    found = [m for m in _said_in(workspace, args) if m.get("thread_ts") == root["ts"] != m["ts"]]
-    return {"messages": _shown([root, *found], args, limit=1_000)}
+    replies = workspace.replies_to(root)
+    found = [m for m in _said_in(workspace, args) if m in replies]
+    return _page(workspace, found, args, limit=1_000, first=root)
 
 
-def _shown(messages: list[Json], args: Json, *, limit: int) -> list[Json]:
-    """Without `include_all_metadata`, Slack tells a metadata's type only."""
-    page = messages[: int(args.get("limit") or limit)]
-    if args.get("include_all_metadata") in (True, "1", "true"):
-        return page
-    return [
-        {**each, "metadata": {"event_type": each["metadata"]["event_type"]}}
-        if "metadata" in each
-        else each
-        for each in page
-    ]
+def _page(
+    workspace: Workspace, found: list[Json], args: Json, *, limit: int, first: Json | None = None
+) -> Json:
+    """The cursor is the number of messages already shown, without `first`."""
+    start = int(args.get("cursor") or 0)
+    end = start + int(args.get("limit") or limit) - (first is not None)
+    shown = [*([first] if first else []), *found[start:end]]
+    body: Json = {
+        "messages": [_shown(workspace, each, args) for each in shown],
+        "has_more": end < len(found),
+    }
+    if body["has_more"]:
+        body["response_metadata"] = {"next_cursor": str(end)}
+    return body
+
+
+def _shown(workspace: Workspace, message: Json, args: Json) -> Json:
+    """Without `include_all_metadata`, Slack shows a metadata's type only. The first message of a
+    thread has the number of its replies."""
+    shown = dict(message)
+    if replies := workspace.replies_to(message):
+        shown |= {
+            "thread_ts": message["ts"],
+            "reply_count": len(replies),
+            "latest_reply": replies[-1]["ts"],
+        }
+    if "metadata" in shown and args.get("include_all_metadata") not in (True, "1", "true"):
+        shown["metadata"] = {"event_type": shown["metadata"]["event_type"]}
+    return shown
 
 
 def _said_in(workspace: Workspace, args: Json) -> list[Json]:

@@ -35,16 +35,29 @@ BY_CONVERSATION: dict[str, str] = {
 
 KINDS = ("channels", "groups", "mpim", "im")
 
+AUTHOR_SCOPE = "chat:write.customize"
+AUTHOR_ARGUMENTS = ("username", "icon_url", "icon_emoji")
+AUTHOR_METHODS = ("chat.postMessage", "chat.postEphemeral")
+"""Methods that need one more scope for a message under another name or picture.
+
+Slack's reference does not say what happens without it. At first Slack posted as the app and left
+the arguments out; by later reports it refuses the whole call, so that is what is tested.
+"""
+
 
 def check_scopes(workspace: Workspace, method: str, args: Json, granted: Iterable[str]) -> None:
     """Raise Slack's `missing_scope` for a method that the token may not call.
 
     A scope that is missing for any call of the method breaks a rule. One that is missing for this
-    kind of conversation does not: the caller cannot know the kind before.
+    kind of conversation does not: the caller cannot know the kind before. Nor does an optional one
+    for an argument: an admin may take it away at any time.
     """
     held = set(granted)
     if (needed := NEEDED.get(method)) and needed not in held:
         raise _missing(needed, held, [f"{method} needs the scope {needed}"])
+    has_author = method in AUTHOR_METHODS and any(args.get(name) for name in AUTHOR_ARGUMENTS)
+    if has_author and AUTHOR_SCOPE not in held:
+        raise _missing(AUTHOR_SCOPE, held, [])
     if what := BY_CONVERSATION.get(method):
         if not held.intersection(f"{kind}:{what}" for kind in KINDS):
             raise _missing(f"channels:{what}", held, [f"{method} needs the scope channels:{what}"])

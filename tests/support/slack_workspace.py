@@ -99,6 +99,7 @@ class Workspace:
             "email": email,
             "real_name": name,
             "display_name": name.partition(" ")[0].lower(),
+            "image_72": f"https://avatars.slack-edge.com/{user_id}_72.png",
         }
         self.members[user_id] = {
             "id": user_id,
@@ -157,6 +158,41 @@ class Workspace:
 
     def add_channel(self, channel_id: str, **overrides: Any) -> None:
         self.channels[channel_id] = _channel(channel_id, overrides)
+
+    def say(self, channel: str, text: str, *, user: str, **fields: Any) -> Json:
+        if (info := self.channels.get(channel)) is not None:
+            assert not info["is_archived"], f"no one can write in {channel}: it is archived"
+            if info["members"] is not None and user not in info["members"]:
+                info["members"].append(user)
+        message = {"type": "message", "user": user, "text": text, **fields}
+        message = {"ts": self.next_ts(), "channel": channel, **message}
+        said = self.messages.setdefault(channel, [])
+        message |= self.thread_fields(channel, fields.get("thread_ts"))
+        said.append(message)
+        return message
+
+    def thread_fields(self, channel: str, thread_ts: Any) -> Json:
+        """The fields that make a message a reply in the thread; none without its first message."""
+        for first in self.messages.get(channel, []):
+            if first["ts"] == thread_ts:
+                author = first.get("user") or first["bot_id"]
+                return {"thread_ts": thread_ts, "parent_user_id": author}
+        return {}
+
+    def replies_to(self, first: Json) -> list[Json]:
+        said = self.messages.get(first["channel"], [])
+        return [m for m in said if m.get("thread_ts") == first["ts"] != m["ts"]]
+
+    def remove(self, message: Json) -> None:
+        """Of the first message of a thread with replies, Slack keeps the place only."""
+        said = self.messages[message["channel"]]
+        if self.replies_to(message):
+            kept = {key: message[key] for key in ("type", "ts", "channel")}
+            text = "This message was deleted."
+            tombstone = {**kept, "subtype": "tombstone", "user": "USLACKBOT", "text": text}
+            said[said.index(message)] = {**tombstone, "hidden": True}
+        else:
+            said.remove(message)
 
     def has_member(self, channel: str, user: Any) -> bool:
         if channel.startswith("D"):

@@ -187,6 +187,121 @@ def test_a_thread_has_a_first_message(client: WebClient, slack: RecordingSlack) 
     assert error_of(client.conversations_replies, **gone) == "thread_not_found"
 
 
+def test_a_reply_names_the_author_of_the_first_message(
+    client: WebClient, slack: RecordingSlack
+) -> None:
+    slack.add_channel("C0HELP", is_member=True)
+    first = slack.say("C0HELP", "The VPN drops.", user="U0EMP")
+    place = {"channel": "C0HELP", "thread_ts": first["ts"]}
+    replies = [
+        post(client, **place)["message"],
+        slack.say("C0HELP", "Since Monday.", user="U0MOD", thread_ts=first["ts"]),
+    ]
+    assert {(m["thread_ts"], m["parent_user_id"]) for m in replies} == {(first["ts"], "U0EMP")}
+    lost = slack.say("C0HELP", "Hello?", user="U0MOD", thread_ts="1.000001")
+    assert "parent_user_id" not in lost
+
+
+def test_a_channel_is_read_in_pages_without_replies(
+    client: WebClient, slack: RecordingSlack
+) -> None:
+    slack.add_channel("C0HELP", is_member=True)
+    said = [slack.say("C0HELP", f"Message {n}", user="U0EMP") for n in range(3)]
+    thread = {"user": "U0MOD", "thread_ts": said[0]["ts"]}
+    hidden = slack.say("C0HELP", "Only here", **thread)
+    shown = slack.say("C0HELP", "Everywhere", subtype="thread_broadcast", **thread)
+    # The client's answer is its own iterator, so each page is read as it comes.
+    pages = [
+        (page["messages"], page["has_more"])
+        for page in client.conversations_history(channel="C0HELP", limit=2)
+    ]
+    assert [([m["ts"] for m in messages], has_more) for messages, has_more in pages] == [
+        ([shown["ts"], said[2]["ts"]], True),
+        ([said[1]["ts"], said[0]["ts"]], False),
+    ]
+    first = pages[1][0][-1]
+    assert (first["thread_ts"], first["reply_count"]) == (said[0]["ts"], 2)
+    alone = client.conversations_replies(channel="C0HELP", ts=hidden["ts"])["messages"]
+    assert [m["ts"] for m in alone] == [hidden["ts"]]
+
+
+def test_a_thread_is_read_in_pages_that_begin_with_its_first_message(
+    client: WebClient, slack: RecordingSlack
+) -> None:
+    slack.add_channel("C0HELP", is_member=True)
+    first = slack.say("C0HELP", "The VPN drops.", user="U0EMP")
+    said = [
+        slack.say("C0HELP", f"Reply {n}", user="U0MOD", thread_ts=first["ts"]) for n in range(3)
+    ]
+    pages = client.conversations_replies(channel="C0HELP", ts=first["ts"], limit=3)
+    assert [[m["ts"] for m in page["messages"]] for page in pages] == [
+        [first["ts"], said[0]["ts"], said[1]["ts"]],
+        [first["ts"], said[2]["ts"]],
+    ]
+    since = client.conversations_replies(
+        channel="C0HELP", ts=first["ts"], oldest=said[1]["ts"], inclusive=True
+    )
+    assert [m["text"] for m in since["messages"]] == ["The VPN drops.", "Reply 1", "Reply 2"]
+    slack.change_channel("C0HELP", is_member=False)
+    assert error_of(client.conversations_replies, channel="C0HELP", ts=first["ts"]) == (
+        "not_in_channel"
+    )
+
+
+def test_members_edit_and_delete_what_they_wrote(client: WebClient, slack: RecordingSlack) -> None:
+    slack.add_channel("C0HELP", is_member=True)
+    first = slack.say("C0HELP", "The VPN drops.", user="U0EMP")
+    reply = slack.say("C0HELP", "Mine also", user="U0MOD", thread_ts=first["ts"])
+    edited = slack.edit(reply, "Mine as well")
+    assert (edited["text"], edited["edited"]["user"]) == ("Mine as well", "U0MOD")
+    slack.remove(first)  # its replies stay
+    left = client.conversations_replies(channel="C0HELP", ts=first["ts"])["messages"]
+    assert [(m.get("subtype"), m["text"]) for m in left] == [
+        ("tombstone", "This message was deleted."),
+        (None, "Mine as well"),
+    ]
+    slack.remove(reply)
+    assert [m["subtype"] for m in slack.messages("C0HELP")] == ["tombstone"]
+
+
+def test_the_bot_writes_under_another_name_by_a_scope_of_its_own(
+    client: WebClient, slack: RecordingSlack
+) -> None:
+    author = {"username": "Nils (Help desk)", "icon_url": "https://example.com/nils.png"}
+    slack.scopes = slack.scopes.replace("chat:write.customize", "commands")
+    with pytest.raises(SlackApiError) as refused:
+        post(client, **author)
+    answer = refused.value.response
+    assert (answer["error"], answer["needed"]) == ("missing_scope", "chat:write.customize")
+    assert (slack.messages("U0EMP"), slack.refused) == ([], [])
+    slack.scopes = with_scopes("chat:write.customize")
+    sent = post(client, **author)
+    update: dict[str, Any] = {"text": "New", "parse": "none", "link_names": False}
+    client.chat_update(channel=sent["channel"], ts=sent["ts"], **update)
+    (kept,) = slack.messages("U0EMP")
+    assert (kept["text"], kept["subtype"], kept["username"], kept["icons"]) == (
+        "New",
+        "bot_message",
+        "Nils (Help desk)",
+        {"image_48": "https://example.com/nils.png"},
+    )
+    assert "user" not in kept  # no member wrote it, nor the bot's own user
+    reply = slack.say(sent["channel"], "Thanks", user="U0EMP", thread_ts=sent["ts"])
+    assert reply["parent_user_id"] == BOT_ID
+    client.chat_delete(channel=sent["channel"], ts=sent["ts"])
+
+
+def test_a_channel_changes(client: WebClient, slack: RecordingSlack) -> None:
+    slack.add_channel("C0HELP", is_member=True, members=["U0EMP"])
+    slack.change_channel("C0HELP", name="it-help", is_ext_shared=True, is_shared=True)
+    told = client.conversations_info(channel="C0HELP")["channel"]
+    assert (told["name"], told["is_ext_shared"], told["is_member"]) == ("it-help", True, True)
+    slack.change_channel("C0HELP", is_archived=True)
+    assert error_of(post, client=client, channel="C0HELP") == "is_archived"
+    with pytest.raises(AssertionError, match="it is archived"):
+        slack.say("C0HELP", "Hello?", user="U0EMP")
+
+
 def test_a_public_channel_is_open_by_a_scope_of_its_own(
     client: WebClient, slack: RecordingSlack
 ) -> None:

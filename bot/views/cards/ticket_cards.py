@@ -48,6 +48,7 @@ from services.tickets.validation import MAX_TITLE_LENGTH
 
 NOBODY_YET = "No one has this yet"
 NOBODY_AVAILABLE = "No one is available for this"
+WRITE_TO_TAKE_PART = "Write in this thread to take part."
 PARTICIPANT_HELP = "New comments come to this message's thread. Reply there to comment."
 
 
@@ -186,6 +187,36 @@ def participant_card(
     ]
     text = f"{ticket_reference(ticket)}: {escape(added_by.name)} added you"
     return Message(text=text, blocks=fit_to_limit(blocks))
+
+
+def conversation_line(
+    ticket: Ticket, *, assignee: DisplayPerson | None, done_by: DisplayPerson | None
+) -> Message:
+    """Return the line below a message in a request channel: number, state and due date. The title
+    is what the message above says."""
+    due = due_phrase_for_card(ticket)
+    ticket = for_requester(ticket)
+    name, state = labels.ticket_name(ticket), _triage_state(ticket, assignee, done_by)
+    line = mrkdwn_section(" · ".join(filter(None, (f"*{name}*", state, due))))
+    line["accessory"] = action_button(ticket, ids.DETAILS)
+    text = f"{name}: {_status_phrase(ticket, assignee, done_by)}"
+    return Message(text=text, blocks=[line])
+
+
+def conversation_details(
+    ticket: Ticket, *, assignee: DisplayPerson | None, done_by: DisplayPerson | None
+) -> Message:
+    """Return what Details shows to a reader who may not see the ticket: what its line says, and
+    how to take part."""
+    line = conversation_line(ticket, assignee=assignee, done_by=done_by)
+    state = _triage_state(for_requester(ticket), assignee, done_by)
+    return Message(
+        text=line.text,
+        blocks=[
+            mrkdwn_section(f"*{labels.ticket_name(ticket)}* · {state}"),
+            *small_print(plain_text(WRITE_TO_TAKE_PART)),
+        ],
+    )
 
 
 def leave_button(ticket: Ticket) -> Block:

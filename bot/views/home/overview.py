@@ -44,7 +44,9 @@ def home_view(content: HomeContent, *, notice: str = "") -> View:
     if isinstance(content, PeoplePage):
         return people_page(content)
     if isinstance(content, SettingsPage):
-        return settings_page(content.settings, content.status_rules, content.private_tickets)
+        return settings_page(
+            content.settings, content.status_rules, content.private_tickets, content.channels
+        )
     if isinstance(content, SearchResultsPage):
         return results_page(content)
     return list_page(content) if isinstance(content, TicketListPage) else overview_page(content)

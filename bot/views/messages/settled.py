@@ -14,6 +14,7 @@ from bot.views.cards.action_buttons import action_button
 from bot.views.cards.ticket_cards import ticket_reference
 from bot.views.text import Block, Message, escape, fit_to_limit, masked
 from services.core.text import truncate
+from services.models.conversation import requester_conversation
 from services.models.ticket import Ticket
 
 MAX_SNIPPET_LENGTH = 300
@@ -48,9 +49,10 @@ def settled_message(
 
 def solved_message(ticket: Ticket, *, quoted: Sequence[Block] = ()) -> Message:
     """For the requester, who said so."""
+    where = "write in its thread" if requester_conversation(ticket) else "press Reopen on its card"
     sentence = (
         f"You said that *{labels.ticket_name(ticket)}* is solved. Thank you. If it comes back, "
-        "press Reopen on its card."
+        f"{where}."
     )
     return settled_message(ticket, sentence, short="you said that it is solved", quoted=quoted)
 
@@ -59,6 +61,12 @@ def reopened_message(ticket: Ticket, *, quoted: Sequence[Block] = ()) -> Message
     """For the user who reopened the ticket."""
     sentence = f"You reopened *{labels.ticket_name(ticket)}*."
     return settled_message(ticket, sentence, short="you reopened it", quoted=quoted)
+
+
+def resolved_message(ticket: Ticket) -> Message:
+    """For the user who was asked whether to resolve the ticket."""
+    sentence = f"You resolved *{labels.ticket_name(ticket)}*."
+    return settled_message(ticket, sentence, short="you resolved it")
 
 
 def already_assigned_message(ticket: Ticket) -> Message:

@@ -41,8 +41,8 @@ from services.core.text import join_words, truncate
 from services.lists.list_query import ListKind, ListQuery
 from services.models.comment import Comment
 from services.models.escalation_track import EscalationStep
+from services.models.resolution import CANCELLED_RESOLUTION
 from services.models.ticket import Ticket
-from services.tickets.lifecycle import CANCELLED_RESOLUTION
 from services.tickets.validation import MAX_TITLE_LENGTH
 
 THREAD_HELP = "You can also write in this message's thread."
@@ -116,7 +116,7 @@ def question_reminder_message(
         ticket,
         " still waits for your answer",
         f"{_bold_name(ticket)} still waits for your answer",
-        mrkdwn(f"{_auto_close_sentence(ticket)}{thread_help}"),
+        mrkdwn(f"{_auto_close_sentence(ticket)}{thread_help}{_conversation_link(ticket)}"),
         answer_button(ticket),
         button("Still a problem", ids.STILL_A_PROBLEM, str(ticket.id)),
         button("Solved", ids.SOLVED, str(ticket.id)),
@@ -143,7 +143,7 @@ def resolved_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
         ticket,
         f": resolved by {escape(by.name)}",
         f"{by.mention} resolved {_bold_name(ticket)}",
-        plain_text("If that did not solve it, press Reopen."),
+        mrkdwn(f"If that did not solve it, press Reopen.{_conversation_link(ticket)}"),
         action_button(ticket, ids.REOPEN),
         quoted=quoted_section("What was done", str(ticket.resolution)) if has_resolution else (),
     )
@@ -168,6 +168,27 @@ def cancelled_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
         ticket,
         f": cancelled by {escape(by.name)}",
         f"{by.mention} cancelled {_bold_name(ticket)}",
+        plain_text("There is nothing left to do."),
+    )
+
+
+def withdrawn_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
+    """For the requester."""
+    return _update_message(
+        ticket,
+        f": closed as not a request by {escape(by.name)}",
+        f"{by.mention} closed {_bold_name(ticket)}, because it is not a request",
+        plain_text("If you do need help, press Reopen and say what you need."),
+        action_button(ticket, ids.REOPEN),
+    )
+
+
+def withdrawn_by_other_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
+    """For the assignee."""
+    return _update_message(
+        ticket,
+        f": closed as not a request by {escape(by.name)}",
+        f"{by.mention} closed {_bold_name(ticket)} as not a request",
         plain_text("There is nothing left to do."),
     )
 
@@ -389,6 +410,14 @@ def _update_message(
     if buttons:
         blocks.append(actions(*buttons))
     return Message(text=f"{ticket_reference(ticket)}{text}", blocks=fit_to_limit(blocks))
+
+
+def _conversation_link(ticket: Ticket) -> str:
+    """Return the link to the thread in a request channel, as mrkdwn."""
+    source = ticket.source
+    if source is None or not source.is_conversation:
+        return ""
+    return f" <{escape(source.permalink)}|Open the conversation>"
 
 
 def _bold_name(ticket: Ticket) -> str:

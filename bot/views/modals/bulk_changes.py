@@ -34,6 +34,7 @@ from services.editing.bulk_changes import (
 )
 from services.linking.links import Directory
 from services.lists.list_service import ListResult
+from services.models.conversation import conversation_of
 from services.models.ticket import Priority, Ticket
 from services.tickets.lifecycle import is_awaiting_acceptance
 from services.tickets.validation import MAX_RESOLUTION_LENGTH
@@ -128,7 +129,8 @@ def bulk_review(review: BulkReview) -> View:
     if not review.tickets:
         return modal(title=_TITLES[action], blocks=[text_section(NOTHING_TO_CHANGE), *blocks])
     if action is BulkAction.RESOLVE:
-        blocks.append(_resolution_input(count))
+        is_in_channel = any(map(conversation_of, review.tickets))
+        blocks.append(_resolution_input(count, is_in_channel=is_in_channel))
     metadata = ReviewMetadata(
         review.change, _name(review), tuple(map(ReviewedTicket.of, review.tickets))
     )
@@ -217,14 +219,17 @@ def _value_input(action: BulkAction) -> list[Block]:
     return []
 
 
-def _resolution_input(count: int) -> Block:
+def _resolution_input(count: int, *, is_in_channel: bool) -> Block:
+    hint = "The requester reads this." if count == 1 else "Each requester reads this."
+    if is_in_channel:
+        hint = f"{hint} In a request channel, everyone there reads it."
     return text_input(
         "resolution",
         "What was done?",
         max_length=MAX_RESOLUTION_LENGTH,
         multiline=True,
         optional=True,
-        hint="The requester reads this." if count == 1 else "Each requester reads this.",
+        hint=hint,
     )
 
 

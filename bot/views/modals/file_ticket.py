@@ -42,8 +42,13 @@ from bot.views.text import (
     utf16_length,
 )
 from services.core.text import strip_invisible, truncate
+from services.models.conversation import conversation_of
 from services.models.ticket import Priority, Status, Ticket
-from services.tickets.validation import MAX_DESCRIPTION_LENGTH, MAX_TITLE_LENGTH
+from services.tickets.validation import (
+    MAX_DESCRIPTION_LENGTH,
+    MAX_TITLE_LENGTH,
+    MIN_TITLE_LENGTH,
+)
 
 NOT_PUBLIC = (
     "Only a link to the message is filled in, because the message is not in a public channel of "
@@ -64,6 +69,7 @@ NOT_PERMITTED = (
 )
 TOO_OLD = "Your message is too old to be filled in. Say again what is needed, or copy it here."
 FILLED_IN = "Filled in from the message. Change whatever you like before you file it."
+IN_THREAD = "The thread of the message says who has it. Write there what you want to add."
 NO_SECRETS = "No passwords or keys here, please."
 PRIORITY_HINT = (
     "Leave it empty if you are not sure; it is set for you. Urgent is for what stops several "
@@ -110,6 +116,21 @@ class MessageQuote:
     note: str
 
 
+# A first line of fewer is a greeting, say.
+MIN_TITLE_WORDS = 3
+NOT_READ = "It is in no public channel of this workspace, so I have not read it."
+NOT_READABLE = "I can't read it."
+NOTHING_TO_READ = "It has no text."
+CONTINUED = "The rest is in the message: {permalink}"
+# What a ticket of a thread leaves out.
+NOT_INCLUDED = {
+    1: "1 message by someone else is not included.",
+    2: "{number} messages by others are not included.",
+}
+EARLIER_NOT_INCLUDED = {
+    1: "1 earlier message is not included.",
+    2: "{number} earlier messages are not included.",
+}
 # Replaces the words of a message that its author deleted.
 DELETED_QUOTE = MessageQuote(
     title="A deleted message",
@@ -147,6 +168,32 @@ def direct_message_quote(text: str | None) -> MessageQuote:
         description=truncate_utf16(text, MAX_DESCRIPTION_LENGTH),
         note=FILLED_IN,
     )
+
+
+def channel_message_quote(text: str, *, permalink: str, note: str = "") -> MessageQuote:
+    """Quote a message that is filed without a form: the title is its first line of a few words, and
+    a link replaces what is too long. The description ends in the `note`."""
+    text = strip_invisible(text).strip()
+    lines = [line for line in text.splitlines() if line.strip()] or [""]
+    first = next((line for line in lines if len(line.split()) >= MIN_TITLE_WORDS), lines[0])
+    title = _single_line(first, MAX_TITLE_LENGTH)
+    end = f"\n\n{note}" if note else ""
+    if utf16_length(text) + utf16_length(end) > MAX_DESCRIPTION_LENGTH:
+        end = f"\n\n{CONTINUED.format(permalink=permalink)}{end}"
+        text = truncate_utf16(text, MAX_DESCRIPTION_LENGTH - utf16_length(end))
+    return MessageQuote(
+        title=title if len(title) >= MIN_TITLE_LENGTH else f"Message: {title}",
+        description=f"{text}{end}",
+        note=FILLED_IN,
+    )
+
+
+def not_included_note(*, others: int, earlier: int, permalink: str) -> str:
+    """Say what a ticket of a thread leaves out: messages of people who get no account, and those
+    before the last ones. "" if it leaves out nothing."""
+    counted = ((others, NOT_INCLUDED), (earlier, EARLIER_NOT_INCLUDED))
+    said = [texts[min(number, 2)].format(number=number) for number, texts in counted if number]
+    return " ".join([*said, f"The whole thread: {permalink}"]) if said else ""
 
 
 def _single_line(text: str, limit: int = 80) -> str:
@@ -260,6 +307,8 @@ def filed_modal(ticket: Ticket, *, requester: DisplayPerson | None = None) -> Vi
         if requester
         else "You'll get a message when someone has it."
     )
+    if conversation_of(ticket):
+        messages = IN_THREAD
     return modal(
         title="Ticket filed",
         blocks=[
@@ -402,16 +451,49 @@ def reaction_offer(permalink: str, *, emoji: str, value: str, without_account: s
     return Message(text="You marked a message. Shall I file it as a ticket?", blocks=blocks)
 
 
-def author_offer(permalink: str, *, emoji: str, value: str) -> Message:
-    """For the author of a message to which a colleague added the emoji."""
+def short_message_offer(permalink: str, *, value: str) -> Message:
+    """For the author of a message in a request channel that has few words."""
+    question = "Shall I file your message as a ticket?"
     text = (
-        f"A colleague marked <{escape(permalink)}|your message> with :{emoji}:. Shall I file it as "
-        "your ticket? You can change everything before it is filed."
+        f"<{escape(permalink)}|Your message> is short, so it is not filed yet. Shall I file it as "
+        "a ticket? You can change everything before it is filed."
     )
     blocks: list[Block] = [
         mrkdwn_section(text),
         actions(button(FILE_BUTTON_LABEL, ids.FILE_REACTED_MESSAGE, value, primary=True)),
     ]
+    return Message(text=question, blocks=blocks)
+
+
+def requested_offer(permalink: str, *, value: str, reason: str, is_own: bool = False) -> Message:
+    """For a member whose mention or emoji files no message: the `reason`, a sentence, and whether
+    to file it with the form. `is_own`: it would be their ticket."""
+    question = "Shall I file it as your ticket?" if is_own else "Shall I file it as a ticket?"
+    text = (
+        f"You asked me to file <{escape(permalink)}|a message>. {escape(reason)} {question} "
+        "You can change everything before it is filed."
+    )
+    blocks: list[Block] = [
+        mrkdwn_section(text),
+        actions(button(FILE_BUTTON_LABEL, ids.FILE_REACTED_MESSAGE, value, primary=True)),
+    ]
+    return Message(text=f"You asked me to file a message. {question}", blocks=blocks)
+
+
+def author_offer(permalink: str, *, emoji: str = "", value: str) -> Message:
+    """For the author of a message to which a colleague added the emoji, or below which they
+    mentioned the bot."""
+    message = f"<{escape(permalink)}|your message>"
+    what = f"marked {message} with :{emoji}:" if emoji else f"mentioned me below {message}"
+    text = (
+        f"A colleague {what}. Shall I file it as your ticket? You can change everything before it "
+        "is filed."
+    )
+    blocks: list[Block] = [
+        mrkdwn_section(text),
+        actions(button(FILE_BUTTON_LABEL, ids.FILE_REACTED_MESSAGE, value, primary=True)),
+    ]
+    said = "marked" if emoji else "mentioned me below"
     return Message(
-        text="A colleague marked your message. Shall I file it as your ticket?", blocks=blocks
+        text=f"A colleague {said} your message. Shall I file it as your ticket?", blocks=blocks
     )

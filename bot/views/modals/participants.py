@@ -8,12 +8,12 @@ from bot.views.text import Block, plain_text
 from services.core.text import join_words, strip_invisible
 from services.editing.participants import (
     ADDED,
-    MAX_PARTICIPANTS,
     MAY_SEE_PRIVATE,
     REMOVED,
     ParticipantsForm,
 )
 from services.models.user import User
+from services.tickets.transitions import MAX_PARTICIPANTS
 
 ADD_HINT = (
     "They get the ticket as a direct message, read its comments and can reply. They can't change "

@@ -1,15 +1,19 @@
 """The settings screen in Home, for admins, and its modals."""
 
+from collections.abc import Sequence
+
 from bot.views import ids, labels
 from bot.views.blocks import actions, button, context, header, mrkdwn_section, text_section
 from bot.views.due_text import format_date
 from bot.views.inputs import View, channel_select, input_block, modal, option, select, text_input
+from bot.views.modals import request_channels
 from bot.views.modals.availability import WEEKDAYS, country_select, hours_inputs, hours_text
 from bot.views.text import Block, plain_text
 from services.account_admin.private_ticket_settings import MAX_PEOPLE, PrivateTicketSettings
 from services.availability.slack_status import MAX_TEXT_LENGTH, StatusRules, format_entries
 from services.calendar.business_hours import BusinessHours
 from services.calendar.holidays import country_name
+from services.channels.request_channels import RequestChannel
 from services.core.text import join_words
 from services.home.sessions import Screen
 from services.models.ticket import Priority
@@ -41,7 +45,10 @@ STATUS_WORDS_HELP = (
 
 
 def settings_page(
-    settings: CurrentSettings, status_rules: StatusRules, private_tickets: PrivateTicketSettings
+    settings: CurrentSettings,
+    status_rules: StatusRules,
+    private_tickets: PrivateTicketSettings,
+    channels: Sequence[RequestChannel],
 ) -> View:
     return {
         "type": "home",
@@ -71,6 +78,10 @@ def settings_page(
             text_section(_private_tickets_text(private_tickets)),
             *_legacy_notice(private_tickets),
             actions(button("Change private tickets", ids.OPEN_PRIVATE_TICKETS, "all")),
+            {"type": "divider"},
+            *request_channels.channels_section(
+                channels, app_name=settings.app_name, ticket_emoji=settings.ticket_emoji
+            ),
             {"type": "divider"},
             header("Triage channel and emoji"),
             mrkdwn_section(_slack_settings_text(settings)),

@@ -12,6 +12,7 @@ from services.assignment.ranking import AssigneeOption
 from services.assignment.reassign import DeclineReason, ReassignResult
 from services.availability.slack_status import NO_END
 from services.core.text import strip_invisible, truncate
+from services.models.conversation import conversation_of
 from services.models.ticket import Status, Ticket
 from services.tickets.comments import MAX_COMMENT_LENGTH
 from services.tickets.validation import (
@@ -21,6 +22,7 @@ from services.tickets.validation import (
 )
 
 MAX_MODAL_TITLE_LENGTH = 24  # Slack's limit
+CHANNEL_READS = "Everyone in the channel of its message reads this."
 BACK_TO_QUEUE = "queue"  # the value of the last choice in place of an account's id
 OBSTACLE_LABELS = {
     Obstacle.REQUESTER: "filed it",
@@ -114,7 +116,8 @@ def declined_modal(outcome: ReassignResult) -> View:
 
 
 def ask_requester_modal(ticket: Ticket) -> View:
-    who = "the requester has" if ticket.participants else "they have"
+    has_others = ticket.participants or conversation_of(ticket)
+    who = "the requester has" if has_others else "they have"
     return _ticket_modal(
         ticket,
         ids.ASK_REQUESTER,
@@ -180,7 +183,7 @@ def reopen_ticket_modal(ticket: Ticket) -> View:
                 max_length=MAX_COMMENT_LENGTH,
                 multiline=True,
                 optional=True,
-                hint=f"{_readers(ticket)} this.",
+                hint=CHANNEL_READS if conversation_of(ticket) else f"{_readers(ticket)} this.",
             ),
         ],
     )
@@ -188,6 +191,8 @@ def reopen_ticket_modal(ticket: Ticket) -> View:
 
 def comment_modal(ticket: Ticket) -> View:
     hint = f"{_readers(ticket)} this. They also read replies in the thread of the ticket's card."
+    if conversation_of(ticket):
+        hint = f"{CHANNEL_READS} It is passed on to the thread there."
     return _ticket_modal(
         ticket,
         ids.WRITE_COMMENT,
@@ -198,7 +203,8 @@ def comment_modal(ticket: Ticket) -> View:
 
 
 def answer_modal(ticket: Ticket, *, question: str) -> View:
-    reads = "and its participants read" if ticket.participants else "reads"
+    others = "and its participants read" if ticket.participants else "reads"
+    hint = f"Everyone who works on the ticket {others} this."
     return _ticket_modal(
         ticket,
         ids.WRITE_COMMENT,
@@ -206,7 +212,7 @@ def answer_modal(ticket: Ticket, *, question: str) -> View:
         submit="Send",
         blocks=[
             *(quoted_section("Question", question) if question else []),
-            _comment_input("Your answer", f"Everyone who works on the ticket {reads} this."),
+            _comment_input("Your answer", CHANNEL_READS if conversation_of(ticket) else hint),
         ],
     )
 
@@ -229,6 +235,8 @@ def _readers(ticket: Ticket) -> str:
 
 
 def _requester_reads(ticket: Ticket) -> str:
+    if conversation_of(ticket):
+        return CHANNEL_READS
     with_participants = "The requester and the participants read this."
     return with_participants if ticket.participants else "The requester reads this."
 

@@ -17,7 +17,7 @@ from services.models.ticket import Ticket
 from services.models.user import User
 from services.registry.services import Services
 from services.search.search_query import QUERY_FIELD
-from services.tickets.access import visible_to
+from services.tickets.access import Sight, visible_to
 
 SIGN_IN_REQUIRED = "Send the token of a sign-in in the Authorization header, as Bearer TOKEN."
 _BAD_LIMIT = f"Give a whole number from 1 to {MAX_PAGE_SIZE}."
@@ -56,7 +56,11 @@ class ApiRequest:
 
     def is_staff_of(self, ticket: Ticket) -> bool:
         """Return whether the caller reads what the ticket has for the staff."""
-        return visible_to(self.actor).covers_as_staff(ticket)
+        return self._sight.covers_as_staff(ticket)
+
+    @cached_property
+    def _sight(self) -> Sight:
+        return visible_to(self.actor)
 
     @property
     def rate_limit_address(self) -> str | None:

@@ -170,7 +170,7 @@ OPERATIONS: tuple[Operation, ...] = (
         response_bodies.TicketChanged,
         status=201,
         request_model=request_bodies.NewTicket,
-        errors=(409, 429),
+        errors=(403, 409, 429),
         parameters=(_IDEMPOTENCY_KEY,),
     ),
     Operation(

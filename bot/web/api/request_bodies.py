@@ -24,9 +24,9 @@ from werkzeug.exceptions import UnsupportedMediaType
 from bot.web.http_errors import MalformedBody
 from services.core.errors import InvalidValue
 from services.core.text import EMAIL_PATTERN
-from services.editing.participants import MAX_PARTICIPANTS
 from services.models.ticket import Priority, Status
 from services.models.user import Role
+from services.tickets.transitions import MAX_PARTICIPANTS
 
 OBJECT_ID_PATTERN = "^[0-9a-f]{24}$"
 NOT_AN_OBJECT = "Send a JSON object as the body, such as {}."

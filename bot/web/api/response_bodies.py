@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Annotated, Any
 
 from bson import ObjectId
@@ -101,7 +102,7 @@ class _Ticket(ResponseBody):
     )
     resolution: str | None = Field(
         description='What was done; "cancelled" if not needed any more, "no_answer" if its '
-        "requester did not answer."
+        'requester did not answer, "not_a_request" if the staff withdrew it.'
     )
     related_skills: list[str] = Field(description="For moderators and admins; others get none.")
     helpful_notes: str | None = Field(description="For moderators and admins; others get null.")
@@ -176,18 +177,23 @@ class TicketWithPeople(_Ticket):
 _TEXTS = ("title", "description", "resolution", "helpful_notes", "summary")
 _DATES = ("deadline", "due_at", "created_at")
 _ATTRIBUTES = tuple(_Ticket.model_fields)
+_read_attributes = attrgetter(*_ATTRIBUTES)
 _HIDDEN_FROM_REQUESTER = hidden_from_requester(_ATTRIBUTES)
 
 
 def _values(ticket: StoredTicket, *, is_staff: bool, is_listed: bool = False) -> dict[str, Any]:
     """Return the fields of `_Ticket`, those for the staff empty unless `is_staff`."""
-    values = {name: getattr(ticket, name) for name in _ATTRIBUTES}
+    values: dict[str, Any] = dict(zip(_ATTRIBUTES, _read_attributes(ticket), strict=True))
     if not is_staff:
         values |= _HIDDEN_FROM_REQUESTER
     if is_listed:
-        values |= {name: masked(values[name]) for name in _TEXTS if values[name]}
-    values |= {name: _iso(values[name]) for name in _DATES}
-    return {**values, "id": str(ticket.id), "related_skills": list(values["related_skills"])}
+        for name in _TEXTS:
+            if values[name]:
+                values[name] = masked(values[name])
+    for name in _DATES:
+        values[name] = _iso(values[name])
+    values["id"], values["related_skills"] = str(ticket.id), list(values["related_skills"])
+    return values
 
 
 class Session(ResponseBody):

@@ -48,6 +48,8 @@ OTHER_FORMS = {
     "edit_private_tickets",
     "edit_profile",
     "edit_slack_settings",
+    "edit_channel",
+    "remove_channel",
     "edit_targets",
     "link_account",
     "search_people",

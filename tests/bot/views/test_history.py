@@ -97,6 +97,7 @@ SENTENCES = [
     ),
     (an_event("answered", BEN), "Ben &lt;b&gt; answered"),
     (an_event("cancelled", BEN), "Ben &lt;b&gt; cancelled it"),
+    (an_event("withdrawn", BEN), "Ben &lt;b&gt; closed it as not a request"),
     (an_event("reopened", BEN), "Ben &lt;b&gt; reopened it"),
     (
         an_event("unanswered", "system", field="status", to="COMPLETED", note="no answer"),

@@ -28,6 +28,7 @@ from bot.web.flask_app import create_flask_app
 from bot.web.server import WebServer
 from bot.web.slack_events import SlackEvents
 from demo.servers import MongoServer, RedisServer
+from services.channels.request_channels import ChannelMode, RequestChannel
 from services.core.redis_client import connect_redis
 from services.core.text import strip_invisible
 from services.models.permissions import Actor
@@ -46,11 +47,12 @@ from tests.conftest import (
 )
 from tests.support import payloads
 from tests.support.http_bot import SECRET
-from tests.support.payload_walk import Template, Walk
+from tests.support.payload_walk import IT_HELP, Template, Walk
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import TEAM_ID, TEAM_URL, TRIAGE
 
 Json = dict[str, Any]
+REQUEST_CHANNEL = RequestChannel(TEAM_ID, IT_HELP, ChannelMode.EVERY_MESSAGE, name="it-help")
 
 # Only limits a test that fails: the walk takes ten seconds of CPU time.
 pytestmark = pytest.mark.timeout(900)
@@ -64,9 +66,11 @@ READS = {"find", "aggregate", "count", "distinct", "getMore", "ping", "hello", "
 BOOKKEEPING = {"inbox"}
 # A link to a page in the browser; the status of a member who is not assigned tickets.
 IDLE = {("block_actions", "link_page"), ("event", "member")}
-# Rendered for an address claim, a reminder, an offer to hand over, people of one name, or hundreds
-# of accounts.
+# Rendered for an address claim, a reminder, an offer to hand over, an emoji on a ticket's message,
+# people of one name, or hundreds of accounts.
 UNREACHED = {
+    "resolve_asked",
+    "undo_withdrawal",
     "list_clear",
     "list_previous",
     "confirm_link",
@@ -134,6 +138,8 @@ class Fuzzed:
         self.db = client[f"fuzz-{ObjectId()}"]
         ensure_indexes(self.db)
         slack.add_channel(TRIAGE, is_member=True, members=None)
+        slack.add_channel(IT_HELP, is_member=True)
+        self.db.channels.insert_one(REQUEST_CHANNEL.to_doc())
         clock = FixedClock()
         services = build_services(self.db, clock, REDIS_URL=redis.url)
         self._publisher = RecordingPublisher()
@@ -146,7 +152,7 @@ class Fuzzed:
             team_id=TEAM_ID,
             team_url=TEAM_URL,
         )
-        people = People(self.db, slack, services.users)
+        people = People(self.db, slack)
         self.users = [
             people.add(Role.ADMIN, "VPN"),
             people.add(Role.MODERATOR, "VPN"),

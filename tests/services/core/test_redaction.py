@@ -9,7 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from services.core import redaction
-from services.core.redaction import mask
+from services.core.redaction import SECRET_WORD_PATTERN, VALUE_PATTERNS, mask
 from services.core.vendor_keys import VENDOR_KEYS
 
 HERE = Path(__file__).parent
@@ -168,6 +168,20 @@ def test_it_removes_the_secrets_people_write() -> None:
             missed.append(f"{line}  ->  {masked}")
     assert len(spellings) > 450
     assert 1 - len(missed) / len(spellings) >= 0.95, missed
+
+
+def test_it_finds_in_short_what_each_pattern_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patterns are left out of texts that lack what each of their matches has."""
+    written = re.sub(r"\[\[|\]\]", "", (HERE / "secret_spellings.txt").read_text(encoding="utf-8"))
+    texts = [line.replace("⏎", "\n") for line in written.splitlines()]
+    texts += [*KEYS.values(), *(key for keys in VENDORS.values() for key in keys)]
+    texts += [text.upper() for text in texts]
+    found = [mask(text) for text in texts]
+    patterns = [(pattern, frozenset(map(chr, range(256)))) for pattern, _ in VALUE_PATTERNS]
+    monkeypatch.setattr(redaction, "VALUE_PATTERNS", patterns)
+    monkeypatch.setattr(redaction, "STANDARD_KEY_HINT", re.compile(""))
+    monkeypatch.setattr(redaction, "_secret_words", SECRET_WORD_PATTERN.finditer)
+    assert found == [mask(text) for text in texts]
 
 
 def test_it_leaves_ordinary_sentences_alone() -> None:

@@ -652,6 +652,8 @@ def test_the_counts(db: Mongo, nils: User, filing: Filing, clock: FixedClock) ->
     filing.file(nils, deadline=at(2, 9))
     filing.file(nils, status="WAITING", deadline=at(2, 10))
     filing.file(nils, status="COMPLETED", completedAt=at(3, 1))
+    no_request: dict[str, Any] = {"status": "COMPLETED", "resolution": "not_a_request"}
+    filing.file(nils, **no_request, createdAt=at(3, 1), completedAt=at(3, 2))
     db.tickets.insert_one({"assignedTo": nils.id, "status": "IN_PROGRESS", "title": "Old"})
     counts = DigestCounts(db, now=clock())
     assert counts.for_assignee(nils.id) == AssigneeCounts(4, 2, at(3, 9, 1))

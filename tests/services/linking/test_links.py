@@ -134,6 +134,18 @@ def test_an_invitation_links_to_the_confirmed_address(
     assert db.users.count_documents({}) == 1
 
 
+def test_an_account_copied_from_another_workspace_keeps_its_role_and_skills(
+    links: LinkService, users: UserService, db: Mongo
+) -> None:
+    """docs/install.md, "Several bots, and several workspaces"."""
+    account = links.get_or_create_user(JO)
+    users.update(actor=OPERATOR, email=account.email, role=Role.MODERATOR, skills=["VPN"])
+    db.links.delete_many({})  # only the accounts are copied
+    there = replace(JO, team_id="T2", home_team_id="T2", slack_user_id="U9")
+    found = links.get_or_create_user(there)
+    assert (found.id, found.role, found.skills) == (account.id, Role.MODERATOR, ("VPN",))
+
+
 def test_an_invitation_is_not_for_an_address_slack_says_nothing_about(
     links: LinkService, users: UserService, db: Mongo
 ) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bench.alike import read
 from services.models.search_words import SearchWords, unique_words
 from services.models.ticket_similarity import TicketWords
 
@@ -52,6 +53,7 @@ def test_stored_words_count_without_those_of_comments() -> None:
     search = SearchWords((*words, "router", "cable"), (), len(own), len(words)).to_doc()
     stored = TicketWords.of_doc({"title": title, "search": search})
     assert stored == TicketWords.of_texts(title, text)
+    assert stored.max_similarity({"title": title, "search": search}) == 1.0
     for malformed in (
         {},
         {"title": 7},
@@ -60,3 +62,16 @@ def test_stored_words_count_without_those_of_comments() -> None:
         {"search": {"public": [["vpn"], None, 3], "parts": [3, 3]}},
     ):
         assert not TicketWords.of_doc(malformed).is_alike(stored)
+        assert stored.max_similarity(malformed) == 0.0
+
+
+def test_no_ticket_is_more_similar_than_its_words_permit() -> None:
+    texts = [text for pair in read() for text in (pair.one, pair.other)]
+    vectors = [TicketWords.of_texts(*text) for text in texts]
+    for title, text in texts[::7]:
+        own = unique_words([title])
+        words = unique_words([text], own)
+        doc = {"title": title, "search": SearchWords(words, (), len(own), len(words)).to_doc()}
+        stored = TicketWords.of_doc(doc)
+        for vector in vectors:
+            assert vector.similarity(stored) <= vector.max_similarity(doc) + 1e-9

@@ -70,7 +70,7 @@ def test_each_kind_is_told(clock: FixedClock) -> None:
     assert describe_arrivals(kinds, ago, now=clock()) == [
         Finding(
             CheckStatus.OK,
-            "message.im 3 h ago, reaction_added never",
+            "message.im 3 h ago; never reaction_added",
             f"Should one have come that never came? {COMPARE}",
         )
     ]

@@ -45,6 +45,8 @@ def test_tickets_outbox_and_leader(
     employee = people.add()
     first, second, third = (file_ticket(tickets, employee, f"Number {n}") for n in range(3))
     db.tickets.update_one({"_id": third.id}, {"$set": {"status": "COMPLETED"}})
+    no_request = {"status": "COMPLETED", "resolution": "not_a_request"}
+    db.tickets.insert_one({"title": "Good morning", **no_request})
     pending.mark_delivered(db, third.id, expected_seq=third.seq)
     for _ in range(2):
         waiting = reload(db, second)

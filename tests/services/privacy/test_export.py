@@ -10,6 +10,7 @@ from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 
 from services.accounts.users import UserService
+from services.channels.request_channels import ChannelMode, RequestChannel
 from services.core.database import Mongo
 from services.core.errors import PermissionDenied
 from services.models.comment import MessageRef
@@ -70,6 +71,9 @@ def test_it_holds_their_data_and_no_more(
             slack_user_id=member,
             message={"text": "Shall I?"},
         )
+    for channel, by in (("C0IT", jo.id), ("C0HR", ObjectId())):
+        made = RequestChannel(TEAM_ID, channel, ChannelMode.ON_REQUEST, by=by, at=clock())
+        db.channels.insert_one(made.to_doc())
     found = DataExport(db, users).export(actor=OPERATOR, email=" JO@example.com")
     assert found["email"] == "JO@example.com"
     (held,) = found["accounts"]
@@ -104,6 +108,7 @@ def test_it_holds_their_data_and_no_more(
     assert [(sent["message"], sent["state"]) for sent in held["replies"]] == [
         ({"text": "Shall I?"}, "waiting")
     ]
+    assert held["requestChannels"] == [{"_id": f"{TEAM_ID}:C0IT", "at": iso(clock())}]
     text = json.dumps(found)
     assert "Him again" not in text
     assert "$2b$" not in text

@@ -18,6 +18,9 @@ from services.auth import password_reset
 from services.auth.one_time_codes import CodeKind
 from services.availability.availability_service import AvailabilityChange
 from services.availability.slack_status import MemberStatus, SlackStatus
+from services.channels.channel_settings import ChannelChoice
+from services.channels.request_channels import ChannelMode, ChannelState
+from services.channels.slack_channel import SlackChannel
 from services.core.database import Mongo, connect
 from services.core.errors import InvalidValue
 from services.core.installation import claim_installation
@@ -179,6 +182,7 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     pending.mark_delivered(db, ticket.id, expected_seq=1)
     deliveries.invalidate_card(db, ticket.id, channel="D1", ts="1.5", now=clock())
     manage_people(made, invited.id)
+    _manage_channels(made)
     made.ticket_actions.resolve(
         actor=Actor.from_user(invited), ticket_id=str(ticket.id), resolution="Done."
     )
@@ -194,6 +198,21 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     _send_digests(made, Actor.from_user(invited))
     made.data_export.export(actor=OPERATOR, email="jo@example.com")
     made.erasure.erase(actor=OPERATOR, email="jo@example.com")
+
+
+def _manage_channels(made: Services) -> None:
+    """Everything admins do to request channels, and what Slack says about one."""
+    settings, admin = made.channel_settings, Actor(ObjectId(), Role.ADMIN)
+    hr = SlackChannel("C0HR", "hr", is_private=False, state=ChannelState.ACTIVE)
+    choice = ChannelChoice(ChannelMode.EVERY_MESSAGE)
+    settings.add(actor=admin, team_id=TEAM_ID, channel=hr, choice=choice)
+    settings.change(actor=admin, team_id=TEAM_ID, channel="C0HR", mode=ChannelMode.ON_REQUEST)
+    settings.list(actor=admin)
+    settings.due()
+    settings.check(TEAM_ID, "C0HR", lambda: hr)
+    settings.change_id(TEAM_ID, "C0HR", "C0NEW")
+    settings.remove(actor=admin, team_id=TEAM_ID, channel="C0NEW")
+    settings.add(actor=admin, team_id=TEAM_ID, channel=hr, choice=choice)
 
 
 def manage_people(made: Services, moderator: ObjectId) -> None:

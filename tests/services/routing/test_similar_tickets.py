@@ -71,6 +71,7 @@ def test_the_likest_come_first_and_at_most_four(db: Mongo, past: Past) -> None:
         {"status": "REOPENED"},
         {"status": "IN_PROGRESS"},
         {"resolution": "cancelled"},
+        {"resolution": "not_a_request"},
         {"summary": None},
         {"summary": "  "},
         {"summary": "The monitor flickers on the third floor."},
@@ -141,6 +142,7 @@ class TestReporters:
         past.add(None, **same, createdBy=str(one))
         past.add(None, **same, createdBy=ticket.created_by)
         past.add(None, **same, createdBy=None)
+        past.add(None, **same | {"status": "COMPLETED"}, resolution="not_a_request")
         past.add(None, title="Printer is out of paper", description="On floor three.")
         assert similar_tickets.count_reporters(db, ticket, now=clock()) == 1
         past.add(None, **same)

@@ -77,6 +77,7 @@ def test_the_first_resolved_ticket_teaches_skill_and_person(
         ),
         ({"relatedSkills": ["Printer"], "events": [{"type": "edited"}, 1]}, set(), True),
         ({"resolution": "cancelled"}, set(), False),
+        ({"resolution": "not_a_request"}, set(), False),
         ({"status": "IN_PROGRESS"}, set(), False),
         ({"assignedTo": ObjectId()}, set(), False),
         ({"assignedTo": None, "relatedSkills": None}, set(), False),

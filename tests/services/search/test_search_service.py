@@ -206,6 +206,9 @@ def test_status_priority_and_since(
     assert numbers(search(moderator, "status:cancelled vpn")) == [done.number]
     assert numbers(search(moderator, "vpn status:resolved")) == []
     assert numbers(search(moderator, "status:closed")) == [done.number]
+    db.tickets.update_one({"_id": done.id}, {"$set": {"resolution": "not_a_request"}})
+    assert numbers(search(moderator, "vpn status:not-a-request")) == [done.number]
+    assert numbers(search(moderator, "vpn status:resolved")) == []
     assert numbers(search(moderator, "vpn priority:HIGH")) == [old.number]
     assert numbers(search(moderator, "vpn since:7d status:open")) == [new.number]
     assert numbers(search(moderator, "since:today")) == [done.number, new.number]

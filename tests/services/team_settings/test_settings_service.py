@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bot.views.modals import team_settings as views
+from bot.views.modals.request_channels import NO_CHANNELS
 from services.account_admin.private_ticket_settings import PrivateTicketSettings
 from services.availability.slack_status import StatusRules
 from services.calendar.business_hours import BusinessHours
@@ -71,6 +72,10 @@ def test_the_screen(ada: Visitor) -> None:
         "Only the requester, the assignee, the participants and the admins see a private ticket. "
         "New ones go to the admins.",
         "Change private tickets",
+        "---",
+        "Request channels",
+        NO_CHANNELS,
+        "Add channel",
         "---",
         "Triage channel and emoji",
         "No channel shows a card for each ticket.\n"
@@ -226,7 +231,7 @@ def test_others_have_no_such_button(ticket_bot: Bot, slack: RecordingSlack, peop
 def test_settings_say_what_the_hours_mean(start: str, end: str, hours: str, low: str) -> None:
     business_hours = BusinessHours(start=start, end=end, is_configured=True)
     page = views.settings_page(
-        CurrentSettings("Help desk", Targets(), business_hours), StatusRules(), NO_ONE_NAMED
+        CurrentSettings("Help desk", Targets(), business_hours), StatusRules(), NO_ONE_NAMED, ()
     )
     texts = [block["text"]["text"] for block in page["blocks"] if block["type"] == "section"]
     assert f"Friday, {hours}, UTC" in str(texts)
@@ -249,7 +254,7 @@ def test_slack_takes_all_of_it() -> None:
     assert (
         check_view(
             views.settings_page(
-                CurrentSettings("Help desk", Targets(), hours), StatusRules(), NO_ONE_NAMED
+                CurrentSettings("Help desk", Targets(), hours), StatusRules(), NO_ONE_NAMED, ()
             ),
             home=True,
         )

@@ -53,6 +53,7 @@ def take_step(
         ),
         TicketAction.RESOLVE: lambda **ids: ticket_actions.resolve(**ids, resolution="Done."),
         TicketAction.CANCEL: ticket_actions.cancel,
+        TicketAction.WITHDRAW: ticket_actions.withdraw,
         TicketAction.REOPEN: ticket_actions.reopen,
     }
     return call[step](actor=actor, ticket_id=str(ticket.id))
@@ -65,6 +66,7 @@ LEADS_TO = {
     TicketAction.ASK_REQUESTER: {Status.WAITING},
     TicketAction.RESOLVE: {Status.COMPLETED},
     TicketAction.CANCEL: {Status.COMPLETED},
+    TicketAction.WITHDRAW: {Status.COMPLETED},
     TicketAction.REOPEN: {Status.REOPENED},
 }
 

@@ -17,12 +17,19 @@ from services.models.comment import MessageRef
 from services.models.message_source import MessageSource, checked_source
 from services.models.permissions import Actor
 from services.models.ticket import Priority, Status, Ticket
+from services.models.ticket_similarity import TicketWords
 from services.models.user import Role, User
 from services.registry.services import Services
 from services.sla.policy import load_policy
 from services.sla.queue_key import queue_key
+from services.tickets import filing
 from services.tickets.actions import TicketActions
-from services.tickets.filing import AlreadyFiled, FilingResult, TicketService
+from services.tickets.filing import (
+    AlreadyFiled,
+    FilingResult,
+    SimilarTicketOpen,
+    TicketService,
+)
 from services.tickets.numbered_inserts import NumberedInserts
 from services.tickets.queries import load_ticket
 from tests.conftest import Commands, FixedClock, People, at_once, file_ticket, reload
@@ -391,6 +398,24 @@ def test_existing_ticket_is_shown_only_to_its_readers(
     assert [str(asked.value), str(filed.value)] == [sentence, sentence]
     found = [error.value.ticket and error.value.ticket.id for error in (asked, filed)]
     assert found == [ticket.id if sees else None] * 2
+
+
+@pytest.mark.parametrize("change", [{"status": "COMPLETED"}, {"createdBy": COLLEAGUE.user_id}])
+def test_a_similar_ticket_that_changes_while_it_is_compared_is_no_question(
+    tickets: TicketService, db: Mongo, monkeypatch: pytest.MonkeyPatch, change: Document
+) -> None:
+    earlier = file(tickets).ticket
+    with pytest.raises(SimilarTicketOpen) as refused:
+        file(tickets, reject_similar=True)
+    assert refused.value.ticket == earlier
+
+    class Changed(TicketWords):
+        def similarity(self, other: TicketWords) -> float:
+            db.tickets.update_one({"_id": earlier.id}, {"$set": change})
+            return TicketWords.similarity(self, other)
+
+    monkeypatch.setattr(filing, "TicketWords", Changed)
+    assert file(tickets, reject_similar=True).is_new
 
 
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])

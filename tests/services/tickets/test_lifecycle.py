@@ -49,7 +49,7 @@ STATES = [
 RELATIONS = ("stranger", "requester", "assignee", "both")
 ANY = {TicketAction.COMMENT}
 STAFF = {TicketAction.COMMENT, TicketAction.NOTE, TicketAction.UPDATE}
-AT_WORK = STAFF | {TicketAction.REASSIGN, TicketAction.RESOLVE}
+AT_WORK = STAFF | {TicketAction.REASSIGN, TicketAction.RESOLVE, TicketAction.WITHDRAW}
 
 
 def ticket_in(state: tuple[Status, bool, bool], relation: str = "stranger") -> Ticket:
@@ -185,7 +185,9 @@ def test_a_state_that_does_not_allow_it(
     assert str(conflict.value) == sentence
 
 
-def test_a_cancelled_ticket_and_one_without_number() -> None:
+def test_a_ticket_that_ended_in_another_way_and_one_without_number() -> None:
+    withdrawn = sample_ticket(status=C, resolution="not_a_request")
+    assert describe_state(withdrawn) == "ticket 12 is closed as not a request"
     cancelled = sample_ticket(status=C, resolution="cancelled", number=None)
     assert describe_state(cancelled) == "the ticket is cancelled"
     assert stale_message(cancelled).startswith("The ticket is cancelled now, so")

@@ -46,6 +46,7 @@ EVERY = {
     "migrations": 30,
     "counts": 60,
     "search": 60,
+    "channels": 60,
     "learn": 60,
 }
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.slack.message_content import ForwardedMessage, parse_content
+from bot.views.message_content import ForwardedMessage, parse_content
 from services.models.comment import FileLink
 
 URL = "https://example.slack.com/archives/C0GENERAL/p1700000000000100"

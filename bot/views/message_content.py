@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.views import slack_markup
 from bot.views.text import escape
+from services.core.text import strip_invisible
 from services.models.comment import FileLink, file_links
 
 # The URL of a message: https://example.slack.com/archives/C0GENERAL/p1700000000000100
@@ -52,6 +54,33 @@ def parse_content(message: Mapping[str, Any]) -> MessageContent:
             if file.get("permalink") not in linked
         ),
     )
+
+
+def readable_text(
+    content: MessageContent, names: Mapping[str, str], *, channels: Mapping[str, str]
+) -> str:
+    """Return what the message says as plain text: its text, forwarded messages and files.
+
+    `names` are of mentioned members, `channels` of the public channels of forwarded messages: these
+    are quoted, others are links.
+    """
+    parts = [
+        slack_markup.to_readable_text(content.text, names),
+        *(_quote_forwarded(one, channels.get(one.channel), names) for one in content.forwarded),
+        *(f"{file.name}: {file.url}" for file in content.files),
+        *(f"{name} (not passed on)" for name in content.unlinked_files),
+    ]
+    return strip_invisible("\n".join(filter(None, parts))).strip()
+
+
+def _quote_forwarded(
+    message: ForwardedMessage, channel: str | None, names: Mapping[str, str]
+) -> str:
+    text = slack_markup.to_readable_text(message.text, names).strip()
+    if channel is None or not text:
+        return f"Forwarded message: {message.url}"
+    author = " ".join(strip_invisible(message.author).split()) or slack_markup.UNKNOWN_NAME
+    return f"Forwarded message of {author} in #{channel}:\n{text}\n{message.url}"
 
 
 def _is_forwarded(attachment: Mapping[str, Any]) -> bool:

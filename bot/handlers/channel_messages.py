@@ -1,0 +1,359 @@
+"""Messages in request channels: which become tickets, and how these follow them. Mentions of the
+bot, in any channel.
+
+A message is filed before its event is acknowledged: Slack repeats an event until it is. One message
+is one ticket, in whatever order its events come.
+"""
+
+from dataclasses import replace
+
+from bot.handlers.secret_warning import THREAD_WARNING
+from bot.slack import message_events, source_messages
+from bot.slack.event_replies import may_answer, queue_reply
+from bot.slack.message_events import MessageChange, MessageEvent
+from bot.slack.request import Request
+from bot.slack.small_talk import count_words, find_small_talk
+from bot.views.message_content import MessageContent
+from bot.views.modals import file_ticket
+from bot.views.text import Message, escape, has_secret
+from services.channels.request_channels import ChannelMode, RequestChannel, find_request_channel
+from services.core.errors import DomainError, LimitReached, MemberInactive
+from services.core.rate_limit import Limit
+from services.models.message_source import MessageSource, checked_source
+from services.models.slack_member import link_id
+from services.models.ticket import Ticket
+from services.outbox.replies import ReplyKind
+from services.tickets.channel_messages import MessageWords, is_soon
+from services.tickets.filing import AlreadyFiled
+
+# A message of fewer words is offered to be filed.
+MIN_WORDS = 3
+# An edit so long after the message is still its first event, if the others have failed: Slack
+# repeats these for six minutes.
+FIRST_EDIT_SECONDS = 600
+NOT_FILED = "{refusal} Until then, what you write here does not become a ticket."
+NOT_DONE = "{refusal} Your message here was not filed."
+CHANGE_NOT_DONE = "{refusal} This change was not passed on."
+NOT_IN_TICKET = (
+    "Ticket {number} does not have the words of your message any more, so it does not change with "
+    "it. Write what is new in the thread of the message."
+)
+NO_WORDS = MessageWords("", "")
+
+
+def on_channel_message(req: Request, message: MessageEvent) -> None:
+    """Handle a message outside a thread: in mode "every message" it becomes a ticket, and an edit
+    or its deletion changes the ticket that it became."""
+    ref = message.message_ref
+    channel = find_request_channel(req.services.db, team_id=req.bot.team_id, channel=ref.channel)
+    if channel is None:
+        return
+    if message.change is MessageChange.DELETED:
+        _on_deleted(req, message)
+        return
+    if message.change is MessageChange.CHANGED:
+        if _follow_edit(req, message):
+            return
+        if float(message.event_ts) - float(ref.ts) > FIRST_EDIT_SECONDS:
+            return
+    if channel.mode is ChannelMode.EVERY_MESSAGE:
+        file_message(req, message, channel)
+
+
+def file_message(req: Request, message: MessageEvent, channel: RequestChannel) -> None:
+    """Make a ticket of its author, or add the message to the one that they have just filed. With a
+    mention of the bot, a few words are enough."""
+    is_addressed = f"<@{req.bot_user_id}>" in message.content.text
+    ref, messages = message.message_ref, req.services.channel_messages
+    words = _readable(req, message.content, with_files=False)
+    has_files = bool(message.content.files)
+    if not has_files and (not words or find_small_talk(words)):
+        return
+    text = _readable(req, message.content) if has_files else words
+    if not _has_account(req, message):
+        return
+    if messages.find(team_id=req.bot.team_id, message=ref) or _is_done(req, message):
+        return
+    near = messages.find_to_add_to(team_id=req.bot.team_id, message=ref, author=req.actor.user_id)
+    if near:
+        _add(req, message, near, text)
+    elif count_words(words) < MIN_WORDS and not is_addressed:
+        _offer(req, message)
+    else:
+        _file(req, message, channel, text)
+
+
+def on_mention(req: Request) -> None:
+    """Make a ticket of a message that mentions the bot in a request channel. In a thread, or in
+    another channel, a worker reads what is to be filed.
+
+    Slack sends a `message` event of the same message, too.
+    """
+    message = message_events.parse_message(req.body["event"])
+    if message and not message.is_direct:
+        _on_mention(req, message)
+    req.ack()
+
+
+def _on_mention(req: Request, message: MessageEvent) -> None:
+    ref, first = message.message_ref, message.thread_ref
+    channel = find_request_channel(req.services.db, team_id=req.bot.team_id, channel=ref.channel)
+    if channel and first is None:
+        file_message(req, message, channel)
+        return
+    words = _readable(req, message.content)
+    is_asked_for = bool(words) if first is None else True
+    if not is_asked_for or (words and find_small_talk(words)) or not _has_account(req, message):
+        return
+    root = first or ref
+    source = checked_source(team_url=req.bot.team_url, channel=root.channel, ts=root.ts)
+    try:
+        req.services.tickets.check_not_filed(
+            actor=req.actor, team_id=req.bot.team_id, source=source
+        )
+    except AlreadyFiled as error:
+        if channel is None:  # in a request channel the mention is a comment
+            key = f"{root.channel}:{root.ts}:{message.author_id}:mentioned"
+            _tell(req, message, str(error), key=key)
+        return
+    if first and req.services.ticket_threads.find_ticket(team_id=req.bot.team_id, message=first):
+        return  # below a message of the bot's own
+    event = f"{root.channel}:{root.ts}:{message.author_id}:{ref.ts}"
+    if may_answer(req, event=event, recipient=message.author_id):
+        request_filing(req, source, event=event)
+
+
+def request_filing(req: Request, source: MessageSource, *, event: str, emoji: str = "") -> None:
+    """Let a worker read the message, with the thread below it unless it was marked with the emoji,
+    and make a ticket of it. Stored before the event is acknowledged."""
+    reply_id = req.services.replies.queue(
+        ReplyKind.FILING,
+        event=event,
+        recipient=req.slack_user_id,
+        slack_user_id=req.slack_user_id,
+        message={
+            "teamId": req.bot.team_id,
+            "source": source.to_doc(),
+            "value": source_messages.encode_source(source),
+            "bot": req.bot_user_id,
+            "emoji": emoji,
+        },
+    )
+    req.bot.publisher.publish_reply(reply_id)
+
+
+def _is_done(req: Request, message: MessageEvent) -> bool:
+    """Return whether the message is a comment already, or was deleted before this event came."""
+    ref = message.message_ref
+    threads, events = req.services.ticket_threads, req.services.processed_events
+    is_comment = threads.find_by_comment(team_id=req.bot.team_id, message=ref) is not None
+    return is_comment or events.is_known(_deletion_key(message))
+
+
+def _file(req: Request, message: MessageEvent, channel: RequestChannel, text: str) -> None:
+    source, _ = source_messages.in_request_channel(req.bot, _source_of(req, message))
+    quote = file_ticket.channel_message_quote(text, permalink=source.permalink)
+    try:
+        filed = req.services.tickets.create(
+            actor=req.actor,
+            team_id=req.bot.team_id,
+            request_id=None,
+            title=quote.title,
+            description=quote.description,
+            source=source,
+            private=channel.is_private,
+        )
+    except AlreadyFiled:  # another event of the message was first
+        return
+    except LimitReached as refusal:
+        _say_limit_reached(req, message, refusal)
+        return
+    except DomainError as refusal:
+        _tell(req, message, NOT_DONE.format(refusal=refusal))
+        return
+    _warn_of_secret(req, message, text)
+    req.bot.publisher.publish_ticket(str(filed.ticket.id))
+
+
+def _add(req: Request, message: MessageEvent, ticket: Ticket, text: str) -> None:
+    """Add the message to the description, or as a comment if someone has accepted the ticket."""
+    added = req.services.channel_messages.add(ticket, message=message.message_ref, words=text)
+    if added is None:
+        try:
+            req.services.comments.add(
+                actor=req.actor,
+                ticket_id=str(ticket.id),
+                text=_readable(req, message.content, with_files=False),
+                files=message.content.files,
+                message=message.message_ref,
+            )
+        except DomainError as refusal:
+            _tell(req, message, NOT_DONE.format(refusal=refusal))
+            return
+    _warn_of_secret(req, message, text)
+    req.bot.publisher.publish_ticket(str(ticket.id))
+
+
+def _follow_edit(req: Request, message: MessageEvent) -> bool:
+    """Change the words in the ticket or comment that the message became; False if there is none."""
+    ticket = req.services.channel_messages.find(
+        team_id=req.bot.team_id, message=message.message_ref
+    )
+    if ticket is None:
+        return _follow_edit_in_comment(req, message)
+    before, after = _words_in(req, ticket, message)
+    followed, is_changed = req.services.channel_messages.follow(ticket, before=before, after=after)
+    if is_changed:
+        _warn_of_secret(req, message, after.description)
+        req.bot.publisher.publish_ticket(str(ticket.id))
+    elif before != after and after.description not in followed.description:
+        _tell(req, message, NOT_IN_TICKET.format(number=ticket.number))
+    return True
+
+
+def _follow_edit_in_comment(req: Request, message: MessageEvent) -> bool:
+    ref = message.message_ref
+    found = req.services.ticket_threads.find_by_comment(team_id=req.bot.team_id, message=ref)
+    if found is None:
+        return False
+    text = _readable(req, message.content, with_files=False)
+    try:
+        req.services.comments.edit(
+            actor=req.actor,
+            ticket_id=found.ticket_id,
+            message=ref,
+            text=text,
+            files=message.content.files,
+        )
+    except DomainError as refusal:
+        _tell(req, message, CHANGE_NOT_DONE.format(refusal=refusal))
+        return True
+    _warn_of_secret(req, message, text)
+    req.bot.publisher.publish_ticket(found.ticket_id)
+    return True
+
+
+def _on_deleted(req: Request, message: MessageEvent) -> None:
+    """Cancel the ticket if the message is deleted at once; later its words are removed."""
+    ref, messages = message.message_ref, req.services.channel_messages
+    ticket = messages.find(team_id=req.bot.team_id, message=ref)
+    if ticket is None:
+        found = req.services.ticket_threads.find_by_comment(team_id=req.bot.team_id, message=ref)
+        if found:
+            req.services.comments.delete(ticket_id=found.ticket_id, message=ref)
+            req.bot.publisher.publish_ticket(found.ticket_id)
+        else:  # the event of the message may still come
+            req.services.processed_events.claim(_deletion_key(message))
+        return
+    written, _ = _words_in(req, ticket, message)
+    if ticket.source and ref.ts in ticket.source.added:
+        messages.follow(ticket, before=written, after=NO_WORDS)
+    else:
+        gone = file_ticket.DELETED_QUOTE
+        messages.withdraw(
+            ticket,
+            written=written,
+            deleted=MessageWords(gone.title, gone.description),
+            is_soon=is_soon(ref, event_ts=message.event_ts),
+        )
+    req.bot.publisher.publish_ticket(str(ticket.id))
+
+
+def _words_in(
+    req: Request, ticket: Ticket, message: MessageEvent
+) -> tuple[MessageWords, MessageWords]:
+    """Return what the ticket has of the message, before and after its change."""
+    before, after = _readable(req, message.previous), _readable(req, message.content)
+    source = ticket.source
+    if source is None or source.ts != message.message_ref.ts:
+        return MessageWords("", before), MessageWords("", after)
+    quotes = (
+        file_ticket.channel_message_quote(text, permalink=source.permalink)
+        for text in (before, after)
+    )
+    first, second = (MessageWords(quote.title, quote.description) for quote in quotes)
+    return first, second
+
+
+def _readable(req: Request, content: MessageContent, *, with_files: bool = True) -> str:
+    """Return the content as a ticket quotes it, without mentions of the bot."""
+    mention = f"<@{req.bot_user_id}>"
+    own = replace(content, text=content.text.replace(mention, "").strip())
+    return source_messages.readable_content(req.bot, own, with_files=with_files)
+
+
+def _has_account(req: Request, message: MessageEvent) -> bool:
+    """Return whether the author may file tickets. They are told once a day if not, unless a person
+    has left or a bot is speaking. If Slack does not say who a new member is, it sends the event
+    again."""
+    try:
+        _ = req.actor
+    except MemberInactive:
+        return False
+    except DomainError as refusal:
+        key = f"{message.message_ref.channel}:{message.author_id}:without-account"
+        _tell(req, message, NOT_DONE.format(refusal=refusal), key=key)
+        return False
+    return True
+
+
+def _say_limit_reached(req: Request, message: MessageEvent, refusal: LimitReached) -> None:
+    """Say once an hour that the author's messages become no tickets for now."""
+    notice = req.services.rate_limiter.try_take((Limit.TICKETS_NOTICE, str(req.actor.user_id)))
+    if notice:
+        with notice:
+            _tell(req, message, NOT_FILED.format(refusal=refusal))
+
+
+def _offer(req: Request, message: MessageEvent) -> None:
+    """Offer to file a short message, at most once in ten minutes."""
+    source = _source_of(req, message)
+    member = link_id(req.bot.team_id, message.author_id)
+    subject = (Limit.CHANNEL_OFFERS, f"{member}:{source.channel}")
+    offer = req.services.rate_limiter.try_take(subject)
+    if not offer:
+        return
+    with offer:
+        queue_reply(
+            req,
+            ReplyKind.REACTION_OFFER,
+            file_ticket.short_message_offer(
+                source.permalink, value=source_messages.encode_source(source)
+            ),
+            event=f"{source.channel}:{source.ts}:{message.author_id}:short",
+            recipient=source.channel,
+            is_ephemeral=True,
+        )
+
+
+def _warn_of_secret(req: Request, message: MessageEvent, text: str) -> None:
+    if has_secret(text):
+        ref = message.message_ref
+        _tell(req, message, THREAD_WARNING, key=f"secret:{ref.channel}:{ref.ts}")
+
+
+def _tell(req: Request, message: MessageEvent, sentence: str, *, key: str = "") -> None:
+    """Send the author an ephemeral message, once for `key`, by default once for the event."""
+    ref, first = message.message_ref, message.thread_ref
+    queue_reply(
+        req,
+        ReplyKind.NOTICE,
+        Message(text=escape(sentence), blocks=[]),
+        event=key or f"{ref.channel}:{ref.ts}:{message.event_ts}",
+        recipient=ref.channel,
+        thread_ts=first.ts if first else None,
+        is_ephemeral=True,
+    )
+
+
+def _source_of(req: Request, message: MessageEvent) -> MessageSource:
+    return checked_source(
+        team_url=req.bot.team_url,
+        channel=message.message_ref.channel,
+        ts=message.message_ref.ts,
+        slack_user_id=message.author_id,
+    )
+
+
+def _deletion_key(message: MessageEvent) -> str:
+    return f"deleted:{message.message_ref.channel}:{message.message_ref.ts}"
