@@ -68,7 +68,7 @@ class ChaosStack:
             for channel, mode in REQUEST_CHANNELS.items():
                 self.slack.add_channel(channel, is_member=True, members=None)
                 self.db.channels.insert_one(RequestChannel(TEAM_ID, channel, mode).to_doc())
-            self.db.tickets.insert_many(private_tickets(utcnow, team_id=TEAM_ID))
+            self.db.tickets.insert_many(private_tickets(utcnow, team_id=TEAM_ID, first_number=1))
             self._start_product()
             self._open.enter_context(self.leaks)
         except BaseException:

@@ -58,7 +58,9 @@ def private_tickets_of_strangers(db: Mongo, slack: RecordingSlack, clock: Clock)
     assert CANARY.encode() not in generate_latest(REGISTRY)
 
 
-def private_tickets(clock: Clock, *, team_id: str = "T1") -> list[dict[str, Any]]:
+def private_tickets(
+    clock: Clock, *, team_id: str = "T1", first_number: int = FIRST_NUMBER
+) -> list[dict[str, Any]]:
     """Return the documents of a ticket in each of several states."""
     now, requester, assignee = clock(), ObjectId(), ObjectId()
     common: dict[str, Any] = {
@@ -86,7 +88,7 @@ def private_tickets(clock: Clock, *, team_id: str = "T1") -> list[dict[str, Any]
     )
     return [
         {**common, "_id": ObjectId(), "number": number, **state}
-        for number, state in enumerate(states, FIRST_NUMBER)
+        for number, state in enumerate(states, first_number)
     ]
 
 
