@@ -143,8 +143,8 @@ def test_settings_list_what_is_missing(
     assert shown[-3:] == [
         "Missing permissions",
         "`dnd:read`: People get messages although they have paused notifications.\n"
-        "`channels:join`: Optional: the app does not join the triage channel by itself, so "
-        "invite it.",
+        "`channels:join`: Optional: the app does not join the triage channel and request "
+        "channels by itself, so invite it.",
         team_settings.SCOPE_ADVICE,
     ]
 

@@ -74,7 +74,7 @@ def test_of_eighty_concurrent_tickets_of_one_account_twenty_are_filed(
         return answer.status_code == 201
 
     def submit(form: dict[str, Any]) -> bool:
-        return "errors" not in in_slack.answer(form)
+        return "is filed" in str(in_slack.answer(form))  # else refused, or asked as it is similar
 
     outcomes = at_once(
         *[lambda client=client: post(client) for client in clients],

@@ -470,8 +470,8 @@ def requested_offer(permalink: str, *, value: str, reason: str, is_own: bool = F
     to file it with the form. `is_own`: it would be their ticket."""
     question = "Shall I file it as your ticket?" if is_own else "Shall I file it as a ticket?"
     text = (
-        f"You asked me to file <{escape(permalink)}|a message>. {escape(reason)} {question} "
-        "You can change everything before it is filed."
+        f"You asked me to file <{escape(permalink)}|a message>. {escape(masked(reason))} "
+        f"{question} You can change everything before it is filed."
     )
     blocks: list[Block] = [
         mrkdwn_section(text),
