@@ -117,7 +117,10 @@ class Report:
         filed = self._ledger.filed
         lost = sorted(word for word, number in filed.items() if number not in numbers)
         asked = self._ledger.asked
-        lost += sorted((filed.keys() | asked) - found.keys() - set(lost))
+        lost += sorted(filed.keys() - found.keys() - set(lost))
+        # What someone writes soon after another message goes to the description of its ticket.
+        texts = [f"{doc['title']} {doc['description']} {doc.get('comments')}" for doc in docs]
+        lost += sorted(asked - set(WORD.findall(" ".join(texts))))
         doubled = {word: count for word, count in found.items() if count > 1}
         self._row("tickets acknowledged", f"{len(filed)}, and {len(asked)} in request channels")
         unknown = found.keys() - filed.keys() - asked
