@@ -5,7 +5,9 @@ A message is filed before its event is acknowledged: Slack repeats an event unti
 is one ticket, in whatever order its events come.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from bot.handlers.secret_warning import THREAD_WARNING
 from bot.slack import message_events, source_messages
@@ -19,6 +21,7 @@ from bot.views.text import Message, escape, has_secret
 from services.channels.request_channels import ChannelMode, RequestChannel, find_request_channel
 from services.core.errors import DomainError, LimitReached, MemberInactive
 from services.core.rate_limit import Limit
+from services.models.comment import MessageRef
 from services.models.message_source import MessageSource, checked_source
 from services.models.slack_member import link_id
 from services.models.ticket import Ticket
@@ -58,6 +61,26 @@ def on_channel_message(req: Request, message: MessageEvent) -> None:
             return
     if channel.mode is ChannelMode.EVERY_MESSAGE:
         file_message(req, message, channel)
+        if not req.services.channel_messages.find(team_id=req.bot.team_id, message=ref):
+            req.services.processed_events.claim(_no_ticket_key(ref))
+
+
+def on_other_message(req: Request, event: Mapping[str, Any]) -> None:
+    """Handle what no member wrote, such as the message of another app: it becomes no ticket."""
+    ts, channel = str(event.get("ts") or ""), str(event.get("channel") or "")
+    if event.get("subtype") in ("message_changed", "message_deleted") or event.get("thread_ts"):
+        return
+    if ts and find_request_channel(req.services.db, team_id=req.bot.team_id, channel=channel):
+        req.services.processed_events.claim(_no_ticket_key(MessageRef(channel, ts)))
+
+
+def is_no_ticket(req: Request, ref: MessageRef) -> bool:
+    """Return whether the message was handled and has become no ticket."""
+    return req.services.processed_events.is_known(_no_ticket_key(ref))
+
+
+def _no_ticket_key(ref: MessageRef) -> str:
+    return f"no-ticket:{ref.channel}:{ref.ts}"
 
 
 def file_message(req: Request, message: MessageEvent, channel: RequestChannel) -> None:

@@ -78,6 +78,8 @@ def on_message(req: Request) -> None:
         message_intake.on_direct_message(req, message)
     elif message and message.thread_ref is None:
         channel_messages.on_channel_message(req, message)
+    elif message is None:
+        channel_messages.on_other_message(req, req.body["event"])
     req.ack()  # anything else is other people's conversation
 
 
@@ -114,7 +116,8 @@ def _check_first_message(req: Request, reply: MessageEvent) -> None:
     found = find_request_channel(req.services.db, team_id=req.bot.team_id, channel=first.channel)
     age = req.services.clock().timestamp() - float(first.ts)
     is_expected = found is not None and found.mode is ChannelMode.EVERY_MESSAGE
-    if is_expected and age < MAX_EVENT_DELAY.total_seconds():
+    is_young = is_expected and age < MAX_EVENT_DELAY.total_seconds()
+    if is_young and not channel_messages.is_no_ticket(req, first):
         raise MessageUnrecorded(f"the first message of {first.channel} {first.ts} is no ticket yet")
 
 

@@ -1,5 +1,7 @@
 """Comments in threads over signed HTTP, with bot, worker and jobs processes."""
 
+from typing import Any
+
 import pytest
 
 from services.channels.request_channels import ChannelMode, RequestChannel
@@ -21,10 +23,11 @@ from tests.support.comment_helpers import (
 from tests.support.http_bot import HttpBot, opened_by
 from tests.support.processes import Product, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
-from tests.support.slack_workspace import TEAM_ID, TRIAGE
+from tests.support.slack_workspace import BOT_USER_ID, TEAM_ID, TRIAGE
 
 pytest_plugins = ["tests.support.product"]
 
+ASK_HERE = "C0ASKHERE"
 LINES = ("It still drops", "Every hour")
 
 
@@ -35,6 +38,9 @@ def product(product: Product, slack: RecordingSlack, db: Mongo) -> Product:
     slack.add_channel(IT_HELP, is_member=True)
     channel = RequestChannel(TEAM_ID, IT_HELP, ChannelMode.ON_REQUEST)
     db.channels.insert_one(channel.to_doc())
+    slack.add_channel(ASK_HERE, is_member=True, members=None)
+    every = RequestChannel(TEAM_ID, ASK_HERE, ChannelMode.EVERY_MESSAGE, has_emoji_actions=True)
+    db.channels.insert_one(every.to_doc())
     product.settings["TRIAGE_CHANNEL"] = TRIAGE
     return product
 
@@ -75,6 +81,60 @@ def talk_in_channel(http_bot: HttpBot, slack: RecordingSlack, emma: User, nils: 
     (line, _) = texts(slack, IT_HELP, first)
     assert line == "Ticket 2: assigned to Moderator 2"
     assert len(slack.messages(People.slack_id(emma))) == direct
+
+
+def settle_in_channel(
+    bots: tuple[HttpBot, HttpBot], slack: RecordingSlack, emma: User, nils: User
+) -> None:
+    """Where every message is a ticket, the bot is killed before it can publish one. Nils accepts
+    and resolves it by emoji."""
+    first, second = bots
+    message = slack.say(ASK_HERE, "My VPN drops every hour", user=People.slack_id(emma))
+    event = event_of(message, is_im=False)
+    first.answer(event)
+    first.process.kill()
+    for number in range(2):
+        second.answer(event, **{"X-Slack-Retry-Num": str(number + 1)})
+
+    def line() -> str:
+        return (texts(slack, ASK_HERE, message) or [""])[0]
+
+    eventually(lambda: line() == "Ticket 3: assigned to Moderator 2", what="the line")
+    his = People.slack_id(nils)
+    for emoji in ("eyes", "white_check_mark"):
+        for user in (nils, nils, emma):
+            second.answer(payloads.reaction(message, emoji, user=People.slack_id(user)))
+
+    def questions() -> list[Any]:
+        return [m for m in slack.messages(his) if "resolve_asked" in str(m.get("blocks"))]
+
+    eventually(lambda: "accepted" in line() and len(questions()) == 1, what="the question")
+    (asked,) = questions()
+    press = payloads.block_actions(asked, "resolve_asked", user=People.slack_id(nils))
+    second.answer(press)
+    form = opened_by(slack, press["trigger_id"])
+    note = {"resolution": "Use the other server"}
+    second.answer(payloads.view_submission(form, note, user=People.slack_id(nils)))
+    eventually(lambda: line() == "Ticket 3: resolved by Moderator 2", what="the end")
+    said_there = texts(slack, ASK_HERE, message)
+    assert len(said_there) == 2
+    assert said_there[1].startswith(f"<@{People.slack_id(emma)}>, Moderator 2 resolved ticket 3")
+
+
+def take_a_thread(bot: HttpBot, slack: RecordingSlack, emma: User, nils: User) -> None:
+    """Nils makes a ticket of what Emma and he have said in a thread, by a mention."""
+    asked = slack.say(IT_HELP, "Who knows about printers?", user=People.slack_id(emma))
+    slack.say(IT_HELP, "Which one?", user=People.slack_id(nils), thread_ts=asked["ts"])
+    mention = slack.say(
+        IT_HELP, f"<@{BOT_USER_ID}> please", user=People.slack_id(nils), thread_ts=asked["ts"]
+    )
+    event = payloads.event({**mention, "type": "app_mention"})
+    for _ in range(2):
+        bot.answer(event_of(mention, is_im=False))
+        bot.answer(event)
+    eventually(
+        lambda: any("Ticket 4: " in text for text in texts(slack, IT_HELP, asked)), what="the line"
+    )
 
 
 def test_they_talk_in_the_threads_of_their_cards(
@@ -132,6 +192,12 @@ def test_they_talk_in_the_threads_of_their_cards(
     assert texts(slack, TRIAGE, triage) == ["Ticket 1: Moderator 2 wrote an internal note."]
     (ticket,) = db.tickets.find()
     talk_in_channel(http_bot, slack, emma, nils)
+    settle_in_channel((http_bot, second), slack, emma, nils)
+    take_a_thread(second, slack, emma, nils)
+    thread = db.tickets.find_one({"number": 4, "teamId": TEAM_ID})
+    assert thread is not None
+    assert (thread["createdBy"], thread["filedBy"]) == (emma.id, nils.id)
+    assert [comment["text"] for comment in thread["comments"]] == ["Which one?", "please"]
     assert [comment["text"] for comment in ticket["comments"]] == [
         "Which client?",
         "",

@@ -25,7 +25,8 @@ from tests.conftest import FixedClock, People, web_client
 from tests.support import payloads
 from tests.support.action_helpers import by
 from tests.support.block_text import read, without_facts
-from tests.support.bot_and_workers import BotAndWorkers, buttons
+from tests.support.bot_and_workers import BotAndWorkers
+from tests.support.canary import FILED, buttons
 from tests.support.channel_members import HR, IT_HELP, Channel
 from tests.support.comment_helpers import (
     card_of,
@@ -477,6 +478,18 @@ def test_a_reply_below_a_message_that_became_no_ticket_is_not_repeated_for_long(
     elsewhere = system.slack.say("C0GENERAL", "Hi", user=People.slack_id(ann))
     reply = said(system.slack, ann, elsewhere, "Hi", is_im=False)
     assert system.bot.send(reply).status == 200
+
+
+@pytest.mark.parametrize("fields", [{}, {"bot_id": "B0OTHER"}])
+def test_a_reply_below_a_message_that_becomes_no_ticket_is_not_repeated(
+    system: BotAndWorkers, it_help: Channel, ann: User, clock: FixedClock, fields: Json
+) -> None:
+    at = f"{clock().timestamp():.6f}"
+    user = People.slack_id(ann)
+    message = system.slack.say(it_help.id, "Good morning", user=user, ts=at, **fields)
+    it_help.answer(event_of(message, is_im=False))
+    assert system.bot.send(said(system.slack, ann, message, "Hi", is_im=False)).status == 200
+    assert system.db.tickets.count_documents(FILED) == 0
 
 
 def test_the_thread_of_a_reply_that_became_a_ticket_is_its_conversation(
