@@ -25,8 +25,8 @@ from tests.conftest import FixedClock, People, web_client
 from tests.support import payloads
 from tests.support.action_helpers import by
 from tests.support.block_text import read, without_facts
-from tests.support.bot_and_workers import BotAndWorkers
-from tests.support.canary import FILED, buttons
+from tests.support.bot_and_workers import BotAndWorkers, buttons
+from tests.support.canary import FILED
 from tests.support.channel_members import HR, IT_HELP, Channel
 from tests.support.comment_helpers import (
     card_of,
