@@ -97,8 +97,11 @@ class Load:
         skills: Sequence[str],
         token: Callable[[User], str],
         seed: int,
+        channel_share: float = CHANNEL_SHARE,
     ) -> None:
+        """`channel_share` is that of the tickets from request channels, and of replies there."""
         self._bots, self._slack, self._token = bots, slack, token
+        self._channel_share = channel_share
         self._requesters, self._staff, self._skills = requesters, staff, skills
         self._random = Random(seed)  # noqa: S311  reproducible
         self._numbers = itertools.count(1)
@@ -196,7 +199,7 @@ class Load:
         if way < API_SHARE:
             self._file_by_api(word, user, values, random)
             return
-        if way < API_SHARE + CHANNEL_SHARE:
+        if way < API_SHARE + self._channel_share:
             self._ask_in_channel(word, user, values["title"], random)
             return
         slack_id, view = People.slack_id(user), dict[str, Any]()
@@ -320,7 +323,7 @@ class Load:
     def _reply(self, random: Random) -> None:
         """Reply in the thread of a message about a ticket."""
         user = random.choice((random.choice(self._requesters), random.choice(self._staff)))
-        if random.random() < CHANNEL_SHARE:
+        if random.random() < self._channel_share:
             self._reply_in_channel(user, random)
             return
         place = TRIAGE if user in self._staff and random.random() < 0.2 else People.slack_id(user)
