@@ -70,7 +70,7 @@ def test_the_comparison_finds_each_planted_bug(
         publisher.publish_ticket(str(doc["_id"]))
     work(replace(runtime, triage_channel=TRIAGE), publisher)
 
-    stack: Any = SimpleNamespace(db=db, slack=slack, redis=redis_server)
+    stack: Any = SimpleNamespace(db=db, slack=slack, redis=redis_server, logs=str)
     report = Report(cast(ChaosStack, stack), Ledger(filed={WORD: int(number)}), staff=[nils])
     report.judge()
     assert {failure.partition(":")[0] for failure in report.failures} == failures, report.table()
