@@ -59,10 +59,8 @@ def on_channel_message(req: Request, message: MessageEvent) -> None:
             return
         if float(message.event_ts) - float(ref.ts) > FIRST_EDIT_SECONDS:
             return
-    if channel.mode is ChannelMode.EVERY_MESSAGE:
-        file_message(req, message, channel)
-        if not req.services.channel_messages.find(team_id=req.bot.team_id, message=ref):
-            req.services.processed_events.claim(_no_ticket_key(ref))
+    if channel.mode is ChannelMode.EVERY_MESSAGE and not file_message(req, message, channel):
+        req.services.processed_events.claim(_no_ticket_key(ref))
 
 
 def on_other_message(req: Request, event: Mapping[str, Any]) -> None:
@@ -83,27 +81,32 @@ def _no_ticket_key(ref: MessageRef) -> str:
     return f"no-ticket:{ref.channel}:{ref.ts}"
 
 
-def file_message(req: Request, message: MessageEvent, channel: RequestChannel) -> None:
+def file_message(req: Request, message: MessageEvent, channel: RequestChannel) -> bool:
     """Make a ticket of its author, or add the message to the one that they have just filed. With a
-    mention of the bot, a few words are enough."""
+    mention of the bot, a few words are enough. Return whether a ticket has the message now."""
     is_addressed = f"<@{req.bot_user_id}>" in message.content.text
     ref, messages = message.message_ref, req.services.channel_messages
     words = _readable(req, message.content, with_files=False)
     has_files = bool(message.content.files)
     if not has_files and (not words or find_small_talk(words)):
-        return
+        return False
     text = _readable(req, message.content) if has_files else words
     if not _has_account(req, message):
-        return
-    if messages.find(team_id=req.bot.team_id, message=ref) or _is_done(req, message):
-        return
-    near = messages.find_to_add_to(team_id=req.bot.team_id, message=ref, author=req.actor.user_id)
+        return False
+    team_id, threads = req.bot.team_id, req.services.ticket_threads
+    if messages.find(team_id=team_id, message=ref):
+        return True
+    if threads.find_by_comment(team_id=team_id, message=ref):
+        return True
+    if req.services.processed_events.is_known(_deletion_key(message)):
+        return False  # deleted before this event came
+    near = messages.find_to_add_to(team_id=team_id, message=ref, author=req.actor.user_id)
     if near:
-        _add(req, message, near, text)
-    elif count_words(words) < MIN_WORDS and not is_addressed:
+        return _add(req, message, near, text)
+    if count_words(words) < MIN_WORDS and not is_addressed:
         _offer(req, message)
-    else:
-        _file(req, message, channel, text)
+        return False
+    return _file(req, message, channel, text)
 
 
 def on_mention(req: Request) -> None:
@@ -165,15 +168,8 @@ def request_filing(req: Request, source: MessageSource, *, event: str, emoji: st
     req.bot.publisher.publish_reply(reply_id)
 
 
-def _is_done(req: Request, message: MessageEvent) -> bool:
-    """Return whether the message is a comment already, or was deleted before this event came."""
-    ref = message.message_ref
-    threads, events = req.services.ticket_threads, req.services.processed_events
-    is_comment = threads.find_by_comment(team_id=req.bot.team_id, message=ref) is not None
-    return is_comment or events.is_known(_deletion_key(message))
-
-
-def _file(req: Request, message: MessageEvent, channel: RequestChannel, text: str) -> None:
+def _file(req: Request, message: MessageEvent, channel: RequestChannel, text: str) -> bool:
+    """Return whether there is a ticket of it now."""
     source, _ = source_messages.in_request_channel(req.bot, _source_of(req, message))
     quote = file_ticket.channel_message_quote(text, permalink=source.permalink)
     try:
@@ -187,19 +183,21 @@ def _file(req: Request, message: MessageEvent, channel: RequestChannel, text: st
             private=channel.is_private,
         )
     except AlreadyFiled:  # another event of the message was first
-        return
+        return True
     except LimitReached as refusal:
         _say_limit_reached(req, message, refusal)
-        return
+        return False
     except DomainError as refusal:
         _tell(req, message, NOT_DONE.format(refusal=refusal))
-        return
+        return False
     _warn_of_secret(req, message, text)
     req.bot.publisher.publish_ticket(str(filed.ticket.id))
+    return True
 
 
-def _add(req: Request, message: MessageEvent, ticket: Ticket, text: str) -> None:
-    """Add the message to the description, or as a comment if someone has accepted the ticket."""
+def _add(req: Request, message: MessageEvent, ticket: Ticket, text: str) -> bool:
+    """Add the message to the description, or as a comment if someone has accepted the ticket.
+    Return whether the ticket has it."""
     added = req.services.channel_messages.add(ticket, message=message.message_ref, words=text)
     if added is None:
         try:
@@ -212,9 +210,10 @@ def _add(req: Request, message: MessageEvent, ticket: Ticket, text: str) -> None
             )
         except DomainError as refusal:
             _tell(req, message, NOT_DONE.format(refusal=refusal))
-            return
+            return False
     _warn_of_secret(req, message, text)
     req.bot.publisher.publish_ticket(str(ticket.id))
+    return True
 
 
 def _follow_edit(req: Request, message: MessageEvent) -> bool:

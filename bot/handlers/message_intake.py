@@ -21,7 +21,7 @@ from bot.views.text import Message, escape
 from services.core.errors import Conflict, DomainError, MemberInactive
 from services.linking.requesters import MessageOwner
 from services.models.comment import MessageRef
-from services.models.message_source import MessageSource, checked_source
+from services.models.message_source import RECENT_SECONDS, MessageSource, checked_source
 from services.models.ticket import Ticket
 from services.outbox.deliveries import TicketThread
 from services.outbox.replies import ReplyKind
@@ -33,8 +33,6 @@ logger = logging.getLogger(__name__)
 NOTHING_TO_FILE = (
     "I can't read anything in this message. Write in words what you need, or type /ticket."
 )
-# An author who wrote this lately reads the channel still.
-RECENT_SECONDS = 60
 TOO_OLD_TO_ADD = "Your message is too old to be added. Write it again."
 ALREADY_ADDED = (
     "This message is in ticket {number} already. For something new, write a new message."

@@ -83,7 +83,7 @@ def on_channel_event(req: Request) -> None:
 def _add(req: Request) -> Mapping[str, Any]:
     """Return the channel as Slack describes it."""
     form = req.form
-    found = _find(req, checked_channel(str(form.submitted(CHANNEL) or ""), field=CHANNEL))
+    found = find_channel(req, checked_channel(str(form.submitted(CHANNEL) or ""), field=CHANNEL))
     if found is None:
         raise InvalidValue(CHANNEL, NOT_INVITED)
     req.services.channel_settings.add(
@@ -133,11 +133,11 @@ def _join(req: Request, channel_id: str, found: Mapping[str, Any] | None) -> Non
 
 
 def _ask(req: Request, channel_id: str) -> SlackChannel | None:
-    found = _find(req, channel_id)
+    found = find_channel(req, channel_id)
     return SlackChannel.from_slack(found) if found else None
 
 
-def _find(req: Request, channel_id: str) -> Mapping[str, Any] | None:
+def find_channel(req: Request, channel_id: str) -> Mapping[str, Any] | None:
     """Return the channel as Slack describes it; None if it finds no such one."""
     channel: Mapping[str, Any]
     try:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from slack_sdk.errors import SlackApiError
 
 from bot.handlers import app_home
-from bot.handlers.request_channels import NOT_INVITED
+from bot.handlers.request_channels import NOT_INVITED, find_channel
 from bot.slack.app_watch import JOIN_SCOPE, join_channel
 from bot.slack.client import missing_scope
 from bot.slack.form_state import FormState
@@ -21,10 +21,9 @@ from bot.views.inputs import MAX_OPTIONS
 from bot.views.modals import team_settings as views
 from services.availability.slack_status import parse_member_status
 from services.calendar.work_week import parse_time_zone
-from services.channels.channel_settings import ARCHIVED, SHARED
-from services.channels.slack_channel import is_shared
+from services.channels.channel_settings import REFUSALS
+from services.channels.slack_channel import SlackChannel
 from services.core.errors import InvalidValue
-from services.core.slack_errors import CHANNEL_NOT_FOUND
 from services.core.slack_scopes import granted_scopes
 from services.sla.policy import TargetFields
 from services.team_settings import slack_settings
@@ -82,19 +81,16 @@ def save_slack_settings(req: Request) -> None:
 def _usable_channel(req: Request, channel_id: str) -> Mapping[str, Any] | None:
     """Return the channel, None if the app lacks the scope to read it. Raise `InvalidValue` for one
     that cannot show cards."""
-    channel: Mapping[str, Any]
     try:
-        channel = req.bot.client.conversations_info(channel=channel_id)["channel"]
+        channel = find_channel(req, channel_id)
     except SlackApiError as error:
         if missing_scope(error):
             return None
-        if error.response.get("error") != CHANNEL_NOT_FOUND:
-            raise
-        raise InvalidValue(slack_settings.TRIAGE_CHANNEL, NOT_INVITED) from None
-    if channel.get("is_archived"):
-        raise InvalidValue(slack_settings.TRIAGE_CHANNEL, ARCHIVED)
-    if is_shared(channel):
-        raise InvalidValue(slack_settings.TRIAGE_CHANNEL, SHARED)
+        raise
+    if channel is None:
+        raise InvalidValue(slack_settings.TRIAGE_CHANNEL, NOT_INVITED)
+    if refusal := REFUSALS.get(SlackChannel.from_slack(channel).state):
+        raise InvalidValue(slack_settings.TRIAGE_CHANNEL, refusal)
     return channel
 
 

@@ -110,8 +110,7 @@ def _check_first_message(req: Request, reply: MessageEvent) -> None:
     """Raise `MessageUnrecorded` if the thread's first message may still become a ticket: events
     come in any order."""
     first = reply.thread_ref
-    bot_user_id = str(req.body["authorizations"][0]["user_id"])
-    if first is None or reply.is_direct or reply.thread_author_id == bot_user_id:
+    if first is None or reply.is_direct or reply.thread_author_id == req.bot_user_id:
         return
     found = find_request_channel(req.services.db, team_id=req.bot.team_id, channel=first.channel)
     age = req.services.clock().timestamp() - float(first.ts)

@@ -12,8 +12,9 @@ from pymongo.errors import PyMongoError
 from slack_sdk import WebClient
 
 from bot.slack.bot_process import BotProcess
-from bot.slack.source_messages import NON_PUBLIC_FLAGS, SLACK_ERRORS
+from bot.slack.source_messages import SLACK_ERRORS
 from bot.views.labels import SCOPE_EFFECTS
+from services.channels.slack_channel import is_public
 from services.core.slack_errors import error_name
 from services.core.slack_scopes import GrantedScopes, record_granted_scopes
 from services.ops.event_arrivals import STORE_INTERVAL
@@ -100,8 +101,7 @@ def join_channel(client: WebClient, channel: Mapping[str, Any]) -> bool:
 
     `channel` is what `conversations.info` returns. Raises one of `SLACK_ERRORS`.
     """
-    is_public = all(channel.get(flag) is False for flag in NON_PUBLIC_FLAGS)
-    if not is_public or channel.get("is_member") or channel.get("is_archived"):
+    if not is_public(channel) or channel.get("is_member") or channel.get("is_archived"):
         return False
     client.conversations_join(channel=channel["id"])
     logger.info("joined the channel %s", channel["id"])

@@ -14,7 +14,7 @@ from bot.slack.transport import ResponseUrl
 from services.accounts.confirmation import MemberLookup
 from services.core.errors import ScopeMissing
 from services.core.metrics import SLACK_CALLS, SLACK_SECONDS, Meter
-from services.core.slack_errors import ErrorKind, error_kind
+from services.core.slack_errors import MISSING_SCOPE, ErrorKind, error_kind
 from services.core.slack_gate import RATE_LIMITED, Admission, Closed, SlackGate
 from services.models.slack_member import SlackMember
 
@@ -104,7 +104,7 @@ def retry_after(error: SlackApiError) -> int | None:
 
 def missing_scope(error: Exception) -> ScopeMissing | None:
     """Return the error for the user, if Slack has refused a call for want of a scope."""
-    if not isinstance(error, SlackApiError) or error.response.get("error") != "missing_scope":
+    if not isinstance(error, SlackApiError) or error.response.get("error") != MISSING_SCOPE:
         return None
     return ScopeMissing(str(error.response.get("needed") or "unknown"))
 

@@ -5,12 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bot.views.message_content import MessageContent, parse_content
+from bot.views.message_content import PERSON_SUBTYPES, MessageContent, parse_content
 from services.models.comment import MessageRef
-
-# Messages that a person wrote. Other subtypes are Slack's or an app's.
-_PERSON_SUBTYPES = frozenset({None, "file_share", "thread_broadcast", "me_message"})
-
 
 _SLACKBOT = "USLACKBOT"  # users.info does not call it a bot
 
@@ -42,7 +38,7 @@ def parse_message(event: Mapping[str, Any]) -> MessageEvent | None:
     """Return None unless a person wrote, changed or deleted the content of a message."""
     change, message, ts = _changed_message(event)
     thread_ts, author = message.get("thread_ts"), message.get("user")
-    if message.get("subtype") not in _PERSON_SUBTYPES or message.get("bot_id"):
+    if message.get("subtype") not in PERSON_SUBTYPES or message.get("bot_id"):
         return None
     if not author or author == _SLACKBOT:
         return None

@@ -15,6 +15,7 @@ from bot.views.message_content import MessageContent, parse_content, readable_te
 from bot.views.modals import file_ticket
 from bot.views.modals.file_ticket import MessageQuote
 from services.channels.request_channels import RequestChannel, find_request_channel
+from services.channels.slack_channel import is_public
 from services.core.errors import Conflict
 from services.core.slack_errors import ErrorKind, error_kind
 from services.core.slack_scopes import granted_scopes
@@ -24,15 +25,6 @@ from services.outbox.deliveries import MessageUnrecorded
 
 logger = logging.getLogger(__name__)
 
-# If Slack says that all are false, it is a public channel of this workspace alone.
-NON_PUBLIC_FLAGS = (
-    "is_private",
-    "is_im",
-    "is_mpim",
-    "is_shared",
-    "is_ext_shared",
-    "is_org_shared",
-)
 # A message may mention hundreds of members.
 MAX_NAME_LOOKUPS = 5
 SLACK_ERRORS = (SlackApiError, SlackClientError, OSError)
@@ -161,7 +153,7 @@ def _public_channel_name(bot: BotProcess, channel_id: str) -> str | None:
         code = error.response.get("error") if isinstance(error, SlackApiError) else None
         logger.info("channel %s cannot be read: %s", channel_id, code or type(error).__name__)
         return None
-    if any(channel.get(flag) is not False for flag in NON_PUBLIC_FLAGS):
+    if not is_public(channel):
         return None
     return str(channel.get("name") or channel_id)
 

@@ -78,9 +78,11 @@ SCOPE_EFFECTS = {
     "can be made a request channel.",
     "groups:read": "A private triage channel is not checked, and no private channel can be made a "
     "request channel.",
-    "channels:history": "Replies to the cards in a public triage channel are not read, and "
-    "messages marked with the emoji are linked, but not quoted.",
-    "groups:history": "Replies to the cards in a private triage channel are not read.",
+    "channels:history": "What people write in public request channels and below the cards in a "
+    "public triage channel is not read, and messages marked with the emoji are linked, but not "
+    "quoted.",
+    "groups:history": "What people write in private request channels and below the cards in a "
+    "private triage channel is not read.",
     "im:history": "Direct messages to the app are not read, nor are replies to its messages.",
     "im:write": "After a failure, a person's first message may arrive twice.",
     "reactions:read": "Emoji file no tickets, and do nothing to tickets.",

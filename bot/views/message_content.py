@@ -10,6 +10,8 @@ from bot.views.text import escape
 from services.core.text import strip_invisible
 from services.models.comment import FileLink, file_links
 
+# Of messages that a person wrote. Others are Slack's or an app's.
+PERSON_SUBTYPES = frozenset({None, "file_share", "thread_broadcast", "me_message"})
 # The URL of a message: https://example.slack.com/archives/C0GENERAL/p1700000000000100
 _ARCHIVES = re.compile(r"/archives/([A-Z][A-Z0-9]+)/")
 _BLOCK_TEXTS = ("title", "text", "description")

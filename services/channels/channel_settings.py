@@ -48,7 +48,7 @@ NOT_PRIVATE = (
     "Tickets can't be private now, because the old backend is in use. Allow it under “Private "
     "tickets” first."
 )
-_REFUSALS = {ChannelState.ARCHIVED: ARCHIVED, ChannelState.SHARED: SHARED}
+REFUSALS = {ChannelState.ARCHIVED: ARCHIVED, ChannelState.SHARED: SHARED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class ChannelSettings:
             name=channel.name,
             is_channel_private=channel.is_private,
         )
-        if refusal := _REFUSALS.get(channel.state):
+        if refusal := REFUSALS.get(channel.state):
             raise InvalidValue(CHANNEL, refusal)
         with slack_settings.choosing_channel(self._db, now=now):
             listed = load_request_channels(self._db)

@@ -12,6 +12,12 @@ from services.channels.request_channels import ChannelState
 # `is_shared` is true for both kinds, `is_pending_ext_shared` until the other organisation accepts.
 SHARED_CHANNEL_FLAGS = ("is_shared", "is_ext_shared", "is_org_shared", "is_pending_ext_shared")
 
+# If Slack says that all are false, it is a public channel of this workspace alone.
+_NON_PUBLIC_FLAGS = (
+    *("is_private", "is_im", "is_mpim"),
+    *("is_shared", "is_ext_shared", "is_org_shared"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SlackChannel:
@@ -36,6 +42,11 @@ class SlackChannel:
 def is_shared(channel: Mapping[str, Any]) -> bool:
     """Return whether people of other organisations read it, or will."""
     return any(channel.get(flag) for flag in SHARED_CHANNEL_FLAGS)
+
+
+def is_public(channel: Mapping[str, Any]) -> bool:
+    """Return whether Slack says that it is a public channel of this workspace alone."""
+    return all(channel.get(flag) is False for flag in _NON_PUBLIC_FLAGS)
 
 
 def _state(channel: Mapping[str, Any]) -> ChannelState:

@@ -42,7 +42,7 @@ _KIND_BY_CODE = {
     }.items()
     for code in codes.split()
 }
-CHANNEL_NOT_FOUND = "channel_not_found"
+CHANNEL_NOT_FOUND, MISSING_SCOPE = "channel_not_found", "missing_scope"
 # Ids of channels and private channels. Others are of members and of direct messages.
 _CHANNEL_PREFIXES = ("C", "G")
 # What an operator can correct, so that the message is worth another attempt.

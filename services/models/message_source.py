@@ -14,6 +14,8 @@ _TS = re.compile(r"[0-9]{1,12}\.[0-9]{6}")
 _TEAM_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/")
 # What an author writes in a request channel so soon belongs to the ticket of their message.
 ADDING_SECONDS = 120
+# An author who wrote this lately reads the channel still.
+RECENT_SECONDS = 60
 
 MESSAGE_LOST = (
     "This form has lost the message it belongs to. Close it, then use “File as a ticket” again."

@@ -6,23 +6,30 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import Enum, auto
 from itertools import islice
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from slack_sdk.web import SlackResponse
 
-from bot.views.message_content import MessageContent, parse_content, readable_text
+from bot.views.message_content import (
+    PERSON_SUBTYPES,
+    MessageContent,
+    parse_content,
+    readable_text,
+)
 from bot.views.messages import address_claim
 from bot.views.modals import file_ticket as views
 from bot.views.slack_markup import mentioned_user_ids
-from bot.views.text import Message, escape, truncate_utf16
+from bot.views.text import Message, escape
 from services.accounts.confirmation import MemberLookup
 from services.channels.request_channels import RequestChannel, find_request_channel
+from services.channels.slack_channel import is_public
 from services.core.errors import DomainError, MemberRefused
 from services.linking.requesters import MessageOwner
 from services.models.comment import MessageRef
-from services.models.message_source import MessageSource
+from services.models.message_source import RECENT_SECONDS, MessageSource
 from services.models.permissions import Actor
 from services.models.user import User
 from services.outbox.replies import Reply, ReplyKind
@@ -37,13 +44,6 @@ MAX_THREAD_MESSAGES = 30
 PAGE_SIZE, MAX_PAGES = 200, 10
 # Of members whom the messages mention.
 MAX_NAMES = 20
-# If Slack says that all are false, it is a public channel of this workspace alone.
-NON_PUBLIC_FLAGS = (
-    *("is_private", "is_im", "is_mpim"),
-    *("is_shared", "is_ext_shared", "is_org_shared"),
-)
-RECENT_SECONDS = 60  # an author who wrote this lately reads the channel still
-_PERSON_SUBTYPES = frozenset({None, "file_share", "thread_broadcast", "me_message"})
 _DONE = SlackOutcome(OutcomeKind.SENT)
 _FINAL = (OutcomeKind.PERMANENT, OutcomeKind.BLOCKED)
 
@@ -56,6 +56,13 @@ class _NotRead(Exception):
     def __init__(self, outcome: SlackOutcome) -> None:
         super().__init__(outcome.error)
         self.outcome = outcome
+
+
+class _Omitted(Enum):
+    """Why a reply becomes no comment."""
+
+    SAYS_NOTHING = auto()
+    BY_OTHERS = auto()  # its author gets no account
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +163,9 @@ class _Filing:
         said = [self._comment(actor, reply) for reply in thread.replies]
         comments = [comment for comment in said if isinstance(comment, ThreadMessage)]
         note = views.not_included_note(
-            others=said.count(None), earlier=thread.earlier, permalink=source.permalink
+            others=said.count(_Omitted.BY_OTHERS),
+            earlier=thread.earlier,
+            permalink=source.permalink,
         )
         quote = views.channel_message_quote(text, permalink=source.permalink, note=note)
         filed = self._runtime.services.tickets.create(
@@ -172,24 +181,24 @@ class _Filing:
         )
         self._runtime.publisher.publish_ticket(str(filed.ticket.id))
 
-    def _comment(self, actor: Actor, reply: Json) -> ThreadMessage | bool | None:
-        """Return the reply as a comment, None if its author gets no account, True if it says
-        nothing."""
+    def _comment(self, actor: Actor, reply: Json) -> ThreadMessage | _Omitted:
         if reply.get("user") == self._bot_user_id or reply.get("subtype") == "tombstone":
-            return True  # our own, or deleted
-        is_by_person = reply.get("subtype") in _PERSON_SUBTYPES and not reply.get("bot_id")
+            return _Omitted.SAYS_NOTHING  # our own, or deleted
+        is_by_person = reply.get("subtype") in PERSON_SUBTYPES and not reply.get("bot_id")
         author = self._account(actor, str(reply.get("user") or "")) if is_by_person else None
         if author is None:
-            return None
+            return _Omitted.BY_OTHERS
         content = parse_content(reply)
         text = self._readable(replace(content, files=()))
         if not text and not content.files:
-            return True
+            return _Omitted.SAYS_NOTHING
         ts = str(reply["ts"])
         return ThreadMessage(
             by=author.id,
             at=_time_of(ts),
-            text=truncate_utf16(text, MAX_COMMENT_LENGTH),
+            text=views.with_link_to_rest(
+                text, limit=MAX_COMMENT_LENGTH, permalink=self._source.permalink
+            ),
             message=MessageRef(self._source.channel, ts),
             files=content.files,
         )
@@ -278,7 +287,7 @@ class _Filing:
         """Return whether it is a public channel of this workspace alone."""
         channel = self._source.channel
         answer = self._call(lambda: self._runtime.slack.conversations_info(channel=channel))
-        return all(answer["channel"].get(flag) is False for flag in NON_PUBLIC_FLAGS)
+        return is_public(answer["channel"])
 
     def _call(self, call: Callable[[], SlackResponse]) -> SlackResponse:
         outcome = call_slack(call, channel=self._source.channel)

@@ -25,6 +25,7 @@ from services.assignment.assignment_service import needs_assignment
 from services.core import request_context
 from services.core.database import record
 from services.core.metrics import FAILED_DELIVERIES
+from services.core.slack_errors import MISSING_SCOPE
 from services.linking.links import Directory, referenced_user_ids
 from services.models import set_aside
 from services.models.conversation import conversation_of, is_made_private
@@ -51,7 +52,6 @@ from tasks.notifications.slack_delivery import (
     GIVE_UP_AFTER,
     MAX_COUNTDOWN_SECONDS,
     MESSAGE_DELETED,
-    MISSING_SCOPE,
     THREAD_DELETED,
     OutcomeKind,
     SlackOutcome,

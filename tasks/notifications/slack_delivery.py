@@ -37,7 +37,6 @@ GIVE_UP_AFTER = timedelta(days=14)
 # Of `find_message`: by how much Slack's clock, which stamps messages, may differ from ours.
 MAX_SLACK_CLOCK_SKEW, MAX_PAGES_READ = timedelta(minutes=5), 5
 # Slack's codes for a message that is gone.
-MISSING_SCOPE = "missing_scope"
 MESSAGE_DELETED, THREAD_DELETED = "message_not_found", "thread_not_found"
 
 

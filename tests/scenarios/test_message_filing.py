@@ -242,8 +242,11 @@ def test_a_ticket_of_a_thread_says_what_it_leaves_out(
 
 def test_a_thread_with_a_long_reply_is_filed(on_request: Channel, ann: User) -> None:
     mention_below(on_request, thread_of(on_request, ann, (ann, "It fails. " * 400)), ann)
-    (comment,) = on_request.only_ticket().comments
-    assert 2_990 <= len(comment.text) <= 3_000
+    ticket = on_request.only_ticket()
+    (comment,) = ticket.comments
+    assert 2_980 <= len(comment.text) <= 3_000
+    assert ticket.source is not None
+    assert comment.text.endswith(f"…\n\nThe rest is in the message: {ticket.source.permalink}")
 
 
 def test_the_mention_of_another_member_is_an_offer_to_the_author(

@@ -14,7 +14,7 @@ from bot.views.blocks import (
     secret_notice,
     text_section,
 )
-from bot.views.messages.ticket_updates import DELETED, MAX_SNIPPET_LENGTH
+from bot.views.messages.ticket_updates import DELETED, MAX_SNIPPET_LENGTH, file_links
 from bot.views.text import (
     Block,
     DisplayPerson,
@@ -22,7 +22,6 @@ from bot.views.text import (
     escape,
     fit_to_limit,
     masked,
-    mrkdwn,
     plain_text,
 )
 from services.core.text import truncate
@@ -69,9 +68,7 @@ def comment_copy(comment: Comment, *, author: DisplayPerson | None) -> Message:
     text, names = masked(comment.text), [masked(file.name) for file in comment.files]
     blocks: list[Block] = [text_section(f"{prefix}{text}")] if text or prefix else []
     blocks += secret_notice(comment.text)
-    if comment.files:  # links, because the files stay in Slack
-        links = zip(comment.files, names, strict=True)
-        blocks.append(context(*(mrkdwn(f"<{escape(f.url)}|{escape(name)}>") for f, name in links)))
+    blocks += file_links(comment)
     snippet = " ".join(text.split()) or ", ".join(names)
     notification = escape(f"{prefix}{truncate(snippet, MAX_SNIPPET_LENGTH)}")
     return Message(text=notification, blocks=fit_to_limit(blocks))

@@ -253,9 +253,7 @@ def comment_message(
     text, file_names = masked(comment.text), [masked(file.name) for file in comment.files]
     if text:
         blocks += [text_section(text), *secret_notice(comment.text)]
-    if comment.files:  # links, because the files stay in Slack
-        links = zip(comment.files, file_names, strict=True)
-        blocks.append(context(*(mrkdwn(f"<{escape(f.url)}|{escape(name)}>") for f, name in links)))
+    blocks += file_links(comment)
     if is_outside_thread:
         blocks.append(actions(action_button(ticket, ids.DETAILS)))
     snippet = " ".join(text.split()) or ", ".join(file_names)
@@ -264,6 +262,12 @@ def comment_message(
         f"{escape(truncate(snippet, MAX_SNIPPET_LENGTH))}"
     )
     return Message(text=notification, blocks=fit_to_limit(blocks))
+
+
+def file_links(comment: Comment) -> list[Block]:
+    """Return links, because the files stay in Slack."""
+    links = [f"<{escape(file.url)}|{escape(masked(file.name))}>" for file in comment.files]
+    return [context(*map(mrkdwn, links))] if links else []
 
 
 def comment_sent_message(ticket: Ticket, comment: Comment, *, to: DisplayPerson | None) -> Message:

@@ -177,15 +177,23 @@ def channel_message_quote(text: str, *, permalink: str, note: str = "") -> Messa
     lines = [line for line in text.splitlines() if line.strip()] or [""]
     first = next((line for line in lines if len(line.split()) >= MIN_TITLE_WORDS), lines[0])
     title = _single_line(first, MAX_TITLE_LENGTH)
-    end = f"\n\n{note}" if note else ""
-    if utf16_length(text) + utf16_length(end) > MAX_DESCRIPTION_LENGTH:
-        end = f"\n\n{CONTINUED.format(permalink=permalink)}{end}"
-        text = truncate_utf16(text, MAX_DESCRIPTION_LENGTH - utf16_length(end))
     return MessageQuote(
         title=title if len(title) >= MIN_TITLE_LENGTH else f"Message: {title}",
-        description=f"{text}{end}",
+        description=with_link_to_rest(
+            text, limit=MAX_DESCRIPTION_LENGTH, permalink=permalink, note=note
+        ),
         note=FILLED_IN,
     )
+
+
+def with_link_to_rest(text: str, *, limit: int, permalink: str, note: str = "") -> str:
+    """Return the text with the `note` at its end. If it is too long, a link takes the place of the
+    rest."""
+    end = f"\n\n{note}" if note else ""
+    if utf16_length(text) + utf16_length(end) > limit:
+        end = f"\n\n{CONTINUED.format(permalink=permalink)}{end}"
+        text = truncate_utf16(text, limit - utf16_length(end))
+    return f"{text}{end}"
 
 
 def not_included_note(*, others: int, earlier: int, permalink: str) -> str:

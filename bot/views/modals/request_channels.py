@@ -146,8 +146,8 @@ def _choices(mode: ChannelMode, *, has_emoji_actions: bool) -> list[Block]:
             "Emoji actions",
             option("Emoji on a message act on its ticket", "on"),
             is_ticked=has_emoji_actions,
-            hint=":eyes: accepts the ticket, :white_check_mark: resolves it, :no_entry_sign: "
-            "withdraws it as “not a request”. For moderators.",
+            hint=":eyes: accepts or takes the ticket, :white_check_mark: asks whether to resolve "
+            "it, :no_entry_sign: closes it as “not a request”. For moderators.",
         ),
     ]
 
