@@ -34,13 +34,11 @@ class Held(NumberedInserts):
             raise AutoReconnect("away")
         super()._number(tickets)
 
-    def _is_stored_together(self, waiters: Sequence[Any]) -> bool:
-        is_stored = super()._is_stored_together(waiters)
+    def _store_together(self, tickets: Sequence[Document]) -> list[Exception | None]:
+        refusals = super()._store_together(tickets)
         if len(self.counts) in self._lost_answers:
-            for waiter in waiters:
-                waiter.is_finished = False
             raise AutoReconnect("answer lost")
-        return is_stored
+        return refusals
 
     def insert_all(self, *tickets: Document) -> list[Any]:
         """Return the results of a caller, and of others that come during its write."""
@@ -50,13 +48,15 @@ class Held(NumberedInserts):
                 self.begun.wait()
             self.insert(tickets[place])
 
-        threading.Thread(target=self._let_go, args=(len(tickets) - 1,)).start()
+        threading.Thread(target=self._let_go, args=(len(tickets),)).start()
         return at_once(*(partial(insert, place) for place in range(len(tickets))))
 
-    def _let_go(self, waiting: int) -> None:
-        eventually(
-            lambda: len(self._waiters) == waiting and self.begun.is_set(), what="all in line"
-        )
+    def _let_go(self, callers: int) -> None:
+        def are_all_here() -> bool:
+            waiting = sum(len(team._waiters) for team in list(self._teams.values()))
+            return sum(self.counts) + waiting == callers
+
+        eventually(are_all_here, what="all in line")
         self.go.set()
 
 
