@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from typing import NamedTuple, NoReturn, Protocol, Self, TypeVar
 
 from limits import RateLimitItem, RateLimitItemPerSecond
@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 from services.core.clock import Clock, utcnow
 from services.core.rate_limit import RULES, Limit, refuse
 from services.core.redis_client import connect_redis
+from services.core.shared_call import SharedCall
 
 logger = logging.getLogger(__name__)
 
@@ -88,9 +89,6 @@ class Acquired(NamedTuple):
 
 
 class Windows(Protocol):
-    def acquire(self, windows: Sequence[Window]) -> Acquired:
-        """Count a use in each window that is not full."""
-
     def release(self, windows: Sequence[Window]) -> None:
         """Take back the last use in each window."""
 
@@ -157,6 +155,7 @@ class RateLimiter:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._away_until: float | None = None
+        self._acquire_together = SharedCall(self._acquire_all)
 
     def take(self, *subjects: Subject) -> Place:
         """Count one use of each subject, or of none if one has reached its limit.
@@ -201,7 +200,10 @@ class RateLimiter:
         full = self._local.full(windows)
         if full:
             return Place(self._local.release, []), self._local, full
-        acquired = self._ask_redis(lambda shared: shared.acquire(windows))
+        if self._away_until is None:
+            acquired = self._acquire_together.ask(windows)
+        else:  # who finds out if Redis is back keeps no one waiting
+            acquired = self._acquire_all([windows])[0]
         counter: Windows = self._local
         if acquired is not None and self._shared:
             counter = self._shared
@@ -211,6 +213,10 @@ class RateLimiter:
         taken = [window for window, is_free in zip(windows, is_counted, strict=True) if is_free]
         full = [window for window in windows if window not in taken]
         return Place(partial(self._release, counter), taken, since), counter, full
+
+    def _acquire_all(self, uses: Sequence[Sequence[Window]]) -> Sequence[Acquired | None]:
+        acquired = self._ask_redis(lambda shared: shared.acquire_all(uses))
+        return acquired or [None] * len(uses)
 
     def _refuse(
         self, counter: Windows, full: Sequence[Window], subjects: Mapping[Limit, str]
@@ -277,8 +283,10 @@ class _SharedWindows(RedisStorage):
         self._strategy = MovingWindowRateLimiter(self)
         self._acquire_script = client.register_script(_ACQUIRE)
 
-    def acquire(self, windows: Sequence[Window]) -> Acquired:
-        """In one call, of a script that Redis knows by its hash."""
+    def acquire_all(self, uses: Sequence[Sequence[Window]]) -> list[Acquired]:
+        """Count each of the uses in its windows, in one call of a script that Redis knows by its
+        hash."""
+        windows = list(chain.from_iterable(uses))
         keys = [self.prefixed_key(window.key) for window in windows]
         if any(window.limit is Limit.TICKETS for window in windows):  # the caller needs it
             keys.append(self.prefixed_key(_SINCE_KEY))
@@ -286,10 +294,9 @@ class _SharedWindows(RedisStorage):
         now = self._clock().timestamp()
         answers = self._acquire_script(keys, [len(windows), now, *chain.from_iterable(rules)])
         since = answers[len(windows)] if len(answers) > len(windows) else None
-        return Acquired(
-            [bool(answer) for answer in answers[: len(windows)]],
-            datetime.fromtimestamp(float(since), UTC) if since else None,
-        )
+        counts_since = datetime.fromtimestamp(float(since), UTC) if since else None
+        counted = iter([bool(answer) for answer in answers[: len(windows)]])
+        return [Acquired(list(islice(counted, len(each))), counts_since) for each in uses]
 
     def begin(self, since: datetime, *, only_if_unknown: bool = False) -> None:
         key = self.prefixed_key(_SINCE_KEY)
@@ -331,6 +338,7 @@ class _ProcessWindows(MemoryStorage):
             ]
 
     def acquire(self, windows: Sequence[Window]) -> Acquired:
+        """Count a use in each window that is not full."""
         with self._lock:
             acquired = [self._strategy.hit(window.item, window.subject) for window in windows]
             while len(self.events) > MAX_LOCAL_KEYS:

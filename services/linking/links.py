@@ -30,6 +30,7 @@ from services.audit.audit_log import SELF, SYSTEM, AuditAction, AuditEntry
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import MemberInactive, MemberRefused
+from services.core.shared_call import SharedCall
 from services.core.slack_scopes import granted_scopes
 from services.models.events import EventType
 from services.models.slack_member import SlackMember, link_id
@@ -107,11 +108,20 @@ class LinkService:
         self.is_strict = is_strict
         self._look_up_member = look_up_member
         self._clock = clock
+        self._linked_accounts = SharedCall(self._read_linked_accounts)
 
     def find_user(self, *, team_id: str, slack_user_id: str) -> User | None:
         """Return the linked account, or None. Raises `MemberRefused` if it is deactivated."""
-        with_account = [
-            {"$match": {"_id": link_id(team_id, slack_user_id)}},
+        found = self._linked_accounts.ask(link_id(team_id, slack_user_id))
+        user = User.from_doc(found) if found else None
+        if user and not user.active:
+            raise MemberRefused(ACCOUNT_DEACTIVATED)
+        return user
+
+    def _read_linked_accounts(self, link_ids: Sequence[str]) -> list[Document | None]:
+        """Return the stored account of each link, None without one or if the link is stopped."""
+        with_account: list[Document] = [
+            {"$match": {"_id": {"$in": sorted(set(link_ids))} if link_ids[1:] else link_ids[0]}},
             {
                 "$lookup": {
                     "from": "users",
@@ -121,12 +131,12 @@ class LinkService:
                 }
             },
         ]
-        links = list(self._db.links.aggregate(with_account))
-        accounts = [doc for link in links if "stopped" not in link for doc in link["accounts"]]
-        user = User.from_doc(accounts[0]) if accounts else None
-        if user and not user.active:
-            raise MemberRefused(ACCOUNT_DEACTIVATED)
-        return user
+        accounts = {
+            link["_id"]: link["accounts"][0]
+            for link in self._db.links.aggregate(with_account)
+            if "stopped" not in link and link["accounts"]
+        }
+        return [accounts.get(each) for each in link_ids]
 
     def get_or_create_user(self, member: SlackMember, *, allow_unlinked: bool = False) -> User:
         """Return the account of a member without an active link. Raises `MemberRefused`.

@@ -118,6 +118,22 @@ def test_within_any_window_no_more_than_the_limit(either: RateLimiter, clock: Fi
     assert refusal(lambda: either.take(JO))[1] == 40 * 60 - 1
 
 
+def test_uses_at_once_are_counted_each_for_its_subject(either: RateLimiter) -> None:
+    people = [(Limit.TICKETS, f"person{number}@example.com") for number in range(8)]
+    amount = RULES[Limit.TICKETS].amount
+    for person in people[:4]:
+        for _ in range(amount - 1):
+            either.take(person)
+    for _ in range(2):
+        at_once(*(partial(either.take, person) for person in people))
+    for person in people[:4]:
+        assert either.try_take(person) is None
+    for person in people[4:]:
+        for _ in range(amount - 2):
+            either.take(person)
+        assert either.try_take(person) is None
+
+
 def test_of_many_at_once_no_more_than_the_limit(either: RateLimiter) -> None:
     outcomes = at_once(*[lambda: either.take(JO)] * 40)
     assert sum(isinstance(outcome, LimitReached) for outcome in outcomes) == 20

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -199,6 +200,29 @@ def test_a_linked_account_that_was_deactivated_is_refused(links: LinkService, db
     with pytest.raises(MemberRefused) as refused:
         links.find_user(team_id="T1", slack_user_id="U1")
     assert str(refused.value) == refusal(links, JO) == DEACTIVATED
+
+
+def test_members_who_come_at_once_each_get_their_own_account(links: LinkService, db: Mongo) -> None:
+    members = [
+        replace(JO, slack_user_id=f"U{number}", email=f"member{number}@example.com")
+        for number in range(8)
+    ]
+    accounts = [links.get_or_create_user(member).id for member in members]
+    db.users.update_one({"_id": accounts[6]}, {"$set": {"active": False}})
+    db.links.update_one({"_id": members[7].link_id}, {"$set": {"stopped": {"reason": "guest"}}})
+
+    def find(member: SlackMember) -> ObjectId | None:
+        user = links.find_user(team_id=member.team_id, slack_user_id=member.slack_user_id)
+        return user.id if user else None
+
+    unknown = replace(JO, slack_user_id="U0UNKNOWN")
+    for _ in range(5):
+        *known, deactivated, stopped, missing = at_once(
+            *(partial(find, member) for member in (*members, unknown))
+        )
+        assert known == accounts[:6]
+        assert str(deactivated) == DEACTIVATED
+        assert (stopped, missing) == (None, None)
 
 
 def test_the_role_is_read_each_time(links: LinkService, users: UserService) -> None:
