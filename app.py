@@ -6,7 +6,6 @@ Each function imports what it needs: `--help` needs nothing, and the bot needs n
 from __future__ import annotations
 
 import argparse
-import gc
 import logging
 import os
 import signal
@@ -154,7 +153,7 @@ def _bot(config: Settings, hooks: Hooks) -> int:
     from bot import bootstrap as bot_bootstrap
     from bot.slack.app_watch import AppWatch
     from bot.slack.bot_process import BotProcess
-    from services.core import clock, installation, sequences
+    from services.core import clock, garbage, installation, sequences
     from services.core.errors import DomainError
     from services.core.metrics import InMemoryMeter
     from services.core.slack_scopes import GrantedScopes
@@ -202,7 +201,7 @@ def _bot(config: Settings, hooks: Hooks) -> int:
             stop.set()
 
     app_watch = AppWatch(bot, GrantedScopes.from_headers(identity.headers))
-    gc.freeze()  # or each full collection would look at all that lives as long as the process
+    garbage.settle()
     with watch, clock.ClockSync(config.mongo_uri), app_watch:
         bot_bootstrap.serve(
             server, stop, on_ready=lambda: threading.Thread(target=announce, daemon=True).start()

@@ -1,6 +1,5 @@
 """The Celery worker process: set-up after a fork, and shutdown in time."""
 
-import gc
 import logging
 import os
 import signal
@@ -21,6 +20,7 @@ from celery.signals import (
     worker_shutting_down,
 )
 
+from services.core import garbage
 from tasks import runtime
 from tasks.assignment import assign_ticket
 from tasks.notifications import email_sender, home_refresh, notify, reminders, reply_sender
@@ -72,8 +72,7 @@ def run(celery: Celery, build: Callable[[], runtime.Runtime], meter: RedisMeter)
 def _connect_signals(stopping: threading.Event) -> None:
     # Keep our logging, which is configured before the fork.
     setup_logging.connect(lambda **_: None, weak=False)
-    # Or the garbage collector of each child would copy what it shares with the others.
-    worker_before_create_process.connect(lambda **_: gc.freeze(), weak=False)
+    worker_before_create_process.connect(lambda **_: garbage.settle(), weak=False)
     worker_process_init.connect(lambda **_: runtime.current_runtime(), weak=False)
     worker_ready.connect(lambda **_: logger.info("the worker is ready"), weak=False)
     worker_shutting_down.connect(lambda **_: stopping.set(), weak=False)
