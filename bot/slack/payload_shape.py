@@ -11,7 +11,16 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NoReturn, Self
 from urllib.parse import parse_qsl, unquote_plus
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from bot.slack.channel_events import CHANNEL_EVENTS, ID_CHANGED, JOINED
 from bot.views.inputs import INPUT_VALUE_KEYS
@@ -86,12 +95,22 @@ class _InputElement(_Part):
 class _Block(_Part):
     type: str
     block_id: str | None = None
-    element: Any = None
 
 
 class _InputBlock(_Block):
     block_id: Id
     element: _InputElement
+
+    @model_validator(mode="after")
+    def _type_is_known(self) -> Self:
+        if self.element.type not in INPUT_VALUE_KEYS:
+            raise ValueError("an input has an unknown type")
+        return self
+
+
+def _kind(block: Any) -> str:
+    is_input = isinstance(block, Mapping) and block.get("type") == "input"
+    return "input" if is_input else "other"
 
 
 class _State(_Part):
@@ -103,18 +122,20 @@ class _State(_Part):
 
 class _SubmittedView(_View):
     callback_id: Id
-    blocks: list[_Block]
+    blocks: list[
+        Annotated[
+            Annotated[_InputBlock, Tag("input")] | Annotated[_Block, Tag("other")],
+            Discriminator(_kind),
+        ]
+    ]
     state: _State
 
     @model_validator(mode="after")
     def _inputs_have_values(self) -> Self:
         for block in self.blocks:
-            if block.type != "input":
+            if not isinstance(block, _InputBlock):
                 continue
-            made = _InputBlock.model_validate(block.model_dump())
-            if made.element.type not in INPUT_VALUE_KEYS:
-                raise ValueError("an input has an unknown type")
-            if made.element.action_id not in self.state.values.get(made.block_id, {}):
+            if block.element.action_id not in self.state.values.get(block.block_id, {}):
                 raise ValueError("an input has no value")
         return self
 
