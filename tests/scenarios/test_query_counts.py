@@ -36,7 +36,7 @@ LINKED_ACCOUNT = "aggregate links"
 FILING = ["findAndModify counters", "insert tickets"]
 # While it is not known that Redis has counted all tickets of the last hour.
 OWN_TICKETS_OF_AN_HOUR, ANY_OF_AN_HOUR = "aggregate tickets", "find tickets"
-OWN_OPEN_TICKETS = "find tickets"  # that a form may look like
+OWN_OPEN_TICKETS = "aggregate tickets"  # that a form may look like
 
 
 @pytest.fixture
