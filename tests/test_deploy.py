@@ -102,6 +102,13 @@ def test_processes_have_no_rights_they_do_not_need() -> None:
         assert {service[each] for each in SANDBOX} == {"yes"}
 
 
+def test_each_process_has_the_time_to_end_by_itself() -> None:
+    """It takes ten seconds at most; see docs/upgrade.md."""
+    for name in PROCESSES:
+        assert COMPOSE["services"][name]["stop_grace_period"] == "15s"
+        assert unit(UNITS / f"helpdesk-{name}.service")["Service"]["TimeoutStopSec"] == "15"
+
+
 def test_the_socket_is_the_bots() -> None:
     assert unit(UNITS / "helpdesk-bot.socket")["Socket"]["ListenStream"] == "127.0.0.1:5000"
     assert unit(UNITS / "helpdesk-bot.service")["Unit"]["Requires"] == "helpdesk-bot.socket"
