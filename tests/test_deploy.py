@@ -109,6 +109,12 @@ def test_each_process_has_the_time_to_end_by_itself() -> None:
         assert unit(UNITS / f"helpdesk-{name}.service")["Service"]["TimeoutStopSec"] == "15"
 
 
+def test_the_worker_is_stopped_before_the_children_that_run_its_tasks() -> None:
+    """They end at a SIGTERM, whatever they are doing, and by default systemd sends it to all."""
+    assert unit(UNITS / "helpdesk-worker.service")["Service"]["KillMode"] == "mixed"
+    assert COMPOSE["services"]["worker"]["init"] is True  # passes signals on to the worker alone
+
+
 def test_the_socket_is_the_bots() -> None:
     assert unit(UNITS / "helpdesk-bot.socket")["Socket"]["ListenStream"] == "127.0.0.1:5000"
     assert unit(UNITS / "helpdesk-bot.service")["Unit"]["Requires"] == "helpdesk-bot.socket"
