@@ -11,6 +11,8 @@ from app import EXIT_UNUSABLE_DATA, EXIT_USAGE
 from demo.binaries import ROOT
 from services.core import settings
 from services.core.version import program_version
+from services.ops.check_runner import CheckStatus
+from services.ops.database_checks import check_settings
 from tests.support.processes import run
 from tests.test_docs import read_variables
 
@@ -65,6 +67,19 @@ def test_compose_runs_each_process_and_publishes_only_the_bot_on_this_machine() 
     assert COMPOSE["networks"]["servers"] == {"internal": True}
     assert services["mongo"]["networks"] == services["redis"]["networks"] == ["servers"]
     assert "--replSet" in services["mongo"]["command"]
+
+
+def test_the_doctor_warns_of_the_servers_of_compose() -> None:
+    """docs/install.md says so."""
+    defaults = {
+        name: re.sub(r"\$\{\w+:-(.+)\}", r"\1", value)
+        for name, value in COMPOSE["services"]["jobs"]["environment"].items()
+    }
+    warned = [f.message for f in check_settings(defaults) if f.status is CheckStatus.WARN]
+    assert warned == [
+        "MONGO_URI names another machine and no password",
+        "REDIS_URL names another machine and no password",
+    ]
 
 
 def test_the_image_has_what_the_processes_import() -> None:
