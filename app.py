@@ -42,6 +42,11 @@ EXIT_FAILED, EXIT_USAGE, EXIT_UNUSABLE_DATA = 1, 2, 3
 INDEX_CHECK_SECONDS = 2.0
 NAME_TIMEOUT_SECONDS = 1.0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+PROCESSES = ("bot", "worker", "jobs")
+UNREADABLE_FILE = (
+    "You may not read the file .env in this directory. Run this as the user to whom it belongs, "
+    "for example with sudo --user helpdesk."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,17 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
     command = args.command or "bot"
     if command == "demo":
         return _demo(smoke=args.smoke)
-    return _run(command, args, hooks or Hooks())
+    if not _load_env_file():
+        return EXIT_USAGE
+    if command in PROCESSES:
+        return _run(command, args, hooks or Hooks())
+    try:
+        status = _run(command, args, hooks or Hooks())
+        sys.stdout.flush()
+    except BrokenPipeError:  # its reader has ended, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    return status
 
 
 def _version() -> int:
@@ -70,10 +85,21 @@ def _version() -> int:
     return 0
 
 
+def _load_env_file() -> bool:
+    """Return False if there is one that cannot be read."""
+    from dotenv import load_dotenv
+
+    try:
+        load_dotenv(".env")  # in the working directory; dotenv's default is beside this file
+    except PermissionError:
+        print(UNREADABLE_FILE, file=sys.stderr)
+        return False
+    return True
+
+
 def _run(command: str, args: argparse.Namespace, hooks: Hooks) -> int:
     if command in ("bot", "jobs"):
         _leave_out_cryptography()
-    from dotenv import load_dotenv
     from pymongo.errors import ConfigurationError, PyMongoError
     from slack_sdk.errors import SlackApiError, SlackClientError
 
@@ -83,7 +109,6 @@ def _run(command: str, args: argparse.Namespace, hooks: Hooks) -> int:
     from services.core.slack_errors import RequestNotSent
     from services.registry.indexes import DuplicateDocuments
 
-    load_dotenv(".env")  # in the working directory; dotenv's default is beside this file
     if command == "manifest":
         return _manifest(http=args.http, name=args.name)
     try:

@@ -490,3 +490,35 @@ def test_a_signal_ends_it(jobs: subprocess.Popen[str], db: Mongo, number: signal
     jobs.send_signal(number)
     assert jobs.wait(SECONDS) == 0
     assert db.leases.count_documents({}) == 0
+
+
+def test_output_that_is_not_read_to_its_end_is_no_error() -> None:
+    """Such as `python app.py users list | head`."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    done = subprocess.run(  # noqa: S603  the product
+        [sys.executable, ROOT / "app.py", "manifest"],
+        stdout=write_end,
+        stderr=subprocess.PIPE,
+        timeout=SECONDS,
+        env={"PATH": os.environ["PATH"]},
+        check=False,
+    )
+    os.close(write_end)
+    assert (done.stderr, done.returncode) == (b"", 1)
+
+
+@pytest.mark.parametrize("command", ["doctor", "init", "manifest", "users list"])
+def test_a_file_of_another_user_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    def refused(_: object) -> None:
+        raise PermissionError  # the tests may run as root, who reads every file
+
+    monkeypatch.setattr("dotenv.load_dotenv", refused)
+    assert app.main(command.split()) == 2
+    assert capsys.readouterr() == (
+        "",
+        "You may not read the file .env in this directory. Run this as the user to whom it "
+        "belongs, for example with sudo --user helpdesk.\n",
+    )

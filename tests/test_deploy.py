@@ -11,6 +11,8 @@ from app import EXIT_UNUSABLE_DATA, EXIT_USAGE
 from demo.binaries import ROOT
 from services.core import settings
 from services.core.version import program_version
+from services.ops.check_runner import CheckStatus
+from services.ops.database_checks import check_settings
 from tests.support.processes import run
 from tests.test_docs import read_variables
 
@@ -67,6 +69,19 @@ def test_compose_runs_each_process_and_publishes_only_the_bot_on_this_machine() 
     assert "--replSet" in services["mongo"]["command"]
 
 
+def test_the_doctor_warns_of_the_servers_of_compose() -> None:
+    """docs/install.md says so."""
+    defaults = {
+        name: re.sub(r"\$\{\w+:-(.+)\}", r"\1", value)
+        for name, value in COMPOSE["services"]["jobs"]["environment"].items()
+    }
+    warned = [f.message for f in check_settings(defaults) if f.status is CheckStatus.WARN]
+    assert warned == [
+        "MONGO_URI names another machine and no password",
+        "REDIS_URL names another machine and no password",
+    ]
+
+
 def test_the_image_has_what_the_processes_import() -> None:
     copied = set(re.findall(r"^COPY (?:app\.py )?(\S+) \S+$", DOCKERFILE, re.MULTILINE))
     assert {"bot", "services", "tasks", "pyproject.toml"} <= copied
@@ -100,6 +115,19 @@ def test_processes_have_no_rights_they_do_not_need() -> None:
         assert (service["User"], service["CapabilityBoundingSet"]) == ("helpdesk", "")
         assert service["ProtectSystem"] == "strict"
         assert {service[each] for each in SANDBOX} == {"yes"}
+
+
+def test_each_process_has_the_time_to_end_by_itself() -> None:
+    """It takes ten seconds at most; see docs/upgrade.md."""
+    for name in PROCESSES:
+        assert COMPOSE["services"][name]["stop_grace_period"] == "15s"
+        assert unit(UNITS / f"helpdesk-{name}.service")["Service"]["TimeoutStopSec"] == "15"
+
+
+def test_the_worker_is_stopped_before_the_children_that_run_its_tasks() -> None:
+    """They end at a SIGTERM, whatever they are doing, and by default systemd sends it to all."""
+    assert unit(UNITS / "helpdesk-worker.service")["Service"]["KillMode"] == "mixed"
+    assert COMPOSE["services"]["worker"]["init"] is True  # passes signals on to the worker alone
 
 
 def test_the_socket_is_the_bots() -> None:

@@ -19,14 +19,16 @@ import yaml
 from app import _parser
 from bot.routes import ROUTES, RouteKind
 from demo.binaries import ROOT
-from services.core import settings
+from services.core import database, settings
 from services.core.metrics import ALL_METRICS, MetricKind
+from services.registry import migrations
 from tests.support.markdown_page import read_pages
 from tests.support.processes import run
 
 # docs/messages.md is what the bot writes, with links of its own.
 PAGES = read_pages(without=["messages.md"])
 CONFIGURATION, DEVELOPING = PAGES["docs/configuration.md"], PAGES["docs/developing.md"]
+UPGRADE = PAGES["docs/upgrade.md"]
 CONTRIBUTING, SECURITY = PAGES["CONTRIBUTING.md"], PAGES["docs/security.md"]
 MAKEFILE = (ROOT / "Makefile").read_text()
 CAPITALS = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b")
@@ -89,6 +91,33 @@ def test_the_tables_have_the_true_defaults() -> None:
     assert told == {name: str(default(name)) for name in told}
     unset = [name for name, text in variables().items() if text.startswith("none")]
     assert [name for name in unset if default(name)] == []
+
+
+def test_the_tables_name_the_database_of_an_address_without_one() -> None:
+    (purpose,) = (row[1] for row in CONFIGURATION.rows("variable") if row[0] == "`MONGO_URI`")
+    assert f"`{database.DEFAULT_DATABASE_NAME}`" in purpose
+
+
+def test_every_migration_has_a_row() -> None:
+    names = [row[1] for row in UPGRADE.rows("release")]
+    found = [int(number) for name in names for number in re.findall(r"\bmigration (\d+)", name)]
+    assert sorted(found) == [migration.version for migration in migrations.MIGRATIONS]
+
+
+def test_the_doctors_example_is_of_this_programs_data() -> None:
+    (stored, known) = re.findall(
+        r"version (\d+); this program knows (\d+)", PAGES["docs/monitoring.md"].text
+    )[0]
+    assert (int(stored), int(known)) == (migrations.PROGRAM_VERSION,) * 2
+
+
+def test_the_order_of_an_upgrade_is_asked_for_by_the_releases_that_need_it() -> None:
+    asks = re.compile(
+        r"(?i)\b(?:stop the old|start (?:a|the) new)\b[^.]* before (?:you start )?the new"
+    )
+    needing = {release for release, _, text in UPGRADE.rows("release") if asks.search(text)}
+    (named,) = re.findall(r"Releases that need this order: (.+)\.", UPGRADE.text)
+    assert set(named.split(", ")) == needing
 
 
 def test_every_command_is_one() -> None:

@@ -60,7 +60,7 @@ NOT_RUN: Mapping[str, str] = {
     "mongodump": OTHER_PROGRAM,
     "mongorestore": OTHER_PROGRAM,
     "python3 -m venv .venv": INTERNET,
-    ".venv/bin/pip install": INTERNET,
+    ".venv/bin/python -m pip install": INTERNET,
     ". .venv/bin/activate": "has an effect in a shell with that environment only",
     "make demo": "waits for Ctrl-C; tests/demo/test_main.py runs it",
     "make smoke": "tests/demo/test_main.py runs it",

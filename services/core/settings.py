@@ -122,6 +122,8 @@ _readable = _check(
     "cannot be read: check its host and port, and that a password in it has "
     "@, :, / and % written as %40, %3A, %2F and %25",
 )
+# Links add a path to it.
+_extensible = _check(lambda url: not {*"?#"} & {*url}, "must have no ? and no #")
 _split = BeforeValidator(lambda text: [part.strip() for part in text.split(",") if part.strip()])
 _lower, _upper = BeforeValidator(str.lower), BeforeValidator(str.upper)
 
@@ -155,7 +157,9 @@ class Settings(BaseModel):
     admin_emails: Annotated[frozenset[Email], _split, _lower] = Field(frozenset(), repr=False)
     audit_retention_days: int = Field(400, ge=1, le=3_650)
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _upper] = "INFO"
-    app_url: Annotated[HttpUrl, AfterValidator(lambda url: url.rstrip("/"))] | None = None
+    app_url: Annotated[HttpUrl, _extensible, AfterValidator(lambda url: url.rstrip("/"))] | None = (
+        None
+    )
     mailtrap_smtp_host: str = ""
     mailtrap_smtp_port: Port = 2525
     mailtrap_smtp_user: str = ""

@@ -126,6 +126,12 @@ def test_it_names_a_timeout_there_cannot_be(seconds: str) -> None:
     assert load_settings("worker", BOT | {"GEMINI_TIMEOUT": "1"}).gemini_timeout == 1
 
 
+@pytest.mark.parametrize("ending", ["?lang=en", "/desk?", "#top"])
+def test_it_names_a_public_address_to_which_no_path_can_be_added(ending: str) -> None:
+    env = BOT | {"APP_URL": f"https://help.example.com{ending}"}
+    assert problems("bot", env) == ["APP_URL must have no ? and no #"]
+
+
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "50 00", "\N{SUPERSCRIPT TWO}"])
 def test_it_names_a_port_there_cannot_be(port: str) -> None:
     assert problems("bot", BOT | {"PORT": port}) == ["PORT must be a number from 1 to 65535"]

@@ -103,6 +103,7 @@ def test_every_step_by_everybody_in_every_state(
             after = take_step(ticket_actions, step, Actor.from_user(me), before, cleo)
             assert after.status in leads_to
             assert after.seq > before.seq
+            assert {event.by for event in after.events} == {me.id}
             assert after == reload(db, made)
         else:
             with pytest.raises((PermissionDenied, Conflict, NotFound)):
