@@ -166,6 +166,8 @@ def test_the_people_whom_the_settings_name_are_the_only_candidates(
     assert second.assigned_to is None
     triage.send_due_reminders()
     assert TITLE not in sent_to(triage, cleo)
+    # The admins see it in Home, and are no candidates who are asked.
+    assert "No one is available" not in sent_to(triage, ada)
 
 
 def test_no_one_gets_it_against_the_requesters_wish(
@@ -274,6 +276,27 @@ def test_made_private_while_its_first_messages_are_sent(
     assert len(shown) == (1 if posts_before == 2 else 0)
 
 
+def test_the_event_names_each_moderator_who_acted_on_it(
+    triage: BotAndWorkers, ada: User, ann: User, ben: User, cleo: User, people: People
+) -> None:
+    dora, eva = people.add(Role.MODERATOR, "Chair"), people.add(Role.MODERATOR, "Desk")
+    ticket = triage.now(triage.file(ann))
+    services = triage.runtime.services
+    services.ticket_edits.patch(
+        actor=Actor.from_user(dora), ticket_id=str(ticket.id), changes={"priority": "urgent"}
+    )
+    services.comments.add(
+        actor=Actor.from_user(eva), ticket_id=str(ticket.id), text="I saw it.", internal=True
+    )
+    ticket = make_private(triage, ada, ticket)
+    event = next(event for event in ticket.events if event.field == "private")
+    # Cleo has not acted on it, Ben has it, and Ada is an admin.
+    assert set(event.from_ or ()) == {dora.id, eva.id}
+    for former in (dora, eva, cleo):
+        with pytest.raises(NotFound):
+            services.tickets.get(actor=Actor.from_user(former), ticket_id=str(ticket.id))
+
+
 def test_escalation_stays_among_those_who_may_see_it(
     triage: BotAndWorkers, ada: User, ann: User, ben: User, people: People, clock: FixedClock
 ) -> None:
@@ -344,11 +367,14 @@ def test_the_old_backend_turns_them_off_until_an_admin_allows_them(
     assert file_privately(triage, ann).private
 
 
-def test_a_silent_backend_does_not_matter(
+def test_a_backend_that_is_silent_for_thirty_days_does_not_matter(
     triage: BotAndWorkers, ada: User, ann: User, clock: FixedClock
 ) -> None:
-    legacy_backend.record_write(triage.db, clock() - timedelta(days=31))
+    legacy_backend.record_write(triage.db, clock() - timedelta(days=30) + timedelta(seconds=1))
     invalidate_caches()
+    form = filled_in(triage.bot, triage.slack, People.slack_id(ann))
+    assert "private" not in {block["block_id"] for block in form["view"]["blocks"]}
+    clock.advance(seconds=1)
     assert file_privately(triage, ann).private
 
 
