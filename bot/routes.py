@@ -294,6 +294,9 @@ ROUTES = (
     ),
     action(ids.RESOLVE_ASKED, emoji_actions.open_resolve_form, MAY[TicketAction.RESOLVE]),
     action(ids.UNDO_WITHDRAWAL, emoji_actions.undo_withdrawal, MAY[TicketAction.WITHDRAW]),
+    action(
+        ids.COMMENT_INSTEAD, thread_replies.open_comment_form_instead, MAY[TicketAction.COMMENT]
+    ),
     # Actions on a ticket, and their forms.
     action(ids.ACCEPT, ticket_actions.apply_action, MAY[TicketAction.ACCEPT]),
     action(ids.TAKE, ticket_actions.apply_action, MAY[TicketAction.TAKE]),

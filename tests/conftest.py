@@ -80,7 +80,7 @@ from tasks.runtime import Runtime
 from tests.support import payloads, servers
 from tests.support.api_client import Api
 from tests.support.blockkit import check_answer
-from tests.support.canary import private_tickets_of_strangers
+from tests.support.canary import look_into_answer, private_tickets_of_strangers
 from tests.support.query_rule import QueryRecorder, query_faults, unused_exceptions
 from tests.support.recording_slack import TOKEN, RecordingSlack
 from tests.support.slack_workspace import TEAM_ID, TEAM_URL
@@ -454,6 +454,7 @@ class Bot:
         assert response.status == 200
         answer: dict[str, Any] = json.loads(response.body) if response.body else {}
         assert check_answer(body, answer) == []
+        look_into_answer(body, answer)
         return answer
 
 

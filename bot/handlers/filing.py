@@ -134,7 +134,7 @@ def file_ticket(req: Request) -> None:
         return
     source = source_messages.decode_source(req.bot, req.metadata)
     requester, source = submitted_requester(req, source)
-    is_private, channel = _submitted_privacy(req), None
+    is_private, channel = submitted_privacy(req), None
     if source:
         source, channel = source_messages.in_request_channel(req.bot, source, is_private=is_private)
     try:
@@ -147,7 +147,7 @@ def file_ticket(req: Request) -> None:
             priority=req.field_value("priority") or None,
             deadline=_submitted_deadline(req),
             private=is_private or bool(channel and channel.is_private),
-            not_to=_submitted_not_to(req),
+            not_to=submitted_not_to(req),
             requester=requester,
             source=source,
             reject_similar=not views.shows_similar_ticket(view),
@@ -200,11 +200,11 @@ def _submitted_deadline(req: Request) -> datetime | None:
     return None if seconds is None else parse_timestamp(seconds)
 
 
-def _submitted_privacy(req: Request) -> bool:
+def submitted_privacy(req: Request) -> bool:
     return "private" in req.form and bool(req.form.submitted("private"))
 
 
-def _submitted_not_to(req: Request) -> ObjectId | None:
+def submitted_not_to(req: Request) -> ObjectId | None:
     """Return the account of the chosen member; one without an account gets no tickets anyway."""
     member = req.form.submitted("notTo") if "notTo" in req.form else None
     if not member:

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from bson import ObjectId
 
-from bot.handlers import channel_messages, message_intake, ticket_page
+from bot.handlers import channel_messages, filing, message_intake, ticket_page
 from bot.handlers.secret_warning import THREAD_WARNING, warn_of_secrets
 from bot.slack import message_events, source_messages
 from bot.slack.event_replies import may_answer, queue_reply
@@ -26,9 +26,11 @@ from services.channels.request_channels import ChannelMode, find_request_channel
 from services.core.errors import DomainError, LimitReached, MemberInactive, MemberRefused, NotFound
 from services.models.comment import Comment
 from services.models.events import EventType
+from services.models.permissions import Actor
 from services.models.ticket import Status, Ticket
 from services.outbox.deliveries import DeliveryRef, MessageUnrecorded, TicketThread
 from services.outbox.replies import ReplyKind
+from services.tickets.access import visible_to
 from services.tickets.comments import CommentLimitReached, CommentRateLimitReached
 from services.tickets.lifecycle import open_question
 
@@ -166,6 +168,29 @@ def open_note_form(req: Request) -> None:
     _open_form(req, internal=True)
 
 
+def open_comment_form_instead(req: Request) -> None:
+    """Show what was typed to file a ticket as a comment on the ticket that it looks like, above
+    that form. Nothing is sent or filed by that."""
+    ticket = req.services.comments.get_for_comment(
+        actor=req.actor, ticket_id=req.button_value, internal=False
+    )
+    text, notes = ticket_actions.typed_comment(
+        *(req.field_value(field) if field in req.form else "" for field in ("title", "description"))
+    )
+    if filing.submitted_privacy(req) and not ticket.private:
+        notes.append(ticket_actions.NOT_PRIVATE.format(number=ticket.number))
+    not_to = filing.submitted_not_to(req)
+    unwanted = req.services.users.get(not_to) if not_to else None
+    if unwanted and visible_to(Actor.from_user(unwanted)).covers(ticket):
+        notes.append(ticket_actions.UNWANTED_READER)
+    if question := open_question(ticket, req.actor):
+        asked = question.note or ""
+        form = ticket_actions.answer_modal(ticket, question=asked, initial=text, notes=notes)
+    else:
+        form = ticket_actions.comment_modal(ticket, initial=text, notes=notes)
+    req.push_form(form)
+
+
 def save_comment(req: Request) -> None:
     _save_comment(req, internal=False)
 
@@ -213,7 +238,10 @@ def _save_comment(req: Request, *, internal: bool) -> None:
         internal=internal,
         request_id=view["id"],
     )
-    req.ack()
+    if req.origin.kind is OriginKind.FORM:
+        req.ack(response_action="update", view=ticket_actions.commented_modal(added.ticket))
+    else:
+        req.ack()
     req.bot.publisher.publish_ticket(str(added.ticket.id))
     if req.origin.kind is OriginKind.MESSAGE:
         # The question's message becomes the answer.

@@ -17,6 +17,7 @@ from bot.views.inputs import ORIGIN_SEPARATOR, View, own_metadata
 class OriginKind(StrEnum):
     NONE = ""  # a command, or a form of an earlier release
     HOME = "home"
+    FORM = "form"  # another form, below this one
     PAGE = "page"  # a message that only the user sees
     MESSAGE = "message"
     QUESTION = "question"  # a message that asked whether to do this
@@ -33,6 +34,8 @@ class FormOrigin:
     def of_press(cls, body: Mapping[str, Any]) -> "FormOrigin":
         if (body.get("view") or {}).get("type") == "home":
             return cls(OriginKind.HOME)
+        if (body.get("view") or {}).get("type") == "modal":
+            return cls(OriginKind.FORM)
         url = body.get("response_url")
         if not url or body.get("type") != "block_actions":
             return cls()

@@ -103,6 +103,10 @@ class Request:
         answer = self.bot.client.views_push(trigger_id=self.body["trigger_id"], view=view)
         self.opened_view = dict(answer["view"])
 
+    def push_form(self, view: dict[str, Any]) -> None:
+        """As `push_modal`, and remember that there is another form below it (`origin`)."""
+        self.push_modal(FormOrigin.of_press(self.body).attached_to(view))
+
     def update_modal(self, view: dict[str, Any]) -> None:
         """Update the modal that `open_modal` opened. Slack refuses if the user changed it first."""
         opened_view = self.opened_view or {}

@@ -15,6 +15,8 @@ REASSIGN = "reassign"
 DECLINE = "not_mine"
 UPDATE = "update"
 COMMENT = "comment"
+# In place of filing a ticket like an open one.
+COMMENT_INSTEAD = "comment_instead"
 NOTE = "note"
 WAIT = "wait"
 RESOLVE = "resolve"

@@ -64,6 +64,7 @@ _OPERATOR_FAILURE_KEYS = dict.fromkeys(
     OPERATOR_CODES, re.compile(rf"[0-9]+:(?!{_THREAD_REPLY_KIND}:).*")
 ) | {CHANNEL_NOT_FOUND: re.compile(r".*:[CG][A-Z0-9]+")}
 
+_NONE: Document = {}
 CLAIMED_FILTER: Document = {"state": DeliveryState.CLAIMED.value}
 
 # Slack allows letters, digits and underscores.
@@ -350,12 +351,14 @@ def is_thread_lost(ticket: Ticket, channel: str) -> bool:
     )
 
 
-def claim(db: Mongo, ticket_id: ObjectId, key: str, *, now: datetime) -> Claim | None:
-    """Claim the message for this caller to send; None if another one is sending it."""
-    begun = _begun(now)
-    if _append(
-        db, ticket_id, {"key": key, "state": DeliveryState.CLAIMED.value, "tries": 1, **begun}
-    ):
+def claim(
+    db: Mongo, ticket_id: ObjectId, key: str, *, now: datetime, expected_seq: int | None = None
+) -> Claim | None:
+    """Claim the message for this caller to send; None if another one is sending it, or the ticket
+    has changed since `expected_seq`."""
+    begun, unchanged = _begun(now), _unchanged(expected_seq)
+    delivery = {"key": key, "state": DeliveryState.CLAIMED.value, "tries": 1, **begun}
+    if _append(db, ticket_id, delivery, only_if_ticket=unchanged):
         return Claim()
     doc = db.tickets.find_one({"_id": ticket_id}, {"notices": {"$elemMatch": {"key": key}}})
     (earlier,) = doc["notices"] if doc and doc.get("notices") else ({},)
@@ -371,6 +374,7 @@ def claim(db: Mongo, ticket_id: ObjectId, key: str, *, now: datetime) -> Claim |
             "$inc": {"notices.$[this].tries": 1},
         },
         only_if=_unclaimed(now),
+        only_if_ticket=unchanged,
     )
     return Claim(since) if is_claimed else None
 
@@ -383,9 +387,20 @@ def _unclaimed(now: datetime) -> Document:
     return CLAIMED_FILTER | {"until": {"$not": ahead(now, longest=MAX_DELIVERY_DELAY)}}
 
 
-def claim_first(db: Mongo, ticket_id: ObjectId, keys: Sequence[str], *, now: datetime) -> bool:
+def _unchanged(expected_seq: int | None) -> Document:
+    return {} if expected_seq is None else {"seq": expected_seq}
+
+
+def claim_first(
+    db: Mongo,
+    ticket_id: ObjectId,
+    keys: Sequence[str],
+    *,
+    now: datetime,
+    expected_seq: int | None = None,
+) -> bool:
     """Claim the first of several messages, and add the others for `mark_sent` to claim. False if
-    one of them was added before.
+    one of them was added before, or the ticket has changed since `expected_seq`.
 
     The others are as after a claim that was released unsent: any worker may claim them.
     """
@@ -395,7 +410,7 @@ def claim_first(db: Mongo, ticket_id: ObjectId, keys: Sequence[str], *, now: dat
         {"key": first, "state": state, "tries": 1, **_begun(now)},
         *({"key": key, "state": state, "tries": 0, "until": now} for key in others),
     ]
-    unknown = _without_deliveries(ticket_id, keys)
+    unknown = _without_deliveries(ticket_id, keys, only_if=_unchanged(expected_seq))
     done = db.tickets.update_one(unknown, {"$push": {"notices": {"$each": added}}})
     return done.modified_count == 1
 
@@ -483,10 +498,17 @@ def mark_sent(db: Mongo, ticket_id: ObjectId, message: SentMessage) -> None:
 
 
 def mark_sent_and_claim(
-    db: Mongo, ticket_id: ObjectId, message: SentMessage, next_key: str, *, now: datetime
+    db: Mongo,
+    ticket_id: ObjectId,
+    message: SentMessage,
+    next_key: str,
+    *,
+    now: datetime,
+    expected_seq: int | None = None,
 ) -> bool:
     """Record the message and claim the next one of `claim_first` in one update. If another worker
-    has that one, record the message only and return False.
+    has that one, or the ticket has changed since `expected_seq`, record the message only and return
+    False.
 
     A worker does nothing between the two, so a worker that takes over finds no other state than
     after two updates.
@@ -496,6 +518,7 @@ def mark_sent_and_claim(
         db,
         ticket_id,
         message,
+        only_if=_unchanged(expected_seq),
         only_if_delivery={"key": next_key, **_unclaimed(now)},
         change={"$set": begun, "$inc": {"notices.$[next].tries": 1}},
         array_filters=[{"next.key": next_key}],
@@ -516,9 +539,6 @@ def mark_last_sent(
     if not is_delivered:
         mark_sent(db, ticket_id, message)
     return is_delivered
-
-
-_NONE: Document = {}
 
 
 def _mark_sent(
@@ -677,16 +697,20 @@ def _back_to_outbox(now: datetime) -> Document:
     return {"$set": outbox_fields(now), "$inc": {"seq": 1}}
 
 
-def _append(db: Mongo, ticket_id: ObjectId, delivery: Document) -> bool:
+def _append(
+    db: Mongo, ticket_id: ObjectId, delivery: Document, *, only_if_ticket: Document = _NONE
+) -> bool:
     """Add a delivery, unless there is one with its key."""
-    unknown = _without_deliveries(ticket_id, [delivery["key"]])
+    unknown = _without_deliveries(ticket_id, [delivery["key"]], only_if=only_if_ticket)
     return db.tickets.update_one(unknown, {"$push": {"notices": delivery}}).modified_count == 1
 
 
-def _without_deliveries(ticket_id: ObjectId, keys: Sequence[str]) -> Document:
+def _without_deliveries(
+    ticket_id: ObjectId, keys: Sequence[str], *, only_if: Document = _NONE
+) -> Document:
     """Return the filter for the ticket if it has none of these deliveries."""
     known = {"$elemMatch": {"key": {"$in": list(keys)}}}
-    return ticket_filter(ticket_id, {"notices": {"$not": known}})
+    return ticket_filter(ticket_id, {**only_if, "notices": {"$not": known}})
 
 
 def _set(
@@ -713,11 +737,13 @@ def _update_element(
     update: Document,
     *,
     only_if: Document | None = None,
+    only_if_ticket: Document = _NONE,
 ) -> bool:
     """Update the ticket if `array` has an entry that matches `element`, called `$[this]` in
     `update`."""
+    entry = {"$elemMatch": element | (only_if or {})}
     found = db.tickets.update_one(
-        ticket_filter(ticket_id, {array: {"$elemMatch": element | (only_if or {})}}),
+        ticket_filter(ticket_id, {**only_if_ticket, array: entry}),
         update,
         # Only by what never changes: SecantusDB applies the filter again after each field it sets.
         array_filters=[{f"this.{name}": value for name, value in element.items()}],

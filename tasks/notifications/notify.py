@@ -251,7 +251,7 @@ class TicketSender:
         self._conversation = SlackThread.below(source) if source else None
         # Of a ticket's first messages: those still to claim, each together with the record of the
         # one before; whether the next of them is claimed; and those that are not recorded.
-        self._sequence: list[str] = []
+        self._sequence: list[Notice] = []
         self._is_next_claimed = False
         self._unrecorded: set[str] = set()
         self.is_delivered = False  # recorded with the last of them
@@ -315,11 +315,23 @@ class TicketSender:
         with nothing in between."""
         if self._ticket.deliveries or self._ticket.cards or self._ticket.comments:
             return
-        keys = [notice.key for notice in notices if self._address(notice.recipient)]
+        sequence = [notice for notice in notices if self._address(notice.recipient)]
+        keys = [notice.key for notice in sequence]
         if keys and deliveries.claim_first(
-            self._runtime.db, self._ticket.id, keys, now=self._runtime.clock()
+            self._runtime.db,
+            self._ticket.id,
+            keys,
+            now=self._runtime.clock(),
+            expected_seq=self._expected_seq(sequence[0]),
         ):
-            self._sequence, self._unrecorded, self._is_next_claimed = keys, set(keys), True
+            self._sequence, self._unrecorded, self._is_next_claimed = sequence, set(keys), True
+
+    def _expected_seq(self, notice: Notice) -> int | None:
+        """Return at which `seq` of the ticket the notice may be claimed, None for any: a channel
+        gets no words of a ticket that was made private after it was read."""
+        is_for_channel = not isinstance(notice.recipient, ObjectId)
+        is_at_risk = is_for_channel and not self._ticket.private and not self._ticket.defect
+        return self._ticket.seq if is_at_risk else None
 
     def _person(self, user_id: ObjectId | str | None) -> DisplayPerson:
         return display_person(self.people, user_id)
@@ -329,7 +341,7 @@ class TicketSender:
         address = self._address(notice.recipient)
         if address is None or deliveries.is_done(self._ticket, notice.key):
             return True  # a user without a Slack account gets no message
-        claim = self._claim(notice.key)
+        claim = self._claim(notice)
         if claim is None:
             self._is_contended = True
             return False
@@ -339,15 +351,16 @@ class TicketSender:
                 return is_done
         return self._post(notice, address)
 
-    def _claim(self, key: str) -> Claim | None:
-        is_claimed = self._is_next_claimed and self._sequence[0] == key
-        if self._sequence and self._sequence[0] == key:
+    def _claim(self, notice: Notice) -> Claim | None:
+        key, is_next = notice.key, bool(self._sequence) and self._sequence[0].key == notice.key
+        is_claimed = self._is_next_claimed and is_next
+        if is_next:
             self._sequence.pop(0)
         self._is_next_claimed = False
         if is_claimed:
             return Claim()
-        db, now = self._runtime.db, self._runtime.clock()
-        return deliveries.claim(db, self._ticket.id, key, now=now)
+        db, now, expected_seq = self._runtime.db, self._runtime.clock(), self._expected_seq(notice)
+        return deliveries.claim(db, self._ticket.id, key, now=now, expected_seq=expected_seq)
 
     def _post(self, notice: Notice, address: Mapping[str, str]) -> bool:
         """Post a claimed message. Return as `_send`."""
@@ -465,8 +478,14 @@ class TicketSender:
         is_last = self._unrecorded == {message.key}
         self._unrecorded.discard(message.key)
         if self._sequence:
+            following = self._sequence[0]
             self._is_next_claimed = deliveries.mark_sent_and_claim(
-                db, ticket.id, message, self._sequence[0], now=now
+                db,
+                ticket.id,
+                message,
+                following.key,
+                now=now,
+                expected_seq=self._expected_seq(following),
             )
         elif is_last and not self._is_contended and not needs_assignment(ticket):
             self.is_delivered = deliveries.mark_last_sent(

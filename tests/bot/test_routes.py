@@ -69,6 +69,7 @@ ABOUT_A_TICKET = (
     ids.DETAILS,
     ids.SHOW_HISTORY,
     ids.COMMENT,
+    ids.COMMENT_INSTEAD,
     ids.WRITE_COMMENT,
     ids.LIST_OPEN,
     ids.ADD_PEOPLE,
@@ -233,6 +234,20 @@ def person_pressed(user: User, _: Ticket) -> dict[str, Any]:
 def changes_pressed(user: User, _: Ticket) -> dict[str, Any]:
     view = {**person.person_modal(user), "id": "V1"}
     return payloads.block_actions(view, ids.OPEN_CHANGES, user=People.slack_id(user))
+
+
+def comment_pressed(user: User, ticket: Ticket) -> dict[str, Any]:
+    """Press the button of the question whether a new ticket is this one."""
+    form = modal_file_ticket.file_ticket_modal(is_ai_enabled=False)
+    inputs = [block for block in form["blocks"] if block["type"] == "input"]
+    asked = modal_file_ticket.similar_ticket_modal(
+        inputs, ticket, title="VPN again", metadata="", now=datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    view, slack_id = {**asked, "id": "V1"}, People.slack_id(user)
+    typed = {"title": "VPN again", "description": "It drops."}
+    filled = payloads.view_submission(view, typed, user=slack_id)["view"]
+    pressed = payloads.block_actions(view, ids.COMMENT_INSTEAD, user=slack_id)
+    return {**pressed, "view": {**pressed["view"], "state": filled["state"]}}
 
 
 def sent(form: Callable[[User], dict[str, Any]]) -> Callable[[User, Ticket], dict[str, Any]]:
@@ -611,6 +626,7 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "view search_people": sent(lambda _: person.search_modal("")),
     "action open_person": person_pressed,
     "action open_changes": changes_pressed,
+    "action comment_instead": comment_pressed,
     "view edit_person": sent(person.person_modal),
     "action open_moderator": pressed_in_home(ids.OPEN_MODERATOR),
     "view add_moderator": member_chosen,

@@ -750,6 +750,12 @@ def _modals() -> Iterator[Row]:
             now=NOW,
         ),
     )
+    text, notes = ticket_actions.typed_comment("VPN drops again", NEW.description)
+    notes += [ticket_actions.NOT_PRIVATE.format(number=12), ticket_actions.UNWANTED_READER]
+    instead = ticket_actions.comment_modal(NEW, initial=text, notes=notes)
+    yield MODALS, EMPLOYEE, "Comment in place of filing", instead
+    commented = ticket_actions.commented_modal(NEW)
+    yield MODALS, EMPLOYEE, "Comment sent in place of filing", commented
     yield MODALS, EMPLOYEE, "Ticket filed", file_ticket.filed_modal(NEW)
     in_thread = replace(NEW, source=replace(SOURCE, is_conversation=True))
     filed_there = file_ticket.filed_modal(in_thread)

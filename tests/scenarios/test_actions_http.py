@@ -8,6 +8,7 @@ from services.models.user import Role, User
 from tests.conftest import People
 from tests.support import payloads
 from tests.support.block_text import without_facts
+from tests.support.canary import FILED
 from tests.support.http_bot import HttpBot, opened_by
 from tests.support.processes import Product, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
@@ -56,7 +57,7 @@ def test_from_accepting_to_cancelling(
         lambda: is_outbox_empty(db) and bool(db.tickets.find_one({"events.type": "accepted"})),
         what="it is accepted, and everybody was told",
     )
-    (accepted,) = db.tickets.find()
+    (accepted,) = db.tickets.find(FILED)
     assert [e["type"] for e in accepted["events"]].count("accepted") == 1
 
     filled_in(
@@ -99,7 +100,7 @@ def test_from_accepting_to_cancelling(
         (ben, [f"You reassigned it to {cleo.name}. It is cancelled."]),
         (cleo, [cancelled, cancelled, cancelled]),
     )
-    (ticket,) = db.tickets.find()
+    (ticket,) = db.tickets.find(FILED)
     assert (ticket["status"], ticket["assignedTo"]) == (Status.COMPLETED, cleo.id)
     assert {delivery["state"] for delivery in ticket["notices"]} == {"sent"}
 

@@ -9,6 +9,7 @@ from services.core.database import Mongo
 from services.models.user import Role, User
 from tests.conftest import People
 from tests.support import payloads
+from tests.support.canary import FILED
 from tests.support.channel_members import IT_HELP
 from tests.support.comment_helpers import (
     card_of,
@@ -190,7 +191,7 @@ def test_they_talk_in_the_threads_of_their_cards(
     for text in ("Known since Monday", "I tell her"):
         assert text not in str(slack.messages(people.slack_id(emma)))
     assert texts(slack, TRIAGE, triage) == ["Ticket 1: Moderator 2 wrote an internal note."]
-    (ticket,) = db.tickets.find()
+    (ticket,) = db.tickets.find(FILED)
     talk_in_channel(http_bot, slack, emma, nils)
     settle_in_channel((http_bot, second), slack, emma, nils)
     take_a_thread(second, slack, emma, nils)

@@ -70,10 +70,10 @@ def get(port: int, path: str) -> requests.Response:
     return requests.get(f"http://127.0.0.1:{port}{path}", timeout=30)
 
 
-def test_processes_wait_and_one_builds(product: Product, bare: Mongo) -> None:
+def test_processes_wait_and_one_builds(empty_product: Product, bare: Mongo) -> None:
     ports = [free_port(), free_port()]
-    processes = [start(product, "bot", port) for port in ports]
-    processes += [start(product, command) for command in ("jobs", "worker")]
+    processes = [start(empty_product, "bot", port) for port in ports]
+    processes += [start(empty_product, command) for command in ("jobs", "worker")]
     port = ports[1]
     eventually(lambda: get(port, "/healthz").status_code == 200, what="the bot serves")
     readiness = get(port, "/readyz")
@@ -103,17 +103,19 @@ def test_processes_wait_and_one_builds(product: Product, bare: Mongo) -> None:
     )
 
 
-def test_duplicates_that_a_slow_build_finds_stop_the_bot(product: Product, bare: Mongo) -> None:
+def test_duplicates_that_a_slow_build_finds_stop_the_bot(
+    empty_product: Product, bare: Mongo
+) -> None:
     bare.tickets.insert_many([{"teamId": "T1", "number": 7, "title": "a"} for _ in range(2)])
-    bot = start(product, "bot", free_port())
+    bot = start(empty_product, "bot", free_port())
     bare.gate.insert_one({})
     eventually(lambda: not bot.running, what="the bot ends")
     assert bot.exit_code == 3
     assert "cannot be built: documents of tickets have the same teamId and number" in bot.output()
 
 
-def test_a_process_that_waits_stops_on_a_signal(product: Product, bare: Mongo) -> None:
-    worker = start(product, "worker")
+def test_a_process_that_waits_stops_on_a_signal(empty_product: Product, bare: Mongo) -> None:
+    worker = start(empty_product, "worker")
     worker.terminate()
     eventually(lambda: not worker.running, what="the worker ends")
     assert worker.exit_code == 0

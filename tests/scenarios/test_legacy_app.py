@@ -66,11 +66,11 @@ def texts(slack: RecordingSlack, user: str) -> list[str]:
 
 
 def test_jobs_and_worker_take_over_what_is_new_and_leave_the_old_alone(
-    product: Product, shared: Mongo, slack: RecordingSlack
+    empty_product: Product, shared: Mongo, slack: RecordingSlack
 ) -> None:
     before = legacy_app.contents(shared)
-    product.start("worker")
-    product.start("jobs")
+    empty_product.start("worker")
+    empty_product.start("jobs")
     eventually(
         lambda: shared.tickets.count_documents({"number": None}) == 0 and is_outbox_empty(shared),
         what="all were adopted, and everybody was told",

@@ -11,6 +11,7 @@ from services.tickets.filing import TicketService
 from tests.conftest import FixedClock, People, at_once, file_ticket
 from tests.support import payloads
 from tests.support.block_text import read
+from tests.support.canary import FILED
 from tests.support.http_bot import HttpBot, opened_by
 from tests.support.processes import Product, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
@@ -99,7 +100,7 @@ def test_a_moderator_assigns_what_no_one_has(
         "The ticket is resolved.",
         "One of them is not there any more, or you may not see it.",
     ]
-    assert not db.tickets.find_one({"assignedTo": {"$ne": None}})
+    assert not db.tickets.find_one({"assignedTo": {"$ne": None}, **FILED})
 
     # Two presses, of which each shows the same, and each ticket is assigned once.
     press = payloads.view_submission({**form, **answer["view"]}, {}, user=slack_id)

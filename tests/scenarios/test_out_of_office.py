@@ -14,6 +14,7 @@ from tests.conftest import FixedClock, People
 from tests.support import payloads
 from tests.support.block_text import read
 from tests.support.bot_and_workers import BotAndWorkers
+from tests.support.canary import FILED
 from tests.support.http_bot import HttpBot
 from tests.support.processes import Product, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
@@ -88,7 +89,7 @@ def test_the_same_with_real_processes(
     his, employee = people.slack_id(nils), people.slack_id(people.add())
     http_bot.answer(http_bot.filled_in(slack, employee, title="VPN drops"))
     eventually(lambda: is_outbox_empty(db), what="Nils has it")
-    assert (db.tickets.find_one() or {})["assignedTo"] == nils.id
+    assert (db.tickets.find_one(FILED) or {})["assignedTo"] == nils.id
 
     until = utcnow() + timedelta(days=4)
     assert http_bot.answer(status(slack, nils, ":palm_tree:", until.timestamp())) == {}
@@ -102,7 +103,7 @@ def test_the_same_with_real_processes(
     assert read(answer.args) == ["Handed over: your 1 open ticket. Its card says who has it now."]
 
     def is_hers() -> bool:
-        return (db.tickets.find_one() or {})["assignedTo"] == lara.id and is_outbox_empty(db)
+        return (db.tickets.find_one(FILED) or {})["assignedTo"] == lara.id and is_outbox_empty(db)
 
     eventually(is_hers, what="Lara has it")
     (card,) = (message for message in slack.messages(his) if "Ticket 1" in message["text"])

@@ -128,6 +128,18 @@ def test_a_participant_gets_a_card_and_comments_and_leaves(
     assert len(posted(system, dan)) == 3
 
 
+def test_comments_from_before_are_on_the_page_only(
+    system: BotAndWorkers, ticket: Ticket, ann: User, ben: User, dan: User
+) -> None:
+    system.bot.answer(said(system.slack, ben, card_of(system.slack, ben), "Written before"))
+    system.work()
+    assert add(system, ann, ticket, dan) == {}
+    assert len(posted(system, dan)) == 1
+    assert "Written before" not in str(system.messages(dan))
+    shown = system.bot.answer(payloads.slash_command("1", user=People.slack_id(dan)))
+    assert "Written before" in str(shown)
+
+
 def test_an_edit_of_a_comment_does_not_reach_those_who_left(
     system: BotAndWorkers, ticket: Ticket, ann: User, ben: User, dan: User
 ) -> None:

@@ -7,6 +7,7 @@ from services.models.user import Role, User
 from tests.conftest import People
 from tests.support import payloads
 from tests.support.block_text import read, without_facts
+from tests.support.canary import FILED
 from tests.support.comment_helpers import said
 from tests.support.http_bot import HttpBot, opened_by
 from tests.support.processes import Product, eventually, is_outbox_empty
@@ -99,7 +100,7 @@ def test_a_private_ticket_and_whom_its_requester_adds(
     left = "Ticket 1: you no longer take part in it."
     wait_for(dan, left, f"Ticket 1: {ada.name} wrote: Thank you")
     assert page(dan) == refusal
-    stored = db.tickets.find_one({}) or {}
+    stored = db.tickets.find_one(FILED) or {}
     assert stored["participants"] == []
     for user in (ben, eve):
         assert CANARY not in str(slack.messages(People.slack_id(user)))

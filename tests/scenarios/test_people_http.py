@@ -14,6 +14,7 @@ from services.models.user import Role
 from tests.conftest import People, at_once
 from tests.support import payloads
 from tests.support.block_text import read, without_facts
+from tests.support.canary import FILED
 from tests.support.http_bot import HttpBot, opened_by
 from tests.support.processes import Product, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
@@ -75,7 +76,7 @@ def test_a_ticket_is_taken_from_the_triage_channel(
     eventually(lambda: slack.messages(TRIAGE)[0]["text"] == state, what="the card follows")
     eventually(lambda: is_outbox_empty(db), what="everybody was told")
     assert len(slack.messages(TRIAGE)) == 1
-    assert (db.tickets.find_one() or {})["assignedTo"] == moderator.id
+    assert (db.tickets.find_one(FILED) or {})["assignedTo"] == moderator.id
 
 
 def test_a_message_to_the_bot_becomes_a_ticket(
@@ -90,7 +91,7 @@ def test_a_message_to_the_bot_becomes_a_ticket(
     press = payloads.block_actions(last_dm(slack, user), "file_this", user=user)
     filed = submit(http_bot, slack, press, user)
     assert filed["view"]["blocks"][0]["text"]["text"] == "Ticket 1 is filed"
-    doc = db.tickets.find_one() or {}
+    doc = db.tickets.find_one(FILED) or {}
     assert doc["description"] == "The VPN drops\nEvery hour & a half."
     assert db.replies.count_documents({}) == 1
 
@@ -108,7 +109,7 @@ def test_a_marked_message_becomes_a_ticket(
     press = payloads.block_actions(last_dm(slack, user), "file_marked", user=user)
     filed = submit(http_bot, slack, press, user)
     assert filed["view"]["blocks"][0]["text"]["text"] == "Ticket 1 is filed"
-    doc = db.tickets.find_one() or {}
+    doc = db.tickets.find_one(FILED) or {}
     assert "The printer is on fire." in doc["description"]
     assert doc["createdBy"] != doc["filedBy"]
 
@@ -132,7 +133,7 @@ def test_an_admin_deactivates_somebody_and_their_tickets_go_on(
     admin, nils = people.add(Role.ADMIN), people.add(Role.MODERATOR, "VPN")
     http_bot.answer(http_bot.filled_in(slack, people.slack_id(people.add())))
     eventually(lambda: is_outbox_empty(db), what="Nils has it")
-    assert (db.tickets.find_one() or {})["assignedTo"] == nils.id
+    assert (db.tickets.find_one(FILED) or {})["assignedTo"] == nils.id
     pia = people.add(Role.MODERATOR, "VPN")
 
     ada = people.slack_id(admin)
@@ -147,12 +148,12 @@ def test_an_admin_deactivates_somebody_and_their_tickets_go_on(
     assert submit(http_bot, slack, edit, ada, active="deactivated") == {}
 
     def moved_on() -> bool:
-        return (db.tickets.find_one() or {})["assignedTo"] == pia.id and is_outbox_empty(db)
+        return (db.tickets.find_one(FILED) or {})["assignedTo"] == pia.id and is_outbox_empty(db)
 
     eventually(moved_on, what="Pia has it")
     (card,) = slack.messages(people.slack_id(pia))
     assert without_facts(card["text"]) == "Ticket 1 “VPN drops”: assigned to you"
-    assert (db.tickets.find_one() or {})["status"] == Status.IN_PROGRESS
+    assert (db.tickets.find_one(FILED) or {})["status"] == Status.IN_PROGRESS
     deactivated = "Your account in this app is deactivated. Ask one of its admins."
     gone = people.slack_id(nils)
     assert http_bot.answer(payloads.home_opened(gone)) == {}
@@ -181,7 +182,7 @@ def test_a_moderator_whom_an_admin_adds_is_told_once_and_gets_tickets(
     slack.wait_for("views.publish", where=lambda call: call.args["user_id"] == "U0NORA")
     http_bot.answer(http_bot.filled_in(slack, people.slack_id(people.add())))
     eventually(lambda: is_outbox_empty(db), what="Nora has it")
-    assert (db.tickets.find_one() or {})["assignedTo"] == nora["_id"]
+    assert (db.tickets.find_one(FILED) or {})["assignedTo"] == nora["_id"]
     texts = [message["text"] for message in slack.messages("U0NORA")]
     assert texts.count("You are a moderator of Help desk.") == 1
 
@@ -200,7 +201,9 @@ def test_somebody_away_gets_nothing_until_they_are_back(
     assert submit(http_bot, slack, form, user, presence="away", awayUntil=at) == {}
     http_bot.answer(http_bot.filled_in(slack, people.slack_id(people.add())))
     eventually(lambda: is_outbox_empty(db), what="everybody was told")
-    assert (db.tickets.find_one() or {})["assignedTo"] is None
+    assert (db.tickets.find_one(FILED) or {})["assignedTo"] is None
     back = pressed(slack.home(user), "My availability", user)
     assert submit(http_bot, slack, back, user, presence="here") == {}
-    eventually(lambda: (db.tickets.find_one() or {})["assignedTo"] == nils.id, what="Nils has it")
+    eventually(
+        lambda: (db.tickets.find_one(FILED) or {})["assignedTo"] == nils.id, what="Nils has it"
+    )

@@ -3,10 +3,13 @@
 import io
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from slack_sdk import WebClient
+from slack_sdk.web import SlackResponse
 
 from services.core import legacy_backend, logs, schema_version
 from services.core.errors import InvalidValue, NotFound
@@ -22,6 +25,7 @@ from services.routing import similar_tickets
 from services.tickets.access import visible_to
 from tasks.email import compose
 from tasks.escalation import take_due_steps
+from tasks.notifications import notify
 from tests.conftest import FixedClock, People, file_ticket, filled_in, sample_ticket
 from tests.support import payloads
 from tests.support.action_helpers import by
@@ -97,6 +101,19 @@ def make_private(triage: BotAndWorkers, user: User, ticket: Ticket) -> Ticket:
     return triage.now(ticket)
 
 
+def let_six_days_pass(triage: BotAndWorkers, clock: FixedClock) -> None:
+    """Take every escalation step on the way, and send what it calls for."""
+    for _ in range(24):
+        clock.now += timedelta(hours=6)
+        take_due_steps(
+            triage.runtime.services.escalation_steps,
+            triage.publisher,
+            should_continue=lambda: True,
+        )
+        triage.deliver()
+        triage.send_due_reminders()
+
+
 def test_only_its_people_and_admins_see_it(
     triage: BotAndWorkers, ada: User, ann: User, ben: User, cleo: User, log: io.StringIO
 ) -> None:
@@ -149,6 +166,8 @@ def test_the_people_whom_the_settings_name_are_the_only_candidates(
     assert second.assigned_to is None
     triage.send_due_reminders()
     assert TITLE not in sent_to(triage, cleo)
+    # The admins see it in Home, and are no candidates who are asked.
+    assert "No one is available" not in sent_to(triage, ada)
 
 
 def test_no_one_gets_it_against_the_requesters_wish(
@@ -224,24 +243,81 @@ def test_made_private_afterwards(
         )
 
 
+@pytest.mark.parametrize("posts_before", [0, 1, 2])
+def test_made_private_while_its_first_messages_are_sent(
+    triage: BotAndWorkers, ann: User, ben: User, cleo: User, posts_before: int
+) -> None:
+    """The channel comes last. A ticket that was made private by then shows no words there."""
+    edits = triage.runtime.services.ticket_edits
+    ticket = file_ticket(triage.tickets, ann, f"{CANARY} VPN is down")
+
+    class Poster(WebClient):
+        """Another process makes the ticket private while that message is posted."""
+
+        posted = 0
+
+        def chat_postMessage(self, **args: Any) -> SlackResponse:  # noqa: N802  the library's name
+            if self.posted == posts_before:
+                boss = Actor.from_user(cleo)
+                edits.patch(actor=boss, ticket_id=str(ticket.id), changes={"private": True})
+            self.posted += 1
+            return super().chat_postMessage(**args)
+
+    theirs = triage.runtime.slack
+    slack = Poster(token=theirs.token, base_url=theirs.base_url, retry_handlers=[])
+    notify.run(replace(triage.runtime, slack=slack), str(ticket.id))
+    assert triage.now(ticket).private
+    assert not triage.now(ticket).is_in_outbox
+    assert in_channel(triage) == ["Ticket 1 is private."]
+    posted = triage.slack.calls_to("chat.postMessage")
+    to_channel = [call for call in posted if call.args["channel"] == TRIAGE]
+    # What is already on its way is deleted.
+    shown = [call for call in to_channel if CANARY in str(call.args)]
+    assert len(shown) == (1 if posts_before == 2 else 0)
+
+
+def test_the_event_names_each_moderator_who_acted_on_it(
+    triage: BotAndWorkers, ada: User, ann: User, ben: User, cleo: User, people: People
+) -> None:
+    dora, eva = people.add(Role.MODERATOR, "Chair"), people.add(Role.MODERATOR, "Desk")
+    ticket = triage.now(triage.file(ann))
+    services = triage.runtime.services
+    services.ticket_edits.patch(
+        actor=Actor.from_user(dora), ticket_id=str(ticket.id), changes={"priority": "urgent"}
+    )
+    services.comments.add(
+        actor=Actor.from_user(eva), ticket_id=str(ticket.id), text="I saw it.", internal=True
+    )
+    ticket = make_private(triage, ada, ticket)
+    event = next(event for event in ticket.events if event.field == "private")
+    # Cleo has not acted on it, Ben has it, and Ada is an admin.
+    assert set(event.from_ or ()) == {dora.id, eva.id}
+    for former in (dora, eva, cleo):
+        with pytest.raises(NotFound):
+            services.tickets.get(actor=Actor.from_user(former), ticket_id=str(ticket.id))
+
+
 def test_escalation_stays_among_those_who_may_see_it(
     triage: BotAndWorkers, ada: User, ann: User, ben: User, people: People, clock: FixedClock
 ) -> None:
     triage.runtime.services.has_triage = True
     ticket = file_privately(triage, ann)
-    for _ in range(24):
-        clock.now += timedelta(hours=6)
-        take_due_steps(
-            triage.runtime.services.escalation_steps,
-            triage.publisher,
-            should_continue=lambda: True,
-        )
-        triage.deliver()
-        triage.send_due_reminders()
+    let_six_days_pass(triage, clock)
     assert triage.now(ticket).escalation_tracks
     assert in_channel(triage) == ["Ticket 1 is private."]
     assert CANARY not in sent_to(triage, ben)
     assert any("waits for you to accept it" in one["text"] for one in triage.messages(ada))
+
+
+def test_no_reminder_goes_to_whom_the_requester_does_not_want(
+    triage: BotAndWorkers, ada: User, ann: User, people: People, clock: FixedClock
+) -> None:
+    eva = people.add(Role.ADMIN)
+    file_privately(triage, ann, notTo=People.slack_id(ada))
+    let_six_days_pass(triage, clock)
+    assert any("waits for you to accept it" in one["text"] for one in triage.messages(eva))
+    assert "icket 1" not in sent_to(triage, ada)
+    assert CANARY not in sent_to(triage, ada)
 
 
 def test_admins_choose_in_settings_who_gets_them(
@@ -291,11 +367,14 @@ def test_the_old_backend_turns_them_off_until_an_admin_allows_them(
     assert file_privately(triage, ann).private
 
 
-def test_a_silent_backend_does_not_matter(
+def test_a_backend_that_is_silent_for_thirty_days_does_not_matter(
     triage: BotAndWorkers, ada: User, ann: User, clock: FixedClock
 ) -> None:
-    legacy_backend.record_write(triage.db, clock() - timedelta(days=31))
+    legacy_backend.record_write(triage.db, clock() - timedelta(days=30) + timedelta(seconds=1))
     invalidate_caches()
+    form = filled_in(triage.bot, triage.slack, People.slack_id(ann))
+    assert "private" not in {block["block_id"] for block in form["view"]["blocks"]}
+    clock.advance(seconds=1)
     assert file_privately(triage, ann).private
 
 
@@ -377,15 +456,7 @@ def test_a_reminder_in_the_channel_is_deleted_with_it(
 ) -> None:
     triage.runtime.services.has_triage = True
     ticket = triage.now(triage.file(ann, f"{CANARY} VPN"))
-    for _ in range(24):
-        clock.now += timedelta(hours=6)
-        take_due_steps(
-            triage.runtime.services.escalation_steps,
-            triage.publisher,
-            should_continue=lambda: True,
-        )
-        triage.deliver()
-        triage.send_due_reminders()
+    let_six_days_pass(triage, clock)
     assert CANARY in str(triage.slack.messages(TRIAGE))
     assert len(triage.slack.messages(TRIAGE)) > 1
     make_private(triage, ada, ticket)

@@ -49,26 +49,26 @@ def release(version: int, *, stops_older: bool = False) -> list[str]:
 
 
 @pytest.fixture
-def bot_settings(product: Product) -> dict[str, str]:
+def bot_settings(empty_product: Product) -> dict[str, str]:
     return {"SLACK_SIGNING_SECRET": SECRET, "PORT": str(free_port())}
 
 
 def test_a_newer_release_stops_the_older_ones_processes_and_migrates(
-    product: Product,
+    empty_product: Product,
     bot_settings: dict[str, str],
     db: Mongo,
     tickets: TicketService,
     people: People,
 ) -> None:
     older = [
-        product.start("bot", program=release(8), **bot_settings),
-        product.start("worker", program=release(8)),
-        product.start("jobs", program=release(8)),
+        empty_product.start("bot", program=release(8), **bot_settings),
+        empty_product.start("worker", program=release(8)),
+        empty_product.start("jobs", program=release(8)),
     ]
     ticket = file_ticket(tickets, people.add())
     eventually(lambda: not reload(db, ticket).is_in_outbox, what="the older release notifies")
-    product.start("jobs", program=release(9, stops_older=True))
-    product.start("worker", program=release(9))
+    empty_product.start("jobs", program=release(9, stops_older=True))
+    empty_product.start("worker", program=release(9))
     older[2].terminate()  # the newer jobs lead
     for process in older[:2]:
         eventually(lambda: not process.running, what="an older process stops")  # noqa: B023
@@ -91,11 +91,11 @@ def newer_data(db: Mongo) -> None:
 @pytest.mark.usefixtures("newer_data")
 @pytest.mark.parametrize("command", ["bot", "worker", "jobs", "users list", "explain 1"])
 def test_an_older_release_does_not_start(
-    product: Product, bot_settings: dict[str, str], command: str
+    empty_product: Product, bot_settings: dict[str, str], command: str
 ) -> None:
     ended = subprocess.run(  # noqa: S603  our own command
         [sys.executable, "app.py", *command.split()],
-        env=product.settings | bot_settings,
+        env=empty_product.settings | bot_settings,
         cwd=ROOT,
         capture_output=True,
         text=True,

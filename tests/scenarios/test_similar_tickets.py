@@ -104,7 +104,7 @@ def test_the_form_asks_once_and_loses_nothing(
     assert int(filed[5].timestamp()) == due
     # A late copy of the first press finds its own ticket, not a similar one.
     late = payloads.view_submission(
-        {**form.view, "blocks": form.view["blocks"][5:]}, {}, user=People.slack_id(ada)
+        {**form.view, "blocks": form.view["blocks"][6:]}, {}, user=People.slack_id(ada)
     )
     assert headline(http_bot.answer(late)["view"]) == f"Ticket {number} is filed"
     assert len(stored(db)) == 2
@@ -116,6 +116,74 @@ def test_the_form_asks_once_and_loses_nothing(
     number, title = stored(db, "number", "title")[2]
     assert headline(changed) == f"Ticket {number} is filed"
     assert title == "VPN client of the lab"
+
+
+def test_what_was_typed_becomes_a_comment_after_a_look(
+    http_bot: HttpBot,
+    slack: RecordingSlack,
+    people: People,
+    db: Mongo,
+    tickets: TicketService,
+) -> None:
+    ada, ben = people.add(), people.add(Role.MODERATOR)
+    user = People.slack_id(ada)
+    file_ticket(tickets, ada, TITLE, DESCRIPTION)
+    form = Form(http_bot, slack, ada, private=["private"], notTo=People.slack_id(ben))
+    asked = form.submit()
+    (button,) = [one for one, _ in elements(asked) if one.get("action_id") == ids.COMMENT_INSTEAD]
+    assert button["text"]["text"] == "Comment on ticket 1"
+    # What is changed below the question counts; nothing is sent by the press.
+    typed = {"title": "VPN drops a lot", "description": "At home <!here> &amp; there."}
+    pressed = payloads.block_actions(form.view, ids.COMMENT_INSTEAD, user=user)
+    pressed["view"]["state"] = payloads.view_submission(form.view, typed, user=user)["view"][
+        "state"
+    ]
+    http_bot.answer(pressed)
+    (pushed,) = slack.wait_for("views.push")
+    above = dict(pushed.answer["view"])
+    inputs = {one["block_id"]: one["element"] for one in above["blocks"] if "element" in one}
+    assert inputs["text"]["initial_value"] == "VPN drops a lot\n\nAt home <!here> &amp; there."
+    assert read(above)[1:3] == [
+        "You chose to make it private, but ticket 1 is not. The moderators can read what you send "
+        "here.",
+        "The person whom you don't want to have it can read what you send here.",
+    ]
+    assert stored(db, "comments") == [(None,)]
+    # Sent twice, it is one comment. Closing what is shown closes the form below, too.
+    body = payloads.view_submission(above, {}, user=user)
+    for _ in range(2):
+        shown = http_bot.answer(body)["view"]
+        assert headline(shown) == "Ticket 1 has your comment"
+        assert shown["clear_on_close"] is True
+    ((comments,),) = stored(db, "comments")
+    assert [one["text"] for one in comments] == [inputs["text"]["initial_value"]]
+    assert (comments[0]["by"], comments[0]["internal"]) == (ada.id, False)
+    # Who goes back to the form finds it as it was.
+    assert headline(form.submit()) == "Ticket 2 is filed"
+
+
+def test_a_secret_in_it_is_warned_of_and_a_long_title_is_named(
+    http_bot: HttpBot, slack: RecordingSlack, people: People, tickets: TicketService
+) -> None:
+    ada = people.add()
+    user = People.slack_id(ada)
+    file_ticket(tickets, ada, TITLE, DESCRIPTION)
+    form = Form(http_bot, slack, ada)
+    form.submit()
+    long = f"{DESCRIPTION} password: hunter2".ljust(3_000, ".")
+    typed = {"title": "VPN drops again", "description": long}
+    pressed = payloads.block_actions(form.view, ids.COMMENT_INSTEAD, user=user)
+    pressed["view"]["state"] = payloads.view_submission(form.view, typed, user=user)["view"][
+        "state"
+    ]
+    http_bot.answer(pressed)
+    (pushed,) = slack.wait_for("views.push")
+    above = dict(pushed.answer["view"])
+    assert read(above)[1] == (
+        "This is the description alone, because the title has no room: “VPN drops again”"
+    )
+    answer = http_bot.answer(payloads.view_submission(above, {}, user=user))
+    assert "looks like a password" in answer["errors"]["text"]
 
 
 def test_only_open_tickets_of_the_same_requester_count(

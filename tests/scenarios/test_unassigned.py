@@ -9,6 +9,7 @@ from services.models.permissions import OPERATOR
 from services.models.user import Role, User
 from services.tickets.filing import TicketService
 from tests.conftest import People, file_ticket
+from tests.support.canary import FILED
 from tests.support.processes import Product, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
 
@@ -42,7 +43,7 @@ def test_many_tickets_make_one_message_an_admin(
         lambda: all(told(admin) == [expected] for admin in admins),
         what=f"one message an admin, and not {[told(admin) for admin in admins]}",
     )
-    event_types = [e["type"] for doc in db.tickets.find() for e in doc["events"]]
+    event_types = [e["type"] for doc in db.tickets.find(FILED) for e in doc["events"]]
     assert event_types.count(EventType.NOBODY_AVAILABLE) == TICKETS
     for admin in admins:
         posted = slack.calls_to("chat.postMessage")

@@ -5,7 +5,7 @@ not asked services/tickets/access.py.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -25,6 +25,7 @@ FIRST_NUMBER = 900_000_001
 # Finds the tickets that a test files.
 FILED: dict[str, Any] = {"number": {"$lt": FIRST_NUMBER}}
 STRANGERS = 3  # tickets
+_shown_in_answers: set[str] = set()  # to these members
 
 
 class _Kept(logging.Handler):
@@ -39,7 +40,8 @@ class _Kept(logging.Handler):
 @contextmanager
 def private_tickets_of_strangers(db: Mongo, slack: RecordingSlack, clock: Clock) -> Iterator[None]:
     """Store one in each of several states, let the test run with them, and look for their words in
-    all that was sent to Slack, but for admins, in the log and in the metrics."""
+    all that was sent to Slack and answered to it, but for admins, in the log and in the metrics."""
+    _shown_in_answers.clear()
     db.tickets.insert_many(private_tickets(clock))
     kept = _Kept()
     loggers = [logging.getLogger(name) for name in logs.PRODUCT_LOGGERS]
@@ -49,13 +51,20 @@ def private_tickets_of_strangers(db: Mongo, slack: RecordingSlack, clock: Clock)
     for logger in loggers:
         logger.removeHandler(kept)
     shown = [call for call in slack.calls if CANARY in str(call.args)]
-    if shown:
+    if shown or _shown_in_answers:
         admins = [doc["_id"] for doc in db.users.find({"role": Role.ADMIN}, {"_id": 1})]
         links = db.links.find({"userId": {"$in": admins}}, {"slackUserId": 1})
         readers = {link["slackUserId"] for link in links}
         assert [call for call in shown if not readers & _readers(call, readers)] == []
+        assert _shown_in_answers - readers == set()
     assert [line for line in kept.lines if CANARY in line] == []
     assert CANARY.encode() not in generate_latest(REGISTRY)
+
+
+def look_into_answer(payload: Mapping[str, Any], answer: object) -> None:
+    """Look for the words in the acknowledgement of a payload."""
+    if CANARY in str(answer):
+        _shown_in_answers.add(str(payload.get("user_id") or payload["user"]["id"]))
 
 
 def private_tickets(

@@ -10,6 +10,7 @@ from demo.process import Process
 from demo.servers import free_port
 from tests.support import payloads
 from tests.support.blockkit import check_answer
+from tests.support.canary import look_into_answer
 from tests.support.processes import Product
 from tests.support.recording_slack import RecordingSlack
 
@@ -48,6 +49,7 @@ class HttpBot:
         assert response.status_code == 200, response.text
         answer: Json = json.loads(response.text) if response.text else {}
         assert check_answer(payload, answer) == []
+        look_into_answer(payload, answer)
         return answer
 
     def filled_in(self, slack: RecordingSlack, user: str, **values: Any) -> Json:

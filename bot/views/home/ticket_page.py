@@ -52,7 +52,6 @@ from services.tickets.transitions import TAKEN_REASON
 MAX_SHORT_TEXT_LENGTH = 500
 MAX_SOLUTION_LENGTH = 300
 MAX_NAMES_LENGTH = 2_900  # Slack's limit for a section is 3,000
-NO_PARTICIPANTS = "No one else takes part in this ticket."
 MAX_FILES, MAX_FILE_NAME_LENGTH = 3, 60
 # Tried in turn until a message fits: the number of comments and of acts in the history.
 MESSAGE_SIZES = ((10, 20), (10, 10), (5, 5), (2, 2), (0, 1))
@@ -185,6 +184,7 @@ def _page_blocks(
         *titled_section("Description", ticket.description),
         *small_print(*source_link(ticket)),
         *resolution_section(ticket, titled_section),
+        *_add_people(page),
     ]
     if page.is_staff:
         blocks += _staff_section(ticket, page.people)
@@ -229,18 +229,27 @@ def _dates(ticket: Ticket) -> list[Block]:
 
 
 def _participants(page: TicketPage) -> list[Block]:
-    """Return who takes part, with the button to change that or to leave."""
+    """Return who takes part, if anyone does, with the button to change that or to leave."""
     ticket = page.ticket
     people = [display_person(page.people, user_id) for user_id in ticket.participants]
-    if not people and not page.may_change_participants:
+    if not people:
         return []
-    line = mrkdwn_section(f"*Participants*\n{_names(people) or NO_PARTICIPANTS}")
+    line = mrkdwn_section(f"*Participants*\n{_names(people)}")
     if page.may_change_participants:
-        label = "Add or remove people" if people else "Add people"
-        line["accessory"] = button(label, ids.ADD_PEOPLE, str(ticket.id))
+        line["accessory"] = _people_button(ticket, "Add or remove people")
     elif page.takes_part:
         line["accessory"] = leave_button(ticket)
     return [line]
+
+
+def _add_people(page: TicketPage) -> list[Block]:
+    """Return the button to add the first participant, below what the ticket is about."""
+    is_first = page.may_change_participants and not page.ticket.participants
+    return [actions(_people_button(page.ticket, "Add people"))] if is_first else []
+
+
+def _people_button(ticket: Ticket, label: str) -> Block:
+    return button(label, ids.ADD_PEOPLE, str(ticket.id))
 
 
 def _names(people: Sequence[DisplayPerson]) -> str:

@@ -97,8 +97,8 @@ NO_TICKET_THREAD = "This thread is not about one ticket, so no one else reads yo
 WITHDRAWN = "You deleted this message, so there is nothing to file."
 FILE_ANYWAY_LABEL = "File it anyway"
 SAME_PROBLEM = (
-    "If it is the same problem, press Cancel and comment on that ticket. If not, press "
-    f"{FILE_ANYWAY_LABEL}: what you typed is below."
+    "If it is the same problem, press {comment}: you can change what you typed before you send it. "
+    f"If not, press {FILE_ANYWAY_LABEL}: what you typed is below."
 )
 _SIMILAR_TICKET_BLOCK = "similar_ticket"  # by which the submission is recognised
 MAX_SNIPPET_LENGTH = 200
@@ -281,6 +281,7 @@ def similar_ticket_modal(
     `inputs` are filled in as submitted, `title` is what was typed.
     """
     name = f"ticket {ticket.number}"
+    comment = f"Comment on {name}"
     status = f"*{labels.status(ticket, is_for_requester=True)}*"
     filed = f"filed {time_ago(ticket.created_at, now=now)}" if ticket.created_at else ""
     titles = fields_section(
@@ -295,7 +296,8 @@ def similar_ticket_modal(
             header(f"Looks like your {name}"),
             {**titles, "block_id": _SIMILAR_TICKET_BLOCK},
             context(mrkdwn(" · ".join(filter(None, (status, filed))))),
-            text_section(SAME_PROBLEM),
+            text_section(SAME_PROBLEM.format(comment=comment)),
+            actions(button(comment, ids.COMMENT_INSTEAD, str(ticket.id))),
             {"type": "divider"},
             *inputs,
         ],

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from bot.views import ids, labels
-from bot.views.blocks import mrkdwn_section, quoted_section, text_section, ticket_title
+from bot.views.blocks import header, mrkdwn_section, quoted_section, text_section, ticket_title
 from bot.views.cards.action_buttons import accepted_sentence, button_value
 from bot.views.inputs import MAX_OPTION_TEXT_LENGTH, View, input_block, modal, option, text_input
-from bot.views.text import Block, DisplayPerson, plain_text
+from bot.views.text import Block, DisplayPerson, plain_text, utf16_length
 from services.assignment.candidate import Obstacle, describe_load
 from services.assignment.ranking import AssigneeOption
 from services.assignment.reassign import DeclineReason, ReassignResult
@@ -22,6 +22,12 @@ from services.tickets.validation import (
 )
 
 MAX_MODAL_TITLE_LENGTH = 24  # Slack's limit
+TITLE_LEFT_OUT = "This is the description alone, because the title has no room: “{title}”"
+NOT_PRIVATE = (
+    "You chose to make it private, but ticket {number} is not. The moderators can read what you "
+    "send here."
+)
+UNWANTED_READER = "The person whom you don't want to have it can read what you send here."
 CHANNEL_READS = "Everyone in the channel of its message reads this."
 BACK_TO_QUEUE = "queue"  # the value of the last choice in place of an account's id
 OBSTACLE_LABELS = {
@@ -189,7 +195,7 @@ def reopen_ticket_modal(ticket: Ticket) -> View:
     )
 
 
-def comment_modal(ticket: Ticket) -> View:
+def comment_modal(ticket: Ticket, *, initial: str = "", notes: Sequence[str] = ()) -> View:
     hint = f"{_readers(ticket)} this. They also read replies in the thread of the ticket's card."
     if conversation_of(ticket):
         hint = f"{CHANNEL_READS} It is passed on to the thread there."
@@ -198,11 +204,37 @@ def comment_modal(ticket: Ticket) -> View:
         ids.WRITE_COMMENT,
         title="Comment on",
         submit="Send",
-        blocks=[_comment_input("Your comment", hint)],
+        blocks=[*map(text_section, notes), _comment_input("Your comment", hint, initial)],
     )
 
 
-def answer_modal(ticket: Ticket, *, question: str) -> View:
+def typed_comment(title: str, description: str) -> tuple[str, list[str]]:
+    """Return a comment of what was typed to file a ticket, and a note about what has no room in
+    it."""
+    text = "\n\n".join(filter(None, (title, description)))
+    if utf16_length(text) <= MAX_COMMENT_LENGTH:
+        return text, []
+    return description, [TITLE_LEFT_OUT.format(title=title)]
+
+
+def commented_modal(ticket: Ticket) -> View:
+    """Return what replaces the form of a comment in place of a ticket; closing it also closes the
+    form to file one."""
+    name = labels.ticket_name(ticket)
+    return modal(
+        title="Comment sent",
+        clear_on_close=True,
+        blocks=[
+            header(f"{name} has your comment"),
+            ticket_title(ticket),
+            text_section("No other ticket was filed."),
+        ],
+    )
+
+
+def answer_modal(
+    ticket: Ticket, *, question: str, initial: str = "", notes: Sequence[str] = ()
+) -> View:
     others = "and its participants read" if ticket.participants else "reads"
     hint = f"Everyone who works on the ticket {others} this."
     return _ticket_modal(
@@ -212,7 +244,10 @@ def answer_modal(ticket: Ticket, *, question: str) -> View:
         submit="Send",
         blocks=[
             *(quoted_section("Question", question) if question else []),
-            _comment_input("Your answer", CHANNEL_READS if conversation_of(ticket) else hint),
+            *map(text_section, notes),
+            _comment_input(
+                "Your answer", CHANNEL_READS if conversation_of(ticket) else hint, initial
+            ),
         ],
     )
 
@@ -282,8 +317,10 @@ def _declined_text(outcome: ReassignResult) -> str:
     return f"{name} is no longer yours. We look for someone else; its card says who has it."
 
 
-def _comment_input(label: str, hint: str) -> Block:
-    return text_input("text", label, max_length=MAX_COMMENT_LENGTH, multiline=True, hint=hint)
+def _comment_input(label: str, hint: str, initial: str = "") -> Block:
+    return text_input(
+        "text", label, max_length=MAX_COMMENT_LENGTH, multiline=True, initial=initial, hint=hint
+    )
 
 
 def _ticket_modal(

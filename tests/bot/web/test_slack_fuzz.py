@@ -69,6 +69,7 @@ IDLE = {("block_actions", "link_page"), ("event", "member")}
 # Rendered for an address claim, a reminder, an offer to hand over, an emoji on a ticket's message,
 # people of one name, or hundreds of accounts.
 UNREACHED = {
+    "comment_instead",
     "resolve_asked",
     "undo_withdrawal",
     "list_clear",

@@ -54,6 +54,14 @@ def found(db: Mongo, text: str = TEXT, *likely: str) -> list[str]:
     return [precedent.summary for precedent in told]
 
 
+@pytest.mark.parametrize("likely", [(), ("VPN",), ("VPN", "Printer")])
+def test_private_tickets_are_none(db: Mongo, past: Past, likely: tuple[str, ...]) -> None:
+    past.add("The tunnel drops every hour since Monday.", "VPN", private=True)
+    assert found(db, TEXT, *likely) == []
+    past.add("The tunnel drops every hour since Tuesday.", "VPN")
+    assert found(db, TEXT, *likely) == ["The tunnel drops every hour since Tuesday."]
+
+
 def test_the_likest_come_first_and_at_most_four(db: Mongo, past: Past) -> None:
     for number in range(6):
         past.add(f"The tunnel drops now and then, case {number}.", "VPN")

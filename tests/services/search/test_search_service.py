@@ -145,6 +145,19 @@ def test_internal_words_of_a_private_ticket_are_not_for_its_requester(
     assert len(search(admin, "canar").hits) == 1
 
 
+def test_pages_are_full_beside_private_tickets(
+    tickets: TicketService, people: People, moderator: User, search: Search, db: Mongo
+) -> None:
+    filed = [file_ticket(tickets, people.add(), "Complaint") for _ in range(30)]
+    hidden = [ticket.id for ticket in filed if ticket.number and ticket.number % 3 == 0]
+    db.tickets.update_many({"_id": {"$in": hidden}}, {"$set": {"private": True}})
+    first = search(moderator, "complaint")
+    assert numbers(first) == [29, 28, 26, 25, 23, 22, 20, 19, 17, 16]
+    second = search(moderator, "complaint", cursor=first.next_cursor)
+    assert numbers(second) == [14, 13, 11, 10, 8, 7, 5, 4, 2, 1]
+    assert second.next_cursor is None
+
+
 def test_people_by_word_and_by_filter(
     db: Mongo, tickets: TicketService, people: People, moderator: User, search: Search
 ) -> None:

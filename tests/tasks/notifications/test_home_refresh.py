@@ -328,11 +328,11 @@ def test_a_publish_is_eight_commands_however_many_tickets(
 
 
 def test_a_worker_gathers_changes_and_waits_as_long_as_slack_asks(
-    system: BotAndWorkers, product: Product, redis: RedisServer, employee: User, expert: User
+    system: BotAndWorkers, empty_product: Product, redis: RedisServer, employee: User, expert: User
 ) -> None:
     open_home(system.runtime, employee)
     system.slack.fail("views.publish", status=429, retry_after=2)
-    worker = product.start("worker")
+    worker = empty_product.start("worker")
     publisher = CeleryPublisher(celery_for(redis.url))
     titles = [f"Trouble {number}" for number in range(3)]
     for title in titles:

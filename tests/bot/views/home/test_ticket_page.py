@@ -84,6 +84,17 @@ def test_long_names_of_participants_fit() -> None:
     assert "and 13 more" in str(view)
 
 
+def test_people_are_added_below_the_description_if_no_one_takes_part() -> None:
+    shown = page_of(sample_ticket(description="Every hour since Monday."))
+    view = ticket_page(replace(shown, may_change_participants=True))
+    assert check_view(view, home=True) == []
+    seen = read(view)
+    assert "Participants" not in str(seen)
+    assert seen.index("Every hour since Monday.") < next(
+        i for i, text in enumerate(seen) if "Add people" in text
+    )
+
+
 def page(ticket: Ticket, *, staff: bool = False, people: Directory = PEOPLE) -> dict[str, Any]:
     view = ticket_page(page_of(ticket, staff=staff, people=people))
     assert check_view(view, home=True) == []
