@@ -96,7 +96,7 @@ def test_a_ticket_from_filed_to_resolved(
         f"Ticket 1: {ann.name} wrote: Berlin",
     ]
     assert notifications(triage, cleo) == []
-    readers = {"requester": ann, "assignee": ben, "triage channel": TRIAGE}
+    readers: dict[str, User | str] = {"requester": ann, "assignee": ben, "triage channel": TRIAGE}
     for reader, who in readers.items():
         assert len(notifications(triage, who)) == documented(reader)
 
