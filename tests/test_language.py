@@ -24,7 +24,14 @@ PLAIN = {
 }
 # In texts of the product, which people read in Slack, on pages, in emails and on the command line.
 IN_TEXTS = {
+    "alarm": "reminder, escalation",
+    "asker": "requester",
+    "hand on": "decline, reassign",
+    "holder": "assignee",
     "nobody": "no one, no moderator",
+    "nudge": "reminder",
+    "the staff": "moderators and admins",
+    "whom": "who",
     "everybody": "everyone",
     "anybody": "anyone",
     "one's": "your",
@@ -141,7 +148,15 @@ def test_what_people_read_is_plain(part: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["Somebody else has it.", "Nobody has it.", "Hand it on.", "The admins are told."]
+    "line",
+    [
+        "Somebody else has it.",
+        "Nobody has it.",
+        "Hand it on.",
+        "The admins are told.",
+        "Whom do you mean?",
+        "The staff withdrew it.",
+    ],
 )
 def test_other_words_are_found(line: str) -> None:
     assert len(words(line, PLAIN_TEXTS)) == 1

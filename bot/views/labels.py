@@ -142,18 +142,16 @@ def analysis_source_text(ticket: Ticket) -> str | None:
         return _by_gemini(ticket, analysis, by_hand)
     if "relatedSkills" in by_hand:
         return "Skills set by hand."
-    is_learned = analysis.get("basis") == SkillMatch.LEARNED
-    skills_source = "Skills read offline from the text" if ticket.related_skills else "Read offline"
-    if is_learned:
-        skills_source = "Skills learned offline: similar resolved tickets needed them"
-    if analysis.get("failure"):
-        why = FAILURE.get(analysis["failure"], "gave no answer")  # may be stored by a newer version
-        return (
-            f"{skills_source} (Gemini {why})."
-            if is_learned
-            else f"{skills_source}, because Gemini {why}."
-        )
-    return f"{skills_source}."
+    if analysis.get("basis") == SkillMatch.LEARNED:
+        text = "Skills that similar resolved tickets needed"
+    elif ticket.related_skills:
+        text = "Skills matched by the words of the text"
+    else:
+        text = "No skill matched the words of the text"
+    if not analysis.get("failure"):
+        return f"{text}."
+    why = FAILURE.get(analysis["failure"], "gave no answer")  # may be stored by a newer version
+    return f"{text} (Gemini {why})."
 
 
 def _by_gemini(ticket: Ticket, analysis: Mapping[str, Any], by_hand: Set[str]) -> str:

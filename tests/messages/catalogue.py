@@ -315,7 +315,7 @@ def _messages() -> Iterator[Row]:
     for title, message in {
         "The requester pressed Solved": settled.solved_message(RESOLVED),
         "The same, in a request channel": settled.solved_message(in_channel),
-        "The assignee pressed Take it": settled.already_assigned_message(ASSIGNED),
+        "The assignee pressed Take over": settled.already_assigned_message(ASSIGNED),
         "The requester reopened it": settled.reopened_message(REOPENED),
         "The requester answered": settled.answered_message(
             ASSIGNED, question=question, answer="Version 5."

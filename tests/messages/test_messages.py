@@ -1,5 +1,6 @@
 """docs/messages.md is what the code writes, is complete, and reads well if every date is today."""
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -15,17 +16,21 @@ import pytest
 import bot.views
 from bot.views.messages.address_claim import claim_event
 from bot.views.text import Block, Message
+from demo.binaries import ROOT
 from tasks.email import compose
-from tests.messages.catalogue import HOME, KINDS, READERS, TERMINAL, Entry, catalogue
+from tests.messages.catalogue import CARDS, HOME, KINDS, READERS, TERMINAL, Entry, catalogue
 from tests.messages.document import DOCUMENT, document
 from tests.messages.plain_text import as_lines
 from tests.support.blockkit import check_message, check_view
+from tests.support.blockkit_rules import ON_CARD, named_buttons, names_one_of
 
 PACKAGES = ("cards", "explain", "home", "messages", "modals")
 # What functions return that write something for people.
 TEXTS = (Message, compose.EmailContent, EmailMessage, Block, list[Block], str, list[str])
 NO_TEXT = {claim_event.__code__}  # an identifier
 DATE = r"(?:today|tomorrow|yesterday) at \d"
+PAGE_BUTTON = re.compile(r"<(?:button|a class=\"button)[^>]*>([^<{]+)<")
+KEYS = {"Enter"}  # in the terminal
 FAULTS = {
     "a preposition that a date with a word cannot follow": re.compile(
         rf"\b(?:on|at|by|in|from|before|for|of|since) {DATE}", re.IGNORECASE
@@ -118,6 +123,63 @@ def test_slack_takes_it_and_each_button_that_a_sentence_names_is_there(kind: str
             assert check_message(content.as_args()) == [], entry.title
         elif entry.kind == kind and isinstance(content, dict):
             assert check_view(content, home=kind == HOME) == [], entry.title
+
+
+def labels(held: Any) -> Iterator[str]:
+    """Yield the labels of all buttons and menu choices in a view or message."""
+    if isinstance(held, dict):
+        is_button = held.get("type") == "button" or ("value" in held and "type" not in held)
+        shown = [held.get("text") if is_button else None, held.get("submit"), held.get("close")]
+        yield from (label["text"] for label in shown if isinstance(label, dict))
+    children = held.values() if isinstance(held, dict) else held if isinstance(held, list) else ()
+    for child in children:
+        yield from labels(child)
+
+
+def labels_of(entry: Entry) -> set[str]:
+    content = entry.content
+    return set(labels(content.blocks if isinstance(content, Message) else content))
+
+
+def test_a_button_that_is_said_to_be_on_the_card_is_on_a_card_of_that_reader() -> None:
+    on_cards = {
+        reader: set().union(
+            *(labels_of(e) for e in catalogue() if (e.kind, e.reader) == (CARDS, reader))
+        )
+        for reader in READERS
+    }
+    named = [
+        (entry, label)
+        for entry in catalogue()
+        for line in as_lines(entry.content)
+        for label in named_buttons(line)
+        if ON_CARD.search(label)
+    ]
+    assert named
+    wrong = [label for entry, label in named if not names_one_of(label, on_cards[entry.reader])]
+    assert wrong == []
+
+
+def test_each_button_that_the_code_names_exists() -> None:
+    """Also in errors beside a field and on the pages, which stand with no button of their own."""
+    exist = set().union(*map(labels_of, catalogue()))
+    templates = list((ROOT / "bot" / "web" / "templates").glob("*.html"))
+    for template in templates:
+        exist |= set(PAGE_BUTTON.findall(template.read_text()))
+    literals = [
+        node.value
+        for name in ("bot", "services", "tasks")
+        for path in (ROOT / name).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    named = {
+        label
+        for text in [*literals, *(template.read_text() for template in templates)]
+        for label in named_buttons(text)
+    }
+    assert len(named) > 20
+    assert [label for label in named if not names_one_of(label, exist | KEYS)] == []
 
 
 def test_a_form_is_cancelled_and_a_page_is_closed() -> None:

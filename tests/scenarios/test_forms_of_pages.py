@@ -49,7 +49,7 @@ def test_the_page_shows_what_a_form_changed(reader: Person, place: str) -> None:
 def test_the_page_shows_who_has_the_ticket_now(reader: Person, cleo: User) -> None:
     open_from(reader, "command").presses("Reassign")
     reader.fills({"Or someone else": str(cleo.name)}).presses("Assign")
-    reader.sees(f"assigned it to {cleo.name}", "[Take it]")
+    reader.sees(f"assigned it to {cleo.name}", "[Take over]")
 
 
 def test_a_conflict_in_between_does_not_keep_the_page_from_its_refresh(

@@ -1,10 +1,12 @@
 """Who is notified of what, and how often: docs/notifications.md."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from demo.binaries import ROOT
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import Role, User
@@ -21,6 +23,7 @@ from tests.support.slack_workspace import TRIAGE
 
 pytest_plugins = ["tests.support.scenario"]
 
+DOCUMENT = ROOT / "docs" / "notifications.md"
 Json = dict[str, Any]
 Act = Callable[[BotAndWorkers, Ticket, User], object]
 
@@ -29,6 +32,13 @@ def notifications(system: BotAndWorkers, reader: User | str) -> list[str]:
     """Return the texts posted to a user or channel, threads included; updates notify no one."""
     channel = reader if isinstance(reader, str) else People.slack_id(reader)
     return [m["text"] for m in system.slack.messages(channel) if "bot_id" in m]
+
+
+def documented(reader: str) -> int:
+    """Return how often a ticket notifies that reader, as docs/notifications.md says."""
+    row = re.search(rf"^\| {reader} \| (\d+)", DOCUMENT.read_text(), re.MULTILINE)
+    assert row
+    return int(row[1])
 
 
 def newest(system: BotAndWorkers, user: User) -> Json:
@@ -86,6 +96,9 @@ def test_a_ticket_from_filed_to_resolved(
         f"Ticket 1: {ann.name} wrote: Berlin",
     ]
     assert notifications(triage, cleo) == []
+    readers: dict[str, User | str] = {"requester": ann, "assignee": ben, "triage channel": TRIAGE}
+    for reader, who in readers.items():
+        assert len(notifications(triage, who)) == documented(reader)
 
 
 def test_a_ticket_from_a_request_channel_from_filed_to_resolved(

@@ -107,7 +107,7 @@ def test_every_reader_of_an_overdue_ticket_sees_who_has_it_now(
         m for m in triage.slack.messages(TRIAGE) if "overdue" in m["text"] or "late" in m["text"]
     ]
     assert told
-    assert buttons(told[-1]) == ["Take it", "Open"]
+    assert buttons(told[-1]) == ["Take over", "Open"]
     triage.press(boss, overdue, "reassign")
     triage.submit(boss, assignedTo=str(cleo.id))
     triage.work()

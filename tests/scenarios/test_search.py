@@ -102,7 +102,7 @@ def test_an_employee_and_a_moderator_search(
         assert sentence in employee.type(typed)["text"]
     # Several people.
     asked = moderator.type("search vpn from:ada")
-    assert "Several people match from:ada. Whom do you mean?" in read(asked)
+    assert "Several people match from:ada. Who do you mean?" in read(asked)
     assert "Ada Byron · byron@example.com" in read(asked)
     chosen = {
         e["accessibility_label"]: e["value"]

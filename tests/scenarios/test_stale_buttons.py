@@ -149,7 +149,7 @@ def test_a_page_in_home_changes_at_once(
     system.actions.take(**by(cleo, ticket))
     system.press(ben, page, "resolve")
     stale = system.slack.calls_to("views.publish")[-1].args["view"]
-    assert buttons(stale)[:2] == ["Back", "Take it"]
+    assert buttons(stale)[:2] == ["Back", "Take over"]
     told = system.slack.last_view()["blocks"][0]["text"]["text"]
     assert told.startswith(f"Ticket 1 is in progress and {cleo.name} has it now, so")
 
@@ -167,7 +167,7 @@ def test_a_page_among_the_messages_changes_at_once(
     system.bot.answer(body)
     (shown,) = system.slack.calls_to("response_url")
     assert shown.args["replace_original"] is True
-    expected = "Take it" if is_stale else "Resolve"
+    expected = "Take over" if is_stale else "Resolve"
     assert buttons(shown.args)[0] == expected
     assert len(system.ephemeral_messages()) == is_stale
 

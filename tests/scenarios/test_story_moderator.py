@@ -30,11 +30,11 @@ def test_a_moderator_runs_the_queue(story: Story) -> None:
 
     # Taking, and taking over
     mara.types("/ticket", "1").sees("VPN drops", "Why this assignee", "Knows VPN")
-    mara.presses("Take it").sees("In progress", "Mara")
+    mara.presses("Take over").sees("In progress", "Mara")
     nils.opens_message("Mara took over", "VPN drops").sees("You no longer have this ticket")
     lara.opens_message("The printer is out of paper").presses("Accept").sees("In progress")
     mara.opens_message("printer is out of paper", channel=TRIAGE).sees("Lara", "In progress")
-    mara.presses("Take it", confirms="Lara accepted this").sees("Mara")
+    mara.presses("Take over", confirms="Lara accepted this").sees("Mara")
     lara.opens_message("Mara took over", "The printer is out of paper")
 
     # Reassigning, with reasons, and back to the queue

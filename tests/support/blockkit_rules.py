@@ -4,7 +4,7 @@ slack_sdk's models enforce about half of Slack's limits, and speak of one violat
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,16 @@ _KNOWN_BLOCKS = frozenset(getattr(block, "type", "") for block in Block.__subcla
 _LINK = r"@[UW]|#C|!date\^|!subteam\^|https?://|mailto:"
 _UNESCAPED = re.compile(rf"<(?!{_LINK})|&(?!(?:amp|lt|gt);)")
 _EMOJI = re.compile(r":[a-z0-9_+'-]+:")
-_PRESS = re.compile(r"\b[Pp]ress “?(?=[A-Z])(?P<label>[^.:;]*)")
-_ON_ANOTHER_MESSAGE = re.compile(r"\bon (?:the|its) card\b")
+# One button, or two: "press Save to replace these changes, or Cancel to keep them".
+_PRESS = re.compile(
+    r"\b(?:[Pp]ress|[Cc]lick|[Tt]ap|[Cc]hoose(?= “)) “?(?=[A-Z])(?P<label>[^.:;”]*)"
+)
+_OR_PRESS = re.compile(r",? or (?:press )?“?(?=[A-Z])(?P<label>.*)")
+ON_CARD = re.compile(r"\bon (?:the|its) card\b")
+# What a date that Slack may write as "today at 8:10 PM" cannot follow.
+_BEFORE_DATE = re.compile(
+    r"\b(?:on|at|by|in|from|before|for|of|since) [*_]?<!date\^\d+\^\{date[^>]*>", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -160,10 +168,29 @@ def _named_buttons(node: Node) -> Iterator[str]:
         )
         if isinstance(label, Mapping) and label.get("text")
     )
-    texts = [str(one.get("text") or "") for one in held]
-    for named in (match["label"] for text in texts for match in _PRESS.finditer(text)):
-        if not named.startswith(labels) and not _ON_ANOTHER_MESSAGE.search(named):
-            yield said(f"names a button that is not there: {named}", node.at)
+    for text in (str(one.get("text") or "") for one in held):
+        for named in named_buttons(text):
+            if not names_one_of(named, labels) and not ON_CARD.search(named):
+                yield said(f"names a button that is not there: {named}", node.at)
+
+
+def named_buttons(text: str) -> Iterator[str]:
+    """Yield what follows each "press" in the text, from the button's label on."""
+    for match in _PRESS.finditer(text):
+        yield match["label"]
+        if other := _OR_PRESS.search(match["label"]):
+            yield other["label"]
+
+
+def names_one_of(named: str, labels: Iterable[str]) -> bool:
+    return any(re.match(rf"{re.escape(label)}(?!\w)", named) for label in labels)
+
+
+def _dates(node: Node) -> Iterator[str]:
+    """This project's rule: a sentence with a date reads well if Slack writes it as today."""
+    text = str(node.data.get("text") or "")
+    if node.kinds & {"mrkdwn", "message"} and (bad := _BEFORE_DATE.search(text)):
+        yield said(f"reads badly if the date is today: {bad[0]}", f"{node.at}/text")
 
 
 def _mappings(held: Any) -> Iterator[Mapping[str, Any]]:
@@ -185,4 +212,5 @@ RULES: tuple[Callable[[Node], Iterator[str]], ...] = (
     _nulls,
     _safe_text,
     _named_buttons,
+    _dates,
 )

@@ -295,6 +295,31 @@ def test_a_sentence_that_names_a_button_stands_with_it() -> None:
     assert check_message(message(section(text=plain("Press Details on the card to read.")))) == []
 
 
+@pytest.mark.parametrize(
+    ("sentence", "missing"),
+    [
+        ("Press Resolve, or Cancel to keep it.", "Cancel to keep it"),
+        ("Press Resolve or Decline.", "Decline"),
+        ("Press Resolved if it is.", "Resolved if it is"),
+        ("Choose “Reopen” here.", "Reopen"),
+        ("Click Reopen.", "Reopen"),
+    ],
+)
+def test_each_button_that_a_sentence_names_is_there(sentence: str, missing: str) -> None:
+    (refusal,) = check_message(message(section(text=plain(sentence)), actions(button())))
+    assert f"names a button that is not there: {missing}" in refusal
+
+
+@pytest.mark.parametrize("word", ["on", "at", "by", "of", "since *", "before "])
+def test_no_preposition_stands_before_a_date_that_slack_may_write_as_today(word: str) -> None:
+    due = "<!date^1700000000^{date_short_pretty} at {time}|14 Nov 2023, 22:13 UTC>"
+    gap = "" if word.endswith((" ", "*")) else " "
+    (refusal,) = check_message(message(section(text=mrkdwn(f"It was filed {word}{gap}{due}"))))
+    assert "reads badly if the date is today" in refusal
+    assert check_message(message(section(text=mrkdwn(f"It is due {due}, until {due}")))) == []
+    assert check_message(message(section(text=mrkdwn(f"Ann moved on, {due}")))) == []
+
+
 def test_one_action_id_may_stand_in_several_blocks() -> None:
     assert check_message(message(actions(button()), actions(button()))) == []
 

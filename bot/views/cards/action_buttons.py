@@ -65,7 +65,7 @@ TAKE_ORDER = (
 )
 ACTION_LABELS = {
     ids.ACCEPT: "Accept",
-    ids.TAKE: "Take it",
+    ids.TAKE: "Take over",
     ids.REASSIGN: "Reassign",
     ids.DECLINE: "Decline",
     ids.UPDATE: "Edit",
@@ -77,6 +77,7 @@ ACTION_LABELS = {
     ids.CANCEL: "Cancel ticket",
     ids.DETAILS: "Details",
 }
+UNASSIGNED_LABELS = {**ACTION_LABELS, ids.TAKE: "Take it", ids.REASSIGN: "Assign"}
 # These are right in any state of the ticket, so their value has no state.
 STATELESS_ACTIONS = frozenset({ids.UPDATE, ids.COMMENT, ids.NOTE, ids.DETAILS})
 ANSWER_LABEL = "Answer"
@@ -193,6 +194,5 @@ def _overflow_menu(ticket: Ticket, menu_actions: list[str]) -> Block:
 
 
 def _action_label(ticket: Ticket, action: str) -> str:
-    if action == ids.REASSIGN and ticket.assigned_to is None:
-        return "Assign"
-    return ACTION_LABELS[action]
+    labels = ACTION_LABELS if ticket.assigned_to else UNASSIGNED_LABELS
+    return labels[action]

@@ -35,7 +35,7 @@ LEADS = {
     "load": "has more room",
     "hours": "is at work, or sooner than the other",
     "fairness": "got fewer tickets lately",
-    CORRECTIONS: "is whom colleagues prefer for such tickets",
+    CORRECTIONS: "is preferred by colleagues for such tickets",
 }
 NO_CORRECTIONS = "No one has corrected an assignment of it."
 BASIS_LABELS = {

@@ -172,7 +172,7 @@ def _bold(segment: Segment) -> str:
 
 
 def _choice(result: SearchResult, choice: PersonChoice) -> list[Block]:
-    question = f"Several people match {choice.by}:{choice.typed}. Whom do you mean?"
+    question = f"Several people match {choice.by}:{choice.typed}. Who do you mean?"
     blocks = [text_section(question)]
     for user in choice.people:
         to = SearchPage(result.query.with_person(choice.by, user.id))

@@ -102,7 +102,7 @@ class _Ticket(ResponseBody):
     )
     resolution: str | None = Field(
         description='What was done; "cancelled" if not needed any more, "no_answer" if its '
-        'requester did not answer, "not_a_request" if the staff withdrew it.'
+        'requester did not answer, "not_a_request" if a moderator closed it as not a request.'
     )
     related_skills: list[str] = Field(description="For moderators and admins; others get none.")
     helpful_notes: str | None = Field(description="For moderators and admins; others get null.")
@@ -152,8 +152,8 @@ class TicketWithPeople(_Ticket):
     filed_by: Person | None = Field(description=_FILED_BY)
     assigned_to: Person | None
     participants: list[Person] = Field(
-        description="Whom the requester or the staff have added: they read it, comment on it, and "
-        "do not change it."
+        description="Added by the requester, a moderator or an admin: they read it, comment on it, "
+        "and do not change it."
     )
 
     @classmethod

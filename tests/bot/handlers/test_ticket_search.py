@@ -37,7 +37,7 @@ def test_pages_in_a_message(ben: Reader) -> None:
 def test_one_of_several_people_is_chosen(ben: Reader, employee: User, db: Mongo) -> None:
     db.users.update_many({}, {"$addToSet": {"searchKeys": "sam"}})
 
-    assert "Several people match from:sam. Whom do you mean?" in ben.type("search from:sam smoke")
+    assert "Several people match from:sam. Who do you mean?" in ben.type("search from:sam smoke")
     to = next(
         block["accessory"]["value"] for block in ben.shown["blocks"] if employee.email in str(block)
     )

@@ -73,23 +73,22 @@ def test_it_names_a_ticket(number: int | None, name: str) -> None:
             "Gemini (gemini-x) is not sure what this ticket needs. "
             "The skills are those that similar resolved tickets needed.",
         ),
-        ({"source": "router", "failure": None}, "Skills read offline from the text."),
+        ({"source": "router", "failure": None}, "Skills matched by the words of the text."),
         (
             {"source": "router", "failure": "quota"},
-            "Skills read offline from the text, because Gemini is over its quota.",
+            "Skills matched by the words of the text (Gemini is over its quota).",
         ),
         (
             {"source": "router", "failure": "timeout"},
-            "Skills read offline from the text, because Gemini did not answer in time.",
+            "Skills matched by the words of the text (Gemini did not answer in time).",
         ),
         (
             {"source": "router", "failure": None, "basis": "learned"},
-            "Skills learned offline: similar resolved tickets needed them.",
+            "Skills that similar resolved tickets needed.",
         ),
         (
             {"source": "router", "failure": "quota", "basis": "learned"},
-            "Skills learned offline: similar resolved tickets needed them "
-            "(Gemini is over its quota).",
+            "Skills that similar resolved tickets needed (Gemini is over its quota).",
         ),
     ],
 )
@@ -185,7 +184,9 @@ def test_an_edited_field_is_not_called_an_analysis(
     assert labels.analysis_source_text(ticket) == sentence
 
 
-def test_where_no_skill_was_recognised_none_is_said_to_be_read() -> None:
+def test_where_no_skill_was_recognised_it_says_so() -> None:
     analysis = {"source": "router", "failure": "quota"}
     ticket = sample_ticket(related_skills=(), assignment={"analysis": analysis})
-    assert labels.analysis_source_text(ticket) == "Read offline, because Gemini is over its quota."
+    assert labels.analysis_source_text(ticket) == (
+        "No skill matched the words of the text (Gemini is over its quota)."
+    )

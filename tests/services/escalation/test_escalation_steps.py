@@ -96,7 +96,7 @@ def test_nobody_accepts_it(
         f"*Ticket 1* “VPN is down”\nIt has not been accepted yet. Requested by "
         f"{employee.name}, assigned to {al.name}."
     ]
-    assert buttons(channel) == ["Take it", "Open"]
+    assert buttons(channel) == ["Take over", "Open"]
     assert day.texts_to(al) == ["Ticket 1 “VPN is down” waits for you to accept it"]
 
     day.runs_until(at(2, 12, 30))
@@ -303,7 +303,7 @@ def test_the_way_to_its_due_time(day: Day, employee: User) -> None:
         f"*Ticket 1* “VPN is down”\nIt was due {due} and is *17 h late*. "
         f"Requested by {employee.name}, assigned to {jo.name}."
     ]
-    assert buttons(channel) == ["Take it", "Open"]
+    assert buttons(channel) == ["Take over", "Open"]
     (asked,) = day.messages(boss)
     assert buttons(asked) == ["Reassign", "Open"]
     day.runs_until(at(3, 16))

@@ -12,6 +12,7 @@ from bot.views.blocks import actions
 from bot.views.cards.action_buttons import (
     ACTION_LABELS,
     STATELESS_ACTIONS,
+    UNASSIGNED_LABELS,
     action_button,
     action_buttons,
     button_value,
@@ -96,7 +97,7 @@ def offered(
             Role.ADMIN,
             "stranger",
             (P, True, True),
-            "[Take it] [Reassign] [Details] "
+            "[Take over] [Reassign] [Details] "
             "(Comment, Resolve, Ask the requester, Internal note, Edit)",
         ),
         (Role.USER, "requester", (P, True, True), "[Comment] [Details] [Cancel ticket]"),
@@ -105,7 +106,8 @@ def offered(
             Role.MODERATOR,
             "requester",
             (W, True, True),
-            "[Answer] [Take it] [Details] (Cancel ticket, Resolve, Reassign, Internal note, Edit)",
+            "[Answer] [Take over] [Details] "
+            "(Cancel ticket, Resolve, Reassign, Internal note, Edit)",
         ),
         (Role.USER, "requester", (C, True, True), "[Reopen] [Comment] [Details]"),
         (Role.USER, "stranger", (P, True, True), "[Details]"),
@@ -192,7 +194,8 @@ def test_what_cannot_be_read_names_nothing() -> None:
 
 def test_every_step_has_words() -> None:
     without_button = {TicketAction.WITHDRAW}
-    assert set(ACTION_LABELS) == {*TicketAction, ids.DETAILS} - without_button
+    for words in (ACTION_LABELS, UNASSIGNED_LABELS):
+        assert set(words) == {*TicketAction, ids.DETAILS} - without_button
 
 
 @pytest.mark.parametrize("title", ["x" * 150, "本" * 150, "", "\u200b", "<!channel> & *b*"])

@@ -559,7 +559,7 @@ def test_a_ticket_in_progress() -> None:
     assert read_blocks(shown)[1:] == [
         ":red_circle: Urgent · *Assigned* to Ben &lt;b&gt; · From Ann · due "
         f"<!date^{int(DUE.timestamp())}^{{date_short_pretty}} at {{time}}|1 Mar 2026, 09:30 UTC>",
-        "Take it",
+        "Take over",
         "Reassign",
         "Details",
     ]
