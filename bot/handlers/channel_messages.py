@@ -42,6 +42,8 @@ NOT_IN_TICKET = (
     "it. Write what is new in the thread of the message."
 )
 NO_WORDS = MessageWords("", "")
+# Of the ids of members; those of apps without a member begin with B.
+_MEMBER_PREFIXES = ("U", "W")
 
 
 def on_channel_message(req: Request, message: MessageEvent) -> None:
@@ -132,7 +134,13 @@ def _on_mention(req: Request, message: MessageEvent) -> None:
     if not is_asked_for or (words and find_small_talk(words)) or not _has_account(req, message):
         return
     root = first or ref
-    source = checked_source(team_url=req.bot.team_url, channel=root.channel, ts=root.ts)
+    author = message.thread_author_id if first else message.author_id
+    source = checked_source(
+        team_url=req.bot.team_url,
+        channel=root.channel,
+        ts=root.ts,
+        slack_user_id=author if author.startswith(_MEMBER_PREFIXES) else None,
+    )
     try:
         req.services.tickets.check_not_filed(
             actor=req.actor, team_id=req.bot.team_id, source=source

@@ -27,7 +27,7 @@ from services.accounts.confirmation import MemberLookup
 from services.channels.request_channels import RequestChannel, find_request_channel
 from services.channels.slack_channel import is_public
 from services.core.errors import DomainError, MemberRefused
-from services.linking.requesters import MessageOwner
+from services.linking.requesters import MessageClaim, MessageOwner
 from services.models.comment import MessageRef
 from services.models.message_source import RECENT_SECONDS, MessageSource
 from services.models.permissions import Actor
@@ -101,11 +101,14 @@ class _Filing:
         channel = find_request_channel(
             self._runtime.db, team_id=self._team_id, channel=self._source.channel
         )
+        actor, author = Actor.from_user(user), self._source.slack_user_id
         try:
             if not channel and not self._is_public():
                 self._offer(views.NOT_READ)
+            elif author and self._claim(actor, author).owner is MessageOwner.AUTHOR:
+                self._offer_to_author(author)  # without reading it
             else:
-                self._file(Actor.from_user(user), self._read(), channel)
+                self._file(actor, self._read(), channel)
         except _NotRead as failure:
             if failure.outcome.kind not in _FINAL:
                 return failure.outcome
@@ -128,9 +131,7 @@ class _Filing:
             slack_user_id=thread.root.get("user"),
             is_conversation=channel is not None,
         )
-        claim = self._runtime.services.requesters.of_message(
-            actor=actor, team_id=self._team_id, author=author, look_up=self._look_up
-        )
+        claim = self._claim(actor, author)
         text = self._readable(parse_content(thread.root))
         if claim.owner is MessageOwner.AUTHOR:
             self._offer_to_author(str(author))
@@ -150,6 +151,11 @@ class _Filing:
                 return
             except DomainError as refusal:
                 self._tell(f"{refusal} The message was not filed.")
+
+    def _claim(self, actor: Actor, author: str | None) -> MessageClaim:
+        return self._runtime.services.requesters.of_message(
+            actor=actor, team_id=self._team_id, author=author, look_up=self._look_up
+        )
 
     def _create(
         self,

@@ -11,6 +11,7 @@ from services.models.comment import MessageRef
 from services.models.user import User
 from tests.conftest import FixedClock, People, web_client
 from tests.support import payloads
+from tests.support.block_text import read
 from tests.support.bot_and_workers import BotAndWorkers
 from tests.support.comment_helpers import message_of
 from tests.support.request_channel import IT_HELP, Channel
@@ -48,6 +49,13 @@ def mention_of(event: Json) -> Json:
     """Return the `app_mention` event that Slack sends beside the `message` event."""
     inner = {name: value for name, value in event["event"].items() if name != "channel_type"}
     return payloads.event({**inner, "type": "app_mention"})
+
+
+def accept_offer(channel: Channel, user: User, offer: Json) -> Json:
+    """Press the button of the offer, and return the form."""
+    body = payloads.block_actions(offer, "file_marked", user=People.slack_id(user))
+    assert channel.system.bot.answer(body) == {}
+    return channel.system.slack.last_view()
 
 
 def offers(system: BotAndWorkers, user: User) -> list[str]:
@@ -260,6 +268,11 @@ def test_the_mention_of_another_member_is_an_offer_to_the_author(
         "A colleague mentioned me below your message. Shall I file it as your ticket?"
     ]
     assert offers(on_request.system, eva) == []
+    assert on_request.system.slack.calls_to("conversations.replies") == []
+    (offer,) = on_request.system.messages(ann)
+    view = accept_offer(on_request, ann, offer)
+    note, *_ = read(view)
+    assert note.startswith("Filled in from the message.")
 
 
 def test_the_thread_of_a_guest_is_offered_to_who_asks(on_request: Channel, ann: User) -> None:
@@ -285,13 +298,12 @@ def test_a_mention_in_a_thread_that_is_a_ticket_files_nothing(
 # Elsewhere
 
 
-def elsewhere(channel: Channel, user: User, **flags: bool) -> Json:
-    """Mention the bot below a message in another channel."""
+def elsewhere(channel: Channel, user: User, *flags: str, author: User | None = None) -> Json:
+    """Mention the bot below a message in another channel, by default the user's own."""
     slack = channel.system.slack
-    slack.add_channel(GENERAL, is_member=True, members=[], **flags)
-    writer = People.slack_id(user)
-    first = slack.say(GENERAL, VPN, user=writer)
-    reply = slack.say(GENERAL, MENTION, user=writer, thread_ts=first["ts"])
+    slack.add_channel(GENERAL, is_member=True, members=[], **dict.fromkeys(flags, True))
+    first = slack.say(GENERAL, VPN, user=People.slack_id(author or user))
+    reply = slack.say(GENERAL, MENTION, user=People.slack_id(user), thread_ts=first["ts"])
     mention = payloads.event({**reply, "type": "app_mention"})
     channel.send(mention)
     return mention
@@ -310,12 +322,24 @@ def test_a_thread_of_a_public_channel_becomes_a_ticket(channel: Channel, ann: Us
 def test_a_thread_that_others_may_not_read_is_offered_with_its_link(
     channel: Channel, ann: User, flag: str
 ) -> None:
-    elsewhere(channel, ann, **{flag: True})
+    elsewhere(channel, ann, flag)
     assert channel.tickets() == []
     assert channel.system.slack.calls_to("conversations.replies") == []
     (offer,) = channel.system.messages(ann)
     assert "It is in no public channel of this workspace, so I have not read it." in str(offer)
-    body = payloads.block_actions(offer, "file_marked", user=People.slack_id(ann))
-    assert channel.system.bot.answer(body) == {}
-    fields = {block.get("block_id"): block for block in channel.system.slack.last_view()["blocks"]}
+    view = accept_offer(channel, ann, offer)
+    fields = {block.get("block_id"): block for block in view["blocks"]}
     assert "/archives/C0GENERAL/" in fields["description"]["element"]["initial_value"]
+    assert read(view)[0].startswith("Only a link to the message is filled in")
+
+
+def test_a_mention_below_the_message_of_another_makes_no_ticket_of_it(
+    channel: Channel, ann: User, eva: User
+) -> None:
+    """Where it is not read, either: the form files a ticket of their own, with its link."""
+    elsewhere(channel, eva, "is_private", author=ann)
+    assert offers(channel.system, ann) == []
+    (offer,) = channel.system.messages(eva)
+    view = accept_offer(channel, eva, offer)
+    assert "because only its author and moderators can make a ticket of it" in read(view)[0]
+    assert view["private_metadata"] == ""
