@@ -70,9 +70,18 @@ class CommentResult:
 
 
 class CommentService:
-    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+    """`is_for_private` says if private tickets can be talked about in a channel of a team."""
+
+    def __init__(
+        self,
+        db: Mongo,
+        *,
+        clock: Clock = utcnow,
+        is_for_private: Callable[[str, str], bool] = lambda _, __: False,
+    ) -> None:
         self._db = db
         self._clock = clock
+        self._is_for_private = is_for_private
 
     def get_for_comment(self, *, actor: Actor, ticket_id: str, internal: bool) -> Ticket:
         """Return the ticket if the actor may comment. Raises `NotFound`, `PermissionDenied`."""
@@ -135,9 +144,13 @@ class CommentService:
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.COMMENT])
         ticket = load_ticket(self._db, ticket_id)
         conversation = conversation_of(ticket) if ticket else None
-        if ticket and conversation and conversation.channel == message.channel:
+        is_there = conversation is not None and conversation.channel == message.channel
+        if ticket and is_there and self._is_read_there(ticket, message.channel):
             return ticket, True
         return require_visible(actor, ticket), False
+
+    def _is_read_there(self, ticket: Ticket, channel: str) -> bool:
+        return not ticket.private or self._is_for_private(str(ticket.team_id), channel)
 
     def edit(
         self,

@@ -521,6 +521,31 @@ def test_a_private_conversation_stays_in_its_channel(
     assert not system.now(ticket).is_in_outbox
 
 
+def test_a_private_conversation_ends_if_its_channel_becomes_public(
+    system: BotAndWorkers, hr: Channel, ann: User, people: People
+) -> None:
+    ina, dan, eve = people.add(Role.ADMIN), people.add(), people.add()
+    ticket = hr.file(ann, "My salary is wrong")
+    hr.answer(hr.reply(dan, "Mine, too"))
+    system.db.channels.update_one({}, {"$set": {"private": False, "channelPrivate": False}})
+    invalidate_caches()
+    hr.answer(hr.reply(eve, "What is this?"))
+    hr.answer(hr.reply(ann, "It was 4,000"))
+    add_comment(system, ticket, ina, "Corrected to 4,500")
+    stored = system.now(ticket)
+    assert stored.participants == (dan.id,)
+    assert [comment.by for comment in stored.comments] == [dan.id, ann.id, ina.id]
+    assert hr.copies() == []
+    assert "Corrected to 4,500" in str(system.messages(ann))
+    assert system.ephemeral_messages() == [
+        (
+            People.slack_id(eve),
+            "There is no such ticket, or you may not see it. This message was not passed on.",
+        )
+    ]
+    assert not stored.is_in_outbox
+
+
 def test_what_was_said_is_withdrawn_from_a_ticket_made_private(
     system: BotAndWorkers, it_help: Channel, ann: User, ben: User, people: People
 ) -> None:
