@@ -65,6 +65,25 @@ def on_channel_message(req: Request, message: MessageEvent) -> None:
         req.services.processed_events.claim(_no_ticket_key(ref))
 
 
+def follow_reply(req: Request, message: MessageEvent) -> bool:
+    """Follow the change of a reply that became a ticket, and a comment if it is one, too; False if
+    it became none."""
+    ref = message.message_ref
+    if message.change is MessageChange.WROTE or not find_request_channel(
+        req.services.db, team_id=req.bot.team_id, channel=ref.channel
+    ):
+        return False
+    if req.services.channel_messages.find(team_id=req.bot.team_id, message=ref) is None:
+        return False
+    if message.change is MessageChange.DELETED:
+        _on_deleted(req, message)
+        _delete_comment(req, ref)
+    else:
+        _follow_edit(req, message)
+        _follow_edit_in_comment(req, message)
+    return True
+
+
 def on_other_message(req: Request, event: Mapping[str, Any]) -> None:
     """Handle what no member wrote, such as the message of another app: it becomes no ticket."""
     ts, channel = str(event.get("ts") or ""), str(event.get("channel") or "")
@@ -268,11 +287,7 @@ def _on_deleted(req: Request, message: MessageEvent) -> None:
     ref, messages = message.message_ref, req.services.channel_messages
     ticket = messages.find(team_id=req.bot.team_id, message=ref)
     if ticket is None:
-        found = req.services.ticket_threads.find_by_comment(team_id=req.bot.team_id, message=ref)
-        if found:
-            req.services.comments.delete(ticket_id=found.ticket_id, message=ref)
-            req.bot.publisher.publish_ticket(found.ticket_id)
-        else:  # the event of the message may still come
+        if not _delete_comment(req, ref):  # the event of the message may still come
             req.services.processed_events.claim(_deletion_key(message))
         return
     written, _ = _words_in(req, ticket, message)
@@ -287,6 +302,15 @@ def _on_deleted(req: Request, message: MessageEvent) -> None:
             is_soon=is_soon(ref, event_ts=message.event_ts),
         )
     req.bot.publisher.publish_ticket(str(ticket.id))
+
+
+def _delete_comment(req: Request, ref: MessageRef) -> bool:
+    """Delete the comment that the message became; False if there is none."""
+    found = req.services.ticket_threads.find_by_comment(team_id=req.bot.team_id, message=ref)
+    if found:
+        req.services.comments.delete(ticket_id=found.ticket_id, message=ref)
+        req.bot.publisher.publish_ticket(found.ticket_id)
+    return found is not None
 
 
 def _words_in(

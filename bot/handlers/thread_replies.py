@@ -70,6 +70,9 @@ def on_message(req: Request) -> None:
     """Handle a reply in a ticket's thread, or a direct message or one in a request channel, which
     may become a ticket."""
     message = message_events.parse_message(req.body["event"])
+    if message and message.thread_ref and channel_messages.follow_reply(req, message):
+        req.ack()
+        return
     thread = _find_thread(req, message) if message else None
     if message and thread:
         _on_reply(req, message, thread)

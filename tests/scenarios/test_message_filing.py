@@ -11,9 +11,10 @@ from services.models.comment import MessageRef
 from services.models.user import User
 from tests.conftest import FixedClock, People, web_client
 from tests.support import payloads
+from tests.support.action_helpers import by
 from tests.support.block_text import read
 from tests.support.bot_and_workers import BotAndWorkers
-from tests.support.comment_helpers import message_of
+from tests.support.comment_helpers import changed, deleted, message_of
 from tests.support.request_channel import IT_HELP, Channel
 from tests.support.slack_workspace import BOT_USER_ID, GENERAL
 
@@ -113,6 +114,57 @@ def test_a_reply_that_is_marked_becomes_a_ticket(on_request: Channel, ann: User)
     ticket = on_request.only_ticket()
     assert ticket.source
     assert (ticket.title, ticket.source.thread_ts) == (VPN, first["event"]["ts"])
+
+
+def test_a_marked_reply_is_followed(on_request: Channel, ann: User) -> None:
+    first = on_request.written(ann, "Lunch?")
+    reply = on_request.written(ann, f"{VPN}, hunter2", thread_ts=first["event"]["ts"])
+    on_request.send(reaction(reply, ann))
+    edit = changed(reply, VPN)
+    on_request.send(edit)
+    ticket = on_request.only_ticket()
+    assert (ticket.title, ticket.description, ticket.comments) == (VPN, VPN, ())
+    on_request.send(deleted(edit))
+    assert on_request.only_ticket().title == "A deleted message"
+
+
+@pytest.mark.parametrize("is_root_first", [True, False])
+def test_a_thread_is_the_conversation_about_its_first_ticket(
+    on_request: Channel, ann: User, ben: User, eva: User, is_root_first: bool
+) -> None:
+    """Its replies would be comments on one of two. The people of the other have its cards."""
+    first = on_request.written(ann, VPN)
+    reply = on_request.written(eva, "My phone is broken", thread_ts=first["event"]["ts"])
+    marked = [reaction(first, ann), reaction(reply, eva)]
+    for one in marked if is_root_first else marked[::-1]:
+        on_request.send(one)
+    talked_about, other = on_request.tickets()
+    assert talked_about.source
+    assert other.source
+    assert (talked_about.source.is_conversation, other.source.is_conversation) == (True, False)
+    requester = ann if other.created_by == ann.id else eva
+    assert len(on_request.system.messages(requester)) == 1  # the card
+    on_request.system.actions.ask_requester(**by(ben, other), question="Which one?")
+    on_request.system.deliver()
+    assert "Which one?" in str(on_request.system.messages(requester))
+    assert "Which one?" not in str(on_request.system.slack.messages(IT_HELP))
+
+
+def test_a_reply_that_is_a_comment_and_a_ticket_is_followed_in_both(
+    every: Channel, ann: User
+) -> None:
+    first = every.write(ann, VPN)
+    reply = every.write(ann, "My phone is broken", thread_ts=first["event"]["ts"])
+    every.send(reaction(reply, ann))
+    edit = changed(reply, "My blue phone is broken")
+    every.send(edit)
+    about_vpn, about_phone = every.tickets()
+    assert [comment.text for comment in about_vpn.comments] == ["My blue phone is broken"]
+    assert about_phone.title == "My blue phone is broken"
+    every.send(deleted(edit))
+    about_vpn, about_phone = every.tickets()
+    assert [comment.deleted for comment in about_vpn.comments] == [True]
+    assert about_phone.title == "A deleted message"
 
 
 @pytest.mark.parametrize("how", ["emoji", "mention"])
