@@ -17,6 +17,7 @@ from services.core.database import Mongo
 from services.core.errors import LimitReached, PermissionDenied
 from services.core.optimistic_retry import retry_on_conflict
 from services.core.security_events import SecurityEvent
+from services.core.text import replace_once
 from services.models.comment import Comment, FileLink, MessageRef
 from services.models.conversation import conversation_of
 from services.models.events import EventType, NewEvent
@@ -180,7 +181,7 @@ class CommentService:
                 self.get_for_comment(actor=actor, ticket_id=ticket_id, internal=True)
             else:
                 self._get_for_message(actor, ticket_id, message)
-            edited = comment.text.replace(replaces, text, 1) if replaces else text
+            edited = replace_once(comment.text, replaces, text) if replaces else text
             words = checked_comment_text(edited, files)
             if comment.deleted or (comment.text, comment.files) == (words, files):
                 return None

@@ -19,6 +19,7 @@ from services.core.database import Document, Mongo
 from services.core.errors import Conflict, InvalidValue, LimitReached, NotFound
 from services.core.optimistic_retry import retry_on_conflict
 from services.core.rate_limit import RULES, Limit, refuse
+from services.core.text import replace_once
 from services.models import events as model_events
 from services.models.comment import FileLink, MessageRef
 from services.models.events import EventType, NewEvent
@@ -526,9 +527,10 @@ def replaced_words(
     if old_title and ticket.title == " ".join(old_title.split()) and new_title != old_title:
         is_long_enough = len(new_title) >= MIN_TITLE_LENGTH
         values["title"] = new_title if is_long_enough else f"Message: {new_title}"
-    if old_text and old_text in ticket.description and new_text != old_text:
-        replaced = ticket.description.replace(old_text, new_text, 1)
-        values["description"] = replaced[:MAX_DESCRIPTION_LENGTH]
+    if old_text and old_text in ticket.description:
+        replaced = replace_once(ticket.description, old_text, new_text)[:MAX_DESCRIPTION_LENGTH]
+        if replaced != ticket.description:
+            values["description"] = replaced
     return values
 
 
