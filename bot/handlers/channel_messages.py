@@ -41,6 +41,10 @@ NOT_IN_TICKET = (
     "Ticket {number} does not have the words of your message any more, so it does not change with "
     "it. Write what is new in the thread of the message."
 )
+MAY_HAVE_WORDS = (
+    "Ticket {number} was changed since you wrote the message that you deleted. It may still have "
+    "words of it. Ask a moderator to remove them."
+)
 NO_WORDS = MessageWords("", "")
 # Of the ids of members; those of apps without a member begin with B.
 _MEMBER_PREFIXES = ("U", "W")
@@ -56,13 +60,18 @@ def on_channel_message(req: Request, message: MessageEvent) -> None:
     if message.change is MessageChange.DELETED:
         _on_deleted(req, message)
         return
-    if message.change is MessageChange.CHANGED:
-        if _follow_edit(req, message):
-            return
-        if float(message.event_ts) - float(ref.ts) > FIRST_EDIT_SECONDS:
-            return
-    if channel.mode is ChannelMode.EVERY_MESSAGE and not file_message(req, message, channel):
-        req.services.processed_events.claim(_no_ticket_key(ref))
+    is_late = float(message.event_ts) - float(ref.ts) > FIRST_EDIT_SECONDS
+    if message.change is MessageChange.CHANGED and (_follow_edit(req, message) or is_late):
+        return
+    if channel.mode is ChannelMode.EVERY_MESSAGE:
+        _on_first_event(req, message, channel)
+
+
+def _on_first_event(req: Request, message: MessageEvent, channel: RequestChannel) -> None:
+    if not file_message(req, message, channel):
+        req.services.processed_events.claim(_no_ticket_key(message.message_ref))
+    elif message.change is MessageChange.CHANGED:
+        _follow_edit(req, message)  # another event of the message was handled in between
 
 
 def follow_reply(req: Request, message: MessageEvent) -> bool:
@@ -219,6 +228,8 @@ def _file(req: Request, message: MessageEvent, channel: RequestChannel, text: st
         return False
     _warn_of_secret(req, message, text)
     req.bot.publisher.publish_ticket(str(filed.ticket.id))
+    if req.services.processed_events.is_known(_deletion_key(message)):  # in between
+        _remove(req, replace(message, previous=message.content), filed.ticket)
     return True
 
 
@@ -283,34 +294,43 @@ def _follow_edit_in_comment(req: Request, message: MessageEvent) -> bool:
 
 
 def _on_deleted(req: Request, message: MessageEvent) -> None:
-    """Cancel the ticket if the message is deleted at once; later its words are removed."""
-    ref, messages = message.message_ref, req.services.channel_messages
-    ticket = messages.find(team_id=req.bot.team_id, message=ref)
+    """Remove what became of the message. Its own event may still come, or is being handled: so the
+    deletion is recorded first."""
+    ref = message.message_ref
+    is_first = req.services.processed_events.claim(_deletion_key(message))
+    ticket = req.services.channel_messages.find(team_id=req.bot.team_id, message=ref)
     if ticket is None:
-        if not _delete_comment(req, ref):  # the event of the message may still come
-            req.services.processed_events.claim(_deletion_key(message))
-        return
+        _delete_comment(req, ref)
+    elif not _remove(req, message, ticket) and is_first:
+        _tell(req, message, MAY_HAVE_WORDS.format(number=ticket.number))
+
+
+def _remove(req: Request, message: MessageEvent, ticket: Ticket) -> bool:
+    """Cancel the ticket if the message was deleted at once; later its words are removed. Return
+    whether it had them."""
+    ref, messages = message.message_ref, req.services.channel_messages
     written, _ = _words_in(req, ticket, message)
+    removed: Ticket | None
     if ticket.source and ref.ts in ticket.source.added:
-        messages.follow(ticket, before=written, after=NO_WORDS)
+        removed, _ = messages.follow(ticket, before=written, after=NO_WORDS)
     else:
         gone = file_ticket.DELETED_QUOTE
-        messages.withdraw(
+        removed = messages.withdraw(
             ticket,
             written=written,
             deleted=MessageWords(gone.title, gone.description),
             is_soon=is_soon(ref, event_ts=message.event_ts),
         )
     req.bot.publisher.publish_ticket(str(ticket.id))
+    return removed is not None and written.description in ticket.description
 
 
-def _delete_comment(req: Request, ref: MessageRef) -> bool:
-    """Delete the comment that the message became; False if there is none."""
+def _delete_comment(req: Request, ref: MessageRef) -> None:
+    """Delete the comment that the message became, if any."""
     found = req.services.ticket_threads.find_by_comment(team_id=req.bot.team_id, message=ref)
     if found:
         req.services.comments.delete(ticket_id=found.ticket_id, message=ref)
         req.bot.publisher.publish_ticket(found.ticket_id)
-    return found is not None
 
 
 def _words_in(
