@@ -186,8 +186,8 @@ def _on_mention(req: Request, message: MessageEvent) -> None:
 
 
 def request_filing(req: Request, source: MessageSource, *, event: str, emoji: str = "") -> None:
-    """Let a worker read the message, with the thread below it unless it was marked with the emoji,
-    and make a ticket of it. Stored before the event is acknowledged."""
+    """Let a worker read the message and the thread below it, and make a ticket of it. Stored before
+    the event is acknowledged. `emoji` is the one that the message was marked with."""
     reply_id = req.services.replies.queue(
         ReplyKind.FILING,
         event=event,

@@ -76,7 +76,7 @@ class _Thread:
 
 
 def file_messages(runtime: Runtime, request: Reply) -> SlackOutcome:
-    """Make a ticket of the message, and of the thread below it if the bot was mentioned there.
+    """Make a ticket of the message and the thread below it.
     If the member may not, or Slack does not return the message, they get a private offer."""
     return _Filing(runtime, request).run()
 
@@ -242,7 +242,9 @@ class _Filing:
     def _read(self) -> _Thread:
         """Raises `_NotRead`."""
         if self._emoji:
-            return _Thread(self._read_message())
+            message = self._read_message()
+            if not message.get("reply_count") or self._is_talked_about():
+                return _Thread(message)
         replies: deque[Json] = deque(maxlen=MAX_THREAD_MESSAGES)
         root, count = None, 0
         for message in self._pages():
@@ -288,6 +290,12 @@ class _Filing:
         if found is None:
             raise _NotRead(SlackOutcome(OutcomeKind.PERMANENT, error="message_not_found"))
         return found
+
+    def _is_talked_about(self) -> bool:
+        """Return whether the replies are comments on another ticket already."""
+        threads, first = self._runtime.services.ticket_threads, self._source
+        message = MessageRef(first.channel, first.ts)
+        return threads.find_ticket(team_id=self._team_id, message=message) is not None
 
     def _is_public(self) -> bool:
         """Return whether it is a public channel of this workspace alone."""

@@ -116,6 +116,20 @@ def test_a_reply_that_is_marked_becomes_a_ticket(on_request: Channel, ann: User)
     assert (ticket.title, ticket.source.thread_ts) == (VPN, first["event"]["ts"])
 
 
+def test_the_replies_below_a_marked_message_are_comments(
+    channel: Channel, ann: User, ben: User
+) -> None:
+    """The greeting became no ticket when it was written."""
+    channel.configure(ChannelMode.EVERY_MESSAGE)
+    greeting = channel.write(ann, "Good morning")
+    channel.write(ben, "How can I help?", thread_ts=greeting["event"]["ts"])
+    channel.write(ann, VPN, thread_ts=greeting["event"]["ts"])
+    channel.send(reaction(greeting, ben))
+    ticket = channel.only_ticket()
+    assert [comment.text for comment in ticket.comments] == ["How can I help?", VPN]
+    assert "commented" not in {event.type for event in ticket.events}
+
+
 def test_a_marked_reply_is_followed(on_request: Channel, ann: User) -> None:
     first = on_request.written(ann, "Lunch?")
     reply = on_request.written(ann, f"{VPN}, hunter2", thread_ts=first["event"]["ts"])
@@ -139,6 +153,7 @@ def test_a_thread_is_the_conversation_about_its_first_ticket(
     for one in marked if is_root_first else marked[::-1]:
         on_request.send(one)
     talked_about, other = on_request.tickets()
+    assert other.comments == ()
     assert talked_about.source
     assert other.source
     assert (talked_about.source.is_conversation, other.source.is_conversation) == (True, False)
