@@ -97,6 +97,11 @@ def _find_thread(req: Request, message: MessageEvent) -> TicketThread | None:
     if first is None:
         return None
     team_id = req.bot.team_id
+    if not message.is_direct and message.thread_author_id not in ("", req.bot_user_id):
+        thread = threads.find_conversation(team_id=team_id, message=first)
+        if thread is None:
+            _check_first_message(req, message)
+        return thread
     if thread := threads.find_ticket(team_id=team_id, message=first):
         return thread
     if recipient := _recipient(req, message):
