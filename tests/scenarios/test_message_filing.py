@@ -215,6 +215,32 @@ def test_a_request_waits_for_slack_and_for_a_worker(
     assert on_request.only_ticket().title == VPN
 
 
+# The shortcut
+
+
+@pytest.mark.parametrize("chosen", ["author", "self", "other"])
+def test_a_requester_who_neither_wrote_nor_filed_has_a_card(
+    on_request: Channel, ann: User, ben: User, eva: User, chosen: str
+) -> None:
+    """They may not be in the channel, so its thread is not their conversation."""
+    requester = {"author": ann, "self": ben, "other": eva}[chosen]
+    message, slack_id = message_of(on_request.written(ann, VPN)), People.slack_id(ben)
+    on_request.system.bot.answer(
+        payloads.message_shortcut("make_ticket", message, user=slack_id, channel=IT_HELP)
+    )
+    view = on_request.system.slack.last_view()
+    values = {"createdBy": People.slack_id(requester)}
+    on_request.system.bot.answer(payloads.view_submission(view, values, user=slack_id))
+    on_request.system.work()
+    ticket = on_request.only_ticket()
+    assert ticket.source
+    assert (ticket.created_by, ticket.source.is_conversation) == (
+        requester.id,
+        chosen != "other",
+    )
+    assert bool(offers(on_request.system, requester)) is (chosen == "other")
+
+
 # A mention outside a thread
 
 
