@@ -121,10 +121,20 @@ def _check_first_message(req: Request, reply: MessageEvent) -> None:
     if first is None or reply.is_direct or reply.thread_author_id == req.bot_user_id:
         return
     found = find_request_channel(req.services.db, team_id=req.bot.team_id, channel=first.channel)
+    if found is None:
+        return
     age = req.services.clock().timestamp() - float(first.ts)
-    is_expected = found is not None and found.mode is ChannelMode.EVERY_MESSAGE
+    is_expected = found.mode is ChannelMode.EVERY_MESSAGE
     is_young = is_expected and age < MAX_EVENT_DELAY.total_seconds()
-    if is_young and not channel_messages.is_no_ticket(req, first):
+    is_mention = (
+        f"<@{req.bot_user_id}>" in reply.content.text
+    )  # which may have asked for the ticket
+    if (is_young and not channel_messages.is_no_ticket(req, first)) or (
+        not is_mention
+        and req.services.replies.is_filing(
+            channel=first.channel, ts=first.ts, within=MAX_EVENT_DELAY
+        )
+    ):
         raise MessageUnrecorded(f"the first message of {first.channel} {first.ts} is no ticket yet")
 
 

@@ -209,6 +209,20 @@ class Replies:
         }
         return self._db.replies.update_one(sent, change).matched_count == 1
 
+    def is_filing(self, *, channel: str, ts: str, within: timedelta) -> bool:
+        """Return whether a worker was asked within that time to make a ticket of the message, and
+        has not done so yet."""
+        ids = {"$regex": f"^{re.escape(f'{channel}:{ts}:')}.*:{ReplyKind.FILING}$"}
+        found = self._db.replies.find_one(
+            {
+                "_id": ids,
+                "state": ReplyState.WAITING.value,
+                "createdAt": {"$gt": self._clock() - within},
+            },
+            ["_id"],
+        )
+        return found is not None
+
     def next_due_id(self) -> str | None:
         """The id of the reply that has waited longest for its next attempt."""
         due = self._queue.due(self._clock(), limit=1, fields=["_id"])

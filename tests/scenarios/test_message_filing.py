@@ -130,6 +130,19 @@ def test_the_replies_below_a_marked_message_are_comments(
     assert "commented" not in {event.type for event in ticket.events}
 
 
+def test_a_reply_waits_for_the_ticket_that_was_asked_for(on_request: Channel, ann: User) -> None:
+    """The worker may have read the thread already."""
+    first = on_request.written(ann, VPN)
+    bot = on_request.system.bot
+    assert bot.answer(reaction(first, ann)) == {}
+    reply = on_request.written(ann, "Since Monday", thread_ts=first["event"]["ts"])
+    on_request.system.slack.remove(message_of(reply))  # it comes after the worker has read
+    assert bot.send(reply).status == 503
+    on_request.system.work()
+    on_request.send(reply)
+    assert [comment.text for comment in on_request.only_ticket().comments] == ["Since Monday"]
+
+
 def test_a_marked_reply_is_followed(on_request: Channel, ann: User) -> None:
     first = on_request.written(ann, "Lunch?")
     reply = on_request.written(ann, f"{VPN}, hunter2", thread_ts=first["event"]["ts"])
