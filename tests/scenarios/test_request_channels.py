@@ -307,7 +307,8 @@ def test_an_author_has_the_picture_of_their_profile(
 
 
 @pytest.mark.parametrize(
-    "name", ["Slack", "SLACKBOT", "Help desk", "Ｓｌａｃｋ bot", "help-desk", "\u200bSlack"]
+    "name",
+    ["Slack", "SLACKBOT", "Help desk", "Ｓｌａｃｋ bot", "help-desk", "\u200bSlack", "<!channel>"],
 )
 def test_no_author_passes_for_the_app_or_slack(
     system: BotAndWorkers, it_help: Channel, ann: User, ben: User, name: str
@@ -580,6 +581,37 @@ def test_an_erased_author_leaves_no_copy_under_their_name(
     system.deliver()
     assert [name for name, _ in it_help.copies()] == [None]  # that it is resolved
     assert not system.now(ticket).is_in_outbox
+
+
+def test_comments_keep_their_order_if_slack_fails(
+    system: BotAndWorkers, it_help: Channel, ann: User, ben: User, clock: FixedClock
+) -> None:
+    """Up to a quarter of an hour: then a comment that Slack does not accept holds back no other."""
+    ticket, comments = it_help.file(ann), system.runtime.services.comments
+    for text in ("Which version?", "And which office?"):
+        comments.add(**by(ben, ticket), text=text)
+
+    def is_first(args: Json) -> bool:
+        return "Which version?" in str(args.get("text"))
+
+    system.slack.fail("chat.postMessage", status=503, times=2, where=is_first)
+    system.deliver()
+    assert it_help.copies() == []
+    clock.advance(minutes=16)
+    system.deliver()
+    assert it_help.copies() == [(ben.name, "And which office?")]
+    clock.advance(minutes=2)
+    system.deliver()
+    assert [text for _, text in it_help.copies()] == ["And which office?", "Which version?"]
+    assert not system.now(ticket).is_in_outbox
+    comments.add(**by(ben, ticket), text="Which version? Again")
+    comments.add(**by(ben, ticket), text="Thank you")
+    system.slack.fail("chat.postMessage", status=503, times=1, where=is_first)
+    system.deliver()
+    clock.advance(minutes=2)
+    system.deliver()
+    texts = [text for _, text in it_help.copies()]
+    assert texts[2:] == ["Which version? Again", "Thank you"]
 
 
 # Question, resolution, reopening
