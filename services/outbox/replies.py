@@ -213,15 +213,11 @@ class Replies:
         """Return whether a worker was asked within that time to make a ticket of the message, and
         has not done so yet."""
         ids = {"$regex": f"^{re.escape(f'{channel}:{ts}:')}.*:{ReplyKind.FILING}$"}
-        found = self._db.replies.find_one(
-            {
-                "_id": ids,
-                "state": ReplyState.WAITING.value,
-                "createdAt": {"$gt": self._clock() - within},
-            },
-            ["_id"],
+        since = self._clock() - within
+        return any(
+            doc["state"] == ReplyState.WAITING.value and doc["createdAt"] > since
+            for doc in self._db.replies.find({"_id": ids}, ["state", "createdAt"])
         )
-        return found is not None
 
     def next_due_id(self) -> str | None:
         """The id of the reply that has waited longest for its next attempt."""
