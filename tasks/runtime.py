@@ -90,8 +90,8 @@ class Runtime:
 
     def reachable(self, ticket: Ticket) -> Ticket:
         """Return the ticket, marked if the bot cannot write to the conversation about it: its
-        channel is no request channel now, or its thread is gone or locked. Its people are then
-        notified as those of any other ticket."""
+        channel is no request channel now, or has become public while the ticket is private, or its
+        thread is gone or locked. Its people are then notified as those of any other ticket."""
         source = ticket.source
         if source is None or not source.is_conversation or ticket.team_id is None:
             return ticket
@@ -99,7 +99,12 @@ class Runtime:
         found = (
             None
             if is_lost
-            else find_request_channel(self.db, team_id=ticket.team_id, channel=source.channel)
+            else find_request_channel(
+                self.db,
+                team_id=ticket.team_id,
+                channel=source.channel,
+                for_private=ticket.private,
+            )
         )
         return ticket if found else replace(ticket, source=replace(source, is_out_of_reach=True))
 

@@ -122,6 +122,7 @@ EXEMPT = {
     "services/tickets/filing.py _check_not_similar": OF_ITS_READER,
     "services/tickets/filing.py _check_same_content": OF_ITS_READER,
     "services/tickets/filing.py _check_stored_tickets": COUNT,
+    "services/tickets/filing.py _is_talked_about": ID_ONLY,
     "services/tickets/filing.py follow_message": OF_ITS_READER,
     "services/tickets/filing.py list_for_message": OF_ITS_READER,
     "services/tickets/legacy.py adopt": LOADER,

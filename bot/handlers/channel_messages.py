@@ -41,7 +41,13 @@ NOT_IN_TICKET = (
     "Ticket {number} does not have the words of your message any more, so it does not change with "
     "it. Write what is new in the thread of the message."
 )
+MAY_HAVE_WORDS = (
+    "Ticket {number} was changed since you wrote the message that you deleted. It may still have "
+    "words of it. Ask a moderator to remove them."
+)
 NO_WORDS = MessageWords("", "")
+# Of the ids of members; those of apps without a member begin with B.
+_MEMBER_PREFIXES = ("U", "W")
 
 
 def on_channel_message(req: Request, message: MessageEvent) -> None:
@@ -54,13 +60,37 @@ def on_channel_message(req: Request, message: MessageEvent) -> None:
     if message.change is MessageChange.DELETED:
         _on_deleted(req, message)
         return
-    if message.change is MessageChange.CHANGED:
-        if _follow_edit(req, message):
-            return
-        if float(message.event_ts) - float(ref.ts) > FIRST_EDIT_SECONDS:
-            return
-    if channel.mode is ChannelMode.EVERY_MESSAGE and not file_message(req, message, channel):
-        req.services.processed_events.claim(_no_ticket_key(ref))
+    is_late = float(message.event_ts) - float(ref.ts) > FIRST_EDIT_SECONDS
+    if message.change is MessageChange.CHANGED and (_follow_edit(req, message) or is_late):
+        return
+    if channel.mode is ChannelMode.EVERY_MESSAGE:
+        _on_first_event(req, message, channel)
+
+
+def _on_first_event(req: Request, message: MessageEvent, channel: RequestChannel) -> None:
+    if not file_message(req, message, channel):
+        req.services.processed_events.claim(_no_ticket_key(message.message_ref))
+    elif message.change is MessageChange.CHANGED:
+        _follow_edit(req, message)  # another event of the message was handled in between
+
+
+def follow_reply(req: Request, message: MessageEvent) -> bool:
+    """Follow the change of a reply that became a ticket, and a comment if it is one, too; False if
+    it became none."""
+    ref = message.message_ref
+    if message.change is MessageChange.WROTE or not find_request_channel(
+        req.services.db, team_id=req.bot.team_id, channel=ref.channel
+    ):
+        return False
+    if req.services.channel_messages.find(team_id=req.bot.team_id, message=ref) is None:
+        return False
+    if message.change is MessageChange.DELETED:
+        _on_deleted(req, message)
+        _delete_comment(req, ref)
+    else:
+        _follow_edit(req, message)
+        _follow_edit_in_comment(req, message)
+    return True
 
 
 def on_other_message(req: Request, event: Mapping[str, Any]) -> None:
@@ -132,7 +162,13 @@ def _on_mention(req: Request, message: MessageEvent) -> None:
     if not is_asked_for or (words and find_small_talk(words)) or not _has_account(req, message):
         return
     root = first or ref
-    source = checked_source(team_url=req.bot.team_url, channel=root.channel, ts=root.ts)
+    author = message.thread_author_id if first else message.author_id
+    source = checked_source(
+        team_url=req.bot.team_url,
+        channel=root.channel,
+        ts=root.ts,
+        slack_user_id=author if author.startswith(_MEMBER_PREFIXES) else None,
+    )
     try:
         req.services.tickets.check_not_filed(
             actor=req.actor, team_id=req.bot.team_id, source=source
@@ -150,8 +186,8 @@ def _on_mention(req: Request, message: MessageEvent) -> None:
 
 
 def request_filing(req: Request, source: MessageSource, *, event: str, emoji: str = "") -> None:
-    """Let a worker read the message, with the thread below it unless it was marked with the emoji,
-    and make a ticket of it. Stored before the event is acknowledged."""
+    """Let a worker read the message and the thread below it, and make a ticket of it. Stored before
+    the event is acknowledged. `emoji` is the one that the message was marked with."""
     reply_id = req.services.replies.queue(
         ReplyKind.FILING,
         event=event,
@@ -192,6 +228,8 @@ def _file(req: Request, message: MessageEvent, channel: RequestChannel, text: st
         return False
     _warn_of_secret(req, message, text)
     req.bot.publisher.publish_ticket(str(filed.ticket.id))
+    if req.services.processed_events.is_known(_deletion_key(message)):  # in between
+        _remove(req, replace(message, previous=message.content), filed.ticket)
     return True
 
 
@@ -256,29 +294,43 @@ def _follow_edit_in_comment(req: Request, message: MessageEvent) -> bool:
 
 
 def _on_deleted(req: Request, message: MessageEvent) -> None:
-    """Cancel the ticket if the message is deleted at once; later its words are removed."""
-    ref, messages = message.message_ref, req.services.channel_messages
-    ticket = messages.find(team_id=req.bot.team_id, message=ref)
+    """Remove what became of the message. Its own event may still come, or is being handled: so the
+    deletion is recorded first."""
+    ref = message.message_ref
+    is_first = req.services.processed_events.claim(_deletion_key(message))
+    ticket = req.services.channel_messages.find(team_id=req.bot.team_id, message=ref)
     if ticket is None:
-        found = req.services.ticket_threads.find_by_comment(team_id=req.bot.team_id, message=ref)
-        if found:
-            req.services.comments.delete(ticket_id=found.ticket_id, message=ref)
-            req.bot.publisher.publish_ticket(found.ticket_id)
-        else:  # the event of the message may still come
-            req.services.processed_events.claim(_deletion_key(message))
-        return
+        _delete_comment(req, ref)
+    elif not _remove(req, message, ticket) and is_first:
+        _tell(req, message, MAY_HAVE_WORDS.format(number=ticket.number))
+
+
+def _remove(req: Request, message: MessageEvent, ticket: Ticket) -> bool:
+    """Cancel the ticket if the message was deleted at once; later its words are removed. Return
+    whether it had them."""
+    ref, messages = message.message_ref, req.services.channel_messages
     written, _ = _words_in(req, ticket, message)
+    removed: Ticket | None
     if ticket.source and ref.ts in ticket.source.added:
-        messages.follow(ticket, before=written, after=NO_WORDS)
+        removed, _ = messages.follow(ticket, before=written, after=NO_WORDS)
     else:
         gone = file_ticket.DELETED_QUOTE
-        messages.withdraw(
+        removed = messages.withdraw(
             ticket,
             written=written,
             deleted=MessageWords(gone.title, gone.description),
             is_soon=is_soon(ref, event_ts=message.event_ts),
         )
     req.bot.publisher.publish_ticket(str(ticket.id))
+    return removed is not None and written.description in ticket.description
+
+
+def _delete_comment(req: Request, ref: MessageRef) -> None:
+    """Delete the comment that the message became, if any."""
+    found = req.services.ticket_threads.find_by_comment(team_id=req.bot.team_id, message=ref)
+    if found:
+        req.services.comments.delete(ticket_id=found.ticket_id, message=ref)
+        req.bot.publisher.publish_ticket(found.ticket_id)
 
 
 def _words_in(

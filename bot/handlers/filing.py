@@ -7,7 +7,12 @@ from datetime import datetime
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
-from bot.handlers.requester import claim_of, first_choice, submitted_requester
+from bot.handlers.requester import (
+    claim_of,
+    first_choice,
+    names_another_requester,
+    submitted_requester,
+)
 from bot.handlers.secret_warning import warn_of_secrets
 from bot.slack import source_messages
 from bot.slack.form_state import parse_timestamp
@@ -137,6 +142,8 @@ def file_ticket(req: Request) -> None:
     is_private, channel = submitted_privacy(req), None
     if source:
         source, channel = source_messages.in_request_channel(req.bot, source, is_private=is_private)
+        if names_another_requester(req, source):
+            source = replace(source, is_conversation=False)
     try:
         filed = req.services.tickets.create(
             actor=req.actor,

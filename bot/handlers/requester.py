@@ -52,6 +52,13 @@ def chosen_requester(req: Request, slack_user_id: str) -> ObjectId:
     return user.id
 
 
+def names_another_requester(req: Request, source: MessageSource) -> bool:
+    """Return whether a submitted form names as the requester someone who neither wrote the message
+    nor files it, and so may not read its channel."""
+    chosen = req.form.submitted("createdBy") if "createdBy" in req.form else None
+    return bool(chosen) and chosen not in (source.slack_user_id, req.slack_user_id)
+
+
 def submitted_requester(
     req: Request, source: MessageSource | None
 ) -> tuple[ObjectId, MessageSource | None]:

@@ -72,6 +72,9 @@ def on_message(req: Request) -> None:
     """Handle a reply in a ticket's thread, or a direct message or one in a request channel, which
     may become a ticket."""
     message = message_events.parse_message(req.body["event"])
+    if message and message.thread_ref and channel_messages.follow_reply(req, message):
+        req.ack()
+        return
     thread = _find_thread(req, message) if message else None
     if message and thread:
         _on_reply(req, message, thread)
@@ -96,6 +99,11 @@ def _find_thread(req: Request, message: MessageEvent) -> TicketThread | None:
     if first is None:
         return None
     team_id = req.bot.team_id
+    if not message.is_direct and message.thread_author_id not in ("", req.bot_user_id):
+        thread = threads.find_conversation(team_id=team_id, message=first)
+        if thread is None:
+            _check_first_message(req, message)
+        return thread
     if thread := threads.find_ticket(team_id=team_id, message=first):
         return thread
     if recipient := _recipient(req, message):
@@ -115,10 +123,20 @@ def _check_first_message(req: Request, reply: MessageEvent) -> None:
     if first is None or reply.is_direct or reply.thread_author_id == req.bot_user_id:
         return
     found = find_request_channel(req.services.db, team_id=req.bot.team_id, channel=first.channel)
+    if found is None:
+        return
     age = req.services.clock().timestamp() - float(first.ts)
-    is_expected = found is not None and found.mode is ChannelMode.EVERY_MESSAGE
+    is_expected = found.mode is ChannelMode.EVERY_MESSAGE
     is_young = is_expected and age < MAX_EVENT_DELAY.total_seconds()
-    if is_young and not channel_messages.is_no_ticket(req, first):
+    is_mention = (
+        f"<@{req.bot_user_id}>" in reply.content.text
+    )  # which may have asked for the ticket
+    if (is_young and not channel_messages.is_no_ticket(req, first)) or (
+        not is_mention
+        and req.services.replies.is_filing(
+            channel=first.channel, ts=first.ts, within=MAX_EVENT_DELAY
+        )
+    ):
         raise MessageUnrecorded(f"the first message of {first.channel} {first.ts} is no ticket yet")
 
 

@@ -233,10 +233,14 @@ class ChannelSettings:
             update: Document = {"$set": {"state": state.value, "checkedAt": asked_at}}
             if found:
                 update["$set"] |= {"name": found.name, "channelPrivate": found.is_private}
-                if found.is_private and not known.is_channel_private and not known.is_private:
-                    update["$set"][PRIVATE] = True
+                is_made_private = found.is_private and not known.is_channel_private
+                is_private = found.is_private and (known.is_private or is_made_private)
+                if is_private != known.is_private:
+                    update["$set"][PRIVATE] = is_private
                     action = audit_log.channel_field(PRIVATE)
-                    entry = AuditEntry(asked_at, SYSTEM, action, key, from_=False, to=True)
+                    entry = AuditEntry(
+                        asked_at, SYSTEM, action, key, from_=known.is_private, to=is_private
+                    )
                     audit_log.add_to_update(update, [entry])
             if state is not known.state:
                 logger.info("the request channel %s is now %s", channel, state.value)

@@ -107,8 +107,13 @@ def load_request_channels(db: Mongo) -> Mapping[tuple[str, str], RequestChannel]
 cached_request_channels = ttl_cached(load_request_channels)
 
 
-def find_request_channel(db: Mongo, *, team_id: str, channel: str) -> RequestChannel | None:
+def find_request_channel(
+    db: Mongo, *, team_id: str, channel: str, for_private: bool = False
+) -> RequestChannel | None:
     """Return the channel, at most a few seconds old; None if it is no request channel, or the bot
-    cannot work in it now."""
+    cannot work in it now. `for_private`: only if a private ticket can be talked about there, as
+    long as Slack does not let all members of the workspace read it."""
     found = cached_request_channels(db).get((team_id, channel))
-    return found if found and found.is_active else None
+    if found is None or not found.is_active or (for_private and not found.is_channel_private):
+        return None
+    return found

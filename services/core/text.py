@@ -42,3 +42,9 @@ def join_words(words: Sequence[str], joint: str = "and") -> str:
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} {joint} {words[-1]}"
+
+
+def replace_once(text: str, old: str, new: str) -> str:
+    """Replace the first `old` by `new`. Idempotent: not if `new` contains `old`, and is there."""
+    is_done = old in new and new in text
+    return text if is_done else text.replace(old, new, 1)

@@ -152,6 +152,15 @@ class TicketThreads:
             or self._by_source(team_id, message)
         )
 
+    def find_conversation(self, *, team_id: str, message: MessageRef) -> TicketThread | None:
+        """Return the ticket that the thread below a member's message in a channel is about. No
+        permission check, as above."""
+        return (
+            self._by_conversation(team_id, message)
+            or self._by_added(team_id, message)
+            or self.find_by_comment(team_id=team_id, message=message)
+        )
+
     def find_marked(self, *, team_id: str, message: MessageRef) -> MarkedTicket | None:
         """Return the ticket of a card, or in a channel that of any message of the bot, or that was
         filed from the message. None for other messages, such as people's replies.
@@ -250,11 +259,7 @@ class TicketThreads:
         offer = next((doc for doc in sent if doc.get("channel") == message.channel), None)
         channel, ts = str(offer["_id"]).split(":")[:2] if offer else (message.channel, message.ts)
         if not offer and not channel.startswith("D"):
-            return (
-                self._by_conversation(team_id, message)
-                or self._by_added(team_id, message)
-                or self.find_by_comment(team_id=team_id, message=message)
-            )
+            return self.find_conversation(team_id=team_id, message=message)
         filed = filed_from(team_id=team_id, channel=channel, ts=ts)
         if doc := self._db.tickets.find_one(filed, ["_id"]):
             return TicketThread(str(doc["_id"]), internal=False)

@@ -209,6 +209,16 @@ class Replies:
         }
         return self._db.replies.update_one(sent, change).matched_count == 1
 
+    def is_filing(self, *, channel: str, ts: str, within: timedelta) -> bool:
+        """Return whether a worker was asked within that time to make a ticket of the message, and
+        has not done so yet."""
+        ids = {"$regex": f"^{re.escape(f'{channel}:{ts}:')}.*:{ReplyKind.FILING}$"}
+        since = self._clock() - within
+        return any(
+            doc["state"] == ReplyState.WAITING.value and doc["createdAt"] > since
+            for doc in self._db.replies.find({"_id": ids}, ["state", "createdAt"])
+        )
+
     def next_due_id(self) -> str | None:
         """The id of the reply that has waited longest for its next attempt."""
         due = self._queue.due(self._clock(), limit=1, fields=["_id"])

@@ -17,6 +17,7 @@ from services.availability.handover_offers import HandoverOffers
 from services.availability.slack_status import StatusRulesStore
 from services.availability.status_sync import StatusSync
 from services.channels.channel_settings import ChannelSettings
+from services.channels.request_channels import find_request_channel
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.core.processed_events import ProcessedEvents
@@ -171,7 +172,16 @@ class Services:
     tickets = _lazy(lambda s: TicketService(s.db, s.rate_limiter, clock=s.clock))
     ticket_actions = _lazy(lambda s: TicketActions(s.db, s.users, clock=s.clock))
     emoji_actions = _lazy(lambda s: EmojiActions(s.db, s.ticket_actions))
-    comments = _lazy(lambda s: CommentService(s.db, clock=s.clock))
+    comments = _lazy(
+        lambda s: CommentService(
+            s.db,
+            clock=s.clock,
+            is_for_private=lambda team_id, channel: (
+                find_request_channel(s.db, team_id=team_id, channel=channel, for_private=True)
+                is not None
+            ),
+        )
+    )
     lists = _lazy(lambda s: ListService(s.db, s.links, clock=s.clock))
     search = _lazy(lambda s: TicketSearch(s.db, s.links, clock=s.clock))
     ticket_pager = _lazy(lambda s: TicketPager(s.db, clock=s.clock))

@@ -17,6 +17,7 @@ from services.core.database import Mongo
 from services.core.errors import LimitReached, PermissionDenied
 from services.core.optimistic_retry import retry_on_conflict
 from services.core.security_events import SecurityEvent
+from services.core.text import replace_once
 from services.models.comment import Comment, FileLink, MessageRef
 from services.models.conversation import conversation_of
 from services.models.events import EventType, NewEvent
@@ -70,9 +71,18 @@ class CommentResult:
 
 
 class CommentService:
-    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+    """`is_for_private` says if private tickets can be talked about in a channel of a team."""
+
+    def __init__(
+        self,
+        db: Mongo,
+        *,
+        clock: Clock = utcnow,
+        is_for_private: Callable[[str, str], bool] = lambda _, __: False,
+    ) -> None:
         self._db = db
         self._clock = clock
+        self._is_for_private = is_for_private
 
     def get_for_comment(self, *, actor: Actor, ticket_id: str, internal: bool) -> Ticket:
         """Return the ticket if the actor may comment. Raises `NotFound`, `PermissionDenied`."""
@@ -135,9 +145,13 @@ class CommentService:
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.COMMENT])
         ticket = load_ticket(self._db, ticket_id)
         conversation = conversation_of(ticket) if ticket else None
-        if ticket and conversation and conversation.channel == message.channel:
+        is_there = conversation is not None and conversation.channel == message.channel
+        if ticket and is_there and self._is_read_there(ticket, message.channel):
             return ticket, True
         return require_visible(actor, ticket), False
+
+    def _is_read_there(self, ticket: Ticket, channel: str) -> bool:
+        return not ticket.private or self._is_for_private(str(ticket.team_id), channel)
 
     def edit(
         self,
@@ -167,7 +181,7 @@ class CommentService:
                 self.get_for_comment(actor=actor, ticket_id=ticket_id, internal=True)
             else:
                 self._get_for_message(actor, ticket_id, message)
-            edited = comment.text.replace(replaces, text, 1) if replaces else text
+            edited = replace_once(comment.text, replaces, text) if replaces else text
             words = checked_comment_text(edited, files)
             if comment.deleted or (comment.text, comment.files) == (words, files):
                 return None

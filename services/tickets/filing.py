@@ -6,7 +6,7 @@ is asked about an own open ticket that looks like the same.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +19,11 @@ from services.core.database import Document, Mongo
 from services.core.errors import Conflict, InvalidValue, LimitReached, NotFound
 from services.core.optimistic_retry import retry_on_conflict
 from services.core.rate_limit import RULES, Limit, refuse
+from services.core.text import replace_once
 from services.models import events as model_events
 from services.models.comment import FileLink, MessageRef
 from services.models.events import EventType, NewEvent
-from services.models.message_source import MessageSource, filed_from, filed_near
+from services.models.message_source import MessageSource, filed_from, filed_near, talked_about_in
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.ticket_similarity import MIN_ALIKE, TicketWords
@@ -145,10 +146,11 @@ class TicketService:
 
         A second submission with other values is the requester's edit if the ticket is not in
         progress; with `reject_edits` it is a `Conflict`. A message (`source`) makes one ticket for
-        all users. `not_to` is an account that it is never assigned to. `requester` is whose ticket
-        it is, if not the actor's; the hourly limit counts for the actor. `thread` are messages that
-        become its first comments, which must be valid. With `reject_similar`, a
-        ticket that looks like an open one of the actor's own is not filed for the actor. Raises
+        all users, and its thread is the conversation about one ticket. `not_to` is an account that
+        it is never assigned to. `requester` is whose ticket it is, if not the actor's; the hourly
+        limit counts for the actor. `thread` are messages that become its first comments, which must
+        be valid. With `reject_similar`, a ticket that looks like an open one of the actor's own is
+        not filed for the actor. Raises
         `InvalidValue`, `PermissionDenied`, `LimitReached`, `AlreadyFiled`, `SimilarTicketOpen`,
         `Conflict`.
         """
@@ -342,6 +344,8 @@ class TicketService:
         thread: Sequence[ThreadMessage],
     ) -> Ticket:
         now = self._clock()
+        if source and source.is_conversation and self._is_talked_about(team_id, source):
+            source = replace(source, is_conversation=False)
         filed = NewEvent(
             EventType.FILED,
             by=actor.user_id,
@@ -379,6 +383,15 @@ class TicketService:
         stored = doc | computed
         self._inserts.insert(stored)
         return ticket.with_fields({**computed, "number": stored["number"]})
+
+    def _is_talked_about(self, team_id: str, source: MessageSource) -> bool:
+        """Return whether the thread is the conversation about another ticket already, whose
+        comments the replies there are."""
+        of_first, of_reply = talked_about_in(
+            team_id=team_id, channel=source.channel, thread_ts=source.reply_thread_ts
+        )
+        others = [of_first, of_reply] if source.thread_ts else [of_reply]
+        return any(self._db.tickets.find_one(other, ["_id"]) for other in others)
 
     def _check_same_content(self, actor: Actor, ticket: Ticket, fields: TicketFields) -> Ticket:
         """Return the ticket as it is now, if the actor filed it with the same values."""
@@ -519,9 +532,10 @@ def replaced_words(
     if old_title and ticket.title == " ".join(old_title.split()) and new_title != old_title:
         is_long_enough = len(new_title) >= MIN_TITLE_LENGTH
         values["title"] = new_title if is_long_enough else f"Message: {new_title}"
-    if old_text and old_text in ticket.description and new_text != old_text:
-        replaced = ticket.description.replace(old_text, new_text, 1)
-        values["description"] = replaced[:MAX_DESCRIPTION_LENGTH]
+    if old_text and old_text in ticket.description:
+        replaced = replace_once(ticket.description, old_text, new_text)[:MAX_DESCRIPTION_LENGTH]
+        if replaced != ticket.description:
+            values["description"] = replaced
     return values
 
 

@@ -9,6 +9,7 @@ another thread: below one message for each ticket, which the first note begins.
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -57,6 +58,8 @@ from tasks.runtime import Runtime
 # How many comments from before an assignment the thread of the assignee's card gets, and how many
 # from before a change of the requester that of the new requester's card.
 MAX_EARLIER_COMMENTS = 10
+# How long a comment that Slack does not accept holds back the later ones.
+MAX_WAIT_FOR_EARLIER = timedelta(minutes=15)
 
 SendNotice = Callable[[Notice], bool]
 IsStaff = Callable[[ObjectId], bool]
@@ -102,14 +105,14 @@ class CommentSync:
         """
         due = [reply for reply in self._due(cards) if isinstance(reply.recipient, ObjectId)]
         ready = [reply for reply in due if self._has_thread(reply, has_all_cards=has_all_cards)]
-        outcomes = [self._send(reply) for reply in ready]
+        outcomes = [self._send_in_order(ready)]
         outcomes += [self._update_message(notice) for notice in self._outdated(is_channel=False)]
         return all(outcomes) and len(ready) == len(due)
 
     def send_to_channel(self, cards: Sequence[Card]) -> bool:
         """The same for the triage channel, and for the conversation in a request channel."""
         due = [reply for reply in self._due(cards) if isinstance(reply.recipient, str)]
-        outcomes = [self._send(reply) for reply in due]
+        outcomes = [self._send_in_order(due)]
         outcomes += [self._update_message(notice) for notice in self._outdated(is_channel=True)]
         return all(outcomes)
 
@@ -138,6 +141,20 @@ class CommentSync:
         if self._send_notice(first):
             self.is_contended = True  # the next round reads its `ts`
         return False
+
+    def _send_in_order(self, due: Sequence[CommentDelivery]) -> bool:
+        """Send what is due. The later comments for a recipient wait for a recent one that cannot be
+        sent now. False if something has to be tried again later."""
+        waiting, is_all_sent = set(), True
+        recent = self._runtime.clock() - MAX_WAIT_FOR_EARLIER
+        for reply in due:
+            if reply.recipient in waiting:
+                continue
+            if not self._send(reply):
+                is_all_sent = False
+                if reply.comment.at > recent:
+                    waiting.add(reply.recipient)
+        return is_all_sent
 
     def _send(self, reply: CommentDelivery) -> bool:
         comment, thread = reply.comment, reply.thread

@@ -29,12 +29,12 @@ class MessageAuthor:
 
 def message_author(runtime: Runtime, person: DisplayPerson) -> MessageAuthor | None:
     """Return None if the message has to be in the bot's own name: without the scope, and for a name
-    that readers would take for the app's or Slack's."""
+    that readers would take for the app's or Slack's, or Slack for its markup."""
     if SCOPE not in granted_scopes(runtime.db):
         return None
     name = truncate(" ".join(strip_invisible(person.name).split()), MAX_NAME_LENGTH)
     reserved = map(_letters, (*_RESERVED, app_name(runtime.db)))
-    if not _letters(name) or _letters(name) in reserved:
+    if not _letters(name) or _letters(name) in reserved or "<" in name:
         return None
     return MessageAuthor(name, _picture(runtime, person.slack_user_id))
 

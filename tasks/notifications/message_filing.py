@@ -27,7 +27,7 @@ from services.accounts.confirmation import MemberLookup
 from services.channels.request_channels import RequestChannel, find_request_channel
 from services.channels.slack_channel import is_public
 from services.core.errors import DomainError, MemberRefused
-from services.linking.requesters import MessageOwner
+from services.linking.requesters import MessageClaim, MessageOwner
 from services.models.comment import MessageRef
 from services.models.message_source import RECENT_SECONDS, MessageSource
 from services.models.permissions import Actor
@@ -76,7 +76,7 @@ class _Thread:
 
 
 def file_messages(runtime: Runtime, request: Reply) -> SlackOutcome:
-    """Make a ticket of the message, and of the thread below it if the bot was mentioned there.
+    """Make a ticket of the message and the thread below it.
     If the member may not, or Slack does not return the message, they get a private offer."""
     return _Filing(runtime, request).run()
 
@@ -101,11 +101,14 @@ class _Filing:
         channel = find_request_channel(
             self._runtime.db, team_id=self._team_id, channel=self._source.channel
         )
+        actor, author = Actor.from_user(user), self._source.slack_user_id
         try:
             if not channel and not self._is_public():
                 self._offer(views.NOT_READ)
+            elif author and self._claim(actor, author).owner is MessageOwner.AUTHOR:
+                self._offer_to_author(author)  # without reading it
             else:
-                self._file(Actor.from_user(user), self._read(), channel)
+                self._file(actor, self._read(), channel)
         except _NotRead as failure:
             if failure.outcome.kind not in _FINAL:
                 return failure.outcome
@@ -128,9 +131,7 @@ class _Filing:
             slack_user_id=thread.root.get("user"),
             is_conversation=channel is not None,
         )
-        claim = self._runtime.services.requesters.of_message(
-            actor=actor, team_id=self._team_id, author=author, look_up=self._look_up
-        )
+        claim = self._claim(actor, author)
         text = self._readable(parse_content(thread.root))
         if claim.owner is MessageOwner.AUTHOR:
             self._offer_to_author(str(author))
@@ -150,6 +151,11 @@ class _Filing:
                 return
             except DomainError as refusal:
                 self._tell(f"{refusal} The message was not filed.")
+
+    def _claim(self, actor: Actor, author: str | None) -> MessageClaim:
+        return self._runtime.services.requesters.of_message(
+            actor=actor, team_id=self._team_id, author=author, look_up=self._look_up
+        )
 
     def _create(
         self,
@@ -236,7 +242,9 @@ class _Filing:
     def _read(self) -> _Thread:
         """Raises `_NotRead`."""
         if self._emoji:
-            return _Thread(self._read_message())
+            message = self._read_message()
+            if not message.get("reply_count") or self._is_talked_about():
+                return _Thread(message)
         replies: deque[Json] = deque(maxlen=MAX_THREAD_MESSAGES)
         root, count = None, 0
         for message in self._pages():
@@ -282,6 +290,12 @@ class _Filing:
         if found is None:
             raise _NotRead(SlackOutcome(OutcomeKind.PERMANENT, error="message_not_found"))
         return found
+
+    def _is_talked_about(self) -> bool:
+        """Return whether the replies are comments on another ticket already."""
+        threads, first = self._runtime.services.ticket_threads, self._source
+        message = MessageRef(first.channel, first.ts)
+        return threads.find_ticket(team_id=self._team_id, message=message) is not None
 
     def _is_public(self) -> bool:
         """Return whether it is a public channel of this workspace alone."""

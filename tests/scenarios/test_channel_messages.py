@@ -266,6 +266,17 @@ def test_an_edit_changes_the_ticket(every: Channel, ann: User) -> None:
     ]
 
 
+def test_a_repeated_edit_changes_the_ticket_once(every: Channel, ann: User) -> None:
+    """Slack repeats it if the first answer was late."""
+    event = every.write(ann, VPN)
+    edit = changed(event, f"{VPN} in Berlin")
+    every.send(edit)
+    every.send({**edit, "event_id": "Ev0AGAIN"})
+    every.send(edit)
+    ticket = every.only_ticket()
+    assert (ticket.title, ticket.description) == (f"{VPN} in Berlin",) * 2
+
+
 def test_an_edit_of_a_greeting_is_filed(every: Channel, ann: User, clock: FixedClock) -> None:
     event = every.write(ann, "Hello")
     edit = changed(event, VPN)
@@ -327,6 +338,26 @@ def test_a_message_whose_deletion_comes_first_becomes_nothing(every: Channel, an
     every.send(deleted(event))
     every.send(event)
     assert every.tickets() == []
+
+
+def test_the_author_is_told_if_words_of_a_deleted_message_may_stay(
+    every: Channel, ann: User, ben: User, clock: FixedClock
+) -> None:
+    """Here a mentioned member has another name since, so the words are not found."""
+    slack_id = People.slack_id(ben)
+    event = every.write(ann, f"Tell <@{slack_id}> that the key is lost")
+    every.system.slack.workspace.members[slack_id]["profile"]["display_name"] = "Benny"
+    clock.advance(minutes=5)
+    for _ in range(2):
+        every.send(deleted(event))
+    assert every.only_ticket().description == "Tell @moderator that the key is lost"
+    assert every.notices() == [
+        (
+            People.slack_id(ann),
+            "Ticket 1 was changed since you wrote the message that you deleted. It may still have "
+            "words of it. Ask a moderator to remove them.",
+        )
+    ]
 
 
 # Faults and bursts

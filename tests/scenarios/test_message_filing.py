@@ -11,8 +11,10 @@ from services.models.comment import MessageRef
 from services.models.user import User
 from tests.conftest import FixedClock, People, web_client
 from tests.support import payloads
+from tests.support.action_helpers import by
+from tests.support.block_text import read
 from tests.support.bot_and_workers import BotAndWorkers
-from tests.support.comment_helpers import message_of
+from tests.support.comment_helpers import changed, deleted, message_of
 from tests.support.request_channel import IT_HELP, Channel
 from tests.support.slack_workspace import BOT_USER_ID, GENERAL
 
@@ -48,6 +50,13 @@ def mention_of(event: Json) -> Json:
     """Return the `app_mention` event that Slack sends beside the `message` event."""
     inner = {name: value for name, value in event["event"].items() if name != "channel_type"}
     return payloads.event({**inner, "type": "app_mention"})
+
+
+def accept_offer(channel: Channel, user: User, offer: Json) -> Json:
+    """Press the button of the offer, and return the form."""
+    body = payloads.block_actions(offer, "file_marked", user=People.slack_id(user))
+    assert channel.system.bot.answer(body) == {}
+    return channel.system.slack.last_view()
 
 
 def offers(system: BotAndWorkers, user: User) -> list[str]:
@@ -107,6 +116,85 @@ def test_a_reply_that_is_marked_becomes_a_ticket(on_request: Channel, ann: User)
     assert (ticket.title, ticket.source.thread_ts) == (VPN, first["event"]["ts"])
 
 
+def test_the_replies_below_a_marked_message_are_comments(
+    channel: Channel, ann: User, ben: User
+) -> None:
+    """The greeting became no ticket when it was written."""
+    channel.configure(ChannelMode.EVERY_MESSAGE)
+    greeting = channel.write(ann, "Good morning")
+    channel.write(ben, "How can I help?", thread_ts=greeting["event"]["ts"])
+    channel.write(ann, VPN, thread_ts=greeting["event"]["ts"])
+    channel.send(reaction(greeting, ben))
+    ticket = channel.only_ticket()
+    assert [comment.text for comment in ticket.comments] == ["How can I help?", VPN]
+    assert "commented" not in {event.type for event in ticket.events}
+
+
+def test_a_reply_waits_for_the_ticket_that_was_asked_for(on_request: Channel, ann: User) -> None:
+    """The worker may have read the thread already."""
+    first = on_request.written(ann, VPN)
+    bot = on_request.system.bot
+    assert bot.answer(reaction(first, ann)) == {}
+    reply = on_request.written(ann, "Since Monday", thread_ts=first["event"]["ts"])
+    on_request.system.slack.remove(message_of(reply))  # it comes after the worker has read
+    assert bot.send(reply).status == 503
+    on_request.system.work()
+    on_request.send(reply)
+    assert [comment.text for comment in on_request.only_ticket().comments] == ["Since Monday"]
+
+
+def test_a_marked_reply_is_followed(on_request: Channel, ann: User) -> None:
+    first = on_request.written(ann, "Lunch?")
+    reply = on_request.written(ann, f"{VPN}, hunter2", thread_ts=first["event"]["ts"])
+    on_request.send(reaction(reply, ann))
+    edit = changed(reply, VPN)
+    on_request.send(edit)
+    ticket = on_request.only_ticket()
+    assert (ticket.title, ticket.description, ticket.comments) == (VPN, VPN, ())
+    on_request.send(deleted(edit))
+    assert on_request.only_ticket().title == "A deleted message"
+
+
+@pytest.mark.parametrize("is_root_first", [True, False])
+def test_a_thread_is_the_conversation_about_its_first_ticket(
+    on_request: Channel, ann: User, ben: User, eva: User, is_root_first: bool
+) -> None:
+    """Its replies would be comments on one of two. The people of the other have its cards."""
+    first = on_request.written(ann, VPN)
+    reply = on_request.written(eva, "My phone is broken", thread_ts=first["event"]["ts"])
+    marked = [reaction(first, ann), reaction(reply, eva)]
+    for one in marked if is_root_first else marked[::-1]:
+        on_request.send(one)
+    talked_about, other = on_request.tickets()
+    assert other.comments == ()
+    assert talked_about.source
+    assert other.source
+    assert (talked_about.source.is_conversation, other.source.is_conversation) == (True, False)
+    requester = ann if other.created_by == ann.id else eva
+    assert len(on_request.system.messages(requester)) == 1  # the card
+    on_request.system.actions.ask_requester(**by(ben, other), question="Which one?")
+    on_request.system.deliver()
+    assert "Which one?" in str(on_request.system.messages(requester))
+    assert "Which one?" not in str(on_request.system.slack.messages(IT_HELP))
+
+
+def test_a_reply_that_is_a_comment_and_a_ticket_is_followed_in_both(
+    every: Channel, ann: User
+) -> None:
+    first = every.write(ann, VPN)
+    reply = every.write(ann, "My phone is broken", thread_ts=first["event"]["ts"])
+    every.send(reaction(reply, ann))
+    edit = changed(reply, "My blue phone is broken")
+    every.send(edit)
+    about_vpn, about_phone = every.tickets()
+    assert [comment.text for comment in about_vpn.comments] == ["My blue phone is broken"]
+    assert about_phone.title == "My blue phone is broken"
+    every.send(deleted(edit))
+    about_vpn, about_phone = every.tickets()
+    assert [comment.deleted for comment in about_vpn.comments] == [True]
+    assert about_phone.title == "A deleted message"
+
+
 @pytest.mark.parametrize("how", ["emoji", "mention"])
 def test_what_cannot_be_read_is_offered_with_its_link(
     on_request: Channel, ann: User, how: str
@@ -138,6 +226,32 @@ def test_a_request_waits_for_slack_and_for_a_worker(
     on_request.system.publisher.publish_reply(str(replies.next_due_id()))  # as the sweep does
     on_request.system.work()
     assert on_request.only_ticket().title == VPN
+
+
+# The shortcut
+
+
+@pytest.mark.parametrize("chosen", ["author", "self", "other"])
+def test_a_requester_who_neither_wrote_nor_filed_has_a_card(
+    on_request: Channel, ann: User, ben: User, eva: User, chosen: str
+) -> None:
+    """They may not be in the channel, so its thread is not their conversation."""
+    requester = {"author": ann, "self": ben, "other": eva}[chosen]
+    message, slack_id = message_of(on_request.written(ann, VPN)), People.slack_id(ben)
+    on_request.system.bot.answer(
+        payloads.message_shortcut("make_ticket", message, user=slack_id, channel=IT_HELP)
+    )
+    view = on_request.system.slack.last_view()
+    values = {"createdBy": People.slack_id(requester)}
+    on_request.system.bot.answer(payloads.view_submission(view, values, user=slack_id))
+    on_request.system.work()
+    ticket = on_request.only_ticket()
+    assert ticket.source
+    assert (ticket.created_by, ticket.source.is_conversation) == (
+        requester.id,
+        chosen != "other",
+    )
+    assert bool(offers(on_request.system, requester)) is (chosen == "other")
 
 
 # A mention outside a thread
@@ -260,6 +374,11 @@ def test_the_mention_of_another_member_is_an_offer_to_the_author(
         "A colleague mentioned me below your message. Shall I file it as your ticket?"
     ]
     assert offers(on_request.system, eva) == []
+    assert on_request.system.slack.calls_to("conversations.replies") == []
+    (offer,) = on_request.system.messages(ann)
+    view = accept_offer(on_request, ann, offer)
+    note, *_ = read(view)
+    assert note.startswith("Filled in from the message.")
 
 
 def test_the_thread_of_a_guest_is_offered_to_who_asks(on_request: Channel, ann: User) -> None:
@@ -285,13 +404,12 @@ def test_a_mention_in_a_thread_that_is_a_ticket_files_nothing(
 # Elsewhere
 
 
-def elsewhere(channel: Channel, user: User, **flags: bool) -> Json:
-    """Mention the bot below a message in another channel."""
+def elsewhere(channel: Channel, user: User, *flags: str, author: User | None = None) -> Json:
+    """Mention the bot below a message in another channel, by default the user's own."""
     slack = channel.system.slack
-    slack.add_channel(GENERAL, is_member=True, members=[], **flags)
-    writer = People.slack_id(user)
-    first = slack.say(GENERAL, VPN, user=writer)
-    reply = slack.say(GENERAL, MENTION, user=writer, thread_ts=first["ts"])
+    slack.add_channel(GENERAL, is_member=True, members=[], **dict.fromkeys(flags, True))
+    first = slack.say(GENERAL, VPN, user=People.slack_id(author or user))
+    reply = slack.say(GENERAL, MENTION, user=People.slack_id(user), thread_ts=first["ts"])
     mention = payloads.event({**reply, "type": "app_mention"})
     channel.send(mention)
     return mention
@@ -310,12 +428,24 @@ def test_a_thread_of_a_public_channel_becomes_a_ticket(channel: Channel, ann: Us
 def test_a_thread_that_others_may_not_read_is_offered_with_its_link(
     channel: Channel, ann: User, flag: str
 ) -> None:
-    elsewhere(channel, ann, **{flag: True})
+    elsewhere(channel, ann, flag)
     assert channel.tickets() == []
     assert channel.system.slack.calls_to("conversations.replies") == []
     (offer,) = channel.system.messages(ann)
     assert "It is in no public channel of this workspace, so I have not read it." in str(offer)
-    body = payloads.block_actions(offer, "file_marked", user=People.slack_id(ann))
-    assert channel.system.bot.answer(body) == {}
-    fields = {block.get("block_id"): block for block in channel.system.slack.last_view()["blocks"]}
+    view = accept_offer(channel, ann, offer)
+    fields = {block.get("block_id"): block for block in view["blocks"]}
     assert "/archives/C0GENERAL/" in fields["description"]["element"]["initial_value"]
+    assert read(view)[0].startswith("Only a link to the message is filled in")
+
+
+def test_a_mention_below_the_message_of_another_makes_no_ticket_of_it(
+    channel: Channel, ann: User, eva: User
+) -> None:
+    """Where it is not read, either: the form files a ticket of their own, with its link."""
+    elsewhere(channel, eva, "is_private", author=ann)
+    assert offers(channel.system, ann) == []
+    (offer,) = channel.system.messages(eva)
+    view = accept_offer(channel, eva, offer)
+    assert "because only its author and moderators can make a ticket of it" in read(view)[0]
+    assert view["private_metadata"] == ""

@@ -29,7 +29,7 @@ from tests.support import payloads
 from tests.support.api_client import FINE, Api
 from tests.support.http_bot import opened_by
 from tests.support.recording_slack import RecordingSlack
-from tests.support.slack_workspace import TRIAGE
+from tests.support.slack_workspace import GENERAL, TRIAGE
 
 WHO = "find users"
 LINKED_ACCOUNT = "aggregate links"
@@ -122,6 +122,16 @@ def test_a_ticket_by_its_number_is_loaded_once(
     assert f"Ticket {number} " in ticket_bot.answer(command)["text"]
     loaded = [line for line in asked(commands) if line == "find tickets"]
     assert len(loaded) == 1
+
+
+def test_a_reply_in_a_conversation_of_people(
+    ticket_bot: Bot, slack: RecordingSlack, commands: Commands
+) -> None:
+    first = slack.say(GENERAL, "Lunch?", user="U0ANN")
+    reply = slack.say(GENERAL, "Yes", user="U0BEN", thread_ts=first["ts"])
+    asked(commands)
+    assert ticket_bot.answer(payloads.event({**reply, "channel_type": "channel"})) == {}
+    assert asked(commands) == ["find tickets"] * 4 + ["find channels"]
 
 
 def test_a_foreign_reaction_writes_nothing(

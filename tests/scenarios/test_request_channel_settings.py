@@ -376,6 +376,17 @@ def test_a_channel_that_becomes_private_has_private_tickets(
     assert ("system", "channel.private", False, True) in changes(db)
 
 
+def test_a_channel_that_becomes_public_has_no_private_tickets(
+    ada: Visitor, system: BotAndWorkers, slack: RecordingSlack, db: Mongo
+) -> None:
+    add(ada, HR)
+    assert stored(db, HR).is_private
+    slack.workspace.channels[HR]["is_private"] = False
+    send(system.bot, "channel_rename", {"id": HR, "name": "hr"})
+    assert not stored(db, HR).is_private
+    assert changes(db, HR)[-1] == ("system", "channel.private", True, False)
+
+
 def test_a_private_channel_that_is_shared_gets_a_new_id(
     ada: Visitor, system: BotAndWorkers, slack: RecordingSlack, db: Mongo
 ) -> None:

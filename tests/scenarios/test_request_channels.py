@@ -307,7 +307,8 @@ def test_an_author_has_the_picture_of_their_profile(
 
 
 @pytest.mark.parametrize(
-    "name", ["Slack", "SLACKBOT", "Help desk", "Ｓｌａｃｋ bot", "help-desk", "\u200bSlack"]
+    "name",
+    ["Slack", "SLACKBOT", "Help desk", "Ｓｌａｃｋ bot", "help-desk", "\u200bSlack", "<!channel>"],
 )
 def test_no_author_passes_for_the_app_or_slack(
     system: BotAndWorkers, it_help: Channel, ann: User, ben: User, name: str
@@ -521,6 +522,31 @@ def test_a_private_conversation_stays_in_its_channel(
     assert not system.now(ticket).is_in_outbox
 
 
+def test_a_private_conversation_ends_if_its_channel_becomes_public(
+    system: BotAndWorkers, hr: Channel, ann: User, people: People
+) -> None:
+    ina, dan, eve = people.add(Role.ADMIN), people.add(), people.add()
+    ticket = hr.file(ann, "My salary is wrong")
+    hr.answer(hr.reply(dan, "Mine, too"))
+    system.db.channels.update_one({}, {"$set": {"private": False, "channelPrivate": False}})
+    invalidate_caches()
+    hr.answer(hr.reply(eve, "What is this?"))
+    hr.answer(hr.reply(ann, "It was 4,000"))
+    add_comment(system, ticket, ina, "Corrected to 4,500")
+    stored = system.now(ticket)
+    assert stored.participants == (dan.id,)
+    assert [comment.by for comment in stored.comments] == [dan.id, ann.id, ina.id]
+    assert hr.copies() == []
+    assert "Corrected to 4,500" in str(system.messages(ann))
+    assert system.ephemeral_messages() == [
+        (
+            People.slack_id(eve),
+            "There is no such ticket, or you may not see it. This message was not passed on.",
+        )
+    ]
+    assert not stored.is_in_outbox
+
+
 def test_what_was_said_is_withdrawn_from_a_ticket_made_private(
     system: BotAndWorkers, it_help: Channel, ann: User, ben: User, people: People
 ) -> None:
@@ -555,6 +581,37 @@ def test_an_erased_author_leaves_no_copy_under_their_name(
     system.deliver()
     assert [name for name, _ in it_help.copies()] == [None]  # that it is resolved
     assert not system.now(ticket).is_in_outbox
+
+
+def test_comments_keep_their_order_if_slack_fails(
+    system: BotAndWorkers, it_help: Channel, ann: User, ben: User, clock: FixedClock
+) -> None:
+    """Up to a quarter of an hour: then a comment that Slack does not accept holds back no other."""
+    ticket, comments = it_help.file(ann), system.runtime.services.comments
+    for text in ("Which version?", "And which office?"):
+        comments.add(**by(ben, ticket), text=text)
+
+    def is_first(args: Json) -> bool:
+        return "Which version?" in str(args.get("text"))
+
+    system.slack.fail("chat.postMessage", status=503, times=2, where=is_first)
+    system.deliver()
+    assert it_help.copies() == []
+    clock.advance(minutes=16)
+    system.deliver()
+    assert it_help.copies() == [(ben.name, "And which office?")]
+    clock.advance(minutes=2)
+    system.deliver()
+    assert [text for _, text in it_help.copies()] == ["And which office?", "Which version?"]
+    assert not system.now(ticket).is_in_outbox
+    comments.add(**by(ben, ticket), text="Which version? Again")
+    comments.add(**by(ben, ticket), text="Thank you")
+    system.slack.fail("chat.postMessage", status=503, times=1, where=is_first)
+    system.deliver()
+    clock.advance(minutes=2)
+    system.deliver()
+    texts = [text for _, text in it_help.copies()]
+    assert texts[2:] == ["Which version? Again", "Thank you"]
 
 
 # Question, resolution, reopening

@@ -1085,6 +1085,9 @@ TABLE: Mapping[str, Entry] = {
     "outbox.deliveries.TicketThreads.find_marked": once(
         lambda w: w.ticket_threads.find_marked(team_id=TEAM_ID, message=PLACE)
     ),
+    "outbox.deliveries.TicketThreads.find_conversation": once(
+        lambda w: w.ticket_threads.find_conversation(team_id=TEAM_ID, message=PLACE)
+    ),
     "outbox.deliveries.TicketThreads.find_ticket_of_copy": each(
         lambda w, t: w.ticket_threads.find_ticket_of_copy(
             DeliveryRef(str(t), "1:requester:x"), team_id=TEAM_ID

@@ -27,8 +27,10 @@ class Channel:
         self.system, self.id, self.is_private = system, channel, is_private
         system.slack.add_channel(channel, is_member=True, is_private=is_private, members=[])
         mode = ChannelMode.EVERY_MESSAGE
-        doc = RequestChannel(TEAM_ID, channel, mode, is_private=is_private).to_doc()
-        system.db.channels.insert_one(doc)
+        stored = RequestChannel(
+            TEAM_ID, channel, mode, is_private=is_private, is_channel_private=is_private
+        )
+        system.db.channels.insert_one(stored.to_doc())
         invalidate_caches()
 
     def file(

@@ -26,7 +26,14 @@ class Channel:
 
     def configure(self, mode: ChannelMode, *, is_private: bool = False) -> None:
         self.system.slack.add_channel(IT_HELP, is_member=True, members=[], is_private=is_private)
-        channel = RequestChannel(TEAM_ID, IT_HELP, mode, is_private=is_private, name="it-help")
+        channel = RequestChannel(
+            TEAM_ID,
+            IT_HELP,
+            mode,
+            is_private=is_private,
+            name="it-help",
+            is_channel_private=is_private,
+        )
         self.system.db.channels.insert_one(channel.to_doc())
         invalidate_caches()
 

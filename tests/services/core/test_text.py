@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.core.text import EMAIL_PATTERN, join_words, strip_invisible, truncate
+from services.core.text import EMAIL_PATTERN, join_words, replace_once, strip_invisible, truncate
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,17 @@ def test_a_list_in_words() -> None:
         "a, b and c",
     ]
     assert join_words("ab", "or") == "a or b"
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "replaced"),
+    [
+        ("VPN, VPN", "VPN", "LAN", "LAN, VPN"),
+        ("the VPN drops", "VPN", "VPN client", "the VPN client drops"),
+        ("the VPN client drops", "VPN", "VPN client", "the VPN client drops"),
+        ("VPN client", "VPN client", "VPN", "VPN"),
+        ("VPN", "VPN", "", ""),
+    ],
+)
+def test_words_are_replaced_once(text: str, old: str, new: str, replaced: str) -> None:
+    assert replace_once(text, old, new) == replaced
