@@ -44,7 +44,7 @@ NAME_TIMEOUT_SECONDS = 1.0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 PROCESSES = ("bot", "worker", "jobs")
 UNREADABLE_FILE = (
-    "You may not read the file .env in this directory. Run this as the user to whom it belongs, "
+    "You may not read the file .env in this directory. Run this as its owner, "
     "for example with sudo --user helpdesk."
 )
 

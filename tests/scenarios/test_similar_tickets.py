@@ -146,7 +146,7 @@ def test_what_was_typed_becomes_a_comment_after_a_look(
     assert read(above)[1:3] == [
         "You chose to make it private, but ticket 1 is not. The moderators can read what you send "
         "here.",
-        "The person whom you don't want to have it can read what you send here.",
+        "The person you don't want to have it can read what you send here.",
     ]
     assert stored(db, "comments") == [(None,)]
     # Sent twice, it is one comment. Closing what is shown closes the form below, too.

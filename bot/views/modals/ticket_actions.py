@@ -27,7 +27,7 @@ NOT_PRIVATE = (
     "You chose to make it private, but ticket {number} is not. The moderators can read what you "
     "send here."
 )
-UNWANTED_READER = "The person whom you don't want to have it can read what you send here."
+UNWANTED_READER = "The person you don't want to have it can read what you send here."
 CHANNEL_READS = "Everyone in the channel of its message reads this."
 BACK_TO_QUEUE = "queue"  # the value of the last choice in place of an account's id
 OBSTACLE_LABELS = {
