@@ -185,7 +185,7 @@ def _open_form(req: Request, *, internal: bool) -> None:
         req.open_form(ticket_actions.answer_modal(ticket, question=question.note or ""))
     else:
         _refresh_used_message(req, ticket)
-        req.open_form(ticket_actions.comment_modal(ticket))
+        req.open_form(ticket_actions.comment_modal(ticket, reader_id=req.actor.user_id))
 
 
 def _refresh_used_message(req: Request, ticket: Ticket) -> None:

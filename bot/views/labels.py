@@ -143,7 +143,9 @@ def analysis_source_text(ticket: Ticket) -> str | None:
     if "relatedSkills" in by_hand:
         return "Skills set by hand."
     is_learned = analysis.get("basis") == SkillMatch.LEARNED
-    skills_source = "Skills read offline from the text" if ticket.related_skills else "Read offline"
+    skills_source = (
+        "Skills found offline in the text" if ticket.related_skills else "Analysed offline"
+    )
     if is_learned:
         skills_source = "Skills learned offline: similar resolved tickets needed them"
     if analysis.get("failure"):

@@ -73,14 +73,14 @@ def test_it_names_a_ticket(number: int | None, name: str) -> None:
             "Gemini (gemini-x) is not sure what this ticket needs. "
             "The skills are those that similar resolved tickets needed.",
         ),
-        ({"source": "router", "failure": None}, "Skills read offline from the text."),
+        ({"source": "router", "failure": None}, "Skills found offline in the text."),
         (
             {"source": "router", "failure": "quota"},
-            "Skills read offline from the text, because Gemini is over its quota.",
+            "Skills found offline in the text, because Gemini is over its quota.",
         ),
         (
             {"source": "router", "failure": "timeout"},
-            "Skills read offline from the text, because Gemini did not answer in time.",
+            "Skills found offline in the text, because Gemini did not answer in time.",
         ),
         (
             {"source": "router", "failure": None, "basis": "learned"},
@@ -188,4 +188,6 @@ def test_an_edited_field_is_not_called_an_analysis(
 def test_where_no_skill_was_recognised_none_is_said_to_be_read() -> None:
     analysis = {"source": "router", "failure": "quota"}
     ticket = sample_ticket(related_skills=(), assignment={"analysis": analysis})
-    assert labels.analysis_source_text(ticket) == "Read offline, because Gemini is over its quota."
+    assert (
+        labels.analysis_source_text(ticket) == "Analysed offline, because Gemini is over its quota."
+    )

@@ -60,7 +60,7 @@ def test_the_screen(ada: Visitor) -> None:
         "Change due times",
         "---",
         "Business hours",
-        "Monday, Tuesday, Wednesday, Thursday, Friday, 09:00 to 17:00, UTC (not set yet)",
+        "Monday to Friday, 09:00 to 17:00, UTC (not set yet)",
         "No public holidays are set.",
         "Change business hours",
         "---",
