@@ -23,7 +23,7 @@ TYPING, PRESS, READ, LAST = 250, 600, 1_600, 3_000
 # Without local-slack's own controls. The caption takes the place of its name.
 STYLE = """
     .app-status, .topbar-right > .status, .notif, .sound-toggle, .inspector-toggle,
-    .search-bar, .composer-attach, .channel-sub { display: none !important }
+    .search-bar, .composer-attach, .channel-sub, .msg-time { display: none !important }
     .brand { font-size: 0 }
     .brand::after { content: var(--caption); font-size: 16px; letter-spacing: 0 }
     .modal-overlay { align-items: center !important }

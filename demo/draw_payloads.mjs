@@ -2,7 +2,7 @@
 //
 // Input: {"users": {id: name}, "channels": {id: name}, "css": text, "pictures": [
 //   {"id", "kind": "message" | "home" | "modal", "author", "time": Unix seconds, "now": Unix seconds,
-//    "only_visible_to_you", "title", "submit", "close", "errors": {block_id: text}, "blocks"}]}
+//    "only_visible_to_you", "is_member", "title", "submit", "close", "errors": {block_id: text}, "blocks"}]}
 // Each picture becomes the element <figure id=picture-ID>: the library writes ids, too, which are
 // action_ids.
 import { readFileSync } from "node:fs";
@@ -16,6 +16,12 @@ const LOGO =
   encodeURIComponent(
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 36 36"><rect width="36" height="36" rx="8" fill="#2d6a8e"/>' +
       '<circle cx="18" cy="18" r="10" fill="none" stroke="#fff" stroke-width="5"/></svg>',
+  );
+const memberLogo = (name) =>
+  "data:image/svg+xml," +
+  encodeURIComponent(
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 36 36"><rect width="36" height="36" rx="8" fill="#8a6d3b"/>' +
+      `<text x="18" y="25" font-family="Lato" font-size="20" fill="#fff" text-anchor="middle">${escaped(name[0] ?? "")}</text></svg>`,
   );
 // The library reads plain text, escaped characters and a bare @here as markup. Such a character
 // is drawn as one of Unicode's private use area, which the page then replaces.
@@ -87,7 +93,8 @@ function drawable(node, users) {
 
 function draw(picture, data, users) {
   now = picture.now === null ? null : picture.now * 1000;
-  const props = { name: picture.author ?? "", logo: LOGO, theme: "light", data };
+  const name = picture.author ?? "";
+  const props = { name, logo: picture.is_member ? memberLogo(name) : LOGO, theme: "light", data };
   if (picture.time !== null) props.time = new Date(picture.time * 1000);
   const blocks = (some) =>
     renderToStaticMarkup(
@@ -116,7 +123,7 @@ const data = { users: listed(input.users), channels: listed(input.channels), use
 const style = readFileSync(new URL(import.meta.resolve("slack-blocks-to-jsx/dist/style.css")), "utf8");
 const figures = input.pictures.map(
   (picture) =>
-    `<figure id="picture-${picture.id}" class="${picture.kind}">${draw(picture, data, input.users)}</figure>`,
+    `<figure id="picture-${picture.id}" class="${picture.kind}${picture.is_member ? " member" : ""}">${draw(picture, data, input.users)}</figure>`,
 );
 // Slack writes "today" in the middle of a sentence, too, and breaks lines at each space.
 const html = shown(figures.join("\n"))

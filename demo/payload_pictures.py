@@ -37,6 +37,7 @@ CSS = """
     footer { display: flex; justify-content: flex-end; gap: 12px; padding: 16px 0 }
     footer span { border: 1px solid #bbb; border-radius: 4px; padding: 6px 12px; font-weight: 700 }
     footer span + span { background: #007a5a; color: #fff; border-color: #007a5a }
+    figure.member .slack_blocks_to_jsx--header > div:first-of-type { display: none }
     .notice { color: #616061; font-size: 13px; margin: 0 0 4px 44px }
     .error { color: #e01e5a; font-size: 13px; margin: 2px 0 6px }
     .pointer-events-none { color: #1d1c1d !important }
@@ -50,7 +51,7 @@ class PayloadPicture:
     """What `kind` of thing the blocks are, and what Slack shows around them.
 
     `time`, when it was sent, and `now`, the present by default, are in Unix seconds. `errors` are
-    those of a form's fields, by block_id.
+    those of a form's fields, by block_id. `is_member`: a member of Slack wrote it.
     """
 
     id: str
@@ -60,6 +61,7 @@ class PayloadPicture:
     time: float | None = None
     now: float | None = None
     only_visible_to_you: bool = False
+    is_member: bool = False
     title: str = ""
     submit: str | None = None
     close: str | None = None

@@ -4,8 +4,16 @@ First the account pages in a phone's size, then the animation (demo/animation.py
 and Home are drawn from the blocks that the product sent, see demo/payload_pictures.py.
 """
 
+import re
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from PIL import Image
 
 from bot.views import ids
 from demo import animation
@@ -13,16 +21,24 @@ from demo.binaries import ROOT
 from demo.block_translation import original_blocks
 from demo.browser import Browser, Page
 from demo.local_stack import Stack
-from demo.payload_pictures import PayloadPicture, save_pictures
+from demo.payload_pictures import TIME_ZONE, PayloadPicture, save_pictures
 from demo.process import ProcessError
-from demo.seed import EMPLOYEE, TRIAGE
+from demo.seed import EMPLOYEE, HELP, HELP_NAME, TRIAGE, open_account
 from demo.slack_page import NotSeenError, SlackPage
 from demo.slack_user import ScreenMessage, SlackUser
+from services.registry.services import Services
 
 IMAGES = ROOT / "docs" / "images"
 # Tall enough that nothing has to be scrolled.
 HEIGHT = 2400
 PHONE_WIDTH, PHONE_SCALE = 400, 1.25
+# The time of day at which the pictures are taken, whenever that is.
+SHOWN_HOUR, SHOWN_MINUTE = 10, 12
+# Times this near to the present are moved with it; due dates stay.
+PRESENT = timedelta(minutes=30)
+# In a reason for an assignment out of business hours.
+_BACK = re.compile(r" · back [^·]*")
+_DATE = re.compile(r"<!date\^(\d+)\^")
 
 # A message that two workers update concurrently waits for the sweep.
 NOTIFICATION_TIMEOUT_SECONDS = 40.0
@@ -32,12 +48,20 @@ ASSIGNEE_REASON = "Why you:"
 TITLE = "VPN drops every hour"
 DESCRIPTION = "Since this morning, at home and in the office alike."
 QUESTION = "Which client do you use?"
+CHANNEL_MESSAGE = "My laptop shows a black picture in video calls"
+CHANNEL_QUESTION = "Does it also stay black after a restart?"
+CHANNEL_ANSWER = "No, after a restart it is fine again."
+CHANNEL_RESOLUTION = "Updated the camera's driver. No restart is needed any more."
 # Requester, assignee, title, description.
 EARLIER = (
     ("Emma", "Nils", "DNS finds no intranet pages", "Other addresses work."),
     ("Nils", "Lara", "My laptop gets very hot", "Even with all programs closed."),
 )
 
+
+# The messages of one thread in the request channel, joined in one picture.
+CHANNEL_PART = "channel-"
+CHANNEL_PICTURE = "channel.png"
 
 # The values of the sign-up form.
 NEWCOMER = {
@@ -64,6 +88,7 @@ class Photographer:
         self._take_lists()
         self._take_ticket()
         self._take_question(card)
+        self._take_channel()
         return self._pictures
 
     def _file_earlier(self) -> None:
@@ -126,6 +151,42 @@ class Photographer:
         nils.fill(question=QUESTION).submit()
         (question,) = emma.wait_for_dm(QUESTION, seconds=NOTIFICATION_TIMEOUT_SECONDS)
         self._take_message("question", question)
+
+    def _take_channel(self) -> None:
+        """Write in the request channel, answer there and resolve the ticket."""
+        emma, lara = self._people["Emma"], self._people["Lara"]
+        emma.say(CHANNEL_MESSAGE, channel=HELP)
+        message = self._wait_for_message(emma, HELP, CHANNEL_MESSAGE)
+        self._wait_for_message(emma, HELP, "*Assigned* to Lara")
+        lara.reply(message, CHANNEL_QUESTION)
+        emma.reply(message, CHANNEL_ANSWER)
+        card = self._wait_for_assignment(lara, CHANNEL_MESSAGE, ASSIGNEE_REASON)
+        lara.click(card, ids.ACCEPT)
+        card = self._wait_for_assignment(lara, CHANNEL_MESSAGE, "In progress")
+        lara.click(card, ids.RESOLVE)
+        lara.fill(resolution=CHANNEL_RESOLUTION).submit()
+        self._wait_for_message(emma, HELP, CHANNEL_RESOLUTION)
+        self._wait_for_message(emma, HELP, "*Resolved* by Lara")
+        for number, shown in enumerate([message, *emma.thread(message)]):
+            name = f"{CHANNEL_PART}{number}"
+            if shown.by_bot and shown.raw.get("blocks"):
+                self._take_message(name, shown)
+            else:
+                self._take_text(name, shown)
+
+    def _take_text(self, name: str, message: ScreenMessage) -> None:
+        """Take a message that a member wrote."""
+        text = {"type": "plain_text", "text": message.text, "emoji": False}
+        author = next(m for m in self._members.values() if m.slack_id == message.raw["user"])
+        picture = PayloadPicture(
+            name,
+            [{"type": "section", "text": text}],
+            kind="message",
+            author=author.first_name,
+            is_member=True,
+            time=float(message.ts),
+        )
+        self._pictures.append(picture)
 
     def _take_admin_pages(self) -> None:
         ada = self._people["Ada"]
@@ -201,6 +262,52 @@ def _button_label(home: ScreenMessage | None, text: str) -> str:
     return str(section["accessory"]["accessibility_label"])
 
 
+def at_shown_time(pictures: Sequence[PayloadPicture], *, now: datetime) -> list[PayloadPicture]:
+    """Return the pictures as if they were taken at the shown time of day instead of `now`."""
+    local = now.astimezone(ZoneInfo(TIME_ZONE))
+    shown = local.replace(hour=SHOWN_HOUR, minute=SHOWN_MINUTE, second=0, microsecond=0)
+    moved = (shown - local).total_seconds()
+
+    def move(seconds: float) -> float:
+        is_present = abs(now.timestamp() - seconds) < PRESENT.total_seconds()
+        return seconds + moved if is_present else seconds
+
+    def moved_dates(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: moved_dates(value) for key, value in node.items()}
+        if isinstance(node, list):
+            return [moved_dates(value) for value in node]
+        if not isinstance(node, str):
+            return node
+        return _DATE.sub(lambda found: f"<!date^{int(move(int(found[1])))}^", _BACK.sub("", node))
+
+    return [
+        replace(
+            picture,
+            blocks=moved_dates(list(picture.blocks)),
+            time=None if picture.time is None else move(picture.time),
+            now=shown.timestamp(),
+        )
+        for picture in pictures
+    ]
+
+
+def join_channel(files: Sequence[Path]) -> list[Path]:
+    """Join the messages of the thread below each other; return the other files and the joined."""
+    parts = [file for file in files if file.name.startswith(CHANNEL_PART)]
+    images = [Image.open(part).convert("RGB") for part in parts]
+    size = (max(image.width for image in images), sum(image.height for image in images))
+    joined, top = Image.new("RGB", size, "white"), 0
+    for image in images:
+        joined.paste(image, (0, top))
+        top += image.height
+    file = IMAGES / CHANNEL_PICTURE
+    joined.save(file)
+    for part in parts:
+        part.unlink()
+    return [*(file for file in files if file not in parts), file]
+
+
 def take_pages(phone: Page, url: str) -> None:
     """Sign up, and take pictures of the profile and the linking code."""
     for name, text in NEWCOMER.items():
@@ -241,6 +348,7 @@ def main() -> int:
                 signup, width=PHONE_WIDTH, height=HEIGHT, scale=PHONE_SCALE, is_phone=True
             )
             take_pages(phone, stack.pages_url)
+            open_account(Services(stack.database()), EMPLOYEE)
             try:
                 take_animation(browser, stack)
                 pictures = Photographer(stack, workspace).take()
@@ -250,9 +358,13 @@ def main() -> int:
                 raise
             people = {member.slack_id: member.first_name for member in stack.members}
             files = save_pictures(
-                browser, pictures, people=people, channels={TRIAGE: "triage"}, directory=IMAGES
+                browser,
+                at_shown_time(pictures, now=datetime.now(UTC)),
+                people=people,
+                channels={TRIAGE: "triage", HELP: HELP_NAME},
+                directory=IMAGES,
             )
-            for file in files:
+            for file in join_channel(files):
                 report(file)
     except (ProcessError, NotSeenError) as error:
         print(f"No pictures: {error}", file=sys.stderr)

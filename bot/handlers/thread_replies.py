@@ -205,7 +205,9 @@ def open_comment_form_instead(req: Request) -> None:
         asked = question.note or ""
         form = ticket_actions.answer_modal(ticket, question=asked, initial=text, notes=notes)
     else:
-        form = ticket_actions.comment_modal(ticket, initial=text, notes=notes)
+        form = ticket_actions.comment_modal(
+            ticket, reader_id=req.actor.user_id, initial=text, notes=notes
+        )
     req.push_form(form)
 
 
@@ -228,7 +230,7 @@ def _open_form(req: Request, *, internal: bool) -> None:
         req.open_form(ticket_actions.answer_modal(ticket, question=question.note or ""))
     else:
         _refresh_used_message(req, ticket)
-        req.open_form(ticket_actions.comment_modal(ticket))
+        req.open_form(ticket_actions.comment_modal(ticket, reader_id=req.actor.user_id))
 
 
 def _refresh_used_message(req: Request, ticket: Ticket) -> None:

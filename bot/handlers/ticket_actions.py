@@ -28,7 +28,6 @@ MODALS: dict[TicketAction, Callable[[Ticket], View]] = {
     TicketAction.ASK_REQUESTER: views.ask_requester_modal,
     TicketAction.RESOLVE: views.resolve_ticket_modal,
     TicketAction.CANCEL: views.cancel_ticket_modal,
-    TicketAction.REOPEN: views.reopen_ticket_modal,
 }
 
 
@@ -51,14 +50,18 @@ def apply_action(req: Request) -> None:
 
 
 def open_modal(req: Request) -> None:
-    """Open the modal in `MODALS` of the pressed button."""
+    """Open the modal of the pressed button."""
     action = _pressed_action(req)
     ticket_id, expected_state = parse_button_value(req.button_value)
     with _refresh_if_stale(req, ticket_id):
         ticket = req.services.ticket_actions.get_for_action(
             actor=req.actor, ticket_id=ticket_id, action=action, expected_state=expected_state
         )
-    req.open_form(MODALS[action](ticket))
+    if action is TicketAction.REOPEN:
+        form = views.reopen_ticket_modal(ticket, reader_id=req.actor.user_id)
+    else:
+        form = MODALS[action](ticket)
+    req.open_form(form)
 
 
 def open_reassign_modal(req: Request) -> None:

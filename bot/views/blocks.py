@@ -16,7 +16,7 @@ from bot.views.text import (
     plain_text,
 )
 from services.core.text import strip_invisible, truncate
-from services.models.resolution import RESOLUTION_CODES
+from services.models.resolution import RESOLUTION_CODES, SOLVED_BY_REQUESTER
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.tickets.lifecycle import is_awaiting_acceptance
 from services.tickets.validation import MAX_TITLE_LENGTH
@@ -94,9 +94,12 @@ def facts_section(ticket: Ticket, *facts: str) -> Block:
 
 
 def description_section(ticket: Ticket) -> list[Block]:
-    """Return the beginning of the description; the ticket's page shows all of it."""
-    text = excerpt(ticket.description, max_length=MAX_EXCERPT_LENGTH, max_lines=MAX_EXCERPT_LINES)
-    return [text_section(text), *secret_notice(ticket.description)] if text else []
+    """Return the beginning of the description without a first line that is the title, as of a
+    ticket that was a message; the ticket's page shows all of it."""
+    first, _, rest = ticket.description.strip().partition("\n")
+    text = rest if first.split() == ticket.title.split() else ticket.description
+    shown = excerpt(text, max_length=MAX_EXCERPT_LENGTH, max_lines=MAX_EXCERPT_LINES)
+    return [*([text_section(shown)] if shown else []), *secret_notice(ticket.description)]
 
 
 def titled_section(label: str, text: str) -> list[Block]:
@@ -169,7 +172,7 @@ def status_line(
     if assignee and is_awaiting_acceptance(ticket):
         return facts_section(ticket, f"{status} to {assignee.mention}", due)
     if assignee and accepted_time(ticket) and ticket.status is not Status.WAITING:
-        who = f"{assignee.mention} has accepted it"
+        who = f"Accepted by {assignee.mention}"
     elif assignee:
         who = f"Assigned to {assignee.mention}"
     elif ticket.assignment.get("next") or ticket.is_queued_unassigned:
@@ -191,7 +194,7 @@ def resolution_section(
     """Return what was done, if the ticket is resolved."""
     if ticket.status is not Status.COMPLETED or not ticket.resolution:
         return []
-    if ticket.resolution in RESOLUTION_CODES:
+    if ticket.resolution in {*RESOLUTION_CODES, SOLVED_BY_REQUESTER}:  # the status says it
         return []
     return show("What was done", str(ticket.resolution))
 

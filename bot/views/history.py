@@ -120,6 +120,12 @@ def _event_phrase(event: Event, lookup: DisplayPersonLookup) -> str:
     if event.type in (EventType.EDITED, EventType.STATUS_CHANGED):
         return edit_phrase(event.field, event.to)
     phrase = EVENT_PHRASES.get(event.type, "changed the ticket")
+    if (
+        event.type == EventType.UNASSIGNED
+        and event.by == event.from_
+        and not event.assignee_was_absent
+    ):
+        phrase = "declined it"
     return (
         f"{phrase}: {_quoted(event.note)}"
         if event.note and event.type in EVENTS_WITH_NOTE

@@ -80,7 +80,7 @@ def describe_load(open_tickets: int, capacity: int) -> str:
     """Return the open tickets out of the capacity: with the ticket in question, or, if there is no
     room for it, without."""
     if open_tickets < capacity:
-        return f"{open_tickets + 1} of {capacity} with this one"
+        return f"{open_tickets + 1} of {capacity} tickets with this one"
     return full_phrase(open_tickets, capacity)
 
 

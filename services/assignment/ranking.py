@@ -274,7 +274,8 @@ def _reason(rating: Rating, context: ScoringContext) -> ChoiceReason:
 
 
 def _describe(rating: Rating, context: ScoringContext, why: ChoiceReason | None) -> str:
-    """For example "knows VPN and DNS · 3 of 8 with this one · at work until 18:00 (Tokyo time)".
+    """For example "knows VPN and DNS · 3 of 8 tickets with this one · at work until 18:00 (Tokyo
+    time)".
 
     Times are in the candidate's time zone, which is named if the candidates are in several.
     """

@@ -7,6 +7,8 @@ from services.core.database import Document
 CANCELLED_RESOLUTION = "cancelled"  # its requester no longer needs it
 NO_ANSWER_RESOLUTION = "no_answer"  # its requester did not answer
 NOT_A_REQUEST_RESOLUTION = "not_a_request"  # withdrawn by the staff; it counts in no figures
+# What was done, according to a requester who pressed Solved.
+SOLVED_BY_REQUESTER = "Its requester says that it is solved."
 # With the end of a sentence about the ticket.
 RESOLUTION_CODES: Mapping[str, str] = {
     CANCELLED_RESOLUTION: "cancelled",

@@ -35,7 +35,7 @@ _COUNT_IF_UNSEEN = 0.1  # of a word that is not in the sample: most are in hardl
 _COMPARED_FIELDS = ("title", "search.public", "search.parts")
 _SHOWN_FIELDS = (
     *("number", "title", "status", "resolution", "private", "comments", "createdBy"),
-    *("assignedTo", "participants", "createdAt"),
+    *("assignedTo", "acceptedAt", "participants", "createdAt"),
 )
 
 

@@ -19,7 +19,11 @@ from services.core.optimistic_retry import retry_on_conflict
 from services.core.security_events import SecurityEvent
 from services.models.events import EventType
 from services.models.permissions import Actor, Permission, require_permission
-from services.models.resolution import CANCELLED_RESOLUTION, NOT_A_REQUEST_RESOLUTION
+from services.models.resolution import (
+    CANCELLED_RESOLUTION,
+    NOT_A_REQUEST_RESOLUTION,
+    SOLVED_BY_REQUESTER,
+)
 from services.models.ticket import Status, Ticket
 from services.models.user import User, can_work_on_tickets
 from services.outbox import deliveries
@@ -47,7 +51,6 @@ from services.tickets.validation import (
     checked_resolution,
 )
 
-SOLVED_BY_REQUESTER = "Its requester says that it is solved."
 STILL_A_PROBLEM = "It is still a problem."
 # Events of actions; other events may come between a press and its repetition.
 ACTION_EVENTS = frozenset(

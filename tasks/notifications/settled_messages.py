@@ -83,7 +83,8 @@ def action_sentence(ticket: Ticket, action: Event, people: PersonLookup, *, reci
             to = "you" if to_recipient else escape(people(action.to).name)
             return f"{verb} to {to}."
         case EventType.UNASSIGNED:
-            return f"{who} returned it to the queue."
+            is_declined = action.by == action.from_
+            return f"{who} declined it." if is_declined else f"{who} returned it to the queue."
         case EventType.WAITING:
             return f"{who} asked the requester."
         case EventType.UNANSWERED:

@@ -778,7 +778,9 @@ def _modals() -> Iterator[Row]:
             entered_text="It drops.",
         ),
     )
-    yield MODALS, EMPLOYEE, "Comment", ticket_actions.comment_modal(ASSIGNED)
+    by_ann = ticket_actions.comment_modal(ASSIGNED, reader_id=ANN.id)
+    yield MODALS, EMPLOYEE, "Comment", by_ann
+    yield MODALS, ASSIGNEE, "Comment", ticket_actions.comment_modal(ASSIGNED)
     in_channel = replace(WAITING, source=replace(SOURCE, is_conversation=True))
     for title, form in {
         "Comment": ticket_actions.comment_modal(in_channel),
@@ -798,7 +800,9 @@ def _modals() -> Iterator[Row]:
         "An error",
         notice_modal("There is no such ticket, or you may not see it."),
     )
-    yield MODALS, EMPLOYEE, "Reopen", ticket_actions.reopen_ticket_modal(RESOLVED)
+    by_ann = ticket_actions.reopen_ticket_modal(RESOLVED, reader_id=ANN.id)
+    yield MODALS, EMPLOYEE, "Reopen", by_ann
+    yield MODALS, ASSIGNEE, "Reopen", ticket_actions.reopen_ticket_modal(RESOLVED)
     yield MODALS, EMPLOYEE, "Answer", ticket_actions.answer_modal(WAITING, question=COMMENT.text)
     joined = replace(ASSIGNED, participants=(DAN.id,))
     for title, members in (
@@ -810,7 +814,12 @@ def _modals() -> Iterator[Row]:
         ),
     ):
         yield MODALS, EMPLOYEE, title, participants_modal(members)
-    yield MODALS, EMPLOYEE, "Comment, participants read it", ticket_actions.comment_modal(joined)
+    yield (
+        MODALS,
+        EMPLOYEE,
+        "Comment, participants read it",
+        ticket_actions.comment_modal(joined, reader_id=ANN.id),
+    )
     asking = ticket_actions.ask_requester_modal(joined)
     yield MODALS, ASSIGNEE, "Ask the requester, participants read it", asking
     yield MODALS, ASSIGNEE, "Internal note", ticket_actions.note_modal(ASSIGNED)
@@ -823,7 +832,7 @@ def _modals() -> Iterator[Row]:
         "it is analysed again": ReassignResult(NEW, None),
     }.items():
         yield MODALS, ASSIGNEE, f"Declined: {title}", ticket_actions.declined_modal(outcome)
-    fit = AssigneeOption(CLEO, ("VPN",), 2, 8, None, "knows VPN · 3 of 8 with this one")
+    fit = AssigneeOption(CLEO, ("VPN",), 2, 8, None, "knows VPN · 3 of 8 tickets with this one")
     full = AssigneeOption(ADA, (), 8, 8, Obstacle.FULL, "has 8 of 8 open tickets", is_match=False)
     yield (
         MODALS,
@@ -1213,7 +1222,9 @@ def _history() -> tuple[Event, ...]:
 def _dry_runs() -> dict[str, DryRun]:
     def score(user: User, exclusion: Any = None, **fields: Any) -> CandidateScore:
         candidate = Candidate(user.id, user.role, user.skills, 1, 8, **fields)
-        return CandidateScore(candidate, 0.75, PARTS, "knows VPN · 2 of 8 with this one", exclusion)
+        return CandidateScore(
+            candidate, 0.75, PARTS, "knows VPN · 2 of 8 tickets with this one", exclusion
+        )
 
     reasons = [Obstacle.AWAY, *Obstacle, *CandidateExclusion]
     excluded = [score(CLEO, why) for why in reasons[1:]]
@@ -1226,7 +1237,9 @@ def _dry_runs() -> dict[str, DryRun]:
         Correction(NOW, CLEO.id, None, frozenset(), ADA.id),
         Correction(NOW, CLEO.id, BEN.id, frozenset(), ADA.id),
     )
-    last = LastAssignment(BEN.id, "system", NOW, "knows VPN · 2 of 8 with this one", 0.75, PARTS)
+    last = LastAssignment(
+        BEN.id, "system", NOW, "knows VPN · 2 of 8 tickets with this one", 0.75, PARTS
+    )
     run = DryRun(
         ticket, is_analysed=True, was_analysed=True, has_secrets=True,
         explanation=Explanation((score(BEN),), tuple(excluded)), last_assignment=last,
@@ -1253,7 +1266,7 @@ def _emails() -> Iterator[Row]:
         EmailKind.LINKED: compose.link_values("Ann"),
         EmailKind.UNLINKED: compose.link_values(""),
         EmailKind.ASSIGNED: compose.assignment_values(
-            ASSIGNED, requester="Ann", reason="knows VPN · 2 of 8 with this one"
+            ASSIGNED, requester="Ann", reason="knows VPN · 2 of 8 tickets with this one"
         ),
     }
     sender = compose.parse_address("helpdesk@example.com")

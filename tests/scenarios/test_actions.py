@@ -35,7 +35,7 @@ def test_accepting_updates_cards_and_sends_no_message(
         [f"in progress, accepted by {ben.name}"],
         ["accepted by you"],
     )
-    assert f"<@{People.slack_id(ben)}> has accepted it" in said(system.card(ann))
+    assert f"Accepted by <@{People.slack_id(ben)}>" in said(system.card(ann))
     assert "*In progress* · From" in said(system.card(ben))
 
 
@@ -237,7 +237,7 @@ def test_unassigning_finds_another_assignee(
     system.work()
     assert system.now(ticket).assigned_to == other.id
     assert system.texts(other) == ["assigned to you"]
-    assert system.texts(ben) == [f"You gave it back. {other.name} has it now."]
+    assert system.texts(ben) == [f"You declined it. {other.name} has it now."]
     assert system.texts(ann) == [f"assigned to {other.name}"]
     assert message_counts(system, cleo) == [0]
 
@@ -251,7 +251,7 @@ def test_unassigning_without_another_candidate(
     system.work()
     system.send_due_reminders()
     assert system.now(ticket).assigned_to is None
-    assert system.texts(ben) == ["You gave it back. No one has this yet."]
+    assert system.texts(ben) == ["You declined it. No one has this yet."]
     assert system.texts(ann) == ["no one is available for this"]
     assert "No one is available right now" in said(system.card(ann))
     assert system.texts(admin) == ["no one is available to take it"]

@@ -31,10 +31,10 @@ def test_a_declined_ticket_goes_to_the_next_best_and_says_to_whom(
     assert told["text"]["text"] == f"Ticket 1 goes to {cleo.name}, who is notified now."
     system.work()
     assert (system.texts(ben), system.texts(cleo)) == (
-        [f"You gave it back. {cleo.name} has it now."],
+        [f"You declined it. {cleo.name} has it now."],
         ["assigned to you"],
     )
-    assert "Why you: knows VPN · 1 of 8 with this one" in said(system.card(cleo))
+    assert "Why you: knows VPN · 1 of 8 tickets with this one" in said(system.card(cleo))
     assert buttons(system.card(ben)) == ["Details"]
     assert system.now(ticket).assigned_to == cleo.id
 
@@ -71,7 +71,7 @@ def test_the_staff_reads_why(
     press = {"user": People.slack_id(cleo), "response_url": url}
     system.bot.answer(payloads.menu_choice(system.card(cleo), "details", **press))
     (page,) = system.slack.calls_to("response_url")
-    why = f"{ben.name} returned it to the queue: No time right now: On holiday tomorrow."
+    why = f"{ben.name} declined it: No time right now: On holiday tomorrow."
     assert why in str(page.args["blocks"])
 
 
@@ -137,7 +137,7 @@ def test_reassigning_to_the_next_best_is_one_press(
     option, _ = best["element"]["options"]
     assert (option["text"]["text"], option["description"]["text"]) == (
         cleo.name,
-        "knows VPN · 1 of 8 with this one",
+        "knows VPN · 1 of 8 tickets with this one",
     )
     assert system.submit(ben, nextBest=str(cleo.id), reason="Yours, I think.") == {}
     system.work()

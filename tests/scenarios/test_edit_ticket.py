@@ -275,8 +275,8 @@ def test_assignee_options_are_ranked(
     view = form(moderator)
     save(ticket_bot, view, moderator, relatedSkills=["SAP"])
     assert asked(ticket_bot, form(moderator), "assignedTo", moderator) == [
-        f"{expert.name} · knows SAP · 1 of 8 with this one",
-        f"{moderator.name} · 1 of 8 with this one",
+        f"{expert.name} · knows SAP · 1 of 8 tickets with this one",
+        f"{moderator.name} · 1 of 8 tickets with this one",
     ]
     assert asked(ticket_bot, view, "assignedTo", moderator, "SAP")[0].startswith(str(expert.name))
     assert asked(ticket_bot, view, "assignedTo", moderator, "<nobody>") == []

@@ -54,7 +54,7 @@ def test_two_moderators_update_a_ticket_and_both_see_what_became_of_it(
 
     vera_s, otto_s = vera.opens("update 1"), otto.opens("update #1")
     (option,) = otto.is_offered(otto_s, "vpn")
-    assert option["text"]["text"] == f"{expert.name} · knows VPN · 1 of 8 with this one"
+    assert option["text"]["text"] == f"{expert.name} · knows VPN · 1 of 8 tickets with this one"
 
     assert vera.sends(vera_s, description="The gateway drops it.", priority="high") == {}
     answer = otto.sends(otto_s, description="Her laptop drops it.", title="VPN is down")

@@ -52,7 +52,7 @@ def test_its_assignee_is_reminded_and_then_it_is_reassigned(
     eventually(lambda: len(slack.messages(people.slack_id(jo))) == 2, what="Jo was reminded")
     reminder = slack.messages(people.slack_id(jo))[1]
     assert reminder["text"] == "Ticket 1 “VPN is down” waits for you to accept it"
-    assert buttons(reminder) == ["Accept", "Reassign", "Open"]
+    assert buttons(reminder) == ["Accept", "Reassign", "Details"]
 
     long_ago(db, ticket)
     eventually(lambda: reload(db, ticket).assigned_to == al.id, what="it was reassigned")

@@ -154,7 +154,7 @@ def test_two_lines_of_one_ticket_are_one(day: Day, employee: User) -> None:
     said = texts(message)
     assert said[0] == "*2 tickets need a look*"
     assert [text.split("\n")[1][:11] for text in said[1:]] == ["It was due "] * 2
-    assert buttons(message) == ["Accept", "Reassign", "Open"] * 2
+    assert buttons(message) == ["Accept", "Reassign", "Details"] * 2
     assert day.db.nudges.count_documents({"to": str(jo.id), "at": {"$exists": True}}) == 0
 
 

@@ -55,7 +55,7 @@ def reminder(system: BotAndWorkers, ticket: Ticket, ben: User) -> Json:
     goes_on(system, hours=5)
     sent = newest(system, ben)
     assert "waits for you to accept it" in sent["text"]
-    assert buttons(sent) == ["Accept", "Reassign", "Open"]
+    assert buttons(sent) == ["Accept", "Reassign", "Details"]
     return sent
 
 
@@ -68,7 +68,7 @@ def test_an_accepted_ticket_waits_for_no_one(
     shown = now_shown(system, reminder)
     assert texts(shown) == ["*Ticket 1* “VPN is down”\nYou accepted it."]
     assert shown["text"] == "Ticket 1 “VPN is down”: You accepted it."
-    assert buttons(shown) == ["Open"]
+    assert buttons(shown) == ["Details"]
     assert len(system.messages(ben)) == before
     # Slack still shows the old message to him.
     system.press(ben, reminder, "accept")
@@ -90,7 +90,7 @@ def test_it_follows_later_actions(
     system.actions.resolve(**by(cleo, ticket), resolution="Done.")
     system.work(ticket)
     assert texts(now_shown(system, reminder))[0].endswith(f"\n{cleo.name} resolved it.")
-    assert buttons(now_shown(system, reminder)) == ["Open"]
+    assert buttons(now_shown(system, reminder)) == ["Details"]
 
 
 def test_every_reader_of_an_overdue_ticket_sees_who_has_it_now(
@@ -102,19 +102,19 @@ def test_every_reader_of_an_overdue_ticket_sees_who_has_it_now(
     for _ in range(12):
         goes_on(triage, hours=12)
     overdue = newest(triage, boss)
-    assert buttons(overdue) == ["Reassign", "Open"]
+    assert buttons(overdue) == ["Reassign", "Details"]
     told = [
         m for m in triage.slack.messages(TRIAGE) if "overdue" in m["text"] or "late" in m["text"]
     ]
     assert told
-    assert buttons(told[-1]) == ["Take over", "Open"]
+    assert buttons(told[-1]) == ["Take over", "Details"]
     triage.press(boss, overdue, "reassign")
     triage.submit(boss, assignedTo=str(cleo.id))
     triage.work()
     for message in (overdue, told[-1]):
         shown = now_shown(triage, message)
         assert texts(shown)[-1].endswith(f"Reassigned to {cleo.name}.")
-        assert buttons(shown) == ["Open"]
+        assert buttons(shown) == ["Details"]
     assert ticket.number == 1
 
 
@@ -130,11 +130,11 @@ def test_of_several_tickets_the_others_keep_their_buttons(
     shown = now_shown(system, sent)
     assert texts(shown)[0] == "*1 ticket needs a look*"
     assert texts(shown)[-1] == "*Ticket 2* “VPN &lt;is&gt; slow”\nYou accepted it."
-    assert buttons(shown) == ["Accept", "Reassign", "Open", "Open"]
+    assert buttons(shown) == ["Accept", "Reassign", "Details", "Details"]
     assert shown["text"] == "1 ticket needs a look: Ticket 1"
     system.actions.accept(**by(ben, first))
     system.work(first)
-    assert buttons(now_shown(system, sent)) == ["Open", "Open"]
+    assert buttons(now_shown(system, sent)) == ["Details", "Details"]
     assert now_shown(system, sent)["text"] == "Ticket 1, Ticket 2: nothing is left to do"
 
 
@@ -145,7 +145,7 @@ def test_a_later_due_date_ends_a_reminder_of_the_due_date(
     for _ in range(12):
         goes_on(system, hours=12)
     sent = newest(system, ben)
-    assert buttons(sent) == ["Resolve", "Open"]
+    assert buttons(sent) == ["Resolve", "Details"]
     now = system.now(ticket)
     system.runtime.services.ticket_edits.update(
         actor=Actor.from_user(ben),
@@ -156,7 +156,7 @@ def test_a_later_due_date_ends_a_reminder_of_the_due_date(
     system.work(ticket)
     shown = now_shown(system, sent)
     assert "It is now due" in texts(shown)[-1]
-    assert buttons(shown) == ["Open"]
+    assert buttons(shown) == ["Details"]
 
 
 def test_a_change_while_the_reminder_is_sent_is_shown_afterwards(
@@ -184,7 +184,7 @@ def test_an_update_that_slack_refuses_is_repeated(
     system.work()
     system.slack.recover()
     system.send_due_reminders()
-    assert buttons(now_shown(system, reminder)) == ["Open"]
+    assert buttons(now_shown(system, reminder)) == ["Details"]
     assert system.db.nudges.count_documents({"at": {"$exists": True}}) == 0
 
 

@@ -259,7 +259,7 @@ def _loss_phrase(loss: Event, former: ObjectId, lookup: DisplayPersonLookup) -> 
         return "It was handed over"
     by = "You" if loss.by == former else lookup(loss.by).name
     if loss.type == EventType.UNASSIGNED:
-        return "You gave it back" if loss.by == former else f"{by} returned it to the queue"
+        return "You declined it" if loss.by == former else f"{by} returned it to the queue"
     if loss.to == loss.by:
         return f"{by} took it over"
     return f"{by} reassigned it to {lookup(loss.to).name}"
@@ -381,7 +381,8 @@ def _triage_state(
     name = escape(assignee.name)
     if is_awaiting_acceptance(ticket):
         return f"{status} to {name}"
-    return f"{status} · {'accepted by' if accepted_time(ticket) else 'assigned to'} {name}"
+    is_accepted = accepted_time(ticket) and ticket.status is not Status.WAITING
+    return f"{status} · {'Accepted by' if is_accepted else 'Assigned to'} {name}"
 
 
 def _triage_phrase(ticket: Ticket, assignee: DisplayPerson | None, is_unassigned: bool) -> str:

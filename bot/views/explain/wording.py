@@ -82,8 +82,8 @@ def analysis_rows(dry_run: DryRun, formatter: Formatter) -> dict[str, str]:
     analysis = dry_run.ticket.assignment.get("analysis") or {}
     at = as_datetime(analysis.get("at"))
     return {
-        "Read by": _analysis_reader(dry_run, formatter),
-        **({"Read": formatter.time(at)} if at and dry_run.is_analysed else {}),
+        "Done by": _analysis_reader(dry_run, formatter),
+        **({"Done": formatter.time(at)} if at and dry_run.is_analysed else {}),
         "Skills": _skills(dry_run, formatter),
         "Confidence": _confidence(analysis.get("confidence")),
         "Priority": _priority(dry_run),
@@ -203,7 +203,7 @@ EXCLUSION_TEXTS = {
 
 
 def reason_sentence(reason: str) -> str:
-    """Return a reason such as "knows VPN · 2 of 8 with this one" as it stands by itself."""
+    """Return a reason such as "knows VPN · 2 of 8 tickets with this one" as it stands by itself."""
     return f"{reason[:1].upper()}{reason[1:]}"
 
 
@@ -252,7 +252,7 @@ def _skills(dry_run: DryRun, formatter: Formatter) -> str:
 
 def _confidence(stored: object) -> str:
     if not isinstance(stored, (int, float)):
-        return "Not given: only Gemini gives one"
+        return "Only Gemini gives one"
     doubt = " (too low to rely on)" if is_low_confidence(stored) else ""
     return f"{stored:.0%}{doubt}"
 
@@ -275,12 +275,13 @@ def _secrets(dry_run: DryRun) -> str:
 
 
 def _declined(dry_run: DryRun, user_id: ObjectId) -> str:
-    past_assignments = [
-        event.type
+    losses = [
+        event
         for event in dry_run.ticket.events
         if event.from_ == user_id
         and event.type in (EventType.UNASSIGNED, EventType.REASSIGNED_BY_ESCALATION)
         and not event.assignee_was_absent
     ]
-    is_late = bool(past_assignments) and past_assignments[-1] == EventType.REASSIGNED_BY_ESCALATION
-    return "did not accept it in time" if is_late else "handed it back"
+    if losses and losses[-1].type == EventType.REASSIGNED_BY_ESCALATION:
+        return "did not accept it in time"
+    return "declined it" if losses and losses[-1].by == user_id else "had it before"

@@ -17,7 +17,7 @@ def setup_blocks(checklist: SetupChecklist, *, app_name: str) -> list[Block]:
         _step(
             checklist.business_hours,
             "Business hours and time zone",
-            "Due dates count in them. Until you set them, they are Monday to Friday, 9:00 to "
+            "Due dates count in them. Until you set them, they are Monday to Friday, 09:00 to "
             "17:00 UTC.",
             button("Set business hours", ids.OPEN_BUSINESS_HOURS, "all"),
         ),

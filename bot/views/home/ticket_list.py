@@ -180,7 +180,8 @@ def _state(
     name = format_name(display_person(people, ticket.assigned_to))
     if is_awaiting_acceptance(ticket):
         return f"{status} to {name}", ""
-    return status, f"{'Accepted by' if accepted_time(ticket) else 'Assigned to'} {name}"
+    is_accepted = accepted_time(ticket) and ticket.status is not Status.WAITING
+    return status, f"{'Accepted by' if is_accepted else 'Assigned to'} {name}"
 
 
 def filter_menus(listed: ListResult, max_options: int) -> Block:

@@ -8,7 +8,7 @@ from bot.views import ids, labels
 from bot.views.blocks import actions, context, mrkdwn_section
 from bot.views.cards.action_buttons import action_button
 from bot.views.due_text import format_datetime, lateness
-from bot.views.text import Block, DisplayPerson, Message, escape, masked, mrkdwn, plain_text
+from bot.views.text import Block, DisplayPerson, Message, escape, masked, mrkdwn
 from services.core.text import truncate
 from services.models.escalation_track import EscalationStep, EscalationTrack
 from services.models.permissions import Actor
@@ -141,13 +141,13 @@ def _assignee_name(line: ReminderLine, is_channel: bool) -> str:
 
 def _buttons(line: ReminderLine, is_channel: bool) -> list[Block]:
     ticket = line.ticket
-    open_button = {**action_button(ticket, ids.DETAILS), "text": plain_text("Open")}
+    details = action_button(ticket, ids.DETAILS)
     if line.outcome or line.step is EscalationStep.ACCEPT_REASSIGN:
-        return [open_button]
+        return [details]
     if is_channel:
-        return [action_button(ticket, ids.TAKE, assignee=line.assignee), open_button]
+        return [action_button(ticket, ids.TAKE, assignee=line.assignee), details]
     if not line.is_for_assignee:
-        return [action_button(ticket, ids.REASSIGN), open_button]
+        return [action_button(ticket, ids.REASSIGN), details]
     actions = (
         allowed_actions(Actor(ticket.assigned_to, Role.MODERATOR), ticket)
         if ticket.assigned_to
@@ -157,6 +157,6 @@ def _buttons(line: ReminderLine, is_channel: bool) -> list[Block]:
         return [
             action_button(ticket, ids.ACCEPT, primary=True),
             action_button(ticket, ids.REASSIGN),
-            open_button,
+            details,
         ]
-    return [action_button(ticket, ids.RESOLVE, primary=True), open_button]
+    return [action_button(ticket, ids.RESOLVE, primary=True), details]

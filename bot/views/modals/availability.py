@@ -1,6 +1,6 @@
 """The modal for a person's working hours and absence."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import product
 
 from bot.views import ids
@@ -94,6 +94,22 @@ def _days(current: Availability) -> Block:
         "These are the team's hours, and change with them." if not current.has_own_hours else ""
     )
     return input_block("Working days", element, optional=True, hint=team_hours_hint)
+
+
+def days_text(days: Collection[int]) -> str:
+    """Return "Monday to Friday", "Monday to Thursday, Saturday", or "Monday, Wednesday"."""
+    runs: list[list[int]] = []
+    for day in sorted(days):
+        if runs and runs[-1][-1] == day - 1:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return ", ".join(
+        f"{WEEKDAYS[run[0]]} to {WEEKDAYS[run[-1]]}"
+        if len(run) > 2
+        else ", ".join(WEEKDAYS[day] for day in run)
+        for run in runs
+    )
 
 
 def hours_text(start: str, end: str) -> str:

@@ -7,7 +7,13 @@ from bot.views.blocks import actions, button, context, header, mrkdwn_section, t
 from bot.views.due_text import format_date
 from bot.views.inputs import View, channel_select, input_block, modal, option, select, text_input
 from bot.views.modals import request_channels
-from bot.views.modals.availability import WEEKDAYS, country_select, hours_inputs, hours_text
+from bot.views.modals.availability import (
+    WEEKDAYS,
+    country_select,
+    days_text,
+    hours_inputs,
+    hours_text,
+)
 from bot.views.text import Block, plain_text
 from services.account_admin.private_ticket_settings import MAX_PEOPLE, PrivateTicketSettings
 from services.availability.slack_status import MAX_TEXT_LENGTH, StatusRules, format_entries
@@ -325,7 +331,7 @@ def _working_days(count: int) -> str:
 
 
 def _business_hours_text(business_hours: BusinessHours) -> str:
-    days = ", ".join(WEEKDAYS[day] for day in sorted(business_hours.days))
+    days = days_text(business_hours.days)
     default_note = "" if business_hours.is_configured else " (not set yet)"
     return (
         f"{days}, {hours_text(business_hours.start, business_hours.end)}, "

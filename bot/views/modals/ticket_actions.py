@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from bson import ObjectId
+
 from bot.views import ids, labels
 from bot.views.blocks import header, mrkdwn_section, quoted_section, text_section, ticket_title
 from bot.views.cards.action_buttons import accepted_sentence, button_value
@@ -28,7 +30,7 @@ NOT_PRIVATE = (
     "send here."
 )
 UNWANTED_READER = "The person you don't want to have it can read what you send here."
-CHANNEL_READS = "Everyone in the channel of its message reads this."
+CHANNEL_READS = "Everyone in the request channel reads this."
 BACK_TO_QUEUE = "queue"  # the value of the last choice in place of an account's id
 OBSTACLE_LABELS = {
     Obstacle.REQUESTER: "filed it",
@@ -176,7 +178,7 @@ def cancel_ticket_modal(ticket: Ticket) -> View:
     )
 
 
-def reopen_ticket_modal(ticket: Ticket) -> View:
+def reopen_ticket_modal(ticket: Ticket, *, reader_id: ObjectId | None = None) -> View:
     return _ticket_modal(
         ticket,
         ids.REOPEN_TICKET,
@@ -189,16 +191,25 @@ def reopen_ticket_modal(ticket: Ticket) -> View:
                 max_length=MAX_COMMENT_LENGTH,
                 multiline=True,
                 optional=True,
-                hint=CHANNEL_READS if conversation_of(ticket) else f"{_readers(ticket)} this.",
+                hint=CHANNEL_READS
+                if conversation_of(ticket)
+                else f"{_readers(ticket, reader_id)} this.",
             ),
         ],
     )
 
 
-def comment_modal(ticket: Ticket, *, initial: str = "", notes: Sequence[str] = ()) -> View:
-    hint = f"{_readers(ticket)} this. They also read replies in the thread of the ticket's card."
+def comment_modal(
+    ticket: Ticket,
+    *,
+    reader_id: ObjectId | None = None,
+    initial: str = "",
+    notes: Sequence[str] = (),
+) -> View:
+    readers = _readers(ticket, reader_id)
+    hint = f"{readers} this. They also read replies in the thread of the ticket's card."
     if conversation_of(ticket):
-        hint = f"{CHANNEL_READS} It is passed on to the thread there."
+        hint = f"{CHANNEL_READS} It appears in the ticket's thread there."
     return _ticket_modal(
         ticket,
         ids.WRITE_COMMENT,
@@ -235,8 +246,7 @@ def commented_modal(ticket: Ticket) -> View:
 def answer_modal(
     ticket: Ticket, *, question: str, initial: str = "", notes: Sequence[str] = ()
 ) -> View:
-    others = "and its participants read" if ticket.participants else "reads"
-    hint = f"Everyone who works on the ticket {others} this."
+    hint = f"{_readers(ticket, ticket.created_by)} this."
     return _ticket_modal(
         ticket,
         ids.WRITE_COMMENT,
@@ -263,8 +273,11 @@ def note_modal(ticket: Ticket) -> View:
     )
 
 
-def _readers(ticket: Ticket) -> str:
-    """Return who reads a comment, as the beginning of a sentence."""
+def _readers(ticket: Ticket, reader_id: ObjectId | None) -> str:
+    """Return who else reads a comment, as the beginning of a sentence."""
+    if reader_id is not None and reader_id == ticket.created_by:
+        others = "and its participants read" if ticket.participants else "reads"
+        return f"Everyone who works on the ticket {others}"
     participants = ", the participants" if ticket.participants else ""
     return f"The requester{participants} and everyone who works on the ticket read"
 
@@ -345,7 +358,7 @@ def _ticket_modal(
 
 
 def assignee_option(assignee: AssigneeOption) -> Block:
-    """Return an option such as “Nils · knows VPN · 3 of 8 with this one”; its value is the
+    """Return an option such as “Nils · knows VPN · 3 of 8 tickets with this one”; its value is the
     account's id."""
     parts = [describe_load(assignee.open_tickets, assignee.capacity)]
     if obstacle := _obstacle_text(assignee):

@@ -342,7 +342,7 @@ def test_an_admin_sets_the_help_desk_up_from_home(
         "Set up Help desk",
         "0 of 4 steps done",
         ":white_large_square: *Business hours and time zone*\nDue dates count in them. Until you "
-        "set them, they are Monday to Friday, 9:00 to 17:00 UTC.",
+        "set them, they are Monday to Friday, 09:00 to 17:00 UTC.",
         "Set business hours",
         ":white_large_square: *A moderator*\nTickets go to moderators. Without one, they go to you "
         "and the other admins.",

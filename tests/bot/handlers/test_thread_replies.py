@@ -466,7 +466,7 @@ def test_a_comment_by_its_modal(
     view = slack.last_view()
     assert view["title"]["text"] == "Comment on ticket 1"
     assert view["blocks"][1]["hint"]["text"] == (
-        "The requester and everyone who works on the ticket read this. They also read replies in "
+        "Everyone who works on the ticket reads this. They also read replies in "
         "the thread of the ticket's card."
     )
     for _ in range(2):

@@ -59,7 +59,7 @@ def who(number: int, **fields: Any) -> Candidate:
 
 
 def standing(number: int, left_out: Obstacle | None = None, **fields: Any) -> CandidateScore:
-    reason = f"knows {EVIL} · 2 of 8 with this one"
+    reason = f"knows {EVIL} · 2 of 8 tickets with this one"
     return CandidateScore(who(number, **fields), 0.75, PARTS, reason, exclusion=left_out)
 
 
@@ -109,8 +109,8 @@ def test_what_an_admin_reads() -> None:
         "Ticket 12: why?",
         "<@U0NILS> has it. Below is who would get it if it were unassigned.",
         "Analysis",
-        f"*Read by:* Gemini ({escaped})\n"
-        f"*Read:* {WHEN}\n"
+        f"*Done by:* Gemini ({escaped})\n"
+        f"*Done:* {WHEN}\n"
         f"*Skills:* {escaped}\n"
         "*Confidence:* 90%\n"
         "*Priority:* Not set yet\n"
@@ -125,7 +125,7 @@ def test_what_an_admin_reads() -> None:
         "similar tickets, working hours and what colleagues corrected.",
         "Who could have it, the best first",
         "*1.* <@U0NILS>",
-        f"Knows {EVIL} · 2 of 8 with this one",
+        f"Knows {EVIL} · 2 of 8 tickets with this one",
         "Who is left out",
         f"{escaped}: has 1 of 8 open tickets",
         "Corrections",
@@ -342,10 +342,10 @@ def test_the_offline_routers_analysis_is_not_stored(
     ticket_bot.answer(payloads.block_actions(message, ids.EXPLAIN_ASSIGNMENT, user=boss))
     said = read(slack.calls_to("views.update")[0].args["view"])
     assert said[3].splitlines() == [
-        "*Read by:* The offline router, just now and without storing it, because it is not "
+        "*Done by:* The offline router, just now and without storing it, because it is not "
         "analysed yet",
         "*Skills:* Printer (named in the text)",
-        "*Confidence:* Not given: only Gemini gives one",
+        "*Confidence:* Only Gemini gives one",
         "*Priority:* Not set yet",
         "*Secrets:* None seen in its text",
     ]

@@ -90,6 +90,10 @@ SENTENCES = [
         an_event("handed_back", note="x" * 500),
         "VPN Moderator returned it to the queue: " + "x" * 119 + "…",
     ),
+    (
+        an_event("handed_back", from_=VERA, note="No time"),
+        "VPN Moderator declined it: No time",
+    ),
     (an_event("waiting"), "VPN Moderator asked the requester"),
     (
         an_event("waiting", note="Which floor?"),

@@ -62,7 +62,7 @@ def stored(db: Mongo, ticket: Ticket) -> dict[str, Any]:
 def chosen(user_id: ObjectId) -> AssigneeChoice:
     parts = {"skills": 0.6, "load": 0.3, "fairness": 0.1}
     return AssigneeChoice(
-        user_id, ChoiceReason.SKILLS, "knows VPN · 1 of 8 with this one", 1.0, parts
+        user_id, ChoiceReason.SKILLS, "knows VPN · 1 of 8 tickets with this one", 1.0, parts
     )
 
 
@@ -180,7 +180,7 @@ def test_a_ticket_is_reassigned(
     assert (done.status, done.assigned_to) == (Status.IN_PROGRESS, assignee)
     assert done.assignment == {
         "source": "gemini",
-        "reason": "knows VPN · 1 of 8 with this one",
+        "reason": "knows VPN · 1 of 8 tickets with this one",
         "score": 1.0,
         "parts": {"skills": 0.6, "load": 0.3, "fairness": 0.1},
         "at": clock(),
@@ -188,7 +188,7 @@ def test_a_ticket_is_reassigned(
     assert stored(db, ticket)["later"] == {"kept": True}
     assigned, moved = done.events[1:]
     assert (assigned.type, assigned.by, assigned.to) == ("assigned", "system", assignee)
-    assert assigned.note == "knows VPN · 1 of 8 with this one"
+    assert assigned.note == "knows VPN · 1 of 8 tickets with this one"
     assert (moved.type, moved.from_, moved.to) == ("status_changed", "TODO", "IN_PROGRESS")
 
 

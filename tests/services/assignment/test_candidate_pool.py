@@ -291,7 +291,7 @@ def test_in_a_large_team_too_the_skill_that_the_text_names_comes_first(
     choice = choose(assignments, reload(db, ticket), clock, history={large[0]: 1.0})
     assert choice.user_id == free
     assert choice.reason_text == (
-        "knows VPN · 1 of 8 with this one · the text names VPN, Gemini suggests Mail"
+        "knows VPN · 1 of 8 tickets with this one · the text names VPN, Gemini suggests Mail"
     )
 
 

@@ -90,7 +90,7 @@ def test_the_skill_that_the_text_names_decides_first(sources: SkillSources, reas
     found = chosen(busy, DNS, skills=skills, sources=sources, history=solved)
     assert (found.user_id, found.reason_text) == (
         busy.user_id,
-        f"knows VPN · 8 of 8 with this one{reason}",
+        f"knows VPN · 8 of 8 tickets with this one{reason}",
     )
 
 
@@ -109,48 +109,57 @@ def test_who_declined_it_is_not_chosen_again() -> None:
 @pytest.mark.parametrize(
     ("candidates", "skills", "who", "why", "reason"),
     [
-        ([VPN, DNS], ("VPN",), VPN, ChoiceReason.SKILLS, "knows VPN · 1 of 8 with this one"),
+        (
+            [VPN, DNS],
+            ("VPN",),
+            VPN,
+            ChoiceReason.SKILLS,
+            "knows VPN · 1 of 8 tickets with this one",
+        ),
         (
             [person(1, "vpn", load=3)],
             ("VPN",),
             VPN,
             ChoiceReason.SKILLS,
-            "knows VPN · 4 of 8 with this one",
+            "knows VPN · 4 of 8 tickets with this one",
         ),
         (
             [person(1, "SAP", "DNS", "VPN"), DNS],
             ("VPN", "DNS", "SAP"),
             VPN,
             ChoiceReason.SKILLS,
-            "knows VPN, DNS and SAP · 1 of 8 with this one",
+            "knows VPN, DNS and SAP · 1 of 8 tickets with this one",
         ),
         (
             [person(1, "DNS", "VPN")],
             ("VPN", "DNS"),
             VPN,
             ChoiceReason.SKILLS,
-            "knows VPN and DNS · 1 of 8 with this one",
+            "knows VPN and DNS · 1 of 8 tickets with this one",
         ),
         (
             [person(1, load=2), DNS],
             (),
             DNS,
             ChoiceReason.LEAST_LOADED,
-            "no skill was recognised, so it goes to someone with room · 1 of 8 with this one",
+            "no skill was recognised, so it goes to someone with room"
+            " · 1 of 8 tickets with this one",
         ),
         (
             [ADMIN],
             (),
             ADMIN,
             ChoiceReason.LEAST_LOADED,
-            "no skill was recognised, so it goes to someone with room · 1 of 8 with this one",
+            "no skill was recognised, so it goes to someone with room"
+            " · 1 of 8 tickets with this one",
         ),
         (
             [VPN, ADMIN],
             ("DNS",),
             ADMIN,
             ChoiceReason.NO_SKILL_MATCH,
-            "no one who could take it knows DNS, so it goes to an admin · 1 of 8 with this one",
+            "no one who could take it knows DNS, so it goes to an admin"
+            " · 1 of 8 tickets with this one",
         ),
         (
             [ADMIN, person(1, "DNS", load=8)],
@@ -158,14 +167,14 @@ def test_who_declined_it_is_not_chosen_again() -> None:
             ADMIN,
             ChoiceReason.NO_SKILL_MATCH,
             "no one who could take it knows VPN, DNS or SAP, so it goes to an admin · "
-            "1 of 8 with this one",
+            "1 of 8 tickets with this one",
         ),
         (
             [VPN, person(9, "DNS", role=Role.ADMIN, load=5), person(8, role=Role.ADMIN)],
             ("DNS",),
             person(9),
             ChoiceReason.SKILLS,
-            "knows DNS · 6 of 8 with this one",
+            "knows DNS · 6 of 8 tickets with this one",
         ),
     ],
 )
@@ -227,7 +236,7 @@ def test_who_has_solved_such_tickets_comes_first_among_the_knowing() -> None:
     new, old = person(1, "VPN"), person(2, "VPN", load=2)
     found = chosen(new, old, skills=("VPN",), history={old.user_id: 0.6, new.user_id: 0.1})
     assert found.user_id == old.user_id
-    assert found.reason_text == "knows VPN · solved similar tickets · 3 of 8 with this one"
+    assert found.reason_text == "knows VPN · solved similar tickets · 3 of 8 tickets with this one"
 
 
 def test_but_to_know_a_skill_counts_more_than_to_have_solved_such_tickets() -> None:
@@ -238,7 +247,7 @@ def test_but_to_know_a_skill_counts_more_than_to_have_solved_such_tickets() -> N
 def test_without_the_skill_a_solver_of_similar_tickets_comes_before_an_admin() -> None:
     found = chosen(person(1, "VPN", load=8), DNS, ADMIN, skills=("VPN",), history=SOLVED_BY_DNS)
     assert (found.user_id, found.main_reason) == (DNS.user_id, ChoiceReason.HISTORY)
-    assert found.reason_text == "solved similar tickets · 1 of 8 with this one"
+    assert found.reason_text == "solved similar tickets · 1 of 8 tickets with this one"
     hardly = {DNS.user_id: 0.19}
     assert chosen(DNS, ADMIN, skills=("VPN",), history=hardly).user_id == ADMIN.user_id
 
@@ -255,10 +264,10 @@ def test_a_candidate_at_work_comes_before_one_back_on_monday() -> None:
     here = person(1, "VPN", load=3, week=WEEK)
     asleep = person(2, "VPN", week=replace(WEEK, zone=ZoneInfo("Pacific/Auckland")))
     assert chosen(here, asleep, skills=("VPN",)).reason_text == (
-        "knows VPN · 4 of 8 with this one · at work until 17:00 (London time)"
+        "knows VPN · 4 of 8 tickets with this one · at work until 17:00 (London time)"
     )
     assert chosen(asleep, skills=("VPN",)).reason_text == (
-        "knows VPN · 1 of 8 with this one · back at 09:00 tomorrow"
+        "knows VPN · 1 of 8 tickets with this one · back at 09:00 tomorrow"
     )
 
 
@@ -271,7 +280,7 @@ def test_a_holiday_is_no_day_at_work_and_excludes_nobody() -> None:
     assert first is not None
     assert first.user_id == here.user_id
     assert alone is not None
-    assert alone.reason_text == "knows VPN · 1 of 8 with this one · back on Monday at 09:00"
+    assert alone.reason_text == "knows VPN · 1 of 8 tickets with this one · back on Monday at 09:00"
 
 
 def test_an_urgent_ticket_weighs_more_than_a_waiting_one() -> None:
@@ -730,24 +739,25 @@ def said(
 @pytest.mark.parametrize(
     ("about", "expected"),
     [
-        ({}, "knows VPN and DNS · 3 of 8 with this one · at work until 18:00"),
+        ({}, "knows VPN and DNS · 3 of 8 tickets with this one · at work until 18:00"),
         (
             {"has_solved": True},
-            "knows VPN and DNS · solved similar tickets · 3 of 8 with this one · "
+            "knows VPN and DNS · solved similar tickets · 3 of 8 tickets with this one · "
             "at work until 18:00",
         ),
         (
             {"known_skills": (), "has_solved": True},
-            "solved similar tickets · 3 of 8 with this one · at work until 18:00",
+            "solved similar tickets · 3 of 8 tickets with this one · at work until 18:00",
         ),
         (
             {"known_skills": ()},
             "no one who could take it knows VPN or DNS, so it goes to an admin · "
-            "3 of 8 with this one · at work until 18:00",
+            "3 of 8 tickets with this one · at work until 18:00",
         ),
         (
             {"known_skills": (), "needed_skills": ()},
-            "no skill was recognised, so it goes to someone with room · 3 of 8 with this one"
+            "no skill was recognised, so it goes to someone with room"
+            " · 3 of 8 tickets with this one"
             " · at work until 18:00",
         ),
     ],
@@ -786,13 +796,14 @@ def test_why(about: dict[str, Any], expected: str) -> None:
 def test_hours_are_told_in_the_assignees_zone(at: str, week: WorkWeek, hours: str) -> None:
     now = datetime.fromisoformat(at).replace(tzinfo=UTC)
     assert (
-        said(replace(WHO, week=week), now) == f"knows VPN and DNS · 3 of 8 with this one · {hours}"
+        said(replace(WHO, week=week), now)
+        == f"knows VPN and DNS · 3 of 8 tickets with this one · {hours}"
     )
 
 
 @pytest.mark.parametrize("week", [None, replace(YORK, days=frozenset())])
 def test_of_hours_that_nobody_knows_nothing_is_said(week: WorkWeek | None) -> None:
-    assert said(replace(WHO, week=week)) == "knows VPN and DNS · 3 of 8 with this one"
+    assert said(replace(WHO, week=week)) == "knows VPN and DNS · 3 of 8 tickets with this one"
 
 
 @pytest.mark.parametrize(
@@ -810,14 +821,14 @@ def test_where_the_team_has_several_times_it_says_whose(
 ) -> None:
     now = datetime.fromisoformat(at).replace(tzinfo=UTC)
     told = said(replace(WHO, week=week), now, has_several_zones=True)
-    assert told == f"knows VPN and DNS · 3 of 8 with this one · {hours}"
+    assert told == f"knows VPN and DNS · 3 of 8 tickets with this one · {hours}"
 
 
 @pytest.mark.parametrize("week", [None, replace(YORK, days=frozenset())])
 def test_where_no_time_is_told_it_is_nobodys(week: WorkWeek | None) -> None:
     assert (
         said(replace(WHO, week=week), has_several_zones=True)
-        == "knows VPN and DNS · 3 of 8 with this one"
+        == "knows VPN and DNS · 3 of 8 tickets with this one"
     )
     quiet = replace(WHO, week=None, do_not_disturb_until=NOON.replace(hour=18))
     assert said(quiet, has_several_zones=True).endswith(" · does not want to be disturbed now")
@@ -852,4 +863,4 @@ def test_what_a_zone_is_called(zone: str, name: str) -> None:
 )
 def test_do_not_disturb_is_said(week: WorkWeek | None, quiet: str, words: str) -> None:
     who = replace(WHO, week=week, do_not_disturb_until=datetime.fromisoformat(f"{quiet}+00:00"))
-    assert said(who) == f"knows VPN and DNS · 3 of 8 with this one · {words}"
+    assert said(who) == f"knows VPN and DNS · 3 of 8 tickets with this one · {words}"

@@ -97,9 +97,9 @@ def test_it_goes_to_the_next_best_in_one_update(
     ]
     back, given, _ = now.events[-3:]
     assert (back.note, back.internal) == ("Not my subject: It is the router.", True)
-    assert (given.to, given.note) == (cleo.id, "knows VPN · 1 of 8 with this one")
+    assert (given.to, given.note) == (cleo.id, "knows VPN · 1 of 8 tickets with this one")
     assert now.assignment["source"] == "router"
-    assert now.assignment["reason"] == "knows VPN · 1 of 8 with this one"
+    assert now.assignment["reason"] == "knows VPN · 1 of 8 tickets with this one"
     assert now.assignment["score"] == pytest.approx(sum(now.assignment["parts"].values()))
     assert (now.is_in_outbox, now.accepted_at) == (True, None)
 
@@ -276,8 +276,8 @@ def test_the_others_are_those_assignment_would_choose_the_best_first(
         expected_state=state_token(ticket),
     )
     assert [(fit.user, fit.reason) for fit in others] == [
-        (cleo, "knows VPN · 1 of 8 with this one"),
-        (admin, "knows none of its skills · 1 of 8 with this one"),
+        (cleo, "knows VPN · 1 of 8 tickets with this one"),
+        (admin, "knows none of its skills · 1 of 8 tickets with this one"),
     ]
     following = reassignment.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     assert following.assignee == others[0].user
@@ -309,8 +309,8 @@ def test_who_knows_none_of_its_skills_is_offered_only_where_too_few_fit(
         return [(fit.is_match, fit.reason) for fit in others]
 
     fits, fits_not = (
-        "knows VPN · 1 of 8 with this one",
-        "knows none of its skills · 1 of 8 with this one",
+        "knows VPN · 1 of 8 tickets with this one",
+        "knows none of its skills · 1 of 8 tickets with this one",
     )
     assert offered() == [(True, fits), *[(False, fits_not)] * (MIN_OPTIONS - 1)]
     for _ in range(MIN_OPTIONS - 1):
@@ -326,7 +326,7 @@ def test_everybody_qualifies_for_a_ticket_without_skills(
         actor=Actor.from_user(ben), team_id=TEAM_ID, ticket_id=str(ticket.id)
     )
     assert {(fit.user.id, fit.reason, fit.is_match) for fit in others} == {
-        (who.id, "1 of 8 with this one", True) for who in (ben, cleo)
+        (who.id, "1 of 8 tickets with this one", True) for who in (ben, cleo)
     }
 
 

@@ -70,7 +70,7 @@ def test_nobody_accepts_it(
         f"It waits for you to accept it. Requested by <@{People.slack_id(employee)}>. "
         "If it is not for you, press Reassign."
     ]
-    assert buttons(reminder) == ["Accept", "Reassign", "Open"]
+    assert buttons(reminder) == ["Accept", "Reassign", "Details"]
 
     day.runs_until(at(2, 10, 30))
     assert day.now(ticket).assigned_to == al.id
@@ -80,11 +80,11 @@ def test_nobody_accepts_it(
         f"*Ticket 1* “VPN is down”\nIt was reassigned to <@{People.slack_id(al)}>, because it was "
         "not accepted in time. You have nothing left to do."
     ]
-    assert buttons(reassigned_message) == ["Open"]
+    assert buttons(reassigned_message) == ["Details"]
     card = day.slack.messages(People.slack_id(al))[0]
     assert without_facts(card["text"]) == "Ticket 1 “VPN is down”: assigned to you"
     assert (
-        "Why you: knows VPN · 1 of 8 with this one · passed on to you, because it was not "
+        "Why you: knows VPN · 1 of 8 tickets with this one · passed on to you, because it was not "
         "accepted in time" in texts(card)
     )
     assert day.texts_to(al) == day.texts_to(boss) == day.texts_to(TRIAGE) == []
@@ -96,7 +96,7 @@ def test_nobody_accepts_it(
         f"*Ticket 1* “VPN is down”\nIt has not been accepted yet. Requested by "
         f"{employee.name}, assigned to {al.name}."
     ]
-    assert buttons(channel) == ["Take over", "Open"]
+    assert buttons(channel) == ["Take over", "Details"]
     assert day.texts_to(al) == ["Ticket 1 “VPN is down” waits for you to accept it"]
 
     day.runs_until(at(2, 12, 30))
@@ -106,7 +106,7 @@ def test_nobody_accepts_it(
         f"It has not been accepted yet. Requested by <@{People.slack_id(employee)}>, assigned to "
         f"<@{People.slack_id(al)}>."
     ]
-    assert buttons(asked) == ["Reassign", "Open"]
+    assert buttons(asked) == ["Reassign", "Details"]
     day.runs_until(at(2, 14, 30))
     assert [len(day.texts_to(reader)) for reader in (jo, al, TRIAGE, boss)] == [2, 1, 1, 1]
     assert lines(day, ticket, users, links)[-4:] == [
@@ -281,7 +281,7 @@ def test_the_way_to_its_due_time(day: Day, employee: User) -> None:
     assert soon["text"] == "Ticket 1 “VPN is down” is due soon"
     requested = f"Requested by <@{People.slack_id(employee)}>"
     assert texts(soon) == [f"*Ticket 1* “VPN is down”\nIt is due {due}. {requested}."]
-    assert buttons(soon) == ["Resolve", "Open"]
+    assert buttons(soon) == ["Resolve", "Details"]
     day.runs_until(at(3, 9))
     assert day.history(ticket) == ["due_soon", "due_missed"]
     day.runs_until(at(3, 11))
@@ -291,7 +291,7 @@ def test_the_way_to_its_due_time(day: Day, employee: User) -> None:
     assert texts(missed) == [
         f"*Ticket 1* “VPN is down”\nIt was due {due} and is *1 min late*. {requested}."
     ]
-    assert buttons(missed) == ["Resolve", "Open"]
+    assert buttons(missed) == ["Resolve", "Details"]
     # Jo works on it, so the channel gets no message of its own.
     (channel,) = day.messages(TRIAGE)
     (card,) = (m for m in day.slack.messages(TRIAGE) if "thread_ts" not in m)
@@ -303,9 +303,9 @@ def test_the_way_to_its_due_time(day: Day, employee: User) -> None:
         f"*Ticket 1* “VPN is down”\nIt was due {due} and is *17 h late*. "
         f"Requested by {employee.name}, assigned to {jo.name}."
     ]
-    assert buttons(channel) == ["Take over", "Open"]
+    assert buttons(channel) == ["Take over", "Details"]
     (asked,) = day.messages(boss)
-    assert buttons(asked) == ["Reassign", "Open"]
+    assert buttons(asked) == ["Reassign", "Details"]
     day.runs_until(at(3, 16))
     assert len(day.history(ticket)) == 4
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from bot.views import labels
 from services.core.errors import PermissionDenied
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
@@ -109,3 +110,13 @@ def test_only_the_newest_with_common_words_are_compared(
     this = file_ticket(tickets, requester, "VPN tunnel closes", "At home.")
     assert set(numbers(find(moderator, this))) <= {7, 8}
     assert numbers(find(moderator, this))
+
+
+def test_an_accepted_ticket_is_in_progress(
+    services: Services, requester: User, moderator: User, find: Find, tickets: TicketService
+) -> None:
+    similar = file_ticket(tickets, requester, "VPN tunnel closes", "At home.")
+    this = file_ticket(tickets, requester, "VPN tunnel closes", "In the lab.")
+    services.ticket_actions.take(actor=Actor.from_user(moderator), ticket_id=str(similar.id))
+    (found,) = find(moderator, this)
+    assert labels.status(found.ticket) == "In progress"

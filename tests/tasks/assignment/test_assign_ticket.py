@@ -67,7 +67,7 @@ def test_gemini_reads_and_the_expert_gets_it(
     assert (ticket.summary, ticket.helpful_notes) == ("No tunnel.", "Check the client.")
     assert (ticket.priority, ticket.related_skills) == (Priority.HIGH, ("VPN",))
     assert ticket.assignment["source"] == "gemini"
-    assert ticket.assignment["reason"] == "knows VPN · 1 of 8 with this one"
+    assert ticket.assignment["reason"] == "knows VPN · 1 of 8 tickets with this one"
     assert ticket.assignment["analysis"]["model"] == "gemini-flash-latest"
     assert (publisher.asked, publisher.countdowns) == ([(NOTIFY_TASK, str(ticket.id))], [3.0])
 
@@ -184,5 +184,5 @@ def test_skills_nobody_has_go_to_an_admin(runtime: Runtime, people: People, case
     ticket = case.assign(runtime, case.file("VPN is down"))
     assert ticket.assigned_to == admin.id
     assert ticket.assignment["reason"] == (
-        "no one who could take it knows VPN, so it goes to an admin · 1 of 8 with this one"
+        "no one who could take it knows VPN, so it goes to an admin · 1 of 8 tickets with this one"
     )

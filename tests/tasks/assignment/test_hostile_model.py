@@ -260,14 +260,14 @@ def test_its_skill_counts_if_nobody_is_free_who_knows_the_one_of_the_text(
     ticket = scenario.assigned(answer(relatedSkills=["Printer"]))
     assert ticket.assigned_to == scenario.other.id
     assert ticket.assignment["reason"] == (
-        "knows Printer · 1 of 8 with this one · the text names VPN, Gemini suggests Printer"
+        "knows Printer · 1 of 8 tickets with this one · the text names VPN, Gemini suggests Printer"
     )
 
 
 def test_a_text_that_names_no_skill_leaves_the_choice_to_it(scenario: ModelScenario) -> None:
     ticket = scenario.assigned(answer(relatedSkills=["Printer"]), "It does not work")
     assert ticket.assigned_to == scenario.other.id
-    assert ticket.assignment["reason"] == "knows Printer · 1 of 8 with this one"
+    assert ticket.assignment["reason"] == "knows Printer · 1 of 8 tickets with this one"
 
 
 def test_it_cannot_make_everything_urgent(scenario: ModelScenario) -> None:

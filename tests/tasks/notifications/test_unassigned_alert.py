@@ -187,7 +187,7 @@ def test_one_alert_a_ticket_until_it_was_assigned(
     clock.advance(minutes=6)
     roofs.work(roof)
     send_due_reminders(system.runtime, clock)
-    before = "Ticket 1 “The roof leaks”: You returned it to the queue."
+    before = "Ticket 1 “The roof leaks”: You declined it."
     assert [text for text in texts(system.slack, admin) if text in (before, ONE)] == [before, ONE]
 
 

@@ -14,6 +14,7 @@ from services.assignment.assignment_service import Unavailability
 from services.assignment.candidate import Candidate, Obstacle
 from services.core.clock import utcnow
 from services.models.events import Event, EventType
+from services.models.resolution import SOLVED_BY_REQUESTER
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role
 from tests.conftest import sample_ticket
@@ -35,7 +36,7 @@ ASSIGNED = {
     "helpful_notes": "Look at the gateway's log.",
     "related_skills": ("VPN",),
     "assignment": {
-        "reason": "knows VPN · 2 of 8 with this one",
+        "reason": "knows VPN · 2 of 8 tickets with this one",
         "analysis": {"source": "gemini", "model": "gemini-x"},
     },
 }
@@ -127,7 +128,7 @@ def test_each_card_begins_with_the_priority_as_a_sign_and_a_word(
 def test_once_it_is_accepted_everybody_reads_so() -> None:
     ticket = sample_ticket(**ASSIGNED, accepted_at=TEN)
     own = ticket_cards.requester_card(ticket, assignee=BEN)
-    assert read(own)[1] == f"{HIGH} · *In progress* · <@U0BEN> has accepted it"
+    assert read(own)[1] == f"{HIGH} · *In progress* · Accepted by <@U0BEN>"
     assert own.text == "Ticket 12 “VPN drops”: in progress, accepted by Ben"
     held = ticket_cards.assignee_card(ticket, requester=ANN)
     assert read(held)[1] == f"{HIGH} · *In progress* · From <@U0ANN>"
@@ -173,6 +174,28 @@ def test_the_requester_reads_the_beginning_of_their_words_without_secrets() -> N
     assert shown[3] == "A secret is hidden here. The ticket's page shows it."
 
 
+@pytest.mark.parametrize(
+    ("description", "shown"),
+    [
+        ("The VPN  drops\n\nAt home only.", ["At home only."]),
+        ("The VPN drops", []),
+        ("The VPN drops again", ["The VPN drops again"]),
+    ],
+)
+def test_a_card_does_not_repeat_the_title_of_a_ticket_that_was_a_message(
+    description: str, shown: list[str]
+) -> None:
+    fields = {**ASSIGNED, "title": "The VPN drops", "description": description}
+    card = read(ticket_cards.requester_card(sample_ticket(**fields), assignee=BEN))
+    assert card[2:] == [*shown, "Comment", "Details", "Cancel ticket"]
+
+
+def test_a_requester_who_said_that_it_is_solved_reads_no_note_about_it() -> None:
+    ticket = sample_ticket(**{**RESOLVED, "resolution": SOLVED_BY_REQUESTER})
+    card = read(ticket_cards.requester_card(ticket, assignee=BEN, done_by=ANN))
+    assert SOLVED_BY_REQUESTER not in card
+
+
 def test_a_cancelled_ticket_was_not_done() -> None:
     fields = {**RESOLVED, "resolution": "cancelled"}
     card = ticket_cards.requester_card(sample_ticket(**fields), assignee=BEN, done_by=ANN)
@@ -204,7 +227,7 @@ def test_the_assignee_reads_what_counts_in_seven_lines() -> None:
         "#12 VPN drops",
         f"{HIGH} · *Assigned* · From <@U0ANN> · due {TEN_TEXT}",
         "First.\nSecond.\nThird.…",
-        "Why you: knows VPN · 2 of 8 with this one",
+        "Why you: knows VPN · 2 of 8 tickets with this one",
         "Accept",
         "Reassign",
         "Decline",
@@ -269,8 +292,8 @@ def lost(**loss: Any) -> tuple[Event, ...]:
 @pytest.mark.parametrize(
     ("fields", "line"),
     [
-        ({"events": lost(), "assigned_to": CLEO_ID}, "You gave it back. Cleo has it now."),
-        ({"events": lost()}, "You gave it back. No one has this yet."),
+        ({"events": lost(), "assigned_to": CLEO_ID}, "You declined it. Cleo has it now."),
+        ({"events": lost()}, "You declined it. No one has this yet."),
         ({"events": lost(by=ADA_ID)}, "Ada <b> returned it to the queue. No one has this yet."),
         (
             {"events": lost(by="system", assignee_was_absent=True), "assigned_to": CLEO_ID},
@@ -570,9 +593,9 @@ def test_a_ticket_in_progress() -> None:
     [
         (
             {"status": Status.IN_PROGRESS, "accepted_at": DUE},
-            "*In progress* · accepted by Ben &lt;b&gt;",
+            "*In progress* · Accepted by Ben &lt;b&gt;",
         ),
-        ({"status": Status.REOPENED}, "*Reopened* · assigned to Ben &lt;b&gt;"),
+        ({"status": Status.REOPENED}, "*Reopened* · Assigned to Ben &lt;b&gt;"),
     ],
 )
 def test_the_channel_reads_whose_it_is(fields: dict[str, Any], state: str) -> None:

@@ -54,7 +54,7 @@ KNOWN: dict[str, Any] = {
     "related_skills": ("VPN", "C++"),
     "events": (FILED,),
     "assignment": {
-        "reason": "knows VPN · 2 of 8 with this one",
+        "reason": "knows VPN · 2 of 8 tickets with this one",
         "analysis": {"source": "gemini", "model": "gemini-x"},
     },
 }
@@ -152,7 +152,7 @@ def test_the_staff_reads_the_rest_and_may_do_more() -> None:
         "*Skills*",
         "VPN, C++",
         "*Why this assignee*",
-        "Knows VPN · 2 of 8 with this one",
+        "Knows VPN · 2 of 8 tickets with this one",
         "Summary, skills and notes by Gemini (gemini-x); check before use.",
     ]
 

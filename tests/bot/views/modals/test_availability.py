@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from bot.views.modals.availability import availability_modal, country_options
+from bot.views.modals.availability import availability_modal, country_options, days_text
 from services.availability.absence import Absence, AbsenceSource
 from services.availability.availability_service import Availability, WorkHours
 from services.availability.slack_status import NO_END
@@ -44,6 +44,19 @@ def element(view: dict[str, Any], field: str) -> dict[str, Any]:
 def hint(view: dict[str, Any], field: str) -> str:
     (found,) = [b for b in view["blocks"] if b.get("block_id") == field]
     return str(found.get("hint", {}).get("text", ""))
+
+
+@pytest.mark.parametrize(
+    ("days", "text"),
+    [
+        ({0, 1, 2, 3, 4}, "Monday to Friday"),
+        ({0, 1, 2, 5}, "Monday to Wednesday, Saturday"),
+        ({5, 6}, "Saturday, Sunday"),
+        ({2}, "Wednesday"),
+    ],
+)
+def test_days_in_a_row_are_a_range(days: set[int], text: str) -> None:
+    assert days_text(days) == text
 
 
 def test_ones_own() -> None:

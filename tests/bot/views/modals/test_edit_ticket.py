@@ -87,7 +87,7 @@ def test_every_field_is_filled_in_as_it_is() -> None:
     assert shown["deadline"]["initial_date_time"] == int(AT.timestamp())
     assert words(shown["relatedSkills"]["initial_options"]) == ["VPN"]
     assert words([shown["assignedTo"]["initial_option"]]) == [
-        "Ben · knows VPN · 3 of 8 with this one"
+        "Ben · knows VPN · 3 of 8 tickets with this one"
     ]
     assert shown["assignedTo"]["initial_option"]["value"] == str(BEN.id)
     assert shown["helpfulNotes"]["initial_value"] == "Look at the log."
@@ -248,28 +248,28 @@ def test_the_longest_form_fits(sign: str) -> None:
 @pytest.mark.parametrize(
     ("about", "label"),
     [
-        ({}, "Ben · 3 of 8 with this one"),
-        ({"known_skills": ("VPN", "DNS")}, "Ben · knows VPN, DNS · 3 of 8 with this one"),
-        ({"obstacle": Obstacle.AWAY}, "Ben · 3 of 8 with this one · out"),
+        ({}, "Ben · 3 of 8 tickets with this one"),
+        ({"known_skills": ("VPN", "DNS")}, "Ben · knows VPN, DNS · 3 of 8 tickets with this one"),
+        ({"obstacle": Obstacle.AWAY}, "Ben · 3 of 8 tickets with this one · out"),
         ({"obstacle": Obstacle.FULL, "open_tickets": 8}, "Ben · has 8 of 8 open tickets"),
         (
             {"obstacle": Obstacle.AWAY, "away_until": datetime(2026, 12, 5, 8, tzinfo=UTC)},
-            "Ben · 3 of 8 with this one · out until 5 Dec",
+            "Ben · 3 of 8 tickets with this one · out until 5 Dec",
         ),
         ({"obstacle": Obstacle.FULL, "open_tickets": 1, "capacity": 0}, "Ben · takes no tickets"),
-        ({"obstacle": Obstacle.UNLINKED}, "Ben · 3 of 8 with this one · not in Slack"),
-        ({"obstacle": Obstacle.REQUESTER}, "Ben · 3 of 8 with this one · filed it"),
+        ({"obstacle": Obstacle.UNLINKED}, "Ben · 3 of 8 tickets with this one · not in Slack"),
+        ({"obstacle": Obstacle.REQUESTER}, "Ben · 3 of 8 tickets with this one · filed it"),
         (
             {"known_skills": ("Virtual private networks", "Domain name servers", "Kerberos")},
-            "Ben · knows Virtual private networks, Domain name s… · 3 of 8 with this one",
+            "Ben · knows Virtual private networks, Domai… · 3 of 8 tickets with this one",
         ),
         (
             {"user": User(BEN.id, "", Role.ADMIN, name="Ben " * 30), "known_skills": ("x" * 50,)},
-            f"Ben Ben Ben Ben Ben Ben… · knows {'x' * 17}… · 3 of 8 with this one",
+            f"Ben Ben Ben Ben Ben Ben… · knows {'x' * 9}… · 3 of 8 tickets with this one",
         ),
         (
             {"user": User(BEN.id, "", Role.ADMIN, name="\u200b")},
-            "someone · 3 of 8 with this one",
+            "someone · 3 of 8 tickets with this one",
         ),
     ],
 )

@@ -1,11 +1,19 @@
 """The modals to decline and to reassign a ticket."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from bson import ObjectId
 
-from bot.views.modals.ticket_actions import decline_modal, declined_modal, reassign_ticket_modal
+from bot.views.inputs import View
+from bot.views.modals.ticket_actions import (
+    comment_modal,
+    decline_modal,
+    declined_modal,
+    reassign_ticket_modal,
+    reopen_ticket_modal,
+)
 from services.assignment.candidate import Obstacle
 from services.assignment.ranking import AssigneeOption
 from services.assignment.reassign import ReassignResult
@@ -20,6 +28,13 @@ from tests.support.blockkit import check_view
 TICKET = sample_ticket(status=Status.IN_PROGRESS, assigned_to=ObjectId())
 NILS = User(ObjectId(), "nils@example.com", Role.MODERATOR, name="Nils <!channel>")
 UNASSIGNED = Event(3, NOW, "system", EventType.NOBODY_AVAILABLE)
+
+
+@pytest.mark.parametrize("form", [comment_modal, reopen_ticket_modal])
+def test_a_requester_is_not_told_that_the_requester_reads_it(form: Callable[..., View]) -> None:
+    own, others = form(TICKET, reader_id=TICKET.created_by), form(TICKET, reader_id=ObjectId())
+    assert "Everyone who works on the ticket reads this." in str(own)
+    assert "The requester and everyone who works on the ticket read this." in str(others)
 
 
 def fit(user: User, reason: str, obstacle: Obstacle | None = None) -> AssigneeOption:
@@ -82,7 +97,7 @@ def test_it_says_to_whom_it_went(outcome: ReassignResult, sentence: str) -> None
 def test_the_next_best_come_first_each_with_what_speaks_for_them() -> None:
     lara = User(ObjectId(), "lara@example.com", Role.MODERATOR, name="本" * 80)
     view = reassign_ticket_modal(
-        TICKET, [fit(NILS, "knows VPN · 3 of 8 with this one"), fit(lara, "x" * 90)]
+        TICKET, [fit(NILS, "knows VPN · 3 of 8 tickets with this one"), fit(lara, "x" * 90)]
     )
     assert check_view(view) == []
     _, best, anybody, _ = view["blocks"]
@@ -92,7 +107,7 @@ def test_the_next_best_come_first_each_with_what_speaks_for_them() -> None:
         (option["value"], option["text"]["text"], option["description"]["text"])
         for option in best["element"]["options"]
     ] == [
-        (str(NILS.id), "Nils <!channel>", "knows VPN · 3 of 8 with this one"),
+        (str(NILS.id), "Nils <!channel>", "knows VPN · 3 of 8 tickets with this one"),
         (str(lara.id), "本" * 74 + "…", "x" * 74 + "…"),
         ("queue", "Back to the queue", "We look for someone else."),
     ]
@@ -102,17 +117,23 @@ def test_the_next_best_come_first_each_with_what_speaks_for_them() -> None:
 
 
 def test_where_nobody_fits_it_does_not_ask_who_fits_best() -> None:
-    other = replace(fit(NILS, "knows none of its skills · 1 of 8 with this one"), is_match=False)
+    other = replace(
+        fit(NILS, "knows none of its skills · 1 of 8 tickets with this one"), is_match=False
+    )
     best = reassign_ticket_modal(TICKET, [other])["blocks"][1]
     assert best["label"]["text"] == "No one who fits is available. Who has room?"
     only, _ = best["element"]["options"]
-    assert only["description"]["text"] == "knows none of its skills · 1 of 8 with this one"
-    view = reassign_ticket_modal(TICKET, [fit(NILS, "knows VPN · 3 of 8 with this one"), other])
+    assert only["description"]["text"] == "knows none of its skills · 1 of 8 tickets with this one"
+    view = reassign_ticket_modal(
+        TICKET, [fit(NILS, "knows VPN · 3 of 8 tickets with this one"), other]
+    )
     assert view["blocks"][1]["label"]["text"] == "Who fits best?"
 
 
 def test_where_it_cannot_be_unassigned() -> None:
-    view = reassign_ticket_modal(sample_ticket(), [fit(NILS, "knows VPN · 3 of 8 with this one")])
+    view = reassign_ticket_modal(
+        sample_ticket(), [fit(NILS, "knows VPN · 3 of 8 tickets with this one")]
+    )
     (option,) = view["blocks"][1]["element"]["options"]
     assert option["value"] == str(NILS.id)
     assert view["title"]["text"] == "Assign ticket 12"
