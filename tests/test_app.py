@@ -519,6 +519,6 @@ def test_a_file_of_another_user_is_named(
     assert app.main(command.split()) == 2
     assert capsys.readouterr() == (
         "",
-        "You may not read the file .env in this directory. Run this as its owner, for "
-        "belongs, for example with sudo --user helpdesk.\n",
+        "You may not read the file .env in this directory. Run this as its owner, for example "
+        "with sudo --user helpdesk.\n",
     )
