@@ -128,15 +128,11 @@ def _check_first_message(req: Request, reply: MessageEvent) -> None:
     age = req.services.clock().timestamp() - float(first.ts)
     is_expected = found.mode is ChannelMode.EVERY_MESSAGE
     is_young = is_expected and age < MAX_EVENT_DELAY.total_seconds()
-    is_mention = (
-        f"<@{req.bot_user_id}>" in reply.content.text
-    )  # which may have asked for the ticket
-    if (is_young and not channel_messages.is_no_ticket(req, first)) or (
-        not is_mention
-        and req.services.replies.is_filing(
-            channel=first.channel, ts=first.ts, within=MAX_EVENT_DELAY
-        )
-    ):
+    # A mention may be what asked for the ticket.
+    is_awaited = f"<@{req.bot_user_id}>" not in reply.content.text and (
+        req.services.replies.is_filing(channel=first.channel, ts=first.ts, within=MAX_EVENT_DELAY)
+    )
+    if is_awaited or (is_young and not channel_messages.is_no_ticket(req, first)):
         raise MessageUnrecorded(f"the first message of {first.channel} {first.ts} is no ticket yet")
 
 
