@@ -308,7 +308,7 @@ def test_a_moderator_updates_a_ticket_looks_at_it_and_empties_it(
     emptied = lara.read()[-1].text
     assert "removed the priority" in emptied
     assert "removed the deadline" in emptied
-    assert "Lara returned it to the queue" in emptied
+    assert "Lara declined it" in emptied
 
 
 def test_an_admin_sets_what_tickets_are_due_by(

@@ -56,7 +56,7 @@ def test_a_message_in_it_help_is_a_ticket_that_emoji_act_on(
     assert emma.wait_for(line, "the line below the message").labels == ("Details",)
     lara.react(message, "eyes")
     emma.wait_for(
-        lambda: [m for m in emma.thread(message) if "accepted by Lara" in m.text], "accepted"
+        lambda: [m for m in emma.thread(message) if "Accepted by Lara" in m.text], "accepted"
     )
     lara.react(message, "white_check_mark")
     (question,) = lara.wait_for_dm("Resolve *Ticket")
