@@ -104,6 +104,8 @@ class Load:
         self._channel_share = channel_share
         self._requesters, self._staff, self._skills = requesters, staff, skills
         self._random = Random(seed)  # noqa: S311  reproducible
+        # In turn, because the product refuses more than a few tickets an hour of one person.
+        self._filers = itertools.cycle(self._random.sample(requesters, len(requesters)))
         self._numbers = itertools.count(1)
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._lock = threading.Lock()
@@ -193,7 +195,7 @@ class Load:
         return f"w{next(self._numbers):06d}x"
 
     def _file(self, random: Random) -> None:
-        word, user = self._word(), random.choice(self._requesters)
+        word, user = self._word(), next(self._filers)
         values = {"title": f"{word} about {random.choice(self._skills)}", "description": "Help."}
         way = random.random()
         if way < API_SHARE:
