@@ -400,10 +400,11 @@ def seconds(work: Callable[[str], object], text: str) -> float:
 
 
 def is_linear(work: Callable[[str], object], piece: str) -> bool:
-    """Compare the best of five: ten times the text may take at most 20 times as long."""
+    """Compare the best of a few, of more on a busy machine: ten times the text may take at most 20
+    times as long."""
     short, long = (piece * (size // len(piece) + 1) for size in (10_000, 100_000))
     best_short = best_long = float("inf")
-    for _attempt in range(5):
+    for _attempt in range(30):
         best_short = min(best_short, seconds(work, short[:10_000]))
         best_long = min(best_long, seconds(work, long[:100_000]))
         if best_long <= 20 * best_short:
