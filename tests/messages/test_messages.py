@@ -178,7 +178,7 @@ def test_each_button_that_the_code_names_exists() -> None:
         for text in [*literals, *(template.read_text() for template in templates)]
         for label in named_buttons(text)
     }
-    assert len(named) > 10
+    assert len(named) >= 20
     assert [label for label in named if not names_one_of(label, exist | KEYS)] == []
 
 

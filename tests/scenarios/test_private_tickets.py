@@ -263,8 +263,8 @@ def test_made_private_while_its_first_messages_are_sent(
             self.posted += 1
             return super().chat_postMessage(**args)
 
-    theirs = triage.runtime.slack
-    slack = Poster(token=theirs.token, base_url=theirs.base_url, retry_handlers=[])
+    inner = triage.runtime.slack
+    slack = Poster(token=inner.token, base_url=inner.base_url, retry_handlers=[])
     notify.run(replace(triage.runtime, slack=slack), str(ticket.id))
     assert triage.now(ticket).private
     assert not triage.now(ticket).is_in_outbox
